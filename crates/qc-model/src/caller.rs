@@ -1,0 +1,130 @@
+use std::{fmt, pin::Pin, time::Duration};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, Method, StatusCode};
+
+/// The outbound HTTP seam: the only way in which the platform reaches other systems. It sends one
+/// request once: no retries, no redirects, no cookies.
+#[async_trait]
+pub trait Caller: Send + Sync {
+    /// Sends the request and returns when the response's head is there; its body follows.
+    async fn call(&self, request: OutboundRequest) -> Result<OutboundResponse, CallError>;
+}
+
+/// One HTTP request to another system.
+#[derive(Debug)]
+pub struct OutboundRequest {
+    /// The method.
+    pub method: Method,
+    /// Absolute URL, `http` or `https`.
+    pub url: String,
+    /// Header fields.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+    /// From the first byte sent to the last byte of the response's head and body.
+    pub timeout: Duration,
+}
+
+/// The answer's head, and its body to be read.
+#[derive(Debug)]
+pub struct OutboundResponse {
+    /// The status.
+    pub status: StatusCode,
+    /// Header fields.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+}
+
+/// A stream of a body's chunks.
+pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, CallError>> + Send>>;
+
+/// A body: whole in memory, or streamed.
+pub enum Body {
+    /// Whole.
+    Bytes(Bytes),
+    /// Streamed, with its length when known.
+    Stream {
+        /// Length in bytes.
+        length: Option<u64>,
+        /// The chunks.
+        stream: BodyStream,
+    },
+}
+
+impl Body {
+    /// A body without bytes.
+    pub const fn empty() -> Self {
+        Self::Bytes(Bytes::new())
+    }
+
+    /// Reads the whole body, refusing more than `limit` bytes.
+    pub async fn collect(self, limit: usize) -> Result<Bytes, CallError> {
+        let too_large = || CallError {
+            kind: CallErrorKind::TooLarge,
+            sent: true,
+            message: format!("the body is larger than {limit} bytes"),
+        };
+        match self {
+            Self::Bytes(bytes) if bytes.len() > limit => Err(too_large()),
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Stream { mut stream, .. } => {
+                let mut whole = BytesMut::new();
+                while let Some(chunk) = stream.next().await {
+                    let chunk = chunk?;
+                    if whole.len() + chunk.len() > limit {
+                        return Err(too_large());
+                    }
+                    whole.extend_from_slice(&chunk);
+                }
+                Ok(whole.freeze())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Body({} bytes)", bytes.len()),
+            Self::Stream { length, .. } => write!(f, "Body(stream, {length:?} bytes)"),
+        }
+    }
+}
+
+/// A call that brought no complete answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CallError {
+    /// How it failed.
+    pub kind: CallErrorKind,
+    /// Whether bytes of the request may have reached the other side. False is a proof that they
+    /// did not; true means that the outcome is ambiguous.
+    pub sent: bool,
+    /// What happened, without secrets.
+    pub message: String,
+}
+
+/// The ways in which a call fails without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallErrorKind {
+    /// The host name has no address.
+    Resolve,
+    /// No connection could be made.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// The time was up.
+    Timeout,
+    /// The connection broke off.
+    Reset,
+    /// What came back was not HTTP.
+    Protocol,
+    /// The answer was larger than allowed.
+    TooLarge,
+    /// The request itself was unusable (bad URL, refused destination).
+    Refused,
+}

@@ -1,0 +1,30 @@
+//! The words that every part of QuickConnect shares.
+//!
+//! Here: typed ids and names, time and randomness as arguments ([`Clock`], [`Entropy`]), the
+//! CloudEvents envelope ([`Event`]), the error taxonomy ([`Failure`]), diagnosed problems
+//! ([`Finding`]), who acts ([`Actor`]) and the outbound HTTP seam ([`Caller`]).
+//!
+//! Deliberately not here: anything that reads a file, opens a socket, looks at the wall clock or
+//! knows a storage engine. A word joins this crate when three crates use it, not before.
+
+mod actor;
+mod caller;
+mod clock;
+mod code;
+mod event;
+mod failure;
+mod finding;
+mod id;
+mod name;
+
+pub use actor::{Actor, ActorKind};
+pub use caller::{
+    Body, BodyStream, CallError, CallErrorKind, Caller, OutboundRequest, OutboundResponse,
+};
+pub use clock::{Clock, Entropy, Timestamp};
+pub use code::Code;
+pub use event::{Event, EventData, EventError};
+pub use failure::{Applied, Class, Failure, NextAction, Retry, StandardError};
+pub use finding::{Finding, Label, Place, Severity};
+pub use id::{EventId, Id, IdError, IdKind, RunId, TxnId};
+pub use name::{EnvironmentName, Name, NameError, TenantName};

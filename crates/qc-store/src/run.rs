@@ -1,0 +1,207 @@
+use bytes::Bytes;
+use qc_model::{EnvironmentName, EventId, Name, RunId, TenantName, Timestamp, TxnId};
+use serde::{Deserialize, Serialize};
+
+/// What is fixed about a run when it is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// The run.
+    pub id: RunId,
+    /// The virtual bucket (0 to 1,023) that its owner leases.
+    pub bucket: u16,
+    /// Whose run it is.
+    pub tenant: TenantName,
+    /// Where it runs.
+    pub environment: EnvironmentName,
+    /// Which integration.
+    pub integration: Name,
+    /// Which trigger took the event.
+    pub trigger: Name,
+    /// The content hash of the release to which the run is pinned (hex SHA-256).
+    pub release: String,
+    /// The event that it handles.
+    pub event: EventId,
+    /// What the event is about in business words, such as the case's number; for finding the run.
+    pub subject: Option<String>,
+    /// The first run of a chain of replays: part of every effect key, so that a replay makes no
+    /// effect twice. Its own id for a run that replays nothing.
+    pub origin: RunId,
+    /// The run that this one replays.
+    pub replay_of: Option<RunId>,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+}
+
+/// What changes about a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunState {
+    /// Where it stands.
+    pub status: RunStatus,
+    /// Why a run that is not at its end will go on: exactly one cause, or it is stuck.
+    pub cause: LiveCause,
+    /// The next moment at which a timer of the run is due. Timers live here and in the journal,
+    /// nowhere else.
+    pub wake_at: Option<Timestamp>,
+    /// In a few words, for lists: the failure's code and title, or why it is parked.
+    pub summary: Option<String>,
+    /// When this was written.
+    pub updated_at: Timestamp,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Accepted or at work.
+    Running,
+    /// Waiting for a timer.
+    Waiting,
+    /// Waiting for a person or for something outside to be mended.
+    Parked,
+    /// Ended well.
+    Completed,
+    /// Ended with a failure; a dead letter stands for it.
+    Faulted,
+    /// Ended by somebody.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// All, for tables and filters.
+    pub const ALL: [Self; 6] = [
+        Self::Running,
+        Self::Waiting,
+        Self::Parked,
+        Self::Completed,
+        Self::Faulted,
+        Self::Cancelled,
+    ];
+
+    /// Whether the run is at its end. (`dlq retry` may open a faulted run again.)
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Faulted | Self::Cancelled)
+    }
+
+    /// The name as stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Parked => "parked",
+            Self::Completed => "completed",
+            Self::Faulted => "faulted",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The status with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+}
+
+/// Why a run will go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveCause {
+    /// It is at its end.
+    Ended,
+    /// Its owner has an activity of it in memory.
+    Activity,
+    /// A timer is armed (`wake_at`).
+    Timer,
+    /// It is parked; the summary says for what.
+    Parked,
+}
+
+impl LiveCause {
+    /// The name as stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Activity => "activity",
+            Self::Timer => "timer",
+            Self::Parked => "parked",
+        }
+    }
+
+    /// The cause with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Ended, Self::Activity, Self::Timer, Self::Parked]
+            .into_iter()
+            .find(|cause| cause.as_str() == name)
+    }
+}
+
+/// A run as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunHead {
+    /// What is fixed.
+    pub facts: RunFacts,
+    /// What changes.
+    pub state: RunState,
+    /// Rises by one with every commit; the first is 1.
+    pub version: u64,
+    /// The transaction that wrote it last.
+    pub last_txn: TxnId,
+}
+
+/// One entry of a run's journal. Its body is the engine's, as bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When it happened.
+    pub at: Timestamp,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A run that ended in failure and waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The run.
+    pub run: RunId,
+    /// Whose.
+    pub tenant: TenantName,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Which integration.
+    pub integration: Name,
+    /// When it died.
+    pub at: Timestamp,
+    /// Open, or what was done about it.
+    pub state: DeadState,
+    /// Groups like failures: the same connector, operation, class and code.
+    pub fingerprint: String,
+    /// The failure's code.
+    pub code: String,
+    /// What happened, in a line.
+    pub summary: String,
+}
+
+/// What was done about a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadState {
+    /// Nothing yet.
+    Open,
+    /// Its run was opened again.
+    Retried,
+    /// Somebody decided that it is not to be done.
+    Discarded,
+}
+
+impl DeadState {
+    /// The name as stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Retried => "retried",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// The state with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Open, Self::Retried, Self::Discarded].into_iter().find(|s| s.as_str() == name)
+    }
+}
