@@ -115,8 +115,10 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused() {
-        for text in ["", "5", "s", "1m1h", "1h1h", "-5s", "1 h", "PT", "P", "PT1D", "1.5h", "pt5s",
-            "Pt5S", "1e3s", "٣s", "1s5", "..s", "P1DT"] {
+        for text in [
+            "", "5", "s", "1m1h", "1h1h", "-5s", "1 h", "PT", "P", "PT1D", "1.5h", "pt5s", "Pt5S",
+            "1e3s", "٣s", "1s5", "..s", "P1DT",
+        ] {
             assert_eq!(parse_duration(text), Err(DurationError::Form), "{text}");
         }
         assert_eq!(parse_duration("P1Y"), Err(DurationError::Calendar));

@@ -8,9 +8,13 @@ use crate::source::{Source, Span};
 /// Longest piece of a key in a pointer of a fault: keys may be payload and as long as the body.
 const SEGMENT_LIMIT: usize = 128;
 
-/// One syntax problem. The segments are collected innermost first, while the parser unwinds.
+/// One syntax problem, behind one pointer so that the parsers' results stay small.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct Fault(Box<Details>);
+
+/// What a fault says. The segments are collected innermost first, while the parser unwinds.
+#[derive(Debug)]
+pub(crate) struct Details {
     pub(crate) code: Code,
     pub(crate) span: Span,
     pub(crate) message: String,
@@ -19,26 +23,40 @@ pub(crate) struct Fault {
     segments: Vec<String>,
 }
 
+impl std::ops::Deref for Fault {
+    type Target = Details;
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
 impl Fault {
-    pub(crate) fn new(code: Code, span: Span, message: impl Into<String>) -> Box<Self> {
+    pub(crate) fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
         let message = message.into();
-        Box::new(Self { code, span, message, help: None, earlier: None, segments: Vec::new() })
+        Self(Box::new(Details {
+            code,
+            span,
+            message,
+            help: None,
+            earlier: None,
+            segments: Vec::new(),
+        }))
     }
 
-    pub(crate) fn help(mut self: Box<Self>, help: &'static str) -> Box<Self> {
-        self.help = Some(help);
+    pub(crate) fn help(mut self, help: &'static str) -> Self {
+        self.0.help = Some(help);
         self
     }
 
-    pub(crate) fn earlier(mut self: Box<Self>, span: Span, text: &'static str) -> Box<Self> {
-        self.earlier = Some((span, text));
+    pub(crate) fn earlier(mut self, span: Span, text: &'static str) -> Self {
+        self.0.earlier = Some((span, text));
         self
     }
 
     /// Says that the fault lies under this key or index.
-    pub(crate) fn inside(mut self: Box<Self>, segment: &str) -> Box<Self> {
+    pub(crate) fn inside(mut self, segment: &str) -> Self {
         let cut = segment.char_indices().nth(SEGMENT_LIMIT).map_or(segment.len(), |(at, _)| at);
-        self.segments.push(segment[..cut].to_owned());
+        self.0.segments.push(segment[..cut].to_owned());
         self
     }
 
@@ -50,18 +68,19 @@ impl Fault {
         pointer
     }
 
-    pub(crate) fn into_finding(self: Box<Self>, source: &Source) -> Box<Finding> {
+    pub(crate) fn into_finding(self, source: &Source) -> Box<Finding> {
         let pointer = self.pointer();
+        let details = *self.0;
         let message = if pointer.is_empty() {
-            self.message
+            details.message
         } else {
-            format!("{} (in `{pointer}`)", self.message)
+            format!("{} (in `{pointer}`)", details.message)
         };
-        let mut finding = Finding::error(self.code, message).at(source.place(self.span));
-        if let Some((span, text)) = self.earlier {
+        let mut finding = Finding::error(details.code, message).at(source.place(details.span));
+        if let Some((span, text)) = details.earlier {
             finding = finding.label(source.place(span), text);
         }
-        if let Some(help) = self.help {
+        if let Some(help) = details.help {
             finding = finding.help(help);
         }
         Box::new(finding)

@@ -215,7 +215,9 @@ impl Members {
     fn find(&self, name: &str) -> Option<Span> {
         match &self.index {
             Some(index) => index.get(name).copied(),
-            None => self.entries.iter().find(|(key, _)| &*key.name == name).map(|(key, _)| key.span),
+            None => {
+                self.entries.iter().find(|(key, _)| &*key.name == name).map(|(key, _)| key.span)
+            }
         }
     }
 

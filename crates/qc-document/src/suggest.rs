@@ -39,10 +39,8 @@ fn distance(left: &[char], right: &[char]) -> usize {
         for (column, to) in right.iter().enumerate() {
             let substitute = previous[column] + usize::from(from != to);
             let mut cost = substitute.min(previous[column + 1] + 1).min(current[column] + 1);
-            let swapped = row > 0
-                && column > 0
-                && left[row - 1] == *to
-                && right[column - 1] == *from;
+            let swapped =
+                row > 0 && column > 0 && left[row - 1] == *to && right[column - 1] == *from;
             if swapped {
                 cost = cost.min(older[column - 1] + 1);
             }

@@ -25,7 +25,8 @@ pub(super) trait Build {
     fn sequence(&mut self, at: Span, items: Vec<Self::Out>) -> Self::Out;
     fn key(&mut self, at: Span, text: Cow<'_, str>) -> Self::Key;
     /// Adds an entry; for a key that is there already, answers where (if it knows).
-    fn insert(members: &mut Self::Members, key: Self::Key, value: Self::Out) -> Result<(), Earlier>;
+    fn insert(members: &mut Self::Members, key: Self::Key, value: Self::Out)
+    -> Result<(), Earlier>;
     fn mapping(&mut self, at: Span, members: Self::Members) -> Self::Out;
 }
 

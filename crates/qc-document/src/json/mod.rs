@@ -71,12 +71,12 @@ pub fn parse_json_value(bytes: &[u8], limits: &ParseLimits) -> Result<Value, Jso
     result.map_err(|fault| JsonError {
         pointer: fault.pointer(),
         offset: fault.span.start as usize,
-        code: fault.code,
-        message: fault.message,
+        code: fault.code.clone(),
+        message: fault.message.clone(),
     })
 }
 
-fn not_utf8(offset: usize) -> Box<Fault> {
+fn not_utf8(offset: usize) -> Fault {
     Fault::new(codes::ENCODING, Span::new(offset, offset), "the bytes are not UTF-8 text")
         .help("save or send the text as UTF-8")
 }

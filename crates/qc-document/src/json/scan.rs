@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde_json::Number;
-
 use super::build::{Build, Earlier};
 use super::strings;
 use crate::codes;
@@ -20,7 +18,7 @@ pub(super) struct Scan<'a, B> {
     build: B,
 }
 
-pub(super) fn too_long(limits: &ParseLimits) -> Box<Fault> {
+pub(super) fn too_long(limits: &ParseLimits) -> Fault {
     let message = format!("the text is longer than the limit of {} bytes", limits.bytes);
     Fault::new(codes::TOO_LARGE, Span::default(), message)
 }
@@ -33,7 +31,7 @@ impl<'a, B: Build> Scan<'a, B> {
     }
 
     /// One value and nothing after it.
-    pub(super) fn document(mut self) -> Result<B::Out, Box<Fault>> {
+    pub(super) fn document(mut self) -> Result<B::Out, Fault> {
         if self.bytes.len() > self.limits.bytes {
             return Err(too_long(&self.limits));
         }
@@ -50,7 +48,7 @@ impl<'a, B: Build> Scan<'a, B> {
         Ok(value)
     }
 
-    fn value(&mut self, depth: usize) -> Result<B::Out, Box<Fault>> {
+    fn value(&mut self, depth: usize) -> Result<B::Out, Fault> {
         self.space();
         let start = self.at;
         self.nodes += 1;
@@ -66,9 +64,7 @@ impl<'a, B: Build> Scan<'a, B> {
                 Ok(self.build.string(Span::new(start, self.at), text))
             }
             Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') if self.word("true") => {
-                Ok(self.build.bool(Span::new(start, self.at), true))
-            }
+            Some(b't') if self.word("true") => Ok(self.build.bool(Span::new(start, self.at), true)),
             Some(b'f') if self.word("false") => {
                 Ok(self.build.bool(Span::new(start, self.at), false))
             }
@@ -78,7 +74,7 @@ impl<'a, B: Build> Scan<'a, B> {
         }
     }
 
-    fn enter(&self, depth: usize) -> Result<usize, Box<Fault>> {
+    fn enter(&self, depth: usize) -> Result<usize, Fault> {
         if depth >= self.limits.depth {
             let message = format!("the nesting is deeper than {} levels", self.limits.depth);
             return Err(Fault::new(codes::TOO_DEEP, Span::new(self.at, self.at + 1), message));
@@ -86,7 +82,7 @@ impl<'a, B: Build> Scan<'a, B> {
         Ok(depth + 1)
     }
 
-    fn array(&mut self, depth: usize) -> Result<B::Out, Box<Fault>> {
+    fn array(&mut self, depth: usize) -> Result<B::Out, Fault> {
         let depth = self.enter(depth)?;
         let start = self.at;
         self.at += 1;
@@ -111,7 +107,7 @@ impl<'a, B: Build> Scan<'a, B> {
         Ok(self.build.sequence(Span::new(start, self.at), items))
     }
 
-    fn object(&mut self, depth: usize) -> Result<B::Out, Box<Fault>> {
+    fn object(&mut self, depth: usize) -> Result<B::Out, Fault> {
         let depth = self.enter(depth)?;
         let start = self.at;
         self.at += 1;
@@ -133,7 +129,7 @@ impl<'a, B: Build> Scan<'a, B> {
         Ok(self.build.mapping(Span::new(start, self.at), members))
     }
 
-    fn member(&mut self, depth: usize, members: &mut B::Members) -> Result<(), Box<Fault>> {
+    fn member(&mut self, depth: usize, members: &mut B::Members) -> Result<(), Fault> {
         self.space();
         if self.bytes.get(self.at) != Some(&b'"') {
             return Err(self.wrong("expected a key in double quotes"));
@@ -163,13 +159,13 @@ impl<'a, B: Build> Scan<'a, B> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, Box<Fault>> {
+    fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
         let (text, end) = strings::string(self.text, self.at)?;
         self.at = end;
         Ok(text)
     }
 
-    fn number(&mut self) -> Result<B::Out, Box<Fault>> {
+    fn number(&mut self) -> Result<B::Out, Fault> {
         let start = self.at;
         let negative = self.bytes[start] == b'-';
         self.at += usize::from(negative);
@@ -231,7 +227,7 @@ impl<'a, B: Build> Scan<'a, B> {
         }
     }
 
-    fn wrong(&self, message: &str) -> Box<Fault> {
+    fn wrong(&self, message: &str) -> Fault {
         let mut end = (self.at + 1).min(self.bytes.len()).max(self.at);
         while !self.text.is_char_boundary(end) {
             end += 1;
@@ -240,7 +236,7 @@ impl<'a, B: Build> Scan<'a, B> {
     }
 }
 
-fn unclosed(start: usize, what: &str) -> Box<Fault> {
+fn unclosed(start: usize, what: &str) -> Fault {
     let message = format!("this {what} is never closed");
     Fault::new(codes::SYNTAX, Span::new(start, start + 1), message)
 }

@@ -35,7 +35,7 @@ pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Reads the string whose opening quote is at `open`; answers its text and the offset after its closing quote.
-pub(super) fn string(text: &str, open: usize) -> Result<(Cow<'_, str>, usize), Box<Fault>> {
+pub(super) fn string(text: &str, open: usize) -> Result<(Cow<'_, str>, usize), Fault> {
     let bytes = text.as_bytes();
     let start = open + 1;
     let mut at = plain_end(bytes, start);
@@ -68,7 +68,7 @@ pub(super) fn string(text: &str, open: usize) -> Result<(Cow<'_, str>, usize), B
 }
 
 /// Reads the escape whose backslash is at `at`; answers the offset after it.
-fn escape(text: &str, at: usize, read: &mut String) -> Result<usize, Box<Fault>> {
+fn escape(text: &str, at: usize, read: &mut String) -> Result<usize, Fault> {
     let plain = match text.as_bytes().get(at + 1) {
         Some(b'"') => '"',
         Some(b'\\') => '\\',
@@ -88,7 +88,7 @@ fn escape(text: &str, at: usize, read: &mut String) -> Result<usize, Box<Fault>>
     Ok(at + 2)
 }
 
-fn unicode_escape(text: &str, at: usize, read: &mut String) -> Result<usize, Box<Fault>> {
+fn unicode_escape(text: &str, at: usize, read: &mut String) -> Result<usize, Fault> {
     let first = four_digits(text, at)?;
     let lone = || {
         let message = "this escape is half of a surrogate pair, which is no character";
@@ -111,7 +111,7 @@ fn unicode_escape(text: &str, at: usize, read: &mut String) -> Result<usize, Box
     Ok(end)
 }
 
-fn four_digits(text: &str, at: usize) -> Result<u32, Box<Fault>> {
+fn four_digits(text: &str, at: usize) -> Result<u32, Fault> {
     let digits = text.as_bytes().get(at + 2..at + 6).unwrap_or_default();
     let mut value = 0;
     for digit in digits {
