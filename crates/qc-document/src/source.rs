@@ -50,7 +50,7 @@ impl Source {
         }
         let before = &self.text[..offset];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let lines = before.as_bytes().iter().filter(|&&byte| byte == b'\n').count();
+        let lines = before.matches('\n').count();
         (lines + 1, before[line_start..].chars().count() + 1)
     }
 

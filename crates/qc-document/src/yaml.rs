@@ -1,6 +1,5 @@
 //! YAML 1.2: the events of `saphyr-parser` composed into a tree, bounded.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -131,14 +130,16 @@ impl<'a> Composer<'a> {
         loop {
             let (event, span) = self.next()?;
             match event {
-                Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
                 Event::StreamEnd => break,
                 Event::DocumentStart(_) if root.is_some() => {
                     let message = "a second YAML document begins here";
                     let fault = Fault::new(codes::SEVERAL_DOCUMENTS, span, message);
                     return Err(fault.help("put it in a file of its own"));
                 }
-                Event::DocumentStart(_) => {}
+                Event::StreamStart
+                | Event::DocumentStart(_)
+                | Event::DocumentEnd
+                | Event::Nothing => {}
                 event => root = Some(self.node(event, span, 0)?),
             }
         }
@@ -311,12 +312,11 @@ fn bad_tag(tag: &Tag, span: Span) -> Fault {
 }
 
 fn scalar_value(
-    text: &Cow<'_, str>,
+    text: &str,
     style: ScalarStyle,
     tag: Option<&Tag>,
     span: Span,
 ) -> Result<NodeValue, Fault> {
-    let text: &str = text;
     let as_text = || NodeValue::String(text.into());
     let as_plain = || {
         scalar::plain(text).map_err(|scalar::Unrepresentable| {

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -119,7 +121,7 @@ fn a_duplicate_key_shows_both_places() {
 fn a_large_object_finds_its_repeated_key() {
     let mut text = String::from("{");
     for number in 0..1000 {
-        text += &format!("\"k{number}\":{number},");
+        write!(text, "\"k{number}\":{number},").unwrap();
     }
     let whole = format!("{text}\"last\":1}}");
     let document = parse_json(Source::new("x.json", &*whole), &ParseLimits::default()).unwrap();

@@ -79,7 +79,8 @@ fn one_of_several_keys() {
 
 #[test]
 fn findings_are_bounded() {
-    let text: String = (0..2000).map(|n| format!("k{n}: 1\n")).collect();
+    let lines: Vec<String> = (0..2000).map(|n| format!("k{n}: 1")).collect();
+    let text = lines.join("\n");
     let document = document(&text);
     let reader = Reader::new(&document.source);
     let top = reader.object(&document.root, "the demo").expect("is an object");

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -8,7 +10,7 @@ fn parsed(text: &str) -> Result<Document, Box<Finding>> {
 }
 
 fn value(text: &str) -> Value {
-    parsed(text).map(|document| document.root.to_value()).unwrap_or_else(|f| panic!("{f}"))
+    parsed(text).map_or_else(|f| panic!("{f}"), |document| document.root.to_value())
 }
 
 fn refused(text: &str) -> Box<Finding> {
@@ -68,12 +70,12 @@ fn aliases_are_expanded_but_not_for_laughs() {
     let mut laughs = String::from("l0: &l0 [lol, lol]\n");
     for level in 1..40 {
         let below = level - 1;
-        laughs += &format!("l{level}: &l{level} [*l{below}, *l{below}]\n");
+        writeln!(laughs, "l{level}: &l{level} [*l{below}, *l{below}]").unwrap();
     }
     assert_eq!(refused(&laughs).code, codes::ALIAS);
     let mut deep = String::from("l0: &l0 [x]\n");
     for level in 1..200 {
-        deep += &format!("l{level}: &l{level} [*l{}]\n", level - 1);
+        writeln!(deep, "l{level}: &l{level} [*l{}]", level - 1).unwrap();
     }
     assert_eq!(refused(&deep).code, codes::TOO_DEEP);
     let none = parse_yaml(Source::new("a", "a: &x 1\nb: *x"), &ParseLimits::ingress());
