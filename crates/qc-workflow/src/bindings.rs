@@ -1,0 +1,24 @@
+//! What a workflow is compiled against.
+
+use qc_model::Finding;
+
+use crate::CallPolicy;
+
+/// What the project knows of the things that a workflow calls.
+pub trait Bindings {
+    /// The policy of a connector's operation; None when there is no such connector or operation.
+    fn operation(&self, connector: &str, operation: &str) -> Option<CallPolicy>;
+
+    /// The operations of a connector, for "did you mean"; empty when there is no such connector.
+    fn operation_names(&self, connector: &str) -> Vec<String>;
+
+    /// The policy of a plain HTTP request with this method (in capitals).
+    fn http_default(&self, method: &str) -> CallPolicy;
+
+    /// What the integration says about one task; replaces every other policy.
+    fn task_override(&self, pointer: &str, task_name: &str) -> Option<CallPolicy>;
+
+    /// The policy of an operation of an OpenAPI document. The finding says why the document or
+    /// operation cannot be used; it gets the place of the call.
+    fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>>;
+}

@@ -1,0 +1,179 @@
+//! What a run is told, and what it wants done: the two sides of the machine.
+
+use std::sync::Arc;
+
+use qc_model::{Failure, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{CallId, CallOutput, CallRequest};
+
+/// How a run begins. The journal holds it as its first entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The run's id.
+    pub run: String,
+    /// The first run of its replay chain; the run's own id when it replays nothing. Ids of emitted
+    /// events are made from it.
+    pub origin: String,
+    /// The raw input.
+    pub input: Value,
+    /// When it starts.
+    pub at: Timestamp,
+    /// Random bits.
+    pub entropy: u64,
+    /// What expressions see as `$runtime`.
+    pub runtime: RuntimeFacts,
+}
+
+/// What `$runtime` tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuntimeFacts {
+    /// `quickconnect`.
+    pub name: String,
+    /// Version of the program that started the run.
+    pub version: String,
+    /// Environment, tenant and vars, as an object.
+    #[serde(default)]
+    pub metadata: Value,
+}
+
+/// One thing that the run is told. The journal holds these in order; folding them gives the state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// When.
+    pub at: Timestamp,
+    /// Random bits.
+    pub entropy: u64,
+    /// What.
+    pub happening: Happening,
+}
+
+/// The things that a run is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Happening {
+    /// An attempt brought an answer.
+    CallSucceeded {
+        /// Which call.
+        call: CallId,
+        /// Which attempt.
+        attempt: u32,
+        /// The answer.
+        output: CallOutput,
+    },
+    /// An attempt failed.
+    CallFailed {
+        /// Which call.
+        call: CallId,
+        /// Which attempt.
+        attempt: u32,
+        /// How.
+        failure: Failure,
+    },
+    /// A timer is due.
+    TimerFired {
+        /// Which.
+        timer: TimerId,
+    },
+    /// Somebody ends the run.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+    /// A faulted run continues: the failed task is tried again with a fresh budget.
+    Reopened,
+}
+
+/// A timer of a run; unique within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TimerId(pub u64);
+
+/// What the engine has to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Perform a call and answer with `CallSucceeded` or `CallFailed`, once.
+    Call(CallRequest),
+    /// The run no longer waits for this call's effect (a timeout, a lost race, a cancellation).
+    /// The engine settles it, also when its outcome is ambiguous, and still answers it once.
+    Interrupt {
+        /// Which call.
+        call: CallId,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// Publish an event. Its id is the same for every attempt, so a repeat can be recognised.
+    Emit {
+        /// The task and visit that emit it.
+        id: CallId,
+        /// A structured CloudEvent.
+        event: Value,
+    },
+    /// Something worth knowing happened to a task.
+    Note(TaskNote),
+    /// The run is over.
+    Finish(Outcome),
+}
+
+/// Something that happened to a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskNote {
+    /// The task's place.
+    pub pointer: Arc<str>,
+    /// Which visit.
+    pub visit: Arc<str>,
+    /// The task's name.
+    pub task: Arc<str>,
+    /// What happened.
+    pub kind: NoteKind,
+    /// The failure, where one is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// What happened to a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteKind {
+    /// It began.
+    Started,
+    /// It completed.
+    Completed,
+    /// It failed.
+    Faulted,
+    /// It is tried again.
+    Retrying {
+        /// When.
+        at: Timestamp,
+        /// Which attempt that will be.
+        attempt: u32,
+    },
+    /// Its `if` was false.
+    Skipped,
+    /// It was cut short.
+    Cancelled,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Outcome {
+    /// With an output.
+    Completed {
+        /// The workflow's transformed output.
+        output: Value,
+    },
+    /// With an error that nothing caught.
+    Faulted {
+        /// The failure.
+        failure: Failure,
+        /// The DSL's error object: type, status, title, detail, instance.
+        error: Value,
+    },
+    /// It was cancelled.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+}
