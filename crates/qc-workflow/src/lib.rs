@@ -12,6 +12,7 @@
 mod bindings;
 mod call;
 mod chance;
+mod dsl;
 pub mod codes;
 mod happening;
 mod policy;
@@ -22,6 +23,7 @@ pub use call::{
     Authentication, AuthenticationScheme, CallId, CallOutput, CallRequest, CallTarget,
     ClientAuthentication, OutputShape, RequestFacts,
 };
+pub use dsl::{Workflow, load};
 pub use happening::{
     Action, Happening, Input, NoteKind, Outcome, RuntimeFacts, Start, TaskNote, TimerId,
 };
