@@ -10,19 +10,30 @@
 //! that write them own their versions and upcast old ones on read.
 
 mod accept;
+mod committer;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod document;
 mod error;
+mod lease_table;
 mod ledger;
+mod limits;
+pub mod memory;
 mod read;
+mod read_back;
 mod run;
 mod store;
 mod txn;
 
 pub use accept::{Accept, AcceptOutcome, IdempotencyKey, StoredEvent};
+pub use committer::{CommitLimits, Committer};
 pub use document::{Document, DocumentOp, Expect};
 pub use error::StoreError;
+pub use lease_table::LeaseTable;
 pub use ledger::{LedgerEntry, LedgerFilter, LedgerKind, LedgerRow};
+pub use limits::{BUCKETS, PAGE_MAX, WRITE_BYTES_MAX, WRITE_ITEMS_MAX, filter_page};
 pub use read::{DeadFilter, RunFilter};
+pub use read_back::{ReadBack, Resolution};
 pub use run::{DeadLetter, DeadState, Entry, LiveCause, RunFacts, RunHead, RunState, RunStatus};
 pub use store::{Caps, Durability, Lease, Store, Write, WriteOutcome};
 pub use txn::{Change, ChangeOutcome, Op, Txn, TxnOutcome};
