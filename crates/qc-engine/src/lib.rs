@@ -1,1 +1,38 @@
-//! Under construction.
+//! Runs workflows durably: takes events, drives runs, performs their calls through the outbound
+//! stack, and takes up again whatever an end of the process left behind.
+//!
+//! An event is taken by one commit ([`Engine::accept`]). A run in memory is one task (`drive`)
+//! around the pure machine of qc-workflow: every input to the machine is journaled in the commit
+//! that also journals the intents of the calls that it leads to, so the run can be rebuilt from
+//! its journal (`recover`). What an ambiguous outcome means is decided by effect class (`settle`).
+//!
+//! Deliberately not here: HTTP, SQL, files, and the meaning of workflows.
+
+mod accept;
+mod api;
+pub mod codes;
+mod command;
+mod deployments;
+mod draft;
+mod drive;
+mod engine;
+mod entry;
+mod happening;
+mod operate;
+mod record;
+mod recover;
+mod release;
+mod run;
+mod settle;
+mod start;
+mod wheel;
+mod worker;
+
+pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
+pub use deployments::{Deployments, ReleaseSource};
+pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
+pub use happening::{Happening, What};
+pub use release::{
+    Deployment, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind,
+};
+pub use start::over_event;

@@ -1,0 +1,131 @@
+use qc_model::{Actor, Event, Failure, Name, RunId, TenantName, Timestamp};
+use qc_store::{RunHead, StoreError};
+use serde_json::Value;
+
+/// An event that passed the door: its sender is known, its form is right.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The trigger that took it.
+    pub trigger: Name,
+    /// Whose it is.
+    pub tenant: TenantName,
+    /// The event.
+    pub event: Event,
+    /// SHA-256 of the raw body, to tell a repeat from a misuse of the key.
+    pub body_hash: [u8; 32],
+    /// The key that makes a repeat recognisable.
+    pub key: Option<String>,
+    /// Who sent it.
+    pub actor: Actor,
+    /// When its body was complete.
+    pub received_at: Timestamp,
+    /// The sender's W3C `traceparent`, when it sent a valid one.
+    pub traceparent: Option<String>,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is on disk and will run.
+    New {
+        /// Its run.
+        run: RunId,
+    },
+    /// It had come before.
+    Repeat {
+        /// The run of the first one.
+        run: RunId,
+    },
+}
+
+/// Why an event was not accepted, or an operation not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The key was used before for another body.
+    #[error("the idempotency key was used before with another body, for {run}")]
+    KeyReused {
+        /// The run of the first one.
+        run: RunId,
+    },
+    /// The engine is ending and takes no more.
+    #[error("the server is shutting down")]
+    Draining,
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoRun(RunId),
+    /// The run is not in a state for this.
+    #[error("{run} is {status}: {reason}")]
+    WrongState {
+        /// The run.
+        run: RunId,
+        /// Its state.
+        status: &'static str,
+        /// Why that does not do.
+        reason: String,
+    },
+    /// The release to which a run is pinned is not there.
+    #[error("the release {0} is not in the store")]
+    NoRelease(String),
+    /// The event does not lead to a legal run: an expression of the trigger failed.
+    #[error("{}", .0.detail)]
+    Failed(Box<Failure>),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A run at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEnd {
+    /// It ended well.
+    Completed {
+        /// The workflow's output.
+        output: Value,
+    },
+    /// It ended in failure.
+    Faulted {
+        /// The failure.
+        failure: Failure,
+        /// The DSL's error object.
+        error: Value,
+    },
+    /// Somebody ended it.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How a parked, ambiguous call is resolved by a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// The effect took place; the output stands for the call's answer.
+    Applied {
+        /// What the workflow sees as the call's answer.
+        output: Value,
+    },
+    /// It did not; the call is sent again.
+    NotApplied,
+}
+
+/// How a run is replayed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Replay {
+    /// Make all effects anew, under new keys. Required with an edited input.
+    pub new_effects: bool,
+    /// Run with this input in place of the old one.
+    pub input: Option<Value>,
+}
+
+/// A run with its journal, decoded for people and machines.
+#[derive(Debug, Clone)]
+pub struct RunView {
+    /// The run.
+    pub head: RunHead,
+    /// The workflow's input.
+    pub input: Value,
+    /// How it ended, if it did.
+    pub end: Option<RunEnd>,
+    /// The journal, each entry as a JSON object `{at, what, …}`.
+    pub journal: Vec<Value>,
+}

@@ -1,0 +1,20 @@
+//! The engine's error codes. Each has a page in `docs/errors`.
+
+use qc_model::Code;
+
+/// An expression of the trigger failed on the event.
+pub const TRIGGER_EXPRESSION: Code = Code::new("QC-R001");
+/// A call may or may not have taken effect and must not be sent again unasked.
+pub const AMBIGUOUS: Code = Code::new("QC-R002");
+/// A run was in flight at too many ends of the process.
+pub const POISON: Code = Code::new("QC-R003");
+/// The release to which a run is pinned cannot be loaded.
+pub const NO_RELEASE: Code = Code::new("QC-R004");
+/// A run has no reason to go on: the platform's own fault.
+pub const STUCK: Code = Code::new("QC-R005");
+/// A run was cancelled.
+pub const CANCELLED: Code = Code::new("QC-R006");
+/// A call was cut off: its time was up, or it lost the race.
+pub const CUT_OFF: Code = Code::new("QC-R007");
+/// A journal cannot be read.
+pub const JOURNAL: Code = Code::new("QC-R008");

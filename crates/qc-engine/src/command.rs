@@ -1,0 +1,26 @@
+//! What people ask of a run that is under way.
+
+use qc_model::Actor;
+use tokio::sync::oneshot;
+
+use crate::{EngineError, Resolution};
+
+/// A request to a run, with the place for its answer.
+pub(crate) struct Command {
+    pub(crate) what: Request,
+    pub(crate) actor: Actor,
+    pub(crate) reply: oneshot::Sender<Result<(), EngineError>>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(crate) enum Request {
+    /// End it.
+    Cancel { reason: String },
+    /// Decide a parked, ambiguous call.
+    Resolve(Resolution),
+    /// Try a run that ended in failure again.
+    Retry,
+    /// Try what is parked again now: what it waited for has been mended.
+    Resume,
+}

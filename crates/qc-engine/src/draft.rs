@@ -1,0 +1,70 @@
+//! What the next commit of a run will say.
+
+use qc_model::{Failure, Timestamp};
+use qc_store::{DeadLetter, DeadState, Entry, LedgerRow, Op};
+use qc_workflow::TaskNote;
+
+use crate::{
+    RunEnd,
+    entry::{self, Journaled},
+    run::Ready,
+};
+
+/// Gathers everything that one commit writes, and what is to be done once it is on disk.
+pub(crate) struct Draft {
+    pub(crate) at: Timestamp,
+    pub(crate) journal: Vec<Journaled>,
+    pub(crate) ledger: Vec<LedgerRow>,
+    /// Calls whose intent this commit writes: performed once it is on disk.
+    pub(crate) ready: Vec<Ready>,
+    pub(crate) dead: Option<DeadLetter>,
+    pub(crate) settle_dead: Option<DeadState>,
+    pub(crate) end: Option<RunEnd>,
+    /// Why a call was parked, for the listeners.
+    pub(crate) parked: Option<Failure>,
+    /// What happened to tasks, for the listeners.
+    pub(crate) notes: Vec<TaskNote>,
+}
+
+impl Draft {
+    pub(crate) fn new(at: Timestamp) -> Self {
+        Self {
+            at,
+            journal: Vec::new(),
+            ledger: Vec::new(),
+            ready: Vec::new(),
+            dead: None,
+            settle_dead: None,
+            end: None,
+            parked: None,
+            notes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn journal(&mut self, entry: Journaled) {
+        self.journal.push(entry);
+    }
+
+    pub(crate) fn ledger(&mut self, row: LedgerRow) {
+        self.ledger.push(row);
+    }
+
+    /// Whether there is anything to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.journal.is_empty() && self.ledger.is_empty() && self.end.is_none()
+    }
+
+    /// The journal's entries and ledger's rows, taken out to be written.
+    pub(crate) fn take_writes(&mut self) -> Vec<Op> {
+        let mut ops: Vec<Op> = self.take_journal().into_iter().map(Op::Journal).collect();
+        ops.extend(std::mem::take(&mut self.ledger).into_iter().map(Op::Ledger));
+        ops.extend(self.settle_dead.take().map(Op::SettleDead));
+        ops.extend(self.dead.take().map(Op::Dead));
+        ops
+    }
+
+    /// The journal's entries as stored, taken out to be written.
+    pub(crate) fn take_journal(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.journal).iter().map(|e| entry::encode(self.at, e)).collect()
+    }
+}

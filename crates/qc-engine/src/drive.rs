@@ -1,0 +1,297 @@
+//! Drives one run: performs its calls, waits for what happens next, commits, and goes on. Ends
+//! when the run is at its end, or has nothing to do in memory for a while.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use qc_model::{Timestamp, TxnId};
+use qc_store::{StoreError, Txn, TxnOutcome};
+use qc_workflow::{CallId, NoteKind};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::sleep,
+};
+
+use crate::{
+    Engine, EngineError, RunEnd,
+    command::Command,
+    draft::Draft,
+    engine::Shared,
+    happening::What,
+    run::{ActiveRun, Settled},
+    settle::{Performed, settle},
+};
+
+/// The pause before a commit is tried again that the store could not take.
+const COMMIT_AGAIN: Duration = Duration::from_millis(200);
+
+/// The longest single sleep: clocks may jump, so the time is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// Starts a run's task. `first` is a request that brought the run into memory.
+    pub(crate) fn spawn(&self, run: ActiveRun, mailbox: mpsc::Receiver<Command>, first: Option<Command>) {
+        let shared = self.shared.clone();
+        tokio::spawn(async move { drive(shared, run, mailbox, first).await });
+    }
+}
+
+/// Why a run leaves memory before its end.
+enum Leave {
+    /// Somebody else has taken it a step further, or this node lost its lease.
+    NotOurs,
+    /// The engine is ending.
+    Draining,
+}
+
+async fn drive(
+    shared: Arc<Shared>,
+    mut run: ActiveRun,
+    mut mailbox: mpsc::Receiver<Command>,
+    mut first: Option<Command>,
+) {
+    let id = run.context.facts.id;
+    let mut calls: JoinSet<Performed> = JoinSet::new();
+    let mut cuts: HashMap<CallId, oneshot::Sender<()>> = HashMap::new();
+    let mut draining = shared.draining.subscribe();
+    if let Some(draft) = run.resume_with.take()
+        && commit(&shared, &mut run, draft).await.is_err()
+    {
+        shared.release(id, None);
+        return;
+    }
+    loop {
+        if run.end.is_some() && first.is_none() {
+            break;
+        }
+        start_calls(&shared, &mut run, &mut calls, &mut cuts);
+        let event = match first.take() {
+            Some(command) => Some(Woken::Asked(command)),
+            None => wait(&shared, &run, &mut calls, &mut mailbox, &mut draining).await,
+        };
+        let Some(event) = event else { break };
+        let mut draft = Draft::new(shared.now());
+        let replies = take_in(&shared, &mut run, event, &mut calls, &mut cuts, &mut draft);
+        let written = if draft.is_empty() { Ok(()) } else { commit(&shared, &mut run, draft).await };
+        for (reply, answer) in replies {
+            let answer = match &written {
+                Ok(()) => answer,
+                Err(_) => Err(StoreError::Unavailable("the run moved on; try again".to_owned()).into()),
+            };
+            // Whoever asked may have gone away.
+            drop(reply.send(answer));
+        }
+        if written.is_err() {
+            break;
+        }
+    }
+    shared.release(id, run.end.as_ref());
+    if run.end.is_none()
+        && let Some(at) = run.next_wake()
+    {
+        shared.sleeping.add(at, id);
+    }
+}
+
+/// What ends a wait.
+enum Woken {
+    Done(Box<Performed>),
+    Asked(Command),
+    Timer,
+}
+
+fn start_calls(
+    shared: &Arc<Shared>,
+    run: &mut ActiveRun,
+    calls: &mut JoinSet<Performed>,
+    cuts: &mut HashMap<CallId, oneshot::Sender<()>>,
+) {
+    for ready in run.ready.drain(..) {
+        let (cut, cut_off) = oneshot::channel();
+        cuts.insert(ready.request.id.clone(), cut);
+        calls.spawn(settle(shared.clone(), run.context.clone(), ready, cut_off));
+    }
+    for call in run.cuts.drain(..) {
+        if let Some(cut) = cuts.remove(&call) {
+            // A call that has just ended needs no cutting.
+            drop(cut.send(()));
+        }
+    }
+}
+
+/// Waits for what happens next. None: the run has nothing to do in memory.
+async fn wait(
+    shared: &Shared,
+    run: &ActiveRun,
+    calls: &mut JoinSet<Performed>,
+    mailbox: &mut mpsc::Receiver<Command>,
+    draining: &mut tokio::sync::watch::Receiver<bool>,
+) -> Option<Woken> {
+    loop {
+        let wake = run.next_wake();
+        let now = shared.now();
+        let idle = calls.is_empty();
+        let far = wake.is_none_or(|at| at.since(now) > shared.settings.linger);
+        if idle && (far || *draining.borrow()) {
+            if run.is_stuck() {
+                shared.counters.stuck.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(run = %run.context.facts.id, code = %crate::codes::STUCK, "a run has no reason to go on");
+            }
+            return None;
+        }
+        if wake.is_some_and(|at| at <= now) {
+            return Some(Woken::Timer);
+        }
+        let pause = wake.map_or(LOOK_AGAIN, |at| at.since(now).min(LOOK_AGAIN));
+        tokio::select! {
+            biased;
+            Some(done) = calls.join_next() => match done {
+                Ok(done) => return Some(Woken::Done(Box::new(done))),
+                Err(broken) => {
+                    // A panic in a call is our fault; its outcome is unknown. Leaving memory has
+                    // recovery judge it by its effect class.
+                    tracing::error!(run = %run.context.facts.id, "a call broke off: {broken}");
+                    return None;
+                }
+            },
+            Some(command) = mailbox.recv() => return Some(Woken::Asked(command)),
+            () = sleep(pause) => {}
+            _ = draining.changed() => {}
+        }
+    }
+}
+
+type Replies = Vec<(oneshot::Sender<Result<(), EngineError>>, Result<(), EngineError>)>;
+
+/// Takes in what woke the run, and whatever else is there already: one commit for all of it.
+fn take_in(
+    shared: &Shared,
+    run: &mut ActiveRun,
+    event: Woken,
+    calls: &mut JoinSet<Performed>,
+    cuts: &mut HashMap<CallId, oneshot::Sender<()>>,
+    draft: &mut Draft,
+) -> Replies {
+    let mut replies = Vec::new();
+    let mut next = Some(event);
+    while let Some(event) = next {
+        match event {
+            Woken::Done(done) => {
+                cuts.remove(&done.call);
+                done.record(shared, run, draft);
+                if draft.end.is_none() {
+                    run.settle(&done.call, done.settled, shared.entropy.next_u64(), draft);
+                }
+            }
+            Woken::Asked(command) => {
+                let entropy = shared.entropy.next_u64();
+                let answer = run.operate(&command.what, &command.actor, entropy, draft);
+                replies.push((command.reply, answer));
+            }
+            Woken::Timer => run.wake(|| shared.entropy.next_u64(), draft),
+        }
+        next = if draft.end.is_some() {
+            None
+        } else {
+            calls.try_join_next().and_then(Result::ok).map(|done| Woken::Done(Box::new(done)))
+        };
+    }
+    replies
+}
+
+/// Writes a draft, again and again while the store cannot take it: results must not be lost.
+async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Result<(), Leave> {
+    let facts = run.context.facts.clone();
+    let txn = Txn {
+        id: TxnId::new(draft.at, &*shared.entropy),
+        run: facts.id,
+        expect: run.version,
+        state: run.state(&draft, draft.at),
+        ops: draft.take_writes(),
+    };
+    loop {
+        let lease = shared.lease.load_full();
+        let Some(lease) = lease.as_ref() else {
+            return Err(Leave::NotOurs);
+        };
+        match shared.committer.commit(lease, txn.clone()).await {
+            Ok(TxnOutcome::Committed { version }) => {
+                run.version = version;
+                break;
+            }
+            Ok(TxnOutcome::Conflict { .. } | TxnOutcome::Fenced) => match written(shared, &txn).await {
+                Some(version) => {
+                    run.version = version;
+                    break;
+                }
+                None => {
+                    tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
+                    return Err(Leave::NotOurs);
+                }
+            },
+            Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => {
+                tracing::error!(run = %facts.id, "a run's step cannot be stored: {error}");
+                return Err(Leave::NotOurs);
+            }
+            Err(error) => {
+                if shared.is_draining() {
+                    return Err(Leave::Draining);
+                }
+                tracing::warn!(run = %facts.id, "a run's step waits to be stored: {error}");
+                sleep(COMMIT_AGAIN).await;
+            }
+        }
+    }
+    tell(shared, run, &draft);
+    run.commit_draft(draft);
+    Ok(())
+}
+
+/// Whether a step whose outcome is in doubt is on disk: the run's version if it is.
+async fn written(shared: &Shared, txn: &Txn) -> Option<u64> {
+    let head = shared.store.run(txn.run).await.ok()??;
+    (head.last_txn == txn.id).then_some(head.version)
+}
+
+/// Tells the listeners and counts, once the step is on disk.
+fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
+    let facts = &run.context.facts;
+    for note in &draft.notes {
+        shared.tell(facts.id, &facts.integration, || {
+            let (state, detail) = match note.kind {
+                NoteKind::Started => ("started", None),
+                NoteKind::Completed => ("completed", None),
+                NoteKind::Faulted => ("faulted", note.failure.as_ref().map(|f| f.detail.clone())),
+                NoteKind::Retrying { at, attempt } => ("retrying", Some(retry_text(draft.at, at, attempt))),
+                NoteKind::Skipped => ("skipped", None),
+                NoteKind::Cancelled => ("cancelled", None),
+            };
+            What::Task { task: note.task.to_string(), state, detail }
+        });
+    }
+    if let Some(failure) = &draft.parked {
+        shared.counters.parked.fetch_add(1, Ordering::Relaxed);
+        shared.tell(facts.id, &facts.integration, || What::Parked { reason: failure.detail.clone() });
+    }
+    if let Some(end) = &draft.end {
+        let counters = &shared.counters;
+        let (counter, status, failure) = match end {
+            RunEnd::Completed { .. } => (&counters.completed, qc_store::RunStatus::Completed, None),
+            RunEnd::Cancelled { .. } => (&counters.cancelled, qc_store::RunStatus::Cancelled, None),
+            RunEnd::Faulted { failure, .. } => {
+                (&counters.faulted, qc_store::RunStatus::Faulted, Some(failure.detail.clone()))
+            }
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        shared.tell(facts.id, &facts.integration, || What::Ended { status, failure });
+    }
+}
+
+fn retry_text(now: Timestamp, at: Timestamp, attempt: u32) -> String {
+    format!("attempt {attempt} in {} ms", at.since(now).as_millis())
+}
+

@@ -1,0 +1,288 @@
+//! The engine's shared parts, and what it knows of the runs in memory.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use qc_connect::call::Outbound;
+use qc_model::{Clock, Entropy, Name, RunId, Timestamp};
+use qc_store::{Committer, Lease, Store};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+
+use crate::{
+    Deployment, Deployments, ReleaseSource, RunEnd,
+    command::Command,
+    happening::{Happening, What},
+    wheel::Wheel,
+};
+
+/// How many live happenings a slow listener may fall behind before it misses some.
+const HAPPENINGS_BEHIND: usize = 4_096;
+
+/// What the engine is made of. Wired in one place, by the binary or by a test.
+pub struct EngineParts {
+    /// Group commit over the store.
+    pub committer: Committer,
+    /// The store, for reading.
+    pub store: Arc<dyn Store>,
+    /// The outbound stack.
+    pub outbound: Outbound,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where releases come from.
+    pub releases: Arc<dyn ReleaseSource>,
+    /// Numbers and names.
+    pub settings: EngineSettings,
+}
+
+/// The engine's settings.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// This node's name, for leases and the ledger.
+    pub node: String,
+    /// How many runs may be in memory at once; further ones wait in the store.
+    pub runs_max: usize,
+    /// The key under which payloads are hashed for the ledger (HMAC-SHA-256).
+    pub ledger_key: [u8; 32],
+    /// How long a lease of the run buckets lasts without renewal.
+    pub lease_ttl: Duration,
+    /// A run whose next timer is further away than this leaves memory until then.
+    pub linger: Duration,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            node: "node-1".to_owned(),
+            runs_max: 10_000,
+            ledger_key: [0; 32],
+            lease_ttl: Duration::from_secs(10),
+            linger: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Runs workflows durably. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) committer: Committer,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) outbound: Outbound,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) releases: Arc<dyn ReleaseSource>,
+    pub(crate) settings: EngineSettings,
+    pub(crate) deployments: ArcSwap<Deployments>,
+    pub(crate) lease: ArcSwap<Option<Lease>>,
+    pub(crate) draining: watch::Sender<bool>,
+    pub(crate) backlog: Notify,
+    pub(crate) idle: Notify,
+    pub(crate) counters: Counters,
+    pub(crate) sleeping: Wheel,
+    active: Mutex<HashMap<RunId, Slot>>,
+    happenings: broadcast::Sender<Happening>,
+    listened: AtomicBool,
+}
+
+/// A run in memory, as others see it.
+struct Slot {
+    commands: mpsc::Sender<Command>,
+    waiters: Vec<oneshot::Sender<RunEnd>>,
+}
+
+/// What the engine has counted since it started.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) repeated: AtomicU64,
+    pub(crate) completed: AtomicU64,
+    pub(crate) faulted: AtomicU64,
+    pub(crate) cancelled: AtomicU64,
+    pub(crate) parked: AtomicU64,
+    pub(crate) calls: AtomicU64,
+    pub(crate) calls_failed: AtomicU64,
+    pub(crate) recovered: AtomicU64,
+    pub(crate) stuck: AtomicU64,
+}
+
+/// A snapshot of the engine's numbers, for metrics and health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gauges {
+    /// Runs in memory now.
+    pub runs_in_memory: usize,
+    /// Events accepted since the start.
+    pub accepted: u64,
+    /// Repeats recognised since the start.
+    pub repeated: u64,
+    /// Runs completed since the start.
+    pub completed: u64,
+    /// Runs that ended in failure since the start.
+    pub faulted: u64,
+    /// Runs cancelled since the start.
+    pub cancelled: u64,
+    /// Times a run was parked since the start.
+    pub parked: u64,
+    /// Attempts of calls since the start.
+    pub calls: u64,
+    /// Attempts that failed since the start.
+    pub calls_failed: u64,
+    /// Runs taken up again from the store since the start.
+    pub recovered: u64,
+    /// Runs found without a reason to go on since the start: must stay 0.
+    pub stuck: u64,
+    /// Whether this node holds the right to run.
+    pub leased: bool,
+}
+
+impl Engine {
+    /// An engine that is not running yet: [`Engine::run`] drives it.
+    pub fn new(parts: EngineParts) -> Self {
+        let EngineParts { committer, store, outbound, clock, entropy, releases, settings } = parts;
+        Self {
+            shared: Arc::new(Shared {
+                committer,
+                store,
+                outbound,
+                clock,
+                entropy,
+                releases,
+                settings,
+                deployments: ArcSwap::from_pointee(Deployments::default()),
+                lease: ArcSwap::from_pointee(None),
+                draining: watch::Sender::new(false),
+                backlog: Notify::new(),
+                idle: Notify::new(),
+                counters: Counters::default(),
+                sleeping: Wheel::default(),
+                active: Mutex::new(HashMap::new()),
+                happenings: broadcast::Sender::new(HAPPENINGS_BEHIND),
+                listened: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// What is deployed now.
+    pub fn deployments(&self) -> Arc<Deployments> {
+        self.shared.deployments.load_full()
+    }
+
+    /// Replaces what is deployed. Runs at work keep the release to which they are pinned.
+    pub fn set_deployments(&self, list: Vec<Deployment>) {
+        self.shared.deployments.store(Arc::new(Deployments::new(list)));
+    }
+
+    /// Listens to what happens from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Happening> {
+        self.shared.listened.store(true, Ordering::Relaxed);
+        self.shared.happenings.subscribe()
+    }
+
+    /// The engine's numbers.
+    pub fn gauges(&self) -> Gauges {
+        let counters = &self.shared.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Gauges {
+            runs_in_memory: self.shared.active().len(),
+            accepted: read(&counters.accepted),
+            repeated: read(&counters.repeated),
+            completed: read(&counters.completed),
+            faulted: read(&counters.faulted),
+            cancelled: read(&counters.cancelled),
+            parked: read(&counters.parked),
+            calls: read(&counters.calls),
+            calls_failed: read(&counters.calls_failed),
+            recovered: read(&counters.recovered),
+            stuck: read(&counters.stuck),
+            leased: self.shared.lease.load().is_some(),
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    fn active(&self) -> MutexGuard<'_, HashMap<RunId, Slot>> {
+        // A panic while the lock was held leaves a map that is still a map.
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place in memory for a run. None: there is no room, or it is there already.
+    pub(crate) fn reserve(&self, run: RunId) -> Option<mpsc::Receiver<Command>> {
+        let mut active = self.active();
+        if active.len() >= self.settings.runs_max || active.contains_key(&run) {
+            return None;
+        }
+        let (commands, receiver) = mpsc::channel(8);
+        active.insert(run, Slot { commands, waiters: Vec::new() });
+        Some(receiver)
+    }
+
+    /// Gives a run's place up, answering those who wait for its end, if it ended.
+    pub(crate) fn release(&self, run: RunId, end: Option<&RunEnd>) {
+        let (slot, left) = {
+            let mut active = self.active();
+            (active.remove(&run), active.len())
+        };
+        if let (Some(slot), Some(end)) = (slot, end) {
+            for waiter in slot.waiters {
+                // A caller who has gone away is no longer interested.
+                drop(waiter.send(end.clone()));
+            }
+        }
+        if left + 1 >= self.settings.runs_max {
+            self.backlog.notify_one();
+        }
+        if left == 0 {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// Waits with a run in memory for its end. None: it is not in memory.
+    pub(crate) fn wait_in_memory(&self, run: RunId) -> Option<oneshot::Receiver<RunEnd>> {
+        let mut active = self.active();
+        let slot = active.get_mut(&run)?;
+        let (sender, receiver) = oneshot::channel();
+        slot.waiters.push(sender);
+        Some(receiver)
+    }
+
+    /// The mailbox of a run in memory.
+    pub(crate) fn mailbox(&self, run: RunId) -> Option<mpsc::Sender<Command>> {
+        self.active().get(&run).map(|slot| slot.commands.clone())
+    }
+
+    pub(crate) fn is_active(&self, run: RunId) -> bool {
+        self.active().contains_key(&run)
+    }
+
+    pub(crate) fn runs_in_memory(&self) -> usize {
+        self.active().len()
+    }
+
+    /// Tells the listeners, if there are any.
+    pub(crate) fn tell(&self, run: RunId, integration: &Name, what: impl FnOnce() -> What) {
+        if self.listened.load(Ordering::Relaxed) {
+            let happening = Happening { at: self.now(), run, integration: integration.clone(), what: what() };
+            // No listener at this moment is fine: the ledger is the record.
+            drop(self.happenings.send(happening));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The journal's entries as stored. A body is JSON with a version; old versions are upcast here.
+
+use bytes::Bytes;
+use qc_model::{Actor, Failure, Timestamp};
+use qc_store::Entry;
+use qc_workflow::{CallId, Input, Start};
+use serde::{Deserialize, Serialize};
+
+/// The version that is written.
+const VERSION: u32 = 1;
+
+/// What a journal says, in order. The run's state is the fold of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Journaled {
+    /// The first entry: the machine's start.
+    Start {
+        /// What the machine began with.
+        start: Box<Start>,
+        /// The sender's trace, as W3C `traceparent`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traceparent: Option<String>,
+    },
+    /// A call is about to be sent: from here on it may have been.
+    Intent {
+        /// Which call.
+        call: CallId,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// Something happened to the machine.
+    Input {
+        /// What.
+        input: Box<Input>,
+    },
+    /// A call waits for a person, or for something outside to be mended.
+    Parked {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A parked call was decided: it did not take effect and may be sent.
+    NotApplied {
+        /// Which call.
+        call: CallId,
+        /// Who decided.
+        by: Actor,
+    },
+}
+
+#[derive(Serialize)]
+struct Out<'a> {
+    v: u32,
+    entry: &'a Journaled,
+}
+
+/// A journal entry that this version of the platform cannot read.
+#[derive(Debug, thiserror::Error)]
+#[error("journal entry {index} cannot be read: {reason}")]
+pub struct EntryError {
+    /// Which entry, from 0.
+    pub index: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// The entry as stored.
+pub fn encode(at: Timestamp, entry: &Journaled) -> Entry {
+    let body = serde_json::to_vec(&Out { v: VERSION, entry }).expect("journal entries are plain data");
+    Entry { at, body: Bytes::from(body) }
+}
+
+/// The entry as written by this or an earlier version.
+pub fn decode(index: usize, entry: &Entry) -> Result<Journaled, EntryError> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: u32,
+    }
+    #[derive(Deserialize)]
+    struct In {
+        entry: Journaled,
+    }
+    let unreadable = |reason: String| EntryError { index, reason };
+    let version: Version = serde_json::from_slice(&entry.body).map_err(|e| unreadable(e.to_string()))?;
+    match version.v {
+        VERSION => serde_json::from_slice::<In>(&entry.body)
+            .map(|stored| stored.entry)
+            .map_err(|e| unreadable(e.to_string())),
+        newer => Err(unreadable(format!(
+            "it has version {newer}, this binary reads up to {VERSION}: use the binary that wrote it, or a newer one"
+        ))),
+    }
+}

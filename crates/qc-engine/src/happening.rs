@@ -1,0 +1,66 @@
+//! What happens, live: for the terminal and the console. Lossy by design; the ledger is the record.
+
+use qc_model::{Name, RunId, Timestamp};
+use qc_store::RunStatus;
+use serde::Serialize;
+
+/// One thing that just happened.
+#[derive(Debug, Clone, Serialize)]
+pub struct Happening {
+    /// When.
+    pub at: Timestamp,
+    /// In which run.
+    pub run: RunId,
+    /// Of which integration.
+    pub integration: Name,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum What {
+    /// An event was accepted.
+    Accepted {
+        /// What it is about.
+        subject: Option<String>,
+    },
+    /// A task changed.
+    Task {
+        /// Its name.
+        task: String,
+        /// `started`, `completed`, `faulted`, `retrying`, ….
+        state: &'static str,
+        /// More, in words.
+        detail: Option<String>,
+    },
+    /// One attempt of a call came to its end.
+    Attempt {
+        /// The task.
+        task: String,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// The request, without secrets: `POST https://…`.
+        request: String,
+        /// The status, when there was an answer.
+        status: Option<u16>,
+        /// How long it took.
+        millis: u64,
+        /// Why it failed, if it did.
+        failure: Option<String>,
+    },
+    /// The run was parked.
+    Parked {
+        /// Why.
+        reason: String,
+    },
+    /// The run is at its end.
+    Ended {
+        /// How.
+        status: RunStatus,
+        /// The failure, if it failed.
+        failure: Option<String>,
+    },
+}

@@ -1,0 +1,170 @@
+//! Ledger rows of the engine: what is said of events, calls and runs, and what is left out.
+//! No payload and no secret; payloads appear as hashes under the installation's own key.
+
+use aws_lc_rs::hmac;
+use bytes::Bytes;
+use qc_connect::call::{CallRecord, DriftNote};
+use qc_model::{Actor, Failure, Timestamp};
+use qc_store::{LedgerKind, LedgerRow, RunFacts};
+use serde_json::{Value, json};
+
+/// The actor as the ledger writes it: `kind:id`.
+pub(crate) fn actor_text(actor: &Actor) -> String {
+    let kind = match actor.kind {
+        qc_model::ActorKind::Human => "human",
+        qc_model::ActorKind::Service => "service",
+        qc_model::ActorKind::Sender => "sender",
+        qc_model::ActorKind::Platform => "platform",
+        qc_model::ActorKind::Anonymous => "anonymous",
+    };
+    format!("{kind}:{}", actor.id)
+}
+
+/// HMAC-SHA-256 of a payload under the installation's key, in hex: tells whether two payloads are
+/// the same without telling what they are.
+pub(crate) fn payload_hash(key: &[u8; 32], payload: &[u8]) -> String {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), payload);
+    hex(tag.as_ref())
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+fn row(facts: &RunFacts, at: Timestamp, kind: LedgerKind, subject: String, outcome: &str) -> LedgerRow {
+    LedgerRow {
+        at,
+        kind,
+        tenant: facts.tenant.clone(),
+        environment: Some(facts.environment.clone()),
+        integration: Some(facts.integration.clone()),
+        run: Some(facts.id),
+        event: Some(facts.event),
+        actor: "platform:engine".to_owned(),
+        subject,
+        outcome: outcome.to_owned(),
+        code: None,
+        facts: Bytes::from_static(b"{}"),
+    }
+}
+
+fn to_bytes(facts: &Value) -> Bytes {
+    Bytes::from(facts.to_string())
+}
+
+/// An event was accepted.
+pub(crate) fn event_accepted(facts: &RunFacts, actor: &Actor, payload_hash: &str, size: usize) -> LedgerRow {
+    LedgerRow {
+        actor: actor_text(actor),
+        facts: Bytes::from(format!("{{\"bytes\":{size},\"payload_hmac\":\"{payload_hash}\"}}")),
+        ..row(facts, facts.accepted_at, LedgerKind::Event, facts.trigger.to_string(), "accepted")
+    }
+}
+
+/// One attempt of a call came to its end.
+pub(crate) fn call_made(
+    facts: &RunFacts,
+    at: Timestamp,
+    record: &CallRecord,
+    pointer: &str,
+    failure: Option<&Failure>,
+) -> LedgerRow {
+    let mut details = serde_json::to_value(record).unwrap_or_else(|_| json!({}));
+    if let Value::Object(details) = &mut details {
+        details.insert("task".into(), json!(pointer));
+        if let Some(failure) = failure {
+            details.insert("applied".into(), json!(failure.applied));
+            details.insert("detail".into(), json!(failure.detail));
+        }
+    }
+    LedgerRow {
+        code: failure.map(|f| f.code.to_string()),
+        facts: to_bytes(&details),
+        ..row(
+            facts,
+            at,
+            LedgerKind::Call,
+            called(record),
+            if failure.is_some() { "failed" } else { "ok" },
+        )
+    }
+}
+
+/// `connector.operation`, or the address of a plain request.
+fn called(record: &CallRecord) -> String {
+    match (&record.connector, &record.operation) {
+        (Some(connector), Some(operation)) => format!("{connector}.{operation}"),
+        _ => record.url.clone(),
+    }
+}
+
+/// An answer did not keep its contract.
+pub(crate) fn drift_seen(facts: &RunFacts, at: Timestamp, note: &DriftNote) -> LedgerRow {
+    let details = serde_json::to_value(note).unwrap_or_else(|_| json!({}));
+    LedgerRow {
+        facts: to_bytes(&details),
+        ..row(facts, at, LedgerKind::Decision, format!("{}.{}", note.connector, note.operation), "drift")
+    }
+}
+
+/// A task will be tried again, failed, or was skipped.
+pub(crate) fn task_changed(
+    facts: &RunFacts,
+    at: Timestamp,
+    pointer: &str,
+    outcome: &str,
+    failure: Option<&Failure>,
+) -> LedgerRow {
+    let details = match failure {
+        Some(failure) => json!({"class": failure.class, "detail": failure.detail}),
+        None => json!({}),
+    };
+    LedgerRow {
+        code: failure.map(|f| f.code.to_string()),
+        facts: to_bytes(&details),
+        ..row(facts, at, LedgerKind::Task, pointer.to_owned(), outcome)
+    }
+}
+
+/// The run was parked, ended, or opened again.
+pub(crate) fn run_changed(
+    facts: &RunFacts,
+    at: Timestamp,
+    outcome: &str,
+    failure: Option<&Failure>,
+) -> LedgerRow {
+    let details = match failure {
+        Some(f) => json!({"class": f.class, "title": f.title, "detail": f.detail, "owner": f.owner}),
+        None => json!({"millis": u64::try_from(at.since(facts.accepted_at).as_millis()).unwrap_or(u64::MAX)}),
+    };
+    LedgerRow {
+        code: failure.map(|f| f.code.to_string()),
+        facts: to_bytes(&details),
+        ..row(facts, at, LedgerKind::Run, facts.release.clone(), outcome)
+    }
+}
+
+/// An event was emitted by a workflow.
+pub(crate) fn event_emitted(facts: &RunFacts, at: Timestamp, event: &Value) -> LedgerRow {
+    let details = json!({"id": event["id"], "source": event["source"], "type": event["type"]});
+    LedgerRow {
+        facts: to_bytes(&details),
+        ..row(facts, at, LedgerKind::Event, event["type"].as_str().unwrap_or_default().to_owned(), "emitted")
+    }
+}
+
+/// A person did something to a run.
+pub(crate) fn operated(facts: &RunFacts, at: Timestamp, actor: &Actor, deed: &str, reason: &str) -> LedgerRow {
+    LedgerRow {
+        actor: actor_text(actor),
+        facts: to_bytes(&json!({"reason": reason})),
+        ..row(facts, at, LedgerKind::Audit, facts.id.to_string(), deed)
+    }
+}

@@ -1,0 +1,185 @@
+//! Taking a run up again from the store: its journal is folded into the machine.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use qc_model::{Failure, RunId};
+use qc_store::{RunHead, StoreError};
+use qc_workflow::{CallId, Happening as Told, Machine, Outcome};
+
+use crate::{
+    Deployment, Engine, EngineError, RunEnd, codes,
+    command::Command,
+    draft::Draft,
+    entry::{self, Journaled},
+    run::{ActiveRun, CallLog, RunContext},
+};
+
+/// Why a run could not be taken up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecoverError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{}: {0}", codes::JOURNAL)]
+    Journal(#[from] entry::EntryError),
+    #[error("{}: the run's journal does not begin with its start", codes::JOURNAL)]
+    NoStart,
+    #[error("{}: the release {0} is not in the store", codes::NO_RELEASE)]
+    NoRelease(String),
+    #[error("there is no such run")]
+    NoRun,
+    #[error("the run is in memory already, or there is no room for it now")]
+    NoRoom,
+}
+
+impl From<RecoverError> for EngineError {
+    fn from(error: RecoverError) -> Self {
+        match error {
+            RecoverError::Store(error) => Self::Store(error),
+            RecoverError::NoRelease(hash) => Self::NoRelease(hash),
+            other => Self::Store(StoreError::Unavailable(other.to_string())),
+        }
+    }
+}
+
+/// What the fold of a journal gives.
+pub(crate) struct Folded {
+    pub(crate) machine: Machine,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) log: HashMap<CallId, CallLog>,
+    pub(crate) parked: HashMap<CallId, Failure>,
+}
+
+impl Engine {
+    /// Takes a run up and drives it on. With a command, a run that is at its end may be taken up.
+    pub(crate) async fn take_up(&self, run: RunId, first: Option<Command>) -> Result<(), RecoverError> {
+        let mailbox = self.shared.reserve(run).ok_or(RecoverError::NoRoom)?;
+        let loaded = self.load(run, first.is_some()).await;
+        match loaded {
+            Ok(Some(active)) => {
+                self.shared.counters.recovered.fetch_add(1, Ordering::Relaxed);
+                self.spawn(active, mailbox, first);
+                Ok(())
+            }
+            Ok(None) => {
+                self.shared.release(run, None);
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.release(run, None);
+                Err(error)
+            }
+        }
+    }
+
+    /// None: it is at its end, and nobody asks anything of it.
+    async fn load(&self, run: RunId, at_its_end_too: bool) -> Result<Option<ActiveRun>, RecoverError> {
+        let shared = &self.shared;
+        let head = shared.store.run(run).await?.ok_or(RecoverError::NoRun)?;
+        if head.state.status.is_terminal() && !at_its_end_too {
+            return Ok(None);
+        }
+        let deployment = self.release_of(&head).await?;
+        let folded = fold(&deployment, &shared.store.journal(run).await?)?;
+        let Folded { machine, traceparent, log, parked } = folded;
+        let end = machine.outcome().map(|outcome| end_of(outcome, &deployment));
+        let context = RunContext::new(Arc::new(head.facts), deployment, traceparent);
+        let mut active = ActiveRun::new(context, machine, log);
+        active.version = head.version;
+        active.end = end;
+        if active.end.is_none() {
+            let mut draft = Draft::new(shared.now());
+            active.recover(parked, &mut draft);
+            active.resume_with = Some(draft);
+        }
+        Ok(Some(active))
+    }
+
+    async fn release_of(&self, head: &RunHead) -> Result<Arc<Deployment>, RecoverError> {
+        let facts = &head.facts;
+        let current = self.deployments();
+        let current = current.lookup(facts.environment.as_str(), facts.integration.as_str());
+        if let Some(current) = current
+            && current.release.hash == facts.release
+        {
+            return Ok(current.clone());
+        }
+        let pinned = self.shared.releases.deployment(&facts.environment, &facts.release).await?;
+        pinned.ok_or_else(|| RecoverError::NoRelease(facts.release.clone()))
+    }
+}
+
+/// Folds a journal: the machine's state, and what is known of the calls that are not settled.
+pub(crate) fn fold(deployment: &Deployment, journal: &[qc_store::Entry]) -> Result<Folded, RecoverError> {
+    let mut entries = journal.iter().enumerate();
+    let Some((index, first)) = entries.next() else { return Err(RecoverError::NoStart) };
+    let Journaled::Start { start, traceparent } = entry::decode(index, first)? else {
+        return Err(RecoverError::NoStart);
+    };
+    let (mut machine, _) = Machine::start(deployment.release.program.clone(), &start);
+    let mut log: HashMap<CallId, CallLog> = HashMap::new();
+    let mut parked: HashMap<CallId, Failure> = HashMap::new();
+    for (index, stored) in entries {
+        match entry::decode(index, stored)? {
+            Journaled::Start { .. } => return Err(RecoverError::NoStart),
+            Journaled::Intent { call, .. } => {
+                parked.remove(&call);
+                let known =
+                    log.entry(call).or_insert(CallLog { first_sent_at: stored.at, unanswered: 0, parked: 0 });
+                known.unanswered += 1;
+            }
+            Journaled::Input { input } => {
+                settle_log(&input.happening, &mut log, &mut parked);
+                machine = machine.step(&input).0;
+            }
+            Journaled::Parked { call, failure } => {
+                if let Some(known) = log.get_mut(&call) {
+                    known.unanswered = 0;
+                    known.parked += 1;
+                }
+                parked.insert(call, failure);
+            }
+            Journaled::NotApplied { call, .. } => {
+                parked.remove(&call);
+                log.remove(&call);
+            }
+        }
+    }
+    Ok(Folded { machine, traceparent, log, parked })
+}
+
+/// Keeps the log of calls as the run in memory keeps it.
+fn settle_log(
+    told: &Told,
+    log: &mut HashMap<CallId, CallLog>,
+    parked: &mut HashMap<CallId, Failure>,
+) {
+    match told {
+        Told::CallSucceeded { call, .. } => {
+            parked.remove(call);
+            log.remove(call);
+        }
+        Told::CallFailed { call, .. } => {
+            parked.remove(call);
+            if let Some(known) = log.get_mut(call) {
+                known.unanswered = 0;
+            }
+        }
+        Told::TimerFired { .. } | Told::Cancelled { .. } | Told::Reopened => {}
+    }
+}
+
+/// The machine's outcome as the engine tells it.
+pub(crate) fn end_of(outcome: &Outcome, deployment: &Deployment) -> RunEnd {
+    match outcome {
+        Outcome::Completed { output } => RunEnd::Completed { output: output.clone() },
+        Outcome::Cancelled { reason } => RunEnd::Cancelled { reason: reason.clone() },
+        Outcome::Faulted { failure, error } => {
+            let mut failure = failure.clone();
+            failure.owner = failure.owner.or_else(|| deployment.release.owner.clone());
+            RunEnd::Faulted { failure, error: error.clone() }
+        }
+    }
+}

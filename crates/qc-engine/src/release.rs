@@ -1,0 +1,124 @@
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use qc_connect::{call::Connectors, webhook::{Challenge, SignatureScheme}};
+use qc_contract::Schema;
+use qc_expression::Expression;
+use qc_model::{EnvironmentName, Name, TenantName};
+use qc_vault::SecretRef;
+use qc_workflow::Program;
+use serde_json::Value;
+
+/// A release as it runs: everything compiled, nothing fetched. Runs are pinned to it by its hash.
+#[derive(Debug)]
+pub struct Release {
+    /// Content hash of the bundle: hex SHA-256.
+    pub hash: String,
+    /// The integration.
+    pub integration: Name,
+    /// The integration's version, as its owner declares it.
+    pub version: String,
+    /// The compiled workflow.
+    pub program: Arc<Program>,
+    /// The connectors that it uses, with only the operations that it uses.
+    pub connectors: Arc<Connectors>,
+    /// How events come in.
+    pub triggers: BTreeMap<Name, Trigger>,
+    /// What each secret of the workflow (`$secrets.x`) refers to.
+    pub secrets: Arc<BTreeMap<String, SecretRef>>,
+    /// Who owns it: shown with every failure.
+    pub owner: Option<String>,
+    /// Who owns each system that it calls, by connector: named in failures of that hop.
+    pub system_owners: BTreeMap<String, String>,
+}
+
+/// A release in an environment.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The environment's variables (hosts, channels; no secrets).
+    pub vars: Arc<BTreeMap<String, Value>>,
+    /// The release.
+    pub release: Arc<Release>,
+}
+
+/// How events of one kind come in.
+#[derive(Debug)]
+pub struct Trigger {
+    /// Its name, part of its URL.
+    pub name: Name,
+    /// The form of what comes in.
+    pub kind: TriggerKind,
+    /// Who may send.
+    pub auth: TriggerAuth,
+    /// Whose event it is.
+    pub tenant: TenantRule,
+    /// What makes a repeat recognisable.
+    pub idempotency: Option<Idempotency>,
+    /// What the event is about in business words; over the event (`.data.case_id`).
+    pub subject: Option<Expression>,
+    /// The contract of the event's data.
+    pub contract: Option<Schema>,
+    /// The workflow's input from the event; the event's data when absent.
+    pub input: Option<Expression>,
+    /// The largest body in bytes.
+    pub body_limit: usize,
+}
+
+/// The form of what comes in.
+#[derive(Debug)]
+pub enum TriggerKind {
+    /// CloudEvents over HTTP: binary, structured or batched; only these types when some are named.
+    CloudEvents {
+        /// The accepted types.
+        types: Vec<String>,
+    },
+    /// A plain JSON body, wrapped as an event of this type.
+    Json {
+        /// The event's type.
+        event_type: String,
+    },
+    /// A provider's webhook, wrapped as an event.
+    Webhook {
+        /// The event's type, over `{headers, body}` with lower-case header names.
+        event_type: Expression,
+        /// The delivery's id, over the same; the sender's key when the trigger declares none.
+        event_id: Option<Expression>,
+        /// The handshake that the provider starts.
+        challenge: Option<Challenge>,
+    },
+}
+
+/// Who may send.
+#[derive(Debug)]
+pub enum TriggerAuth {
+    /// A holder of an API token with the scope to send to this trigger.
+    Token,
+    /// Whoever signs with the secret.
+    Signature {
+        /// How.
+        scheme: SignatureScheme,
+        /// With what.
+        secret: SecretRef,
+    },
+    /// Anybody; declared on purpose, and a finding.
+    Open,
+}
+
+/// How the tenant of an event is found.
+#[derive(Debug, Clone)]
+pub enum TenantRule {
+    /// Always this one.
+    Fixed(TenantName),
+    /// From an expression over the event; must give a legal name.
+    FromEvent(Expression),
+}
+
+/// What makes a repeat of an event recognisable.
+#[derive(Debug)]
+pub struct Idempotency {
+    /// The key, over the event; a string or a number.
+    pub key: Expression,
+    /// How long it is remembered.
+    pub window: Duration,
+}

@@ -1,0 +1,478 @@
+//! A run in memory: the machine, what is known of its calls, and what the next commit will say.
+//! Decides; performing and waiting is `drive`'s.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use qc_connect::call::EnvironmentScope;
+use qc_model::{Actor, Class, Failure, Timestamp};
+use qc_store::{DeadLetter, DeadState, LiveCause, RunFacts, RunState, RunStatus};
+use qc_workflow::{
+    Action, CallId, CallOutput, CallRequest, Happening as Told, Input, Machine, NoteKind, Outcome,
+    RequestFacts, TaskNote,
+};
+use serde_json::Value;
+
+use crate::{
+    Deployment, EngineError, Resolution, RunEnd, codes,
+    command::Request,
+    draft::Draft,
+    entry::Journaled,
+    record,
+};
+
+/// What stays the same while a run is in memory.
+pub(crate) struct RunContext {
+    pub(crate) facts: Arc<RunFacts>,
+    pub(crate) deployment: Arc<Deployment>,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) scope: EnvironmentScope,
+}
+
+impl RunContext {
+    pub(crate) fn new(facts: Arc<RunFacts>, deployment: Arc<Deployment>, traceparent: Option<String>) -> Arc<Self> {
+        let scope = EnvironmentScope {
+            name: facts.environment.clone(),
+            tenant: facts.tenant.clone(),
+            vars: deployment.vars.clone(),
+        };
+        Arc::new(Self { facts, deployment, traceparent, scope })
+    }
+}
+
+/// A run in memory.
+pub(crate) struct ActiveRun {
+    pub(crate) context: Arc<RunContext>,
+    /// The run's version on disk.
+    pub(crate) version: u64,
+    pub(crate) end: Option<RunEnd>,
+    /// What taking the run up again has to write before anything else.
+    pub(crate) resume_with: Option<Draft>,
+    /// Calls whose intent is on disk and which are to be performed now.
+    pub(crate) ready: Vec<Ready>,
+    /// Calls cut off by the machine, to be told to those who perform them.
+    pub(crate) cuts: Vec<CallId>,
+    machine: Option<Machine>,
+    log: HashMap<CallId, CallLog>,
+    parked: BTreeMap<CallId, Parked>,
+    in_flight: HashMap<CallId, CallRequest>,
+}
+
+/// What the journal says of a call that is not settled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallLog {
+    /// When it may have been sent first.
+    pub(crate) first_sent_at: Timestamp,
+    /// How many intents stand in the journal without an answer.
+    pub(crate) unanswered: u32,
+    /// How often it was parked since its last answer.
+    pub(crate) parked: u32,
+}
+
+/// A call to be performed.
+#[derive(Debug, Clone)]
+pub(crate) struct Ready {
+    pub(crate) request: CallRequest,
+    /// When it may have been sent for the first time.
+    pub(crate) first_sent_at: Timestamp,
+    /// Whether an earlier sending may have taken effect without our knowing.
+    pub(crate) in_doubt: bool,
+}
+
+/// A call that waits for a person or for something to be mended.
+struct Parked {
+    request: CallRequest,
+    failure: Failure,
+    probe_at: Option<Timestamp>,
+}
+
+/// How a performed call came out, after its effect class was applied.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// It brought an answer.
+    Answered(CallOutput),
+    /// It failed, and the machine decides what follows.
+    Failed(Failure),
+    /// It must wait: ambiguous, or its credential is dead.
+    Park(Failure),
+}
+
+/// At so many ends of the process while a call was in flight the run is taken for their cause.
+const POISON_MAX: u32 = 16;
+
+/// The first pause before a parked call is probed, and the longest.
+const PROBE_FIRST: Duration = Duration::from_secs(15);
+const PROBE_LAST: Duration = Duration::from_mins(15);
+
+impl ActiveRun {
+    pub(crate) fn new(context: Arc<RunContext>, machine: Machine, log: HashMap<CallId, CallLog>) -> Self {
+        Self {
+            context,
+            version: 0,
+            end: None,
+            resume_with: None,
+            ready: Vec::new(),
+            cuts: Vec::new(),
+            machine: Some(machine),
+            log,
+            parked: BTreeMap::new(),
+            in_flight: HashMap::new(),
+        }
+    }
+
+    fn facts(&self) -> &RunFacts {
+        &self.context.facts
+    }
+
+    fn machine(&self) -> &Machine {
+        self.machine.as_ref().expect("the machine is only away while it steps")
+    }
+
+    /// Tells the machine one thing and takes up what it wants done.
+    pub(crate) fn tell(&mut self, told: Told, entropy: u64, draft: &mut Draft) {
+        let input = Input { at: draft.at, entropy, happening: told };
+        let machine = self.machine.take().expect("the machine is only away while it steps");
+        let (machine, actions) = machine.step(&input);
+        self.machine = Some(machine);
+        draft.journal(Journaled::Input { input: Box::new(input) });
+        self.absorb(actions, draft);
+    }
+
+    /// Takes up what the machine wants done.
+    pub(crate) fn absorb(&mut self, actions: Vec<Action>, draft: &mut Draft) {
+        for action in actions {
+            match action {
+                Action::Call(request) => self.intend(request, false, draft),
+                Action::Interrupt { call, .. } => self.interrupt(call, draft),
+                Action::Emit { event, .. } => {
+                    draft.ledger(record::event_emitted(self.facts(), draft.at, &event));
+                }
+                Action::Note(note) => self.note(note, draft),
+                Action::Finish(outcome) => self.finish(outcome, draft),
+            }
+        }
+    }
+
+    /// Journals that a call is about to be sent, and has it performed once that is on disk.
+    fn intend(&mut self, request: CallRequest, in_doubt: bool, draft: &mut Draft) {
+        let log = self
+            .log
+            .entry(request.id.clone())
+            .or_insert(CallLog { first_sent_at: draft.at, unanswered: 0, parked: 0 });
+        log.unanswered += 1;
+        let first_sent_at = log.first_sent_at;
+        draft.journal(Journaled::Intent { call: request.id.clone(), attempt: request.attempt });
+        draft.ready.push(Ready { request, first_sent_at, in_doubt });
+    }
+
+    /// The machine gave a call up. One in flight is cut and settled; a parked one fails at once.
+    fn interrupt(&mut self, call: CallId, draft: &mut Draft) {
+        if let Some(parked) = self.parked.remove(&call) {
+            let told = Told::CallFailed { call, attempt: parked.request.attempt, failure: parked.failure };
+            self.tell(told, 0, draft);
+            return;
+        }
+        // A call that was only about to be sent is not sent: certainly not applied.
+        if let Some(at) = draft.ready.iter().position(|ready| ready.request.id == call) {
+            let ready = draft.ready.remove(at);
+            let told = Told::CallFailed {
+                call,
+                attempt: ready.request.attempt,
+                failure: Failure::new(Class::Cancelled, codes::CUT_OFF, "the call was cut off", "it was not sent"),
+            };
+            self.tell(told, 0, draft);
+            return;
+        }
+        self.cuts.push(call);
+    }
+
+    fn note(&self, note: TaskNote, draft: &mut Draft) {
+        let outcome = match note.kind {
+            NoteKind::Faulted => "faulted",
+            NoteKind::Retrying { .. } => "retrying",
+            NoteKind::Started | NoteKind::Completed | NoteKind::Skipped | NoteKind::Cancelled => {
+                draft.notes.push(note);
+                return;
+            }
+        };
+        let failure = note.failure.as_ref();
+        draft.ledger(record::task_changed(self.facts(), draft.at, &note.pointer, outcome, failure));
+        draft.notes.push(note);
+    }
+
+    fn finish(&mut self, outcome: Outcome, draft: &mut Draft) {
+        let end = match outcome {
+            Outcome::Completed { output } => {
+                draft.ledger(record::run_changed(self.facts(), draft.at, "completed", None));
+                RunEnd::Completed { output }
+            }
+            Outcome::Cancelled { reason } => {
+                draft.ledger(record::run_changed(self.facts(), draft.at, "cancelled", None));
+                RunEnd::Cancelled { reason }
+            }
+            Outcome::Faulted { mut failure, error } => {
+                failure.owner = failure.owner.or_else(|| self.context.deployment.release.owner.clone());
+                draft.ledger(record::run_changed(self.facts(), draft.at, "faulted", Some(&failure)));
+                draft.dead = Some(dead_letter(self.facts(), draft.at, &failure, &error));
+                RunEnd::Faulted { failure, error }
+            }
+        };
+        self.parked.clear();
+        draft.end = Some(end);
+    }
+
+    /// A performed call came out.
+    pub(crate) fn settle(&mut self, call: &CallId, settled: Settled, entropy: u64, draft: &mut Draft) {
+        let Some(request) = self.in_flight.remove(call) else { return };
+        match settled {
+            Settled::Answered(output) => {
+                self.log.remove(call);
+                let told = Told::CallSucceeded { call: call.clone(), attempt: request.attempt, output };
+                self.tell(told, entropy, draft);
+            }
+            Settled::Failed(failure) => {
+                if let Some(log) = self.log.get_mut(call) {
+                    log.unanswered = 0;
+                }
+                let told = Told::CallFailed { call: call.clone(), attempt: request.attempt, failure };
+                self.tell(told, entropy, draft);
+            }
+            Settled::Park(failure) => self.park(request, failure, draft),
+        }
+    }
+
+    /// Parks a call. One that waits for a credential is probed now and then; an ambiguous one
+    /// waits for a person.
+    pub(crate) fn park(&mut self, request: CallRequest, failure: Failure, draft: &mut Draft) {
+        let call = request.id.clone();
+        let times = self.log.get_mut(&call).map_or(0, |log| {
+            log.unanswered = 0;
+            log.parked += 1;
+            log.parked - 1
+        });
+        let probe_at = (failure.class == Class::Auth).then(|| {
+            let pause = PROBE_FIRST.saturating_mul(2u32.saturating_pow(times.min(8))).min(PROBE_LAST);
+            draft.at + pause
+        });
+        draft.journal(Journaled::Parked { call: call.clone(), failure: failure.clone() });
+        draft.ledger(record::run_changed(self.facts(), draft.at, "parked", Some(&failure)));
+        draft.parked = Some(failure.clone());
+        self.parked.insert(call, Parked { request, failure, probe_at });
+    }
+
+    /// Tells the machine of timers that are due, and probes parked calls whose time has come.
+    pub(crate) fn wake(&mut self, mut entropy: impl FnMut() -> u64, draft: &mut Draft) {
+        let due: Vec<_> =
+            self.machine().timers().into_iter().filter(|(_, at)| *at <= draft.at).map(|(id, _)| id).collect();
+        for timer in due {
+            if draft.end.is_some() {
+                return;
+            }
+            self.tell(Told::TimerFired { timer }, entropy(), draft);
+        }
+        let now = draft.at;
+        self.probe(|parked| parked.probe_at.is_some_and(|at| at <= now), draft);
+    }
+
+    /// Sends parked calls again that do not wait for a person's decision.
+    fn probe(&mut self, wanted: impl Fn(&Parked) -> bool, draft: &mut Draft) {
+        let (sent, kept) = std::mem::take(&mut self.parked)
+            .into_iter()
+            .partition(|(_, parked)| parked.failure.code != codes::AMBIGUOUS && wanted(parked));
+        self.parked = kept;
+        let sent: BTreeMap<CallId, Parked> = sent;
+        for parked in sent.into_values() {
+            self.intend(parked.request, false, draft);
+        }
+    }
+
+    /// Does what a person asks.
+    pub(crate) fn operate(
+        &mut self,
+        request: &Request,
+        actor: &Actor,
+        entropy: u64,
+        draft: &mut Draft,
+    ) -> Result<(), EngineError> {
+        match request {
+            Request::Cancel { reason } => {
+                self.must_be_open("it is at its end already")?;
+                draft.ledger(record::operated(self.facts(), draft.at, actor, "run.cancel", reason));
+                self.tell(Told::Cancelled { reason: reason.clone() }, entropy, draft);
+            }
+            Request::Retry => {
+                if !matches!(self.end, Some(RunEnd::Faulted { .. })) {
+                    return Err(self.wrong_state("only a run that ended in failure can be tried again"));
+                }
+                draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", ""));
+                draft.settle_dead = Some(DeadState::Retried);
+                self.end = None;
+                self.tell(Told::Reopened, entropy, draft);
+            }
+            Request::Resume => {
+                self.must_be_open("it is at its end")?;
+                if self.parked.values().all(|parked| parked.failure.code == codes::AMBIGUOUS) {
+                    return Err(self.wrong_state("nothing in it waits to be mended; an ambiguous call is resolved"));
+                }
+                draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resume", ""));
+                self.probe(|_| true, draft);
+            }
+            Request::Resolve(resolution) => self.resolve(resolution, actor, entropy, draft)?,
+        }
+        Ok(())
+    }
+
+    fn resolve(
+        &mut self,
+        resolution: &Resolution,
+        actor: &Actor,
+        entropy: u64,
+        draft: &mut Draft,
+    ) -> Result<(), EngineError> {
+        let ambiguous = self.parked.iter().find(|(_, p)| p.failure.code == codes::AMBIGUOUS);
+        let Some((call, _)) = ambiguous else {
+            return Err(self.wrong_state("no call of it is ambiguous"));
+        };
+        let call = call.clone();
+        let Some(parked) = self.parked.remove(&call) else { return Ok(()) };
+        let request = parked.request;
+        match resolution {
+            Resolution::Applied { output } => {
+                draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resolve", "applied"));
+                self.log.remove(&call);
+                let output = CallOutput {
+                    status: 200,
+                    headers: BTreeMap::new(),
+                    content: output.clone(),
+                    request: RequestFacts::default(),
+                };
+                self.tell(Told::CallSucceeded { call, attempt: request.attempt, output }, entropy, draft);
+            }
+            Resolution::NotApplied => {
+                draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resolve", "not applied"));
+                draft.journal(Journaled::NotApplied { call: call.clone(), by: actor.clone() });
+                self.log.remove(&call);
+                self.intend(request, false, draft);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a run up again after its owner ended: what was parked stays parked, what may have
+    /// been sent is in doubt, what was never sent is sent.
+    pub(crate) fn recover(&mut self, mut parked: HashMap<CallId, Failure>, draft: &mut Draft) {
+        for request in self.machine().outstanding() {
+            let unanswered = self.log.get(&request.id).map_or(0, |log| log.unanswered);
+            if let Some(failure) = parked.remove(&request.id) {
+                let probe_at = (failure.class == Class::Auth).then_some(draft.at);
+                self.parked.insert(request.id.clone(), Parked { request, failure, probe_at });
+            } else if unanswered >= POISON_MAX {
+                let failure = Failure::new(
+                    Class::Internal,
+                    codes::POISON,
+                    "the run was in flight at too many ends of the process",
+                    format!("{unanswered} times; if this call is what ends the process, sending it again would too"),
+                );
+                self.park(request, failure, draft);
+            } else {
+                self.intend(request, unanswered > 0, draft);
+            }
+        }
+    }
+
+    /// The run's state as the next commit writes it.
+    pub(crate) fn state(&self, draft: &Draft, at: Timestamp) -> RunState {
+        let (status, cause, wake_at, summary) = match &draft.end {
+            Some(RunEnd::Completed { .. }) => (RunStatus::Completed, LiveCause::Ended, None, None),
+            Some(RunEnd::Cancelled { reason }) => {
+                (RunStatus::Cancelled, LiveCause::Ended, None, Some(reason.clone()))
+            }
+            Some(RunEnd::Faulted { failure, .. }) => {
+                (RunStatus::Faulted, LiveCause::Ended, None, Some(in_a_line(failure)))
+            }
+            None => self.live_state(draft),
+        };
+        RunState { status, cause, wake_at, summary, updated_at: at }
+    }
+
+    fn live_state(&self, draft: &Draft) -> (RunStatus, LiveCause, Option<Timestamp>, Option<String>) {
+        let wake_at = self.next_wake();
+        if !draft.ready.is_empty() || !self.in_flight.is_empty() || !self.ready.is_empty() {
+            return (RunStatus::Running, LiveCause::Activity, wake_at, None);
+        }
+        match (self.parked.values().next(), wake_at) {
+            (Some(parked), _) => {
+                (RunStatus::Parked, LiveCause::Parked, wake_at, Some(in_a_line(&parked.failure)))
+            }
+            (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
+            (None, None) => (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string())),
+        }
+    }
+
+    /// The next moment at which the run has something to do by itself.
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
+        let probes = self.parked.values().filter_map(|parked| parked.probe_at);
+        self.machine().next_wake().into_iter().chain(probes).min()
+    }
+
+    /// Whether the run waits for nothing at all: must never be.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.end.is_none()
+            && self.parked.is_empty()
+            && self.ready.is_empty()
+            && self.in_flight.is_empty()
+            && self.next_wake().is_none()
+    }
+
+    pub(crate) fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
+    }
+
+    /// The draft is on disk: what it promised to do is to be done now.
+    pub(crate) fn commit_draft(&mut self, draft: Draft) {
+        for ready in &draft.ready {
+            self.in_flight.insert(ready.request.id.clone(), ready.request.clone());
+        }
+        self.ready.extend(draft.ready);
+        if draft.end.is_some() {
+            self.end = draft.end;
+        }
+    }
+
+    fn must_be_open(&self, reason: &str) -> Result<(), EngineError> {
+        if self.end.is_some() { Err(self.wrong_state(reason)) } else { Ok(()) }
+    }
+
+    fn wrong_state(&self, reason: &str) -> EngineError {
+        let status = match &self.end {
+            Some(RunEnd::Completed { .. }) => "completed",
+            Some(RunEnd::Faulted { .. }) => "faulted",
+            Some(RunEnd::Cancelled { .. }) => "cancelled",
+            None if !self.parked.is_empty() => "parked",
+            None => "running",
+        };
+        EngineError::WrongState { run: self.facts().id, status, reason: reason.to_owned() }
+    }
+}
+
+fn in_a_line(failure: &Failure) -> String {
+    format!("{}: {}", failure.code, failure.title)
+}
+
+fn dead_letter(facts: &RunFacts, at: Timestamp, failure: &Failure, error: &Value) -> DeadLetter {
+    let place = error["instance"].as_str().unwrap_or("/");
+    DeadLetter {
+        run: facts.id,
+        tenant: facts.tenant.clone(),
+        environment: facts.environment.clone(),
+        integration: facts.integration.clone(),
+        at,
+        state: DeadState::Open,
+        fingerprint: format!("{}|{place}|{}|{}", facts.integration, failure.class.as_str(), failure.code),
+        code: failure.code.to_string(),
+        summary: format!("{}: {}", failure.title, failure.detail),
+    }
+}

@@ -1,0 +1,230 @@
+//! Performs one call and settles it: what an ambiguous outcome means is decided here, by the
+//! call's effect class, before the machine hears of it.
+
+use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+
+use qc_connect::call::{CallRecord, DriftNote, EffectContext, Verified};
+use qc_model::{Applied, Class, Failure, Retry};
+use qc_workflow::{CallId, CallOutput, Effect};
+use tokio::{sync::oneshot, time::sleep};
+
+use crate::{
+    codes,
+    draft::Draft,
+    engine::Shared,
+    happening::What,
+    record,
+    run::{ActiveRun, Ready, RunContext, Settled},
+    start::{effect_key, traceparent},
+};
+
+/// How often an ambiguous call is read back before a person has to decide, and the pauses between.
+const READ_BACKS: u32 = 8;
+const READ_BACK_FIRST: Duration = Duration::from_millis(500);
+const READ_BACK_LAST: Duration = Duration::from_secs(60);
+
+/// A call that was performed, as far as it could be.
+pub(crate) struct Performed {
+    pub(crate) call: CallId,
+    pub(crate) settled: Settled,
+    task: Arc<str>,
+    attempt: u32,
+    records: Vec<(CallRecord, Option<Failure>)>,
+    drift: Vec<DriftNote>,
+}
+
+/// Performs a call whose intent is on disk.
+pub(crate) async fn settle(
+    shared: Arc<Shared>,
+    context: Arc<RunContext>,
+    ready: Ready,
+    cut_off: oneshot::Receiver<()>,
+) -> Performed {
+    let facts = &context.facts;
+    let request = &ready.request;
+    let effect = EffectContext {
+        key: effect_key(facts.origin, &request.id),
+        first_sent_at: Some(ready.first_sent_at),
+        traceparent: traceparent(context.traceparent.as_deref(), facts.id, &request.id, request.attempt),
+        secrets: context.deployment.release.secrets.clone(),
+    };
+    let mut work = Work { shared: &shared, context: &context, ready: &ready, effect, records: vec![], drift: vec![] };
+    let settled = work.settle(cut_off).await;
+    let Work { records, drift, .. } = work;
+    Performed {
+        call: request.id.clone(),
+        settled,
+        task: request.task.clone(),
+        attempt: request.attempt,
+        records,
+        drift,
+    }
+}
+
+struct Work<'a> {
+    shared: &'a Shared,
+    context: &'a RunContext,
+    ready: &'a Ready,
+    effect: EffectContext,
+    records: Vec<(CallRecord, Option<Failure>)>,
+    drift: Vec<DriftNote>,
+}
+
+impl Work<'_> {
+    async fn settle(&mut self, cut_off: oneshot::Receiver<()>) -> Settled {
+        if self.ready.in_doubt {
+            match self.doubt(in_doubt_failure()).await {
+                // Certainly not applied, or harmless to repeat: go on and send it.
+                Settled::Failed(_) => {}
+                decided => return decided,
+            }
+        }
+        let sent = tokio::select! {
+            biased;
+            sent = self.send() => sent,
+            Ok(()) = cut_off => Err(cut_failure()),
+        };
+        match sent {
+            Ok(output) => Settled::Answered(output),
+            Err(failure) if failure.applied == Applied::Maybe => self.doubt(failure).await,
+            Err(failure) if failure.retry == Retry::OnEvent => Settled::Park(failure),
+            Err(failure) => Settled::Failed(failure),
+        }
+    }
+
+    async fn send(&mut self) -> Result<CallOutput, Failure> {
+        self.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
+        let release = &self.context.deployment.release;
+        let performed = self
+            .shared
+            .outbound
+            .perform(&release.connectors, &self.context.scope, &self.ready.request, &self.effect)
+            .await;
+        let mut result = performed.result;
+        if let Err(failure) = &mut result {
+            self.shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
+            if failure.owner.is_none() {
+                let connector = performed.record.connector.as_deref().unwrap_or_default();
+                failure.owner = release.system_owners.get(connector).cloned();
+            }
+        }
+        self.records.push((performed.record, result.as_ref().err().cloned()));
+        self.drift.extend(performed.drift);
+        result
+    }
+
+    /// An attempt may have taken effect. Answers `Failed` when it may be sent again.
+    async fn doubt(&mut self, failure: Failure) -> Settled {
+        let remembered = || {
+            let release = &self.context.deployment.release;
+            release.connectors.key_remembered(
+                &self.ready.request.target,
+                self.ready.first_sent_at,
+                self.shared.now(),
+            )
+        };
+        let effect = match self.ready.request.effect {
+            Effect::Keyed if !remembered() => self.forgotten(),
+            effect => effect,
+        };
+        match effect {
+            Effect::Idempotent | Effect::Keyed => Settled::Failed(failure),
+            Effect::Verify => self.read_back(failure).await,
+            Effect::Once => Settled::Park(ambiguous(&failure, "the call must not be sent twice")),
+        }
+    }
+
+    /// What a keyed call acts as once the other side has forgotten the key.
+    fn forgotten(&self) -> Effect {
+        let release = &self.context.deployment.release;
+        if release.connectors.can_verify(&self.ready.request.target) { Effect::Verify } else { Effect::Once }
+    }
+
+    /// Asks the other side whether the effect took place, until it knows.
+    async fn read_back(&mut self, mut failure: Failure) -> Settled {
+        let mut pause = READ_BACK_FIRST;
+        for _ in 0..READ_BACKS {
+            let release = &self.context.deployment.release;
+            let verified = self
+                .shared
+                .outbound
+                .verify(&release.connectors, &self.context.scope, &self.ready.request, &self.effect)
+                .await;
+            match verified {
+                Verified::Applied(output) => return Settled::Answered(output),
+                Verified::NotApplied => {
+                    failure.applied = Applied::No;
+                    return Settled::Failed(failure);
+                }
+                Verified::Unknown(unknown) if matches!(unknown.retry, Retry::After { .. }) => {
+                    sleep(unknown.stated_pause().unwrap_or(pause).min(READ_BACK_LAST)).await;
+                    pause = (pause * 2).min(READ_BACK_LAST);
+                }
+                Verified::Unknown(unknown) if unknown.class == Class::Auth => return Settled::Park(unknown),
+                Verified::Unknown(unknown) => return Settled::Park(ambiguous(&failure, &unknown.detail)),
+            }
+        }
+        Settled::Park(ambiguous(&failure, "the read-back did not answer"))
+    }
+}
+
+impl Performed {
+    /// Puts what happened into the ledger and before the listeners.
+    pub(crate) fn record(&self, shared: &Shared, run: &ActiveRun, draft: &mut Draft) {
+        let facts = &run.context.facts;
+        for (made, failure) in &self.records {
+            draft.ledger(record::call_made(facts, draft.at, made, &self.call.pointer, failure.as_ref()));
+            shared.tell(facts.id, &facts.integration, || What::Attempt {
+                task: self.task.to_string(),
+                attempt: self.attempt,
+                request: format!("{} {}", made.method, made.url),
+                status: made.status,
+                millis: made.duration_ms,
+                failure: failure.as_ref().map(|f| f.detail.clone()),
+            });
+        }
+        for note in &self.drift {
+            draft.ledger(record::drift_seen(facts, draft.at, note));
+        }
+    }
+}
+
+fn in_doubt_failure() -> Failure {
+    Failure {
+        applied: Applied::Maybe,
+        ..Failure::new(
+            Class::Transient,
+            codes::AMBIGUOUS,
+            "the process ended while the call was under way",
+            "the call may have been sent before the process ended",
+        )
+    }
+}
+
+fn cut_failure() -> Failure {
+    Failure {
+        applied: Applied::Maybe,
+        ..Failure::new(
+            Class::Timeout,
+            codes::CUT_OFF,
+            "the call was cut off",
+            "its time was up, or another branch won, before it answered",
+        )
+    }
+}
+
+fn ambiguous(failure: &Failure, why: &str) -> Failure {
+    Failure {
+        applied: Applied::Maybe,
+        retry: Retry::OnEvent,
+        next_action: qc_model::NextAction::ContactOwner,
+        owner: failure.owner.clone(),
+        ..Failure::new(
+            Class::Transient,
+            codes::AMBIGUOUS,
+            "a call may or may not have taken effect",
+            format!("{}; {why}: decide with `qc runs resolve`", failure.detail),
+        )
+    }
+}
+
