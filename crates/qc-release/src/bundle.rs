@@ -1,0 +1,153 @@
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use qc_model::{Finding, Name};
+
+use crate::{
+    codes,
+    manifest::{Derived, FORMAT, FileEntry, Manifest, sha256},
+};
+
+/// Most files of a release, derived ones included.
+const FILE_LIMIT: usize = 5_000;
+/// Most bytes of a release before compression.
+const BYTE_LIMIT: usize = 256 << 20;
+
+/// A release with its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    manifest: Manifest,
+    hash: String,
+    files: BTreeMap<String, Bytes>,
+    derived: BTreeMap<String, Bytes>,
+}
+
+/// What a bundle is made from.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The integration.
+    pub integration: Name,
+    /// Its version.
+    pub version: String,
+    /// The connectors and their versions.
+    pub connectors: BTreeMap<Name, String>,
+    /// The original files, by path from the project's root.
+    pub files: BTreeMap<String, Bytes>,
+    /// Files that the server loads in place of originals: how they were made, and their bytes.
+    pub derived: BTreeMap<String, (String, Bytes)>,
+}
+
+/// Why files make no bundle.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BundleError {
+    /// Too many files or bytes.
+    #[error(
+        "a release has at most {FILE_LIMIT} files and {BYTE_LIMIT} bytes; this one has {files} and {bytes}"
+    )]
+    TooLarge {
+        /// How many files.
+        files: usize,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// The files are not those of the manifest.
+    #[error("`{path}` {what}")]
+    Mismatch {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+impl BundleError {
+    /// As a finding.
+    pub fn finding(&self) -> Finding {
+        let code = match self {
+            Self::TooLarge { .. } => codes::TOO_LARGE,
+            Self::Mismatch { .. } => codes::DAMAGED,
+        };
+        Finding::error(code, self.to_string())
+    }
+}
+
+impl Bundle {
+    /// Makes a bundle. The same draft always gives the same hash.
+    pub fn build(draft: Draft) -> Result<Self, BundleError> {
+        let sizes = draft.files.values().chain(draft.derived.values().map(|(_, bytes)| bytes));
+        let bytes: usize = sizes.map(Bytes::len).sum();
+        let files = draft.files.len() + draft.derived.len();
+        if files > FILE_LIMIT || bytes > BYTE_LIMIT {
+            return Err(BundleError::TooLarge { files, bytes });
+        }
+        let entry = |bytes: &Bytes| FileEntry { sha256: sha256(bytes), size: bytes.len() as u64 };
+        let manifest = Manifest {
+            connectors: draft.connectors,
+            derived: draft
+                .derived
+                .iter()
+                .map(|(path, (by, bytes))| {
+                    let FileEntry { sha256, size } = entry(bytes);
+                    (path.clone(), Derived { by: by.clone(), sha256, size })
+                })
+                .collect(),
+            files: draft.files.iter().map(|(path, bytes)| (path.clone(), entry(bytes))).collect(),
+            format: FORMAT,
+            integration: draft.integration,
+            version: draft.version,
+        };
+        let derived = draft.derived.into_iter().map(|(path, (_, bytes))| (path, bytes)).collect();
+        Ok(Self { hash: manifest.hash(), manifest, files: draft.files, derived })
+    }
+
+    /// Puts a bundle together again from a manifest and what `blob` has under each hash; every byte is checked.
+    pub(crate) fn assemble(
+        manifest: Manifest,
+        blob: impl Fn(&str) -> Option<Bytes>,
+    ) -> Result<Self, BundleError> {
+        let fetch = |path: &str, hash: &str| {
+            let mismatch = |what| BundleError::Mismatch { path: path.to_owned(), what };
+            let bytes = blob(hash).ok_or_else(|| mismatch("is missing"))?;
+            if sha256(&bytes) == hash { Ok(bytes) } else { Err(mismatch("is not what was stored")) }
+        };
+        let mut files = BTreeMap::new();
+        for (path, entry) in &manifest.files {
+            files.insert(path.clone(), fetch(path, &entry.sha256)?);
+        }
+        let mut derived = BTreeMap::new();
+        for (path, entry) in &manifest.derived {
+            derived.insert(path.clone(), fetch(path, &entry.sha256)?);
+        }
+        Ok(Self { hash: manifest.hash(), manifest, files, derived })
+    }
+
+    /// The release's hash: hex SHA-256 of the manifest.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// What it consists of.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The original files, exactly as they were.
+    pub fn originals(&self) -> &BTreeMap<String, Bytes> {
+        &self.files
+    }
+
+    /// The files as the server loads them: originals, with derived ones in place of some.
+    pub fn effective(&self) -> BTreeMap<String, Bytes> {
+        let mut files = self.files.clone();
+        files.extend(self.derived.iter().map(|(path, bytes)| (path.clone(), bytes.clone())));
+        files
+    }
+
+    /// The bytes under each hash.
+    pub(crate) fn blobs(&self) -> BTreeMap<&str, &Bytes> {
+        let files =
+            self.manifest.files.iter().map(|(path, e)| (e.sha256.as_str(), &self.files[path]));
+        let derived = self.manifest.derived.iter();
+        files.chain(derived.map(|(path, e)| (e.sha256.as_str(), &self.derived[path]))).collect()
+    }
+}
