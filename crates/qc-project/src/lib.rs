@@ -1,1 +1,21 @@
-//! Under construction.
+//! The user's project: its files read with places, cross-checked, compiled and bundled into releases, tested on
+//! simulators.
+//!
+//! Here: [`ProjectFiles`] and [`Project`] (load), [`organisation`] and [`integration`] (the schemas of
+//! `quickconnect.yaml` and `integration.yaml`), `check` (every rule over the files), [`render`] (findings for people
+//! and machines), `schema` (JSON Schemas for editors), `compile` (from files to what the engine runs), `acceptance`
+//! (scenarios on simulators) and `scaffold` (new projects and parts).
+//!
+//! Not here: the languages of workflow and connector files (`qc-workflow`, `qc-connect`), storage of releases
+//! (`qc-release`), running (`qc-engine`), and the command line. Everything works on files in memory;
+//! only [`ProjectFiles::read`] touches a disk, and nothing touches a network.
+
+pub mod codes;
+mod files;
+pub mod integration;
+pub mod organisation;
+pub mod render;
+mod shape;
+
+pub use files::ProjectFiles;
+pub use shape::{ByteSize, Integer, Jq, Named, ProjectPath, Rate, Spanned, Version};

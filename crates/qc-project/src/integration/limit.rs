@@ -1,0 +1,107 @@
+//! Limits.
+
+use qc_document::{Node, Reader};
+use qc_model::Name;
+use serde_json::Value;
+
+use crate::shape::{
+    Definitions, Fields, Integer, Rate, Record, Shape, Spanned, read_word, word_schema,
+};
+
+/// A limit, what it protects, and what happens to what is too much.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    /// Its name.
+    pub name: Spanned<Name>,
+    /// For whom it counts.
+    pub scope: LimitScope,
+    /// How many events.
+    pub rate: Option<Rate>,
+    /// How many runs at a time.
+    pub concurrency: Option<Integer<1, 100_000>>,
+    /// What it protects, in words.
+    pub protects: String,
+    /// What happens to what is too much.
+    pub on_excess: Excess,
+}
+
+/// For whom a limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitScope {
+    /// Each tenant by itself.
+    Tenant,
+    /// Each token by itself.
+    Token,
+    /// Each trigger by itself.
+    Trigger,
+    /// The whole integration.
+    Integration,
+}
+
+/// What happens to what is too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excess {
+    /// It is refused.
+    Reject,
+    /// It waits.
+    Queue,
+    /// It is done in a lesser way.
+    Degrade,
+}
+
+const SCOPES: &[(&str, LimitScope)] = &[
+    ("tenant", LimitScope::Tenant),
+    ("token", LimitScope::Token),
+    ("trigger", LimitScope::Trigger),
+    ("integration", LimitScope::Integration),
+];
+const EXCESS: &[(&str, Excess)] =
+    &[("reject", Excess::Reject), ("queue", Excess::Queue), ("degrade", Excess::Degrade)];
+
+impl Shape for LimitScope {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        read_word(SCOPES, node, what, reader)
+    }
+    fn schema(_: &mut Definitions) -> Value {
+        word_schema(SCOPES)
+    }
+}
+
+impl Shape for Excess {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        read_word(EXCESS, node, what, reader)
+    }
+    fn schema(_: &mut Definitions) -> Value {
+        word_schema(EXCESS)
+    }
+}
+
+impl Record for Limit {
+    const NAME: &'static str = "limit";
+    const DOC: &'static str = "A limit, what it protects, and what happens to what is too much.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let name = f.required("name", "The limit's name.");
+        let scope = f.required("scope", "For whom it counts.");
+        let rate = f.optional("rate", "How many events.");
+        let concurrency = f.optional("concurrency", "How many runs at a time.");
+        let protects = f.required("protects", "What it protects, in words.");
+        let on_excess = f.required("on_excess", "What happens to what is too much.");
+        if rate.is_none() && concurrency.is_none() && !f.has("rate") && !f.has("concurrency") {
+            f.report(
+                qc_document::codes::MISSING_KEY,
+                f.span(),
+                "the limit needs `rate` or `concurrency`",
+                "say how many events (`rate: 50/s`) or how many runs at a time (`concurrency: 20`)",
+            );
+        }
+        Some(Self {
+            name: name?,
+            scope: scope?,
+            rate,
+            concurrency,
+            protects: protects?,
+            on_excess: on_excess?,
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! `integration.yaml`: the brief and the governance of one integration, in one schema.
+
+mod call_policy;
+mod failure_mode;
+mod governance;
+mod limit;
+mod nfr;
+mod object;
+mod owners;
+mod rollout;
+mod step;
+mod system;
+mod trigger;
+mod trigger_auth;
+
+pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
+pub use failure_mode::{Escalation, FailureMode};
+pub use governance::{Acceptance, Communication, Review};
+pub use limit::{Excess, Limit, LimitScope};
+pub use nfr::{Audit, Latency, Nfr, Recovery, Throughput};
+pub use object::{DataClass, DataObject};
+pub use owners::Owners;
+pub use rollout::{Fallback, Rollout, Stage};
+pub use step::{Outcome, Step};
+pub use system::{Criticality, Direction, OnUnavailable, System};
+pub use trigger::{Idempotency, Ordering, TrafficProfile, TriggerForm, TriggerSpec};
+pub use trigger_auth::{SignatureRef, TenantSpec, TriggerAccess};
+
+use qc_model::Name;
+use qc_vault::SecretRef;
+
+use crate::shape::{Fields, Named, Record, Spanned, Version};
+
+/// An integration's file.
+#[derive(Debug, Clone)]
+pub struct Integration {
+    /// Its name, which is its folder's.
+    pub name: Spanned<Name>,
+    /// Its version, as its owner declares it.
+    pub version: Spanned<Version>,
+    /// What it accomplishes, in business words.
+    pub purpose: Spanned<String>,
+    /// How success is measured.
+    pub outcome: Outcome,
+    /// What happens, in business words, each bound to tasks of the workflow.
+    pub steps: Vec<Step>,
+    /// The systems that it touches.
+    pub systems: Named<Name, System>,
+    /// The data that it moves.
+    pub objects: Named<Name, DataObject>,
+    /// How events come in.
+    pub triggers: Named<Name, TriggerSpec>,
+    /// What keeps events in order.
+    pub ordering: Option<Ordering>,
+    /// What can go wrong, and what then happens.
+    pub failure_modes: Vec<FailureMode>,
+    /// When it is good enough.
+    pub acceptance: Vec<Acceptance>,
+    /// What it must withstand.
+    pub nfr: Option<Nfr>,
+    /// What holds it in bounds.
+    pub limits: Vec<Limit>,
+    /// Rules for calls that tasks take by name.
+    pub policies: Named<Name, CallRules>,
+    /// Rules for the calls of single tasks.
+    pub tasks: Named<String, TaskRules>,
+    /// Who answers for what.
+    pub owners: Owners,
+    /// How a new version goes live.
+    pub rollout: Option<Rollout>,
+    /// Who is told of changes.
+    pub communication: Option<Communication>,
+    /// How often all of this is looked at again.
+    pub review: Option<Review>,
+    /// What the workflow's `$secrets` refer to.
+    pub secrets: Named<String, Spanned<SecretRef>>,
+}
+
+impl Record for Integration {
+    const NAME: &'static str = "integration";
+    const DOC: &'static str = "An integration: its brief in business words and its governance.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let name = f.required("name", "The integration's name; the same as its folder's.");
+        let version = f.required("version", "The integration's version, as its owner declares it.");
+        let purpose =
+            f.required("purpose", "What the integration accomplishes, in business words.");
+        let outcome = f.required("outcome", "How success is measured.");
+        let steps = f.required(
+            "steps",
+            "What happens, in business words, each bound to tasks of the workflow.",
+        );
+        let systems = f.required("systems", "The systems that the integration touches, by name.");
+        let objects = f.several("objects", "The data that the integration moves, by name.");
+        let triggers = f.required("triggers", "How events come in, by name.");
+        let ordering = f.optional("ordering", "What keeps events in order.");
+        let failure_modes = f.several("failure_modes", "What can go wrong, and what then happens.");
+        let acceptance = f.several("acceptance", "When the integration is good enough.");
+        let nfr = f.optional("nfr", "Non-functional requirements.");
+        let limits = f.several("limits", "What holds the integration in bounds.");
+        let policies = f.several("policies", "Rules for calls that tasks take by name.");
+        let tasks =
+            f.several("tasks", "Rules for the calls of single tasks, by task name or pointer.");
+        let owners = f.required("owners", "Who answers for what.");
+        let rollout = f.optional("rollout", "How a new version goes live.");
+        let communication = f.optional("communication", "Who is told of changes.");
+        let review = f.optional("review", "How often all of this is looked at again.");
+        let secrets = f.several("secrets", "What the workflow's `$secrets` refer to.");
+        Some(Self {
+            name: name?,
+            version: version?,
+            purpose: purpose?,
+            outcome: outcome?,
+            steps: steps?,
+            systems: systems?,
+            objects,
+            triggers: triggers?,
+            ordering,
+            failure_modes,
+            acceptance,
+            nfr,
+            limits,
+            policies,
+            tasks,
+            owners: owners?,
+            rollout,
+            communication,
+            review,
+            secrets,
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! Triggers.
+
+use std::time::Duration;
+
+use qc_document::{Node, Reader};
+use serde_json::Value;
+
+use super::{TenantSpec, trigger_auth::TriggerAccess};
+use crate::codes;
+use crate::shape::{
+    ByteSize, Definitions, Fields, Jq, ProjectPath, Rate, Record, Shape, Spanned, read_word,
+    word_schema,
+};
+
+/// How events of one kind come in.
+#[derive(Debug, Clone)]
+pub struct TriggerSpec {
+    /// The form of what comes in.
+    pub form: TriggerForm,
+    /// Who may send.
+    pub access: Spanned<TriggerAccess>,
+    /// Whose event it is.
+    pub tenant: TenantSpec,
+    /// The contract of the event's data.
+    pub contract: Option<ProjectPath>,
+    /// What makes a repeat recognisable.
+    pub idempotency: Option<Idempotency>,
+    /// What the event is about.
+    pub subject: Option<Jq>,
+    /// The workflow's input from the event; its data when left out.
+    pub input: Option<Jq>,
+    /// How many events are expected.
+    pub expected_rate: Option<Rate>,
+    /// How they come.
+    pub traffic: Option<TrafficProfile>,
+    /// The largest body.
+    pub body_limit: ByteSize,
+    /// Where the trigger stands.
+    pub span: qc_document::Span,
+}
+
+/// The form of what comes in.
+#[derive(Debug, Clone)]
+pub enum TriggerForm {
+    /// CloudEvents over HTTP.
+    CloudEvents {
+        /// The accepted types; all when empty.
+        types: Vec<Spanned<String>>,
+    },
+    /// A plain JSON body.
+    Json {
+        /// The type of the event that it becomes.
+        event_type: String,
+    },
+    /// A provider's webhook.
+    Webhook {
+        /// The event's type, over `{headers, body}`.
+        event_type: Jq,
+        /// The delivery's id, over the same.
+        event_id: Option<Jq>,
+        /// The handshake that the provider starts, as `qc-connect` reads it.
+        challenge: Option<Node>,
+    },
+}
+
+/// What makes a repeat of an event recognisable.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// The key, over the event.
+    pub key: Jq,
+    /// How long it is remembered.
+    pub window: Duration,
+}
+
+/// What keeps events in order.
+#[derive(Debug, Clone)]
+pub struct Ordering {
+    /// Events with the same key are worked on one after the other.
+    pub key: Jq,
+}
+
+/// How events come over time.
+#[derive(Debug, Clone)]
+pub struct TrafficProfile {
+    /// The highest rate.
+    pub peak: Rate,
+    /// How long a peak lasts.
+    pub peak_lasts: Option<Duration>,
+    /// The usual size of a body.
+    pub typical_size: Option<ByteSize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    CloudEvents,
+    Json,
+    Webhook,
+}
+
+const KINDS: &[(&str, Kind)] =
+    &[("cloudevents", Kind::CloudEvents), ("json", Kind::Json), ("webhook", Kind::Webhook)];
+
+const DEFAULT_BODY: ByteSize = ByteSize(256 << 10);
+
+impl Shape for Kind {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        read_word(KINDS, node, what, reader)
+    }
+    fn schema(_: &mut Definitions) -> Value {
+        word_schema(KINDS)
+    }
+}
+
+impl Record for TriggerSpec {
+    const NAME: &'static str = "trigger";
+    const DOC: &'static str = "How events of one kind come in.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let span = f.span();
+        let kind = f.required("kind", "The form of what comes in.");
+        let form = read_form(f, kind);
+        let access = TriggerAccess::of_fields(f);
+        let tenant = f.required(
+            "tenant",
+            "Whose event it is: a tenant's name, or `{from: <jq over the event>}`.",
+        );
+        let contract =
+            f.optional("contract", "The JSON Schema of the event's data, a file of this folder.");
+        let idempotency = f.optional("idempotency", "What makes a repeat recognisable.");
+        let subject = f.optional("subject", "What the event is about: jq over the event.");
+        let input =
+            f.optional("input", "The workflow's input: jq over the event; its data when left out.");
+        let expected_rate = f.optional("expected_rate", "How many events are expected.");
+        let traffic = f.optional("traffic", "How events come over time.");
+        let body_limit = f.optional("body_limit", "The largest body; 256KiB when left out.");
+        Some(Self {
+            form: form?,
+            access: access?,
+            tenant: tenant?,
+            contract,
+            idempotency,
+            subject,
+            input,
+            expected_rate,
+            traffic,
+            body_limit: body_limit.unwrap_or(DEFAULT_BODY),
+            span,
+        })
+    }
+}
+
+fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> {
+    let types: Vec<Spanned<String>> =
+        f.several("types", "For `cloudevents`: the accepted types; all when left out.");
+    let event_type: Option<Jq> = f.optional(
+        "event_type",
+        "For `json`: the event's type. For `webhook`: jq over `{headers, body}`.",
+    );
+    let event_id =
+        f.optional("event_id", "For `webhook`: the delivery's id, jq over `{headers, body}`.");
+    let challenge: Option<Node> =
+        f.optional("challenge", "For `webhook`: the handshake that the provider starts.");
+    let kind = kind?;
+    let misplaced: &[&str] = match kind {
+        Kind::CloudEvents => &["event_type", "event_id", "challenge"],
+        Kind::Json => &["types", "event_id", "challenge"],
+        Kind::Webhook => &["types"],
+    };
+    for key in misplaced.iter().filter(|key| f.has(key)) {
+        let word = KINDS.iter().find(|(_, k)| *k == kind).map_or("", |(word, _)| word);
+        let message = format!("`{key}` has no meaning for a trigger of kind `{word}`");
+        f.report(codes::MISPLACED_KEY, f.span(), message, "remove it, or change the `kind`");
+    }
+    let needs_type = || {
+        f.report(
+            qc_document::codes::MISSING_KEY,
+            f.span(),
+            "the trigger needs `event_type`",
+            "events of every kind have a type by which people and metrics know them",
+        );
+    };
+    match (kind, event_type) {
+        (Kind::CloudEvents, _) => Some(TriggerForm::CloudEvents { types }),
+        (Kind::Json, Some(event_type)) => Some(TriggerForm::Json { event_type: event_type.source }),
+        (Kind::Webhook, Some(event_type)) => {
+            Some(TriggerForm::Webhook { event_type, event_id, challenge })
+        }
+        (Kind::Json | Kind::Webhook, None) => {
+            needs_type();
+            None
+        }
+    }
+}
+
+impl Record for Idempotency {
+    const NAME: &'static str = "idempotency";
+    const DOC: &'static str = "What makes a repeat of an event recognisable.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let key = f.required("key", "The key: jq over the event, such as `.data.case_id`.");
+        let window = f.required("window", "How long it is remembered.");
+        Some(Self { key: key?, window: window? })
+    }
+}
+
+impl Record for Ordering {
+    const NAME: &'static str = "ordering";
+    const DOC: &'static str = "What keeps events in order.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let key = f.required("key", "Events with the same key are worked on one after the other.");
+        Some(Self { key: key? })
+    }
+}
+
+impl Record for TrafficProfile {
+    const NAME: &'static str = "traffic";
+    const DOC: &'static str = "How events come over time.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let peak = f.required("peak", "The highest rate.");
+        let peak_lasts = f.optional("peak_lasts", "How long a peak lasts.");
+        let typical_size = f.optional("typical_size", "The usual size of a body.");
+        Some(Self { peak: peak?, peak_lasts, typical_size })
+    }
+}

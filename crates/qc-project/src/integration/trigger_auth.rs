@@ -1,0 +1,145 @@
+//! Who may send to a trigger, and whose event it is.
+
+use qc_document::{Node, Reader};
+use qc_model::{Name, TenantName};
+use qc_vault::SecretRef;
+use serde_json::{Value, json};
+
+use crate::codes;
+use crate::shape::{Definitions, Fields, Jq, Shape, Spanned, read_word, word_schema};
+
+/// Who may send.
+#[derive(Debug, Clone)]
+pub enum TriggerAccess {
+    /// A holder of an API token with the scope to send to this trigger.
+    Token,
+    /// Whoever signs with the secret.
+    Signature {
+        /// How.
+        scheme: SignatureRef,
+        /// With what.
+        secret: SecretRef,
+    },
+    /// Anybody.
+    Open,
+}
+
+/// Where a signature scheme is described.
+#[derive(Debug, Clone)]
+pub enum SignatureRef {
+    /// In the connector's `webhook`.
+    Connector(Spanned<Name>),
+    /// Here.
+    Inline(Node),
+}
+
+/// Whose event it is.
+#[derive(Debug, Clone)]
+pub enum TenantSpec {
+    /// Always this tenant's.
+    Fixed(Spanned<TenantName>),
+    /// As an expression over the event says.
+    FromEvent(Jq),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Token,
+    Signature,
+    None,
+}
+
+const WORDS: &[(&str, Word)] =
+    &[("token", Word::Token), ("signature", Word::Signature), ("none", Word::None)];
+
+impl Shape for Word {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        read_word(WORDS, node, what, reader)
+    }
+    fn schema(_: &mut Definitions) -> Value {
+        word_schema(WORDS)
+    }
+}
+
+impl TriggerAccess {
+    /// Reads `auth`, `signature` and `secret` of a trigger.
+    pub(super) fn of_fields(f: &mut Fields<'_, '_>) -> Option<Spanned<Self>> {
+        let word: Option<Spanned<Word>> = f.required(
+            "auth",
+            "Who may send: a token's holder, whoever signs, or anybody (`none`).",
+        );
+        let signature = f.optional(
+            "signature",
+            "How senders sign: `{connector: name}` or a scheme described here.",
+        );
+        let secret = f.optional("secret", "The signing secret.");
+        let Spanned { value: word, span } = word?;
+        let signs = word == Word::Signature;
+        for (key, there) in [("signature", signature.is_some()), ("secret", secret.is_some())] {
+            if f.has(key) && !signs {
+                let message = format!("`{key}` has no meaning with this `auth`");
+                f.report(
+                    codes::MISPLACED_KEY,
+                    span,
+                    message,
+                    "write `auth: signature`, or remove it",
+                );
+            } else if signs && !there && !f.has(key) {
+                let message = format!("`auth: signature` needs `{key}`");
+                f.report(
+                    qc_document::codes::MISSING_KEY,
+                    span,
+                    message,
+                    "name the scheme and a `secret://` reference",
+                );
+            }
+        }
+        let value = match word {
+            Word::Token => Self::Token,
+            Word::None => Self::Open,
+            Word::Signature => Self::Signature { scheme: signature?, secret: secret? },
+        };
+        Some(Spanned { value, span })
+    }
+}
+
+impl Shape for SignatureRef {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        let entries = reader.entries(node, what)?;
+        match entries {
+            [(key, connector)] if &*key.name == "connector" => {
+                Some(Self::Connector(Spanned::read(connector, "`connector`", reader)?))
+            }
+            // The scheme itself is read by qc-connect, with its own findings.
+            _ => Some(Self::Inline(node.clone())),
+        }
+    }
+
+    fn schema(_: &mut Definitions) -> Value {
+        json!({ "type": "object", "minProperties": 1 })
+    }
+}
+
+impl Shape for TenantSpec {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        if node.as_mapping().is_none() {
+            return Some(Self::Fixed(Spanned::read(node, what, reader)?));
+        }
+        let mut object = reader.object(node, what)?;
+        let from = object.required("from").and_then(|from| Jq::read(from, "`from`", reader));
+        object.finish();
+        Some(Self::FromEvent(from?))
+    }
+
+    fn schema(definitions: &mut Definitions) -> Value {
+        json!({ "anyOf": [
+            Name::schema(definitions),
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["from"],
+                "properties": { "from": Jq::schema(definitions) },
+            },
+        ]})
+    }
+}

@@ -1,0 +1,70 @@
+//! Rules for all integrations of the organisation.
+
+use std::time::Duration;
+
+use crate::shape::{Fields, Integer, Record};
+
+/// How versions live.
+#[derive(Debug, Clone)]
+pub struct Versioning {
+    /// How many major versions are served side by side.
+    pub supported_majors: Option<Integer<1, 10>>,
+    /// How long a deprecated version still answers at least.
+    pub minimum_support: Option<Duration>,
+}
+
+/// How long before a change it is announced.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// Before a breaking change.
+    pub breaking: Option<Duration>,
+    /// Before a version is retired.
+    pub retirement: Option<Duration>,
+}
+
+/// How often credentials are renewed.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// API keys and tokens.
+    pub api_keys: Option<Duration>,
+    /// OAuth client secrets.
+    pub oauth_clients: Option<Duration>,
+    /// Secrets of webhook signatures.
+    pub webhook_secrets: Option<Duration>,
+}
+
+impl Record for Versioning {
+    const NAME: &'static str = "versioning";
+    const DOC: &'static str = "How versions live.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let supported_majors =
+            f.optional("supported_majors", "How many major versions are served side by side.");
+        let minimum_support =
+            f.optional("minimum_support", "How long a deprecated version still answers at least.");
+        Some(Self { supported_majors, minimum_support })
+    }
+}
+
+impl Record for Notice {
+    const NAME: &'static str = "notice";
+    const DOC: &'static str = "How long before a change it is announced.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let breaking = f.optional("breaking", "Notice before a breaking change.");
+        let retirement = f.optional("retirement", "Notice before a version is retired.");
+        Some(Self { breaking, retirement })
+    }
+}
+
+impl Record for Rotation {
+    const NAME: &'static str = "rotation";
+    const DOC: &'static str = "How often credentials are renewed.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let api_keys = f.optional("api_keys", "API keys and tokens.");
+        let oauth_clients = f.optional("oauth_clients", "OAuth client secrets.");
+        let webhook_secrets = f.optional("webhook_secrets", "Secrets of webhook signatures.");
+        Some(Self { api_keys, oauth_clients, webhook_secrets })
+    }
+}
