@@ -1,0 +1,202 @@
+//! The body: which media type, and how the value is written in it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use super::style::{plain_text, query_pairs};
+use super::{BodyPlan, BodyValue, Part, essence, is_json};
+use crate::mismatch::{Direction, Mismatch, kind};
+use crate::model::{Content, RequestBody, Style};
+use crate::openapi::OpenApi;
+
+/// The media type to send: the wanted one; else JSON, a form, multipart, text, in this order; else the first.
+pub(super) fn choose<'c>(body: &'c RequestBody, wanted: Option<&str>) -> Option<&'c Content> {
+    if let Some(wanted) = wanted {
+        return content_for(&body.content, wanted);
+    }
+    let rank = |content: &&Content| match Kind::of(&content.media_type) {
+        Kind::Json => 0,
+        Kind::Form => 1,
+        Kind::Multipart => 2,
+        Kind::Text => 3,
+        Kind::Binary => 4,
+    };
+    body.content.iter().min_by_key(rank)
+}
+
+/// The entry for a concrete media type: itself, then `type/*`, then `*/*`.
+pub(crate) fn content_for<'c>(contents: &'c [Content], media_type: &str) -> Option<&'c Content> {
+    let wanted = essence(media_type);
+    let family = format!("{}/*", wanted.split('/').next().unwrap_or_default());
+    let by = |name: &str| contents.iter().find(|content| essence(&content.media_type) == name);
+    by(&wanted).or_else(|| by(&family)).or_else(|| by("*/*"))
+}
+
+/// Whether the body's properties can be given as arguments of their own.
+pub(super) fn takes_fields(media_type: &str) -> bool {
+    matches!(Kind::of(media_type), Kind::Json | Kind::Form | Kind::Multipart)
+}
+
+enum Kind {
+    Json,
+    Form,
+    Multipart,
+    Text,
+    Binary,
+}
+
+impl Kind {
+    fn of(media_type: &str) -> Self {
+        let essence = essence(media_type);
+        if is_json(&essence) || essence == "*/*" || essence == "application/*" {
+            Self::Json
+        } else if essence == "application/x-www-form-urlencoded" {
+            Self::Form
+        } else if essence.starts_with("multipart/") {
+            Self::Multipart
+        } else if essence.starts_with("text/")
+            || essence.ends_with("/xml")
+            || essence.ends_with("+xml")
+        {
+            Self::Text
+        } else {
+            Self::Binary
+        }
+    }
+}
+
+/// Checks the value against the schema and plans how it is written.
+pub(super) fn plan(
+    api: &OpenApi,
+    content: &Content,
+    media_type: &str,
+    value: Value,
+) -> Result<BodyPlan, Vec<Mismatch>> {
+    let kind = Kind::of(media_type);
+    let checked = match kind {
+        Kind::Json | Kind::Form => content.schema.as_ref(),
+        // Files are given as `{base64, …}`, which is not what the schema describes.
+        Kind::Multipart | Kind::Text | Kind::Binary => None,
+    };
+    if let Some(schema) = checked {
+        let found = api.check(schema, Direction::Request, &value);
+        if !found.is_empty() {
+            return Err(found.into_iter().map(|mismatch| mismatch.below("/body")).collect());
+        }
+    }
+    let media_type = match essence(media_type).as_str() {
+        "*/*" | "application/*" => "application/json".to_owned(),
+        "text/*" => "text/plain".to_owned(),
+        _ => media_type.to_owned(),
+    };
+    let value = match kind {
+        Kind::Json => BodyValue::Json(value),
+        Kind::Form => BodyValue::Form(form(&fields(value)?)?),
+        Kind::Multipart => BodyValue::Multipart(parts(&required_parts(api, content, value)?)?),
+        Kind::Text => match plain_text(&value) {
+            Some(text) => BodyValue::Text(text),
+            None => return Err(wrong("must be text", &value)),
+        },
+        Kind::Binary => BodyValue::Binary(bytes(&value)?),
+    };
+    Ok(BodyPlan { media_type, value })
+}
+
+fn wrong(message: &str, value: &Value) -> Vec<Mismatch> {
+    let message = format!("{message}, but is {}", kind(value));
+    vec![Mismatch::argument("/body".to_owned(), message)]
+}
+
+fn fields(value: Value) -> Result<Map<String, Value>, Vec<Mismatch>> {
+    match value {
+        Value::Object(map) => Ok(map),
+        other => Err(wrong("must be an object of form fields", &other)),
+    }
+}
+
+/// Multipart bodies are not checked as a whole; that the required fields are there is.
+fn required_parts(
+    api: &OpenApi,
+    content: &Content,
+    value: Value,
+) -> Result<Map<String, Value>, Vec<Mismatch>> {
+    let fields = fields(value)?;
+    let Some(schema) = &content.schema else { return Ok(fields) };
+    let schema = api.schema(schema, Direction::Request);
+    let required = schema.get("required").and_then(Value::as_array);
+    let names = required.into_iter().flatten().filter_map(Value::as_str);
+    let missing: Vec<Mismatch> = names
+        .filter(|name| !fields.contains_key(*name))
+        .map(|name| Mismatch::argument("/body".to_owned(), format!("`{name}` is missing")))
+        .collect();
+    if missing.is_empty() { Ok(fields) } else { Err(missing) }
+}
+
+/// Form fields: lists repeat the name, objects become JSON text, as OpenAPI's default for forms says.
+fn form(fields: &Map<String, Value>) -> Result<Vec<(String, String)>, Vec<Mismatch>> {
+    let mut pairs = Vec::new();
+    for (name, value) in fields {
+        match value {
+            Value::Null => {}
+            Value::Object(_) => pairs.push((name.clone(), value.to_string())),
+            Value::Array(items) if items.iter().any(|item| item.is_array() || item.is_object()) => {
+                pairs.push((name.clone(), value.to_string()));
+            }
+            value => {
+                let written = query_pairs(Style::Form, true, name, value);
+                pairs.extend(written.map_err(|_| wrong("must be flat", value))?);
+            }
+        }
+    }
+    Ok(pairs)
+}
+
+fn parts(fields: &Map<String, Value>) -> Result<Vec<Part>, Vec<Mismatch>> {
+    let mut parts = Vec::new();
+    for (name, value) in fields {
+        match value {
+            Value::Null => {}
+            Value::Array(items) => {
+                for item in items {
+                    parts.push(part(name, item)?);
+                }
+            }
+            value => parts.push(part(name, value)?),
+        }
+    }
+    Ok(parts)
+}
+
+/// A file is `{base64: …, filename: …, media_type: …}`; another object is sent as JSON, a scalar as text.
+fn part(name: &str, value: &Value) -> Result<Part, Vec<Mismatch>> {
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    if text("base64").is_some() {
+        return Ok(Part {
+            name: name.to_owned(),
+            filename: text("filename"),
+            media_type: text("media_type"),
+            content: bytes(value)?,
+        });
+    }
+    let (content, media_type) = match plain_text(value) {
+        Some(text) => (text, None),
+        None => (value.to_string(), Some("application/json".to_owned())),
+    };
+    let content = content.into_bytes();
+    Ok(Part { name: name.to_owned(), filename: None, media_type, content })
+}
+
+/// Bytes are given as text, or as `{base64: …}`.
+fn bytes(value: &Value) -> Result<Vec<u8>, Vec<Mismatch>> {
+    if let Value::String(text) = value {
+        return Ok(text.clone().into_bytes());
+    }
+    let Some(encoded) = value.get("base64").and_then(Value::as_str) else {
+        return Err(wrong("must be text or `{base64: …}`", value));
+    };
+    STANDARD.decode(encoded).map_err(|_| {
+        let message = "`base64` is not valid base64";
+        vec![Mismatch::argument("/body".to_owned(), message)]
+    })
+}
