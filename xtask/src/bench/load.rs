@@ -1,0 +1,191 @@
+//! A closed-loop HTTP/1.1 load generator: so many connections, each with one request under way.
+//! Lean on purpose, since it shares two cores with what it measures.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
+
+/// The largest answer that is read.
+const ANSWER_MAX: usize = 256 * 1024;
+
+/// What is sent, again and again.
+#[derive(Clone)]
+pub(crate) struct Shot {
+    /// Where to.
+    pub(crate) addr: SocketAddr,
+    /// Request line and header fields, without content-length and without the empty line.
+    pub(crate) head: String,
+    /// The body; `@ID@` is replaced by a number that never repeats, padded to 20 digits.
+    pub(crate) body: String,
+    /// The status that counts as success.
+    pub(crate) expect: u16,
+}
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub(crate) struct Measured {
+    /// Answers with the expected status, per second.
+    pub(crate) per_second: f64,
+    /// Median latency in milliseconds.
+    pub(crate) p50_ms: f64,
+    /// 99th percentile of the latency in milliseconds.
+    pub(crate) p99_ms: f64,
+    /// Answers with another status, and broken connections.
+    pub(crate) wrong: u64,
+    /// The first wrong answer, for the report.
+    pub(crate) sample: Option<String>,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// Fires from `connections` at once: first `warm_up`, which is not counted, then `length`.
+pub(crate) async fn fire(shot: &Shot, connections: usize, warm_up: Duration, length: Duration) -> Measured {
+    let start = Instant::now() + warm_up;
+    let end = start + length;
+    let shot = Arc::new(shot.clone());
+    let mut tasks = JoinSet::new();
+    for _ in 0..connections {
+        let shot = shot.clone();
+        tasks.spawn(async move { connection(&shot, start, end).await });
+    }
+    let mut latencies = Vec::new();
+    let (mut wrong, mut sample) = (0, None);
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(mut one) => {
+                latencies.append(&mut one.latencies);
+                wrong += one.wrong;
+                sample = sample.or(one.sample);
+            }
+            Err(_) => wrong += 1,
+        }
+    }
+    latencies.sort_unstable();
+    let at = |share: f64| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index of a list that fits memory"
+        )]
+        let index = ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
+        latencies.get(index).map_or(f64::NAN, |micros| f64::from(*micros) / 1000.0)
+    };
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 answers")]
+    let per_second = latencies.len() as f64 / length.as_secs_f64();
+    Measured { per_second, p50_ms: at(0.5), p99_ms: at(0.99), wrong, sample }
+}
+
+#[derive(Default)]
+struct One {
+    latencies: Vec<u32>,
+    wrong: u64,
+    sample: Option<String>,
+}
+
+async fn connection(shot: &Shot, start: Instant, end: Instant) -> One {
+    let mut one = One::default();
+    let mut stream: Option<TcpStream> = None;
+    let mut buffer = Vec::with_capacity(4096);
+    while Instant::now() < end {
+        let open = match stream.take() {
+            Some(open) => Ok(open),
+            None => connect(shot.addr).await,
+        };
+        let Ok(mut open) = open else {
+            one.wrong += 1;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let body = shot.body.replace("@ID@", &format!("{id:020}"));
+        let request = format!("{}content-length: {}\r\n\r\n{body}", shot.head, body.len());
+        let sent = Instant::now();
+        match exchange(&mut open, request.as_bytes(), &mut buffer).await {
+            Ok(status) if status == shot.expect => {
+                if sent >= start {
+                    one.latencies.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+                }
+                stream = Some(open);
+            }
+            Ok(_) => {
+                one.wrong += 1;
+                one.sample.get_or_insert_with(|| String::from_utf8_lossy(&buffer).chars().take(600).collect());
+                stream = Some(open);
+            }
+            Err(error) => {
+                one.wrong += 1;
+                one.sample.get_or_insert_with(|| error.to_string());
+            }
+        }
+    }
+    one
+}
+
+async fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(addr).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Sends one request and reads its whole answer (with a content-length); the status.
+async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> io::Result<u16> {
+    stream.write_all(request).await?;
+    buffer.clear();
+    let mut needed = None;
+    loop {
+        if needed.is_none()
+            && let Some(end) = find(buffer, b"\r\n\r\n")
+        {
+            needed = Some(end + 4 + content_length(&buffer[..end]));
+        }
+        if needed.is_some_and(|needed| buffer.len() >= needed) {
+            return status(buffer).ok_or_else(|| io::Error::other("the answer is not HTTP"));
+        }
+        if buffer.len() > ANSWER_MAX {
+            return Err(io::Error::other("the answer is too long"));
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|window| window == what)
+}
+
+fn status(answer: &[u8]) -> Option<u16> {
+    std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()
+}
+
+pub(super) fn content_length(head: &[u8]) -> usize {
+    let head = String::from_utf8_lossy(head);
+    head.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, value)| value.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// One request, outside any measurement: status and answer as text.
+pub(crate) async fn once(shot: &Shot) -> io::Result<(u16, String)> {
+    let mut stream = connect(shot.addr).await?;
+    let mut buffer = Vec::new();
+    let body = shot.body.replace("@ID@", &format!("{:020}", NEXT_ID.fetch_add(1, Ordering::Relaxed)));
+    let request = format!("{}content-length: {}\r\n\r\n{body}", shot.head, body.len());
+    let status = exchange(&mut stream, request.as_bytes(), &mut buffer).await?;
+    Ok((status, String::from_utf8_lossy(&buffer).into_owned()))
+}
