@@ -1,0 +1,453 @@
+//! Terms: paths, literals, brackets, keywords and calls.
+
+use super::{KEYWORDS, Parsed, Parser};
+use crate::codes;
+use crate::fault::ParseError;
+use crate::lexer::Tok;
+use crate::number;
+use crate::syntax::{
+    BindKey, BindPattern, Expr, Function, Kind, PathDeed, PathStep, TextPiece,
+};
+use crate::tree::Format;
+
+impl Parser<'_> {
+    /// A term, or `term as $x | body`, whose body takes all that follows.
+    pub(super) fn postfix_or_binding(&mut self) -> Parsed<Expr> {
+        let start = self.next.at.start;
+        let source = self.postfix()?;
+        if !self.take_word("as") {
+            return Ok(source);
+        }
+        let patterns = self.patterns()?;
+        self.expect("|")?;
+        let (source, body) = (Box::new(source), Box::new(self.pipe()?));
+        Ok(self.expr(start, Kind::Bind { source, patterns, body }))
+    }
+
+    fn patterns(&mut self) -> Parsed<Vec<BindPattern>> {
+        let mut patterns = vec![self.pattern()?];
+        while self.is("?") {
+            self.advance();
+            self.expect("//")?;
+            patterns.push(self.pattern()?);
+        }
+        Ok(patterns)
+    }
+
+    fn pattern(&mut self) -> Parsed<BindPattern> {
+        self.nested(|parser| {
+            if parser.next.tok == Tok::Variable {
+                return Ok(BindPattern::Variable(parser.variable()));
+            }
+            if parser.take("[") {
+                let mut items = vec![parser.pattern()?];
+                while parser.take(",") {
+                    items.push(parser.pattern()?);
+                }
+                parser.expect("]")?;
+                return Ok(BindPattern::Array(items));
+            }
+            if parser.take("{") {
+                let mut entries = vec![parser.pattern_entry()?];
+                while parser.take(",") {
+                    entries.push(parser.pattern_entry()?);
+                }
+                parser.expect("}")?;
+                return Ok(BindPattern::Object(entries));
+            }
+            Err(parser.unexpected("a variable, `[` or `{` to bind"))
+        })
+    }
+
+    fn pattern_entry(&mut self) -> Parsed<(BindKey, Option<BindPattern>)> {
+        if self.next.tok == Tok::Variable {
+            let key = BindKey::Variable(self.variable());
+            let pattern = if self.take(":") { Some(self.pattern()?) } else { None };
+            return Ok((key, pattern));
+        }
+        let key = self.object_key()?;
+        self.expect(":")?;
+        Ok((BindKey::Value(key), Some(self.pattern()?)))
+    }
+
+    /// Takes `$name` and gives its name.
+    fn variable(&mut self) -> String {
+        let name = self.text()[1..].to_owned();
+        self.advance();
+        name
+    }
+
+    fn postfix(&mut self) -> Parsed<Expr> {
+        let start = self.next.at.start;
+        let mut head = self.primary()?;
+        let mut steps = Vec::new();
+        loop {
+            if let Some(deed) = self.path_step(&head, &steps)? {
+                let mut optional = false;
+                while self.take("?") {
+                    optional = true;
+                }
+                steps.push(PathStep { deed, optional });
+            } else if steps.is_empty() && self.is("?") {
+                while self.take("?") {}
+                let body = Box::new(head);
+                head = self.expr(start, Kind::Try { body, handler: None });
+            } else if steps.is_empty() {
+                return Ok(head);
+            } else {
+                return Ok(self.expr(start, Kind::Path { head: Box::new(head), steps }));
+            }
+        }
+    }
+
+    /// `.name`, `."name"`, `[…]`, `.[…]`; after a lone `.` also the name without a further dot.
+    fn path_step(&mut self, head: &Expr, steps: &[PathStep]) -> Parsed<Option<PathDeed>> {
+        match self.next.tok {
+            Tok::Field => {
+                let at = self.next.at.clone();
+                let name = self.text()[1..].to_owned();
+                self.advance();
+                let pieces = vec![TextPiece::Literal(name)];
+                Ok(Some(PathDeed::Index(Expr { kind: Kind::Text { format: None, pieces }, at })))
+            }
+            Tok::Sym("[") => self.bracket().map(Some),
+            Tok::Sym(".") => {
+                self.advance();
+                match self.next.tok {
+                    Tok::Sym("[") => self.bracket().map(Some),
+                    Tok::Quote => self.quoted(None).map(|key| Some(PathDeed::Index(key))),
+                    _ => Err(self.unexpected("a key after `.`")),
+                }
+            }
+            // `."name"`, where the dot is the head itself.
+            Tok::Quote
+                if steps.is_empty()
+                    && matches!(head.kind, Kind::Identity)
+                    && head.at.end == self.next.at.start =>
+            {
+                self.quoted(None).map(|key| Some(PathDeed::Index(key)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn bracket(&mut self) -> Parsed<PathDeed> {
+        self.expect("[")?;
+        if self.take("]") {
+            return Ok(PathDeed::Each);
+        }
+        if self.take(":") {
+            let to = self.pipe()?;
+            self.expect("]")?;
+            return Ok(PathDeed::Slice(None, Some(to)));
+        }
+        let key = self.pipe()?;
+        let deed = if self.take(":") {
+            let to = if self.is("]") { None } else { Some(self.pipe()?) };
+            PathDeed::Slice(Some(key), to)
+        } else {
+            PathDeed::Index(key)
+        };
+        self.expect("]")?;
+        Ok(deed)
+    }
+
+    fn primary(&mut self) -> Parsed<Expr> {
+        let start = self.next.at.start;
+        let kind = match self.next.tok {
+            Tok::Number => {
+                let Some(number) = number::parse(self.text()) else {
+                    let message = format!("{} is not a number that JSON can say", self.text());
+                    return Err(ParseError::new(codes::SYNTAX, message, self.next.at.clone()));
+                };
+                self.advance();
+                Kind::Number(number)
+            }
+            Tok::Quote => return self.quoted(None),
+            Tok::Format => {
+                let format = self.format()?;
+                if self.next.tok == Tok::Quote {
+                    return self.quoted(Some(format));
+                }
+                Kind::Format(format)
+            }
+            Tok::Variable => Kind::Variable(self.variable()),
+            Tok::Field | Tok::Sym(".") => return Ok(self.dot()),
+            Tok::Sym("..") => {
+                self.advance();
+                Kind::Recurse
+            }
+            Tok::Sym("(") => {
+                self.advance();
+                let inner = self.pipe()?;
+                self.expect(")")?;
+                return Ok(inner);
+            }
+            Tok::Sym("[") => {
+                self.advance();
+                if self.take("]") {
+                    Kind::Array(None)
+                } else {
+                    let inner = self.pipe()?;
+                    self.expect("]")?;
+                    Kind::Array(Some(Box::new(inner)))
+                }
+            }
+            Tok::Sym("{") => self.object()?,
+            Tok::Word => return self.keyword_or_call(),
+            _ => return Err(self.unexpected("an expression")),
+        };
+        Ok(self.expr(start, kind))
+    }
+
+    /// The `.` before a path. A field keeps its token for the first step.
+    fn dot(&mut self) -> Expr {
+        let start = self.next.at.start;
+        if self.next.tok == Tok::Field {
+            return Expr { kind: Kind::Identity, at: start..start };
+        }
+        self.advance();
+        Expr { kind: Kind::Identity, at: start..start + 1 }
+    }
+
+    fn format(&mut self) -> Parsed<Format> {
+        let format = match &self.text()[1..] {
+            "text" => Format::Text,
+            "json" => Format::Json,
+            "html" => Format::Html,
+            "uri" => Format::Uri,
+            "urid" => Format::Urid,
+            "csv" => Format::Csv,
+            "tsv" => Format::Tsv,
+            "sh" => Format::Sh,
+            "base64" => Format::Base64,
+            "base64d" => Format::Base64d,
+            other => {
+                let message = format!("there is no format @{other}");
+                let help = "the formats are @text @json @html @uri @urid @csv @tsv @sh @base64 \
+                            @base64d";
+                return Err(ParseError::new(
+                    codes::UNKNOWN_FUNCTION,
+                    message,
+                    self.next.at.clone(),
+                )
+                .with_help(help));
+            }
+        };
+        self.advance();
+        Ok(format)
+    }
+
+    fn object(&mut self) -> Parsed<Kind> {
+        self.expect("{")?;
+        let mut entries = Vec::new();
+        while !self.is("}") {
+            entries.push(self.object_entry()?);
+            if !self.take(",") {
+                break;
+            }
+        }
+        self.expect("}")?;
+        Ok(Kind::Object(entries))
+    }
+
+    fn object_entry(&mut self) -> Parsed<(Expr, Expr)> {
+        let at = self.next.at.clone();
+        if self.next.tok == Tok::Variable {
+            let name = self.variable();
+            let key = literal(name.clone(), at.clone());
+            return Ok((key, Expr { kind: Kind::Variable(name), at }));
+        }
+        let bracketed = self.is("(");
+        let key = self.object_key()?;
+        if self.take(":") {
+            return Ok((key, self.entry_value()?));
+        }
+        if bracketed {
+            return Err(self.unexpected("`:` and the value of this key"));
+        }
+        // `{name}` and `{"name"}` take the value from the input.
+        let Kind::Text { format: None, pieces } = &key.kind else {
+            return Err(self.unexpected("`:` and the value of this key"));
+        };
+        let [TextPiece::Literal(name)] = pieces.as_slice() else {
+            return Err(self.unexpected("`:` and the value of this key"));
+        };
+        let again = literal(name.clone(), at.clone());
+        let head = Box::new(Expr { kind: Kind::Identity, at: at.clone() });
+        let steps = vec![PathStep { deed: PathDeed::Index(again), optional: false }];
+        Ok((key, Expr { kind: Kind::Path { head, steps }, at }))
+    }
+
+    fn object_key(&mut self) -> Parsed<Expr> {
+        let at = self.next.at.clone();
+        match self.next.tok {
+            Tok::Word | Tok::Number => {
+                let name = self.text().to_owned();
+                self.advance();
+                Ok(literal(name, at))
+            }
+            Tok::Quote => self.quoted(None),
+            Tok::Format => {
+                let format = self.format()?;
+                self.quoted(Some(format))
+            }
+            Tok::Sym("(") => {
+                self.advance();
+                let key = self.pipe()?;
+                self.expect(")")?;
+                Ok(key)
+            }
+            _ => Err(self.unexpected("a key")),
+        }
+    }
+
+    fn keyword_or_call(&mut self) -> Parsed<Expr> {
+        let start = self.next.at.start;
+        let kind = match self.text() {
+            "if" => self.condition()?,
+            "try" => {
+                self.advance();
+                let body = Box::new(self.nested(Self::try_part)?);
+                let handler = if self.take_word("catch") {
+                    Some(Box::new(self.nested(Self::try_part)?))
+                } else {
+                    None
+                };
+                Kind::Try { body, handler }
+            }
+            "reduce" => {
+                let (source, patterns, args) = self.fold(2..=2)?;
+                Kind::Reduce { source, patterns, args }
+            }
+            "foreach" => {
+                let (source, patterns, args) = self.fold(2..=3)?;
+                Kind::Foreach { source, patterns, args }
+            }
+            "label" => {
+                self.advance();
+                let name = self.named_variable()?;
+                self.expect("|")?;
+                Kind::Label { name, body: Box::new(self.pipe()?) }
+            }
+            "break" => {
+                self.advance();
+                Kind::Break(self.named_variable()?)
+            }
+            "def" => {
+                let function = Box::new(self.definition()?);
+                Kind::Define { function, rest: Box::new(self.pipe()?) }
+            }
+            "import" | "include" | "module" => {
+                let message = format!("`{}` is not available in expressions", self.text());
+                return Err(ParseError::new(
+                    codes::REFUSED_FUNCTION,
+                    message,
+                    self.next.at.clone(),
+                ));
+            }
+            word if KEYWORDS.contains(&word) => return Err(self.unexpected("an expression")),
+            word => {
+                let name = word.to_owned();
+                self.advance();
+                Kind::Call { name, args: self.arguments()? }
+            }
+        };
+        Ok(self.expr(start, kind))
+    }
+
+    fn try_part(&mut self) -> Parsed<Expr> {
+        if self.is("-") { self.unary() } else { self.postfix() }
+    }
+
+    fn named_variable(&mut self) -> Parsed<String> {
+        if self.next.tok == Tok::Variable {
+            Ok(self.variable())
+        } else {
+            Err(self.unexpected("a label such as `$out`"))
+        }
+    }
+
+    fn arguments(&mut self) -> Parsed<Vec<Expr>> {
+        let mut args = Vec::new();
+        if self.take("(") {
+            args.push(self.pipe()?);
+            while self.take(";") {
+                args.push(self.pipe()?);
+            }
+            self.expect(")")?;
+        }
+        Ok(args)
+    }
+
+    fn condition(&mut self) -> Parsed<Kind> {
+        self.advance();
+        let mut branches = Vec::new();
+        let mut otherwise = None;
+        loop {
+            let test = self.pipe()?;
+            self.expect_word("then")?;
+            branches.push((test, self.pipe()?));
+            if self.take_word("elif") {
+                continue;
+            }
+            if self.take_word("else") {
+                otherwise = Some(Box::new(self.pipe()?));
+            }
+            self.expect_word("end")?;
+            return Ok(Kind::If { branches, otherwise });
+        }
+    }
+
+    fn fold(
+        &mut self,
+        counts: std::ops::RangeInclusive<usize>,
+    ) -> Parsed<(Box<Expr>, Vec<BindPattern>, Vec<Expr>)> {
+        let word = self.text();
+        self.advance();
+        let source = Box::new(self.nested(Self::postfix)?);
+        self.expect_word("as")?;
+        let patterns = self.patterns()?;
+        let at = self.next.at.clone();
+        let args = self.arguments()?;
+        if !counts.contains(&args.len()) {
+            let message = format!("`{word}` takes (start; update), not {} parts", args.len());
+            return Err(ParseError::new(codes::SYNTAX, message, at));
+        }
+        Ok((source, patterns, args))
+    }
+
+    pub(super) fn definition(&mut self) -> Parsed<Function> {
+        self.advance();
+        if self.next.tok != Tok::Word {
+            return Err(self.unexpected("the name of a function"));
+        }
+        let name = self.text().to_owned();
+        self.advance();
+        let mut parameters = Vec::new();
+        if self.take("(") {
+            loop {
+                match self.next.tok {
+                    Tok::Word => {
+                        parameters.push((self.text().to_owned(), false));
+                        self.advance();
+                    }
+                    Tok::Variable => parameters.push((self.variable(), true)),
+                    _ => return Err(self.unexpected("a parameter")),
+                }
+                if !self.take(";") {
+                    break;
+                }
+            }
+            self.expect(")")?;
+        }
+        self.expect(":")?;
+        let body = self.pipe()?;
+        self.expect(";")?;
+        Ok(Function { name, parameters, body })
+    }
+}
+
+pub(super) fn literal(text: String, at: std::ops::Range<usize>) -> Expr {
+    Expr { kind: Kind::Text { format: None, pieces: vec![TextPiece::Literal(text)] }, at }
+}
