@@ -1,0 +1,24 @@
+//! The codes of findings about a store that cannot be opened; each has a page in `docs/errors/`.
+
+use qc_model::Code;
+
+/// The directory of the database does not exist.
+pub const DIRECTORY_MISSING: Code = Code::new("QC-S001");
+/// The file is not an SQLite database.
+pub const NOT_A_DATABASE: Code = Code::new("QC-S002");
+/// The database or its write-ahead log is damaged.
+pub const DAMAGED: Code = Code::new("QC-S003");
+/// The database was written by a newer version.
+pub const NEWER_SCHEMA: Code = Code::new("QC-S004");
+/// Another process uses the database.
+pub const LOCKED: Code = Code::new("QC-S005");
+/// The database or its directory cannot be written.
+pub const READ_ONLY: Code = Code::new("QC-S006");
+/// SQLite did not take a setting on which durability depends.
+pub const SETTING: Code = Code::new("QC-S007");
+/// The database belongs to another application.
+pub const FOREIGN: Code = Code::new("QC-S008");
+/// The disk is full.
+pub const DISK_FULL: Code = Code::new("QC-S009");
+/// The operating system or SQLite refused for another reason.
+pub const CANNOT_OPEN: Code = Code::new("QC-S010");

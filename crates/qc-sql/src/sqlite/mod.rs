@@ -1,0 +1,193 @@
+//! One SQLite file: WAL, an fsync for every commit, one thread that writes, a few connections
+//! that read.
+//!
+//! The settings on which this rests are read back at the start. The process is alone on its
+//! database by a lock on a file beside it (`<database>.lock`). Leases last as long as the process;
+//! their epochs are kept.
+
+mod apply;
+mod checkpoint;
+mod open;
+mod open_error;
+mod options;
+mod pragmas;
+mod read;
+mod readers;
+mod schema;
+mod stored;
+mod trouble;
+mod wal_check;
+mod words;
+mod writer;
+
+use std::{
+    ops::Range,
+    path::Path,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+pub use open_error::OpenError;
+pub use options::SqliteOptions;
+use qc_model::{RunId, Timestamp};
+use qc_store::{
+    Caps, DeadFilter, DeadLetter, Document, Durability, Entry, Lease, LedgerEntry, LedgerFilter,
+    RunFilter, RunHead, Store, StoreError, StoredEvent, Write, WriteOutcome,
+};
+use readers::Readers;
+use tokio::sync::{mpsc, oneshot};
+use writer::{Job, Reply, Writer};
+
+/// So many batches and other requests may wait for the writer; who comes later waits to wait.
+const JOBS_MAX: usize = 64;
+
+/// The store on one SQLite file. Dropping it waits for the writer, empties the write-ahead log and
+/// gives the database free.
+pub struct SqliteStore {
+    readers: Readers,
+    /// None while it is being dropped.
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the database, creating it when there is none. Blocks while it looks at the file.
+    pub fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let opened = open::open(path, &options)?;
+        let thread_failed = |error: std::io::Error| OpenError::CannotOpen(error.to_string());
+        let checkpointer = checkpoint::Checkpointer::start(open::open_checkpointer(path)?)
+            .map_err(thread_failed)?;
+        let writer = Writer::new(opened, checkpointer, options.wal_bytes_max)
+            .map_err(|trouble| OpenError::Damaged(trouble.classify().to_string()))?;
+        let (jobs, arrivals) = mpsc::channel(JOBS_MAX);
+        let writer = thread::Builder::new()
+            .name("qc-writer".to_owned())
+            .spawn(move || writer.run(arrivals))
+            .map_err(thread_failed)?;
+        let readers = Readers::new(path.to_owned(), &options);
+        Ok(Self { readers, jobs: Some(jobs), writer: Some(writer) })
+    }
+
+    /// Hands a job to the writer and waits for its answer.
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || StoreError::Unavailable("the writer has stopped".to_owned());
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.send(job(reply)).await.map_err(|_| stopped())?;
+        answer.await.unwrap_or_else(|_| {
+            Err(StoreError::Unknown("the writer stopped before it answered".to_owned()))
+        })
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.readers.close();
+        self.jobs = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn caps(&self) -> Caps {
+        Caps { backend: "sqlite", durability: Durability::Machine, batch_max: 512, shared: false }
+    }
+
+    async fn lease(
+        &self,
+        buckets: Range<u16>,
+        node: &str,
+        ttl: Duration,
+    ) -> Result<Option<Lease>, StoreError> {
+        let node = node.to_owned();
+        self.ask(|reply| Job::Lease { buckets, node, ttl, reply }).await
+    }
+
+    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
+        let lease = lease.clone();
+        self.ask(|reply| Job::Renew { lease, ttl, reply }).await
+    }
+
+    async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {
+        self.ask(|reply| Job::Write { batch, reply }).await
+    }
+
+    async fn open_runs(
+        &self,
+        buckets: Range<u16>,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunHead>, StoreError> {
+        self.readers.read(move |db, words| read::open_runs(db, words, &buckets, after, limit)).await
+    }
+
+    async fn due_runs(
+        &self,
+        buckets: Range<u16>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RunHead>, StoreError> {
+        self.readers.read(move |db, words| read::due_runs(db, words, &buckets, until, limit)).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<RunHead>, StoreError> {
+        self.readers.read(move |db, words| read::run(db, words, id)).await
+    }
+
+    async fn event(&self, run: RunId) -> Result<Option<StoredEvent>, StoreError> {
+        self.readers.read(move |db, _| read::event(db, run)).await
+    }
+
+    async fn journal(&self, run: RunId) -> Result<Vec<Entry>, StoreError> {
+        self.readers.read(move |db, _| read::journal(db, run)).await
+    }
+
+    async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunHead>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db, words| read::runs(db, words, &filter)).await
+    }
+
+    async fn dead_letters(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db, words| read::dead_letters(db, words, &filter)).await
+    }
+
+    async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db, words| read::ledger(db, words, &filter)).await
+    }
+
+    async fn document(&self, kind: &str, name: &str) -> Result<Option<Document>, StoreError> {
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        self.readers.read(move |db, _| read::document(db, &kind, &name)).await
+    }
+
+    async fn documents(
+        &self,
+        kind: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, StoreError> {
+        let (kind, after) = (kind.to_owned(), after.map(str::to_owned));
+        self.readers.read(move |db, _| read::documents(db, &kind, after.as_deref(), limit)).await
+    }
+
+    async fn key_owner(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
+        let (scope, key) = (scope.to_owned(), key.to_owned());
+        self.readers.read(move |db, _| read::key_owner(db, &scope, &key)).await
+    }
+
+    async fn prune(
+        &self,
+        now: Timestamp,
+        keep_since: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.ask(|reply| Job::Prune { now, keep_since, limit, reply }).await
+    }
+}

@@ -1,0 +1,227 @@
+//! The one thread that writes. It owns the write connection, the leases and the caches; everything
+//! reaches it as a [`Job`].
+
+use std::{
+    fs::File,
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use qc_model::Timestamp;
+use qc_store::{Lease, LeaseTable, StoreError, Write, WriteOutcome};
+use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    apply::{self, Desk, LedgerTail},
+    checkpoint::{Checkpointer, checkpoint},
+    open::Opened,
+    trouble::{Outcome, Trouble},
+    words::WordNumbers,
+};
+
+/// One request to the writer.
+pub(super) enum Job {
+    Write { batch: Vec<Write>, reply: Reply<Vec<WriteOutcome>> },
+    Lease { buckets: Range<u16>, node: String, ttl: Duration, reply: Reply<Option<Lease>> },
+    Renew { lease: Lease, ttl: Duration, reply: Reply<bool> },
+    Prune { now: Timestamp, keep_since: Timestamp, limit: usize, reply: Reply<usize> },
+}
+
+/// Where the answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+pub(super) struct Writer {
+    db: Connection,
+    words: WordNumbers,
+    leases: LeaseTable,
+    epoch: i64,
+    ledger: LedgerTail,
+    checkpointer: Checkpointer,
+    wal_pages_max: u32,
+    /// The size of the log at which emptying it is tried again.
+    force_at: u32,
+    /// Set when the disk did not keep what it was given: nothing is written after that.
+    broken: Option<StoreError>,
+    started: Instant,
+    /// Released when the writer is gone, and the connection with it.
+    _lock: File,
+}
+
+impl Writer {
+    pub(super) fn new(
+        opened: Opened,
+        checkpointer: Checkpointer,
+        wal_bytes_max: u64,
+    ) -> Outcome<Self> {
+        let Opened { mut db, lock } = opened;
+        let wal_pages = Arc::clone(&checkpointer.wal_pages);
+        db.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: i32| {
+            wal_pages.store(pages.unsigned_abs(), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let epoch = db
+            .query_row("SELECT value FROM fact WHERE name = 'lease_epoch'", [], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0);
+        let page: u64 =
+            db.pragma_query_value(None, "page_size", |row| row.get(0)).map(i64::unsigned_abs)?;
+        let wal_pages_max = u32::try_from(wal_bytes_max / page.max(1)).unwrap_or(u32::MAX).max(1);
+        Ok(Self {
+            ledger: LedgerTail::read(&db)?,
+            db,
+            words: WordNumbers::default(),
+            leases: LeaseTable::default(),
+            epoch,
+            checkpointer,
+            wal_pages_max,
+            force_at: wal_pages_max,
+            broken: None,
+            started: Instant::now(),
+            _lock: lock,
+        })
+    }
+
+    /// Works until all who could send a job are gone.
+    pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(job) = jobs.blocking_recv() {
+            // A caller who has stopped waiting misses the answer, not the deed.
+            match job {
+                Job::Write { batch, reply } => drop(reply.send(self.write(&batch))),
+                Job::Lease { buckets, node, ttl, reply } => {
+                    drop(reply.send(self.lease(buckets, &node, ttl)));
+                }
+                Job::Renew { lease, ttl, reply } => {
+                    let until = self.started.elapsed() + ttl;
+                    drop(reply.send(Ok(self.leases.renew(&lease, until))));
+                }
+                Job::Prune { now, keep_since, limit, reply } => {
+                    let pruned = self.in_transaction(|writer| {
+                        apply::prune(&writer.db, &writer.ledger, now, keep_since, limit)
+                    });
+                    drop(reply.send(pruned));
+                }
+            }
+            self.bound_the_log();
+        }
+    }
+
+    fn write(&mut self, batch: &[Write]) -> Result<Vec<WriteOutcome>, StoreError> {
+        for write in batch {
+            write.check()?;
+        }
+        self.in_transaction(|writer| {
+            let outcomes = batch.iter().map(|write| writer.apply(write)).collect();
+            writer.ledger.settle(&writer.db)?;
+            outcomes
+        })
+    }
+
+    fn apply(&mut self, write: &Write) -> Outcome<WriteOutcome> {
+        let Self { db, words, leases, ledger, .. } = self;
+        let mut desk = Desk { db, words, leases, ledger };
+        Ok(match write {
+            Write::Accept(accept) => WriteOutcome::Accept(apply::accept(&mut desk, accept)?),
+            Write::Commit { lease, txn } => {
+                WriteOutcome::Commit(apply::commit(&mut desk, lease, txn)?)
+            }
+            Write::Change(change) => WriteOutcome::Change(apply::change(&mut desk, change)?),
+        })
+    }
+
+    fn lease(
+        &mut self,
+        buckets: Range<u16>,
+        node: &str,
+        ttl: Duration,
+    ) -> Result<Option<Lease>, StoreError> {
+        let now = self.started.elapsed();
+        if !self.leases.free_for(&buckets, node, now)? {
+            return Ok(None);
+        }
+        // The epoch is durable before anybody holds it; who holds it lives and dies with this
+        // process, which is alone on the database.
+        let epoch = self.epoch + 1;
+        self.in_transaction(|writer| {
+            let put = "INSERT INTO fact (name, value) VALUES ('lease_epoch', ?1) \
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            Ok(writer.db.prepare_cached(put)?.execute([epoch])?)
+        })?;
+        self.epoch = epoch;
+        self.leases.take(buckets, node, epoch.unsigned_abs(), now + ttl).map(Some)
+    }
+
+    /// Everything the deed writes, or nothing; durable when this returns.
+    fn in_transaction<T>(
+        &mut self,
+        deed: impl FnOnce(&mut Self) -> Outcome<T>,
+    ) -> Result<T, StoreError> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
+        }
+        let ledger = self.ledger.clone();
+        let done = self.begin().and_then(|()| deed(self)).and_then(|answer| {
+            self.db.prepare_cached("COMMIT")?.execute([])?;
+            Ok(answer)
+        });
+        match done {
+            Ok(answer) => Ok(answer),
+            Err(trouble) => {
+                self.ledger = ledger;
+                Err(self.undo(&trouble))
+            }
+        }
+    }
+
+    fn begin(&self) -> Outcome<()> {
+        self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(())
+    }
+
+    fn undo(&mut self, trouble: &Trouble) -> StoreError {
+        self.words.forget();
+        let error = trouble.classify();
+        if trouble.is_failed_sync() {
+            self.broken = Some(StoreError::Unavailable(format!(
+                "the disk did not keep what it was given ({error}); start again after it was \
+                 checked"
+            )));
+        } else if matches!(error, StoreError::Corrupt(_)) {
+            self.broken = Some(error.clone());
+        }
+        // SQLite has undone it already after some errors.
+        if !self.db.is_autocommit()
+            && let Err(failed) = self.db.execute_batch("ROLLBACK")
+        {
+            self.broken = Some(StoreError::Unavailable(format!(
+                "a failed write could not be undone: {failed}"
+            )));
+            return StoreError::Unknown(failed.to_string());
+        }
+        error
+    }
+
+    /// Empties the log when it has grown beyond its bound: the checkpoint thread cannot while
+    /// commits follow each other without a pause.
+    fn bound_the_log(&mut self) {
+        let pages = self.checkpointer.after_commit();
+        if pages < self.wal_pages_max {
+            self.force_at = self.wal_pages_max;
+        }
+        if pages < self.force_at {
+            return;
+        }
+        match checkpoint(&self.db, "TRUNCATE") {
+            Ok(true) => self.checkpointer.wal_pages.store(0, Ordering::Relaxed),
+            Ok(false) => {
+                // A long question holds it up: again after a further eighth.
+                self.force_at = pages.saturating_add((self.wal_pages_max / 8).max(1));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the write-ahead log could not be emptied");
+                self.force_at = pages.saturating_add((self.wal_pages_max / 8).max(1));
+            }
+        }
+    }
+}
