@@ -1,1 +1,29 @@
-//! Under construction.
+//! Who may do what.
+//!
+//! Here: the format of API tokens ([`mint`], [`PresentedToken`]), what is stored of them ([`TokenRecord`]: a hash, never
+//! the token), who a token stands for ([`Principal`]), the [`Action`]s that routes name, [`Role`]s and [`Scope`]s, and
+//! the one decision [`authorise`]. [`Tokens`] authenticates against the store.
+//!
+//! Deliberately not here: HTTP (headers are read in `qc-server`), sessions of people, Cedar policies, and the webhook
+//! signatures of external senders (`qc-connect`).
+
+mod action;
+mod authorise;
+pub mod codes;
+mod issue;
+mod principal;
+mod record;
+mod role;
+mod scope;
+mod token;
+mod tokens;
+
+pub use action::Action;
+pub use authorise::{Decision, Denial, Resource, authorise};
+pub use issue::{IssueRequest, Issued, issue, revoke};
+pub use principal::Principal;
+pub use record::{TOKEN_KIND, TokenRecord};
+pub use role::Role;
+pub use scope::{PLATFORM, Scope, ScopeError};
+pub use token::{Minted, PresentedToken, TokenError, TokenId, mint};
+pub use tokens::{AuthenticationError, Tokens};

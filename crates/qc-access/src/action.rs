@@ -1,0 +1,141 @@
+use serde::{Deserialize, Serialize};
+
+/// What somebody may do. Every route names exactly one; its text is `noun:verb`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Action {
+    /// Send an event to a trigger.
+    #[serde(rename = "events:send")]
+    EventsSend,
+    /// List runs and see how they stand.
+    #[serde(rename = "runs:read")]
+    RunsRead,
+    /// See a run's payloads: its input, output and journal.
+    #[serde(rename = "runs:inspect")]
+    RunsInspect,
+    /// Run a run's event again.
+    #[serde(rename = "runs:replay")]
+    RunsReplay,
+    /// End a run.
+    #[serde(rename = "runs:cancel")]
+    RunsCancel,
+    /// Say whether an ambiguous effect took place.
+    #[serde(rename = "runs:resolve")]
+    RunsResolve,
+    /// List dead letters.
+    #[serde(rename = "dlq:read")]
+    DlqRead,
+    /// Open a dead letter's run again.
+    #[serde(rename = "dlq:retry")]
+    DlqRetry,
+    /// Give a dead letter up.
+    #[serde(rename = "dlq:discard")]
+    DlqDiscard,
+    /// Read what happened in the platform.
+    #[serde(rename = "ledger:read")]
+    LedgerRead,
+    /// See releases and take their files out.
+    #[serde(rename = "releases:read")]
+    ReleasesRead,
+    /// Store a release.
+    #[serde(rename = "releases:write")]
+    ReleasesWrite,
+    /// See what is deployed.
+    #[serde(rename = "deployments:read")]
+    DeploymentsRead,
+    /// Deploy a release.
+    #[serde(rename = "deployments:write")]
+    DeploymentsWrite,
+    /// Go back to the release before.
+    #[serde(rename = "deployments:rollback")]
+    DeploymentsRollback,
+    /// List tokens (never their secrets).
+    #[serde(rename = "tokens:read")]
+    TokensRead,
+    /// Make and revoke tokens.
+    #[serde(rename = "tokens:write")]
+    TokensWrite,
+    /// See how the server itself does: metrics, checks, its API's description.
+    #[serde(rename = "server:read")]
+    ServerRead,
+}
+
+impl Action {
+    /// All, for exhaustive tables.
+    pub const ALL: [Self; 18] = [
+        Self::EventsSend,
+        Self::RunsRead,
+        Self::RunsInspect,
+        Self::RunsReplay,
+        Self::RunsCancel,
+        Self::RunsResolve,
+        Self::DlqRead,
+        Self::DlqRetry,
+        Self::DlqDiscard,
+        Self::LedgerRead,
+        Self::ReleasesRead,
+        Self::ReleasesWrite,
+        Self::DeploymentsRead,
+        Self::DeploymentsWrite,
+        Self::DeploymentsRollback,
+        Self::TokensRead,
+        Self::TokensWrite,
+        Self::ServerRead,
+    ];
+
+    /// The action as `noun:verb`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EventsSend => "events:send",
+            Self::RunsRead => "runs:read",
+            Self::RunsInspect => "runs:inspect",
+            Self::RunsReplay => "runs:replay",
+            Self::RunsCancel => "runs:cancel",
+            Self::RunsResolve => "runs:resolve",
+            Self::DlqRead => "dlq:read",
+            Self::DlqRetry => "dlq:retry",
+            Self::DlqDiscard => "dlq:discard",
+            Self::LedgerRead => "ledger:read",
+            Self::ReleasesRead => "releases:read",
+            Self::ReleasesWrite => "releases:write",
+            Self::DeploymentsRead => "deployments:read",
+            Self::DeploymentsWrite => "deployments:write",
+            Self::DeploymentsRollback => "deployments:rollback",
+            Self::TokensRead => "tokens:read",
+            Self::TokensWrite => "tokens:write",
+            Self::ServerRead => "server:read",
+        }
+    }
+
+    /// The action with this text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
+    }
+
+    /// What it is done to: the `type` of a scope.
+    pub fn noun(self) -> &'static str {
+        self.as_str().split_once(':').map_or("", |(noun, _)| noun)
+    }
+
+    /// What is done: the `verb` of a scope.
+    pub fn verb(self) -> &'static str {
+        self.as_str().split_once(':').map_or("", |(_, verb)| verb)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_whole_and_the_texts_agree_with_the_serialised_form() {
+        for action in Action::ALL {
+            assert_eq!(Action::parse(action.as_str()), Some(action));
+            assert_eq!(serde_json::to_value(action).unwrap(), action.as_str());
+            assert!(!action.noun().is_empty() && !action.verb().is_empty());
+        }
+        let mut sorted = Action::ALL.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), Action::ALL.len());
+    }
+}

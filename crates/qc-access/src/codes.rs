@@ -1,0 +1,18 @@
+//! The error codes of access. Each has a page in `docs/errors/`.
+
+use qc_model::Code;
+
+/// A request without a token, where one is needed.
+pub const NO_TOKEN: Code = Code::new("QC-A001");
+/// A text that is no token: wrong form or wrong checksum.
+pub const MALFORMED_TOKEN: Code = Code::new("QC-A002");
+/// A token that is unknown here, or was revoked.
+pub const UNKNOWN_TOKEN: Code = Code::new("QC-A003");
+/// A token whose time is over.
+pub const EXPIRED_TOKEN: Code = Code::new("QC-A004");
+/// A token that does not allow this.
+pub const NOT_PERMITTED: Code = Code::new("QC-A005");
+/// A text that is no scope.
+pub const BAD_SCOPE: Code = Code::new("QC-A006");
+/// Tokens cannot be checked now, as the store does not answer.
+pub const CANNOT_CHECK: Code = Code::new("QC-A007");

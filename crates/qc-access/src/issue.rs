@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use qc_model::{Actor, Entropy, EnvironmentName, TenantName, Timestamp, TxnId};
+use qc_store::{Change, DocumentOp, Expect, LedgerKind, LedgerRow};
+use qc_vault::Secret;
+use serde_json::json;
+
+use crate::{Role, Scope, TOKEN_KIND, TokenRecord, mint, record::hex};
+
+/// What a new token shall be.
+#[derive(Debug, Clone)]
+pub struct IssueRequest {
+    /// What people call it.
+    pub name: String,
+    /// The only environment in which it may act; None for all.
+    pub environment: Option<EnvironmentName>,
+    /// What it is for.
+    pub role: Role,
+    /// What it is narrowed to; None for all that the role may do.
+    pub scopes: Option<Vec<Scope>>,
+    /// How long it holds; None for ever.
+    pub lifetime: Option<Duration>,
+}
+
+/// A new token that counts as soon as its change is committed.
+#[derive(Debug)]
+pub struct Issued {
+    /// Its text, shown once.
+    pub text: Secret,
+    /// What is stored of it.
+    pub record: TokenRecord,
+    /// The change to commit: the record with its audit row.
+    pub change: Change,
+}
+
+/// Makes a token.
+pub fn issue(request: IssueRequest, actor: &Actor, now: Timestamp, entropy: &dyn Entropy) -> Issued {
+    let minted = mint(request.environment.as_ref(), entropy);
+    let record = TokenRecord {
+        schema_version: 1,
+        id: minted.id.to_string(),
+        name: request.name,
+        environment: request.environment,
+        role: request.role,
+        scopes: request.scopes,
+        digest: hex(&minted.digest),
+        created_at: now,
+        created_by: actor_text(actor),
+        expires_at: request.lifetime.map(|lifetime| now + lifetime),
+    };
+    let put = DocumentOp::Put {
+        kind: TOKEN_KIND.to_owned(),
+        name: record.id.clone(),
+        expect: Expect::Absent,
+        body: serde_json::to_vec(&record).expect("a record has only string keys").into(),
+        at: now,
+    };
+    let change = Change {
+        id: TxnId::new(now, entropy),
+        documents: vec![put],
+        ledger: vec![audit(&record, "issued", actor, now)],
+    };
+    Issued { text: minted.text, record, change }
+}
+
+/// Ends a token at once; its record goes, the audit row stays.
+pub fn revoke(record: &TokenRecord, actor: &Actor, now: Timestamp, entropy: &dyn Entropy) -> Change {
+    let delete = DocumentOp::Delete {
+        kind: TOKEN_KIND.to_owned(),
+        name: record.id.clone(),
+        expect: Expect::Any,
+    };
+    Change {
+        id: TxnId::new(now, entropy),
+        documents: vec![delete],
+        ledger: vec![audit(record, "revoked", actor, now)],
+    }
+}
+
+fn actor_text(actor: &Actor) -> String {
+    let kind = serde_json::to_value(actor.kind).ok();
+    format!("{}:{}", kind.as_ref().and_then(|k| k.as_str()).unwrap_or("unknown"), actor.id)
+}
+
+fn audit(record: &TokenRecord, outcome: &str, actor: &Actor, now: Timestamp) -> LedgerRow {
+    let facts = json!({
+        "name": record.name, "role": record.role, "scopes": record.scopes, "expires_at": record.expires_at,
+    });
+    LedgerRow {
+        at: now,
+        kind: LedgerKind::Audit,
+        tenant: TenantName::new("default").expect("a legal name"),
+        environment: record.environment.clone(),
+        integration: None,
+        run: None,
+        event: None,
+        actor: actor_text(actor),
+        subject: format!("token {}", record.id),
+        outcome: outcome.to_owned(),
+        code: None,
+        facts: facts.to_string().into_bytes().into(),
+    }
+}

@@ -1,0 +1,25 @@
+use qc_model::{Actor, ActorKind, EnvironmentName};
+
+use crate::{Role, Scope};
+
+/// Who a request comes from, once that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Its stable id: the token's.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The only environment in which it may act; None for all.
+    pub environment: Option<EnvironmentName>,
+    /// What it is for.
+    pub role: Role,
+    /// What it is narrowed to; None for all that the role may do.
+    pub scopes: Option<Vec<Scope>>,
+}
+
+impl Principal {
+    /// As the actor of changes and events.
+    pub fn actor(&self) -> Actor {
+        Actor { kind: ActorKind::Service, id: self.id.clone() }
+    }
+}

@@ -1,0 +1,60 @@
+use qc_model::{EnvironmentName, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{Principal, Role, Scope};
+
+/// The kind of the documents that hold token records; their name is the token's id.
+pub const TOKEN_KIND: &str = "token";
+
+/// What is stored of a token: all but the token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// The version of this body's form.
+    pub schema_version: u32,
+    /// The token's id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The only environment in which it may act; None for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentName>,
+    /// What it is for.
+    pub role: Role,
+    /// What it is narrowed to; None for all that the role may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<Scope>>,
+    /// SHA-256 of the token's text, hex.
+    pub digest: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// By whom, as `kind:id`.
+    pub created_by: String,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl TokenRecord {
+    /// Who holds it.
+    pub fn principal(&self) -> Principal {
+        Principal {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            environment: self.environment.clone(),
+            role: self.role,
+            scopes: self.scopes.clone(),
+        }
+    }
+
+    /// Whether its time is over.
+    pub fn expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
+    digits.map(char::from).collect()
+}

@@ -1,0 +1,194 @@
+use std::fmt;
+
+use aws_lc_rs::digest;
+use qc_model::{Entropy, EnvironmentName, Name};
+use qc_vault::Secret;
+
+/// Letters of ids, secrets and checksums: nothing that a double click does not select.
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const ID: usize = 8;
+const SECRET: usize = 30;
+const CHECKSUM: usize = 6;
+/// In place of an environment's name in tokens that hold for all of them.
+const ANY: &str = "any";
+
+/// The public half of a token: it finds the record, and stands in logs and audit rows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenId([u8; ID]);
+
+impl TokenId {
+    /// Reads an id.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; ID] = text.as_bytes().try_into().ok()?;
+        bytes.iter().all(u8::is_ascii_alphanumeric).then_some(Self(bytes))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text is no token. Holds nothing of the text, as it may be another secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It has not the form.
+    #[error("it does not have the form `qc_<environment>_` and {} letters and digits", ID + SECRET + CHECKSUM)]
+    Form,
+    /// Its checksum is wrong: it was typed or cut wrongly.
+    #[error("its checksum is wrong: it was cut off or mistyped")]
+    Checksum,
+}
+
+/// A token as somebody presented it: `qc_<environment>_<id, 8><secret, 30><checksum, 6>`. The checksum (CRC-32 of all
+/// before it, base 62) tells a mistyped token from an unknown one without asking the store, and lets secret scanners
+/// confirm a match; it proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PresentedToken {
+    /// Which token it claims to be.
+    pub id: TokenId,
+    /// SHA-256 of the whole text. The secret has 178 random bits, so a fast hash cannot be searched.
+    pub digest: [u8; 32],
+}
+
+impl PresentedToken {
+    /// Reads the text of a token.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        let rest = text.strip_prefix("qc_").ok_or(TokenError::Form)?;
+        let (environment, letters) = rest.split_once('_').ok_or(TokenError::Form)?;
+        let legal = Name::new(environment).is_ok()
+            && letters.len() == ID + SECRET + CHECKSUM
+            && letters.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !legal {
+            return Err(TokenError::Form);
+        }
+        let (signed, checksum) = text.split_at(text.len() - CHECKSUM);
+        if checksum.as_bytes() != checksum_of(signed) {
+            return Err(TokenError::Checksum);
+        }
+        let id = TokenId::parse(&letters[..ID]).ok_or(TokenError::Form)?;
+        Ok(Self { id, digest: digest_of(text) })
+    }
+}
+
+/// A new token: shown once, then only its digest remains.
+#[derive(Debug)]
+pub struct Minted {
+    /// Its public half.
+    pub id: TokenId,
+    /// The whole text, for its holder.
+    pub text: Secret,
+    /// What is stored.
+    pub digest: [u8; 32],
+}
+
+/// Makes a token for one environment, or for all. The entropy must be the operating system's.
+pub fn mint(environment: Option<&EnvironmentName>, entropy: &dyn Entropy) -> Minted {
+    let letters = random_letters(ID + SECRET, entropy);
+    let mut text = format!("qc_{}_{letters}", environment.map_or(ANY, Name::as_str));
+    let checksum = checksum_of(&text);
+    text.extend(checksum.iter().map(|byte| char::from(*byte)));
+    let id = TokenId::parse(&letters[..ID]).expect("made of letters and digits, of this length");
+    let digest = digest_of(&text);
+    Minted { id, text: Secret::new(text), digest }
+}
+
+fn digest_of(text: &str) -> [u8; 32] {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+fn checksum_of(text: &str) -> [u8; CHECKSUM] {
+    let mut rest = crc32fast::hash(text.as_bytes());
+    let mut letters = [b'0'; CHECKSUM];
+    for letter in letters.iter_mut().rev() {
+        *letter = BASE62[(rest % 62) as usize];
+        rest /= 62;
+    }
+    letters
+}
+
+/// Uniform letters: six bits at a time, the two values that stand for no letter thrown away.
+fn random_letters(count: usize, entropy: &dyn Entropy) -> String {
+    let mut letters = String::with_capacity(count);
+    while letters.len() < count {
+        let mut bits = entropy.next_u64();
+        for _ in 0..10 {
+            if let Some(letter) = BASE62.get((bits & 63) as usize)
+                && letters.len() < count
+            {
+                letters.push(char::from(*letter));
+            }
+            bits >>= 6;
+        }
+    }
+    letters
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Seeded(AtomicU64);
+    impl Entropy for Seeded {
+        fn next_u64(&self) -> u64 {
+            let x = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            x ^ (x >> 31)
+        }
+    }
+
+    #[test]
+    fn what_is_minted_is_read_back() {
+        let entropy = Seeded(AtomicU64::new(7));
+        for environment in [None, Some("production".parse().unwrap())] {
+            let minted = mint(environment.as_ref(), &entropy);
+            let read = PresentedToken::parse(minted.text.expose()).unwrap();
+            assert_eq!((read.id, read.digest), (minted.id, minted.digest));
+        }
+        let text = mint(None, &entropy).text;
+        assert!(text.expose().starts_with("qc_any_") && text.expose().len() == 7 + 44);
+    }
+
+    #[test]
+    fn the_checksum_is_crc_32_in_base_62() {
+        // CRC-32 of "123456789" is 0xCBF43926 = 3421780262.
+        let by_hand: u64 =
+            [3u64, 45, 35, 27, 22, 14].iter().fold(0, |value, digit| value * 62 + digit);
+        assert_eq!(by_hand, 0xCBF4_3926);
+        assert_eq!(&checksum_of("123456789"), b"3jZRME");
+    }
+
+    proptest! {
+        #[test]
+        fn any_one_changed_letter_is_noticed(seed in any::<u64>(), at in 0usize..38, to in 0usize..62) {
+            let minted = mint(None, &Seeded(AtomicU64::new(seed)));
+            let mut bytes = minted.text.expose().as_bytes().to_vec();
+            let old = std::mem::replace(&mut bytes[7 + at], BASE62[to]);
+            let text = String::from_utf8(bytes).unwrap();
+            prop_assert_eq!(PresentedToken::parse(&text).is_ok(), old == BASE62[to]);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,80}") {
+            let _ = PresentedToken::parse(&text);
+        }
+    }
+}
