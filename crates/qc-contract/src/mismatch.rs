@@ -47,10 +47,7 @@ impl Mismatch {
     pub(crate) fn of(error: &ValidationError<'_>, direction: Direction) -> Self {
         // An alternative that was nearly right says more than "none of the alternatives".
         if let Some(inner) = likeliest(error) {
-            let mut nested = Self::of(inner, direction);
-            nested.schema_pointer = format!("{}{}", error.schema_path(), "");
-            nested.pointer = inner.instance_path().to_string();
-            return nested;
+            return Self::of(inner, direction);
         }
         Self {
             pointer: error.instance_path().to_string(),
@@ -79,23 +76,29 @@ impl std::fmt::Display for Mismatch {
     }
 }
 
-/// For `anyOf`/`oneOf` without a match: the single error of the one alternative whose kind fits and that failed
-/// deeper inside, if exactly one alternative is like that.
+/// For `anyOf`/`oneOf` without a match: the one error of the one alternative that was meant. Alternatives of another
+/// kind were not, nor were those whose fixed values (a discriminator's, say) differ.
 fn likeliest<'e>(error: &'e ValidationError<'_>) -> Option<&'e ValidationError<'static>> {
-    let (ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context }) =
-        error.kind()
-    else {
+    use ValidationErrorKind as Kind;
+    let (Kind::AnyOf { context } | Kind::OneOfNotValid { context }) = error.kind() else {
         return None;
     };
-    let here = error.instance_path().to_string();
-    let mut fitting = context.iter().filter(|errors| {
-        !errors.iter().any(|inner| {
-            inner.instance_path().to_string() == here
-                && matches!(inner.kind(), ValidationErrorKind::Type { .. })
-        })
-    });
-    let only = fitting.next()?;
-    if fitting.next().is_some() || only.len() != 1 { None } else { only.first() }
+    let here = error.instance_path();
+    let other_kind = |inner: &ValidationError<'_>| {
+        inner.instance_path() == here && matches!(inner.kind(), Kind::Type { .. })
+    };
+    let other_value = |inner: &ValidationError<'_>| {
+        matches!(inner.kind(), Kind::Enum { .. } | Kind::Constant { .. })
+    };
+    let mut meant: Vec<_> =
+        context.iter().filter(|errors| !errors.iter().any(other_kind)).collect();
+    if meant.len() > 1 {
+        meant.retain(|errors| !errors.iter().any(other_value));
+    }
+    match meant[..] {
+        [only] if only.len() == 1 => only.first(),
+        _ => None,
+    }
 }
 
 /// The kind of a value, with its article.

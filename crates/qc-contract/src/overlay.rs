@@ -150,7 +150,8 @@ fn path(reader: &Reader<'_>, written: &str, span: Span) -> Option<JsonPath> {
         Ok(path) => Some(path),
         Err(error) => {
             let message = format!("`{written}` is no JSONPath: {error}");
-            reader.report(codes::OVERLAY, span, message);
+            let help = "paths follow RFC 9535; names with `-` or `/` need brackets: `$['x-a']`";
+            reader.push(reader.error(codes::OVERLAY, span, message).help(help));
             None
         }
     }

@@ -222,4 +222,4 @@ fn is_mapping(node: &Node) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,6 @@ use crate::codes;
 use crate::documents::{At, Documents};
 use crate::model::{
     Method, Operation, Parameter, ParameterLocation, SchemaAt, SecurityRequirement, StatusPattern,
-    Version,
 };
 
 /// Most findings about the form of one description.
