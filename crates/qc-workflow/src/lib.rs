@@ -12,10 +12,13 @@
 mod bindings;
 mod call;
 mod chance;
+mod compile;
 mod dsl;
 pub mod codes;
 mod happening;
+mod machine;
 mod policy;
+mod program;
 mod secret;
 
 pub use bindings::Bindings;
@@ -23,9 +26,12 @@ pub use call::{
     Authentication, AuthenticationScheme, CallId, CallOutput, CallRequest, CallTarget,
     ClientAuthentication, OutputShape, RequestFacts,
 };
+pub use compile::compile;
 pub use dsl::{Workflow, load};
 pub use happening::{
     Action, Happening, Input, NoteKind, Outcome, RuntimeFacts, Start, TaskNote, TimerId,
 };
+pub use machine::{Machine, STEP_BUDGET};
 pub use policy::{Backoff, CallPolicy, Effect, Jitter, RetryPolicy};
+pub use program::{CallSite, Program, SiteTarget, TaskFact};
 pub use secret::{MissingSecret, SecretMark, contains_placeholder};

@@ -12,6 +12,9 @@ mod fields;
 mod retry;
 mod task;
 
+pub(crate) use duration::value_ms;
+pub(crate) use fields::is_expression;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use qc_document::{Node, Source, Span};

@@ -258,7 +258,7 @@ fn filter(catch: &mut ObjectReader<'_, '_>) -> ErrorFilter {
     let mut filter = ErrorFilter::default();
     let Some(mut errors) = catch.optional_object("errors") else { return filter };
     if let Some(mut with) = errors.optional_object("with") {
-        let mut word =
+        let word =
             |with: &mut ObjectReader<'_, '_>, key| optional_text(with, key).map(|text| text.text);
         filter.kind = word(&mut with, "type");
         filter.status =

@@ -1,0 +1,191 @@
+//! `call`: one request at a time, answered once, tried again as its policy says.
+
+use std::{sync::Arc, time::Duration};
+
+use qc_model::Failure;
+use serde_json::Value;
+
+use super::{
+    State,
+    fault::Fault,
+    frame::{CallPhase, CallState, FrameId, Stage},
+    retry::stated_ms,
+    step::{Deed, Step},
+    timer::Purpose,
+};
+use crate::{
+    Action, CallId, CallOutput, CallRequest, NoteKind,
+    policy::retriable,
+    program::{Call, Kind},
+};
+
+/// Most stated pauses (Retry-After) of one call that do not count as attempts.
+const STATED_LIMIT: u32 = 100;
+
+impl Step<'_> {
+    pub(super) fn enter_call(
+        &mut self,
+        id: FrameId,
+        call: &Call,
+        input: &Value,
+    ) -> Result<(), Fault> {
+        let (Some(task), Some(frame)) = (self.task_of(id), self.state.frames.get(id)) else {
+            return Ok(());
+        };
+        let call_id = CallId { pointer: Arc::clone(&task.pointer), visit: Arc::clone(&frame.visit) };
+        let memory = self.state.memory.get(&call_id);
+        if let Some(answer) = memory.and_then(|memory| memory.answer.as_ref()) {
+            let output = Arc::new(answer.shaped(call.output));
+            self.push(Deed::Leave(id, output, task.then));
+            return Ok(());
+        }
+        let attempt = memory.map_or(0, |memory| memory.attempts);
+        let target = self.target(id, call, input)?;
+        let request = CallRequest {
+            id: call_id,
+            task: Arc::clone(&task.name),
+            attempt,
+            target,
+            effect: call.policy.effect,
+            timeout_ms: call.policy.timeout_ms,
+            secrets: self.state.facts.mark,
+        };
+        let phase = CallPhase::Unsent;
+        let since = self.now;
+        let state = CallState { request, phase, failed: 0, since, stated: 0, stated_ms: 0 };
+        self.set_stage(id, Stage::Call(Box::new(state)));
+        self.send(id);
+        Ok(())
+    }
+
+    /// Requests the next attempt.
+    pub(super) fn send(&mut self, id: FrameId) {
+        let in_retry = self.task_of(id).is_some_and(|task| task.in_retry);
+        let Some(call) = self.state.frames.call_mut(id) else { return };
+        call.request.attempt += 1;
+        call.phase = CallPhase::Sent;
+        let request = call.request.clone();
+        if in_retry {
+            let memory = self.state.memory.entry(request.id.clone()).or_default();
+            memory.attempts = request.attempt;
+        }
+        self.state.live.insert(request.id.clone(), id);
+        self.actions.push(Action::Call(request));
+    }
+
+    /// A call of a reopened run: its answer counts now, or it is sent again with a fresh budget.
+    pub(super) fn resume_call(&mut self, id: FrameId) {
+        let now = self.now;
+        let Some(call) = self.state.frames.call_mut(id) else { return };
+        (call.failed, call.stated, call.stated_ms, call.since) = (0, 0, 0, now);
+        let answered = match &call.phase {
+            CallPhase::Answered(output) => Some(Arc::clone(output)),
+            _ => None,
+        };
+        if self.state.frames.task(id).is_some_and(|task| task.timeout.is_none()) {
+            self.arm_task_timeout(id);
+        }
+        match answered {
+            Some(output) => self.answered(id, &output),
+            None => self.send(id),
+        }
+    }
+
+    /// The frame that waits for this attempt, which from now on waits no more.
+    fn take_live(&mut self, call: &CallId, attempt: u32) -> Option<FrameId> {
+        let id = *self.state.live.get(call)?;
+        let awaited = self.state.frames.request(id)?.attempt == attempt;
+        awaited.then(|| self.state.live.remove(call)).flatten()
+    }
+
+    fn is_orphan(&self, call: &CallId, attempt: u32) -> bool {
+        self.state.orphans.get(call).is_some_and(|orphan| orphan.request.attempt == attempt)
+    }
+
+    pub(super) fn call_succeeded(&mut self, call: &CallId, attempt: u32, output: &CallOutput) {
+        if self.is_orphan(call, attempt) {
+            self.orphan_settled(call, Ok(output));
+            return;
+        }
+        let Some(id) = self.take_live(call, attempt) else { return };
+        if !self.running() {
+            if let Some(state) = self.state.frames.call_mut(id) {
+                state.phase = CallPhase::Answered(Arc::new(output.clone()));
+            }
+            self.settle_run();
+            return;
+        }
+        self.answered(id, output);
+        self.run();
+    }
+
+    fn answered(&mut self, id: FrameId, output: &CallOutput) {
+        let Some(task) = self.task_of(id) else { return };
+        let Kind::Call(plan) = &task.kind else { return };
+        if task.in_retry && State::remembers(plan.policy.effect) {
+            if let Some(call) = self.state.frames.call_mut(id).map(|call| call.request.id.clone()) {
+                let memory = self.state.memory.entry(call).or_default();
+                memory.answer = Some(Arc::new(output.clone()));
+            }
+        }
+        let output = Arc::new(output.shaped(plan.output));
+        self.push(Deed::Leave(id, output, task.then));
+    }
+
+    pub(super) fn call_failed(&mut self, call: &CallId, attempt: u32, failure: &Failure) {
+        if self.is_orphan(call, attempt) {
+            self.orphan_settled(call, Err(failure));
+            return;
+        }
+        let Some(id) = self.take_live(call, attempt) else { return };
+        if !self.running() {
+            if let Some(state) = self.state.frames.call_mut(id) {
+                state.phase = CallPhase::Refused;
+            }
+            self.settle_run();
+            return;
+        }
+        self.attempt_failed(id, failure);
+        self.run();
+    }
+
+    /// Pauses as the other side stated, leaves the decision to a `try`, pauses as the policy says,
+    /// or fails: in this order.
+    fn attempt_failed(&mut self, id: FrameId, failure: &Failure) {
+        let Some(task) = self.task_of(id) else { return };
+        let Kind::Call(plan) = &task.kind else { return };
+        let policy = &plan.policy.retry;
+        let may_resend = plan.policy.effect.may_resend(failure.applied);
+        let fault = self.call_fault(id, failure.clone(), may_resend);
+        let now = self.now;
+        let Some(call) = self.state.frames.call_mut(id) else { return };
+        if let Some(ms) = stated_ms(&failure.retry).filter(|_| may_resend) {
+            let total = call.stated_ms.saturating_add(ms);
+            if call.stated < STATED_LIMIT && total <= policy.stated_wait_ms {
+                call.stated += 1;
+                call.stated_ms = total;
+                return self.pause_call(id, ms, failure);
+            }
+        }
+        call.failed += 1;
+        let (failed, since) = (call.failed, call.since);
+        if !may_resend || !retriable(&failure.retry) || self.retried_outside(id, &fault) {
+            return self.fail(id, fault);
+        }
+        let pause = policy.pause_ms(failed, self.chance.draw());
+        let last = since + Duration::from_millis(policy.duration_ms);
+        if failed >= policy.attempts || now + Duration::from_millis(pause) > last {
+            return self.fail(id, fault);
+        }
+        self.pause_call(id, pause, failure);
+    }
+
+    fn pause_call(&mut self, id: FrameId, ms: u64, failure: &Failure) {
+        let at = self.now + Duration::from_millis(ms);
+        self.arm(ms, id, Purpose::Resend);
+        let Some(call) = self.state.frames.call_mut(id) else { return };
+        call.phase = CallPhase::Pausing;
+        let attempt = call.request.attempt + 1;
+        self.note(id, NoteKind::Retrying { at, attempt }, Some(failure.clone()));
+    }
+}

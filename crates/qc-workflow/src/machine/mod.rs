@@ -1,0 +1,233 @@
+//! The machine: a deterministic fold of what a run is told over how it began.
+//!
+//! [`Machine::start`] and [`Machine::step`] read no clock, draw no chance and perform nothing. The
+//! same [`Start`] and the same [`Input`]s in the same order give the same state and the same
+//! actions, so a journal of both is all that a run needs to be continued elsewhere.
+//!
+//! One file for each kind of task. A run is a tree of frames (`frame`); work moves through it by a
+//! stack of small deeds (`step`); errors climb in `fault`, and what they cut short is settled in
+//! `winding` before anything else happens.
+
+mod call;
+mod descriptor;
+mod emit;
+mod evaluate;
+mod fault;
+mod for_each;
+mod fork;
+mod frame;
+mod list;
+mod raise;
+mod reopen;
+mod retry;
+mod request;
+mod step;
+mod switch;
+mod task;
+mod timer;
+mod try_catch;
+mod wait;
+mod whole;
+mod winding;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use qc_model::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    Action, CallId, CallOutput, CallRequest, Effect, Happening, Input, Outcome, Program, SecretMark,
+    Start, TimerId,
+};
+use fault::Fault;
+use frame::{FrameId, Frames};
+use step::Step;
+use timer::Timers;
+
+/// Most tasks that one run executes; a reopened run gets as many again.
+pub const STEP_BUDGET: u32 = 10_000;
+
+/// One run: its program and its state.
+#[derive(Debug)]
+pub struct Machine {
+    program: Arc<Program>,
+    state: State,
+}
+
+impl Machine {
+    /// Begins a run.
+    pub fn start(program: Arc<Program>, start: &Start) -> (Self, Vec<Action>) {
+        let mut state = State::new(&program, start);
+        let mut step = Step::new(&program, &mut state, start.at, start.entropy);
+        step.begin(Arc::new(start.input.clone()));
+        let actions = step.finish();
+        (Self { program, state }, actions)
+    }
+
+    /// Tells the run something. What is no longer awaited (an answer that was given before, a timer
+    /// that is gone, anything after the end) changes nothing and asks for nothing.
+    #[must_use]
+    pub fn step(mut self, input: &Input) -> (Self, Vec<Action>) {
+        let mut step = Step::new(&self.program, &mut self.state, input.at, input.entropy);
+        match &input.happening {
+            Happening::CallSucceeded { call, attempt, output } => {
+                step.call_succeeded(call, *attempt, output);
+            }
+            Happening::CallFailed { call, attempt, failure } => {
+                step.call_failed(call, *attempt, failure);
+            }
+            Happening::TimerFired { timer } => step.timer_fired(*timer),
+            Happening::Cancelled { reason } => step.cancel(reason),
+            Happening::Reopened => step.reopen(),
+        }
+        let actions = step.finish();
+        (self, actions)
+    }
+
+    /// The program that the run executes.
+    pub fn program(&self) -> &Arc<Program> {
+        &self.program
+    }
+
+    /// Calls that were requested and not answered yet, interrupted ones included.
+    pub fn outstanding(&self) -> Vec<CallRequest> {
+        let state = &self.state;
+        let live = state.live.values().filter_map(|frame| state.frames.request(*frame));
+        let orphans = state.orphans.values().map(|orphan| &orphan.request);
+        live.chain(orphans).cloned().collect()
+    }
+
+    /// Those of the outstanding calls whose effect the run no longer waits for: to be settled, not
+    /// to be performed again.
+    pub fn interrupted(&self) -> Vec<CallId> {
+        let state = &self.state;
+        let winding = !matches!(state.phase, Phase::Running);
+        let live = state.live.keys().filter(|_| winding);
+        live.chain(state.orphans.keys()).cloned().collect()
+    }
+
+    /// The armed timers. A run that is failing, cancelled or over has none that may fire.
+    pub fn timers(&self) -> Vec<(TimerId, Timestamp)> {
+        match self.state.phase {
+            Phase::Running => self.state.timers.armed().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// When the next timer is due.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        match self.state.phase {
+            Phase::Running => self.state.timers.armed().map(|(_, at)| at).min(),
+            _ => None,
+        }
+    }
+
+    /// How the run ended, once it did. A faulted run can be reopened; then it has none again.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.state.phase {
+            Phase::Over(outcome) | Phase::Faulted { outcome, .. } => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+struct State {
+    facts: Facts,
+    phase: Phase,
+    frames: Frames,
+    root: Option<FrameId>,
+    /// `$context` of the main flow and of every branch.
+    contexts: Vec<Arc<Value>>,
+    timers: Timers,
+    /// Calls that were sent and not answered, with the frame that waits for each.
+    live: BTreeMap<CallId, FrameId>,
+    /// Calls that were sent, cut short, and not answered yet.
+    orphans: BTreeMap<CallId, Orphan>,
+    /// What calls inside retried blocks have done so far.
+    memory: BTreeMap<CallId, Memory>,
+    /// Tasks executed since the start or the last reopening.
+    executed: u32,
+}
+
+/// What does not change during the run.
+#[derive(Debug)]
+struct Facts {
+    origin: String,
+    mark: SecretMark,
+    secrets: Arc<Value>,
+    runtime: Arc<Value>,
+    workflow: Arc<Value>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Running,
+    /// An error that nothing catches: waits for the calls under way.
+    Failing {
+        fault: Box<Fault>,
+        frame: FrameId,
+    },
+    /// Ended by an error; `frame` is where it can continue.
+    Faulted {
+        outcome: Outcome,
+        frame: FrameId,
+        at: Timestamp,
+    },
+    /// Cancelled: waits for the calls under way.
+    Cancelling {
+        reason: String,
+    },
+    Over(Outcome),
+}
+
+/// A call that was sent and cut short.
+#[derive(Debug)]
+struct Orphan {
+    request: CallRequest,
+    owner: FrameId,
+    remembered: bool,
+}
+
+/// What a call inside a retried block has done.
+#[derive(Debug, Default)]
+struct Memory {
+    attempts: u32,
+    answer: Option<Arc<CallOutput>>,
+}
+
+impl State {
+    fn new(program: &Program, start: &Start) -> Self {
+        let mark = SecretMark::new(start.entropy);
+        let workflow = if program.reads_workflow {
+            descriptor::workflow(program, start)
+        } else {
+            Value::Null
+        };
+        let facts = Facts {
+            origin: start.origin.clone(),
+            mark,
+            secrets: Arc::new(mark.secrets(program.secrets())),
+            runtime: Arc::new(descriptor::runtime(&start.runtime)),
+            workflow: Arc::new(workflow),
+        };
+        Self {
+            facts,
+            phase: Phase::Running,
+            frames: Frames::default(),
+            root: None,
+            contexts: vec![Arc::new(Value::Null)],
+            timers: Timers::default(),
+            live: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+            memory: BTreeMap::new(),
+            executed: 0,
+        }
+    }
+
+    /// Whether a successful call of this effect answers from memory when its block is retried.
+    fn remembers(effect: Effect) -> bool {
+        effect != Effect::Idempotent
+    }
+}

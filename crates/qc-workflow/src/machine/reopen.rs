@@ -1,0 +1,89 @@
+//! A faulted run continues: the failed task is tried again with a fresh budget, and what the
+//! failure interrupted goes on where it was.
+
+use super::{
+    Phase,
+    frame::{Body, CallPhase, FrameId, Stage, TryPhase, WholeStage},
+    step::{Deed, Step},
+    timer::Purpose,
+};
+
+impl Step<'_> {
+    pub(super) fn reopen(&mut self) {
+        let phase = std::mem::replace(&mut self.state.phase, Phase::Running);
+        let Phase::Faulted { frame, at, .. } = phase else {
+            self.state.phase = phase;
+            return;
+        };
+        self.state.executed = 0;
+        self.state.timers.shift(self.now.since(at));
+        // The deeds are a stack: the failed task goes first.
+        for id in self.state.frames.ids() {
+            if id != frame {
+                self.resume_interrupted(id);
+                self.settled(id);
+            }
+        }
+        self.resume_failed(frame);
+        self.run();
+    }
+
+    /// A call that the failure interrupted: its answer counts now, or it is sent again.
+    fn resume_interrupted(&mut self, id: FrameId) {
+        let Some(call) = self.state.frames.call_mut(id) else { return };
+        match std::mem::replace(&mut call.phase, CallPhase::Unsent) {
+            CallPhase::Answered(output) => {
+                call.phase = CallPhase::Answered(output);
+                self.push(Deed::Enter(id));
+            }
+            CallPhase::Refused | CallPhase::Unsent => self.push(Deed::Enter(id)),
+            other @ (CallPhase::Sent | CallPhase::Pausing) => call.phase = other,
+        }
+    }
+
+    fn resume_failed(&mut self, id: FrameId) {
+        let Some(frame) = self.state.frames.get_mut(id) else { return };
+        match &mut frame.body {
+            Body::List(_) => self.rearm_attempt(id),
+            Body::Whole(whole) => match &whole.stage {
+                WholeStage::Leaving(output) => {
+                    let output = output.clone();
+                    self.push(Deed::Leave(id, output, crate::program::Flow::Continue));
+                }
+                WholeStage::Entering => self.push(Deed::Enter(id)),
+                WholeStage::Running => self.arm_workflow_timeout(id),
+                WholeStage::Ending(_) => self.settled(id),
+            },
+            Body::Task(task) => match &mut task.stage {
+                Stage::Leaving(output, flow) => {
+                    let (output, flow) = (output.clone(), *flow);
+                    self.push(Deed::Leave(id, output, flow));
+                }
+                Stage::Entering | Stage::Call(_) => self.push(Deed::Enter(id)),
+                Stage::Try(state) if matches!(state.phase, TryPhase::Exhausted) => {
+                    state.attempt = 0;
+                    state.since = self.now;
+                    self.next_attempt(id);
+                }
+                Stage::For(_) => self.next_iteration(id),
+                // It took too long: its parts go on, and its time begins anew.
+                Stage::Around | Stage::Fork(_) | Stage::Try(_) | Stage::Wait => {
+                    self.arm_task_timeout(id);
+                    self.settled(id);
+                }
+            },
+        }
+    }
+
+    /// An attempt of a `try` took too long: its parts go on, and its time begins anew.
+    fn rearm_attempt(&mut self, list: FrameId) {
+        let Some(parent) = self.state.frames.get(list).and_then(|frame| frame.parent) else {
+            return;
+        };
+        let Some(ms) = self.attempt_limit(parent) else { return };
+        let timer = self.arm(ms, parent, Purpose::AttemptTimeout);
+        if let Some(state) = self.state.frames.try_mut(parent) {
+            state.phase = TryPhase::Running(Some(timer));
+        }
+    }
+}
