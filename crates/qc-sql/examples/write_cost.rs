@@ -154,7 +154,8 @@ impl Meter {
         let (elapsed, done) = (self.started.elapsed(), operations.max(1) as f64);
         let rate = done / elapsed.as_secs_f64();
         let each = elapsed.as_secs_f64() * 1e6 / done;
-        let spent = processor_time().zip(self.processor).map(|(now, before)| now - before);
+        let spent =
+            processor_time().zip(self.processor).map(|(now, before)| now.saturating_sub(before));
         let processor = spent
             .map_or_else(|| "?".to_owned(), |t| format!("{:.1}", t.as_secs_f64() * 1e6 / done));
         let commits = commits as f64 / elapsed.as_secs_f64();

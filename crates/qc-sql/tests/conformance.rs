@@ -1,5 +1,7 @@
 //! The store passes the suite of qc-store, and does what the in-memory model does.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},

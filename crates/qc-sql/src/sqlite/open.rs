@@ -30,6 +30,10 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Opened, OpenE
     let mut db = Connection::open_with_flags(path, flags).map_err(sql)?;
     db.set_prepared_statement_cache_capacity(128);
     schema::check_owner(&db, path)?;
+    if db.is_readonly("main").map_err(sql)? {
+        let error = "SQLite finds a format of file that it can only read".to_owned();
+        return Err(OpenError::ReadOnly { path: path.to_owned(), error });
+    }
     schema::prepare_new(&db).map_err(sql)?;
     pragmas::set_writer(&db, options.writer_cache_bytes)?;
     schema::migrate(&mut db).map_err(sql)?;

@@ -77,7 +77,7 @@ pub async fn the_ledger_filters(factory: &Factory) {
     let outcome = Some("ok".to_owned());
     assert_eq!(some(LedgerFilter { outcome: outcome.clone(), ..any() }).await, ["late", "early"]);
     let since = Some(Fixture::at(0));
-    let both = LedgerFilter { outcome, since, run, ..any() };
+    let both = LedgerFilter { since, run, outcome, ..any() };
     assert_eq!(some(both).await, ["late"]);
     assert_eq!(some(LedgerFilter { limit: 2, ..any() }).await, ["bare", "other"]);
 }

@@ -109,7 +109,7 @@ pub async fn runs_are_listed_newest_first(factory: &Factory) {
     );
     let integration = Some(Fixture::name("other"));
     assert_eq!(list(RunFilter { integration: integration.clone(), ..any() }).await, runs(&[6, 3]));
-    assert_eq!(list(RunFilter { integration, environment, ..any() }).await, runs(&[6]));
+    assert_eq!(list(RunFilter { environment, integration, ..any() }).await, runs(&[6]));
     let statuses = vec![RunStatus::Completed, RunStatus::Parked];
     assert_eq!(list(RunFilter { statuses, ..any() }).await, runs(&[5]));
     let subject = Some("CASE-4".to_owned());
@@ -147,7 +147,7 @@ pub async fn dead_letters_come_and_are_settled(factory: &Factory) {
     let environment = Some(Fixture::name("sandbox"));
     assert_eq!(list(DeadFilter { environment, ..any() }).await, []);
     let mut again = Fixture::letter(2, "two");
-    again.summary = "again".to_owned();
+    "again".clone_into(&mut again.summary);
     commit(store, &lease, Fixture::step(2, 3, vec![Op::Dead(again.clone())])).await;
     let letters = store.dead_letters(&any()).await.expect("read");
     assert_eq!(letters[1], again);
@@ -158,7 +158,8 @@ pub async fn large_and_odd_payloads_survive(factory: &Factory) {
     let store = factory().store;
     let store = store.as_ref();
     let lease = lease_all(store, "a").await;
-    let large: Bytes = (0..1u32 << 20).map(|i| (i.wrapping_mul(31) >> 3) as u8).collect();
+    let large: Bytes =
+        (0..1u32 << 20).map(|i| (i.wrapping_mul(31) >> 3).to_le_bytes()[0]).collect();
     let odd = "a\u{0}b ä 漢 🦀 ' \" \\ %_ \u{202e}".to_owned();
     let mut big = Fixture::keyed(1, &odd, 1);
     big.event.body = large.clone();

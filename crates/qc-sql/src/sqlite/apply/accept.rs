@@ -1,3 +1,4 @@
+use qc_model::Timestamp;
 use qc_store::{Accept, AcceptOutcome, IdempotencyKey};
 use rusqlite::{OptionalExtension, named_params, params};
 
@@ -112,7 +113,7 @@ fn put_run(desk: &mut Desk<'_>, accept: &Accept) -> Outcome<i64> {
         ":accepted_at": run.accepted_at.as_millis(),
         ":status": status_number(state.status),
         ":cause": cause_number(state.cause),
-        ":wake_at": state.wake_at.map(|at| at.as_millis()),
+        ":wake_at": state.wake_at.map(Timestamp::as_millis),
         ":summary": state.summary,
         ":updated_at": updated_at,
         ":ended_at": state.status.is_terminal().then_some(updated_at),

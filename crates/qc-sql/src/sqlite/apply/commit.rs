@@ -1,4 +1,4 @@
-use qc_model::RunId;
+use qc_model::{RunId, Timestamp};
 use qc_store::{DeadLetter, Lease, Op, Txn, TxnOutcome};
 use rusqlite::{OptionalExtension, params};
 
@@ -79,7 +79,7 @@ fn find(desk: &Desk<'_>, run: RunId) -> Outcome<Option<Found>> {
 fn put_state(desk: &Desk<'_>, found: &Found, txn: &Txn) -> Outcome<()> {
     let state = &txn.state;
     let status = status_number(state.status);
-    let wake_at = state.wake_at.map(|at| at.as_millis());
+    let wake_at = state.wake_at.map(Timestamp::as_millis);
     let updated_at = state.updated_at.as_millis();
     let cause = cause_number(state.cause);
     let (version, last_txn) = (found.version + 1, id_blob(txn.id));
