@@ -1,0 +1,247 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, header};
+use qc_model::{Applied, Body, Class, Failure, OutboundRequest, Timestamp};
+use qc_vault::Secret;
+use qc_workflow::RequestFacts;
+
+use super::{
+    CallRecord, Outbound,
+    answer::{Answer, header_texts},
+    classify,
+    credentials::{Credential, Proof},
+    outbound::Job,
+    redirect::{MOST_REDIRECTS, Redirect},
+    substitute::{MASK, scrub},
+};
+use crate::codes;
+
+/// How we name ourselves.
+pub(super) const USER_AGENT: &str = concat!("quickconnect/", env!("CARGO_PKG_VERSION"));
+
+/// Headers that go along to another origin; everything else may hold a credential.
+const HARMLESS: [HeaderName; 4] = [
+    header::ACCEPT,
+    header::CONTENT_TYPE,
+    header::USER_AGENT,
+    HeaderName::from_static("traceparent"),
+];
+
+/// When an attempt must be over.
+pub(super) struct Deadline {
+    ends: Timestamp,
+}
+
+impl Deadline {
+    pub(super) fn after(now: Timestamp, timeout: Duration) -> Self {
+        Self { ends: now + timeout }
+    }
+
+    /// The time that is left; when there is none, the failure of a request that was not sent any more.
+    pub(super) fn remaining(&self, now: Timestamp) -> Result<Duration, Box<Failure>> {
+        let left = self.ends.since(now);
+        if left.is_zero() {
+            let detail = "the time allowed was up before the request was sent";
+            return Err(Box::new(Failure::new(
+                Class::Timeout,
+                codes::TIMED_OUT,
+                "No answer in time",
+                detail,
+            )));
+        }
+        Ok(left)
+    }
+}
+
+/// A request, ready but for the credential.
+#[derive(Clone)]
+pub(super) struct Prepared {
+    pub(super) method: Method,
+    /// With secrets filled in.
+    pub(super) url: String,
+    /// With `***` in their place.
+    pub(super) shown_url: String,
+    pub(super) headers: HeaderMap,
+    /// Headers with `***` in place of secrets, when there are any.
+    pub(super) shown_headers: Option<HeaderMap>,
+    pub(super) body: Bytes,
+    /// Values of secrets in the above.
+    pub(super) exposed: Vec<Secret>,
+}
+
+impl Prepared {
+    /// What the workflow may see of the request.
+    pub(super) fn facts(&self) -> RequestFacts {
+        let headers = self.shown_headers.as_ref().unwrap_or(&self.headers);
+        RequestFacts {
+            method: self.method.as_str().to_owned(),
+            uri: self.shown_url.clone(),
+            headers: header_texts(headers),
+        }
+    }
+}
+
+impl Outbound {
+    /// Sends a request with its credential. A refused credential is renewed once and the request sent once more: that
+    /// is no retry, the first one was turned away.
+    pub(super) async fn answer(
+        &self,
+        job: &Job<'_>,
+        request: &Prepared,
+        record: &mut CallRecord,
+    ) -> Result<Answer, Box<Failure>> {
+        let credential = self.credential(job.proof, job.scope, job.effect, &job.deadline).await?;
+        let answer = self.follow(job, request, &credential, record).await?;
+        if answer.status != 401 || matches!(job.proof, Proof::None) {
+            return Ok(answer);
+        }
+        let renewed =
+            self.renewed(job.proof, job.scope, job.effect, &credential, &job.deadline).await?;
+        match renewed {
+            Some(credential) => self.follow(job, request, &credential, record).await,
+            None => Ok(answer),
+        }
+    }
+
+    /// Sends a request and follows redirects, when the task asked for that.
+    async fn follow(
+        &self,
+        job: &Job<'_>,
+        request: &Prepared,
+        credential: &Credential,
+        record: &mut CallRecord,
+    ) -> Result<Answer, Box<Failure>> {
+        let mut answer = self.send(job, request, Some(credential), record).await?;
+        if !job.redirect {
+            return Ok(answer);
+        }
+        let mut request = request.clone();
+        let mut credential = Some(credential);
+        for _ in 0..MOST_REDIRECTS {
+            let Some(redirect) = Redirect::of(&answer, &request.method) else { return Ok(answer) };
+            if !redirect.same_origin {
+                if redirect.keeps_body && !request.body.is_empty() && !request.exposed.is_empty() {
+                    return Ok(answer);
+                }
+                request.headers = only_harmless(&request.headers);
+                request.shown_headers = None;
+                credential = None;
+            }
+            if !redirect.keeps_body {
+                request.body = Bytes::new();
+                request.headers.remove(header::CONTENT_TYPE);
+            }
+            request.method = redirect.method;
+            request.url = redirect.url.to_string();
+            answer = self.send(job, &request, credential, record).await?;
+        }
+        Ok(answer)
+    }
+
+    /// One request, one answer.
+    async fn send(
+        &self,
+        job: &Job<'_>,
+        request: &Prepared,
+        credential: Option<&Credential>,
+        record: &mut CallRecord,
+    ) -> Result<Answer, Box<Failure>> {
+        let timeout = job.deadline.remaining(self.clock.now())?;
+        let mut headers = request.headers.clone();
+        let mut url = request.url.clone();
+        if let Some(credential) = credential {
+            if let Some((name, value)) = &credential.header {
+                headers.insert(name.clone(), value.clone());
+            }
+            if let Some((name, value)) = &credential.query {
+                append_query(&mut url, name, value.expose());
+            }
+        }
+        record.requests += 1;
+        record.request_bytes += request.body.len() as u64;
+        let outbound = OutboundRequest {
+            method: request.method.clone(),
+            url: url.clone(),
+            headers,
+            body: Body::Bytes(request.body.clone()),
+            timeout,
+        };
+        let exposed = || -> Vec<Secret> {
+            let of_credential = credential.map(|one| one.exposed.as_slice()).unwrap_or_default();
+            request.exposed.iter().chain(of_credential).cloned().collect()
+        };
+        let response = match self.caller.call(outbound).await {
+            Ok(response) => response,
+            Err(error) => {
+                record.sent |= error.sent;
+                return Err(Box::new(without_secrets(classify::call_error(&error), &exposed())));
+            }
+        };
+        record.sent = true;
+        let status = response.status.as_u16();
+        record.status = Some(status);
+        let mut headers = response.headers;
+        let body = match response.body.collect(self.response_limit).await {
+            Ok(body) => body,
+            Err(error) => {
+                let mut failure = classify::call_error(&error);
+                // The head told the outcome, if the head was complete; an answer cut off by our own limit is one.
+                failure.applied = match (error.kind, status) {
+                    (qc_model::CallErrorKind::TooLarge, 200..=299) => Applied::Yes,
+                    (_, 400..=499) => Applied::No,
+                    _ => Applied::Maybe,
+                };
+                failure.status = if status >= 400 { status } else { failure.status };
+                return Err(Box::new(without_secrets(failure, &exposed())));
+            }
+        };
+        record.response_bytes += body.len() as u64;
+        let exposed = exposed();
+        let body = match scrub(&body, &exposed) {
+            Some(clean) => Bytes::from(clean),
+            None => body,
+        };
+        for value in headers.values_mut() {
+            if let Some(clean) = scrub(value.as_bytes(), &exposed)
+                && let Ok(clean) = http::HeaderValue::from_bytes(&clean)
+            {
+                *value = clean;
+            }
+        }
+        Ok(Answer { status, headers, body, url })
+    }
+}
+
+/// The client's own message can quote the address, and the address can hold a key.
+fn without_secrets(mut failure: Failure, exposed: &[Secret]) -> Failure {
+    if let Some(clean) = scrub(failure.detail.as_bytes(), exposed) {
+        failure.detail = String::from_utf8(clean).unwrap_or_else(|_| MASK.to_owned());
+    }
+    failure
+}
+
+fn only_harmless(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in HARMLESS {
+        if let Some(value) = headers.get(&name) {
+            kept.insert(name, value.clone());
+        }
+    }
+    kept
+}
+
+/// Adds a parameter to an address. A fragment goes: it is never sent.
+pub(super) fn append_query(url: &mut String, name: &str, value: &str) {
+    if let Some(fragment) = url.find('#') {
+        url.truncate(fragment);
+    }
+    if !url.contains('?') {
+        url.push('?');
+    } else if !url.ends_with(['?', '&']) {
+        url.push('&');
+    }
+    let pair =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
+    url.push_str(&pair.replace('+', "%20"));
+}

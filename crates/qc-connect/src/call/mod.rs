@@ -1,0 +1,32 @@
+//! The outbound stack: what one attempt of a call goes through, one file a layer.
+//!
+//! [`prepare`](self) checks the arguments against the contract and builds the request, `credentials` proves who calls,
+//! `exchange` sends and reads, `classify` turns statuses and errors into failures, `observe` compares the answer with
+//! the contract, and [`CallRecord`] tells the ledger. Nothing here tries again on its own: the one exception is a
+//! request refused for its credential, which is sent once more with a renewed one.
+
+mod answer;
+mod classify;
+mod connectors;
+mod credentials;
+mod exchange;
+mod http;
+mod key;
+mod observe;
+mod outbound;
+mod paginate;
+mod pause;
+mod prepare;
+mod record;
+mod redirect;
+mod substitute;
+mod token;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use connectors::Connectors;
+pub use http::{HttpCaller, HttpSettings};
+pub use outbound::{EffectContext, EnvironmentScope, Outbound, Performed, Verified};
+pub use record::{CallRecord, DriftNote};

@@ -1,0 +1,465 @@
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use qc_contract::{BodyPlan, BodyValue, BuiltRequest, Mismatch, Part};
+use qc_model::{Class, Failure};
+use qc_workflow::{CallRequest, Effect};
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use super::{
+    Outbound,
+    exchange::{Prepared, USER_AGENT, append_query},
+    key,
+    outbound::Job,
+    substitute::{Masking, Substitution},
+};
+use crate::{
+    codes,
+    connector::{KeyFormat, KeyPlace},
+};
+
+/// Most mismatches that a failure lists.
+const LISTED_MISMATCHES: usize = 5;
+
+/// Headers that belong to the connection or to the client; a workflow cannot set them.
+const RESERVED: [&str; 6] =
+    ["connection", "content-length", "host", "te", "transfer-encoding", "upgrade"];
+
+/// What a plain HTTP call says.
+#[derive(Clone, Copy)]
+pub(super) struct PlainRequest<'a> {
+    pub(super) method: &'a str,
+    pub(super) endpoint: &'a str,
+    pub(super) headers: &'a Value,
+    pub(super) query: &'a Value,
+    pub(super) body: Option<&'a Value>,
+}
+
+/// The key of a call, where and as it is sent.
+struct PlacedKey {
+    place: KeyPlace,
+    text: String,
+}
+
+impl Outbound {
+    /// A request of an operation, from its arguments.
+    pub(super) fn prepare_operation(
+        &self,
+        job: &Job<'_>,
+        call: &CallRequest,
+        base: &str,
+        arguments: &Value,
+    ) -> Result<Prepared, Box<Failure>> {
+        let (Some(api), Some(operation)) = (job.api, job.operation) else {
+            return Err(unsendable("the call names no operation"));
+        };
+        let substitution =
+            Substitution::new(&self.secrets, &job.scope.name, job.effect, call.secrets);
+        let mut arguments = arguments.clone();
+        let key = placed_key(job, call);
+        if let Some(PlacedKey { place: KeyPlace::Body(name), text }) = &key {
+            insert_in_body(&mut arguments, name, text);
+        }
+        let masked = Masking(call.secrets).value(&arguments);
+        if masked.is_some() {
+            substitution.value_in_place(&mut arguments)?;
+        }
+        let built = api.build(operation, &arguments).map_err(|found| invalid(job, &found))?;
+        let (url, mut headers) = (address(base, &built), header_map(&built.headers)?);
+        let body = encode_body(&mut headers, built.body, &job.effect.key)?;
+        let (mut shown_url, mut shown_headers) = (url.clone(), None);
+        if let Some(masked) = masked {
+            // Masked values may not fit the schemas; then the path's template is what is shown.
+            match api.build(operation, &masked) {
+                Ok(shown) => {
+                    shown_url = address(base, &shown).replace("%2A%2A%2A", super::substitute::MASK);
+                    shown_headers = header_map(&shown.headers).ok();
+                }
+                Err(_) => {
+                    shown_url = format!("{base}{}", operation.path);
+                    shown_headers = Some(HeaderMap::new());
+                }
+            }
+        }
+        let method = Method::from_bytes(built.method.as_str().as_bytes())
+            .map_err(|_| unsendable("the method is not one of HTTP"))?;
+        let mut request = Prepared {
+            method,
+            url,
+            shown_url,
+            headers,
+            shown_headers,
+            body,
+            exposed: substitution.exposed(),
+        };
+        complete(&mut request, job, key)?;
+        Ok(request)
+    }
+
+    /// A plain HTTP request.
+    pub(super) fn prepare_plain(
+        &self,
+        job: &Job<'_>,
+        call: &CallRequest,
+        plain: PlainRequest<'_>,
+    ) -> Result<Prepared, Box<Failure>> {
+        let substitution =
+            Substitution::new(&self.secrets, &job.scope.name, job.effect, call.secrets);
+        let method = Method::from_bytes(plain.method.as_bytes())
+            .map_err(|_| unsendable("the method is not one of HTTP"))?;
+        let mask = Masking(call.secrets);
+        let url =
+            plain_address(&substitution.address(plain.endpoint)?, plain.query, &substitution)?;
+        let shown_url = shown_address(plain, mask);
+        let mut headers = HeaderMap::new();
+        let mut shown_headers = HeaderMap::new();
+        for (name, value) in plain_headers(plain.headers)? {
+            let text = substitution.text(&value)?;
+            insert_text(&mut headers, &name, &text)?;
+            insert_text(&mut shown_headers, &name, &mask.text(&value))?;
+        }
+        let body = match plain.body {
+            None => Bytes::new(),
+            Some(body) => {
+                let mut body = body.clone();
+                substitution.value_in_place(&mut body)?;
+                plain_body(&mut headers, &body, &job.effect.key)?
+            }
+        };
+        let exposed = substitution.exposed();
+        let shown_headers = (!exposed.is_empty()).then_some(shown_headers);
+        let mut request =
+            Prepared { method, url, shown_url, headers, shown_headers, body, exposed };
+        let key = placed_key(job, call);
+        complete(&mut request, job, key)?;
+        Ok(request)
+    }
+}
+
+/// What every request carries, and the key.
+fn complete(
+    request: &mut Prepared,
+    job: &Job<'_>,
+    key: Option<PlacedKey>,
+) -> Result<(), Box<Failure>> {
+    if !request.url.starts_with("https://") && !request.url.starts_with("http://") {
+        return Err(unsendable("the address does not begin with https:// or http://"));
+    }
+    let headers = &mut request.headers;
+    headers
+        .entry(header::ACCEPT)
+        .or_insert(HeaderValue::from_static("application/json, */*;q=0.5"));
+    headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+    if let Ok(value) = HeaderValue::from_str(&job.effect.traceparent)
+        && !value.is_empty()
+    {
+        headers.insert(HeaderName::from_static("traceparent"), value);
+    }
+    match key {
+        Some(PlacedKey { place: KeyPlace::Header(name), text }) => {
+            insert_text(headers, name.as_str(), &text)?;
+        }
+        Some(PlacedKey { place: KeyPlace::Query(name), text }) => {
+            append_query(&mut request.url, &name, &text);
+            append_query(&mut request.shown_url, &name, &text);
+        }
+        Some(PlacedKey { place: KeyPlace::Body(_), .. }) | None => {}
+    }
+    Ok(())
+}
+
+/// Where the connector says that the key goes. A call that is keyed by the integration's word alone has it in
+/// `Idempotency-Key`, the header of the IETF's draft.
+fn placed_key(job: &Job<'_>, call: &CallRequest) -> Option<PlacedKey> {
+    if job.effect.key.is_empty() {
+        return None;
+    }
+    let rule = job
+        .connector
+        .zip(job.operation)
+        .and_then(|(connector, operation)| connector.declared_effect(&operation.id)?.key.as_ref());
+    match rule {
+        Some(rule) => Some(PlacedKey {
+            place: rule.place.clone(),
+            text: key::written(&job.effect.key, rule.format),
+        }),
+        None if call.effect == Effect::Keyed => Some(PlacedKey {
+            place: KeyPlace::Header(HeaderName::from_static("idempotency-key")),
+            text: key::written(&job.effect.key, KeyFormat::Raw),
+        }),
+        None => None,
+    }
+}
+
+fn insert_in_body(arguments: &mut Value, name: &str, text: &str) {
+    if arguments.is_null() {
+        *arguments = Value::Object(Map::new());
+    }
+    let Some(map) = arguments.as_object_mut() else { return };
+    match map.get_mut("body") {
+        Some(Value::Object(body)) => drop(body.insert(name.to_owned(), text.into())),
+        Some(_) => {}
+        None => drop(map.insert(name.to_owned(), text.into())),
+    }
+}
+
+fn invalid(job: &Job<'_>, found: &[Mismatch]) -> Box<Failure> {
+    let mut texts: Vec<String> =
+        found.iter().take(LISTED_MISMATCHES).map(ToString::to_string).collect();
+    if found.len() > texts.len() {
+        texts.push(format!("{} more", found.len() - texts.len()));
+    }
+    let operation = job.operation.map(|operation| &*operation.id).unwrap_or_default();
+    let detail = format!("`{}.{operation}`: {}", job.label, texts.join("; "));
+    Box::new(Failure::new(
+        Class::Invalid,
+        codes::INVALID_REQUEST,
+        "The arguments of a call break the contract",
+        detail,
+    ))
+}
+
+pub(super) fn unsendable(detail: &str) -> Box<Failure> {
+    Box::new(Failure::new(Class::Invalid, codes::UNSENDABLE, "The request cannot be sent", detail))
+}
+
+fn address(base: &str, built: &BuiltRequest) -> String {
+    let mut url = format!("{base}{}", built.path);
+    for (name, value) in &built.query {
+        append_query(&mut url, name, value);
+    }
+    url
+}
+
+fn header_map(pairs: &[(String, String)]) -> Result<HeaderMap, Box<Failure>> {
+    let mut headers = HeaderMap::with_capacity(pairs.len() + 6);
+    for (name, value) in pairs {
+        insert_text(&mut headers, name, value)?;
+    }
+    Ok(headers)
+}
+
+fn insert_text(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Box<Failure>> {
+    let name: HeaderName =
+        name.parse().map_err(|_| unsendable(&format!("`{name}` is not a header's name")))?;
+    if RESERVED.contains(&name.as_str()) {
+        return Err(unsendable(&format!("the header `{name}` is set by the client itself")));
+    }
+    let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
+        unsendable(&format!(
+            "the value of the header `{name}` has a line break or control character"
+        ))
+    })?;
+    headers.insert(name, value);
+    Ok(())
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn plain_headers(headers: &Value) -> Result<Vec<(String, String)>, Box<Failure>> {
+    let mut pairs = Vec::new();
+    let Value::Object(fields) = headers else {
+        return if headers.is_null() {
+            Ok(pairs)
+        } else {
+            Err(unsendable("`headers` is not an object"))
+        };
+    };
+    for (name, value) in fields {
+        if value.is_null() {
+            continue;
+        }
+        let text = scalar(value)
+            .ok_or_else(|| unsendable(&format!("the header `{name}` is not a text")))?;
+        pairs.push((name.clone(), text));
+    }
+    Ok(pairs)
+}
+
+/// Query parameters one by one; a list gives its parameter several times.
+fn query_pairs(query: &Value) -> Result<Vec<(&str, String)>, Box<Failure>> {
+    let mut pairs = Vec::new();
+    let Value::Object(fields) = query else {
+        return if query.is_null() {
+            Ok(pairs)
+        } else {
+            Err(unsendable("`query` is not an object"))
+        };
+    };
+    let wrong = |name: &str| unsendable(&format!("the query parameter `{name}` is not a scalar"));
+    for (name, value) in fields {
+        match value {
+            Value::Null => {}
+            Value::Array(items) => {
+                for item in items {
+                    pairs.push((name.as_str(), scalar(item).ok_or_else(|| wrong(name))?));
+                }
+            }
+            other => pairs.push((name.as_str(), scalar(other).ok_or_else(|| wrong(name))?)),
+        }
+    }
+    Ok(pairs)
+}
+
+fn plain_address(
+    endpoint: &str,
+    query: &Value,
+    substitution: &Substitution<'_>,
+) -> Result<String, Box<Failure>> {
+    let mut url = endpoint.to_owned();
+    for (name, value) in query_pairs(query)? {
+        append_query(&mut url, name, &substitution.text(&value)?);
+    }
+    Ok(url)
+}
+
+fn shown_address(plain: PlainRequest<'_>, mask: Masking) -> String {
+    let mut url = mask.address(plain.endpoint);
+    for (name, value) in query_pairs(plain.query).unwrap_or_default() {
+        append_query(&mut url, name, &mask.text(&value));
+    }
+    url.replace("%2A%2A%2A", super::substitute::MASK)
+}
+
+fn content_type(headers: &mut HeaderMap, text: &str) -> Result<(), Box<Failure>> {
+    let value =
+        HeaderValue::from_str(text).map_err(|_| unsendable("the media type is malformed"))?;
+    headers.insert(header::CONTENT_TYPE, value);
+    Ok(())
+}
+
+fn encode_body(
+    headers: &mut HeaderMap,
+    plan: Option<BodyPlan>,
+    key: &str,
+) -> Result<Bytes, Box<Failure>> {
+    let Some(BodyPlan { media_type, value }) = plan else { return Ok(Bytes::new()) };
+    let (bytes, media_type) = match value {
+        BodyValue::Json(value) => (value.to_string().into_bytes(), media_type),
+        BodyValue::Text(text) => (text.into_bytes(), media_type),
+        BodyValue::Binary(bytes) => (bytes, media_type),
+        BodyValue::Form(pairs) => (form(&pairs), media_type),
+        BodyValue::Multipart(parts) => {
+            let boundary = boundary(key);
+            (multipart(&parts, &boundary), format!("{media_type}; boundary={boundary}"))
+        }
+    };
+    content_type(headers, &media_type)?;
+    Ok(bytes.into())
+}
+
+fn form(pairs: &[(String, String)]) -> Vec<u8> {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(pairs);
+    form.finish().into_bytes()
+}
+
+/// The body of a plain call, as its content type says; JSON when it says nothing.
+fn plain_body(headers: &mut HeaderMap, body: &Value, key: &str) -> Result<Bytes, Box<Failure>> {
+    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let declared = declared.map(str::to_owned);
+    let essence =
+        declared.as_deref().unwrap_or("application/json").split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    if let Some(encoded) = body.get("base64").and_then(Value::as_str) {
+        // The form in which binary answers come, so that a download can be sent on.
+        let bytes = STANDARD.decode(encoded).or_else(|_| STANDARD_NO_PAD.decode(encoded));
+        let bytes = bytes.map_err(|_| unsendable("`base64` of the body is not base64"))?;
+        if declared.is_none() {
+            let media_type =
+                body.get("mediaType").and_then(Value::as_str).filter(|t| !t.is_empty());
+            content_type(headers, media_type.unwrap_or("application/octet-stream"))?;
+        }
+        return Ok(bytes.into());
+    }
+    if super::answer::is_json(&essence) {
+        if declared.is_none() {
+            content_type(headers, "application/json")?;
+        }
+        return Ok(body.to_string().into());
+    }
+    let fields = || body.as_object().ok_or_else(|| unsendable("a form's body is an object"));
+    match essence.as_str() {
+        "application/x-www-form-urlencoded" => {
+            let pairs = query_pairs(body)?;
+            fields()?;
+            let pairs: Vec<_> =
+                pairs.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+            Ok(form(&pairs).into())
+        }
+        "multipart/form-data" => {
+            let parts: Vec<Part> =
+                fields()?.iter().map(|(name, value)| part(name, value)).collect();
+            let boundary = boundary(key);
+            content_type(headers, &format!("multipart/form-data; boundary={boundary}"))?;
+            Ok(multipart(&parts, &boundary).into())
+        }
+        _ => match body {
+            Value::String(text) => Ok(text.clone().into()),
+            _ => Err(unsendable(
+                "a body of this media type is a text, or an object with `base64` for bytes",
+            )),
+        },
+    }
+}
+
+fn part(name: &str, value: &Value) -> Part {
+    let bytes =
+        value.get("base64").and_then(Value::as_str).and_then(|text| STANDARD.decode(text).ok());
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    match bytes {
+        Some(content) => Part {
+            name: name.to_owned(),
+            filename: Some(text("filename").unwrap_or_else(|| name.to_owned())),
+            media_type: text("mediaType"),
+            content,
+        },
+        None => Part {
+            name: name.to_owned(),
+            filename: None,
+            media_type: (!value.is_string()).then(|| "application/json".to_owned()),
+            content: scalar(value).unwrap_or_else(|| value.to_string()).into_bytes(),
+        },
+    }
+}
+
+/// The same call has the same boundary, so that a repeat is the same request byte for byte.
+fn boundary(key: &str) -> String {
+    format!("qc-{}", &key::written(key, KeyFormat::Hash)[..40])
+}
+
+fn multipart(parts: &[Part], boundary: &str) -> Vec<u8> {
+    let quoted = |text: &str| text.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
+    let mut body = Vec::new();
+    for part in parts {
+        let mut head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"",
+            quoted(&part.name)
+        );
+        if let Some(filename) = &part.filename {
+            head.push_str("; filename=\"");
+            head.push_str(&quoted(filename));
+            head.push('"');
+        }
+        if let Some(media_type) = part.media_type.as_deref().filter(|t| !t.contains(['\r', '\n'])) {
+            head.push_str("\r\nContent-Type: ");
+            head.push_str(media_type);
+        }
+        head.push_str("\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(&part.content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    body
+}

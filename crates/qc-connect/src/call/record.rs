@@ -1,0 +1,58 @@
+use qc_model::{Class, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What the ledger keeps of one attempt of a call. Holds no secret, no payload and no header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// The connector, for its operations; the document's address for `call: openapi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connector: Option<String>,
+    /// The operation's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The method; empty when no request could be built.
+    pub method: String,
+    /// The address, with `***` where a secret stands. Empty when no request could be built.
+    pub url: String,
+    /// Which attempt of the task.
+    pub attempt: u32,
+    /// The stable key of the effect, as the engine gave it.
+    pub key: String,
+    /// The status of the last answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The class of the failure; none for a success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
+    /// Whether bytes may have reached the other side.
+    pub sent: bool,
+    /// HTTP requests made: one, and more for pages, redirects and a renewed credential.
+    pub requests: u32,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Bytes of bodies sent.
+    pub request_bytes: u64,
+    /// Bytes of bodies received.
+    pub response_bytes: u64,
+}
+
+/// One way in which an answer did not keep the contract. Names fields and kinds, never values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftNote {
+    /// The connector or document.
+    pub connector: String,
+    /// The operation.
+    pub operation: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// JSON Pointer in the answer's body.
+    pub pointer: String,
+    /// JSON Pointer of the violated keyword in the schema; empty when no schema is involved.
+    pub schema_pointer: String,
+    /// The violated keyword; `status`, `content-type` or `body` when no schema is involved.
+    pub keyword: String,
+    /// What differs.
+    pub message: String,
+}
