@@ -52,7 +52,8 @@ fn read(path: &str) -> String {
         std::process::exit(1);
     });
     let mut text = String::new();
-    let read = if path.ends_with(".gz") {
+    let read = if std::path::Path::new(path).extension().is_some_and(|extension| extension == "gz")
+    {
         flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text)
     } else {
         (&bytes[..]).read_to_string(&mut text)

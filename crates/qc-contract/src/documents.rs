@@ -56,7 +56,7 @@ pub(crate) struct Documents {
 
 impl Documents {
     /// Parses the entry; the files that it refers to follow with [`Documents::gather`].
-    pub(crate) fn open(files: &dyn Files, entry: &str) -> Result<Self, Finding> {
+    pub(crate) fn open(files: &dyn Files, entry: &str) -> Result<Self, Box<Finding>> {
         let document = read(files, entry, None)?;
         let path = Arc::clone(&document.source.path);
         Ok(Self {
@@ -137,7 +137,7 @@ impl Documents {
                 self.by_path.insert(Arc::clone(&document.source.path), self.files.len());
                 self.files.push(document);
             }
-            Err(finding) => findings.push(finding),
+            Err(finding) => findings.push(*finding),
         }
     }
 
@@ -239,13 +239,13 @@ impl Documents {
     }
 }
 
-fn read(files: &dyn Files, path: &str, named_at: Option<Place>) -> Result<Document, Finding> {
+fn read(files: &dyn Files, path: &str, named_at: Option<Place>) -> Result<Document, Box<Finding>> {
     let Some(text) = files.text(path) else {
         let mut finding = Finding::error(codes::NO_FILE, format!("there is no file `{path}`"));
         finding.place = named_at;
-        return Err(finding);
+        return Err(Box::new(finding));
     };
-    parse(Source::new(path, text), &ParseLimits::default()).map_err(|finding| *finding)
+    parse(Source::new(path, text), &ParseLimits::default())
 }
 
 fn split(reference: &str) -> (&str, &str) {
@@ -342,4 +342,24 @@ fn is_name_map(pointer: &str) -> bool {
 /// The last segment of a pointer, unescaped.
 pub(crate) fn last_segment(pointer: &str) -> String {
     pointer_segments(pointer).last().map(std::borrow::Cow::into_owned).unwrap_or_default()
+}
+
+/// A pointer as a URI fragment.
+pub(crate) fn fragment(pointer: &str) -> String {
+    const KEEP: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+        .add(b' ')
+        .add(b'"')
+        .add(b'<')
+        .add(b'>')
+        .add(b'`')
+        .add(b'%')
+        .add(b'^')
+        .add(b'{')
+        .add(b'}')
+        .add(b'|')
+        .add(b'\\')
+        .add(b'[')
+        .add(b']')
+        .add(b'#');
+    percent_encoding::utf8_percent_encode(pointer, KEEP).to_string()
 }

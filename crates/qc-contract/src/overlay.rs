@@ -39,6 +39,8 @@ pub(crate) fn apply(
 ) {
     let reader = Reader::new(&overlay.source);
     let (actions, replaces_scalars) = read(&reader, &overlay.root);
+    // Paths are looked up in a plain value, which follows every change of the tree: later actions see what earlier ones
+    // did.
     let mut value = root.to_value();
     for action in &actions {
         let pointers = matches(&action.target, &value);
@@ -55,15 +57,12 @@ pub(crate) fn apply(
             reader.report(codes::OVERLAY, action.span, message);
             continue;
         }
+        let report = |problem: String| reader.report(codes::OVERLAY, action.span, problem);
         match &action.deed {
-            Deed::Remove => remove(root, pointers),
+            Deed::Remove => remove(root, &mut value, pointers),
             Deed::Update(update) => {
-                for pointer in &pointers {
-                    let change = Change { source: &overlay.source, overlaid, replaces_scalars };
-                    if let Err(problem) = change.update(root, pointer, update) {
-                        reader.report(codes::OVERLAY, action.span, problem);
-                    }
-                }
+                let change = Change { source: &overlay.source, overlaid, replaces_scalars };
+                change.update_all(root, &mut value, &pointers, update, &report);
             }
             Deed::Copy(from) => {
                 let sources = matches(from, &value);
@@ -74,16 +73,10 @@ pub(crate) fn apply(
                     continue;
                 };
                 let Some(copied) = root.at(from).cloned() else { continue };
-                for pointer in &pointers {
-                    let change = Change { source: &overlay.source, overlaid, replaces_scalars };
-                    if let Err(problem) = change.update(root, pointer, &copied) {
-                        reader.report(codes::OVERLAY, action.span, problem);
-                    }
-                }
+                let change = Change { source: &overlay.source, overlaid, replaces_scalars };
+                change.update_all(root, &mut value, &pointers, &copied, &report);
             }
         }
-        // Later actions see what earlier ones did.
-        value = root.to_value();
     }
     findings.extend(reader.finish());
 }
@@ -163,7 +156,7 @@ fn matches(path: &JsonPath, value: &Value) -> Vec<String> {
 }
 
 /// Removes places; of a list the last first, so that the indexes before stay right.
-fn remove(root: &mut Node, mut pointers: Vec<String>) {
+fn remove(root: &mut Node, value: &mut Value, mut pointers: Vec<String>) {
     let order = |pointer: &String| {
         pointer_segments(pointer)
             .map(|segment| (segment.parse::<usize>().unwrap_or(0), segment.into_owned()))
@@ -176,15 +169,28 @@ fn remove(root: &mut Node, mut pointers: Vec<String>) {
         match node_mut(root, parent).map(|parent| &mut parent.value) {
             Some(NodeValue::Mapping(entries)) => entries.retain(|(key, _)| *key.name != *name),
             Some(NodeValue::Sequence(items)) => {
-                if let Ok(index) = name.parse::<usize>()
-                    && index < items.len()
-                {
+                if let Some(index) = index(&name).filter(|index| *index < items.len()) {
+                    items.remove(index);
+                }
+            }
+            _ => {}
+        }
+        match value.pointer_mut(parent) {
+            Some(Value::Object(map)) => {
+                map.remove(&*name);
+            }
+            Some(Value::Array(items)) => {
+                if let Some(index) = index(&name).filter(|index| *index < items.len()) {
                     items.remove(index);
                 }
             }
             _ => {}
         }
     }
+}
+
+fn index(segment: &str) -> Option<usize> {
+    segment.parse().ok()
 }
 
 fn node_mut<'n>(root: &'n mut Node, pointer: &str) -> Option<&'n mut Node> {
@@ -208,7 +214,25 @@ struct Change<'c> {
 }
 
 impl Change<'_> {
-    fn update(mut self, root: &mut Node, pointer: &str, update: &Node) -> Result<(), String> {
+    fn update_all(
+        mut self,
+        root: &mut Node,
+        value: &mut Value,
+        pointers: &[String],
+        update: &Node,
+        report: &dyn Fn(String),
+    ) {
+        for pointer in pointers {
+            if let Err(problem) = self.update(root, pointer, update) {
+                report(problem);
+            }
+            if let (Some(node), Some(place)) = (root.at(pointer), value.pointer_mut(pointer)) {
+                *place = node.to_value();
+            }
+        }
+    }
+
+    fn update(&mut self, root: &mut Node, pointer: &str, update: &Node) -> Result<(), String> {
         let Some(target) = node_mut(root, pointer) else { return Ok(()) };
         match (&mut target.value, &update.value) {
             (NodeValue::Mapping(entries), NodeValue::Mapping(changes)) => {

@@ -183,16 +183,13 @@ impl OpenApi {
             return found;
         }
         let media_type = header("content-type").unwrap_or("application/json");
-        match answered(&response.content, media_type) {
-            Some(content) => {
-                if let Some(schema) = &content.schema {
-                    found.extend(self.check(schema, Direction::Response, body));
-                }
+        if let Some(content) = answered(&response.content, media_type) {
+            if let Some(schema) = &content.schema {
+                found.extend(self.check(schema, Direction::Response, body));
             }
-            None => {
-                let message = format!("the media type `{}` is not described", essence(media_type));
-                found.push(of(message, "content"));
-            }
+        } else {
+            let message = format!("the media type `{}` is not described", essence(media_type));
+            found.push(of(message, "content"));
         }
         found.truncate(Mismatch::LIMIT);
         found
@@ -245,7 +242,7 @@ fn deep_object(
         match object.get_mut(member) {
             Some(Value::Array(items)) => items.push(Value::from(text.as_str())),
             Some(other) => {
-                *other = Value::from(vec![plain_text(other).unwrap_or_default(), text.clone()])
+                *other = Value::from(vec![plain_text(other).unwrap_or_default(), text.clone()]);
             }
             None => {
                 object.insert(member.to_owned(), Value::from(text.as_str()));

@@ -29,7 +29,7 @@ impl OpenApi {
         let mut findings = Vec::new();
         let mut documents = match Documents::open(files, entry) {
             Ok(documents) => documents,
-            Err(finding) => return (None, vec![finding]),
+            Err(finding) => return (None, vec![*finding]),
         };
         apply_overlays(files, overlays, &mut documents, &mut findings);
         let Some(version) = version(&documents, &mut findings) else {

@@ -6,7 +6,7 @@ use qc_document::{Node, NodeValue, pointer_segments};
 use serde_json::{Map, Value};
 
 use super::OpenApi;
-use crate::documents::At;
+use crate::documents::{At, fragment};
 
 /// Where parts of other files go, by their reference.
 const BUNDLED: &str = "x-bundled";
@@ -27,7 +27,7 @@ impl OpenApi {
         made.insert("paths".to_owned(), keeping.paths(&wanted));
         keeping.schemes(&mut made);
         while let Some(at) = keeping.queue.pop() {
-            if keeping.keeps_place(&at) {
+            if Keeping::keeps_place(&at) {
                 keeping.keep(&at, &mut made);
             } else {
                 keeping.take_along(&at);
@@ -168,7 +168,7 @@ impl Keeping<'_> {
         let Ok(target) = self.api.documents.target(at.file, reference) else {
             return reference.to_owned();
         };
-        if self.keeps_place(&target) {
+        if Self::keeps_place(&target) {
             let written = format!("#{}", fragment(&target.pointer));
             self.queue.push(target);
             return written;
@@ -185,7 +185,7 @@ impl Keeping<'_> {
     }
 
     /// Parts of other files, and of paths (which would come back as paths), cannot stay where they are.
-    fn keeps_place(&self, at: &At) -> bool {
+    fn keeps_place(at: &At) -> bool {
         at.file == 0 && !at.pointer.starts_with("/paths/")
     }
 
@@ -263,26 +263,6 @@ fn escaped(name: &str) -> String {
     let mut pointer = String::new();
     qc_document::push_pointer(&mut pointer, name);
     pointer.split_off(1)
-}
-
-/// A pointer as a URI fragment.
-fn fragment(pointer: &str) -> String {
-    const KEEP: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
-        .add(b' ')
-        .add(b'"')
-        .add(b'<')
-        .add(b'>')
-        .add(b'`')
-        .add(b'%')
-        .add(b'^')
-        .add(b'{')
-        .add(b'}')
-        .add(b'|')
-        .add(b'\\')
-        .add(b'[')
-        .add(b']')
-        .add(b'#');
-    percent_encoding::utf8_percent_encode(pointer, KEEP).to_string()
 }
 
 /// Keys in order, so that the same content is the same bytes whatever map `serde_json` was built with.

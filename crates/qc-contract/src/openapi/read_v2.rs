@@ -12,7 +12,7 @@ use crate::model::{
     Response, SchemaAt, SecurityScheme, Server, Style,
 };
 
-pub(super) fn operations<'d>(reading: &mut Reading<'d, '_>) -> Vec<Operation> {
+pub(super) fn operations(reading: &mut Reading<'_, '_>) -> Vec<Operation> {
     let servers = servers(reading.documents.root());
     let mut operations = Vec::new();
     for (path, item_at, item) in reading.paths() {
@@ -245,7 +245,7 @@ fn example(at: &At, response: &Node, media_type: &str) -> Vec<(usize, Arc<str>)>
     example.map(|_| (at.file, Arc::from(at.pointer))).into_iter().collect()
 }
 
-pub(super) fn schemes<'d>(reading: &mut Reading<'d, '_>) -> Vec<(Arc<str>, SecurityScheme)> {
+pub(super) fn schemes(reading: &mut Reading<'_, '_>) -> Vec<(Arc<str>, SecurityScheme)> {
     let at = At { file: 0, pointer: "/securityDefinitions".to_owned() };
     let all = reading.documents.root().at(&at.pointer).and_then(Node::as_mapping);
     let mut schemes = Vec::new();
@@ -268,7 +268,7 @@ pub(super) fn schemes<'d>(reading: &mut Reading<'d, '_>) -> Vec<(Arc<str>, Secur
         match read {
             Some(read) => schemes.push((Arc::clone(&key.name), read)),
             None => {
-                reading.malformed(&at, format!("the security scheme `{}` is incomplete", key.name))
+                reading.malformed(&at, format!("the security scheme `{}` is incomplete", key.name));
             }
         }
     }

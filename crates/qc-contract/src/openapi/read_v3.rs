@@ -11,7 +11,7 @@ use crate::model::{
     Response, SecurityScheme, Server, Style,
 };
 
-pub(super) fn operations<'d>(reading: &mut Reading<'d, '_>) -> Vec<Operation> {
+pub(super) fn operations(reading: &mut Reading<'_, '_>) -> Vec<Operation> {
     let root = reading.documents.root();
     let all_servers = servers(root);
     let mut operations = Vec::new();
@@ -235,7 +235,7 @@ fn headers<'d>(reading: &mut Reading<'d, '_>, at: &At, node: &'d Node) -> Vec<He
     headers
 }
 
-pub(super) fn schemes<'d>(reading: &mut Reading<'d, '_>) -> Vec<(Arc<str>, SecurityScheme)> {
+pub(super) fn schemes(reading: &mut Reading<'_, '_>) -> Vec<(Arc<str>, SecurityScheme)> {
     let at = At { file: 0, pointer: "/components/securitySchemes".to_owned() };
     let all = reading.documents.root().at(&at.pointer).and_then(Node::as_mapping);
     let mut schemes = Vec::new();
@@ -256,7 +256,7 @@ pub(super) fn schemes<'d>(reading: &mut Reading<'d, '_>) -> Vec<(Arc<str>, Secur
         match read {
             Some(read) => schemes.push((Arc::clone(&key.name), read)),
             None => {
-                reading.malformed(&at, format!("the security scheme `{}` is incomplete", key.name))
+                reading.malformed(&at, format!("the security scheme `{}` is incomplete", key.name));
             }
         }
     }

@@ -25,20 +25,20 @@ impl OpenApi {
     /// Finds the operation of a method and a path below the base address (percent-encoded, without query). Literal
     /// segments win over parameters, from left to right.
     pub fn route(&self, method: &str, path: &str) -> Routed<'_> {
-        let mut best: Option<(Vec<bool>, &Operation, Vec<(String, String)>)> = None;
+        let mut best: Option<(&Operation, Fit)> = None;
         let mut others = Vec::new();
         for operation in self.operations() {
-            let Some((literal, values)) = fit(&operation.path, path) else { continue };
+            let Some(fit) = fit(&operation.path, path) else { continue };
             if operation.method.as_str() != method {
                 others.push(operation.method.as_str());
                 continue;
             }
-            if best.as_ref().is_none_or(|(known, _, _)| literal > *known) {
-                best = Some((literal, operation, values));
+            if best.as_ref().is_none_or(|(_, (literal, _))| fit.0 > *literal) {
+                best = Some((operation, fit));
             }
         }
         match best {
-            Some((_, operation, path)) => Routed::Found { operation, path },
+            Some((operation, (_, path))) => Routed::Found { operation, path },
             None if others.is_empty() => Routed::Nothing,
             None => {
                 others.sort_unstable();
@@ -49,8 +49,10 @@ impl OpenApi {
     }
 }
 
-/// Which segments fit literally, and the parameters' values.
-fn fit(template: &str, path: &str) -> Option<(Vec<bool>, Vec<(String, String)>)> {
+/// How a path fits a template: which segments literally, and the parameters' values.
+type Fit = (Vec<bool>, Vec<(String, String)>);
+
+fn fit(template: &str, path: &str) -> Option<Fit> {
     // `/repos#get` style templates name one path twice; the fragment is not part of what travels.
     let template = template.split(['#', '?']).next().unwrap_or_default();
     let mut wanted = template.split('/');

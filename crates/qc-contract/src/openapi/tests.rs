@@ -306,3 +306,31 @@ fn sloppy_schemas_still_judge() {
     let found = api.check_response(operation, 200, &[], Some(&Value::from(3)));
     assert_eq!(found.len(), 1);
 }
+
+#[test]
+fn names_may_be_strange() {
+    let text = "openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths:\n  /a:\n    get:\n      operationId: a\n      responses:\n        '200':\n          description: ok\n          content: {application/json: {schema: {$ref: '#/components/schemas/A%20B~1%C3%A9%25~0'}}}\ncomponents:\n  schemas:\n    'A B/é%~': {type: array, items: {$ref: '#/components/schemas/Page%C2%ABx%C2%BB'}}\n    'Page«x»': {type: integer}\n";
+    let api = loaded(&[("openapi.yaml", text)]);
+    let pruned = OpenApi::from_text("p.json", &api.keep_only(&["a"]).to_string()).expect("loads");
+    for api in [api, pruned] {
+        let operation = api.operation("a").unwrap();
+        assert_eq!(api.check_response(operation, 200, &[], Some(&json!([1]))), []);
+        assert_eq!(api.check_response(operation, 200, &[], Some(&json!(["x"]))).len(), 1);
+    }
+}
+
+#[test]
+fn a_schema_that_only_names_itself_ends() {
+    let text = "openapi: 3.1.0\ninfo: {title: T, version: '1'}\npaths:\n  /a:\n    get:\n      operationId: a\n      responses:\n        '200':\n          description: ok\n          content: {application/json: {schema: {$ref: '#/components/schemas/A'}}}\ncomponents:\n  schemas:\n    A: {$ref: '#/components/schemas/B'}\n    B: {allOf: [{$ref: '#/components/schemas/A'}]}\n";
+    let api = loaded(&[("openapi.yaml", text)]);
+    let operation = api.operation("a").unwrap();
+    let _ = api.check_response(operation, 200, &[], Some(&json!({"a": [1]})));
+    let _ = api.sample_response(operation, 200, 1);
+}
+
+#[test]
+fn descriptions_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<OpenApi>();
+    shared::<crate::Schema>();
+}

@@ -4,6 +4,8 @@ use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
 /// Longest text that is made.
 const LENGTH_LIMIT: usize = 4_096;
+/// Most pieces of an expression that are visited for one text.
+const STEP_LIMIT: u32 = 50_000;
 
 /// Text that matches `regex` with a length within bounds if possible; `None` when the expression is not understood
 /// (ECMA features that Rust's syntax lacks).
@@ -11,7 +13,7 @@ pub(super) fn matching(regex: &str, seed: u64, least: usize, most: usize) -> Opt
     let hir = regex_syntax::parse(&translated(regex)).ok()?;
     // More repetitions where the text must be longer, as few as possible first.
     for extra in [1, 0, 2, 8, 32, 128, 1024] {
-        let mut making = Making { state: seed, extra, made: String::new() };
+        let mut making = Making { state: seed, extra, steps: 0, made: String::new() };
         making.piece(&hir);
         let mut made = making.made;
         let length = made.chars().count();
@@ -23,7 +25,7 @@ pub(super) fn matching(regex: &str, seed: u64, least: usize, most: usize) -> Opt
             return Some(made);
         }
     }
-    let mut making = Making { state: seed, extra: 0, made: String::new() };
+    let mut making = Making { state: seed, extra: 0, steps: 0, made: String::new() };
     making.piece(&hir);
     Some(making.made)
 }
@@ -69,6 +71,7 @@ fn translated(regex: &str) -> String {
 struct Making {
     state: u64,
     extra: u32,
+    steps: u32,
     made: String,
 }
 
@@ -81,8 +84,13 @@ impl Making {
         self.state >> 33
     }
 
+    fn is_exhausted(&self) -> bool {
+        self.made.len() >= LENGTH_LIMIT || self.steps >= STEP_LIMIT
+    }
+
     fn piece(&mut self, hir: &Hir) {
-        if self.made.len() >= LENGTH_LIMIT {
+        self.steps += 1;
+        if self.is_exhausted() {
             return;
         }
         match hir.kind() {
@@ -105,7 +113,7 @@ impl Making {
         let most = repetition.max.unwrap_or(u32::MAX);
         let times = repetition.min.saturating_add(self.extra).min(most);
         for _ in 0..times.max(repetition.min) {
-            if self.made.len() >= LENGTH_LIMIT {
+            if self.is_exhausted() {
                 break;
             }
             self.piece(&repetition.sub);

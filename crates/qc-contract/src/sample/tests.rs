@@ -92,6 +92,11 @@ fn recursion_ends() {
     let _ = sample(&wide, 1);
     let circle = json!({"$ref": "#/$defs/c", "$defs": {"c": {"$ref": "#/$defs/c"}}});
     let _ = sample(&circle, 1);
+    let lists = json!({"$ref": "#/$defs/a", "$defs": {"a": {"type": "array", "minItems": 3, "items": {"$ref": "#/$defs/a"}}}});
+    let _ = sample(&lists, 1);
+    for pattern in ["^(?:(?:(?:){900}){900}){900}$", "^(((a?){9}){9}){9}b$"] {
+        let _ = sample(&json!({"type": "string", "pattern": pattern}), 1);
+    }
     let bomb = json!({"$ref": "#/$defs/b", "$defs": {"b": {"allOf": [{"$ref": "#/$defs/b"}, {"$ref": "#/$defs/b"}]}}});
     let _ = sample(&bomb, 1);
 }

@@ -19,10 +19,9 @@ pub(super) fn of_format(format: &str, seed: u64) -> Option<String> {
         "ipv4" => format!("192.0.2.{small}"),
         "ipv6" => format!("2001:db8::{small:x}"),
         "uri" | "url" | "iri" => format!("https://example.com/{word}/{small}"),
-        "uri-reference" | "iri-reference" => format!("/{word}/{small}"),
+        "uri-reference" | "iri-reference" | "json-pointer" => format!("/{word}/{small}"),
         "uri-template" => format!("https://example.com/{word}/{{id}}"),
         "uuid" => uuid(seed),
-        "json-pointer" => format!("/{word}/{small}"),
         "relative-json-pointer" => format!("{small}/{word}"),
         "regex" => format!("^{word}$"),
         "byte" => "cXVhcnR6".to_owned(),
@@ -52,7 +51,7 @@ pub(super) fn words(seed: u64, least: usize, most: usize) -> String {
         if made.len() >= least.max(1) {
             break;
         }
-        state = state / 16 ^ seed.rotate_left(u32::try_from(made.len() % 64).unwrap_or(0));
+        state = (state / 16) ^ seed.rotate_left(u32::try_from(made.len() % 64).unwrap_or(0));
         made.push(' ');
     }
     made.truncate(most.max(least));

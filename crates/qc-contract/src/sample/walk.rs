@@ -49,6 +49,9 @@ impl Walk<'_> {
 
     fn value(&mut self, schema: &Value, depth: u32) -> Value {
         self.nodes += 1;
+        if depth > LAST_DEPTH || self.nodes > 2 * NODE_LIMIT {
+            return Value::Null;
+        }
         let schema = self.flat(schema);
         let Value::Object(schema) = &schema else {
             return json!("any");
@@ -61,13 +64,13 @@ impl Walk<'_> {
                 return self.alternative(schema, keyword, alternatives, depth);
             }
         }
-        match self.kind(schema).as_str() {
+        match Self::kind(schema).as_str() {
             "object" => self.object(schema, depth),
             "array" => self.array(schema, depth),
             "string" => Value::String(self.string(schema)),
             "integer" => self.number(schema, true),
             "number" => self.number(schema, false),
-            "boolean" => Value::Bool(self.next() % 2 == 0),
+            "boolean" => Value::Bool(self.next().is_multiple_of(2)),
             _ => Value::Null,
         }
     }
@@ -151,7 +154,7 @@ impl Walk<'_> {
         Value::Object(merged)
     }
 
-    fn kind(&mut self, schema: &Map<String, Value>) -> String {
+    fn kind(schema: &Map<String, Value>) -> String {
         match schema.get("type") {
             Some(Value::String(kind)) => kind.clone(),
             Some(Value::Array(kinds)) => {
@@ -213,7 +216,7 @@ impl Walk<'_> {
         let limit = |key: &str| schema.get(key).and_then(Value::as_u64);
         let least = limit("minItems").unwrap_or(0).min(200);
         let most = limit("maxItems").unwrap_or(u64::MAX);
-        let wanted = if depth < OPTIONAL_DEPTH { 1 } else { 0 };
+        let wanted = u64::from(depth < OPTIONAL_DEPTH);
         let contains = schema.get("contains");
         let least =
             if contains.is_some() { least.max(limit("minContains").unwrap_or(1)) } else { least };
@@ -330,19 +333,15 @@ fn merge(mut into: Map<String, Value>, from: Map<String, Value>) -> Map<String, 
                 "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties",
                 own,
                 more,
-            ) => {
-                if more.as_f64() > own.as_f64() {
-                    *own = more;
-                }
+            ) if more.as_f64() > own.as_f64() => {
+                *own = more;
             }
             (
                 "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties",
                 own,
                 more,
-            ) => {
-                if more.as_f64() < own.as_f64() {
-                    *own = more;
-                }
+            ) if more.as_f64() < own.as_f64() => {
+                *own = more;
             }
             ("type", own, more) => {
                 let kinds = |value: &Value| match value {

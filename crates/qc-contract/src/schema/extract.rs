@@ -1,12 +1,12 @@
 //! Takes one schema out of its description: a self-contained JSON Schema 2020-12 value, whatever the version it was
 //! written for. References become `#/$defs/…`, so recursion stays recursion.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use qc_document::{Node, NodeValue};
 use serde_json::{Map, Value, json};
 
-use crate::documents::{At, Broken, Documents, last_segment};
+use crate::documents::{At, Broken, Documents, fragment, last_segment};
 use crate::mismatch::Direction;
 use crate::model::{SchemaAt, Version};
 
@@ -28,7 +28,7 @@ pub(crate) fn extract(
         version,
         direction,
         names: HashMap::new(),
-        taken: BTreeMap::new(),
+        taken: BTreeSet::new(),
         queue: VecDeque::new(),
         broken: Vec::new(),
     };
@@ -55,7 +55,7 @@ struct Taking<'d> {
     version: Version,
     direction: Direction,
     names: HashMap<At, String>,
-    taken: BTreeMap<String, ()>,
+    taken: BTreeSet<String>,
     queue: VecDeque<(String, At)>,
     broken: Vec<(At, Broken)>,
 }
@@ -113,7 +113,7 @@ impl Taking<'_> {
         for (key, value) in entries {
             self.keyword(at, &key.name, value, &mut made);
         }
-        self.bounds(node, &mut made);
+        Self::bounds(node, &mut made);
         self.drop_one_way_properties(at, node, &mut made);
         self.discriminate(at, node, &mut made);
         self.nullable(node, made)
@@ -136,11 +136,11 @@ impl Taking<'_> {
         };
         let mut name = stem.clone();
         let mut number = 2;
-        while self.taken.contains_key(&name) {
+        while self.taken.contains(&name) {
             name = format!("{stem}_{number}");
             number += 1;
         }
-        self.taken.insert(name.clone(), ());
+        self.taken.insert(name.clone());
         self.names.insert(target.clone(), name.clone());
         self.queue.push_back((name.clone(), target));
         Some(def_pointer(&name))
@@ -198,7 +198,7 @@ impl Taking<'_> {
     }
 
     /// Before 3.1, `exclusiveMinimum: true` turned `minimum` into an open bound.
-    fn bounds(&self, node: &Node, made: &mut Map<String, Value>) {
+    fn bounds(node: &Node, made: &mut Map<String, Value>) {
         for (bound, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")]
         {
             let is_open = node.get(exclusive).and_then(Node::as_bool) == Some(true);
@@ -299,26 +299,9 @@ impl Taking<'_> {
 }
 
 fn def_pointer(name: &str) -> String {
-    let mut pointer = String::from("#/$defs");
+    let mut pointer = String::from("/$defs");
     qc_document::push_pointer(&mut pointer, name);
-    // In a URI fragment, what is not allowed bare is percent-encoded.
-    const KEEP: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
-        .add(b' ')
-        .add(b'"')
-        .add(b'<')
-        .add(b'>')
-        .add(b'`')
-        .add(b'%')
-        .add(b'^')
-        .add(b'{')
-        .add(b'}')
-        .add(b'|')
-        .add(b'\\')
-        .add(b'[')
-        .add(b']')
-        .add(b'#');
-    percent_encoding::utf8_percent_encode(&pointer[1..], KEEP)
-        .fold(String::from("#"), |made, part| made + part)
+    format!("#{}", fragment(&pointer))
 }
 
 const KINDS: [&str; 7] = ["null", "boolean", "object", "array", "number", "string", "integer"];
