@@ -129,7 +129,9 @@ impl Engine {
         match outcome {
             Ok(AcceptOutcome::Accepted) => {
                 shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
-                shared.tell(facts.id, &facts.integration, || What::Accepted { subject: facts.subject.clone() });
+                shared.tell(facts.id, &facts.integration, || What::Accepted {
+                    subject: facts.subject.clone(),
+                });
                 match mailbox {
                     Some(mailbox) => {
                         run.version = 1;
@@ -226,4 +228,3 @@ fn failed(detail: String) -> EngineError {
         detail,
     )))
 }
-

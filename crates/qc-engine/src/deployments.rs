@@ -17,7 +17,8 @@ pub struct Deployments {
 impl Deployments {
     /// From a list; a later entry replaces an earlier one of the same integration.
     pub fn new(list: Vec<Deployment>) -> Self {
-        let mut by_environment: HashMap<EnvironmentName, HashMap<Name, Arc<Deployment>>> = HashMap::new();
+        let mut by_environment: HashMap<EnvironmentName, HashMap<Name, Arc<Deployment>>> =
+            HashMap::new();
         for deployment in list {
             by_environment
                 .entry(deployment.environment.clone())

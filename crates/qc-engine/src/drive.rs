@@ -22,7 +22,7 @@ use crate::{
     draft::Draft,
     engine::Shared,
     happening::What,
-    run::{ActiveRun, Settled},
+    run::ActiveRun,
     settle::{Performed, settle},
 };
 
@@ -34,7 +34,12 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// Starts a run's task. `first` is a request that brought the run into memory.
-    pub(crate) fn spawn(&self, run: ActiveRun, mailbox: mpsc::Receiver<Command>, first: Option<Command>) {
+    pub(crate) fn spawn(
+        &self,
+        run: ActiveRun,
+        mailbox: mpsc::Receiver<Command>,
+        first: Option<Command>,
+    ) {
         let shared = self.shared.clone();
         tokio::spawn(async move { drive(shared, run, mailbox, first).await });
     }
@@ -76,11 +81,14 @@ async fn drive(
         let Some(event) = event else { break };
         let mut draft = Draft::new(shared.now());
         let replies = take_in(&shared, &mut run, event, &mut calls, &mut cuts, &mut draft);
-        let written = if draft.is_empty() { Ok(()) } else { commit(&shared, &mut run, draft).await };
+        let written =
+            if draft.is_empty() { Ok(()) } else { commit(&shared, &mut run, draft).await };
         for (reply, answer) in replies {
             let answer = match &written {
                 Ok(()) => answer,
-                Err(_) => Err(StoreError::Unavailable("the run moved on; try again".to_owned()).into()),
+                Err(_) => {
+                    Err(StoreError::Unavailable("the run moved on; try again".to_owned()).into())
+                }
             };
             // Whoever asked may have gone away.
             drop(reply.send(answer));
@@ -118,7 +126,7 @@ fn start_calls(
     for call in run.cuts.drain(..) {
         if let Some(cut) = cuts.remove(&call) {
             // A call that has just ended needs no cutting.
-            drop(cut.send(()));
+            let _ = cut.send(());
         }
     }
 }
@@ -223,16 +231,18 @@ async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Resul
                 run.version = version;
                 break;
             }
-            Ok(TxnOutcome::Conflict { .. } | TxnOutcome::Fenced) => match written(shared, &txn).await {
-                Some(version) => {
-                    run.version = version;
-                    break;
+            Ok(TxnOutcome::Conflict { .. } | TxnOutcome::Fenced) => {
+                match written(shared, &txn).await {
+                    Some(version) => {
+                        run.version = version;
+                        break;
+                    }
+                    None => {
+                        tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
+                        return Err(Leave::NotOurs);
+                    }
                 }
-                None => {
-                    tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
-                    return Err(Leave::NotOurs);
-                }
-            },
+            }
             Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => {
                 tracing::error!(run = %facts.id, "a run's step cannot be stored: {error}");
                 return Err(Leave::NotOurs);
@@ -266,7 +276,9 @@ fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
                 NoteKind::Started => ("started", None),
                 NoteKind::Completed => ("completed", None),
                 NoteKind::Faulted => ("faulted", note.failure.as_ref().map(|f| f.detail.clone())),
-                NoteKind::Retrying { at, attempt } => ("retrying", Some(retry_text(draft.at, at, attempt))),
+                NoteKind::Retrying { at, attempt } => {
+                    ("retrying", Some(retry_text(draft.at, at, attempt)))
+                }
                 NoteKind::Skipped => ("skipped", None),
                 NoteKind::Cancelled => ("cancelled", None),
             };
@@ -275,7 +287,8 @@ fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
     }
     if let Some(failure) = &draft.parked {
         shared.counters.parked.fetch_add(1, Ordering::Relaxed);
-        shared.tell(facts.id, &facts.integration, || What::Parked { reason: failure.detail.clone() });
+        shared
+            .tell(facts.id, &facts.integration, || What::Parked { reason: failure.detail.clone() });
     }
     if let Some(end) = &draft.end {
         let counters = &shared.counters;
@@ -294,4 +307,3 @@ fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
 fn retry_text(now: Timestamp, at: Timestamp, attempt: u32) -> String {
     format!("attempt {attempt} in {} ms", at.since(now).as_millis())
 }
-

@@ -280,7 +280,8 @@ impl Shared {
     /// Tells the listeners, if there are any.
     pub(crate) fn tell(&self, run: RunId, integration: &Name, what: impl FnOnce() -> What) {
         if self.listened.load(Ordering::Relaxed) {
-            let happening = Happening { at: self.now(), run, integration: integration.clone(), what: what() };
+            let happening =
+                Happening { at: self.now(), run, integration: integration.clone(), what: what() };
             // No listener at this moment is fine: the ledger is the record.
             drop(self.happenings.send(happening));
         }

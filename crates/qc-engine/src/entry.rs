@@ -12,7 +12,7 @@ const VERSION: u32 = 1;
 /// What a journal says, in order. The run's state is the fold of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
-pub enum Journaled {
+pub(crate) enum Journaled {
     /// The first entry: the machine's start.
     Start {
         /// What the machine began with.
@@ -58,21 +58,22 @@ struct Out<'a> {
 /// A journal entry that this version of the platform cannot read.
 #[derive(Debug, thiserror::Error)]
 #[error("journal entry {index} cannot be read: {reason}")]
-pub struct EntryError {
+pub(crate) struct EntryError {
     /// Which entry, from 0.
-    pub index: usize,
+    pub(crate) index: usize,
     /// Why.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// The entry as stored.
-pub fn encode(at: Timestamp, entry: &Journaled) -> Entry {
-    let body = serde_json::to_vec(&Out { v: VERSION, entry }).expect("journal entries are plain data");
+pub(crate) fn encode(at: Timestamp, entry: &Journaled) -> Entry {
+    let body =
+        serde_json::to_vec(&Out { v: VERSION, entry }).expect("journal entries are plain data");
     Entry { at, body: Bytes::from(body) }
 }
 
 /// The entry as written by this or an earlier version.
-pub fn decode(index: usize, entry: &Entry) -> Result<Journaled, EntryError> {
+pub(crate) fn decode(index: usize, entry: &Entry) -> Result<Journaled, EntryError> {
     #[derive(Deserialize)]
     struct Version {
         v: u32,
@@ -82,7 +83,8 @@ pub fn decode(index: usize, entry: &Entry) -> Result<Journaled, EntryError> {
         entry: Journaled,
     }
     let unreadable = |reason: String| EntryError { index, reason };
-    let version: Version = serde_json::from_slice(&entry.body).map_err(|e| unreadable(e.to_string()))?;
+    let version: Version =
+        serde_json::from_slice(&entry.body).map_err(|e| unreadable(e.to_string()))?;
     match version.v {
         VERSION => serde_json::from_slice::<In>(&entry.body)
             .map(|stored| stored.entry)

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use qc_model::{Actor, EventId, RunId, TxnId};
-use qc_store::{DeadState, Op, RunFacts, RunHead, StoredEvent, StoreError, Txn, TxnOutcome};
+use qc_store::{DeadState, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, time::timeout};
 
@@ -13,8 +13,8 @@ use crate::{
     accept::{Prepared, begin, bucket_of},
     command::{Command, Request},
     entry::{self, Journaled},
-    recover::{RecoverError, end_of, fold},
     record,
+    recover::{RecoverError, end_of, fold},
     start::workflow_start,
 };
 
@@ -56,7 +56,10 @@ impl Engine {
         }
         let end = if head.state.status.is_terminal() {
             let deployment = self.release_of(&head).await?;
-            fold(&deployment, &stored)?.machine.outcome().map(|outcome| end_of(outcome, &deployment))
+            fold(&deployment, &stored)?
+                .machine
+                .outcome()
+                .map(|outcome| end_of(outcome, &deployment))
         } else {
             None
         };
@@ -69,7 +72,12 @@ impl Engine {
     }
 
     /// Decides a run's ambiguous call.
-    pub async fn resolve(&self, run: RunId, resolution: Resolution, actor: &Actor) -> Result<(), EngineError> {
+    pub async fn resolve(
+        &self,
+        run: RunId,
+        resolution: Resolution,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
         self.ask(run, Request::Resolve(resolution), actor).await
     }
 
@@ -84,7 +92,12 @@ impl Engine {
     }
 
     /// Says that a dead letter is not to be done.
-    pub async fn discard_dead(&self, run: RunId, reason: &str, actor: &Actor) -> Result<(), EngineError> {
+    pub async fn discard_dead(
+        &self,
+        run: RunId,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
         let head = self.head(run).await?;
         if head.state.status != qc_store::RunStatus::Faulted {
             return Err(EngineError::WrongState {
@@ -109,14 +122,20 @@ impl Engine {
         match self.shared.committer.commit(lease, txn).await? {
             TxnOutcome::Committed { .. } => Ok(()),
             TxnOutcome::Conflict { .. } | TxnOutcome::Fenced => {
-                Err(StoreError::Unavailable("the run changed meanwhile; try again".to_owned()).into())
+                Err(StoreError::Unavailable("the run changed meanwhile; try again".to_owned())
+                    .into())
             }
         }
     }
 
     /// Makes a linked run of the same event on the release that is deployed now. Effects already
     /// made are not made twice, unless `new_effects`.
-    pub async fn replay(&self, run: RunId, replay: Replay, actor: &Actor) -> Result<RunId, EngineError> {
+    pub async fn replay(
+        &self,
+        run: RunId,
+        replay: Replay,
+        actor: &Actor,
+    ) -> Result<RunId, EngineError> {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
@@ -130,7 +149,9 @@ impl Engine {
             return Err(wrong("a run is replayed when it is at its end; cancel it first"));
         }
         if replay.input.is_some() && !replay.new_effects {
-            return Err(wrong("an edited input needs new effects: the old keys stand for the old input"));
+            return Err(wrong(
+                "an edited input needs new effects: the old keys stand for the old input",
+            ));
         }
         let deployments = self.deployments();
         let deployment = deployments
@@ -156,7 +177,8 @@ impl Engine {
         let start = workflow_start(deployment, &facts, input, at, self.shared.entropy.next_u64());
         let first_row = record::operated(&facts, at, actor, "run.replay", &format!("of {run}"));
         let (run, draft) = begin(deployment, facts.clone(), start, None);
-        let event = StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
+        let event =
+            StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
         let prepared = Prepared { run, draft, key: None, event, first_row };
         match self.write(prepared).await? {
             Accepted::New { run } | Accepted::Repeat { run } => Ok(run),

@@ -38,7 +38,13 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn row(facts: &RunFacts, at: Timestamp, kind: LedgerKind, subject: String, outcome: &str) -> LedgerRow {
+fn row(
+    facts: &RunFacts,
+    at: Timestamp,
+    kind: LedgerKind,
+    subject: String,
+    outcome: &str,
+) -> LedgerRow {
     LedgerRow {
         at,
         kind,
@@ -60,7 +66,12 @@ fn to_bytes(facts: &Value) -> Bytes {
 }
 
 /// An event was accepted.
-pub(crate) fn event_accepted(facts: &RunFacts, actor: &Actor, payload_hash: &str, size: usize) -> LedgerRow {
+pub(crate) fn event_accepted(
+    facts: &RunFacts,
+    actor: &Actor,
+    payload_hash: &str,
+    size: usize,
+) -> LedgerRow {
     LedgerRow {
         actor: actor_text(actor),
         facts: Bytes::from(format!("{{\"bytes\":{size},\"payload_hmac\":\"{payload_hash}\"}}")),
@@ -110,7 +121,13 @@ pub(crate) fn drift_seen(facts: &RunFacts, at: Timestamp, note: &DriftNote) -> L
     let details = serde_json::to_value(note).unwrap_or_else(|_| json!({}));
     LedgerRow {
         facts: to_bytes(&details),
-        ..row(facts, at, LedgerKind::Decision, format!("{}.{}", note.connector, note.operation), "drift")
+        ..row(
+            facts,
+            at,
+            LedgerKind::Decision,
+            format!("{}.{}", note.connector, note.operation),
+            "drift",
+        )
     }
 }
 
@@ -141,8 +158,12 @@ pub(crate) fn run_changed(
     failure: Option<&Failure>,
 ) -> LedgerRow {
     let details = match failure {
-        Some(f) => json!({"class": f.class, "title": f.title, "detail": f.detail, "owner": f.owner}),
-        None => json!({"millis": u64::try_from(at.since(facts.accepted_at).as_millis()).unwrap_or(u64::MAX)}),
+        Some(f) => {
+            json!({"class": f.class, "title": f.title, "detail": f.detail, "owner": f.owner})
+        }
+        None => {
+            json!({"millis": u64::try_from(at.since(facts.accepted_at).as_millis()).unwrap_or(u64::MAX)})
+        }
     };
     LedgerRow {
         code: failure.map(|f| f.code.to_string()),
@@ -156,12 +177,24 @@ pub(crate) fn event_emitted(facts: &RunFacts, at: Timestamp, event: &Value) -> L
     let details = json!({"id": event["id"], "source": event["source"], "type": event["type"]});
     LedgerRow {
         facts: to_bytes(&details),
-        ..row(facts, at, LedgerKind::Event, event["type"].as_str().unwrap_or_default().to_owned(), "emitted")
+        ..row(
+            facts,
+            at,
+            LedgerKind::Event,
+            event["type"].as_str().unwrap_or_default().to_owned(),
+            "emitted",
+        )
     }
 }
 
 /// A person did something to a run.
-pub(crate) fn operated(facts: &RunFacts, at: Timestamp, actor: &Actor, deed: &str, reason: &str) -> LedgerRow {
+pub(crate) fn operated(
+    facts: &RunFacts,
+    at: Timestamp,
+    actor: &Actor,
+    deed: &str,
+    reason: &str,
+) -> LedgerRow {
     LedgerRow {
         actor: actor_text(actor),
         facts: to_bytes(&json!({"reason": reason})),

@@ -22,11 +22,11 @@ use crate::{
 pub(crate) enum RecoverError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("{}: {0}", codes::JOURNAL)]
+    #[error("[{code}] {0}", code = codes::JOURNAL)]
     Journal(#[from] entry::EntryError),
-    #[error("{}: the run's journal does not begin with its start", codes::JOURNAL)]
+    #[error("[{code}] the run's journal does not begin with its start", code = codes::JOURNAL)]
     NoStart,
-    #[error("{}: the release {0} is not in the store", codes::NO_RELEASE)]
+    #[error("[{code}] the release {0} is not in the store", code = codes::NO_RELEASE)]
     NoRelease(String),
     #[error("there is no such run")]
     NoRun,
@@ -54,7 +54,11 @@ pub(crate) struct Folded {
 
 impl Engine {
     /// Takes a run up and drives it on. With a command, a run that is at its end may be taken up.
-    pub(crate) async fn take_up(&self, run: RunId, first: Option<Command>) -> Result<(), RecoverError> {
+    pub(crate) async fn take_up(
+        &self,
+        run: RunId,
+        first: Option<Command>,
+    ) -> Result<(), RecoverError> {
         let mailbox = self.shared.reserve(run).ok_or(RecoverError::NoRoom)?;
         let loaded = self.load(run, first.is_some()).await;
         match loaded {
@@ -75,7 +79,11 @@ impl Engine {
     }
 
     /// None: it is at its end, and nobody asks anything of it.
-    async fn load(&self, run: RunId, at_its_end_too: bool) -> Result<Option<ActiveRun>, RecoverError> {
+    async fn load(
+        &self,
+        run: RunId,
+        at_its_end_too: bool,
+    ) -> Result<Option<ActiveRun>, RecoverError> {
         let shared = &self.shared;
         let head = shared.store.run(run).await?.ok_or(RecoverError::NoRun)?;
         if head.state.status.is_terminal() && !at_its_end_too {
@@ -97,7 +105,7 @@ impl Engine {
         Ok(Some(active))
     }
 
-    async fn release_of(&self, head: &RunHead) -> Result<Arc<Deployment>, RecoverError> {
+    pub(crate) async fn release_of(&self, head: &RunHead) -> Result<Arc<Deployment>, RecoverError> {
         let facts = &head.facts;
         let current = self.deployments();
         let current = current.lookup(facts.environment.as_str(), facts.integration.as_str());
@@ -112,7 +120,10 @@ impl Engine {
 }
 
 /// Folds a journal: the machine's state, and what is known of the calls that are not settled.
-pub(crate) fn fold(deployment: &Deployment, journal: &[qc_store::Entry]) -> Result<Folded, RecoverError> {
+pub(crate) fn fold(
+    deployment: &Deployment,
+    journal: &[qc_store::Entry],
+) -> Result<Folded, RecoverError> {
     let mut entries = journal.iter().enumerate();
     let Some((index, first)) = entries.next() else { return Err(RecoverError::NoStart) };
     let Journaled::Start { start, traceparent } = entry::decode(index, first)? else {
@@ -126,8 +137,11 @@ pub(crate) fn fold(deployment: &Deployment, journal: &[qc_store::Entry]) -> Resu
             Journaled::Start { .. } => return Err(RecoverError::NoStart),
             Journaled::Intent { call, .. } => {
                 parked.remove(&call);
-                let known =
-                    log.entry(call).or_insert(CallLog { first_sent_at: stored.at, unanswered: 0, parked: 0 });
+                let known = log.entry(call).or_insert(CallLog {
+                    first_sent_at: stored.at,
+                    unanswered: 0,
+                    parked: 0,
+                });
                 known.unanswered += 1;
             }
             Journaled::Input { input } => {

@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use qc_connect::{call::Connectors, webhook::{Challenge, SignatureScheme}};
+use qc_connect::{
+    call::Connectors,
+    webhook::{Challenge, SignatureScheme},
+};
 use qc_contract::Schema;
 use qc_expression::Expression;
 use qc_model::{EnvironmentName, Name, TenantName};

@@ -17,11 +17,8 @@ use qc_workflow::{
 use serde_json::Value;
 
 use crate::{
-    Deployment, EngineError, Resolution, RunEnd, codes,
-    command::Request,
-    draft::Draft,
-    entry::Journaled,
-    record,
+    Deployment, EngineError, Resolution, RunEnd, codes, command::Request, draft::Draft,
+    entry::Journaled, record,
 };
 
 /// What stays the same while a run is in memory.
@@ -33,7 +30,11 @@ pub(crate) struct RunContext {
 }
 
 impl RunContext {
-    pub(crate) fn new(facts: Arc<RunFacts>, deployment: Arc<Deployment>, traceparent: Option<String>) -> Arc<Self> {
+    pub(crate) fn new(
+        facts: Arc<RunFacts>,
+        deployment: Arc<Deployment>,
+        traceparent: Option<String>,
+    ) -> Arc<Self> {
         let scope = EnvironmentScope {
             name: facts.environment.clone(),
             tenant: facts.tenant.clone(),
@@ -78,8 +79,19 @@ pub(crate) struct Ready {
     pub(crate) request: CallRequest,
     /// When it may have been sent for the first time.
     pub(crate) first_sent_at: Timestamp,
-    /// Whether an earlier sending may have taken effect without our knowing.
-    pub(crate) in_doubt: bool,
+    /// Why it is performed.
+    pub(crate) purpose: Purpose,
+}
+
+/// Why a call is performed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be sent; nothing of it is in doubt.
+    Send,
+    /// An earlier sending may have taken effect: settle that, then send it if need be.
+    SettleAndSend,
+    /// The run no longer waits for its effect: settle the earlier sending, and send nothing.
+    Settle,
 }
 
 /// A call that waits for a person or for something to be mended.
@@ -108,7 +120,11 @@ const PROBE_FIRST: Duration = Duration::from_secs(15);
 const PROBE_LAST: Duration = Duration::from_mins(15);
 
 impl ActiveRun {
-    pub(crate) fn new(context: Arc<RunContext>, machine: Machine, log: HashMap<CallId, CallLog>) -> Self {
+    pub(crate) fn new(
+        context: Arc<RunContext>,
+        machine: Machine,
+        log: HashMap<CallId, CallLog>,
+    ) -> Self {
         Self {
             context,
             version: 0,
@@ -145,7 +161,7 @@ impl ActiveRun {
     pub(crate) fn absorb(&mut self, actions: Vec<Action>, draft: &mut Draft) {
         for action in actions {
             match action {
-                Action::Call(request) => self.intend(request, false, draft),
+                Action::Call(request) => self.intend(request, Purpose::Send, draft),
                 Action::Interrupt { call, .. } => self.interrupt(call, draft),
                 Action::Emit { event, .. } => {
                     draft.ledger(record::event_emitted(self.facts(), draft.at, &event));
@@ -157,36 +173,45 @@ impl ActiveRun {
     }
 
     /// Journals that a call is about to be sent, and has it performed once that is on disk.
-    fn intend(&mut self, request: CallRequest, in_doubt: bool, draft: &mut Draft) {
-        let log = self
-            .log
-            .entry(request.id.clone())
-            .or_insert(CallLog { first_sent_at: draft.at, unanswered: 0, parked: 0 });
+    fn intend(&mut self, request: CallRequest, purpose: Purpose, draft: &mut Draft) {
+        let log = self.log.entry(request.id.clone()).or_insert(CallLog {
+            first_sent_at: draft.at,
+            unanswered: 0,
+            parked: 0,
+        });
         log.unanswered += 1;
         let first_sent_at = log.first_sent_at;
         draft.journal(Journaled::Intent { call: request.id.clone(), attempt: request.attempt });
-        draft.ready.push(Ready { request, first_sent_at, in_doubt });
+        draft.ready.push(Ready { request, first_sent_at, purpose });
     }
 
     /// The machine gave a call up. One in flight is cut and settled; a parked one fails at once.
     fn interrupt(&mut self, call: CallId, draft: &mut Draft) {
         if let Some(parked) = self.parked.remove(&call) {
-            let told = Told::CallFailed { call, attempt: parked.request.attempt, failure: parked.failure };
+            let told =
+                Told::CallFailed { call, attempt: parked.request.attempt, failure: parked.failure };
             self.tell(told, 0, draft);
             return;
         }
         // A call that was only about to be sent is not sent: certainly not applied.
         if let Some(at) = draft.ready.iter().position(|ready| ready.request.id == call) {
             let ready = draft.ready.remove(at);
-            let told = Told::CallFailed {
-                call,
-                attempt: ready.request.attempt,
-                failure: Failure::new(Class::Cancelled, codes::CUT_OFF, "the call was cut off", "it was not sent"),
-            };
-            self.tell(told, 0, draft);
+            self.never_sent(ready.request, draft);
             return;
         }
         self.cuts.push(call);
+    }
+
+    /// A call that nobody waits for any more and that certainly was not sent.
+    fn never_sent(&mut self, request: CallRequest, draft: &mut Draft) {
+        let failure = Failure::new(
+            Class::Cancelled,
+            codes::CUT_OFF,
+            "the call was cut off",
+            "it was not sent",
+        );
+        let told = Told::CallFailed { call: request.id, attempt: request.attempt, failure };
+        self.tell(told, 0, draft);
     }
 
     fn note(&self, note: TaskNote, draft: &mut Draft) {
@@ -214,8 +239,14 @@ impl ActiveRun {
                 RunEnd::Cancelled { reason }
             }
             Outcome::Faulted { mut failure, error } => {
-                failure.owner = failure.owner.or_else(|| self.context.deployment.release.owner.clone());
-                draft.ledger(record::run_changed(self.facts(), draft.at, "faulted", Some(&failure)));
+                failure.owner =
+                    failure.owner.or_else(|| self.context.deployment.release.owner.clone());
+                draft.ledger(record::run_changed(
+                    self.facts(),
+                    draft.at,
+                    "faulted",
+                    Some(&failure),
+                ));
                 draft.dead = Some(dead_letter(self.facts(), draft.at, &failure, &error));
                 RunEnd::Faulted { failure, error }
             }
@@ -225,19 +256,27 @@ impl ActiveRun {
     }
 
     /// A performed call came out.
-    pub(crate) fn settle(&mut self, call: &CallId, settled: Settled, entropy: u64, draft: &mut Draft) {
+    pub(crate) fn settle(
+        &mut self,
+        call: &CallId,
+        settled: Settled,
+        entropy: u64,
+        draft: &mut Draft,
+    ) {
         let Some(request) = self.in_flight.remove(call) else { return };
         match settled {
             Settled::Answered(output) => {
                 self.log.remove(call);
-                let told = Told::CallSucceeded { call: call.clone(), attempt: request.attempt, output };
+                let told =
+                    Told::CallSucceeded { call: call.clone(), attempt: request.attempt, output };
                 self.tell(told, entropy, draft);
             }
             Settled::Failed(failure) => {
                 if let Some(log) = self.log.get_mut(call) {
                     log.unanswered = 0;
                 }
-                let told = Told::CallFailed { call: call.clone(), attempt: request.attempt, failure };
+                let told =
+                    Told::CallFailed { call: call.clone(), attempt: request.attempt, failure };
                 self.tell(told, entropy, draft);
             }
             Settled::Park(failure) => self.park(request, failure, draft),
@@ -254,7 +293,8 @@ impl ActiveRun {
             log.parked - 1
         });
         let probe_at = (failure.class == Class::Auth).then(|| {
-            let pause = PROBE_FIRST.saturating_mul(2u32.saturating_pow(times.min(8))).min(PROBE_LAST);
+            let pause =
+                PROBE_FIRST.saturating_mul(2u32.saturating_pow(times.min(8))).min(PROBE_LAST);
             draft.at + pause
         });
         draft.journal(Journaled::Parked { call: call.clone(), failure: failure.clone() });
@@ -265,8 +305,13 @@ impl ActiveRun {
 
     /// Tells the machine of timers that are due, and probes parked calls whose time has come.
     pub(crate) fn wake(&mut self, mut entropy: impl FnMut() -> u64, draft: &mut Draft) {
-        let due: Vec<_> =
-            self.machine().timers().into_iter().filter(|(_, at)| *at <= draft.at).map(|(id, _)| id).collect();
+        let due: Vec<_> = self
+            .machine()
+            .timers()
+            .into_iter()
+            .filter(|(_, at)| *at <= draft.at)
+            .map(|(id, _)| id)
+            .collect();
         for timer in due {
             if draft.end.is_some() {
                 return;
@@ -285,7 +330,7 @@ impl ActiveRun {
         self.parked = kept;
         let sent: BTreeMap<CallId, Parked> = sent;
         for parked in sent.into_values() {
-            self.intend(parked.request, false, draft);
+            self.intend(parked.request, Purpose::Send, draft);
         }
     }
 
@@ -305,7 +350,9 @@ impl ActiveRun {
             }
             Request::Retry => {
                 if !matches!(self.end, Some(RunEnd::Faulted { .. })) {
-                    return Err(self.wrong_state("only a run that ended in failure can be tried again"));
+                    return Err(
+                        self.wrong_state("only a run that ended in failure can be tried again")
+                    );
                 }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", ""));
                 draft.settle_dead = Some(DeadState::Retried);
@@ -315,7 +362,9 @@ impl ActiveRun {
             Request::Resume => {
                 self.must_be_open("it is at its end")?;
                 if self.parked.values().all(|parked| parked.failure.code == codes::AMBIGUOUS) {
-                    return Err(self.wrong_state("nothing in it waits to be mended; an ambiguous call is resolved"));
+                    return Err(self.wrong_state(
+                        "nothing in it waits to be mended; an ambiguous call is resolved",
+                    ));
                 }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resume", ""));
                 self.probe(|_| true, draft);
@@ -341,7 +390,13 @@ impl ActiveRun {
         let request = parked.request;
         match resolution {
             Resolution::Applied { output } => {
-                draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resolve", "applied"));
+                draft.ledger(record::operated(
+                    self.facts(),
+                    draft.at,
+                    actor,
+                    "run.resolve",
+                    "applied",
+                ));
                 self.log.remove(&call);
                 let output = CallOutput {
                     status: 200,
@@ -349,13 +404,27 @@ impl ActiveRun {
                     content: output.clone(),
                     request: RequestFacts::default(),
                 };
-                self.tell(Told::CallSucceeded { call, attempt: request.attempt, output }, entropy, draft);
+                self.tell(
+                    Told::CallSucceeded { call, attempt: request.attempt, output },
+                    entropy,
+                    draft,
+                );
             }
             Resolution::NotApplied => {
-                draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resolve", "not applied"));
+                draft.ledger(record::operated(
+                    self.facts(),
+                    draft.at,
+                    actor,
+                    "run.resolve",
+                    "not applied",
+                ));
                 draft.journal(Journaled::NotApplied { call: call.clone(), by: actor.clone() });
                 self.log.remove(&call);
-                self.intend(request, false, draft);
+                if self.machine().interrupted().contains(&call) {
+                    self.never_sent(request, draft);
+                } else {
+                    self.intend(request, Purpose::Send, draft);
+                }
             }
         }
         Ok(())
@@ -364,6 +433,7 @@ impl ActiveRun {
     /// Takes a run up again after its owner ended: what was parked stays parked, what may have
     /// been sent is in doubt, what was never sent is sent.
     pub(crate) fn recover(&mut self, mut parked: HashMap<CallId, Failure>, draft: &mut Draft) {
+        let interrupted = self.machine().interrupted();
         for request in self.machine().outstanding() {
             let unanswered = self.log.get(&request.id).map_or(0, |log| log.unanswered);
             if let Some(failure) = parked.remove(&request.id) {
@@ -374,11 +444,22 @@ impl ActiveRun {
                     Class::Internal,
                     codes::POISON,
                     "the run was in flight at too many ends of the process",
-                    format!("{unanswered} times; if this call is what ends the process, sending it again would too"),
+                    format!(
+                        "{unanswered} times; if this call is what ends the process, sending it again would too"
+                    ),
                 );
                 self.park(request, failure, draft);
             } else {
-                self.intend(request, unanswered > 0, draft);
+                let purpose = match (unanswered > 0, interrupted.contains(&request.id)) {
+                    (false, false) => Purpose::Send,
+                    (true, false) => Purpose::SettleAndSend,
+                    (true, true) => Purpose::Settle,
+                    (false, true) => {
+                        self.never_sent(request, draft);
+                        continue;
+                    }
+                };
+                self.intend(request, purpose, draft);
             }
         }
     }
@@ -398,7 +479,10 @@ impl ActiveRun {
         RunState { status, cause, wake_at, summary, updated_at: at }
     }
 
-    fn live_state(&self, draft: &Draft) -> (RunStatus, LiveCause, Option<Timestamp>, Option<String>) {
+    fn live_state(
+        &self,
+        draft: &Draft,
+    ) -> (RunStatus, LiveCause, Option<Timestamp>, Option<String>) {
         let wake_at = self.next_wake();
         if !draft.ready.is_empty() || !self.in_flight.is_empty() || !self.ready.is_empty() {
             return (RunStatus::Running, LiveCause::Activity, wake_at, None);
@@ -408,7 +492,9 @@ impl ActiveRun {
                 (RunStatus::Parked, LiveCause::Parked, wake_at, Some(in_a_line(&parked.failure)))
             }
             (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
-            (None, None) => (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string())),
+            (None, None) => {
+                (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
+            }
         }
     }
 
@@ -425,10 +511,6 @@ impl ActiveRun {
             && self.ready.is_empty()
             && self.in_flight.is_empty()
             && self.next_wake().is_none()
-    }
-
-    pub(crate) fn has_parked(&self) -> bool {
-        !self.parked.is_empty()
     }
 
     /// The draft is on disk: what it promised to do is to be done now.
@@ -471,7 +553,12 @@ fn dead_letter(facts: &RunFacts, at: Timestamp, failure: &Failure, error: &Value
         integration: facts.integration.clone(),
         at,
         state: DeadState::Open,
-        fingerprint: format!("{}|{place}|{}|{}", facts.integration, failure.class.as_str(), failure.code),
+        fingerprint: format!(
+            "{}|{place}|{}|{}",
+            facts.integration,
+            failure.class.as_str(),
+            failure.code
+        ),
         code: failure.code.to_string(),
         summary: format!("{}: {}", failure.title, failure.detail),
     }

@@ -14,7 +14,7 @@ use crate::{
     engine::Shared,
     happening::What,
     record,
-    run::{ActiveRun, Ready, RunContext, Settled},
+    run::{ActiveRun, Purpose, Ready, RunContext, Settled},
     start::{effect_key, traceparent},
 };
 
@@ -45,10 +45,22 @@ pub(crate) async fn settle(
     let effect = EffectContext {
         key: effect_key(facts.origin, &request.id),
         first_sent_at: Some(ready.first_sent_at),
-        traceparent: traceparent(context.traceparent.as_deref(), facts.id, &request.id, request.attempt),
+        traceparent: traceparent(
+            context.traceparent.as_deref(),
+            facts.id,
+            &request.id,
+            request.attempt,
+        ),
         secrets: context.deployment.release.secrets.clone(),
     };
-    let mut work = Work { shared: &shared, context: &context, ready: &ready, effect, records: vec![], drift: vec![] };
+    let mut work = Work {
+        shared: &shared,
+        context: &context,
+        ready: &ready,
+        effect,
+        records: vec![],
+        drift: vec![],
+    };
     let settled = work.settle(cut_off).await;
     let Work { records, drift, .. } = work;
     Performed {
@@ -72,10 +84,10 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn settle(&mut self, cut_off: oneshot::Receiver<()>) -> Settled {
-        if self.ready.in_doubt {
+        if self.ready.purpose != Purpose::Send {
             match self.doubt(in_doubt_failure()).await {
                 // Certainly not applied, or harmless to repeat: go on and send it.
-                Settled::Failed(_) => {}
+                Settled::Failed(_) if self.ready.purpose == Purpose::SettleAndSend => {}
                 decided => return decided,
             }
         }
@@ -137,7 +149,11 @@ impl Work<'_> {
     /// What a keyed call acts as once the other side has forgotten the key.
     fn forgotten(&self) -> Effect {
         let release = &self.context.deployment.release;
-        if release.connectors.can_verify(&self.ready.request.target) { Effect::Verify } else { Effect::Once }
+        if release.connectors.can_verify(&self.ready.request.target) {
+            Effect::Verify
+        } else {
+            Effect::Once
+        }
     }
 
     /// Asks the other side whether the effect took place, until it knows.
@@ -160,8 +176,12 @@ impl Work<'_> {
                     sleep(unknown.stated_pause().unwrap_or(pause).min(READ_BACK_LAST)).await;
                     pause = (pause * 2).min(READ_BACK_LAST);
                 }
-                Verified::Unknown(unknown) if unknown.class == Class::Auth => return Settled::Park(unknown),
-                Verified::Unknown(unknown) => return Settled::Park(ambiguous(&failure, &unknown.detail)),
+                Verified::Unknown(unknown) if unknown.class == Class::Auth => {
+                    return Settled::Park(unknown);
+                }
+                Verified::Unknown(unknown) => {
+                    return Settled::Park(ambiguous(&failure, &unknown.detail));
+                }
             }
         }
         Settled::Park(ambiguous(&failure, "the read-back did not answer"))
@@ -173,7 +193,13 @@ impl Performed {
     pub(crate) fn record(&self, shared: &Shared, run: &ActiveRun, draft: &mut Draft) {
         let facts = &run.context.facts;
         for (made, failure) in &self.records {
-            draft.ledger(record::call_made(facts, draft.at, made, &self.call.pointer, failure.as_ref()));
+            draft.ledger(record::call_made(
+                facts,
+                draft.at,
+                made,
+                &self.call.pointer,
+                failure.as_ref(),
+            ));
             shared.tell(facts.id, &facts.integration, || What::Attempt {
                 task: self.task.to_string(),
                 attempt: self.attempt,
@@ -227,4 +253,3 @@ fn ambiguous(failure: &Failure, why: &str) -> Failure {
         )
     }
 }
-

@@ -37,7 +37,11 @@ pub(crate) fn workflow_start(
 }
 
 /// Evaluates one of a trigger's expressions over the event in structured form.
-pub fn over_event(expression: &Expression, event: &Value, at: Timestamp) -> Result<Value, EvalError> {
+pub fn over_event(
+    expression: &Expression,
+    event: &Value,
+    at: Timestamp,
+) -> Result<Value, EvalError> {
     let scope = Scope { variables: &[], now_ms: at.as_millis(), limits: Limits::default() };
     expression.evaluate(event, &scope)
 }
@@ -49,7 +53,12 @@ pub(crate) fn effect_key(origin: RunId, call: &qc_workflow::CallId) -> String {
 
 /// A W3C `traceparent` for one attempt: the sender's trace when it named one, else the run's id as
 /// the trace's id, so that a run's trace can be found from its id. Source: W3C Trace Context 1.
-pub(crate) fn traceparent(incoming: Option<&str>, run: RunId, call: &qc_workflow::CallId, attempt: u32) -> String {
+pub(crate) fn traceparent(
+    incoming: Option<&str>,
+    run: RunId,
+    call: &qc_workflow::CallId,
+    attempt: u32,
+) -> String {
     let trace = incoming
         .and_then(|text| text.split('-').nth(1))
         .filter(|id| id.len() == 32)

@@ -60,7 +60,9 @@ impl Engine {
         while !shared.is_draining() {
             let held = shared.lease.load_full();
             let renewed = match held.as_ref() {
-                Some(lease) => shared.store.renew(lease, ttl).await.map(|alive| alive.then(|| lease.clone())),
+                Some(lease) => {
+                    shared.store.renew(lease, ttl).await.map(|alive| alive.then(|| lease.clone()))
+                }
                 None => shared.store.lease(0..BUCKETS, &shared.settings.node, ttl).await,
             };
             match renewed {
@@ -91,10 +93,15 @@ impl Engine {
             for run in shared.sleeping.take_due(now) {
                 match self.take_up(run, None).await {
                     Ok(()) | Err(RecoverError::NoRoom) => {}
-                    Err(error) => tracing::warn!(%run, "a sleeping run cannot be taken up now: {error}"),
+                    Err(error) => {
+                        tracing::warn!(%run, "a sleeping run cannot be taken up now: {error}")
+                    }
                 }
             }
-            let pause = shared.sleeping.next().map_or(WAKE_AGAIN, |at| at.since(shared.now()).min(WAKE_AGAIN));
+            let pause = shared
+                .sleeping
+                .next()
+                .map_or(WAKE_AGAIN, |at| at.since(shared.now()).min(WAKE_AGAIN));
             tokio::select! {
                 () = sleep(pause) => {}
                 () = changed => {}

@@ -1,0 +1,92 @@
+//! What an ambiguous outcome does, by effect class.
+
+use std::sync::Arc;
+
+use qc_engine::Resolution;
+use qc_model::Actor;
+use qc_store::RunStatus;
+use serde_json::{Value, json};
+
+use crate::world::{Answer, Outside, World, ok, output};
+
+fn task(operation: &str) -> String {
+    format!("- task:\n    call: desk.{operation}\n    with: {{ body: {{ ref: a }} }}\n")
+}
+
+fn broken_first(path: &'static str, found: Value) -> Arc<Outside> {
+    Outside::new(move |at, nth| match at {
+        "/find" => ok(found.clone()),
+        at if at == path && nth == 0 => Answer::AppliedThenBroken,
+        _ => ok(json!({"id": 7})),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn idempotent_is_sent_again() {
+    let outside = broken_first("/state", json!({}));
+    let world = World::new(&task("putState"), outside.clone());
+    let run = world.start(json!({})).await;
+    output(world.end(run).await);
+    assert_eq!(outside.requests("/state"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keyed_is_sent_again_under_the_same_key() {
+    let outside = broken_first("/tickets", json!({}));
+    let world = World::new(&task("createTicket"), outside.clone());
+    let run = world.start(json!({})).await;
+    output(world.end(run).await);
+    assert_eq!((outside.requests("/tickets"), outside.effects("/tickets")), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn verify_reads_back_and_does_not_send_what_is_there() {
+    let outside = broken_first("/messages", json!({"messages": [{"id": 1}]}));
+    let world = World::new(&task("postMessage"), outside.clone());
+    let run = world.start(json!({})).await;
+    output(world.end(run).await);
+    assert_eq!((outside.requests("/messages"), outside.requests("/find")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn verify_sends_again_what_is_not_there() {
+    let outside = broken_first("/messages", json!({"messages": []}));
+    let world = World::new(&task("postMessage"), outside.clone());
+    let run = world.start(json!({})).await;
+    output(world.end(run).await);
+    assert_eq!(outside.requests("/messages"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_waits_for_a_person_who_says_that_it_took_place() {
+    let outside = broken_first("/charges", json!({}));
+    let world = World::new(&task("charge"), outside.clone());
+    let run = world.start(json!({})).await;
+    world.until(run, RunStatus::Parked).await;
+    let resolution = Resolution::Applied { output: json!({"charge": 1}) };
+    world.engine.resolve(run, resolution, &Actor::platform("test")).await.unwrap();
+    assert_eq!(output(world.end(run).await), json!({"charge": 1}));
+    assert_eq!(outside.requests("/charges"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_is_sent_again_only_when_a_person_says_that_it_did_not() {
+    let outside = broken_first("/charges", json!({}));
+    let world = World::new(&task("charge"), outside.clone());
+    let run = world.start(json!({})).await;
+    world.until(run, RunStatus::Parked).await;
+    world.engine.resolve(run, Resolution::NotApplied, &Actor::platform("test")).await.unwrap();
+    output(world.end(run).await);
+    assert_eq!(outside.requests("/charges"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_sent_is_not_ambiguous() {
+    let outside = Outside::new(|_, nth| if nth == 0 { ok(json!({})) } else { Answer::Unreachable });
+    let tasks = format!("{}{}", task("charge"), task("charge").replace("- task", "- again"));
+    let world = World::new(&tasks, outside.clone());
+    let run = world.start(json!({})).await;
+    // Unreachable: tried again by the default policy until it is given up, never parked.
+    let end = world.end(run).await;
+    assert!(matches!(end, qc_engine::RunEnd::Faulted { .. }), "{end:#?}");
+}

@@ -1,0 +1,7 @@
+//! The engine as a whole, over the in-memory store, a scripted outside and virtual time.
+
+mod crash;
+mod effects;
+mod operations;
+mod story;
+mod world;

@@ -1,0 +1,406 @@
+//! A small world for one engine: virtual time, a store that can fail, an outside that answers as
+//! the test says and remembers every request.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use http::{HeaderMap, StatusCode};
+use qc_connect::{
+    call::{Connectors, Outbound},
+    connector::Connector,
+};
+use qc_document::{ParseLimits, Source};
+use qc_engine::{
+    Accepted, Deployment, Engine, EngineError, EngineParts, EngineSettings, Incoming, Release,
+    ReleaseSource, RunEnd, TenantRule, Trigger, TriggerAuth, TriggerKind,
+};
+use qc_model::{
+    Actor, Body, CallError, CallErrorKind, Caller, Clock, Entropy, EnvironmentName, Event,
+    EventData, Finding, Name, OutboundRequest, OutboundResponse, RunId, Timestamp,
+};
+use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
+use qc_vault::Secrets;
+use qc_workflow::{Bindings, CallPolicy};
+use serde_json::{Value, json};
+
+/// Virtual time: tokio's paused clock, which jumps when everybody waits.
+pub(crate) struct VirtualClock(tokio::time::Instant);
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_795_000_000_000) + self.0.elapsed()
+    }
+}
+
+pub(crate) struct Counting(AtomicU64);
+
+impl Entropy for Counting {
+    fn next_u64(&self) -> u64 {
+        // SplitMix64: every seed gives a full, even sequence.
+        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// How the outside answers one request.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// With this status and body.
+    Status(u16, Value),
+    /// Throttled: try again after so many seconds.
+    Throttle(u64),
+    /// It takes the request, and the connection breaks before the answer.
+    AppliedThenBroken,
+    /// The connection cannot be made.
+    Unreachable,
+    /// It answers after so long.
+    Slow(Duration, Value),
+}
+
+/// One request as the outside saw it.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) path: String,
+    pub(crate) key: Option<String>,
+    pub(crate) body: Value,
+    pub(crate) applied: bool,
+}
+
+/// The outside: answers by the test's rule, remembers every request, and honours keys.
+pub(crate) struct Outside {
+    rule: Box<dyn Fn(&str, usize) -> Answer + Send + Sync>,
+    pub(crate) seen: Mutex<Vec<Seen>>,
+}
+
+impl Outside {
+    pub(crate) fn new(rule: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { rule: Box::new(rule), seen: Mutex::default() })
+    }
+
+    /// How often a path took effect, a repeat under one key counted once.
+    pub(crate) fn effects(&self, path: &str) -> usize {
+        let seen = self.seen.lock().unwrap();
+        let keys: std::collections::BTreeSet<_> =
+            seen.iter().filter(|s| s.path == path && s.applied).map(|s| s.key.clone()).collect();
+        keys.len()
+    }
+
+    pub(crate) fn requests(&self, path: &str) -> usize {
+        self.seen.lock().unwrap().iter().filter(|s| s.path == path).count()
+    }
+}
+
+#[async_trait]
+impl Caller for Outside {
+    async fn call(&self, request: OutboundRequest) -> Result<OutboundResponse, CallError> {
+        let url = request.url.clone();
+        let path = url.split_once("test").map_or(url.as_str(), |(_, path)| path);
+        let path = path.split('?').next().unwrap_or_default().to_owned();
+        let key = request.headers.get("idempotency-key").map(|v| v.to_str().unwrap().to_owned());
+        let body = request.body.collect(1 << 20).await?;
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let nth = self.requests(&path);
+        let answer = (self.rule)(&path, nth);
+        let applied = matches!(
+            answer,
+            Answer::Status(200..=299, _) | Answer::AppliedThenBroken | Answer::Slow(..)
+        );
+        if !matches!(answer, Answer::Unreachable) {
+            self.seen.lock().unwrap().push(Seen { path, key, body, applied });
+        }
+        let broken = |kind, sent| CallError { kind, sent, message: "the test says so".to_owned() };
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        let (status, content) = match answer {
+            Answer::Status(status, content) => (status, content),
+            Answer::Throttle(seconds) => {
+                headers.insert("retry-after", seconds.to_string().parse().unwrap());
+                (429, json!({"error": "slow down"}))
+            }
+            Answer::AppliedThenBroken => return Err(broken(CallErrorKind::Reset, true)),
+            Answer::Unreachable => return Err(broken(CallErrorKind::Connect, false)),
+            Answer::Slow(pause, content) => {
+                tokio::time::sleep(pause).await;
+                (200, content)
+            }
+        };
+        Ok(OutboundResponse {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            body: Body::Bytes(content.to_string().into()),
+        })
+    }
+}
+
+const CONNECTOR: &str = "
+name: desk
+version: 1.0.0
+title: A desk
+owner: team-desk
+openapi: openapi.yaml
+base_urls:
+  production: http://desk.test
+auth: { none: {} }
+operations:
+  putState: { effect: { class: idempotent } }
+  createTicket:
+    effect: { class: keyed, key: { in: header, name: Idempotency-Key, window: 24h, then: once } }
+  postMessage:
+    effect:
+      class: verify
+      verify:
+        operation: findMessages
+        parameters: '{ ref: $arguments.body.ref }'
+        applied_when: '.messages | length > 0'
+        settle: 1s
+        not_found_means: not_applied
+  charge: { effect: { class: once } }
+";
+
+const OPENAPI: &str = "
+openapi: 3.1.0
+info: { title: Desk, version: 1.0.0 }
+paths:
+  /state:
+    put:
+      operationId: putState
+      requestBody: { required: true, content: { application/json: { schema: { type: object } } } }
+      responses: { '200': { description: ok } }
+  /tickets:
+    post:
+      operationId: createTicket
+      requestBody: { required: true, content: { application/json: { schema: { type: object } } } }
+      responses: { '200': { description: ok } }
+  /messages:
+    post:
+      operationId: postMessage
+      requestBody: { required: true, content: { application/json: { schema: { type: object } } } }
+      responses: { '200': { description: ok } }
+  /find:
+    get:
+      operationId: findMessages
+      parameters: [ { name: ref, in: query, schema: { type: string } } ]
+      responses: { '200': { description: ok } }
+  /charges:
+    post:
+      operationId: charge
+      requestBody: { required: true, content: { application/json: { schema: { type: object } } } }
+      responses: { '200': { description: ok } }
+";
+
+struct Bound<'a>(&'a Connectors);
+
+impl Bindings for Bound<'_> {
+    fn operation(&self, connector: &str, operation: &str) -> Option<CallPolicy> {
+        self.0.policy(connector, operation)
+    }
+    fn operation_names(&self, connector: &str) -> Vec<String> {
+        self.0.operation_names(connector)
+    }
+    fn http_default(&self, method: &str) -> CallPolicy {
+        Connectors::http_default(method)
+    }
+    fn task_override(&self, _: &str, _: &str) -> Option<CallPolicy> {
+        None
+    }
+    fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {
+        self.0.openapi_policy(document, operation)
+    }
+}
+
+/// A deployment of a workflow whose tasks stand under `do:`.
+pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
+    let files = BTreeMap::from([
+        ("connectors/desk/connector.yaml".to_owned(), CONNECTOR.to_owned()),
+        ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
+    ]);
+    let (connector, findings) = Connector::load(&files, "connectors/desk");
+    let connector = connector.unwrap_or_else(|| panic!("{findings:#?}"));
+    let connectors = Connectors::new([connector], []);
+    let text = format!(
+        "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
+    );
+    let document =
+        qc_document::parse_yaml(Source::new("workflow.yaml", &*text), &ParseLimits::default())
+            .unwrap();
+    let (workflow, findings) = qc_workflow::load(&document);
+    let workflow = workflow.unwrap_or_else(|| panic!("{findings:#?}"));
+    let (program, findings) = qc_workflow::compile(&workflow, &Bound(&connectors));
+    let program = program.unwrap_or_else(|| panic!("{findings:#?}"));
+    let trigger = Trigger {
+        name: Name::new("in").unwrap(),
+        kind: TriggerKind::Json { event_type: "test".to_owned() },
+        auth: TriggerAuth::Open,
+        tenant: TenantRule::Fixed(Name::new("default").unwrap()),
+        idempotency: None,
+        subject: None,
+        contract: None,
+        input: None,
+        body_limit: 1 << 20,
+    };
+    Deployment {
+        environment: EnvironmentName::new("production").unwrap(),
+        vars: Arc::new(BTreeMap::new()),
+        release: Arc::new(Release {
+            hash: hash.to_owned(),
+            integration: Name::new("test").unwrap(),
+            version: "1.0.0".to_owned(),
+            program: Arc::new(program),
+            connectors: Arc::new(connectors),
+            triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
+            secrets: Arc::new(BTreeMap::new()),
+            owner: Some("team-a".to_owned()),
+            system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
+        }),
+    }
+}
+
+struct Fixed(Vec<Arc<Deployment>>);
+
+#[async_trait]
+impl ReleaseSource for Fixed {
+    async fn deployment(
+        &self,
+        _: &EnvironmentName,
+        hash: &str,
+    ) -> Result<Option<Arc<Deployment>>, StoreError> {
+        Ok(self.0.iter().find(|d| d.release.hash == hash).cloned())
+    }
+}
+
+/// One process: an engine over a store that may outlive it.
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) clock: Arc<VirtualClock>,
+    pub(crate) deployment: Arc<Deployment>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl World {
+    pub(crate) fn new(tasks: &str, outside: Arc<Outside>) -> Self {
+        let clock = Arc::new(VirtualClock(tokio::time::Instant::now()));
+        let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+        Self::over(store, clock, deployment("r1", tasks), outside, 1)
+    }
+
+    /// A process over a store that another one may have left.
+    pub(crate) fn over(
+        store: Arc<MemoryStore>,
+        clock: Arc<VirtualClock>,
+        deployment: Deployment,
+        outside: Arc<Outside>,
+        seed: u64,
+    ) -> Self {
+        let as_store: Arc<dyn Store> = store.clone();
+        let (committer, commits) = Committer::new(as_store.clone(), CommitLimits::default());
+        let deployment = Arc::new(deployment);
+        let engine = Engine::new(EngineParts {
+            committer,
+            store: as_store,
+            outbound: Outbound::new(outside, clock.clone(), Arc::new(Secrets::none())),
+            clock: clock.clone(),
+            entropy: Arc::new(Counting(AtomicU64::new(seed << 32))),
+            releases: Arc::new(Fixed(vec![deployment.clone()])),
+            settings: EngineSettings::default(),
+        });
+        engine.set_deployments(vec![(*deployment).clone()]);
+        let running = engine.clone();
+        let tasks = vec![tokio::spawn(commits), tokio::spawn(async move { running.run().await })];
+        Self { engine, store, clock, deployment, tasks }
+    }
+
+    pub(crate) async fn send(
+        &self,
+        key: Option<&str>,
+        data: Value,
+    ) -> Result<Accepted, EngineError> {
+        let event = Event {
+            id: "1".to_owned(),
+            source: "/test".to_owned(),
+            kind: "test".to_owned(),
+            subject: None,
+            time: None,
+            datacontenttype: None,
+            dataschema: None,
+            extensions: BTreeMap::new(),
+            data: EventData::Json(data.clone()),
+        };
+        let mut body_hash = [0; 32];
+        let text = data.to_string();
+        for (slot, byte) in body_hash.iter_mut().zip(text.bytes()) {
+            *slot = byte;
+        }
+        let incoming = Incoming {
+            trigger: Name::new("in").unwrap(),
+            tenant: Name::new("default").unwrap(),
+            event,
+            body_hash,
+            key: key.map(str::to_owned),
+            actor: Actor::platform("test"),
+            received_at: self.clock.now(),
+            traceparent: None,
+        };
+        self.engine.accept(&self.deployment, incoming).await
+    }
+
+    /// Sends an event that must be new, and gives its run.
+    pub(crate) async fn start(&self, data: Value) -> RunId {
+        match self.send(None, data).await.unwrap() {
+            Accepted::New { run } => run,
+            Accepted::Repeat { run } => panic!("{run} is a repeat"),
+        }
+    }
+
+    /// The run's end, however long that takes in virtual time.
+    pub(crate) async fn end(&self, run: RunId) -> RunEnd {
+        for _ in 0..10_000 {
+            if let Some(end) = self.engine.wait(run, Duration::from_secs(600)).await.unwrap() {
+                return end;
+            }
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        panic!("{run} does not end: {:#?}", self.engine.inspect(run).await.unwrap());
+    }
+
+    /// Waits until the run has this status.
+    pub(crate) async fn until(&self, run: RunId, status: qc_store::RunStatus) {
+        for _ in 0..10_000 {
+            if self.store.run(run).await.unwrap().unwrap().state.status == status {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{run} never is {status:?}: {:#?}", self.engine.inspect(run).await.unwrap());
+    }
+
+    /// Ends the process at once: nothing that it still had in memory survives.
+    pub(crate) fn kill(self) -> (Arc<MemoryStore>, Arc<VirtualClock>) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        (self.store, self.clock)
+    }
+}
+
+/// An answer with status 200.
+pub(crate) fn ok(content: Value) -> Answer {
+    Answer::Status(200, content)
+}
+
+/// The output of a run that must have completed.
+pub(crate) fn output(end: RunEnd) -> Value {
+    match end {
+        RunEnd::Completed { output } => output,
+        other => panic!("the run did not complete: {other:#?}"),
+    }
+}
