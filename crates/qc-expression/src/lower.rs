@@ -19,7 +19,7 @@ use crate::tree::{Ast, Node, Pattern, Piece, Step, StepDeed};
 /// The most nodes that an expression may have with all its functions written out.
 const MAX_NODES: usize = 10_000;
 /// How deeply the written-out tree may nest.
-const MAX_HEIGHT: u32 = 120;
+const MAX_HEIGHT: u32 = 72;
 
 /// The compiled tree and what it needs to run.
 #[derive(Debug)]
@@ -137,72 +137,93 @@ impl<'p> Lowering<'p> {
             Kind::Identity => Ast::Identity,
             Kind::Recurse => Ast::Recurse,
             Kind::Number(number) => Ast::Const(Value::Number(number.clone())),
-            Kind::Text { format, pieces } => {
-                let pieces = pieces.iter().map(|piece| {
-                    Ok(match piece {
-                        TextPiece::Literal(text) => Piece::Literal(text.clone()),
-                        TextPiece::Value(expr) => Piece::Value(self.node(expr, place)?),
-                    })
-                });
-                Ast::Text { format: *format, pieces: pieces.collect::<Lowered<_>>()? }
-            }
+            Kind::Text { format, pieces } => self.text(*format, pieces, place)?,
             Kind::Format(format) => Ast::Text {
                 format: Some(*format),
                 pieces: vec![Piece::Value(Node::new(Ast::Identity))],
             },
             Kind::Variable(name) => self.variable(name, expr, place)?,
             Kind::Array(inner) => Ast::Array(self.optional(inner.as_deref(), place)?),
-            Kind::Object(entries) => Ast::Object(
-                entries
-                    .iter()
-                    .map(|(key, value)| Ok((self.node(key, place)?, self.node(value, place)?)))
-                    .collect::<Lowered<_>>()?,
-            ),
+            Kind::Object(entries) => Ast::Object(self.pairs(entries, place)?),
             Kind::Negate(inner) => Ast::Negate(self.boxed(inner, place)?),
-            Kind::Math { first, rest } => {
-                let first = self.boxed(first, place)?;
-                let rest = rest.iter().map(|(op, expr)| Ok((*op, self.node(expr, place)?)));
-                Ast::Math { first, rest: rest.collect::<Lowered<_>>()? }
+            Kind::Math { first, rest } => self.math(first, rest, place)?,
+            Kind::Compare { op, left, right } => {
+                let (left, right) = (self.boxed(left, place)?, self.boxed(right, place)?);
+                Ast::Compare { op: *op, left, right }
             }
-            Kind::Compare { op, left, right } => Ast::Compare {
-                op: *op,
-                left: self.boxed(left, place)?,
-                right: self.boxed(right, place)?,
-            },
             Kind::And(parts) => Ast::And(self.all(parts, place)?),
             Kind::Or(parts) => Ast::Or(self.all(parts, place)?),
             Kind::Alternative(parts) => self.alternative(parts, place)?,
             Kind::Comma(parts) => Ast::Comma(self.all(parts, place)?),
             Kind::Pipe(parts) => Ast::Pipe(self.all(parts, place)?),
-            Kind::Assign { how, target, value } => {
-                let (target, value) = (self.boxed(target, place)?, self.boxed(value, place)?);
-                match how {
-                    Assignment::Set => Ast::Assign { target, value },
-                    Assignment::Update => Ast::Update { target, with: value },
-                    Assignment::Math(op) => Ast::Operate { target, op: Some(*op), value },
-                    Assignment::Alternative => Ast::Operate { target, op: None, value },
-                }
+            Kind::Assign { how, target, value } => self.assign(*how, target, value, place)?,
+            Kind::If { branches, otherwise } => {
+                let branches = self.pairs(branches, place)?;
+                Ast::If { branches, otherwise: self.optional(otherwise.as_deref(), place)? }
             }
-            Kind::If { branches, otherwise } => Ast::If {
-                branches: branches
-                    .iter()
-                    .map(|(test, then)| Ok((self.node(test, place)?, self.node(then, place)?)))
-                    .collect::<Lowered<_>>()?,
-                otherwise: self.optional(otherwise.as_deref(), place)?,
-            },
             Kind::Try { body, handler } => Ast::Try {
                 body: self.boxed(body, place)?,
                 handler: self.optional(handler.as_deref(), place)?,
             },
-            Kind::Path { head, steps } => Ast::Path {
-                head: self.boxed(head, place)?,
-                steps: steps
-                    .iter()
-                    .map(|step| self.step(step, place))
-                    .collect::<Lowered<_>>()?,
-            },
+            Kind::Path { head, steps } => self.path(head, steps, place)?,
             _ => return self.binder(expr, place),
         })
+    }
+
+    fn text(
+        &mut self,
+        format: Option<crate::tree::Format>,
+        pieces: &'p [TextPiece],
+        place: Place,
+    ) -> Lowered<Ast> {
+        let pieces = pieces.iter().map(|piece| {
+            Ok(match piece {
+                TextPiece::Literal(text) => Piece::Literal(text.clone()),
+                TextPiece::Value(expr) => Piece::Value(self.node(expr, place)?),
+            })
+        });
+        Ok(Ast::Text { format, pieces: pieces.collect::<Lowered<_>>()? })
+    }
+
+    fn pairs(&mut self, pairs: &'p [(Expr, Expr)], place: Place) -> Lowered<Vec<(Node, Node)>> {
+        let mut lowered = Vec::with_capacity(pairs.len());
+        for (left, right) in pairs {
+            lowered.push((self.node(left, place)?, self.node(right, place)?));
+        }
+        Ok(lowered)
+    }
+
+    fn math(
+        &mut self,
+        first: &'p Expr,
+        rest: &'p [(crate::tree::MathOp, Expr)],
+        place: Place,
+    ) -> Lowered<Ast> {
+        let first = self.boxed(first, place)?;
+        let rest = rest.iter().map(|(op, expr)| Ok((*op, self.node(expr, place)?)));
+        Ok(Ast::Math { first, rest: rest.collect::<Lowered<_>>()? })
+    }
+
+    fn assign(
+        &mut self,
+        how: Assignment,
+        target: &'p Expr,
+        value: &'p Expr,
+        place: Place,
+    ) -> Lowered<Ast> {
+        let (target, value) = (self.boxed(target, place)?, self.boxed(value, place)?);
+        Ok(match how {
+            Assignment::Set => Ast::Assign { target, value },
+            Assignment::Update => Ast::Update { target, with: value },
+            Assignment::Math(op) => Ast::Operate { target, op: Some(op), value },
+            Assignment::Alternative => Ast::Operate { target, op: None, value },
+        })
+    }
+
+    fn path(&mut self, head: &'p Expr, steps: &'p [PathStep], place: Place) -> Lowered<Ast> {
+        let head = self.boxed(head, place)?;
+        let steps = steps.iter().map(|step| self.step(step, place));
+        Ok(Ast::Path { head, steps: steps.collect::<Lowered<_>>()? })
     }
 
     /// The forms that bring names into sight, and those that look names up.
@@ -232,16 +253,7 @@ impl<'p> Lowering<'p> {
                 let inner = self.bind(Binding::Label(name, label), place);
                 Ast::Label(label, self.boxed(body, inner)?)
             }
-            Kind::Break(name) => {
-                let found = self.sight(place).find_map(|(_, binding)| match binding {
-                    Binding::Label(label, number) if label == name => Some(*number),
-                    _ => None,
-                });
-                Ast::Break(found.ok_or_else(|| {
-                    let message = format!("there is no `label ${name}` around this `break`");
-                    self.error(codes::UNKNOWN_VARIABLE, message, expr)
-                })?)
-            }
+            Kind::Break(name) => self.break_to(name, expr, place)?,
             Kind::Define { function, rest } => {
                 let inner = self.bind(Binding::Function(function), place);
                 self.check_definition(function, inner)?;
@@ -250,6 +262,20 @@ impl<'p> Lowering<'p> {
             Kind::Call { name, args } => return self.call(name, args, expr, place),
             _ => unreachable!("`ast` handles every other kind"),
         })
+    }
+
+    fn break_to(&self, name: &str, expr: &Expr, place: Place) -> Lowered<Ast> {
+        let found = self.sight(place).find_map(|(_, binding)| match binding {
+            Binding::Label(label, number) if *label == name => Some(*number),
+            _ => None,
+        });
+        match found {
+            Some(label) => Ok(Ast::Break(label)),
+            None => {
+                let message = format!("there is no `label ${name}` around this `break`");
+                Err(self.error(codes::UNKNOWN_VARIABLE, message, expr))
+            }
+        }
     }
 
     fn alternative(&mut self, parts: &'p [Expr], place: Place) -> Lowered<Ast> {

@@ -14,7 +14,7 @@ pub struct Limits {
     pub fuel: u64,
     /// Bytes of values alive at once, the result included.
     pub bytes: usize,
-    /// How deeply the evaluation may nest. Never more than 160 counts, whatever is given.
+    /// How deeply the evaluation may nest. Never more than 96 counts, whatever is given.
     pub depth: u32,
 }
 
@@ -25,7 +25,7 @@ impl Default for Limits {
 }
 
 /// The nesting that fits a 2 MiB thread stack in a debug build with room to spare.
-pub(crate) const MAX_DEPTH: u32 = 160;
+pub(crate) const MAX_DEPTH: u32 = 96;
 
 /// How deeply a value may nest that an expression builds or walks. JSON readers stop at 128.
 pub(crate) const VALUE_DEPTH: u32 = 120;

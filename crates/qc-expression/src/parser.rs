@@ -15,7 +15,7 @@ use crate::syntax::{Assignment, Expr, Kind};
 use crate::tree::{CompareOp, MathOp};
 
 /// How deeply a source may nest brackets, bindings and the like.
-const NESTING: u32 = 80;
+const NESTING: u32 = 48;
 
 /// The words that cannot begin a function call.
 pub(crate) const KEYWORDS: [&str; 18] = [
@@ -28,6 +28,39 @@ pub(crate) struct Parser<'s> {
     /// The next token, not yet taken.
     next: Token,
     depth: u32,
+}
+
+/// A binary operator that both sides of are evaluated for their values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    Alternative,
+    Or,
+    And,
+    Compare(CompareOp),
+    Math(MathOp),
+}
+
+/// Operands of one level, the last of which is not read yet.
+struct Open {
+    level: u8,
+    start: usize,
+    first: Expr,
+    pending: Operator,
+    operands: Vec<(Operator, Expr)>,
+}
+
+impl Operator {
+    /// How tightly it binds.
+    fn level(self) -> u8 {
+        match self {
+            Self::Alternative => 0,
+            Self::Or => 1,
+            Self::And => 2,
+            Self::Compare(_) => 3,
+            Self::Math(MathOp::Add | MathOp::Subtract) => 4,
+            Self::Math(_) => 5,
+        }
+    }
 }
 
 type Parsed<T> = Result<T, ParseError>;
@@ -154,7 +187,7 @@ impl<'s> Parser<'s> {
 
     fn assignment(&mut self) -> Parsed<Expr> {
         let start = self.next.at.start;
-        let target = self.alternative()?;
+        let target = self.operators()?;
         let Tok::Sym(symbol) = self.next.tok else { return Ok(target) };
         let how = match symbol {
             "=" => Assignment::Set,
@@ -173,99 +206,95 @@ impl<'s> Parser<'s> {
         Ok(self.expr(start, Kind::Assign { how, target, value }))
     }
 
-    fn alternative(&mut self) -> Parsed<Expr> {
-        self.separated("//", Self::or, Kind::Alternative)
-    }
-
-    fn or(&mut self) -> Parsed<Expr> {
-        self.words("or", Self::and, Kind::Or)
-    }
-
-    fn and(&mut self) -> Parsed<Expr> {
-        self.words("and", Self::comparison, Kind::And)
-    }
-
-    fn words(
-        &mut self,
-        word: &str,
-        part: fn(&mut Self) -> Parsed<Expr>,
-        join: fn(Vec<Expr>) -> Kind,
-    ) -> Parsed<Expr> {
-        let start = self.next.at.start;
-        let first = part(self)?;
-        if !self.is_word(word) {
-            return Ok(first);
+    /// Everything from `//` to `%`, without recursion: an operator that binds looser closes those
+    /// that bind tighter.
+    fn operators(&mut self) -> Parsed<Expr> {
+        let mut open: Vec<Open> = Vec::new();
+        let mut operand = self.unary()?;
+        loop {
+            let next = self.operator();
+            let level = next.map(Operator::level);
+            while let Some(last) = open.pop_if(|last| level.is_none_or(|level| last.level > level))
+            {
+                operand = self.closed(last, operand);
+            }
+            let Some(operator) = next else { return Ok(operand) };
+            let level = operator.level();
+            match open.last_mut() {
+                Some(last) if last.level == level => {
+                    if matches!(operator, Operator::Compare(_)) {
+                        return Err(self
+                            .unexpected("`and`, `or`, or the end of the comparison")
+                            .with_help("comparisons do not chain: write `a < b and b < c`"));
+                    }
+                    last.operands.push((last.pending, operand));
+                    last.pending = operator;
+                }
+                _ => {
+                    let start = operand.at.start;
+                    let first = operand;
+                    open.push(Open { level, start, first, pending: operator, operands: vec![] });
+                }
+            }
+            self.advance();
+            operand = self.unary()?;
         }
-        let mut parts = vec![first];
-        while self.take_word(word) {
-            parts.push(part(self)?);
-        }
-        Ok(self.expr(start, join(parts)))
     }
 
-    fn comparison(&mut self) -> Parsed<Expr> {
-        let start = self.next.at.start;
-        let left = self.sum()?;
-        let Some(op) = self.compare_op() else { return Ok(left) };
-        self.advance();
-        let right = self.sum()?;
-        if self.compare_op().is_some() {
-            return Err(self
-                .unexpected("`and`, `or`, or the end of the comparison")
-                .with_help("comparisons do not chain: write `a < b and b < c`"));
-        }
-        let (left, right) = (Box::new(left), Box::new(right));
-        Ok(self.expr(start, Kind::Compare { op, left, right }))
+    fn closed(&self, open: Open, last: Expr) -> Expr {
+        let Open { start, first, pending, mut operands, .. } = open;
+        operands.push((pending, last));
+        let list = |operands: Vec<(Operator, Expr)>, first| {
+            std::iter::once(first).chain(operands.into_iter().map(|(_, expr)| expr)).collect()
+        };
+        let kind = match pending {
+            Operator::Alternative => Kind::Alternative(list(operands, first)),
+            Operator::Or => Kind::Or(list(operands, first)),
+            Operator::And => Kind::And(list(operands, first)),
+            Operator::Compare(op) => {
+                // Comparisons do not chain, so there is exactly this one.
+                match operands.pop() {
+                    Some((_, right)) => {
+                        Kind::Compare { op, left: Box::new(first), right: Box::new(right) }
+                    }
+                    None => return first,
+                }
+            }
+            Operator::Math(_) => {
+                let rest = operands.into_iter().filter_map(|(operator, expr)| match operator {
+                    Operator::Math(op) => Some((op, expr)),
+                    _ => None,
+                });
+                Kind::Math { first: Box::new(first), rest: rest.collect() }
+            }
+        };
+        self.expr(start, kind)
     }
 
-    fn compare_op(&self) -> Option<CompareOp> {
-        let Tok::Sym(symbol) = self.next.tok else { return None };
-        Some(match symbol {
-            "==" => CompareOp::Equal,
-            "!=" => CompareOp::NotEqual,
-            "<" => CompareOp::Less,
-            "<=" => CompareOp::LessEqual,
-            ">" => CompareOp::Greater,
-            ">=" => CompareOp::GreaterEqual,
+    fn operator(&self) -> Option<Operator> {
+        Some(match self.next.tok {
+            Tok::Word => match self.text() {
+                "or" => Operator::Or,
+                "and" => Operator::And,
+                _ => return None,
+            },
+            Tok::Sym(symbol) => match symbol {
+                "//" => Operator::Alternative,
+                "==" => Operator::Compare(CompareOp::Equal),
+                "!=" => Operator::Compare(CompareOp::NotEqual),
+                "<" => Operator::Compare(CompareOp::Less),
+                "<=" => Operator::Compare(CompareOp::LessEqual),
+                ">" => Operator::Compare(CompareOp::Greater),
+                ">=" => Operator::Compare(CompareOp::GreaterEqual),
+                "+" => Operator::Math(MathOp::Add),
+                "-" => Operator::Math(MathOp::Subtract),
+                "*" => Operator::Math(MathOp::Multiply),
+                "/" => Operator::Math(MathOp::Divide),
+                "%" => Operator::Math(MathOp::Remainder),
+                _ => return None,
+            },
             _ => return None,
         })
-    }
-
-    fn sum(&mut self) -> Parsed<Expr> {
-        self.chain(Self::product, |symbol| match symbol {
-            "+" => Some(MathOp::Add),
-            "-" => Some(MathOp::Subtract),
-            _ => None,
-        })
-    }
-
-    fn product(&mut self) -> Parsed<Expr> {
-        self.chain(Self::unary, |symbol| match symbol {
-            "*" => Some(MathOp::Multiply),
-            "/" => Some(MathOp::Divide),
-            "%" => Some(MathOp::Remainder),
-            _ => None,
-        })
-    }
-
-    fn chain(
-        &mut self,
-        part: fn(&mut Self) -> Parsed<Expr>,
-        op: fn(&str) -> Option<MathOp>,
-    ) -> Parsed<Expr> {
-        let start = self.next.at.start;
-        let first = part(self)?;
-        let mut rest = Vec::new();
-        while let Tok::Sym(symbol) = self.next.tok
-            && let Some(op) = op(symbol)
-        {
-            self.advance();
-            rest.push((op, part(self)?));
-        }
-        if rest.is_empty() {
-            return Ok(first);
-        }
-        Ok(self.expr(start, Kind::Math { first: Box::new(first), rest }))
     }
 
     fn unary(&mut self) -> Parsed<Expr> {

@@ -104,8 +104,7 @@ fn literals_and_strings() {
         ("{a: 1 | . + 1}", "null", r#"{"a":2}"#),
         ("{if: 1, and: 2}", "null", r#"{"if":1,"and":2}"#),
         ("# note\n. # more", "1", "1"),
-        ("[1,2,]|length?", "null", ""),
-    ][..14]);
+    ]);
     check(&[
         (r#"@base64 "x\(.)""#, r#""hé""#, r#""xaMOp""#),
         ("@base64", r#""hello""#, r#""aGVsbG8=""#),
@@ -230,7 +229,7 @@ fn generators() {
         ("[range(0;1;0.5)]", "null", "[0,0.5]"),
         ("[range(0,1;2,3)]", "null", "[0,1,0,1,2,1,1,2]"),
         ("[limit(2; .[])], [limit(0; 1,2)], first(.[]), [first(empty)]", "[5,6,7]", "[5,6],[],5,[]"),
-        ("[limit(3; repeat(1))]", "null", "[1,1,1]"),
+        ("[limit(3; repeat(1))]", "null", "[null,1,1]"),
         ("[skip(1; .[])], nth(1; .[]), last(.[])", "[5,6,7]", "[6,7],6,7"),
         ("first, last, nth(1)", "[5,6,7]", "5,7,6"),
         ("[.[] | until(. > 100; . * 2)]", "[1,60]", "[128,120]"),
@@ -250,10 +249,7 @@ fn generators() {
         ("map_values(empty)", r#"{"a":1}"#, "{}"),
         ("map(.[])", r#"{"a":[1,2]}"#, "[1,2]"),
         ("walk(if type == \"number\" then . + 1 else . end)", r#"[1,{"a":2}]"#, r#"[2,{"a":3}]"#),
-        ("[walk(numbers)]", "[1]", "[]"),
-        ("add, add(.[] * 2), ([] | add)", "[1,2]", "3,6,null"),
-        ("add", r#"{"a":"x","b":"y"}"#, r#""xy""#),
-    ][..24]);
+    ]);
     check(&[
         ("add, add(.[] * 2), ([] | add)", "[1,2]", "3,6,null"),
         ("add", r#"{"a":"x","b":"y"}"#, r#""xy""#),
@@ -346,12 +342,7 @@ fn path_functions_and_assignment() {
         (".x.y.z |= 3", "null", r#"{"x":{"y":{"z":3}}}"#),
         ("reduce (\"a\",\"b\") as $k (.; .[$k] += 1)", "{}", r#"{"a":1,"b":1}"#),
         ("first |= 5, (last |= 6)", "[1,2]", "[5,2],[1,6]"),
-        ("recurse |= (numbers |= . + 1)", "[1]", "[2]"),
-        ("(.a?) = 1", "null", r#"{"a":1}"#),
-        ("del(..|select(. == 1))", r#"[1,[1,2]]"#, "[[2]]"),
-        ("delpaths([])", "[1]", "[1]"),
-        ("delpaths([[]])", "[1]", "null"),
-    ][..40]);
+    ]);
     check(&[
         ("(.a?) = 1", "null", r#"{"a":1}"#),
         ("del(..|select(. == 1))", r#"[1,[1,2]]"#, "[[2]]"),
@@ -400,7 +391,7 @@ fn text_functions() {
         ("-1 | sqrt", "null", "not a finite number"),
         ("0 | log", "null", "not a finite number"),
         ("1e15 | todate", "null", "not a time"),
-        ("strftime(\"%Q!\")", "1", "does not work"),
+        ("strftime(\"%!\")", "1", "does not work"),
     ]);
 }
 
@@ -416,19 +407,7 @@ fn regexes() {
         ("sub(\"a\"; \"x\"), gsub(\"a\"; \"x\"), gsub(\"(?<l>[ab])\"; \"<\\(.l)>\")", r#""aba""#, r#""xba","xbx","<a><b><a>""#),
         ("gsub(\"\"; \"-\")", r#""ab""#, r#""-a-b-""#),
         ("gsub(\"^\"; \">\")", r#""ab""#, r#"">ab""#),
-        ("[gsub(\"p\"; \"a\",\"b\")]", r#""p""#, r#"["a"]"#),
-        ("gsub(\"\\\\s+\"; \" \")", r#""a  b \t c""#, r#""a b c""#),
-        ("[match(\"\"; \"g\").offset]", r#""äb""#, "[0,1,2]"),
-        ("test(\"\\\\bfoo\\\\b\")", r#""a foo b""#, "true"),
-        ("test([\"A\",\"i\"])", r#""a""#, "true"),
-        (".re as $r | .s | test($r)", r#"{"re":"^x+$","s":"xxx"}"#, "true"),
-        ("[match(\"a|ab\").string], [match(\"a*?b\").string]", r#""aab""#, r#"["a"],["aab"]"#),
-        ("[match(\"(a+)(b*)\").captures[].string]", r#""xaabbb""#, r#"["aa","bbb"]"#),
-        ("sub(\"(?<a>.)(?<b>.)\"; .b + .a)", r#""xy!""#, r#""yx!""#),
-        ("ascii_downcase | gsub(\"[^a-z0-9]+\"; \"-\")", r#""Hello, World 42""#, r#""hello-world-42""#),
-        ("test(\"é\")", r#""café""#, "true"),
-        ("test(\".\"; \"s\"), test(\"a b\"; \"x\")", r#""ab""#, "true,true"),
-    ][..9]);
+    ]);
     check(&[
         ("[gsub(\"p\"; \"a\",\"b\")]", r#""p""#, r#"["a","b"]"#),
         ("gsub(\"\\\\s+\"; \" \")", r#""a  b \t c""#, r#""a b c""#),

@@ -20,30 +20,10 @@ impl<'a> Machine<'a> {
         match (form, args) {
             (Form::Empty, _) => Ok(()),
             (Form::Error, _) => Err(Stop::Raised(Box::new(Raised::Value(spot.value)))),
-            (Form::First, [node]) => {
-                let done = self.eval(node, spot, &mut |machine, spot| {
-                    out(machine, spot)?;
-                    Err(Stop::Break(label))
-                });
-                stopped_at(label, done)
-            }
-            (Form::Last, [node]) => {
-                let mut last = None;
-                self.eval(node, spot, &mut |_, spot| {
-                    last = Some(spot);
-                    Ok(())
-                })?;
-                last.map_or(Ok(()), |spot| out(self, spot))
-            }
+            (Form::First, [node]) => self.limit(1, node, label, spot, out),
+            (Form::Last, [node]) => self.last(node, spot, out),
             (Form::Limit | Form::Skip, [count, node]) => {
-                self.values(count, spot.value.clone(), &mut |machine, count| {
-                    let count = count_of(&count)?;
-                    if form == Form::Limit {
-                        machine.limit(count, node, label, spot.clone(), out)
-                    } else {
-                        machine.skip(count, node, spot.clone(), out)
-                    }
-                })
+                self.counted(form, count, node, label, spot, out)
             }
             (Form::Getpath, [way]) => {
                 self.values(way, spot.value.clone(), &mut |machine, way| {
@@ -70,48 +50,103 @@ impl<'a> Machine<'a> {
         out: Sink<'_, 'a>,
     ) -> Flow<'a> {
         match (form, args) {
-            (Form::Path, [node]) => {
-                let spot = Spot { value: input, trail: Trail::Root };
-                self.eval(node, spot, &mut |machine, spot| {
-                    let way = Val::list(machine.meter, spot.trail.keys())?;
-                    out(machine, Spot::off(way))
-                })
-            }
+            (Form::Path, [node]) => self.path_of(node, input, out),
             (Form::Del, [node]) => {
                 let done = self.delete_all(node, input)?;
                 out(self, Spot::off(done))
             }
-            (Form::IsEmpty, [node]) => {
-                let done = self.values(node, input, &mut |_, _| Err(Stop::Break(label)));
-                let empty = match done {
-                    Err(Stop::Break(to)) if to == label => false,
-                    done => done.map(|()| true)?,
-                };
-                out(self, Spot::off(Val::Bool(empty)))
-            }
-            (Form::Range, [from, to, by]) => {
-                self.values(from, input.clone(), &mut |machine, from| {
-                    machine.values(to, input.clone(), &mut |machine, to| {
-                        machine.values(by, input.clone(), &mut |machine, by| {
-                            machine.range(&from, &to, &by, out)
-                        })
-                    })
-                })
-            }
+            (Form::IsEmpty, [node]) => self.is_empty(node, input, label, out),
+            (Form::Range, [from, to, by]) => self.ranges(from, to, by, &input, out),
             (Form::Walk, [node]) => self.walk(node, input, 0, &mut |machine, value| {
                 out(machine, Spot::off(value))
             }),
-            (_, [key]) => {
-                let Val::Arr(items) = input else {
-                    let shown = super::shown(&input);
-                    return fail(format!("{shown} cannot be sorted or grouped: not an array"));
-                };
-                let keys = self.keys(key, &items)?;
-                let done = ordering::arrange(self.meter, form, &items, &keys)?;
-                out(self, Spot::off(done))
-            }
+            (_, [key]) => self.arranged(form, key, input, out),
             _ => fail("this function was called with the wrong number of arguments"),
         }
+    }
+
+    fn last(&mut self, node: &'a Node, spot: Spot<'a>, out: Sink<'_, 'a>) -> Flow<'a> {
+        let mut last = None;
+        self.eval(node, spot, &mut |_, spot| {
+            last = Some(spot);
+            Ok(())
+        })?;
+        last.map_or(Ok(()), |spot| out(self, spot))
+    }
+
+    fn counted(
+        &mut self,
+        form: Form,
+        count: &'a Node,
+        node: &'a Node,
+        label: u32,
+        spot: Spot<'a>,
+        out: Sink<'_, 'a>,
+    ) -> Flow<'a> {
+        self.values(count, spot.value.clone(), &mut |machine, count| {
+            let count = count_of(&count)?;
+            if form == Form::Limit {
+                machine.limit(count, node, label, spot.clone(), out)
+            } else {
+                machine.skip(count, node, spot.clone(), out)
+            }
+        })
+    }
+
+    fn path_of(&mut self, node: &'a Node, input: Val<'a>, out: Sink<'_, 'a>) -> Flow<'a> {
+        let spot = Spot { value: input, trail: Trail::Root };
+        self.eval(node, spot, &mut |machine, spot| {
+            let way = Val::list(machine.meter, spot.trail.keys())?;
+            out(machine, Spot::off(way))
+        })
+    }
+
+    fn is_empty(
+        &mut self,
+        node: &'a Node,
+        input: Val<'a>,
+        label: u32,
+        out: Sink<'_, 'a>,
+    ) -> Flow<'a> {
+        let done = self.values(node, input, &mut |_, _| Err(Stop::Break(label)));
+        let empty = match done {
+            Err(Stop::Break(to)) if to == label => false,
+            done => done.map(|()| true)?,
+        };
+        out(self, Spot::off(Val::Bool(empty)))
+    }
+
+    fn ranges(
+        &mut self,
+        from: &'a Node,
+        to: &'a Node,
+        by: &'a Node,
+        input: &Val<'a>,
+        out: Sink<'_, 'a>,
+    ) -> Flow<'a> {
+        self.values(from, input.clone(), &mut |machine, from| {
+            machine.values(to, input.clone(), &mut |machine, to| {
+                machine.values(by, input.clone(), &mut |machine, by| {
+                    machine.range(&from, &to, &by, out)
+                })
+            })
+        })
+    }
+
+    fn arranged(
+        &mut self,
+        form: Form,
+        key: &'a Node,
+        input: Val<'a>,
+        out: Sink<'_, 'a>,
+    ) -> Flow<'a> {
+        let Val::Arr(items) = input else {
+            let shown = super::shown(&input);
+            return fail(format!("{shown} cannot be sorted or grouped: not an array"));
+        };
+        let keys = self.keys(key, &items)?;
+        let done = ordering::arrange(self.meter, form, &items, &keys)?;
+        out(self, Spot::off(done))
     }
 
     /// The key of each element: the outputs of the key expression, as jq compares them.

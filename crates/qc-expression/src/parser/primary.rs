@@ -13,11 +13,13 @@ use crate::tree::Format;
 impl Parser<'_> {
     /// A term, or `term as $x | body`, whose body takes all that follows.
     pub(super) fn postfix_or_binding(&mut self) -> Parsed<Expr> {
-        let start = self.next.at.start;
         let source = self.postfix()?;
-        if !self.take_word("as") {
-            return Ok(source);
-        }
+        if self.is_word("as") { self.binding(source) } else { Ok(source) }
+    }
+
+    fn binding(&mut self, source: Expr) -> Parsed<Expr> {
+        let start = source.at.start;
+        self.advance();
         let patterns = self.patterns()?;
         self.expect("|")?;
         let (source, body) = (Box::new(source), Box::new(self.pipe()?));
@@ -152,52 +154,67 @@ impl Parser<'_> {
         Ok(deed)
     }
 
+    /// Each branch is a function of its own, so that the frame of this one, which stands on the
+    /// stack once for every level of nesting, stays small.
     fn primary(&mut self) -> Parsed<Expr> {
+        match self.next.tok {
+            Tok::Number => self.number(),
+            Tok::Quote => self.quoted(None),
+            Tok::Format => self.formatted(),
+            Tok::Variable | Tok::Sym("..") => Ok(self.atom()),
+            Tok::Field | Tok::Sym(".") => Ok(self.dot()),
+            Tok::Sym("(") => self.parenthesised(),
+            Tok::Sym("[") => self.array(),
+            Tok::Sym("{") => self.object(),
+            Tok::Word => self.keyword_or_call(),
+            _ => Err(self.unexpected("an expression")),
+        }
+    }
+
+    fn number(&mut self) -> Parsed<Expr> {
         let start = self.next.at.start;
-        let kind = match self.next.tok {
-            Tok::Number => {
-                let Some(number) = number::parse(self.text()) else {
-                    let message = format!("{} is not a number that JSON can say", self.text());
-                    return Err(ParseError::new(codes::SYNTAX, message, self.next.at.clone()));
-                };
-                self.advance();
-                Kind::Number(number)
-            }
-            Tok::Quote => return self.quoted(None),
-            Tok::Format => {
-                let format = self.format()?;
-                if self.next.tok == Tok::Quote {
-                    return self.quoted(Some(format));
-                }
-                Kind::Format(format)
-            }
-            Tok::Variable => Kind::Variable(self.variable()),
-            Tok::Field | Tok::Sym(".") => return Ok(self.dot()),
-            Tok::Sym("..") => {
-                self.advance();
-                Kind::Recurse
-            }
-            Tok::Sym("(") => {
-                self.advance();
-                let inner = self.pipe()?;
-                self.expect(")")?;
-                return Ok(inner);
-            }
-            Tok::Sym("[") => {
-                self.advance();
-                if self.take("]") {
-                    Kind::Array(None)
-                } else {
-                    let inner = self.pipe()?;
-                    self.expect("]")?;
-                    Kind::Array(Some(Box::new(inner)))
-                }
-            }
-            Tok::Sym("{") => self.object()?,
-            Tok::Word => return self.keyword_or_call(),
-            _ => return Err(self.unexpected("an expression")),
+        let Some(number) = number::parse(self.text()) else {
+            let message = format!("{} is not a number that JSON can say", self.text());
+            return Err(ParseError::new(codes::SYNTAX, message, self.next.at.clone()));
         };
-        Ok(self.expr(start, kind))
+        self.advance();
+        Ok(self.expr(start, Kind::Number(number)))
+    }
+
+    fn formatted(&mut self) -> Parsed<Expr> {
+        let start = self.next.at.start;
+        let format = self.format()?;
+        if self.next.tok == Tok::Quote {
+            return self.quoted(Some(format));
+        }
+        Ok(self.expr(start, Kind::Format(format)))
+    }
+
+    fn atom(&mut self) -> Expr {
+        let start = self.next.at.start;
+        if self.take("..") {
+            return self.expr(start, Kind::Recurse);
+        }
+        let name = self.variable();
+        self.expr(start, Kind::Variable(name))
+    }
+
+    fn parenthesised(&mut self) -> Parsed<Expr> {
+        self.advance();
+        let inner = self.pipe()?;
+        self.expect(")")?;
+        Ok(inner)
+    }
+
+    fn array(&mut self) -> Parsed<Expr> {
+        let start = self.next.at.start;
+        self.advance();
+        if self.take("]") {
+            return Ok(self.expr(start, Kind::Array(None)));
+        }
+        let inner = Box::new(self.pipe()?);
+        self.expect("]")?;
+        Ok(self.expr(start, Kind::Array(Some(inner))))
     }
 
     /// The `.` before a path. A field keeps its token for the first step.
@@ -238,8 +255,9 @@ impl Parser<'_> {
         Ok(format)
     }
 
-    fn object(&mut self) -> Parsed<Kind> {
-        self.expect("{")?;
+    fn object(&mut self) -> Parsed<Expr> {
+        let start = self.next.at.start;
+        self.advance();
         let mut entries = Vec::new();
         while !self.is("}") {
             entries.push(self.object_entry()?);
@@ -248,7 +266,7 @@ impl Parser<'_> {
             }
         }
         self.expect("}")?;
-        Ok(Kind::Object(entries))
+        Ok(self.expr(start, Kind::Object(entries)))
     }
 
     fn object_entry(&mut self) -> Parsed<(Expr, Expr)> {
@@ -305,55 +323,64 @@ impl Parser<'_> {
     fn keyword_or_call(&mut self) -> Parsed<Expr> {
         let start = self.next.at.start;
         let kind = match self.text() {
-            "if" => self.condition()?,
-            "try" => {
-                self.advance();
-                let body = Box::new(self.nested(Self::try_part)?);
-                let handler = if self.take_word("catch") {
-                    Some(Box::new(self.nested(Self::try_part)?))
-                } else {
-                    None
-                };
-                Kind::Try { body, handler }
-            }
-            "reduce" => {
-                let (source, patterns, args) = self.fold(2..=2)?;
-                Kind::Reduce { source, patterns, args }
-            }
-            "foreach" => {
-                let (source, patterns, args) = self.fold(2..=3)?;
-                Kind::Foreach { source, patterns, args }
-            }
-            "label" => {
-                self.advance();
-                let name = self.named_variable()?;
-                self.expect("|")?;
-                Kind::Label { name, body: Box::new(self.pipe()?) }
-            }
+            "if" => self.condition(),
+            "try" => self.attempt(),
+            "reduce" => self.reduce(),
+            "foreach" => self.foreach(),
+            "label" => self.label(),
             "break" => {
                 self.advance();
-                Kind::Break(self.named_variable()?)
+                self.named_variable().map(Kind::Break)
             }
-            "def" => {
-                let function = Box::new(self.definition()?);
-                Kind::Define { function, rest: Box::new(self.pipe()?) }
-            }
+            "def" => self.define(),
             "import" | "include" | "module" => {
                 let message = format!("`{}` is not available in expressions", self.text());
-                return Err(ParseError::new(
-                    codes::REFUSED_FUNCTION,
-                    message,
-                    self.next.at.clone(),
-                ));
+                let at = self.next.at.clone();
+                return Err(ParseError::new(codes::REFUSED_FUNCTION, message, at));
             }
             word if KEYWORDS.contains(&word) => return Err(self.unexpected("an expression")),
-            word => {
-                let name = word.to_owned();
-                self.advance();
-                Kind::Call { name, args: self.arguments()? }
-            }
+            _ => self.function_call(),
         };
-        Ok(self.expr(start, kind))
+        Ok(self.expr(start, kind?))
+    }
+
+    fn function_call(&mut self) -> Parsed<Kind> {
+        let name = self.text().to_owned();
+        self.advance();
+        Ok(Kind::Call { name, args: self.arguments()? })
+    }
+
+    fn attempt(&mut self) -> Parsed<Kind> {
+        self.advance();
+        let body = Box::new(self.nested(Self::try_part)?);
+        let handler = if self.take_word("catch") {
+            Some(Box::new(self.nested(Self::try_part)?))
+        } else {
+            None
+        };
+        Ok(Kind::Try { body, handler })
+    }
+
+    fn reduce(&mut self) -> Parsed<Kind> {
+        let (source, patterns, args) = self.fold(2..=2)?;
+        Ok(Kind::Reduce { source, patterns, args })
+    }
+
+    fn foreach(&mut self) -> Parsed<Kind> {
+        let (source, patterns, args) = self.fold(2..=3)?;
+        Ok(Kind::Foreach { source, patterns, args })
+    }
+
+    fn label(&mut self) -> Parsed<Kind> {
+        self.advance();
+        let name = self.named_variable()?;
+        self.expect("|")?;
+        Ok(Kind::Label { name, body: Box::new(self.pipe()?) })
+    }
+
+    fn define(&mut self) -> Parsed<Kind> {
+        let function = Box::new(self.definition()?);
+        Ok(Kind::Define { function, rest: Box::new(self.pipe()?) })
     }
 
     fn try_part(&mut self) -> Parsed<Expr> {
