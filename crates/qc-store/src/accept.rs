@@ -53,7 +53,7 @@ pub struct StoredEvent {
 pub enum AcceptOutcome {
     /// It is on disk.
     Accepted,
-    /// The key is known: nothing was written.
+    /// The key is known, or the run itself (the same accept sent again): nothing was written.
     Duplicate {
         /// The run of the first event with this key.
         run: RunId,

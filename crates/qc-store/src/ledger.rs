@@ -101,6 +101,6 @@ pub struct LedgerFilter {
     pub run: Option<RunId>,
     /// Only this outcome.
     pub outcome: Option<String>,
-    /// At most so many rows (capped at 1,000 by the store).
+    /// At most so many rows; 0, and more than 1,000, mean 1,000.
     pub limit: usize,
 }

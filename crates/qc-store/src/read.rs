@@ -17,7 +17,7 @@ pub struct RunFilter {
     pub subject: Option<String>,
     /// Only runs accepted at or after this moment.
     pub since: Option<Timestamp>,
-    /// At most so many (capped at 1,000 by the store).
+    /// At most so many; 0, and more than 1,000, mean 1,000.
     pub limit: usize,
 }
 
@@ -32,6 +32,6 @@ pub struct DeadFilter {
     pub environment: Option<EnvironmentName>,
     /// Only this integration.
     pub integration: Option<Name>,
-    /// At most so many (capped at 1,000 by the store).
+    /// At most so many; 0, and more than 1,000, mean 1,000.
     pub limit: usize,
 }

@@ -9,6 +9,10 @@ use crate::{
 };
 
 /// The system of record. Time arrives in the arguments; only leases use the store's own clock.
+///
+/// No listing is longer than [`PAGE_MAX`](crate::PAGE_MAX), whatever limit it is given: a page
+/// shorter than the limit is not the last one unless the limit is within that. No write is beyond
+/// what [`Write::check`] takes; a batch with one that is, is refused whole.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// What this backend promises.

@@ -202,7 +202,7 @@ impl Writer {
         error
     }
 
-    /// Empties the log when it has grown beyond its bound: the checkpoint thread cannot while
+    /// Begins the log anew when it has grown beyond its bound: the checkpoint thread cannot while
     /// commits follow each other without a pause.
     fn bound_the_log(&mut self) {
         let pages = self.checkpointer.after_commit();
@@ -212,16 +212,78 @@ impl Writer {
         if pages < self.force_at {
             return;
         }
-        match checkpoint(&self.db, "TRUNCATE") {
+        match checkpoint(&self.db, "RESTART") {
             Ok(true) => self.checkpointer.wal_pages.store(0, Ordering::Relaxed),
             Ok(false) => {
                 // A long question holds it up: again after a further eighth.
                 self.force_at = pages.saturating_add((self.wal_pages_max / 8).max(1));
             }
             Err(error) => {
-                tracing::warn!(%error, "the write-ahead log could not be emptied");
+                tracing::warn!(%error, "the write-ahead log could not be begun anew");
                 self.force_at = pages.saturating_add((self.wal_pages_max / 8).max(1));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qc_store::conformance::Fixture;
+    use rusqlite::ffi;
+
+    use super::*;
+    use crate::sqlite::{SqliteOptions, open};
+
+    fn writer(directory: &std::path::Path) -> Writer {
+        let path = directory.join("qc.db");
+        let opened = open::open(&path, &SqliteOptions::default()).unwrap();
+        let checkpointer = Checkpointer::start(open::open_checkpointer(&path).unwrap()).unwrap();
+        Writer::new(opened, checkpointer, 1 << 20).unwrap()
+    }
+
+    fn accept(n: u128) -> Vec<Write> {
+        vec![Write::Accept(Box::new(Fixture::accept(n)))]
+    }
+
+    /// Writes a row, then fails as SQLite would.
+    fn fail(writer: &mut Writer, code: i32) -> StoreError {
+        let failed: Result<(), _> = writer.in_transaction(|writer| {
+            writer.words.number(&writer.db, "of a failed write")?;
+            Err(Trouble::Sql(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)))
+        });
+        failed.unwrap_err()
+    }
+
+    #[test]
+    fn nothing_is_written_after_a_failed_sync() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(directory.path());
+        assert!(writer.write(&accept(1)).is_ok());
+        assert!(matches!(fail(&mut writer, ffi::SQLITE_IOERR_FSYNC), StoreError::Unknown(_)));
+        assert!(matches!(writer.write(&accept(2)), Err(StoreError::Unavailable(_))));
+        let refused = writer.lease(0..1, "a", Duration::from_secs(1));
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+    }
+
+    #[test]
+    fn what_failed_for_want_of_room_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(directory.path());
+        assert!(matches!(fail(&mut writer, ffi::SQLITE_FULL), StoreError::Full(_)));
+        assert!(matches!(fail(&mut writer, ffi::SQLITE_IOERR_WRITE), StoreError::Full(_)));
+        assert!(writer.write(&accept(1)).is_ok());
+        let words: i64 = writer
+            .db
+            .query_row("SELECT count(*) FROM word WHERE text LIKE 'of a failed%'", [], |r| r.get(0))
+            .unwrap();
+        assert_eq!(words, 0);
+    }
+
+    #[test]
+    fn damage_stops_the_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(directory.path());
+        assert!(matches!(fail(&mut writer, ffi::SQLITE_CORRUPT), StoreError::Corrupt(_)));
+        assert!(matches!(writer.write(&accept(1)), Err(StoreError::Corrupt(_))));
     }
 }
