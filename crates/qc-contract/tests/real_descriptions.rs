@@ -145,3 +145,80 @@ fn payloads_of_github_webhooks_parse_alike() {
         assert_eq!(ours, theirs, "{}", file.path().display());
     }
 }
+
+/// A thousand descriptions from other tools' test suites, many of them broken on purpose: none may panic or hang, and
+/// what loads without errors must compile, sample, prune and load again.
+#[test]
+fn descriptions_of_other_suites_never_break_us() {
+    let root = std::env::var_os("QC_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
+    let file = root.join("data/contract-cases/openapi_pairs_unified.jsonl");
+    let Ok(lines) = std::fs::read_to_string(&file) else {
+        println!("skipped: {} is not there (set QC_SHARED)", file.display());
+        return;
+    };
+    // Contradictory schemas: a list of strings that contains an integer; words all
+    // shorter than the least length; two equal alternatives of which only one may fit.
+    let unsatisfiable = [
+        "oasdiff/TestBreaking_RequestMinLengthSmaller/1",
+        "oasdiff/TestRequestBodyContainsAdded/1",
+        "oasdiff/TestRequestPropertyOneOfAdded/1",
+        "oasdiff/TestResponsePropertyOneOfAdded_WithSources/1",
+    ];
+    let (mut clean, mut unclean) = (0, 0);
+    let mut wrong: Vec<String> = Vec::new();
+    for line in lines.lines() {
+        let case: Value = serde_json::from_str(line).expect("is JSON");
+        if unsatisfiable.iter().any(|id| case["id"] == **id) {
+            continue;
+        }
+        for side in ["base", "revision"] {
+            let text = case[side].to_string();
+            let files = BTreeMap::from([("openapi.json".to_owned(), text)]);
+            let (api, findings) = OpenApi::load(&files, "openapi.json");
+            let Some(api) = api.filter(|_| errors(&findings).is_empty()) else {
+                unclean += 1;
+                continue;
+            };
+            clean += 1;
+            let name = format!("{} {side}", case["id"]);
+            judge(&api, &name, &mut wrong);
+        }
+    }
+    println!("{clean} clean, {unclean} with errors, {} wrong", wrong.len());
+    assert!(clean > 1000, "{clean}");
+    assert!(wrong.is_empty(), "{} wrong: {:#?}", wrong.len(), &wrong[..wrong.len().min(20)]);
+}
+
+fn judge(api: &OpenApi, name: &str, wrong: &mut Vec<String>) {
+    let ids: Vec<&str> = api.operations().iter().map(|operation| &*operation.id).collect();
+    for finding in api.prove(&ids) {
+        if finding.severity == Severity::Error {
+            wrong.push(format!("{name}: {finding}"));
+        }
+    }
+    let pruned = api.keep_only(&ids);
+    match OpenApi::from_text("pruned.json", &pruned.to_string()) {
+        Ok(again) if again.operations().len() == ids.len() => {}
+        Ok(again) => {
+            wrong.push(format!("{name}: {} of {} operations", again.operations().len(), ids.len()));
+        }
+        Err(findings) => wrong.push(format!("{name}: pruned: {}", findings[0])),
+    }
+    for operation in api.operations() {
+        if let Err(found) = api.build(operation, &api.sample_arguments(operation, 1)) {
+            wrong.push(format!("{name} {}: {}", operation.id, found[0]));
+        }
+        for status in (200..210).chain([400]) {
+            let Some(body) = api.sample_response(operation, status, 1) else { continue };
+            let found = api.check_response(operation, status, &[], Some(&body));
+            if let Some(found) =
+                found.iter().find(|m| m.keyword != "header" && m.keyword != "content")
+            {
+                wrong.push(format!("{name} {} {status}: {found} for {body}", operation.id));
+            }
+        }
+    }
+}

@@ -158,7 +158,12 @@ pub(super) fn default_style(location: ParameterLocation) -> Style {
 fn request_body<'d>(reading: &mut Reading<'d, '_>, at: &At, node: &'d Node) -> Option<RequestBody> {
     let body = node.get("requestBody")?;
     let (at, node) = reading.follow(at.child("requestBody"), body)?;
-    let content = contents(reading, &at, node);
+    let mut content = contents(reading, &at, node);
+    if content.is_empty() {
+        // A body of which nothing is said.
+        let media_type = Arc::from("application/json");
+        content.push(Content { media_type, schema: None, examples: Vec::new() });
+    }
     Some(RequestBody { required: flag(node, "required"), content })
 }
 

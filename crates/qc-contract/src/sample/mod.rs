@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::schema::compile::{Dialect, compile_tolerant};
 
 /// How many ways are tried before the best effort is answered.
-const ATTEMPTS: u64 = 6;
+const ATTEMPTS: u64 = 16;
 
 /// An instance of a self-contained JSON Schema (as [`crate::OpenApi::schema`] and [`crate::Schema::value`] give it).
 /// Examples, defaults and enumerated values come first; the same seed gives the same value. Schemas that no search of
@@ -28,8 +28,9 @@ pub(crate) fn sample_where(schema: &Value, seed: u64, admits: &dyn Fn(&Value) ->
     for attempt in 0..ATTEMPTS {
         let effort = walk::Effort {
             // Examples in the wild may be wrong; optional properties may be what makes a value invalid.
-            trusts_examples: attempt < 2,
+            trusts_examples: attempt % 8 < 2,
             with_optional: attempt % 2 == 0,
+            contrasts: attempt % 8 >= 4,
         };
         let value = walk::instance(schema, seed.wrapping_add(attempt / 2), effort);
         if admits(&value) {

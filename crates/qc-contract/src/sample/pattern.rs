@@ -12,7 +12,7 @@ const STEP_LIMIT: u32 = 50_000;
 pub(super) fn matching(regex: &str, seed: u64, least: usize, most: usize) -> Option<String> {
     let hir = regex_syntax::parse(&translated(regex)).ok()?;
     // More repetitions where the text must be longer, as few as possible first.
-    for extra in [1, 0, 2, 8, 32, 128, 1024] {
+    for extra in [1, 0, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64, 128, 1024] {
         let mut making = Making { state: seed, extra, steps: 0, made: String::new() };
         making.piece(&hir);
         let mut made = making.made;

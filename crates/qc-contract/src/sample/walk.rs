@@ -18,6 +18,8 @@ const MERGE_LIMIT: u32 = 64;
 pub(super) struct Effort {
     pub(super) trusts_examples: bool,
     pub(super) with_optional: bool,
+    /// Add properties that the alternatives not chosen would refuse.
+    pub(super) contrasts: bool,
 }
 
 pub(super) fn instance(schema: &Value, seed: u64, effort: Effort) -> Value {
@@ -112,13 +114,34 @@ impl Walk<'_> {
             return Value::Null;
         }
         let chosen = self.pick(&real).clone();
-        let mut budget = MERGE_LIMIT;
-        let chosen = self.flattened(&chosen, &mut budget);
-        let merged = match chosen {
-            Value::Object(chosen) => merge(beside, chosen),
+        let flat = self.flat(&chosen);
+        let merged = match flat.clone() {
+            Value::Object(map) => merge(beside, map),
             _ => beside,
         };
-        self.value(&Value::Object(merged), depth + 1)
+        let mut value = self.value(&Value::Object(merged), depth + 1);
+        if self.effort.contrasts && keyword == "oneOf" {
+            for other in real.iter().filter(|other| **other != chosen) {
+                self.contrast(&mut value, &flat, other);
+            }
+        }
+        value
+    }
+
+    /// Open objects often fit several alternatives. A property that the chosen one does not know, of a kind that the
+    /// other one refuses, tells them apart.
+    fn contrast(&self, value: &mut Value, chosen: &Value, other: &Value) {
+        let other = self.flat(other);
+        let (Value::Object(made), Some(properties)) = (value, other["properties"].as_object())
+        else {
+            return;
+        };
+        let foreign = properties.iter().find(|(name, _)| chosen["properties"].get(*name).is_none());
+        if let Some((name, property)) = foreign {
+            let is_text = self.flat(property)["type"] == "string";
+            let wrong = if is_text { json!(0) } else { json!("other") };
+            made.entry(name.clone()).or_insert(wrong);
+        }
     }
 
     /// The schema with `$ref` and `allOf` worked in.
@@ -223,11 +246,11 @@ impl Walk<'_> {
         let count = least.max(wanted).min(most);
         let fixed =
             schema.get("prefixItems").and_then(Value::as_array).cloned().unwrap_or_default();
-        let rest = schema
-            .get("items")
-            .or(contains)
-            .cloned()
-            .unwrap_or_else(|| json!({ "type": "string" }));
+        let rest = match (schema.get("items"), contains) {
+            (Some(items), Some(contains)) => json!({ "allOf": [items, contains] }),
+            (Some(only), None) | (None, Some(only)) => only.clone(),
+            (None, None) => json!({ "type": "string" }),
+        };
         let count = if rest == Value::Bool(false) {
             fixed.len() as u64
         } else {
