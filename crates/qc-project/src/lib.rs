@@ -10,12 +10,17 @@
 //! (`qc-release`), running (`qc-engine`), and the command line. Everything works on files in memory;
 //! only [`ProjectFiles::read`] touches a disk, and nothing touches a network.
 
+pub mod acceptance;
+pub mod check;
 pub mod codes;
+pub mod compile;
 mod files;
 pub mod integration;
 pub mod organisation;
+mod project;
 pub mod render;
 mod shape;
 
 pub use files::ProjectFiles;
+pub use project::{IntegrationFolder, Loaded, PROJECT_FILE, Project};
 pub use shape::{ByteSize, Integer, Jq, Named, ProjectPath, Rate, Spanned, Version};

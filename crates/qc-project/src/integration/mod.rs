@@ -31,17 +31,18 @@ use qc_vault::SecretRef;
 
 use crate::shape::{Fields, Named, Record, Spanned, Version};
 
-/// An integration's file.
+/// An integration's file. A part that is missing or wrong is absent here, with a finding, so that the other parts can be
+/// checked all the same.
 #[derive(Debug, Clone)]
 pub struct Integration {
     /// Its name, which is its folder's.
-    pub name: Spanned<Name>,
+    pub name: Option<Spanned<Name>>,
     /// Its version, as its owner declares it.
-    pub version: Spanned<Version>,
+    pub version: Option<Spanned<Version>>,
     /// What it accomplishes, in business words.
-    pub purpose: Spanned<String>,
+    pub purpose: Option<Spanned<String>>,
     /// How success is measured.
-    pub outcome: Outcome,
+    pub outcome: Option<Outcome>,
     /// What happens, in business words, each bound to tasks of the workflow.
     pub steps: Vec<Step>,
     /// The systems that it touches.
@@ -65,7 +66,7 @@ pub struct Integration {
     /// Rules for the calls of single tasks.
     pub tasks: Named<String, TaskRules>,
     /// Who answers for what.
-    pub owners: Owners,
+    pub owners: Option<Owners>,
     /// How a new version goes live.
     pub rollout: Option<Rollout>,
     /// Who is told of changes.
@@ -107,14 +108,14 @@ impl Record for Integration {
         let review = f.optional("review", "How often all of this is looked at again.");
         let secrets = f.several("secrets", "What the workflow's `$secrets` refer to.");
         Some(Self {
-            name: name?,
-            version: version?,
-            purpose: purpose?,
-            outcome: outcome?,
-            steps: steps?,
-            systems: systems?,
+            name,
+            version,
+            purpose,
+            outcome,
+            steps: steps.unwrap_or_default(),
+            systems: systems.unwrap_or_default(),
             objects,
-            triggers: triggers?,
+            triggers: triggers.unwrap_or_default(),
             ordering,
             failure_modes,
             acceptance,
@@ -122,7 +123,7 @@ impl Record for Integration {
             limits,
             policies,
             tasks,
-            owners: owners?,
+            owners,
             rollout,
             communication,
             review,

@@ -17,8 +17,8 @@ pub enum TriggerAccess {
     Signature {
         /// How.
         scheme: SignatureRef,
-        /// With what.
-        secret: SecretRef,
+        /// With what; the connector's own secret when left out.
+        secret: Option<SecretRef>,
     },
     /// Anybody.
     Open,
@@ -72,7 +72,7 @@ impl TriggerAccess {
             "signature",
             "How senders sign: `{connector: name}` or a scheme described here.",
         );
-        let secret = f.optional("secret", "The signing secret.");
+        let secret = f.optional("secret", "The signing secret; the connector's own when left out.");
         let Spanned { value: word, span } = word?;
         let signs = word == Word::Signature;
         for (key, there) in [("signature", signature.is_some()), ("secret", secret.is_some())] {
@@ -97,17 +97,16 @@ impl TriggerAccess {
         let value = match word {
             Word::Token => Self::Token,
             Word::None => Self::Open,
-            Word::Signature => Self::Signature { scheme: signature?, secret: secret? },
+            Word::Signature => Self::Signature { scheme: signature?, secret },
         };
         Some(Spanned { value, span })
     }
 }
 
 impl Shape for SignatureRef {
-    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
-        let entries = reader.entries(node, what)?;
-        match entries {
-            [(key, connector)] if &*key.name == "connector" => {
+    fn read(node: &Node, _: &str, reader: &Reader<'_>) -> Option<Self> {
+        match node.as_mapping() {
+            Some([(key, connector)]) if &*key.name == "connector" => {
                 Some(Self::Connector(Spanned::read(connector, "`connector`", reader)?))
             }
             // The scheme itself is read by qc-connect, with its own findings.
@@ -116,7 +115,7 @@ impl Shape for SignatureRef {
     }
 
     fn schema(_: &mut Definitions) -> Value {
-        json!({ "type": "object", "minProperties": 1 })
+        json!({ "type": ["string", "object"], "minLength": 1, "minProperties": 1 })
     }
 }
 

@@ -19,7 +19,7 @@ use crate::shape::{Fields, Named, Record, Spanned};
 #[derive(Debug, Clone)]
 pub struct Organisation {
     /// Its name.
-    pub organisation: Spanned<String>,
+    pub organisation: Option<Spanned<String>>,
     /// The people who can own things.
     pub people: Named<Name, Person>,
     /// The teams that can own things.
@@ -50,11 +50,11 @@ impl Record for Organisation {
         let notice = f.optional("notice", "How long before a change it is announced.");
         let rotation = f.optional("rotation", "How often credentials are renewed.");
         Some(Self {
-            organisation: organisation?,
+            organisation,
             people,
             teams,
             vars,
-            environments: environments?,
+            environments: environments.unwrap_or_default(),
             versioning,
             notice,
             rotation,

@@ -1,0 +1,84 @@
+//! What happens.
+
+use std::time::Duration;
+
+use qc_model::Name;
+use serde_json::Value;
+
+use super::SystemFault;
+use crate::shape::{Fields, Integer, ProjectPath, Record, Spanned};
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// An event is sent.
+    Send(Box<Sending>),
+    /// Time passes.
+    Wait(Duration),
+    /// The platform ends without warning and starts again.
+    Restart,
+    /// Something more goes wrong.
+    Fault(Box<SystemFault>),
+    /// A system is well again.
+    Mend(Spanned<Name>),
+}
+
+/// An event that is sent.
+#[derive(Debug, Clone)]
+pub struct Sending {
+    /// To which trigger.
+    pub trigger: Spanned<Name>,
+    /// The event's data or body, from a file of the integration.
+    pub file: Option<ProjectPath>,
+    /// The event's data or body, written here.
+    pub data: Option<Spanned<Value>>,
+    /// The event's type, for `cloudevents`; the trigger's first type when left out.
+    pub event_type: Option<String>,
+    /// The event's id, for `cloudevents`; a new one for each sending when left out.
+    pub id: Option<String>,
+    /// How often it is sent.
+    pub times: Integer<1, 1000>,
+}
+
+impl Record for Step {
+    const NAME: &'static str = "step_of_when";
+    const DOC: &'static str = "One thing that happens: exactly one of these.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let send = f.optional::<Sending>("event", "An event is sent.");
+        let wait = f.optional("wait", "So much time passes.");
+        let restart = f.optional::<bool>("restart", "The platform ends without warning and starts again.");
+        let fault = f.optional::<SystemFault>("fault", "Something more goes wrong.");
+        let mend = f.optional("mend", "This system is well again: its faults end.");
+        let keys = ["event", "wait", "restart", "fault", "mend"];
+        if keys.iter().filter(|key| f.has(key)).count() != 1 {
+            let message = "a step of `when` is exactly one of `event`, `wait`, `restart`, `fault`, `mend`";
+            f.report(qc_document::codes::CONFLICTING_KEYS, f.span(), message, "write one list entry for each thing");
+            return None;
+        }
+        send.map(|send| Self::Send(Box::new(send)))
+            .or_else(|| wait.map(Self::Wait))
+            .or_else(|| restart.map(|_| Self::Restart))
+            .or_else(|| fault.map(|fault| Self::Fault(Box::new(fault))))
+            .or_else(|| mend.map(Self::Mend))
+    }
+}
+
+impl Record for Sending {
+    const NAME: &'static str = "sending";
+    const DOC: &'static str = "An event that is sent.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let trigger = f.required("trigger", "To which trigger.");
+        let file = f.optional("file", "The event's data, a JSON file of the integration's folder.");
+        let data = f.optional("data", "The event's data, written here.");
+        let event_type = f.optional("type", "The event's type; the trigger's first one when left out.");
+        let id = f.optional("id", "The event's id; a new one when left out.");
+        let times = f.optional("times", "How often it is sent, the same each time.");
+        if f.has("file") == f.has("data") {
+            let message = "an event needs either `file` or `data`";
+            f.report(qc_document::codes::MISSING_KEY, f.span(), message, "name a file such as `contracts/examples/valid/a.json`");
+        }
+        Some(Self { trigger: trigger?, file, data, event_type, id, times: times.unwrap_or(Integer(1)) })
+    }
+}

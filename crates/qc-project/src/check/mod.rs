@@ -1,0 +1,114 @@
+//! Every rule over the files of a project. One file for each group of rules.
+
+mod calls;
+mod data;
+mod enforcement;
+mod failure_modes;
+mod numbers;
+mod organisation;
+mod owners;
+mod scenarios;
+mod secrets;
+mod steps;
+mod systems;
+mod triggers;
+mod unread;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+use qc_document::Span;
+use qc_model::{Code, Finding, Severity};
+
+pub use enforcement::{NotYet, NOT_ENFORCED_YET};
+
+use crate::{
+    Project,
+    integration::Integration,
+    project::{IntegrationFolder, Loaded},
+};
+
+/// One integration under examination.
+pub(crate) struct Subject<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) folder: &'a IntegrationFolder,
+    pub(crate) file: &'a Loaded<Integration>,
+    pub(crate) out: &'a mut Vec<Finding>,
+}
+
+impl Subject<'_> {
+    fn error(&mut self, code: Code, span: Span, message: String, help: impl Into<String>) {
+        self.out.push(self.file.error(code, span, message).help(help));
+    }
+
+    fn warning(&mut self, code: Code, span: Span, message: String, help: impl Into<String>) {
+        self.out.push(self.file.warning(code, span, message).help(help));
+    }
+}
+
+impl<T> Loaded<T> {
+    pub(crate) fn error(&self, code: Code, span: Span, message: impl Into<String>) -> Finding {
+        Finding::error(code, message).at(self.place(span))
+    }
+
+    pub(crate) fn warning(&self, code: Code, span: Span, message: impl Into<String>) -> Finding {
+        Finding::warning(code, message).at(self.place(span))
+    }
+}
+
+/// "did you mean", or what there is.
+pub(crate) fn closest_or_list<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let known: Vec<&str> = known.collect();
+    if let Some(name) = qc_document::closest(typed, known.iter().copied()) {
+        return format!("did you mean `{name}`?");
+    }
+    let names: Vec<String> = known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    match (names.is_empty(), known.len() > SHOWN) {
+        (true, _) => "there is none".to_owned(),
+        (false, false) => format!("there is {}", names.join(", ")),
+        (false, true) => format!("there is {}, and more", names.join(", ")),
+    }
+}
+
+/// Whether a check fails: on errors, and on warnings when it is strict. Notes never fail it.
+pub fn fails(findings: &[Finding], strict: bool) -> bool {
+    let least = if strict { Severity::Warning } else { Severity::Error };
+    findings.iter().any(|finding| finding.severity >= least)
+}
+
+impl Project {
+    /// Everything that is wrong with the project, in the order of files and lines.
+    pub fn check(&self) -> Vec<Finding> {
+        let mut findings = self.load_findings().to_vec();
+        if let Some(organisation) = self.organisation() {
+            organisation::check(organisation, &mut findings);
+            enforcement::organisation(organisation, &mut findings);
+        }
+        owners::connectors(self, &mut findings);
+        for folder in self.integrations().values() {
+            let Some(file) = &folder.definition else { continue };
+            let mut subject = Subject { project: self, folder, file, out: &mut findings };
+            steps::check(&mut subject);
+            systems::check(&mut subject);
+            calls::check(&mut subject);
+            triggers::check(&mut subject);
+            data::check(&mut subject);
+            owners::check(&mut subject);
+            failure_modes::check(&mut subject);
+            numbers::check(&mut subject);
+            secrets::check(&mut subject);
+            scenarios::check(&mut subject);
+            enforcement::integration(&mut subject);
+        }
+        variables::check(self, &mut findings);
+        unread::check(self, &mut findings);
+        findings.sort_by(|a, b| {
+            let key = |finding: &Finding| finding.place.as_ref().map(|p| (p.file.clone(), p.start, p.end));
+            key(a).cmp(&key(b)).then_with(|| b.severity.cmp(&a.severity))
+        });
+        findings.dedup();
+        findings
+    }
+}

@@ -1,0 +1,74 @@
+//! What a workflow is compiled against.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use qc_connect::call::Connectors;
+use qc_contract::OpenApi;
+use qc_model::Finding;
+use qc_workflow::{Bindings, CallPolicy};
+
+use crate::{ProjectFiles, check::closest_or_list, project::FilesIn};
+
+/// Documents of `call: openapi` by the address that the workflow writes; or what is wrong with them.
+pub(crate) type Documents = RefCell<BTreeMap<String, Result<OpenApi, Vec<Finding>>>>;
+
+/// The project as a workflow sees it.
+pub(crate) struct Bound<'a> {
+    pub(crate) files: &'a ProjectFiles,
+    /// The integration's folder: what relative addresses of documents are relative to.
+    pub(crate) folder: &'a str,
+    pub(crate) connectors: &'a Connectors,
+    pub(crate) documents: &'a Documents,
+    /// Policies by the pointer of a task.
+    pub(crate) rules: BTreeMap<String, CallPolicy>,
+}
+
+impl Bindings for Bound<'_> {
+    fn operation(&self, connector: &str, operation: &str) -> Option<CallPolicy> {
+        self.connectors.policy(connector, operation)
+    }
+
+    fn operation_names(&self, connector: &str) -> Vec<String> {
+        self.connectors.operation_names(connector)
+    }
+
+    fn http_default(&self, method: &str) -> CallPolicy {
+        Connectors::http_default(method)
+    }
+
+    fn task_override(&self, pointer: &str, _: &str) -> Option<CallPolicy> {
+        self.rules.get(pointer).cloned()
+    }
+
+    fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {
+        let mut documents = self.documents.borrow_mut();
+        if !documents.contains_key(document) {
+            let files = FilesIn { files: self.files, folder: self.folder };
+            let here = self.files.has(&format!("{}/{document}", self.folder));
+            if !here {
+                // The finding of the connectors says that it is no part of the project.
+                return Connectors::default().openapi_policy(document, operation);
+            }
+            let (api, mut findings) = OpenApi::load(&files, document);
+            for place in findings.iter_mut().filter_map(|finding| finding.place.as_mut()) {
+                place.file = format!("{}/{}", self.folder, place.file).into();
+            }
+            documents.insert(document.to_owned(), api.ok_or(findings));
+        }
+        match &documents[document] {
+            Ok(api) => match api.operation(operation) {
+                Some(found) => Ok(Connectors::http_default(found.method.as_str())),
+                None => Err(Box::new(unknown_operation(api, document, operation))),
+            },
+            // What is wrong with the document is reported once, at its own place.
+            Err(_) => Ok(CallPolicy::default()),
+        }
+    }
+}
+
+fn unknown_operation(api: &OpenApi, document: &str, operation: &str) -> Finding {
+    let names = api.operations().iter().map(|one| &*one.id);
+    Finding::error(qc_connect::codes::UNKNOWN_TARGET, format!("`{document}` has no operation `{operation}`"))
+        .help(closest_or_list(operation, names))
+}

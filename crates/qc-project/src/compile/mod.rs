@@ -1,0 +1,15 @@
+//! From files to what runs: bindings of the workflow, bundles, and the engine's releases.
+
+mod bindings;
+mod build;
+mod policies;
+mod release;
+mod triggers;
+
+pub(crate) use bindings::Bound;
+pub use build::{build, export};
+pub(crate) use policies::{effect_class, rules_of, task_policies};
+pub(crate) use release::vars;
+pub use release::{Compiled, release};
+pub(crate) use build::used_connectors;
+pub(crate) use triggers::{compile_jq, load_schema, triggers};

@@ -1,0 +1,199 @@
+//! Triggers, as the engine takes them.
+
+use std::collections::BTreeMap;
+
+use qc_connect::webhook::{Challenge, SignatureScheme};
+use qc_contract::Schema;
+use qc_document::{Node, Reader, Span};
+use qc_engine::{Idempotency, TenantRule, Trigger, TriggerAuth, TriggerKind};
+use qc_expression::Expression;
+use qc_model::{Finding, Name};
+use qc_vault::SecretRef;
+
+use crate::{
+    Project, codes,
+    integration::{Integration, SignatureRef, TenantSpec, TriggerAccess, TriggerForm, TriggerSpec},
+    project::{FilesIn, IntegrationFolder, Loaded},
+    shape::Jq,
+};
+
+/// Compiles all triggers of an integration. What is wrong is among the findings, and not in the result.
+pub(crate) fn triggers(
+    project: &Project,
+    folder: &IntegrationFolder,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<Name, Trigger> {
+    let Some(definition) = &folder.definition else { return BTreeMap::new() };
+    let mut compiling = Compiling { project, folder, definition, findings };
+    let triggers = definition.value.triggers.iter();
+    triggers
+        .filter_map(|(name, spec)| Some((name.value.clone(), compiling.trigger(&name.value, spec)?)))
+        .collect()
+}
+
+struct Compiling<'a> {
+    project: &'a Project,
+    folder: &'a IntegrationFolder,
+    definition: &'a Loaded<Integration>,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Compiling<'_> {
+    fn trigger(&mut self, name: &Name, spec: &TriggerSpec) -> Option<Trigger> {
+        let webhook = self.webhook(spec);
+        let kind = self.kind(&spec.form, webhook.as_ref().and_then(|(_, _, challenge)| challenge.clone()));
+        let auth = match (&spec.access.value, webhook) {
+            (TriggerAccess::Token, _) => Some(TriggerAuth::Token),
+            (TriggerAccess::Open, _) => Some(TriggerAuth::Open),
+            (TriggerAccess::Signature { .. }, Some((scheme, secret, _))) => {
+                Some(TriggerAuth::Signature { scheme, secret })
+            }
+            (TriggerAccess::Signature { .. }, None) => None,
+        };
+        let tenant = match &spec.tenant {
+            TenantSpec::Fixed(tenant) => Some(TenantRule::Fixed(tenant.value.clone())),
+            TenantSpec::FromEvent(jq) => self.expression(jq).map(TenantRule::FromEvent),
+        };
+        let idempotency = spec.idempotency.as_ref().map(|rule| {
+            self.expression(&rule.key).map(|key| Idempotency { key, window: rule.window })
+        });
+        let subject = spec.subject.as_ref().map(|jq| self.expression(jq));
+        let input = spec.input.as_ref().map(|jq| self.expression(jq));
+        let contract = spec.contract.as_ref().map(|path| self.contract(&path.path, path.span));
+        // An optional part that is there but wrong takes the whole trigger away.
+        Some(Trigger {
+            name: name.clone(),
+            kind: kind?,
+            auth: auth?,
+            tenant: tenant?,
+            idempotency: transpose(idempotency)?,
+            subject: transpose(subject)?,
+            contract: transpose(contract)?,
+            input: transpose(input)?,
+            body_limit: spec.body_limit.0,
+        })
+    }
+
+    fn kind(&mut self, form: &TriggerForm, by_connector: Option<Challenge>) -> Option<TriggerKind> {
+        Some(match form {
+            TriggerForm::CloudEvents { types } => {
+                TriggerKind::CloudEvents { types: types.iter().map(|kind| kind.value.clone()).collect() }
+            }
+            TriggerForm::Json { event_type } => TriggerKind::Json { event_type: event_type.clone() },
+            TriggerForm::Webhook { event_type, event_id, challenge } => {
+                let event_id = event_id.as_ref().map(|jq| self.expression(jq));
+                let challenge = challenge.as_ref().map(|node| self.read(node, Challenge::parse));
+                TriggerKind::Webhook {
+                    event_type: self.expression(event_type)?,
+                    event_id: transpose(event_id)?,
+                    challenge: transpose(challenge)?.or(by_connector),
+                }
+            }
+        })
+    }
+
+    /// How senders sign and with what, and the connector's handshake.
+    fn webhook(&mut self, spec: &TriggerSpec) -> Option<(SignatureScheme, SecretRef, Option<Challenge>)> {
+        let TriggerAccess::Signature { scheme, secret } = &spec.access.value else { return None };
+        match scheme {
+            SignatureRef::Inline(node) => {
+                let scheme = self.read(node, SignatureScheme::parse)?;
+                Some((scheme, secret.clone()?, None))
+            }
+            SignatureRef::Connector(name) => {
+                let connector = self.project.connectors().get(name.as_str());
+                let Some(webhook) = connector.and_then(|connector| connector.webhook()) else {
+                    // A connector that is there but broken has findings of its own.
+                    if connector.is_some() || !self.project.has_connector_folder(name.as_str()) {
+                        let message = format!("the connector `{}` describes no webhook", name.value);
+                        self.report(codes::SIGNATURE, name.span, message, "describe `webhook` in its connector.yaml, or the scheme here");
+                    }
+                    return None;
+                };
+                let secret = secret.clone().unwrap_or_else(|| webhook.secret.clone());
+                Some((webhook.signature.clone(), secret, webhook.challenge.clone()))
+            }
+        }
+    }
+
+    fn read<T>(&mut self, node: &Node, read: impl FnOnce(&Reader<'_>, &Node) -> Option<T>) -> Option<T> {
+        let reader = Reader::new(&self.definition.source);
+        let value = read(&reader, node);
+        self.findings.extend(reader.finish());
+        value
+    }
+
+    fn expression(&mut self, jq: &Jq) -> Option<Expression> {
+        match compile_jq(self.definition, jq, &[]) {
+            Ok(expression) => Some(expression),
+            Err(finding) => {
+                self.findings.push(*finding);
+                None
+            }
+        }
+    }
+
+    fn contract(&mut self, path: &str, span: Span) -> Option<Schema> {
+        let whole = self.folder.path(path);
+        if !self.project.files().has(&whole) {
+            self.report(codes::MISSING_FILE, span, format!("`{whole}` is not there"), "create it, or mend the path");
+            return None;
+        }
+        match load_schema(self.project, self.folder, path) {
+            Ok(schema) => Some(schema),
+            Err(found) => {
+                self.findings.extend(found);
+                None
+            }
+        }
+    }
+
+    fn report(&mut self, code: qc_model::Code, span: Span, message: String, help: &str) {
+        let finding = Finding::error(code, message).at(self.definition.place(span));
+        self.findings.push(finding.help(help));
+    }
+}
+
+/// `Some(None)` is what was written and is wrong; then the whole is wrong.
+fn transpose<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(Some(value)) => Some(Some(value)),
+        Some(None) => None,
+    }
+}
+
+/// Loads a JSON Schema of an integration's folder; findings have places from the project's root.
+pub(crate) fn load_schema(
+    project: &Project,
+    folder: &IntegrationFolder,
+    path: &str,
+) -> Result<Schema, Vec<Finding>> {
+    let files = FilesIn { files: project.files(), folder: &folder.folder };
+    Schema::load(&files, path).map_err(|mut findings| {
+        for place in findings.iter_mut().filter_map(|finding| finding.place.as_mut()) {
+            place.file = folder.path(&place.file).into();
+        }
+        findings
+    })
+}
+
+/// Compiles an expression of a project file.
+pub(crate) fn compile_jq<T>(
+    file: &Loaded<T>,
+    jq: &Jq,
+    variables: &[&str],
+) -> Result<Expression, Box<Finding>> {
+    Expression::parse(&jq.source, variables).map_err(|error| {
+        let shown = jq.source.get(error.range.clone()).unwrap_or_default();
+        let mut finding = Finding::error(codes::EXPRESSION, format!("the expression does not compile: {}", error.message))
+            .at(file.place(jq.span));
+        if !shown.trim().is_empty() {
+            finding = finding.cause(format!("at `{shown}`"));
+        }
+        Box::new(match error.help {
+            Some(help) => finding.help(help),
+            None => finding,
+        })
+    })
+}
