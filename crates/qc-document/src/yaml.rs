@@ -47,6 +47,7 @@ fn compose(text: &str, limits: &ParseLimits) -> Result<Node, Fault> {
         limits,
         nodes: 0,
         alias_nodes: 0,
+        anchored_nodes: 0,
         anchors: HashMap::new(),
     };
     composer.document()
@@ -90,9 +91,10 @@ impl<'a> Offsets<'a> {
     }
 }
 
-/// A finished anchored node, with what expanding it costs.
+/// A finished anchored node, with what expanding it costs. The node itself is kept only while an alias to it could
+/// stay within the limit: nested anchors would otherwise keep the same text many times.
 struct Anchored {
-    node: Node,
+    node: Option<Node>,
     nodes: usize,
     depth: usize,
 }
@@ -103,6 +105,7 @@ struct Composer<'a> {
     limits: ParseLimits,
     nodes: usize,
     alias_nodes: usize,
+    anchored_nodes: usize,
     anchors: HashMap<usize, Anchored>,
 }
 
@@ -166,10 +169,26 @@ impl<'a> Composer<'a> {
             _ => return Err(Fault::new(codes::SYNTAX, span, "expected a value")),
         };
         if anchor != 0 {
-            let (nodes, depth) = node.size();
-            self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, depth });
+            self.anchor(anchor, &node)?;
         }
         Ok(node)
+    }
+
+    fn anchor(&mut self, anchor: usize, node: &Node) -> Result<(), Fault> {
+        let (nodes, depth) = node.size();
+        let is_usable = nodes <= self.limits.alias_nodes;
+        if is_usable {
+            self.anchored_nodes += nodes;
+            if self.anchored_nodes > 4 * self.limits.alias_nodes {
+                let message = "anchors hold more values than can be kept for aliases";
+                return Err(
+                    Fault::new(codes::ALIAS, node.span, message).help("drop unused anchors")
+                );
+            }
+        }
+        let node = is_usable.then(|| node.clone());
+        self.anchors.insert(anchor, Anchored { node, nodes, depth });
+        Ok(())
     }
 
     fn count(&mut self, more: usize, span: Span) -> Result<(), Fault> {
@@ -205,7 +224,8 @@ impl<'a> Composer<'a> {
             return Err(Fault::new(codes::TOO_DEEP, span, message));
         }
         self.count(nodes, span)?;
-        Ok(self.anchors[&anchor].node.clone())
+        let kept = self.anchors.get(&anchor).and_then(|anchored| anchored.node.clone());
+        Ok(kept.expect("what is within the limit was kept"))
     }
 
     fn sequence(&mut self, start: Span, depth: usize) -> Result<Node, Fault> {
@@ -264,14 +284,16 @@ impl<'a> Composer<'a> {
                 let name: Arc<str> = Arc::from(text);
                 if anchor != 0 {
                     let node = Node { span, value: NodeValue::String(Arc::clone(&name)) };
-                    self.anchors.insert(anchor, Anchored { node, nodes: 1, depth: 0 });
+                    self.anchor(anchor, &node)?;
                 }
                 Ok(Key { span, name })
             }
-            Event::Alias(anchor) => match self.anchors.get(&anchor).map(|a| &a.node.value) {
-                Some(NodeValue::String(name)) => Ok(Key { span, name: Arc::clone(name) }),
-                _ => Err(bad_key(span)),
-            },
+            Event::Alias(anchor) => {
+                match self.anchors.get(&anchor).and_then(|a| a.node.as_ref()).map(|n| &n.value) {
+                    Some(NodeValue::String(name)) => Ok(Key { span, name: Arc::clone(name) }),
+                    _ => Err(bad_key(span)),
+                }
+            }
             _ => Err(bad_key(span)),
         }
     }

@@ -78,6 +78,14 @@ fn aliases_are_expanded_but_not_for_laughs() {
         writeln!(deep, "l{level}: &l{level} [*l{}]", level - 1).unwrap();
     }
     assert_eq!(refused(&deep).code, codes::TOO_DEEP);
+    let mut nested: String = (0..100).fold(String::new(), |mut text, level| {
+        writeln!(text, "{}k: &a{level}", " ".repeat(level)).unwrap();
+        text
+    });
+    for item in 0..9_000 {
+        writeln!(nested, "{}- {item}", " ".repeat(100)).unwrap();
+    }
+    assert_eq!(refused(&nested).code, codes::ALIAS, "the same text is not kept a hundred times");
     let none = parse_yaml(Source::new("a", "a: &x 1\nb: *x"), &ParseLimits::ingress());
     assert_eq!(none.unwrap_err().code, codes::ALIAS);
 }
