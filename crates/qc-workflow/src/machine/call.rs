@@ -50,7 +50,7 @@ impl Step<'_> {
             timeout_ms: call.policy.timeout_ms,
             secrets: self.state.facts.mark,
         };
-        let phase = CallPhase::Unsent;
+        let phase = CallPhase::Idle;
         let since = self.now;
         let state = CallState { request, phase, failed: 0, since, stated: 0, stated_ms: 0 };
         self.set_stage(id, Stage::Call(Box::new(state)));
@@ -94,8 +94,12 @@ impl Step<'_> {
     /// The frame that waits for this attempt, which from now on waits no more.
     fn take_live(&mut self, call: &CallId, attempt: u32) -> Option<FrameId> {
         let id = *self.state.live.get(call)?;
-        let awaited = self.state.frames.request(id)?.attempt == attempt;
-        awaited.then(|| self.state.live.remove(call)).flatten()
+        if self.state.frames.request(id)?.attempt != attempt {
+            return None;
+        }
+        self.state.live.remove(call);
+        self.state.frames.call_mut(id)?.phase = CallPhase::Idle;
+        Some(id)
     }
 
     fn is_orphan(&self, call: &CallId, attempt: u32) -> bool {
@@ -140,7 +144,7 @@ impl Step<'_> {
         let Some(id) = self.take_live(call, attempt) else { return };
         if !self.running() {
             if let Some(state) = self.state.frames.call_mut(id) {
-                state.phase = CallPhase::Refused;
+                
             }
             self.settle_run();
             return;

@@ -157,9 +157,8 @@ pub(super) enum CallPhase {
     Pausing,
     /// Answered while the run was failing; used when it is reopened.
     Answered(Arc<CallOutput>),
-    Refused,
-    /// Requested and withdrawn before anybody saw the request.
-    Unsent,
+    /// Not requested, or answered and not requested again.
+    Idle,
 }
 
 /// All frames of a run.

@@ -31,13 +31,8 @@ impl Step<'_> {
     /// A call that the failure interrupted: its answer counts now, or it is sent again.
     fn resume_interrupted(&mut self, id: FrameId) {
         let Some(call) = self.state.frames.call_mut(id) else { return };
-        match std::mem::replace(&mut call.phase, CallPhase::Unsent) {
-            CallPhase::Answered(output) => {
-                call.phase = CallPhase::Answered(output);
-                self.push(Deed::Enter(id));
-            }
-            CallPhase::Refused | CallPhase::Unsent => self.push(Deed::Enter(id)),
-            other @ (CallPhase::Sent | CallPhase::Pausing) => call.phase = other,
+        if matches!(call.phase, CallPhase::Answered(_) | CallPhase::Idle) {
+            self.push(Deed::Enter(id));
         }
     }
 

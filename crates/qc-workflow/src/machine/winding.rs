@@ -67,7 +67,7 @@ impl Step<'_> {
             if self.withdraw(&request) {
                 self.state.live.remove(&request.id);
                 if let Some(call) = self.state.frames.call_mut(id) {
-                    call.phase = CallPhase::Unsent;
+                    call.phase = CallPhase::Idle;
                 }
             } else {
                 let attempt = request.attempt;

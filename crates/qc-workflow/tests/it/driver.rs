@@ -1,0 +1,323 @@
+//! A synchronous driver: answers calls from a script, fires timers by jumping in time.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use qc_document::{Document, ParseLimits, Source, parse_yaml};
+use qc_model::{Applied, Class, Code, Failure, Finding, Retry, Severity, Timestamp};
+use qc_workflow::{
+    Action, Bindings, CallOutput, CallPolicy, CallRequest, CallTarget, Effect, Happening, Input,
+    Jitter, Machine, NoteKind, Outcome, Program, RequestFacts, RetryPolicy, RuntimeFacts, Start,
+    TaskNote, compile, load,
+};
+use serde_json::{Value, json};
+
+/// Where the shared standards are; None when they are not on this machine.
+pub(crate) fn shared() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "a test finds its data through the environment")]
+    let given = std::env::var("QC_SHARED").ok().map(PathBuf::from);
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let found = given.unwrap_or(beside);
+    if found.is_dir() {
+        return Some(found);
+    }
+    println!("skipped: {} is not there (set QC_SHARED)", found.display());
+    None
+}
+
+/// What tests bind: the connector `crm`, any OpenAPI document, and overrides by task name.
+#[derive(Default)]
+pub(crate) struct Bound {
+    pub(crate) overrides: BTreeMap<String, CallPolicy>,
+}
+
+pub(crate) fn policy(effect: Effect) -> CallPolicy {
+    let retry = RetryPolicy { jitter: Jitter::None, ..RetryPolicy::default() };
+    CallPolicy { effect, retry, timeout_ms: 10_000 }
+}
+
+impl Bindings for Bound {
+    fn operation(&self, connector: &str, operation: &str) -> Option<CallPolicy> {
+        let effect = match (connector, operation) {
+            ("crm", "read") => Effect::Idempotent,
+            ("crm", "upsert") => Effect::Keyed,
+            ("crm", "verified") => Effect::Verify,
+            ("crm", "create") => Effect::Once,
+            _ => return None,
+        };
+        Some(policy(effect))
+    }
+
+    fn operation_names(&self, connector: &str) -> Vec<String> {
+        let names: &[&str] =
+            if connector == "crm" { &["read", "upsert", "verified", "create"] } else { &[] };
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn http_default(&self, method: &str) -> CallPolicy {
+        let safe = matches!(method, "GET" | "HEAD" | "PUT" | "DELETE");
+        policy(if safe { Effect::Idempotent } else { Effect::Once })
+    }
+
+    fn task_override(&self, _pointer: &str, task_name: &str) -> Option<CallPolicy> {
+        self.overrides.get(task_name).cloned()
+    }
+
+    fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {
+        if document.contains("missing") {
+            let message = format!("no operation `{operation}` in `{document}`");
+            return Err(Box::new(Finding::error(Code::new("QC-C999"), message)));
+        }
+        Ok(policy(Effect::Idempotent))
+    }
+}
+
+pub(crate) fn document(text: &str) -> Document {
+    let source = Source::new("workflow.yaml", text);
+    parse_yaml(source, &ParseLimits::default()).expect("is YAML")
+}
+
+/// Adds the head that every workflow needs.
+pub(crate) fn with_head(body: &str) -> String {
+    let head = "document: { dsl: '1.0.3', namespace: test, name: demo, version: '1.0.0' }\n";
+    format!("{head}{body}")
+}
+
+/// Loads and compiles; panics with the findings when there are errors.
+pub(crate) fn program_of(text: &str, bound: &Bound) -> Arc<Program> {
+    let (workflow, findings) = load(&document(text));
+    let workflow = workflow.unwrap_or_else(|| panic!("{}", shown(&findings)));
+    let (program, findings) = compile(&workflow, bound);
+    Arc::new(program.unwrap_or_else(|| panic!("{}", shown(&findings))))
+}
+
+pub(crate) fn shown(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("{finding}\n")).collect()
+}
+
+/// All findings of loading and compiling a body.
+pub(crate) fn findings_of(body: &str) -> Vec<Finding> {
+    let (workflow, mut findings) = load(&document(&with_head(body)));
+    if let Some(workflow) = workflow {
+        findings.extend(compile(&workflow, &Bound::default()).1);
+    }
+    findings
+}
+
+/// The codes of all errors in a body.
+pub(crate) fn errors_of(body: &str) -> Vec<String> {
+    let errors = findings_of(body).into_iter().filter(|f| f.severity == Severity::Error);
+    errors.map(|finding| finding.code.to_string()).collect()
+}
+
+pub(crate) fn answer(content: Value) -> CallOutput {
+    CallOutput { status: 200, headers: BTreeMap::new(), content, request: RequestFacts::default() }
+}
+
+pub(crate) fn failure(class: Class) -> Failure {
+    Failure::new(class, Code::new("QC-N999"), "The call failed", "for the test")
+}
+
+pub(crate) fn ambiguous(class: Class) -> Failure {
+    Failure { applied: Applied::Maybe, ..failure(class) }
+}
+
+pub(crate) fn stated(ms: u64) -> Failure {
+    Failure { retry: Retry::After { stated_ms: Some(ms) }, ..failure(Class::Throttled) }
+}
+
+/// A run under the test's control.
+pub(crate) struct Run {
+    pub(crate) machine: Option<Machine>,
+    pub(crate) now: Timestamp,
+    steps: u64,
+    /// Calls requested and not answered, oldest first.
+    pub(crate) open: Vec<CallRequest>,
+    pub(crate) interrupted: Vec<String>,
+    pub(crate) events: Vec<Value>,
+    pub(crate) notes: Vec<TaskNote>,
+    pub(crate) finished: Vec<Outcome>,
+    pub(crate) sent: Vec<CallRequest>,
+    pub(crate) start: Start,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) actions: Vec<Vec<Action>>,
+}
+
+impl Run {
+    pub(crate) fn of(body: &str, input: Value) -> Self {
+        Self::with(body, input, &Bound::default())
+    }
+
+    pub(crate) fn with(body: &str, input: Value, bound: &Bound) -> Self {
+        Self::start(program_of(&with_head(body), bound), input, 42)
+    }
+
+    pub(crate) fn start(program: Arc<Program>, input: Value, entropy: u64) -> Self {
+        let now = Timestamp::from_millis(1_795_358_400_000);
+        let runtime = RuntimeFacts {
+            name: "quickconnect".into(),
+            version: "0.1.0".into(),
+            metadata: json!({"tenant": "acme"}),
+        };
+        let (run, origin) = ("run-1".to_owned(), "run-0".to_owned());
+        let start = Start { run, origin, input, at: now, entropy, runtime };
+        let (machine, actions) = Machine::start(program, &start);
+        let mut this = Self {
+            machine: None,
+            now,
+            steps: 0,
+            open: Vec::new(),
+            interrupted: Vec::new(),
+            events: Vec::new(),
+            notes: Vec::new(),
+            finished: Vec::new(),
+            sent: Vec::new(),
+            start,
+            inputs: Vec::new(),
+            actions: Vec::new(),
+        };
+        this.take(machine, actions);
+        this
+    }
+
+    pub(crate) fn machine(&self) -> &Machine {
+        self.machine.as_ref().expect("there is a machine")
+    }
+
+    fn take(&mut self, machine: Machine, actions: Vec<Action>) {
+        self.machine = Some(machine);
+        self.actions.push(actions.clone());
+        for action in actions {
+            match action {
+                Action::Call(request) => {
+                    self.sent.push(request.clone());
+                    self.open.push(request);
+                }
+                Action::Interrupt { call, .. } => self.interrupted.push(call.to_string()),
+                Action::Emit { event, .. } => self.events.push(event),
+                Action::Note(note) => self.notes.push(note),
+                Action::Finish(outcome) => self.finished.push(outcome),
+            }
+        }
+    }
+
+    pub(crate) fn tell(&mut self, happening: Happening) {
+        self.steps += 1;
+        let input = Input { at: self.now, entropy: self.steps.wrapping_mul(77_777), happening };
+        self.inputs.push(input.clone());
+        let machine = self.machine.take().expect("there is a machine");
+        let (machine, actions) = machine.step(&input);
+        self.take(machine, actions);
+    }
+
+    /// Takes the oldest open call of a task.
+    fn opened(&mut self, task: &str) -> CallRequest {
+        let at = self.open.iter().position(|request| &*request.task == task);
+        let at = at.unwrap_or_else(|| panic!("no open call of `{task}`: {:?}", self.open));
+        self.open.remove(at)
+    }
+
+    pub(crate) fn succeed(&mut self, task: &str, content: Value) -> &mut Self {
+        let request = self.opened(task);
+        let output = answer(content);
+        self.tell(Happening::CallSucceeded { call: request.id, attempt: request.attempt, output });
+        self
+    }
+
+    pub(crate) fn fail(&mut self, task: &str, failure: Failure) -> &mut Self {
+        let request = self.opened(task);
+        self.tell(Happening::CallFailed { call: request.id, attempt: request.attempt, failure });
+        self
+    }
+
+    /// Jumps to the next timer and fires it; says how far it jumped.
+    pub(crate) fn wake(&mut self) -> Duration {
+        let timers = self.machine().timers();
+        let (timer, at) = timers.into_iter().min_by_key(|(id, at)| (*at, *id)).expect("a timer");
+        let passed = at.since(self.now);
+        self.now = self.now.max(at);
+        self.tell(Happening::TimerFired { timer });
+        passed
+    }
+
+    pub(crate) fn pass(&mut self, ms: u64) -> &mut Self {
+        self.now = self.now + Duration::from_millis(ms);
+        self
+    }
+
+    /// Answers every call and fires every timer until the run ends.
+    pub(crate) fn finish(
+        &mut self,
+        mut answer: impl FnMut(&CallRequest) -> Result<CallOutput, Failure>,
+    ) -> Outcome {
+        for _ in 0..50_000 {
+            if let Some(outcome) = self.machine().outcome() {
+                return outcome.clone();
+            }
+            if self.open.is_empty() {
+                self.wake();
+                continue;
+            }
+            let request = self.open.remove(0);
+            let (call, attempt) = (request.id.clone(), request.attempt);
+            self.tell(match answer(&request) {
+                Ok(output) => Happening::CallSucceeded { call, attempt, output },
+                Err(failure) => Happening::CallFailed { call, attempt, failure },
+            });
+        }
+        panic!("the run does not end");
+    }
+
+    pub(crate) fn outcome(&self) -> &Outcome {
+        self.machine().outcome().unwrap_or_else(|| panic!("the run goes on: {:?}", self.open))
+    }
+
+    pub(crate) fn output(&self) -> &Value {
+        match self.outcome() {
+            Outcome::Completed { output } => output,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn error(&self) -> &Value {
+        match self.outcome() {
+            Outcome::Faulted { error, .. } => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Names of tasks that had a note of this kind, in order.
+    pub(crate) fn noted(&self, wanted: fn(&NoteKind) -> bool) -> Vec<&str> {
+        self.notes.iter().filter(|note| wanted(&note.kind)).map(|note| &*note.task).collect()
+    }
+
+    pub(crate) fn started(&self) -> Vec<&str> {
+        self.noted(|kind| *kind == NoteKind::Started)
+    }
+
+    /// Tasks of the calls that are open.
+    pub(crate) fn waiting(&self) -> Vec<&str> {
+        self.open.iter().map(|request| &*request.task).collect()
+    }
+}
+
+/// The output of a workflow that calls nothing.
+pub(crate) fn output_of(body: &str, input: Value) -> Value {
+    let mut run = Run::of(body, input);
+    run.finish(|request| panic!("unexpected call {request:?}"));
+    run.output().clone()
+}
+
+/// The error of a workflow that calls nothing.
+pub(crate) fn error_of(body: &str, input: Value) -> Value {
+    let mut run = Run::of(body, input);
+    run.finish(|request| panic!("unexpected call {request:?}"));
+    run.error().clone()
+}
+
+/// The endpoint of a plain HTTP request.
+pub(crate) fn endpoint(request: &CallRequest) -> &str {
+    match &request.target {
+        CallTarget::Http { endpoint, .. } => endpoint,
+        other => panic!("{other:?}"),
+    }
+}
