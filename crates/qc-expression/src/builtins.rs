@@ -125,10 +125,16 @@ const REGEXES: &[(&str, &[usize], RegexDeed)] = &[
 /// What an expression must not do, and why.
 const REFUSED: &[(&[&str], &str)] = &[
     (&["env"], "an expression cannot read the environment; bind what it needs as data"),
-    (&["input", "inputs", "input_filename", "input_line_number"], "there is one input, which is `.`"),
+    (
+        &["input", "inputs", "input_filename", "input_line_number"],
+        "there is one input, which is `.`",
+    ),
     (&["halt", "halt_error"], "an expression cannot end the process; use error(message)"),
     (&["infinite", "nan"], "JSON cannot say it, so no value here is infinite or not a number"),
-    (&["localtime", "strflocaltime"], "the time zone of a machine must not change a result; use UTC"),
+    (
+        &["localtime", "strflocaltime"],
+        "the time zone of a machine must not change a result; use UTC",
+    ),
     (&["get_search_list", "modulemeta", "builtins"], "expressions have no modules"),
 ];
 
@@ -182,14 +188,11 @@ pub(crate) fn refusal(name: &str) -> Option<&'static str> {
 
 /// Every name and number of arguments that exists.
 pub(crate) fn names() -> Vec<(&'static str, usize)> {
-    let mut names: Vec<(&str, usize)> =
-        vec![("null", 0), ("true", 0), ("false", 0), ("debug", 0)];
+    let mut names: Vec<(&str, usize)> = vec![("null", 0), ("true", 0), ("false", 0), ("debug", 0)];
     names.extend(TABLE.plain.keys().copied());
     names.extend(TABLE.defined.keys().copied());
     names.extend(FORMS.iter().map(|form| (form.0, form.1)));
-    names.extend(
-        REGEXES.iter().flat_map(|regex| regex.1.iter().map(|arity| (regex.0, *arity))),
-    );
+    names.extend(REGEXES.iter().flat_map(|regex| regex.1.iter().map(|arity| (regex.0, *arity))));
     names.sort_unstable();
     names
 }

@@ -49,8 +49,7 @@ impl Expression {
             return Err(ParseError::new(codes::SOURCE_TOO_LONG, message, 0..source.len()));
         }
         if source.trim().is_empty() {
-            let error =
-                ParseError::new(codes::SYNTAX, "the expression is empty", 0..source.len());
+            let error = ParseError::new(codes::SYNTAX, "the expression is empty", 0..source.len());
             return Err(error.with_help("write `.` for the whole input"));
         }
         let compiled = lower(&parser::parse(source)?, variables)?;
@@ -150,8 +149,7 @@ impl Expression {
         }
         let compiled = &self.inner.compiled;
         let depth = scope.limits.depth;
-        let mut machine =
-            Machine::new(meter, scope.variables, compiled.slots, scope.now_ms, depth);
+        let mut machine = Machine::new(meter, scope.variables, compiled.slots, scope.now_ms, depth);
         machine
             .eval(&compiled.root, Spot::off(Val::lend(input)), out)
             .map_err(|stop| failure(stop, meter, scope))

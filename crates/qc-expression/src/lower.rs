@@ -3,6 +3,7 @@
 
 mod calls;
 mod forms;
+mod patterns;
 
 use std::ops::Range;
 
@@ -11,10 +12,8 @@ use serde_json::{Map, Value};
 use crate::codes;
 use crate::fault::ParseError;
 use crate::suggest::closest;
-use crate::syntax::{
-    Assignment, BindKey, BindPattern, Expr, Function, Kind, PathDeed, PathStep, TextPiece,
-};
-use crate::tree::{Ast, Node, Pattern, Piece, Step, StepDeed};
+use crate::syntax::{Assignment, Expr, Function, Kind, PathDeed, PathStep, TextPiece};
+use crate::tree::{Ast, Node, Piece, Step, StepDeed};
 
 /// The most nodes that an expression may have with all its functions written out.
 const MAX_NODES: usize = 10_000;
@@ -118,8 +117,7 @@ impl<'p> Lowering<'p> {
 
     /// The bindings that are in sight, innermost first.
     fn sight(&self, place: Place) -> impl Iterator<Item = (usize, &Binding<'p>)> {
-        std::iter::successors(place.names, |at| self.names[*at].1)
-            .map(|at| (at, &self.names[at].0))
+        std::iter::successors(place.names, |at| self.names[*at].1).map(|at| (at, &self.names[at].0))
     }
 
     fn new_slot(&mut self) -> usize {
@@ -269,13 +267,11 @@ impl<'p> Lowering<'p> {
             Binding::Label(label, number) if *label == name => Some(*number),
             _ => None,
         });
-        match found {
-            Some(label) => Ok(Ast::Break(label)),
-            None => {
-                let message = format!("there is no `label ${name}` around this `break`");
-                Err(self.error(codes::UNKNOWN_VARIABLE, message, expr))
-            }
+        if let Some(label) = found {
+            return Ok(Ast::Break(label));
         }
+        let message = format!("there is no `label ${name}` around this `break`");
+        Err(self.error(codes::UNKNOWN_VARIABLE, message, expr))
     }
 
     fn alternative(&mut self, parts: &'p [Expr], place: Place) -> Lowered<Ast> {
@@ -336,93 +332,6 @@ impl<'p> Lowering<'p> {
             },
         };
         Ok(Step { deed, optional: step.optional })
-    }
-
-    /// Gives every variable of the patterns a slot. A name that several alternatives bind has one.
-    fn patterns(
-        &mut self,
-        patterns: &'p [BindPattern],
-        place: Place,
-    ) -> Lowered<(Place, Vec<Pattern>)> {
-        let mut bound: Vec<(&'p str, usize)> = Vec::new();
-        let mut inner = place;
-        for pattern in patterns {
-            self.collect(pattern, &mut bound);
-        }
-        for (name, slot) in &bound {
-            inner = self.bind(Binding::Variable(name, *slot), inner);
-        }
-        let patterns = patterns
-            .iter()
-            .map(|pattern| self.pattern(pattern, &bound, inner))
-            .collect::<Lowered<_>>()?;
-        Ok((inner, patterns))
-    }
-
-    fn collect(&mut self, pattern: &'p BindPattern, bound: &mut Vec<(&'p str, usize)>) {
-        let mut add = |lowering: &mut Self, name: &'p str| {
-            if !bound.iter().any(|(known, _)| *known == name) {
-                bound.push((name, lowering.new_slot()));
-            }
-        };
-        match pattern {
-            BindPattern::Variable(name) => add(self, name),
-            BindPattern::Array(items) => {
-                for item in items {
-                    self.collect(item, bound);
-                }
-            }
-            BindPattern::Object(entries) => {
-                for (key, pattern) in entries {
-                    if let BindKey::Variable(name) = key
-                        && !bound.iter().any(|(known, _)| known == name)
-                    {
-                        bound.push((name, self.new_slot()));
-                    }
-                    if let Some(pattern) = pattern {
-                        self.collect(pattern, bound);
-                    }
-                }
-            }
-        }
-    }
-
-    fn pattern(
-        &mut self,
-        pattern: &'p BindPattern,
-        bound: &[(&'p str, usize)],
-        place: Place,
-    ) -> Lowered<Pattern> {
-        let slot_of = |name: &str| {
-            let found = bound.iter().find(|(known, _)| *known == name);
-            found.map(|(_, slot)| *slot).expect("`collect` bound every name of the pattern")
-        };
-        Ok(match pattern {
-            BindPattern::Variable(name) => Pattern::Slot(slot_of(name)),
-            BindPattern::Array(items) => Pattern::Array(
-                items
-                    .iter()
-                    .map(|item| self.pattern(item, bound, place))
-                    .collect::<Lowered<_>>()?,
-            ),
-            BindPattern::Object(entries) => {
-                let mut lowered = Vec::new();
-                for (key, pattern) in entries {
-                    let inner = pattern
-                        .as_ref()
-                        .map(|pattern| self.pattern(pattern, bound, place))
-                        .transpose()?;
-                    lowered.push(match key {
-                        BindKey::Variable(name) => {
-                            let key = Node::new(Ast::Const(Value::String(name.clone())));
-                            (key, Some(slot_of(name)), inner)
-                        }
-                        BindKey::Value(key) => (self.node(key, place)?, None, inner),
-                    });
-                }
-                Pattern::Object(lowered)
-            }
-        })
     }
 }
 

@@ -139,9 +139,7 @@ impl<'a> Machine<'a> {
             Ast::Recurse => self.descend(spot, out),
             Ast::Path { head, steps } => {
                 let origin = spot.value.clone();
-                self.eval(head, spot, &mut |machine, spot| {
-                    machine.steps(steps, &origin, spot, out)
-                })
+                self.eval(head, spot, &mut |machine, spot| machine.steps(steps, &origin, spot, out))
             }
             Ast::Comma(parts) => {
                 let Some((last, parts)) = parts.split_last() else { return Ok(()) };
@@ -152,9 +150,7 @@ impl<'a> Machine<'a> {
             }
             Ast::Pipe(stages) => self.pipe(stages, spot, out),
             Ast::Alternative(left, right) => self.alternative(left, right, spot, out),
-            Ast::Bind { source, patterns, body } => {
-                self.bind(source, patterns, body, spot, out)
-            }
+            Ast::Bind { source, patterns, body } => self.bind(source, patterns, body, spot, out),
             Ast::Reduce { source, patterns, init, update } => {
                 let folded = self.fold_parts(source, patterns, update, None);
                 self.reduce(&folded, init, spot, out)
@@ -176,9 +172,9 @@ impl<'a> Machine<'a> {
             _ if !spot.trail.is_off() => fail(
                 "this part makes a new value, so it has no path that could be read or assigned to",
             ),
-            _ => self.produce(node, spot.value, &mut |machine, value| {
-                out(machine, Spot::off(value))
-            }),
+            _ => {
+                self.produce(node, spot.value, &mut |machine, value| out(machine, Spot::off(value)))
+            }
         }
     }
 
@@ -189,9 +185,7 @@ impl<'a> Machine<'a> {
                 return self.eval(first, spot, out);
             }
             if !(first.one && spot.trail.is_off()) {
-                return self.eval(first, spot, &mut |machine, spot| {
-                    machine.pipe(rest, spot, out)
-                });
+                return self.eval(first, spot, &mut |machine, spot| machine.pipe(rest, spot, out));
             }
             spot.value = self.one(first, spot.value)?;
             stages = rest;
@@ -223,16 +217,17 @@ impl<'a> Machine<'a> {
                     });
                 }
                 StepDeed::Index(key) => {
-                    return self.values(key, origin.clone(), &mut |machine, key| {
-                        match machine.go(spot.clone(), &key, step.optional)? {
-                            Some(next) => machine.steps(rest, origin, next, out),
-                            None => Ok(()),
-                        }
+                    return self.values(key, origin.clone(), &mut |machine, key| match machine.go(
+                        spot.clone(),
+                        &key,
+                        step.optional,
+                    )? {
+                        Some(next) => machine.steps(rest, origin, next, out),
+                        None => Ok(()),
                     });
                 }
                 StepDeed::Slice(from, to) => {
-                    return self.bounds(from.as_ref(), to.as_ref(), origin, &mut |machine,
-                                                                                 key| {
+                    return self.bounds(from.as_ref(), to.as_ref(), origin, &mut |machine, key| {
                         match machine.go(spot.clone(), &key, step.optional)? {
                             Some(next) => machine.steps(rest, origin, next, out),
                             None => Ok(()),
@@ -273,12 +268,7 @@ impl<'a> Machine<'a> {
     }
 
     /// One step to a key; `None` when it fails and may.
-    fn go(
-        &mut self,
-        spot: Spot<'a>,
-        key: &Val<'a>,
-        optional: bool,
-    ) -> Flow<'a, Option<Spot<'a>>> {
+    fn go(&mut self, spot: Spot<'a>, key: &Val<'a>, optional: bool) -> Flow<'a, Option<Spot<'a>>> {
         match index(self.meter, &spot.value, key) {
             Ok(value) => Ok(Some(Spot { value, trail: spot.trail.step(self.meter, key)? })),
             Err(Stop::Raised(_)) if optional => Ok(None),

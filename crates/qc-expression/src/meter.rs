@@ -89,16 +89,12 @@ impl Meter {
     /// Takes steps.
     pub(crate) fn tick(&self, steps: usize) -> Result<(), Limit> {
         let left = self.fuel.get();
-        match left.checked_sub(steps as u64) {
-            Some(rest) => {
-                self.fuel.set(rest);
-                Ok(())
-            }
-            None => {
-                self.fuel.set(0);
-                Err(Limit::Fuel)
-            }
+        if let Some(rest) = left.checked_sub(steps as u64) {
+            self.fuel.set(rest);
+            return Ok(());
         }
+        self.fuel.set(0);
+        Err(Limit::Fuel)
     }
 
     /// The steps for reading or copying this many bytes.

@@ -59,12 +59,7 @@ fn compare_at(
     })
 }
 
-fn objects(
-    meter: &Meter,
-    left: &Obj<'_>,
-    right: &Obj<'_>,
-    depth: u32,
-) -> Result<Ordering, Limit> {
+fn objects(meter: &Meter, left: &Obj<'_>, right: &Obj<'_>, depth: u32) -> Result<Ordering, Limit> {
     meter.tick(left.len() + right.len())?;
     let (left, right) = (left.entries(), right.entries());
     let keys = left.iter().map(|entry| &entry.0).cmp(right.iter().map(|entry| &entry.0));

@@ -3,6 +3,7 @@
 //! Precedence, loosest first: `|`, `,`, assignments, `//`, `or`, `and`, comparisons, `+ -`,
 //! `* / %`. As in jaq, an assignment takes a whole `a // b` on its right.
 
+mod keywords;
 mod primary;
 mod text;
 
@@ -19,8 +20,8 @@ const NESTING: u32 = 48;
 
 /// The words that cannot begin a function call.
 pub(crate) const KEYWORDS: [&str; 18] = [
-    "as", "and", "or", "def", "if", "then", "elif", "else", "end", "reduce", "foreach",
-    "try", "catch", "label", "import", "include", "module", "__loc__",
+    "as", "and", "or", "def", "if", "then", "elif", "else", "end", "reduce", "foreach", "try",
+    "catch", "label", "import", "include", "module", "__loc__",
 ];
 
 pub(crate) struct Parser<'s> {

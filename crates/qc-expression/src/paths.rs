@@ -68,26 +68,20 @@ impl<'a> Trail<'a> {
 }
 
 /// `value[key]`.
-pub(crate) fn index<'a>(
-    meter: &'a Meter,
-    value: &Val<'a>,
-    key: &Val<'a>,
-) -> Flow<'a, Val<'a>> {
+pub(crate) fn index<'a>(meter: &'a Meter, value: &Val<'a>, key: &Val<'a>) -> Flow<'a, Val<'a>> {
     match (value, key) {
-        (Val::Obj(object), Val::Str(name)) => {
-            Ok(object.get(name.as_str()).unwrap_or(Val::Null))
-        }
+        (Val::Obj(object), Val::Str(name)) => Ok(object.get(name.as_str()).unwrap_or(Val::Null)),
         (Val::Arr(items), Val::Num(number)) => {
             let at = place(number::floor(number), items.len());
             Ok(at.and_then(|at| items.get(at)).unwrap_or(Val::Null))
         }
         (Val::Null, Val::Str(_) | Val::Num(_) | Val::Null) => Ok(Val::Null),
         (Val::Arr(_) | Val::Null, Val::Obj(bounds)) => {
-            let (from, to) = slice::bounds(bounds)?;
+            let (from, to) = slice::bounds(bounds);
             slice::take(meter, value, &from, &to)
         }
         (Val::Str(_), Val::Obj(bounds)) if bounds.has("start") || bounds.has("end") => {
-            let (from, to) = slice::bounds(bounds)?;
+            let (from, to) = slice::bounds(bounds);
             slice::take(meter, value, &from, &to)
         }
         (Val::Arr(items), Val::Arr(part)) => crate::native::arrays::indices_of(meter, items, part),
@@ -125,9 +119,7 @@ pub(crate) fn change<'a>(
     };
     meter.tick(1)?;
     match (whole, key) {
-        (Val::Obj(object), Val::Str(name)) => {
-            change_field(meter, object, name, rest, change)
-        }
+        (Val::Obj(object), Val::Str(name)) => change_field(meter, object, name, rest, change),
         (Val::Null, Val::Str(name)) => {
             let empty = crate::value::Dict::new(meter)?;
             let Val::Obj(object) = empty.into_val() else {
@@ -222,15 +214,14 @@ fn delete_fields<'a>(
     let mut within: BTreeMap<&str, Vec<&[Val<'a>]>> = BTreeMap::new();
     for way in ways {
         match way.split_first() {
-            Some((Val::Str(name), rest)) => {
-                if object.has(name.as_str()) {
-                    within.entry(name.as_str()).or_default().push(rest);
-                }
+            Some((Val::Str(name), rest)) if object.has(name.as_str()) => {
+                within.entry(name.as_str()).or_default().push(rest);
             }
+            // What is not there needs no deletion.
+            Some((Val::Str(_), _)) | None => {}
             Some((key, _)) => {
                 return fail(format!("Cannot delete field at {} index of object", key.kind()));
             }
-            None => {}
         }
     }
     let mut dict = object.into_dict(meter)?;

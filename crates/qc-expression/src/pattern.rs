@@ -112,10 +112,7 @@ impl Regex {
 
     /// The names of the groups after the whole match.
     pub(crate) fn groups(&self) -> impl Iterator<Item = Option<&str>> {
-        self.nfa
-            .group_info()
-            .pattern_names(regex_automata::PatternID::ZERO)
-            .skip(1)
+        self.nfa.group_info().pattern_names(regex_automata::PatternID::ZERO).skip(1)
     }
 
     /// Whether the text matches anywhere.

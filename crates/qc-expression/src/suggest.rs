@@ -1,10 +1,7 @@
 //! The name that was probably meant.
 
 /// The closest of the known names, when it is close enough to be a slip of the hand.
-pub(crate) fn closest<'n>(
-    name: &str,
-    known: impl IntoIterator<Item = &'n str>,
-) -> Option<&'n str> {
+pub(crate) fn closest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let most = (name.chars().count() / 3).max(1);
     known
         .into_iter()

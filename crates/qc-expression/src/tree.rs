@@ -25,20 +25,42 @@ pub(crate) enum Ast {
     /// A variable of the expression's own.
     Slot(usize),
     Recurse,
-    Path { head: Box<Node>, steps: Vec<Step> },
-    Text { format: Option<Format>, pieces: Vec<Piece> },
+    Path {
+        head: Box<Node>,
+        steps: Vec<Step>,
+    },
+    Text {
+        format: Option<Format>,
+        pieces: Vec<Piece>,
+    },
     Array(Option<Box<Node>>),
     Object(Vec<(Node, Node)>),
     Negate(Box<Node>),
-    Math { first: Box<Node>, rest: Vec<(MathOp, Node)> },
-    Compare { op: CompareOp, left: Box<Node>, right: Box<Node> },
+    Math {
+        first: Box<Node>,
+        rest: Vec<(MathOp, Node)>,
+    },
+    Compare {
+        op: CompareOp,
+        left: Box<Node>,
+        right: Box<Node>,
+    },
     And(Vec<Node>),
     Or(Vec<Node>),
     Alternative(Box<Node>, Box<Node>),
     Comma(Vec<Node>),
     Pipe(Vec<Node>),
-    Bind { source: Box<Node>, patterns: Vec<Pattern>, body: Box<Node> },
-    Reduce { source: Box<Node>, patterns: Vec<Pattern>, init: Box<Node>, update: Box<Node> },
+    Bind {
+        source: Box<Node>,
+        patterns: Vec<Pattern>,
+        body: Box<Node>,
+    },
+    Reduce {
+        source: Box<Node>,
+        patterns: Vec<Pattern>,
+        init: Box<Node>,
+        update: Box<Node>,
+    },
     Foreach {
         source: Box<Node>,
         patterns: Vec<Pattern>,
@@ -46,18 +68,41 @@ pub(crate) enum Ast {
         update: Box<Node>,
         extract: Option<Box<Node>>,
     },
-    If { branches: Vec<(Node, Node)>, otherwise: Option<Box<Node>> },
-    Try { body: Box<Node>, handler: Option<Box<Node>> },
+    If {
+        branches: Vec<(Node, Node)>,
+        otherwise: Option<Box<Node>>,
+    },
+    Try {
+        body: Box<Node>,
+        handler: Option<Box<Node>>,
+    },
     Label(u32, Box<Node>),
     Break(u32),
     /// `target = value`.
-    Assign { target: Box<Node>, value: Box<Node> },
+    Assign {
+        target: Box<Node>,
+        value: Box<Node>,
+    },
     /// `target |= with`.
-    Update { target: Box<Node>, with: Box<Node> },
+    Update {
+        target: Box<Node>,
+        with: Box<Node>,
+    },
     /// `target += value` and its like; `None` is `//=`.
-    Operate { target: Box<Node>, op: Option<MathOp>, value: Box<Node> },
-    Call { run: Plain, args: Vec<Node> },
-    Special { form: Form, args: Vec<Node>, label: u32 },
+    Operate {
+        target: Box<Node>,
+        op: Option<MathOp>,
+        value: Box<Node>,
+    },
+    Call {
+        run: Plain,
+        args: Vec<Node>,
+    },
+    Special {
+        form: Form,
+        args: Vec<Node>,
+        label: u32,
+    },
     Regex(Box<RegexCall>),
 }
 
@@ -203,9 +248,7 @@ impl Ast {
                 left.one && right.one
             }
             Self::And(nodes) | Self::Or(nodes) | Self::Pipe(nodes) => all_one(nodes),
-            Self::Bind { source, patterns, body } => {
-                source.one && body.one && patterns.len() == 1
-            }
+            Self::Bind { source, patterns, body } => source.one && body.one && patterns.len() == 1,
             Self::Reduce { init, patterns, .. } => init.one && patterns.len() == 1,
             Self::If { branches, otherwise } => {
                 branches.iter().all(|(test, then)| test.one && then.one)
@@ -257,9 +300,7 @@ impl Step {
             && match &self.deed {
                 StepDeed::Key(_) => true,
                 StepDeed::Index(node) => node.one,
-                StepDeed::Slice(from, to) => {
-                    [from, to].into_iter().flatten().all(|node| node.one)
-                }
+                StepDeed::Slice(from, to) => [from, to].into_iter().flatten().all(|node| node.one),
                 StepDeed::Each => false,
             }
     }

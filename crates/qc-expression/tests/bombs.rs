@@ -117,8 +117,10 @@ fn no_limit_can_be_caught() {
         "null as [$a] ?// $a | last(repeat(1))",
     ] {
         let found = run(source, &Value::Null);
-        let spent =
-            matches!(found, Err(EvalError::Fuel { .. } | EvalError::Bytes { .. } | EvalError::ManyOutputs));
+        let spent = matches!(
+            found,
+            Err(EvalError::Fuel { .. } | EvalError::Bytes { .. } | EvalError::ManyOutputs)
+        );
         assert!(spent, "{source}: {found:?}");
     }
 }
@@ -142,10 +144,27 @@ fn recursion_is_refused() {
 #[test]
 fn nothing_outside_is_seen() {
     for name in [
-        "env", "$ENV", "$ENV.PATH", "input", "[inputs]", "halt", "halt_error", "halt_error(1)",
-        "input_filename", "input_line_number", "$__loc__", "import \"a\" as $d; 1",
-        "include \"a\"; 1", "m::f", "localtime", "strflocaltime(\"%Z\")", "nan", "infinite",
-        "get_search_list", "modulemeta", "builtins",
+        "env",
+        "$ENV",
+        "$ENV.PATH",
+        "input",
+        "[inputs]",
+        "halt",
+        "halt_error",
+        "halt_error(1)",
+        "input_filename",
+        "input_line_number",
+        "$__loc__",
+        "import \"a\" as $d; 1",
+        "include \"a\"; 1",
+        "m::f",
+        "localtime",
+        "strflocaltime(\"%Z\")",
+        "nan",
+        "infinite",
+        "get_search_list",
+        "modulemeta",
+        "builtins",
     ] {
         let error = refused(name);
         assert_eq!(error.code, codes::REFUSED_FUNCTION, "{name}: {error:?}");
@@ -156,10 +175,26 @@ fn nothing_outside_is_seen() {
 #[test]
 fn deep_and_large_sources_are_refused() {
     for (open, close) in [
-        ("(", ")"), ("[", "]"), ("{a:", "}"), ("-", ""), ("if . then ", " end"), ("try ", ""),
-        ("\"\\(", ")\""), (". as $x | ", ""), ("label $x | ", ""), (".[", "]"), ("map(", ")"),
-        ("reduce ", ""), (". = ", ""), ("def f: 1; ", ""), ("def f: ", "; 1"), ("first(", ")"),
-        ("{(", "):1}"), (". as [", "$x] | 1"), (". as {a:", "$x} | 1"), ("@json \"\\(", ")\""),
+        ("(", ")"),
+        ("[", "]"),
+        ("{a:", "}"),
+        ("-", ""),
+        ("if . then ", " end"),
+        ("try ", ""),
+        ("\"\\(", ")\""),
+        (". as $x | ", ""),
+        ("label $x | ", ""),
+        (".[", "]"),
+        ("map(", ")"),
+        ("reduce ", ""),
+        (". = ", ""),
+        ("def f: 1; ", ""),
+        ("def f: ", "; 1"),
+        ("first(", ")"),
+        ("{(", "):1}"),
+        (". as [", "$x] | 1"),
+        (". as {a:", "$x} | 1"),
+        ("@json \"\\(", ")\""),
     ] {
         let source = format!("{}.{}", open.repeat(700), close.repeat(700));
         let error = refused(&source);
@@ -203,10 +238,28 @@ fn deep_data_is_refused_not_walked() {
             deep = Value::Array(vec![deep]);
         }
         for source in [
-            ".", "tojson", ". == .", "[.]", "walk(.)", "[..] | length", "flatten", "contains([[1]])",
-            "[paths]", "tostring", "[.] | sort", "{a: .}", "[getpath([range(200) | 0])]",
-            "(.. | numbers) |= 1", "@json", "map(tojson)", "del(.. | numbers)", "[.] - [.]",
-            "{a: .} * {a: .} | .b = 1", "[.[]] | unique", "indices(.)", "[leaf_paths]",
+            ".",
+            "tojson",
+            ". == .",
+            "[.]",
+            "walk(.)",
+            "[..] | length",
+            "flatten",
+            "contains([[1]])",
+            "[paths]",
+            "tostring",
+            "[.] | sort",
+            "{a: .}",
+            "[getpath([range(200) | 0])]",
+            "(.. | numbers) |= 1",
+            "@json",
+            "map(tojson)",
+            "del(.. | numbers)",
+            "[.] - [.]",
+            "{a: .} * {a: .} | .b = 1",
+            "[.[]] | unique",
+            "indices(.)",
+            "[leaf_paths]",
         ] {
             let found = run(source, &deep);
             let bounded = matches!(
@@ -230,6 +283,9 @@ fn the_limits_given_are_the_limits_kept() {
     };
     assert_eq!(with(Limits::default()), Ok(json!(45)));
     assert_eq!(with(Limits { fuel: 5, ..Limits::default() }), Err(EvalError::Fuel { limit: 5 }));
-    assert_eq!(with(Limits { bytes: 99, ..Limits::default() }), Err(EvalError::Bytes { limit: 99 }));
+    assert_eq!(
+        with(Limits { bytes: 99, ..Limits::default() }),
+        Err(EvalError::Bytes { limit: 99 })
+    );
     assert_eq!(with(Limits { depth: 1, ..Limits::default() }), Err(EvalError::Depth));
 }

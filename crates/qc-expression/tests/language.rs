@@ -64,7 +64,7 @@ fn paths() {
         (".[-2:]", "[0,1,2]", "[1,2]"),
         (".[2:4]", r#""äbcdef""#, r#""cd""#),
         (".[1:][1:]", "[1,2,3]", "[3]"),
-        (".[]", r#"[1,[2]]"#, "1,[2]"),
+        (".[]", "[1,[2]]", "1,[2]"),
         (".[]", r#"{"b":1,"a":2}"#, "2,1"),
         (".[]?", "1", ""),
         ("..", "[[1]]", "[[1]],[1],1"),
@@ -91,7 +91,11 @@ fn paths() {
 fn literals_and_strings() {
     check(&[
         ("1, 1.5, 1e3, .5, -1", "null", "1,1.5,1000,0.5,-1"),
-        ("18446744073709551615, 9223372036854775807", "null", "18446744073709551615,9223372036854775807"),
+        (
+            "18446744073709551615, 9223372036854775807",
+            "null",
+            "18446744073709551615,9223372036854775807",
+        ),
         (r#""a\n\u00e9\ud83d\ude00\"\\""#, "null", r#""a\né😀\"\\""#),
         (r#""x\(1+1)y\(.a)""#, r#"{"a":[1]}"#, r#""x2y[1]""#),
         (r#""\(1,2)-\(3,4)""#, "null", r#""1-3","1-4","2-3","2-4""#),
@@ -163,7 +167,11 @@ fn operators() {
         (". as {$a: [$b]} | [$a,$b]", r#"{"a":[4]}"#, "[[4],4]"),
         (". as {(\"a\"+\"b\"): $x} | $x", r#"{"ab":1}"#, "1"),
         ("[.[] as [$a] ?// $a | $a]", "[[1],2]", "[1,2]"),
-        ("[[3]] | .[] as [$a] ?// [$b] | if $a != null then error(\"e\") else [$a,$b] end", "null", "[null,3]"),
+        (
+            "[[3]] | .[] as [$a] ?// [$b] | if $a != null then error(\"e\") else [$a,$b] end",
+            "null",
+            "[null,3]",
+        ),
         ("[.[] as $x | $x * 2]", "[1,2]", "[2,4]"),
         ("1 + . as $x | $x * 2", "5", "11"),
         ("1 as $x | [$x, (2 as $x | $x), $x]", "null", "[1,2,1]"),
@@ -213,22 +221,38 @@ fn control() {
         ("try error(null) catch .", "null", "null"),
         ("[.[]?, 1]", "5", "[1]"),
         ("(try error(\"a\") catch .) + \"b\"", "null", r#""ab""#),
-        ("[range(3) | . as $x | (try (if $x == 1 then error(\"x\") else $x end) catch .)]", "null", r#"[0,"x",2]"#),
+        (
+            "[range(3) | . as $x | (try (if $x == 1 then error(\"x\") else $x end) catch .)]",
+            "null",
+            r#"[0,"x",2]"#,
+        ),
     ]);
     fails(&[
         ("try 1 catch 2 | error(\"later\")", "null", "later"),
         ("[.[] | try . catch 0] | error(\"out\")", "[1]", "out"),
-        ("(try (1,2) catch \"caught\") | if . == 2 then error(\"not mine\") else . end", "null", "not mine"),
+        (
+            "(try (1,2) catch \"caught\") | if . == 2 then error(\"not mine\") else . end",
+            "null",
+            "not mine",
+        ),
     ]);
 }
 
 #[test]
 fn generators() {
     check(&[
-        ("[range(3)], [range(1;3)], [range(0;10;4)], [range(3;0;-1)]", "null", "[0,1,2],[1,2],[0,4,8],[3,2,1]"),
+        (
+            "[range(3)], [range(1;3)], [range(0;10;4)], [range(3;0;-1)]",
+            "null",
+            "[0,1,2],[1,2],[0,4,8],[3,2,1]",
+        ),
         ("[range(0;1;0.5)]", "null", "[0,0.5]"),
         ("[range(0,1;2,3)]", "null", "[0,1,0,1,2,1,1,2]"),
-        ("[limit(2; .[])], [limit(0; 1,2)], first(.[]), [first(empty)]", "[5,6,7]", "[5,6],[],5,[]"),
+        (
+            "[limit(2; .[])], [limit(0; 1,2)], first(.[]), [first(empty)]",
+            "[5,6,7]",
+            "[5,6],[],5,[]",
+        ),
         ("[limit(3; repeat(1))]", "null", "[null,1,1]"),
         ("[skip(1; .[])], nth(1; .[]), last(.[])", "[5,6,7]", "[6,7],6,7"),
         ("first, last, nth(1)", "[5,6,7]", "5,7,6"),
@@ -270,20 +294,40 @@ fn arrays_and_objects() {
         ("utf8bytelength", r#""äb""#, "3"),
         ("keys, keys_unsorted", r#"{"b":1,"a":2}"#, r#"["a","b"],["a","b"]"#),
         ("keys", "[7,8]", "[0,1]"),
-        ("[.[] | values], [.[] | nulls], [.[] | scalars], [.[]|iterables]", "[1,null,[2]]", "[1,[2]],[null],[1,null],[[2]]"),
-        ("[.[] | numbers, strings, booleans, arrays, objects]", r#"[1,"a",true,[],{}]"#, r#"[1,"a",true,[],{}]"#),
+        (
+            "[.[] | values], [.[] | nulls], [.[] | scalars], [.[]|iterables]",
+            "[1,null,[2]]",
+            "[1,[2]],[null],[1,null],[[2]]",
+        ),
+        (
+            "[.[] | numbers, strings, booleans, arrays, objects]",
+            r#"[1,"a",true,[],{}]"#,
+            r#"[1,"a",true,[],{}]"#,
+        ),
         ("has(\"a\"), has(\"z\")", r#"{"a":1}"#, "true,false"),
         ("has(0), has(5), (0 | in([1]))", "[1]", "true,false,true"),
         ("contains(\"bar\"), (\"bar\" | inside(\"foobar\"))", r#""foobar""#, "true,true"),
         ("contains([\"baz\",\"bar\"])", r#"["foobar","foobaz"]"#, "true"),
         ("contains({a:[1]})", r#"{"a":[1,2],"b":3}"#, "true"),
         ("to_entries", r#"{"a":1}"#, r#"[{"key":"a","value":1}]"#),
-        ("from_entries", r#"[{"key":"a","value":false},{"k":"b","v":2},{"name":"c"},{"key":1,"value":3}]"#, r#"{"a":false,"b":2,"c":null,"1":3}"#),
+        (
+            "from_entries",
+            r#"[{"key":"a","value":false},{"k":"b","v":2},{"name":"c"},{"key":1,"value":3}]"#,
+            r#"{"a":false,"b":2,"c":null,"1":3}"#,
+        ),
         ("with_entries(.value += 1)", r#"{"a":1}"#, r#"{"a":2}"#),
         ("flatten, flatten(1)", "[1,[2,[3]]]", "[1,2,3],[1,2,[3]]"),
         ("sort, sort_by(-.), reverse", "[3,1,2]", "[1,2,3],[3,2,1],[2,1,3]"),
-        ("sort_by(.a, .b)", r#"[{"a":1,"b":2},{"a":1,"b":1},{"a":0,"b":9}]"#, r#"[{"a":0,"b":9},{"a":1,"b":1},{"a":1,"b":2}]"#),
-        ("group_by(.a)", r#"[{"a":2},{"a":1},{"a":2,"b":1}]"#, r#"[[{"a":1}],[{"a":2},{"a":2,"b":1}]]"#),
+        (
+            "sort_by(.a, .b)",
+            r#"[{"a":1,"b":2},{"a":1,"b":1},{"a":0,"b":9}]"#,
+            r#"[{"a":0,"b":9},{"a":1,"b":1},{"a":1,"b":2}]"#,
+        ),
+        (
+            "group_by(.a)",
+            r#"[{"a":2},{"a":1},{"a":2,"b":1}]"#,
+            r#"[[{"a":1}],[{"a":2},{"a":2,"b":1}]]"#,
+        ),
         ("unique, unique_by(. % 2)", "[3,1,2,1]", "[1,2,3],[2,3]"),
         ("min, max, min_by(-.), max_by(-.)", "[3,1,2]", "1,3,3,1"),
         ("min, max", "[]", "null,null"),
@@ -292,9 +336,17 @@ fn arrays_and_objects() {
         ("indices(1), indices([1,2])", "[0,1,2,1,2]", "[1,3],[1,3]"),
         ("transpose", "[[1],[2,3]]", "[[1,2],[null,3]]"),
         ("toarray", "1", "[1]"),
-        (".[] | type", r#"[null,true,1,"",[],{}]"#, r#""null","boolean","number","string","array","object""#),
+        (
+            ".[] | type",
+            r#"[null,true,1,"",[],{}]"#,
+            r#""null","boolean","number","string","array","object""#,
+        ),
         ("[.[] | isvalid(.a)]", r#"[{"a":1},1]"#, "[true,false]"),
-        ("join(\"-\"), (map(tostring) | join(\"\"))", r#"["a",1,null,true]"#, r#""a-1--true","a1nulltrue""#),
+        (
+            "join(\"-\"), (map(tostring) | join(\"\"))",
+            r#"["a",1,null,true]"#,
+            r#""a-1--true","a1nulltrue""#,
+        ),
         ("debug, debug(\"x\"), stderr", "1", "1,1,1"),
     ]);
 }
@@ -304,7 +356,11 @@ fn path_functions_and_assignment() {
     check(&[
         ("[path(.a[0], .b)]", "null", r#"[["a",0],["b"]]"#),
         ("[path(..)]", r#"{"a":[1]}"#, r#"[[],["a"],["a",0]]"#),
-        ("[paths], [paths(type == \"number\")], [leaf_paths]", r#"{"a":[1]}"#, r#"[["a"],["a",0]],[["a",0]],[["a",0]]"#),
+        (
+            "[paths], [paths(type == \"number\")], [leaf_paths]",
+            r#"{"a":[1]}"#,
+            r#"[["a"],["a",0]],[["a",0]],[["a",0]]"#,
+        ),
         ("[path(.[] | select(. > 1))]", "[1,2,3]", "[[1],[2]]"),
         ("[path(first(.[] | select(. > 1)))]", "[1,2,3]", "[[1]]"),
         ("path(.a // .b)", r#"{"b":1}"#, r#"["b"]"#),
@@ -317,13 +373,21 @@ fn path_functions_and_assignment() {
         ("setpath([\"a\",1]; 2)", "null", r#"{"a":[null,2]}"#),
         ("delpaths([[\"a\"],[\"b\",0]])", r#"{"a":1,"b":[1,2]}"#, r#"{"b":[2]}"#),
         ("del(.a), del(.a, .b), del(.x)", r#"{"a":1,"b":2}"#, r#"{"b":2},{},{"a":1,"b":2}"#),
-        ("del(.[0,2]), del(.[1:]), del(.[] | select(. > 1)), del(.[-1])", "[1,2,3]", "[2],[1],[1],[1,2]"),
+        (
+            "del(.[0,2]), del(.[1:]), del(.[] | select(. > 1)), del(.[-1])",
+            "[1,2,3]",
+            "[2],[1],[1],[1,2]",
+        ),
         ("to_entries | map(select(.value > 1)) | from_entries", r#"{"a":1,"b":2}"#, r#"{"b":2}"#),
         ("pick(.a, .b.c)", r#"{"a":1,"b":{"c":2,"d":3},"e":4}"#, r#"{"a":1,"b":{"c":2}}"#),
         ("pick(.[1])", "[1,2,3]", "[null,2]"),
         (".a = 1", "null", r#"{"a":1}"#),
         (".a.b |= . + 1", r#"{"a":{"b":1}}"#, r#"{"a":{"b":2}}"#),
-        (".[] += 1, (.[0] -= 1), (.[0] *= 3), (.[1] /= 2), (.[1] %= 2)", "[1,2]", "[2,3],[0,2],[3,2],[1,1],[1,0]"),
+        (
+            ".[] += 1, (.[0] -= 1), (.[0] *= 3), (.[1] /= 2), (.[1] %= 2)",
+            "[1,2]",
+            "[2,3],[0,2],[3,2],[1,1],[1,0]",
+        ),
         (".a //= 5, (.b //= 5)", r#"{"a":1}"#, r#"{"a":1},{"a":1,"b":5}"#),
         (".a = (1,2)", "null", r#"{"a":1},{"a":2}"#),
         (".a += (1,2)", r#"{"a":1}"#, r#"{"a":2},{"a":3}"#),
@@ -345,7 +409,7 @@ fn path_functions_and_assignment() {
     ]);
     check(&[
         ("(.a?) = 1", "null", r#"{"a":1}"#),
-        ("del(..|select(. == 1))", r#"[1,[1,2]]"#, "[[2]]"),
+        ("del(..|select(. == 1))", "[1,[1,2]]", "[[2]]"),
         ("delpaths([]), delpaths([[]])", "[1]", "[1],null"),
     ]);
     fails(&[
@@ -360,14 +424,22 @@ fn path_functions_and_assignment() {
 fn text_functions() {
     check(&[
         ("ascii_downcase, ascii_upcase", r#""aBÄ""#, r#""abÄ","ABÄ""#),
-        ("ltrimstr(\"a\"), rtrimstr(\"c\"), trimstr(\"x\"), (1 | ltrimstr(\"a\"))", r#""abc""#, r#""bc","ab","abc",1"#),
+        (
+            "ltrimstr(\"a\"), rtrimstr(\"c\"), trimstr(\"x\"), (1 | ltrimstr(\"a\"))",
+            r#""abc""#,
+            r#""bc","ab","abc",1"#,
+        ),
         ("startswith(\"ab\"), endswith(\"ab\")", r#""abc""#, "true,false"),
         ("trim, ltrim, rtrim", r#"" a ""#, r#""a","a "," a""#),
         ("split(\",\"), split(\"\")", r#""a,b""#, r#"["a","b"],["a",",","b"]"#),
         ("split(\",\")", r#""""#, "[]"),
         ("explode, (explode | implode), ([65] | implode)", r#""aé""#, r#"[97,233],"aé","A""#),
         ("ascii", "65", r#""A""#),
-        ("tojson, (tojson | fromjson)", r#"{"a":[1.5,"x\u0001"]}"#, r#""{\"a\":[1.5,\"x\\u0001\"]}",{"a":[1.5,"x\u0001"]}"#),
+        (
+            "tojson, (tojson | fromjson)",
+            r#"{"a":[1.5,"x\u0001"]}"#,
+            r#""{\"a\":[1.5,\"x\\u0001\"]}",{"a":[1.5,"x\u0001"]}"#,
+        ),
         (".[] | tostring", r#"[1,"a",[1],null]"#, r#""1","a","[1]","null""#),
         (".[] | tonumber", r#"["12","-1.50",7,"1e2"]"#, "12,-1.5,7,100"),
         ("\"true\" | toboolean", "null", "true"),
@@ -376,11 +448,19 @@ fn text_functions() {
         ("isnan, isinfinite, isnormal", "1", "false,false,true"),
         ("now", "null", "1700000000.5"),
         ("todate, (todate | fromdate)", "1425599621", r#""2015-03-05T23:53:41Z",1425599621"#),
-        ("gmtime, (gmtime | mktime), (gmtime | todate)", "1425599621", r#"[2015,2,5,23,53,41,4,63],1425599621,"2015-03-05T23:53:41Z""#),
+        (
+            "gmtime, (gmtime | mktime), (gmtime | todate)",
+            "1425599621",
+            r#"[2015,2,5,23,53,41,4,63],1425599621,"2015-03-05T23:53:41Z""#,
+        ),
         ("strptime(\"%Y-%m-%dT%H:%M:%SZ\") | mktime", r#""2015-03-05T23:51:47Z""#, "1425599507"),
         ("strftime(\"%A, %B %d, %Y\")", "1425599621", r#""Thursday, March 05, 2015""#),
         ("fromdateiso8601", r#""2015-03-05T23:51:47+01:00""#, "1425595907"),
-        ("strptime(\"%d.%m.%Y\") | mktime | todate", r#""05.03.2015""#, r#""2015-03-05T00:00:00Z""#),
+        (
+            "strptime(\"%d.%m.%Y\") | mktime | todate",
+            r#""05.03.2015""#,
+            r#""2015-03-05T00:00:00Z""#,
+        ),
     ]);
     fails(&[
         ("implode", "[1114112]", "not a Unicode code point"),
@@ -400,11 +480,23 @@ fn regexes() {
     check(&[
         ("test(\"B\"; \"i\"), test(\"^a.c$\"), test(\"x\")", r#""abc""#, "true,true,false"),
         ("[match(\"a\"; \"g\") | .offset]", r#""äaba""#, "[1,3]"),
-        ("match(\"(?<x>b)(c)?\")", r#""ab""#, r#"{"offset":1,"length":1,"string":"b","captures":[{"offset":1,"length":1,"string":"b","name":"x"},{"offset":-1,"length":0,"string":null,"name":null}]}"#),
+        (
+            "match(\"(?<x>b)(c)?\")",
+            r#""ab""#,
+            r#"{"offset":1,"length":1,"string":"b","captures":[{"offset":1,"length":1,"string":"b","name":"x"},{"offset":-1,"length":0,"string":null,"name":null}]}"#,
+        ),
         ("capture(\"(?<y>\\\\d+)-(?<m>\\\\d+)\")", r#""on 2024-05""#, r#"{"y":"2024","m":"05"}"#),
-        ("[scan(\"[a-c]\")], [scan(\"(a)(.)\")], [scan(\"A\"; \"i\")]", r#""abca""#, r#"["a","b","c","a"],[["a","b"]],["a","a"]"#),
+        (
+            "[scan(\"[a-c]\")], [scan(\"(a)(.)\")], [scan(\"A\"; \"i\")]",
+            r#""abca""#,
+            r#"["a","b","c","a"],[["a","b"]],["a","a"]"#,
+        ),
         ("split(\", *\"; null), [splits(\",\")]", r#""a, b,c""#, r#"["a","b","c"],["a"," b","c"]"#),
-        ("sub(\"a\"; \"x\"), gsub(\"a\"; \"x\"), gsub(\"(?<l>[ab])\"; \"<\\(.l)>\")", r#""aba""#, r#""xba","xbx","<a><b><a>""#),
+        (
+            "sub(\"a\"; \"x\"), gsub(\"a\"; \"x\"), gsub(\"(?<l>[ab])\"; \"<\\(.l)>\")",
+            r#""aba""#,
+            r#""xba","xbx","<a><b><a>""#,
+        ),
         ("gsub(\"\"; \"-\")", r#""ab""#, r#""-a-b-""#),
         ("gsub(\"^\"; \">\")", r#""ab""#, r#"">ab""#),
     ]);
@@ -418,8 +510,15 @@ fn regexes() {
         ("[match(\"a|ab\").string], [match(\"a*?b\").string]", r#""aab""#, r#"["a"],["aab"]"#),
         ("[match(\"(a+)(b*)\").captures[].string]", r#""xaabbb""#, r#"["aa","bbb"]"#),
         ("sub(\"(?<a>.)(?<b>.)\"; .b + .a)", r#""xy!""#, r#""yx!""#),
-        ("ascii_downcase | gsub(\"[^a-z0-9]+\"; \"-\")", r#""Hello, World 42""#, r#""hello-world-42""#),
+        (
+            "ascii_downcase | gsub(\"[^a-z0-9]+\"; \"-\")",
+            r#""Hello, World 42""#,
+            r#""hello-world-42""#,
+        ),
         ("test(\"é\"), test(\".\"; \"s\"), test(\"c a\"; \"x\")", r#""café""#, "true,true,true"),
     ]);
-    fails(&[("test(\"(\" + .)", r#""x""#, "regex does not work"), ("test(\"a\")", "1", "cannot be matched")]);
+    fails(&[
+        ("test(\"(\" + .)", r#""x""#, "regex does not work"),
+        ("test(\"a\")", "1", "cannot be matched"),
+    ]);
 }

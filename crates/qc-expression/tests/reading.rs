@@ -21,17 +21,52 @@ fn errors_say_where_and_what_to_do() {
     assert_eq!((error.code.clone(), error.range.clone()), (codes::SYNTAX, 5..5));
     let error = Expression::parse("test(\"(\")", &[]).expect_err("regex");
     assert_eq!((error.code.clone(), error.range.clone()), (codes::BAD_REGEX, 5..8));
-    for source in ["1 +", ".a.", "{a:}", "if . then", "\"abc", "\"\\q\"", "\"\\ud800\"", ")", "1 2",
-        "a b", ". as x | .", "{(1)}", "1 < 2 < 3", "$", "@", "é", ".[", "reduce . as $x (1)", "def f 1; f",
-        "break", "1 as $x", "&", "def f: 1;", "try", "..a", "{\"a\\(1)\"}", "01x"] {
+    for source in [
+        "1 +",
+        ".a.",
+        "{a:}",
+        "if . then",
+        "\"abc",
+        "\"\\q\"",
+        "\"\\ud800\"",
+        ")",
+        "1 2",
+        "a b",
+        ". as x | .",
+        "{(1)}",
+        "1 < 2 < 3",
+        "$",
+        "@",
+        "é",
+        ".[",
+        "reduce . as $x (1)",
+        "def f 1; f",
+        "break",
+        "1 as $x",
+        "&",
+        "def f: 1;",
+        "try",
+        "..a",
+        "{\"a\\(1)\"}",
+        "01x",
+    ] {
         let error = Expression::parse(source, &[]).expect_err(source);
         assert_eq!(error.code, codes::SYNTAX, "{source}");
         assert!(error.range.end <= source.len() && error.range.start <= error.range.end);
     }
-    assert_eq!(Expression::parse("break $x", &[]).expect_err("no label").code, codes::UNKNOWN_VARIABLE);
-    assert_eq!(Expression::parse("@nope", &[]).expect_err("no format").code, codes::UNKNOWN_FUNCTION);
+    assert_eq!(
+        Expression::parse("break $x", &[]).expect_err("no label").code,
+        codes::UNKNOWN_VARIABLE
+    );
+    assert_eq!(
+        Expression::parse("@nope", &[]).expect_err("no format").code,
+        codes::UNKNOWN_FUNCTION
+    );
     // A definition that nobody calls is checked as well.
-    assert_eq!(Expression::parse("def f: $x; 1", &[]).expect_err("unbound").code, codes::UNKNOWN_VARIABLE);
+    assert_eq!(
+        Expression::parse("def f: $x; 1", &[]).expect_err("unbound").code,
+        codes::UNKNOWN_VARIABLE
+    );
 }
 
 #[test]
@@ -100,8 +135,8 @@ fn templates_report_every_problem_with_its_pointer() {
 fn templates_keep_constants_and_evaluate_the_rest() {
     let constant = Template::parse(&json!({"a": [1, "x", {"b": null}]}), &[]).expect("valid");
     assert!(constant.is_constant());
-    let template =
-        Template::parse(&json!({"a": ["${ $v }", "x"], "b": "${ \"${\" }"}), &["v"]).expect("valid");
+    let template = Template::parse(&json!({"a": ["${ $v }", "x"], "b": "${ \"${\" }"}), &["v"])
+        .expect("valid");
     assert!(!template.is_constant() && template.uses("v") && !template.uses("w"));
     let v = json!({"k": 1});
     assert_eq!(

@@ -7,20 +7,32 @@ use qc_expression::{Expression, Limits, Scope, Template};
 use serde_json::{Value, json};
 
 const VARIABLES: [&str; 20] = [
-    "context", "input", "output", "secrets", "secret", "authorization", "task", "workflow", "runtime",
-    "error", "err", "event", "item", "index", "color", "message", "number", "pet", "room", "reading",
+    "context",
+    "input",
+    "output",
+    "secrets",
+    "secret",
+    "authorization",
+    "task",
+    "workflow",
+    "runtime",
+    "error",
+    "err",
+    "event",
+    "item",
+    "index",
+    "color",
+    "message",
+    "number",
+    "pet",
+    "room",
+    "reading",
 ];
 
 fn standard() -> Option<PathBuf> {
-    let root = match option_env!("QC_SHARED") {
-        Some(path) => PathBuf::from(path),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-    };
-    let other = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    [root, other]
-        .into_iter()
-        .map(|root| root.join("standards/open-workflow"))
-        .find(|path| path.is_dir())
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let root = std::env::var_os("QC_SHARED").map_or(beside, PathBuf::from);
+    Some(root.join("standards/open-workflow")).filter(|path| path.is_dir())
 }
 
 /// The expressions of a text: from `${` to the brace that closes it, strings passed over.
@@ -70,11 +82,8 @@ fn every_expression_of_the_standard_is_read() {
             if source.trim().is_empty() {
                 continue;
             }
-            let source = if source.contains("\\\"Exec") {
-                source.replace("\\\"", "\"")
-            } else {
-                source
-            };
+            let source =
+                if source.contains("\\\"Exec") { source.replace("\\\"", "\"") } else { source };
             match Expression::parse(&source, &VARIABLES) {
                 Ok(expression) => {
                     read += 1;

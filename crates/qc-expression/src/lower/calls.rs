@@ -55,9 +55,8 @@ impl<'p> Lowering<'p> {
             }
             Some(Builtin::Regex(deed)) => {
                 let args = self.all(args, place)?;
-                forms::regex(deed, args).map_err(|problem| {
-                    self.error(codes::BAD_REGEX, problem, args_site(expr))
-                })
+                forms::regex(deed, args)
+                    .map_err(|problem| self.error(codes::BAD_REGEX, problem, args_site(expr)))
             }
             Some(Builtin::Defined(function)) => {
                 let outer = self.site.replace(self.site.clone().unwrap_or(expr.at.clone()));
@@ -98,21 +97,13 @@ impl<'p> Lowering<'p> {
         for (argument, slot) in values.into_iter().rev() {
             let source = Box::new(self.node(argument, call)?);
             let patterns = vec![Pattern::Slot(slot)];
-            body = super::Node::new(Ast::Bind {
-                source,
-                patterns,
-                body: Box::new(body),
-            });
+            body = super::Node::new(Ast::Bind { source, patterns, body: Box::new(body) });
         }
         Ok(body.ast)
     }
 
     /// Reads a definition that is perhaps never called, so that its mistakes are found.
-    pub(super) fn check_definition(
-        &mut self,
-        function: &'p Function,
-        home: Place,
-    ) -> Lowered<()> {
+    pub(super) fn check_definition(&mut self, function: &'p Function, home: Place) -> Lowered<()> {
         self.active.push((std::ptr::from_ref(function), home.active));
         let mut inner = Place { names: home.names, active: Some(self.active.len() - 1) };
         for (name, by_value) in &function.parameters {

@@ -103,9 +103,8 @@ impl<'a> Machine<'a> {
         });
         match (done, downstream) {
             (Ok(()), _) => Ok(()),
-            (Err(_), Some(stop)) => Err(Guarded::Other(stop)),
             (Err(Stop::Raised(raised)), None) => Err(Guarded::Raised(raised)),
-            (Err(stop), None) => Err(Guarded::Other(stop)),
+            (Err(_), Some(stop)) | (Err(stop), None) => Err(Guarded::Other(stop)),
         }
     }
 

@@ -25,11 +25,9 @@ impl<'a> Machine<'a> {
             (Form::Limit | Form::Skip, [count, node]) => {
                 self.counted(form, count, node, label, spot, out)
             }
-            (Form::Getpath, [way]) => {
-                self.values(way, spot.value.clone(), &mut |machine, way| {
-                    machine.getpath(&way, spot.clone(), out)
-                })
-            }
+            (Form::Getpath, [way]) => self.values(way, spot.value.clone(), &mut |machine, way| {
+                machine.getpath(&way, spot.clone(), out)
+            }),
             (Form::Recurse, [next]) => self.grow(form, None, next, spot, out),
             (Form::While | Form::Until, [test, next]) => {
                 self.grow(form, Some(test), next, spot, out)
@@ -57,9 +55,9 @@ impl<'a> Machine<'a> {
             }
             (Form::IsEmpty, [node]) => self.is_empty(node, input, label, out),
             (Form::Range, [from, to, by]) => self.ranges(from, to, by, &input, out),
-            (Form::Walk, [node]) => self.walk(node, input, 0, &mut |machine, value| {
-                out(machine, Spot::off(value))
-            }),
+            (Form::Walk, [node]) => {
+                self.walk(node, input, 0, &mut |machine, value| out(machine, Spot::off(value)))
+            }
             (_, [key]) => self.arranged(form, key, input, out),
             _ => fail("this function was called with the wrong number of arguments"),
         }
@@ -187,13 +185,7 @@ impl<'a> Machine<'a> {
         stopped_at(label, done)
     }
 
-    fn skip(
-        &mut self,
-        count: i64,
-        node: &'a Node,
-        spot: Spot<'a>,
-        out: Sink<'_, 'a>,
-    ) -> Flow<'a> {
+    fn skip(&mut self, count: i64, node: &'a Node, spot: Spot<'a>, out: Sink<'_, 'a>) -> Flow<'a> {
         let mut left = count;
         self.eval(node, spot, &mut |machine, spot| {
             if left > 0 {
@@ -220,13 +212,7 @@ impl<'a> Machine<'a> {
         out(self, spot)
     }
 
-    fn range(
-        &mut self,
-        from: &Val<'a>,
-        to: &Val<'a>,
-        by: &Val<'a>,
-        out: Sink<'_, 'a>,
-    ) -> Flow<'a> {
+    fn range(&mut self, from: &Val<'a>, to: &Val<'a>, by: &Val<'a>, out: Sink<'_, 'a>) -> Flow<'a> {
         let (Val::Num(from), Val::Num(to), Val::Num(by)) = (from, to, by) else {
             return fail("Range bounds must be numeric");
         };

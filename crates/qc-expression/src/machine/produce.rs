@@ -197,12 +197,7 @@ impl<'a> Machine<'a> {
         }))
     }
 
-    fn call_one(
-        &mut self,
-        run: Plain,
-        args: &'a [Node],
-        input: Val<'a>,
-    ) -> Flow<'a, Val<'a>> {
+    fn call_one(&mut self, run: Plain, args: &'a [Node], input: Val<'a>) -> Flow<'a, Val<'a>> {
         match args {
             [] => run(self, input, &[]),
             [first] => {
@@ -231,9 +226,7 @@ impl<'a> Machine<'a> {
                 let dict = Dict::new(self.meter)?;
                 self.objects(entries, &input, dict, out)
             }
-            Ast::Text { format, pieces } => {
-                self.texts(*format, pieces, &input, &String::new(), out)
-            }
+            Ast::Text { format, pieces } => self.texts(*format, pieces, &input, "", out),
             Ast::Negate(inner) => self.values(inner, input, &mut |machine, value| {
                 out(machine, arithmetic::negate(&value)?)
             }),
@@ -268,9 +261,8 @@ impl<'a> Machine<'a> {
                 })
             }
             Ast::Update { target, with } => {
-                let done = self.update_all(target, input, &mut |machine, old| {
-                    machine.first_of(with, old)
-                })?;
+                let done = self
+                    .update_all(target, input, &mut |machine, old| machine.first_of(with, old))?;
                 out(self, done)
             }
             Ast::Regex(call) => self.regex(call, input, out),

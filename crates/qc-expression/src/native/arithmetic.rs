@@ -41,9 +41,7 @@ pub(crate) fn add<'a>(meter: &'a Meter, left: Val<'a>, right: Val<'a>) -> Flow<'
     match (left, right) {
         (Val::Null, other) | (other, Val::Null) => Ok(other),
         (Val::Num(left), Val::Num(right)) => number::add(&left, &right),
-        (Val::Str(left), Val::Str(right)) => {
-            Ok(Val::Str(left.append(meter, right.as_str())?))
-        }
+        (Val::Str(left), Val::Str(right)) => Ok(Val::Str(left.append(meter, right.as_str())?)),
         (Val::Arr(left), Val::Arr(right)) => {
             if right.len() == 0 {
                 return Ok(Val::Arr(left));
@@ -109,12 +107,7 @@ fn multiply<'a>(meter: &'a Meter, left: Val<'a>, right: Val<'a>) -> Flow<'a, Val
     }
 }
 
-fn merge<'a>(
-    meter: &'a Meter,
-    left: Obj<'a>,
-    right: &Obj<'a>,
-    depth: u32,
-) -> Flow<'a, Val<'a>> {
+fn merge<'a>(meter: &'a Meter, left: Obj<'a>, right: &Obj<'a>, depth: u32) -> Flow<'a, Val<'a>> {
     Machine::shallow(depth)?;
     let mut dict = left.into_dict(meter)?;
     for (key, new) in right.entries() {

@@ -125,12 +125,7 @@ fn flatten_into<'a>(
     Ok(())
 }
 
-fn contains<'a>(
-    meter: &'a Meter,
-    whole: &Val<'a>,
-    part: &Val<'a>,
-    depth: u32,
-) -> Flow<'a, bool> {
+fn contains<'a>(meter: &'a Meter, whole: &Val<'a>, part: &Val<'a>, depth: u32) -> Flow<'a, bool> {
     Machine::shallow(depth)?;
     meter.tick(1)?;
     match (whole, part) {

@@ -114,11 +114,7 @@ fn short<'v, 'a>(value: Option<&'v Val<'a>>, what: &str) -> Flow<'a, &'v str> {
     }
 }
 
-fn strftime<'a>(
-    machine: &mut Machine<'a>,
-    input: Val<'a>,
-    args: &[Val<'a>],
-) -> Flow<'a, Val<'a>> {
+fn strftime<'a>(machine: &mut Machine<'a>, input: Val<'a>, args: &[Val<'a>]) -> Flow<'a, Val<'a>> {
     let at = moment(&input)?;
     let format = short(args.first(), "a time format")?;
     machine.meter.tick(16)?;
@@ -129,11 +125,7 @@ fn strftime<'a>(
     }
 }
 
-fn strptime<'a>(
-    machine: &mut Machine<'a>,
-    input: Val<'a>,
-    args: &[Val<'a>],
-) -> Flow<'a, Val<'a>> {
+fn strptime<'a>(machine: &mut Machine<'a>, input: Val<'a>, args: &[Val<'a>]) -> Flow<'a, Val<'a>> {
     let text = short(Some(&input), "a date")?;
     let format = short(args.first(), "a time format")?;
     machine.meter.tick(16)?;

@@ -1,8 +1,8 @@
 //! `@base64` and its like, and plain string interpolation.
 
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 
 use super::text::write_json;
 use crate::machine::shown;

@@ -54,7 +54,7 @@ fn binary<'a>(args: &[Val<'a>], deed: fn(f64, f64) -> f64) -> Flow<'a, Val<'a>> 
 }
 
 /// An integer stays exactly what it is.
-fn rounded<'a>(input: Val<'a>, deed: fn(f64) -> f64) -> Flow<'a, Val<'a>> {
+fn rounded(input: Val<'_>, deed: fn(f64) -> f64) -> Flow<'_, Val<'_>> {
     let number = number_of(&input)?;
     if whole(number).is_some() {
         return Ok(input);

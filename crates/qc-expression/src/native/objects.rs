@@ -67,11 +67,7 @@ fn to_entries<'a>(machine: &mut Machine<'a>, input: Val<'a>, _: &[Val<'a>]) -> F
     Ok(list.into_val())
 }
 
-fn from_entries<'a>(
-    machine: &mut Machine<'a>,
-    input: Val<'a>,
-    _: &[Val<'a>],
-) -> Flow<'a, Val<'a>> {
+fn from_entries<'a>(machine: &mut Machine<'a>, input: Val<'a>, _: &[Val<'a>]) -> Flow<'a, Val<'a>> {
     let Val::Arr(items) = &input else {
         return fail(format!("Cannot iterate over {}", shown(&input)));
     };
@@ -117,8 +113,7 @@ fn way_of<'a>(way: &Val<'a>) -> Flow<'a, Vec<Val<'a>>> {
 fn setpath<'a>(machine: &mut Machine<'a>, input: Val<'a>, args: &[Val<'a>]) -> Flow<'a, Val<'a>> {
     let [way, value] = args else { return fail("setpath takes two arguments") };
     let keys = way_of(way)?;
-    let changed =
-        change(machine.meter, input, &keys, &mut |_| Ok(Some(value.clone())))?;
+    let changed = change(machine.meter, input, &keys, &mut |_| Ok(Some(value.clone())))?;
     Ok(changed.0)
 }
 
@@ -126,8 +121,7 @@ fn delpaths<'a>(machine: &mut Machine<'a>, input: Val<'a>, args: &[Val<'a>]) -> 
     let [Val::Arr(ways)] = args else { return fail("Paths must be specified as an array") };
     machine.meter.tick(ways.len())?;
     machine.meter.afford(ways.len().saturating_mul(64))?;
-    let ways: Vec<Vec<Val<'a>>> =
-        ways.iter().map(|way| way_of(&way)).collect::<Flow<'a, _>>()?;
+    let ways: Vec<Vec<Val<'a>>> = ways.iter().map(|way| way_of(&way)).collect::<Flow<'a, _>>()?;
     let ways: Vec<&[Val<'a>]> = ways.iter().map(Vec::as_slice).collect();
     delete(machine.meter, input, &ways, 0)
 }

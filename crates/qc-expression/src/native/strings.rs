@@ -80,19 +80,13 @@ fn trimmed<'a>(
 
 fn split<'a>(machine: &mut Machine<'a>, input: Val<'a>, args: &[Val<'a>]) -> Flow<'a, Val<'a>> {
     match (&input, args) {
-        (Val::Str(text), [Val::Str(separator)]) => {
-            pieces(machine.meter, text, separator.as_str())
-        }
+        (Val::Str(text), [Val::Str(separator)]) => pieces(machine.meter, text, separator.as_str()),
         _ => fail("split input and separator must be strings"),
     }
 }
 
 /// The text between the separators; an empty separator gives the characters.
-pub(super) fn pieces<'a>(
-    meter: &'a Meter,
-    text: &Text<'a>,
-    separator: &str,
-) -> Flow<'a, Val<'a>> {
+pub(super) fn pieces<'a>(meter: &'a Meter, text: &Text<'a>, separator: &str) -> Flow<'a, Val<'a>> {
     let mut list = List::new(meter)?;
     let mut add = |piece: (usize, usize)| -> Flow<'a> {
         meter.tick(1)?;

@@ -33,6 +33,8 @@ pub(super) const TABLE: Table = &[
     }),
 ];
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 /// Appends the JSON of a value, in one line, keys in order.
 pub(crate) fn write_json<'a>(
     meter: &'a Meter,
@@ -100,7 +102,9 @@ fn quote(meter: &Meter, raw: &str, text: &mut String) -> Result<(), Limit> {
             '\u{8}' => text.push_str("\\b"),
             '\u{c}' => text.push_str("\\f"),
             control if control < ' ' || control == '\u{7f}' => {
-                text.push_str(&format!("\\u{:04x}", u32::from(control)));
+                text.push_str("\\u00");
+                text.push(char::from(HEX[(control as usize >> 4) & 15]));
+                text.push(char::from(HEX[control as usize & 15]));
             }
             plain => text.push(plain),
         }
@@ -121,9 +125,7 @@ fn from_json<'a>(meter: &'a Meter, input: &Val<'a>) -> Flow<'a, Val<'a>> {
     meter.afford(text.len() + values.saturating_mul(64))?;
     match serde_json::from_str::<Value>(text) {
         Ok(value) => Ok(Val::own(meter, value)?),
-        Err(error) => {
-            fail(format!("{} is not valid JSON: {error}", shown(input)))
-        }
+        Err(error) => fail(format!("{} is not valid JSON: {error}", shown(input))),
     }
 }
 

@@ -88,7 +88,8 @@ impl Parser<'_> {
             .flatten()
         };
         let bad = || {
-            let end = self.source[at..].char_indices().nth(6).map_or(self.source.len(), |c| at + c.0);
+            let end =
+                self.source[at..].char_indices().nth(6).map_or(self.source.len(), |c| at + c.0);
             ParseError::new(codes::SYNTAX, "this \\u escape is not a character", at..end)
         };
         let first = unit(at).ok_or_else(bad)?;

@@ -14,15 +14,15 @@ pub(crate) fn key<'a>(meter: &'a Meter, from: Val<'a>, to: Val<'a>) -> Flow<'a, 
 }
 
 /// The bounds that such an object says.
-pub(crate) fn bounds<'a>(object: &Obj<'a>) -> Flow<'a, (Val<'a>, Val<'a>)> {
+pub(crate) fn bounds<'a>(object: &Obj<'a>) -> (Val<'a>, Val<'a>) {
     let from = object.get("start").unwrap_or(Val::Null);
     let to = object.get("end").unwrap_or(Val::Null);
-    Ok((from, to))
+    (from, to)
 }
 
 /// The same as a range within a length.
 pub(crate) fn range<'a>(object: &Obj<'a>, length: usize) -> Flow<'a, (usize, usize)> {
-    let (from, to) = bounds(object)?;
+    let (from, to) = bounds(object);
     resolve(&from, &to, length)
 }
 
