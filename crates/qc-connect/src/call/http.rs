@@ -154,9 +154,11 @@ fn failed(error: &reqwest::Error) -> CallError {
 }
 
 fn is_tls(cause: &(dyn std::error::Error + 'static)) -> bool {
-    // An `io::Error` does not name what it wraps as its source.
-    let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    cause.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>())
+    // An `io::Error` does not name what it wraps as its source; and one can wrap another.
+    match cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(wrapped) => is_tls(wrapped),
+        None => cause.is::<rustls::Error>(),
+    }
 }
 
 fn chain<'e>(

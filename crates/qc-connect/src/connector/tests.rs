@@ -1,1 +1,288 @@
+use std::collections::BTreeMap;
 
+use qc_model::{EnvironmentName, Finding, Name, Severity};
+use qc_workflow::{Backoff, Effect};
+use serde_json::json;
+
+use super::*;
+
+const DOCUMENT: &str = r##"
+openapi: 3.1.0
+info: { title: Helpdesk, version: "2" }
+servers: [{ url: https://api.helpdesk.test/v2 }]
+paths:
+  /tickets:
+    get:
+      operationId: listTickets
+      parameters: [{ name: ref, in: query, schema: { type: string } }]
+      responses:
+        "200":
+          description: ok
+          content: { application/json: { schema: { type: object } } }
+    post:
+      operationId: createTicket
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema: { $ref: "#/components/schemas/Draft" }
+      responses: { "201": { description: made } }
+  /tickets/{id}:
+    delete:
+      operationId: deleteTicket
+      parameters: [{ name: id, in: path, required: true, schema: { type: string } }]
+      responses: { "204": { description: gone } }
+components:
+  schemas:
+    Draft: { type: object, required: [subject], properties: { subject: { type: string } } }
+  securitySchemes:
+    token: { type: http, scheme: bearer }
+"##;
+
+const CONNECTOR: &str = r#"
+name: helpdesk
+version: 1.2.0-rc.1
+title: Helpdesk
+owner: team-support
+openapi: openapi.yaml
+base_urls:
+  production: https://api.helpdesk.test/v2/
+  sandbox: https://${vars.helpdesk_host}/v2
+auth:
+  oauth2_client_credentials:
+    token_url: https://login.helpdesk.test/token
+    client_id: qc
+    client_secret: secret://helpdesk/client-secret
+    scopes: [tickets]
+timeouts: { total: 20s }
+retry: { delay: 2s, backoff: linear, attempts: 3, jitter: { from: 0s, to: 1s } }
+retryable_statuses: [429, 5xx]
+limits: [{ requests: 100, per: 1m }]
+errors:
+  - match: { status: 409, body: '.code == "duplicate"' }
+    class: conflict
+    applied: no
+    message: .message
+  - match: { status: 200, body: '.ok == false' }
+    class: invalid
+response_validation: enforce
+operations:
+  createTicket:
+    effect:
+      class: keyed
+      key: { in: header, name: Idempotency-Key, format: uuid, window: 24h, then: verify }
+      verify:
+        operation: listTickets
+        parameters: '{ref: $key}'
+        applied_when: '.items | length > 0'
+        output: .items[0]
+        settle: 3s
+        not_found_means: not_applied
+    timeout: 10s
+  listTickets:
+    pagination: { style: cursor, cursor: .next, parameter: ref, items: .items, max_pages: 5 }
+webhook:
+  signature: github
+  secret: secret://helpdesk/webhook
+"#;
+
+fn load(connector: &str, document: &str) -> (Option<Connector>, Vec<Finding>) {
+    let files = BTreeMap::from([
+        ("connectors/helpdesk/connector.yaml".to_owned(), connector.to_owned()),
+        ("connectors/helpdesk/openapi.yaml".to_owned(), document.to_owned()),
+    ]);
+    Connector::load(&files, "connectors/helpdesk")
+}
+
+fn environment(name: &str) -> EnvironmentName {
+    EnvironmentName::new(name).unwrap()
+}
+
+#[test]
+fn a_whole_package_loads() {
+    let (connector, findings) = load(CONNECTOR, DOCUMENT);
+    let errors: Vec<_> = findings.iter().filter(|f| f.severity != Severity::Note).collect();
+    assert_eq!(errors, Vec::<&Finding>::new());
+    assert_eq!(findings[0].code, codes::LIMIT_NOT_ENFORCED);
+    let connector = connector.unwrap();
+    assert_eq!((connector.version(), connector.owner()), ("1.2.0-rc.1", Some("team-support")));
+    let policy = connector.policy("createTicket").unwrap();
+    assert_eq!((policy.effect, policy.timeout_ms), (Effect::Keyed, 10_000));
+    assert_eq!((policy.retry.backoff, policy.retry.attempts), (Backoff::Linear, 3));
+    assert_eq!(connector.policy("listTickets").unwrap().timeout_ms, 20_000);
+    assert_eq!(connector.policy("deleteTicket").unwrap().effect, Effect::Idempotent);
+    assert_eq!(connector.policy("nope"), None);
+    let names: Vec<&str> = connector.secrets().into_iter().map(SecretRef::name).collect();
+    assert_eq!(names, ["helpdesk/client-secret", "helpdesk/webhook"]);
+    assert!(connector.pagination("listTickets").is_some());
+    assert_eq!(connector.response_validation(), ResponseValidation::Enforce);
+    assert!(connector.webhook().is_some());
+}
+
+#[test]
+fn addresses_belong_to_environments() {
+    let connector = load(CONNECTOR, DOCUMENT).0.unwrap();
+    let variables = BTreeMap::from([("helpdesk_host".to_owned(), json!("sandbox.test"))]);
+    let url = |name| connector.base_url(&environment(name), &variables);
+    assert_eq!(url("production").unwrap(), "https://api.helpdesk.test/v2");
+    assert_eq!(url("sandbox").unwrap(), "https://sandbox.test/v2");
+    assert_eq!(url("staging").unwrap_err().code, codes::NO_BASE_URL);
+    let none = BTreeMap::new();
+    let failure = connector.base_url(&environment("sandbox"), &none).unwrap_err();
+    assert_eq!(failure.code, codes::MISSING_VARIABLE);
+    let needed = connector.variables(&environment("sandbox"));
+    assert_eq!(needed.into_iter().collect::<Vec<_>>(), ["helpdesk_host"]);
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let broken = CONNECTOR
+        .replace("name: helpdesk\n", "name: helpdesc\n")
+        .replace("1.2.0-rc.1", "1.2")
+        .replace("secret://helpdesk/client-secret", "hunter2")
+        .replace("https://api.helpdesk.test/v2/", "ftp://x")
+        .replace("createTicket:", "createTickt:")
+        .replace("class: conflict", "class: conflicting")
+        .replace(".ok == false", ".ok ==")
+        .replace("timeouts: { total", "timeouts: { totl")
+        .replace("window: 24h, ", "");
+    let (connector, findings) = load(&broken, DOCUMENT);
+    assert!(connector.is_none());
+    let codes_found: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+    for expected in [
+        codes::NAME_MISMATCH.as_str(),
+        qc_vault::codes::BAD_REFERENCE.as_str(),
+        codes::BAD_BASE_URL.as_str(),
+        codes::UNKNOWN_OPERATION.as_str(),
+        codes::BAD_EXPRESSION.as_str(),
+        "QC-Q012",
+        "QC-Q013",
+        "QC-Q015",
+    ] {
+        assert!(codes_found.contains(&expected), "{expected} in {findings:#?}");
+    }
+    let text = findings.iter().map(ToString::to_string).collect::<String>();
+    assert!(!text.contains("hunter2"), "{text}");
+    assert!(findings.iter().all(|f| f.place.is_some()));
+    let helps = findings.iter().filter_map(|f| f.help.as_deref()).collect::<Vec<_>>();
+    assert!(helps.contains(&"did you mean `createTicket`?"), "{helps:?}");
+}
+
+#[test]
+fn effects_that_lack_something_are_refused() {
+    for (effect, code) in [
+        ("{ class: keyed }", codes::INCOMPLETE_EFFECT),
+        ("{ class: verify }", codes::INCOMPLETE_EFFECT),
+        (
+            "{ class: keyed, key: { in: header, name: K, window: 1h, then: verify } }",
+            codes::INCOMPLETE_EFFECT,
+        ),
+        ("{ class: once, key: { in: header, name: K, window: 1h } }", codes::INCOMPLETE_EFFECT),
+        (
+            "{ class: verify, verify: { operation: nope, parameters: '{}', applied_when: 'true' } }",
+            codes::UNKNOWN_OPERATION,
+        ),
+        (
+            "{ class: verify, verify: { operation: listTickets, parameters: '{a: $nope}', applied_when: 'true' } }",
+            codes::BAD_EXPRESSION,
+        ),
+    ] {
+        let yaml = format!(
+            "name: helpdesk\nversion: 1.0.0\ntitle: t\nopenapi: openapi.yaml\noperations:\n  createTicket:\n    effect: {effect}\n"
+        );
+        let (_, findings) = load(&yaml, DOCUMENT);
+        assert!(findings.iter().any(|f| f.code == code), "{effect}: {findings:#?}");
+    }
+}
+
+#[test]
+fn missing_files_are_named() {
+    let files = BTreeMap::from([("connectors/a/connector.yaml".to_owned(), CONNECTOR.to_owned())]);
+    let (connector, findings) = Connector::load(&files, "connectors/a");
+    assert!(connector.is_none());
+    let missing = findings.iter().find(|f| f.code == codes::MISSING_FILE).unwrap();
+    assert!(missing.message.contains("connectors/a/openapi.yaml"), "{missing}");
+    let (_, findings) = Connector::load(&files, "connectors/b");
+    assert_eq!(findings[0].code, codes::MISSING_FILE);
+}
+
+#[test]
+fn a_problem_in_the_document_is_placed_from_the_root() {
+    let document = DOCUMENT.replace("#/components/schemas/Draft", "#/components/schemas/Nope");
+    let (_, findings) = load(CONNECTOR, &document);
+    let place =
+        findings.iter().filter_map(|f| f.place.as_ref()).find(|p| p.file.ends_with("openapi.yaml"));
+    assert_eq!(place.map(|p| &*p.file), Some("connectors/helpdesk/openapi.yaml"), "{findings:#?}");
+}
+
+#[test]
+fn an_undeclared_change_is_a_warning() {
+    let yaml = "name: helpdesk\nversion: 1.0.0\ntitle: t\nopenapi: openapi.yaml\n";
+    let connector = load(yaml, DOCUMENT).0.unwrap();
+    let finding = connector.undeclared_effect("createTicket").unwrap();
+    assert_eq!((finding.code, finding.severity), (codes::UNDECLARED_EFFECT, Severity::Warning));
+    assert_eq!(connector.undeclared_effect("deleteTicket"), None);
+    assert_eq!(connector.policy("createTicket").unwrap().effect, Effect::Once);
+    // Without declared addresses the document's own holds everywhere.
+    let url = connector.base_url(&environment("any"), &BTreeMap::new()).unwrap();
+    assert_eq!(url, "https://api.helpdesk.test/v2");
+}
+
+#[test]
+fn a_release_keeps_what_it_uses_and_what_verifies_it() {
+    let connector = load(CONNECTOR, DOCUMENT).0.unwrap();
+    let (kept, findings) = connector.keep(["createTicket"]);
+    assert!(findings.iter().all(|f| f.severity != Severity::Error), "{findings:#?}");
+    assert_eq!(kept.operation_names(), ["listTickets", "createTicket"]);
+    assert_eq!(kept.policy("createTicket"), connector.policy("createTicket"));
+    assert_eq!(kept.operation("deleteTicket").map(|o| &o.id), None);
+}
+
+#[test]
+fn an_overlay_is_applied() {
+    let overlay = "overlay: 1.0.0\ninfo: { title: o, version: '1' }\nactions:\n  - target: $.paths['/tickets'].post\n    update: { operationId: openTicket }\n";
+    let yaml =
+        "name: helpdesk\nversion: 1.0.0\ntitle: t\nopenapi: openapi.yaml\noverlay: overlay.yaml\n";
+    let files = BTreeMap::from([
+        ("connectors/helpdesk/connector.yaml".to_owned(), yaml.to_owned()),
+        ("connectors/helpdesk/openapi.yaml".to_owned(), DOCUMENT.to_owned()),
+        ("connectors/helpdesk/overlay.yaml".to_owned(), overlay.to_owned()),
+    ]);
+    let (connector, findings) = Connector::load(&files, "connectors/helpdesk");
+    assert!(connector.unwrap().policy("openTicket").is_some(), "{findings:#?}");
+}
+
+#[test]
+fn a_scaffold_loads_and_says_what_is_open() {
+    let name = Name::new("desk").unwrap();
+    for scheme in [
+        "{ type: http, scheme: bearer }",
+        "{ type: http, scheme: basic }",
+        "{ type: apiKey, in: header, name: X-Key }",
+        "{ type: oauth2, flows: { clientCredentials: { tokenUrl: https://l.test/t, scopes: { a: b } } } }",
+        "{ type: openIdConnect, openIdConnectUrl: https://l.test/o }",
+    ] {
+        let document = DOCUMENT.replace("{ type: http, scheme: bearer }", scheme);
+        let environments = [environment("sandbox"), environment("production")];
+        let made = scaffold(&name, &document, false, &environments).unwrap();
+        assert!(made.decisions.len() >= 3, "{:?}", made.decisions);
+        let files: BTreeMap<String, String> = made.files.into_iter().collect();
+        let (connector, findings) = Connector::load(&files, "connectors/desk");
+        let errors: Vec<_> = findings.iter().filter(|f| f.severity == Severity::Error).collect();
+        assert_eq!(errors, Vec::<&Finding>::new(), "{}", files["connectors/desk/connector.yaml"]);
+        let connector = connector.unwrap();
+        assert!(connector.base_url(&environments[0], &BTreeMap::new()).is_ok());
+    }
+}
+
+#[test]
+fn versions_are_semantic() {
+    for good in ["0.1.0", "1.20.300", "1.0.0-rc.1", "1.0.0+build.5", "1.0.0-a-b+c"] {
+        let yaml = format!("name: helpdesk\nversion: {good}\ntitle: t\nopenapi: openapi.yaml\n");
+        assert!(load(&yaml, DOCUMENT).0.is_some(), "{good}");
+    }
+    for bad in ["1.0", "01.0.0", "1.0.0-", "v1.0.0", "1.0.0.0", "1.-1.0"] {
+        let yaml = format!("name: helpdesk\nversion: '{bad}'\ntitle: t\nopenapi: openapi.yaml\n");
+        assert!(load(&yaml, DOCUMENT).0.is_none(), "{bad}");
+    }
+}
