@@ -1,5 +1,6 @@
 //! `simulator.yaml`: what an OpenAPI document does not say about how its provider behaves.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -166,7 +167,7 @@ fn read_references(top: &mut ObjectReader<'_, '_>) -> Vec<ReferencePath> {
     let reader = top.reader();
     let mut paths = Vec::new();
     for (node, text) in top.strings("reference").into_iter().take(REFERENCE_LIMIT) {
-        let name = |rest: &str| qc_document::pointer_segments(rest).next().map(|s| s.into_owned());
+        let name = |rest: &str| qc_document::pointer_segments(rest).next().map(Cow::into_owned);
         let path = if let Some(rest) = text.strip_prefix("/body/") {
             Some(ReferencePath::Body(format!("/{rest}")))
         } else if text.starts_with("/path/") {

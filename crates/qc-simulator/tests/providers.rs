@@ -238,11 +238,12 @@ fn tokens_are_issued_expire_and_carry_scopes() {
     let body = json!({"title": "t"});
     let forbidden = create_issue(&tracker, narrow["access_token"].as_str().unwrap(), "k", &body);
     assert_eq!(forbidden.status(), Some(403));
+    assert_eq!(create_issue(&tracker, "chat-token", "e", &body).status(), Some(201), "listed");
     let token = token(&tracker);
     assert_eq!(create_issue(&tracker, &token, "k", &body).status(), Some(201));
     clock.forward(Duration::from_secs(3600));
     assert_eq!(create_issue(&tracker, &token, "k2", &body).status(), Some(401));
-    assert_eq!(count(&tracker, "/issues"), 1);
+    assert_eq!(count(&tracker, "/issues"), 2);
 }
 
 #[test]

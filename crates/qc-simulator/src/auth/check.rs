@@ -21,7 +21,11 @@ pub(crate) enum SchemeKind {
     KeyInCookie(String),
     Basic,
     Bearer,
-    OAuth2,
+    /// An access token: one that the provider issued, or a listed bearer token as if it came from elsewhere.
+    OAuth2 {
+        /// Whether the provider has a token endpoint of its own. Where it has none, any accepted bearer token will do.
+        issued_here: bool,
+    },
     /// A scheme that cannot be checked here (OpenID Connect, mutual TLS): refused, never waved through.
     Unsupported(String),
 }
@@ -92,7 +96,9 @@ impl Guard<'_> {
                 let challenge = || Some(bearer_challenge(token.is_some()));
                 proof(token.is_some(), known, "bearer token", challenge)
             }
-            SchemeKind::OAuth2 => self.access_token(headers, &scheme.scopes),
+            SchemeKind::OAuth2 { issued_here } => {
+                self.access_token(*issued_here, headers, &scheme.scopes)
+            }
             SchemeKind::Unsupported(what) => Err(Denied {
                 status: StatusCode::UNAUTHORIZED,
                 challenge: None,
@@ -107,8 +113,19 @@ impl Guard<'_> {
         proof(value.is_some(), known, &format!("API key {name}"), || None)
     }
 
-    fn access_token(&self, headers: &HeaderMap, scopes: &[String]) -> Result<(), Denied> {
+    fn access_token(
+        &self,
+        issued_here: bool,
+        headers: &HeaderMap,
+        scopes: &[String],
+    ) -> Result<(), Denied> {
         let token = bearer(headers);
+        let from_elsewhere = token.zip(self.accepted).is_some_and(|(token, accepted)| {
+            accepted.lists_bearer(token) || (!issued_here && accepted.takes_bearer(token))
+        });
+        if from_elsewhere {
+            return Ok(());
+        }
         let verdict = token.map(|token| self.tokens.check(token, scopes, self.now));
         match verdict {
             Some(Ok(())) => Ok(()),

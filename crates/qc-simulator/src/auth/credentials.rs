@@ -57,8 +57,12 @@ impl Credentials {
     }
 
     pub(crate) fn takes_bearer(&self, token: &str) -> bool {
-        (self.anything && !token.is_empty())
-            || self.bearer_tokens.iter().any(|known| known == token)
+        (self.anything && !token.is_empty()) || self.lists_bearer(token)
+    }
+
+    /// Whether this very token was listed.
+    pub(crate) fn lists_bearer(&self, token: &str) -> bool {
+        self.bearer_tokens.iter().any(|known| known == token)
     }
 
     pub(crate) fn takes_login(&self, user: &str, password: &str) -> bool {

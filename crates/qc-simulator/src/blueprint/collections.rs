@@ -95,7 +95,10 @@ impl Collections {
         if let Some(rule) = at(&listed.path) {
             return match *method {
                 Method::POST => Role::Create(rule),
-                Method::GET => listing(openapi, listed, rule).map_or(Role::Sample, Role::List),
+                Method::GET => {
+                    let listing = listing(openapi, listed, rule);
+                    listing.map_or(Role::Sample, |listing| Role::List(Box::new(listing)))
+                }
                 _ => Role::Sample,
             };
         }
@@ -146,7 +149,7 @@ fn survey(openapi: &OpenApi) -> BTreeMap<String, Site<'_>> {
     sites
 }
 
-impl<'o> Site<'o> {
+impl Site<'_> {
     fn holds_resources(&self) -> bool {
         let has_item = self.read.or(self.put).or(self.patch).or(self.delete).is_some();
         if has_item {
@@ -233,8 +236,12 @@ impl<'o> Site<'o> {
     }
 }
 
-/// What a field holds that nobody set: its default, the first value that it may have, or a sample.
+/// What a field holds that nobody set: null where that is allowed, its default, the first value that it may have, or
+/// a sample.
 fn first_value(root: &Value, field: &Value) -> Value {
+    if shape::admits_null(root, field) {
+        return Value::Null;
+    }
     let first = |keyword: &str| field.get(keyword).and_then(|values| values.get(0));
     let plain = field.get("default").or_else(|| field.get("const")).or_else(|| first("enum"));
     plain.cloned().unwrap_or_else(|| sample(&rooted(root, field), 1))
@@ -255,13 +262,19 @@ fn split_item_of_parent(template: &str) -> Option<&str> {
     split_item(item).map(|(collection, _)| collection)
 }
 
+/// The field by which a path names a resource: the parameter's own name, or its last word (`issue_number` is the
+/// field `number`), or what ids are commonly called.
 fn id_field(shape: &ObjectShape, parameter: Option<&str>, template: &str) -> String {
     let parameter = parameter.unwrap_or_default();
+    let last_word = parameter.rsplit(['_', '-']).next().unwrap_or_default();
+    let last_hump = parameter.rfind(char::is_uppercase).map_or("", |at| &parameter[at..]);
     let plural = template.rsplit('/').next().unwrap_or_default();
     let single = plural.strip_suffix('s').unwrap_or(plural);
     let candidates = [
-        "id".to_owned(),
         parameter.to_owned(),
+        last_word.to_owned(),
+        last_hump.to_lowercase(),
+        "id".to_owned(),
         format!("{single}_id"),
         format!("{single}Id"),
         "key".to_owned(),

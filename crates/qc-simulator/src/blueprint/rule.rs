@@ -39,7 +39,7 @@ impl Operation {
 pub(crate) enum Role {
     Token,
     Create(Arc<CollectionRule>),
-    List(Listing),
+    List(Box<Listing>),
     Read(Arc<CollectionRule>),
     Put(Arc<CollectionRule>),
     Patch(Arc<CollectionRule>),

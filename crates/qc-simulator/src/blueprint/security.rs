@@ -34,19 +34,17 @@ fn kind(openapi: &OpenApi, name: &str) -> SchemeKind {
         },
         Some(SecurityScheme::Http { scheme }) if &**scheme == "basic" => SchemeKind::Basic,
         Some(SecurityScheme::Http { scheme }) if &**scheme == "bearer" => SchemeKind::Bearer,
-        Some(SecurityScheme::OAuth2 { .. }) => SchemeKind::OAuth2,
+        Some(SecurityScheme::OAuth2 { flows }) => {
+            SchemeKind::OAuth2 { issued_here: flows.iter().any(is_client_credentials) }
+        }
         _ => SchemeKind::Unsupported(name.to_owned()),
     }
 }
 
 /// The path of the client credentials flow's token endpoint.
 pub(super) fn token_path(openapi: &OpenApi) -> Option<String> {
-    let flows = flows(openapi);
-    let address = flows.into_iter().find_map(|flow| {
-        (&*flow.name == "clientCredentials" || &*flow.name == "application")
-            .then(|| flow.token_url.as_deref())
-            .flatten()
-    })?;
+    let flow = flows(openapi).into_iter().find(|flow| is_client_credentials(flow))?;
+    let address = flow.token_url.as_deref()?;
     match url::Url::parse(address) {
         Ok(url) => Some(url.path().to_owned()),
         Err(_) => Some(format!("/{}", address.trim_start_matches("./").trim_start_matches('/'))),
@@ -57,12 +55,17 @@ pub(super) fn token_path(openapi: &OpenApi) -> Option<String> {
 pub(super) fn scopes(openapi: &OpenApi) -> Vec<String> {
     let mut scopes: Vec<String> = flows(openapi)
         .into_iter()
-        .filter(|flow| &*flow.name == "clientCredentials" || &*flow.name == "application")
+        .filter(|flow| is_client_credentials(flow))
         .flat_map(|flow| flow.scopes.iter().map(ToString::to_string))
         .collect();
     scopes.sort();
     scopes.dedup();
     scopes
+}
+
+/// Swagger 2.0 calls the flow `application`.
+fn is_client_credentials(flow: &qc_contract::OAuthFlow) -> bool {
+    matches!(&*flow.name, "clientCredentials" | "application")
 }
 
 fn flows(openapi: &OpenApi) -> Vec<&qc_contract::OAuthFlow> {

@@ -78,6 +78,14 @@ fn is_null(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("null")
 }
 
+/// Whether a schema says that its value may be null.
+pub(super) fn admits_null(root: &Value, schema: &Value) -> bool {
+    let alternatives = |keyword: &str| schema.get(keyword).and_then(Value::as_array);
+    let several = ["anyOf", "oneOf"].into_iter().filter_map(alternatives).flatten();
+    has_type(schema, "null")
+        || several.into_iter().any(|alternative| has_type(resolve(root, alternative), "null"))
+}
+
 /// Whether `type` names a kind, alone or in a list.
 pub(super) fn has_type(schema: &Value, kind: &str) -> bool {
     match schema.get("type") {

@@ -1,5 +1,7 @@
 //! Answers that come, but wrong.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{StatusCode, header};
 use qc_document::pointer_segments;
@@ -69,7 +71,7 @@ fn pointer(key: &str) -> String {
 /// The object that holds the field at a pointer, and the field's name. A list on the way stands
 /// for its first item, so that `/issues/id` reaches into `{"issues": [{"id": 1}]}`.
 fn parent<'v>(body: &'v mut Value, at: &str) -> Option<(&'v mut Map<String, Value>, String)> {
-    let mut segments: Vec<String> = pointer_segments(at).map(|s| s.into_owned()).collect();
+    let mut segments: Vec<String> = pointer_segments(at).map(Cow::into_owned).collect();
     let name = segments.pop()?;
     let mut value = body;
     for segment in segments {

@@ -21,17 +21,12 @@ pub(super) fn answer(
     };
     let number = |name: &Option<String>| asked(name).and_then(|text| text.parse::<usize>().ok());
     let limit = number(&listing.limit).unwrap_or(listing.default_limit).clamp(1, listing.max_limit);
-    let after = match asked(&listing.cursor) {
-        None | Some("") => 0,
-        Some(cursor) => match read_cursor(cursor) {
-            Some(after) => after,
-            None => {
-                let name = listing.cursor.as_deref().unwrap_or_default();
-                let field = (format!("/query/{name}"), "is not a cursor of this list".to_owned());
-                let why = "the cursor is not known";
-                return operation.errors.answer(StatusCode::BAD_REQUEST, why, &Fields(vec![field]));
-            }
-        },
+    let cursor = asked(&listing.cursor).filter(|cursor| !cursor.is_empty());
+    let Some(after) = cursor.map_or(Some(0), read_cursor) else {
+        let name = listing.cursor.as_deref().unwrap_or_default();
+        let field = (format!("/query/{name}"), "is not a cursor of this list".to_owned());
+        let why = "the cursor is not known";
+        return operation.errors.answer(StatusCode::BAD_REQUEST, why, &Fields(vec![field]));
     };
     let page = number(&listing.page).unwrap_or(1).max(1);
     let skip = number(&listing.offset).unwrap_or((page - 1).saturating_mul(limit));

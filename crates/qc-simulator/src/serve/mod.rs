@@ -94,13 +94,10 @@ async fn accept(
             accepted = listener.accept() => accepted,
             _ = stopped.changed() => return,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(_) => {
-                // Out of file descriptors, most likely: give connections time to end.
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
+        let Ok((stream, _)) = accepted else {
+            // Out of file descriptors, most likely: give connections time to end.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
         };
         let provider = Arc::clone(&provider);
         let mut stopped = stopped.clone();
