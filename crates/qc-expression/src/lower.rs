@@ -2,8 +2,8 @@
 //! out where it is called (so that none can recurse), constants are folded.
 
 mod calls;
-mod forms;
 mod patterns;
+mod regexes;
 
 use std::ops::Range;
 
@@ -54,6 +54,7 @@ struct Lowering<'p> {
     height: u32,
     slots: usize,
     labels: u32,
+    regexes: Vec<(String, crate::pattern::Regex)>,
     /// While a builtin's own definition is written out: where it was called.
     site: Option<Range<usize>>,
 }
@@ -71,6 +72,7 @@ pub(crate) fn lower(expr: &Expr, variables: &[&str]) -> Lowered<Compiled> {
         height: 0,
         slots: 0,
         labels: 0,
+        regexes: Vec::new(),
         site: None,
     };
     let root = lowering.node(expr, Place { names: None, active: None })?;
@@ -79,7 +81,7 @@ pub(crate) fn lower(expr: &Expr, variables: &[&str]) -> Lowered<Compiled> {
 
 impl<'p> Lowering<'p> {
     fn node(&mut self, expr: &'p Expr, place: Place) -> Lowered<Node> {
-        self.nodes += 1;
+        self.nodes += 1 + weight(expr);
         if self.nodes > MAX_NODES || self.height >= MAX_HEIGHT {
             return Err(self.error(
                 codes::TOO_COMPLEX,
@@ -332,6 +334,20 @@ impl<'p> Lowering<'p> {
             },
         };
         Ok(Step { deed, optional: step.optional })
+    }
+}
+
+/// What the texts in a node count for: a function with a long one may be written out often.
+fn weight(expr: &Expr) -> usize {
+    match &expr.kind {
+        Kind::Text { pieces, .. } => pieces
+            .iter()
+            .map(|piece| match piece {
+                TextPiece::Literal(text) => text.len() / 32,
+                TextPiece::Value(_) => 0,
+            })
+            .sum(),
+        _ => 0,
     }
 }
 

@@ -70,7 +70,10 @@ impl<'a> Trail<'a> {
 /// `value[key]`.
 pub(crate) fn index<'a>(meter: &'a Meter, value: &Val<'a>, key: &Val<'a>) -> Flow<'a, Val<'a>> {
     match (value, key) {
-        (Val::Obj(object), Val::Str(name)) => Ok(object.get(name.as_str()).unwrap_or(Val::Null)),
+        (Val::Obj(object), Val::Str(name)) => {
+            meter.scan(name.len())?;
+            Ok(object.get(name.as_str()).unwrap_or(Val::Null))
+        }
         (Val::Arr(items), Val::Num(number)) => {
             let at = place(number::floor(number), items.len());
             Ok(at.and_then(|at| items.get(at)).unwrap_or(Val::Null))

@@ -110,6 +110,11 @@ impl Regex {
         Ok(Self { nfa: Arc::new(nfa), flags })
     }
 
+    /// The bytes that the automaton holds.
+    pub(crate) fn size(&self) -> usize {
+        self.nfa.memory_usage()
+    }
+
     /// The names of the groups after the whole match.
     pub(crate) fn groups(&self) -> impl Iterator<Item = Option<&str>> {
         self.nfa.group_info().pattern_names(regex_automata::PatternID::ZERO).skip(1)

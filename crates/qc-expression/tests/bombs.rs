@@ -88,6 +88,20 @@ fn what_spends_without_end_is_stopped() {
             "[limit(1000000; repeat(1))] | [.[:range(1000)]]",
             "{} | until(false; . + {(length | tostring): .})",
             "[range(200000)] | sort_by(-.)",
+            "(\"a\" * 2000000) as $a | [range(100000) | $a | startswith($a)]",
+            "(\"a\" * 2000000) as $a | [range(100000) | $a | ltrimstr($a)]",
+            "(\"a\" * 2000000) as $a | {($a): 1} | [range(100000) as $i | .[$a]]",
+            "(\"a\" * 2000000) as $a | {($a): 1} | [range(100000) as $i | has($a)]",
+            "(\"a\" * 2000000) as $a | [range(100000) | $a == ($a + \"\")]",
+            "(\" \" * 2000000) as $a | [range(100000) | $a | trim]",
+            "(\"a\" * 2000000) as $a | [range(100000) | $a | length]",
+            "(\"a\" * 2000000) as $a | [range(100000) | $a[1999999:]]",
+            "(\"a\" * 2000000) as $a | [range(100000) | $a | tonumber? // 1]",
+            "(\"a\" * 2000000) as $a | $a | indices((\"a\" * 1000000) + \"b\")",
+            "[range(50000)] as $a | [range(100000) | $a | contains([-1])]",
+            "[range(50000)] as $a | [range(100000) | $a[1:][0]]",
+            "[range(50000)] as $a | [range(100000) | $a | .[0] = 1 | .[0]]",
+            "[range(50000) | {key: tostring, value: 1}] | from_entries as $a | [range(100000) | $a | keys | length]",
             "[limit(30; repeat([range(5000)]))] | map(.[0] = 1) | map(tojson) | add * 100",
         ] {
             match run(source, &Value::Null) {
@@ -209,6 +223,10 @@ fn deep_and_large_sources_are_refused() {
     assert_eq!(refused(&doubling).code, codes::TOO_COMPLEX);
     let nested = (0..70).fold("1".to_owned(), |body, n| format!("def g{n}: {body}; g{n}"));
     assert_eq!(refused(&nested).code, codes::TOO_COMPLEX);
+    let patterns: Vec<String> = (0..500).map(|n| format!("test(\"\\\\w{{9}}{n}\")")).collect();
+    assert_eq!(refused(&patterns.join(",")).code, codes::TOO_COMPLEX);
+    let text = format!("def f: \"{}\"; [{}]", "x".repeat(8000), vec!["f"; 4000].join(","));
+    assert_eq!(refused(&text).code, codes::TOO_COMPLEX);
     assert_eq!(refused(&" ".repeat(20_000)).code, codes::SOURCE_TOO_LONG);
 }
 

@@ -1,6 +1,6 @@
 //! Calls: to the expression's own functions, to their parameters, to builtins.
 
-use super::{Binding, Lowered, Lowering, Place, forms};
+use super::{Binding, Lowered, Lowering, Place};
 use crate::builtins::{self, Builtin};
 use crate::codes;
 use crate::fault::ParseError;
@@ -55,8 +55,7 @@ impl<'p> Lowering<'p> {
             }
             Some(Builtin::Regex(deed)) => {
                 let args = self.all(args, place)?;
-                forms::regex(deed, args)
-                    .map_err(|problem| self.error(codes::BAD_REGEX, problem, args_site(expr)))
+                self.regex(deed, args, args_site(expr))
             }
             Some(Builtin::Defined(function)) => {
                 let outer = self.site.replace(self.site.clone().unwrap_or(expr.at.clone()));

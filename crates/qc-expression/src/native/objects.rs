@@ -38,9 +38,12 @@ fn keys<'a>(machine: &mut Machine<'a>, input: Val<'a>, _: &[Val<'a>]) -> Flow<'a
     Ok(list.into_val())
 }
 
-fn has<'a>(_: &mut Machine<'a>, input: Val<'a>, args: &[Val<'a>]) -> Flow<'a, Val<'a>> {
+fn has<'a>(machine: &mut Machine<'a>, input: Val<'a>, args: &[Val<'a>]) -> Flow<'a, Val<'a>> {
     match (&input, args) {
-        (Val::Obj(object), [Val::Str(key)]) => Ok(Val::Bool(object.has(key.as_str()))),
+        (Val::Obj(object), [Val::Str(key)]) => {
+            machine.meter.scan(key.len())?;
+            Ok(Val::Bool(object.has(key.as_str())))
+        }
         (Val::Arr(items), [Val::Num(at)]) => {
             let at = usize::try_from(number::floor(at));
             Ok(Val::Bool(at.is_ok_and(|at| at < items.len())))

@@ -14,11 +14,11 @@ pub(super) const TABLE: Table = &[
     ("trim", 0, |m, input, _| mapped(m, &input, "trim", |text| text.trim().to_owned())),
     ("ltrim", 0, |m, input, _| mapped(m, &input, "ltrim", |text| text.trim_start().to_owned())),
     ("rtrim", 0, |m, input, _| mapped(m, &input, "rtrim", |text| text.trim_end().to_owned())),
-    ("startswith", 1, |_, input, args| {
-        both(&input, args, "startswith", |text, part| text.starts_with(part))
+    ("startswith", 1, |m, input, args| {
+        both(m, &input, args, "startswith", |text, part| text.starts_with(part))
     }),
-    ("endswith", 1, |_, input, args| {
-        both(&input, args, "endswith", |text, part| text.ends_with(part))
+    ("endswith", 1, |m, input, args| {
+        both(m, &input, args, "endswith", |text, part| text.ends_with(part))
     }),
     ("ltrimstr", 1, |m, input, args| trimmed(m, input, args, true, false)),
     ("rtrimstr", 1, |m, input, args| trimmed(m, input, args, false, true)),
@@ -39,18 +39,23 @@ fn mapped<'a>(
     let Val::Str(text) = input else {
         return fail(format!("{name} input must be a string, not {}", shown(input)));
     };
+    machine.meter.scan(text.len())?;
     machine.meter.afford(text.len())?;
     Ok(Val::text(machine.meter, deed(text.as_str()))?)
 }
 
 fn both<'a>(
+    machine: &Machine<'a>,
     input: &Val<'a>,
     args: &[Val<'a>],
     name: &str,
     deed: fn(&str, &str) -> bool,
 ) -> Flow<'a, Val<'a>> {
     match (input, args) {
-        (Val::Str(text), [Val::Str(part)]) => Ok(Val::Bool(deed(text.as_str(), part.as_str()))),
+        (Val::Str(text), [Val::Str(part)]) => {
+            machine.meter.scan(part.len())?;
+            Ok(Val::Bool(deed(text.as_str(), part.as_str())))
+        }
         _ => fail(format!("{name}() requires string inputs")),
     }
 }
@@ -64,6 +69,7 @@ fn trimmed<'a>(
     end: bool,
 ) -> Flow<'a, Val<'a>> {
     let (Val::Str(text), [Val::Str(part)]) = (&input, args) else { return Ok(input) };
+    machine.meter.scan(part.len())?;
     let mut rest = text.as_str();
     if start {
         rest = rest.strip_prefix(part.as_str()).unwrap_or(rest);
