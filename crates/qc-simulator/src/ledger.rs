@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -146,11 +146,10 @@ impl LedgerBody {
 
 /// Reads a ledger's file. A last line that was cut off by a crash is left out.
 pub fn read_ledger(path: &Path) -> io::Result<Vec<LedgerEntry>> {
-    let text = std::fs::read_to_string(path)?;
     let mut entries = Vec::new();
-    let mut lines = text.lines().peekable();
+    let mut lines = BufReader::new(File::open(path)?).split(b'\n').peekable();
     while let Some(line) = lines.next() {
-        match serde_json::from_str(line) {
+        match serde_json::from_slice(&line?) {
             Ok(entry) => entries.push(entry),
             Err(_) if lines.peek().is_none() => break,
             Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
