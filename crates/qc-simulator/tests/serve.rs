@@ -1,16 +1,15 @@
-//! Providers over HTTP: real sockets, broken connections, the control endpoints, the ledger's file.
+//! Providers over HTTP: real sockets, broken connections, the control endpoints.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod scene;
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use qc_simulator::{Answered, ServeSpec, Serving, read_ledger, serve, start};
+use qc_simulator::{Answered, ServeSpec, Serving, serve, start};
 use scene::*;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -154,48 +153,4 @@ async fn what_cannot_be_served_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     assert_eq!(codes(spec(folder("chat"), &address, None)).await, ["QC-T008"]);
-}
-
-/// Not a test of its own: the process that [`the_ledger_file_survives_a_kill`] kills.
-#[tokio::test]
-#[ignore = "run by another test, which gives the ledger's path on standard input"]
-async fn serve_until_killed() {
-    let mut path = String::new();
-    std::io::stdin().read_line(&mut path).unwrap();
-    let spec = spec(folder("chat"), "127.0.0.1:0", Some(path.trim().into()));
-    let servings = start(vec![spec], Hands::at_noon()).await.unwrap();
-    println!("\nlistening {}", servings[0].address());
-    std::io::stdout().flush().unwrap();
-    std::future::pending::<()>().await;
-}
-
-#[tokio::test]
-async fn the_ledger_file_survives_a_kill() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("chat.ndjson");
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["serve_until_killed", "--exact", "--ignored", "--nocapture"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    writeln!(child.stdin.take().unwrap(), "{}", path.display()).unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let address =
-        lines.find_map(|line| line.unwrap().strip_prefix("listening ").map(str::to_owned));
-    let mut stream = TcpStream::connect(address.unwrap()).await.unwrap();
-    for n in 0..100 {
-        let body = format!(r#"{{"text": "hi", "ref": "CASE-{n}"}}"#);
-        assert_eq!(json_exchange(&mut stream, &raw("POST", MESSAGES, &body)).await.0, 200);
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let entries = read_ledger(&path).unwrap();
-    assert_eq!(entries.len(), 100, "every answered request is in the file");
-    assert_eq!(entries[99].reference.as_deref(), Some("CASE-99"));
-    assert!(entries.iter().all(|entry| entry.applied && entry.answered == Answered::Status(200)));
-    // A line cut off by a crash of the machine does not hide the others.
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, &text[..text.len() - 20]).unwrap();
-    assert_eq!(read_ledger(&path).unwrap().len(), 99);
 }
