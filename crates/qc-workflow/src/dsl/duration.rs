@@ -39,7 +39,10 @@ pub(super) fn fixed_ms(reader: &Reader<'_>, node: &Node, what: &str) -> Option<u
             Ok(ms) => Some(ms),
             Err(error) => {
                 let help = "write ISO 8601 such as `PT30S`, or `{ seconds: 30 }`";
-                let message = format!("{what}: {error}");
+                let message = match error {
+                    DurationError::Form => format!("{what} is `{written}`, which is no duration"),
+                    other => format!("{what}: {other}"),
+                };
                 reader.push(reader.error(codes::DURATION, node.span, message).help(help));
                 None
             }

@@ -143,9 +143,6 @@ impl Step<'_> {
         }
         let Some(id) = self.take_live(call, attempt) else { return };
         if !self.running() {
-            if let Some(state) = self.state.frames.call_mut(id) {
-                
-            }
             self.settle_run();
             return;
         }

@@ -84,7 +84,7 @@ impl Step<'_> {
     fn landing(&mut self, id: FrameId, mut fault: Fault) -> (Landing, Fault) {
         let mut child = id;
         while let Some(parent) = self.state.frames.get(child).and_then(|frame| frame.parent) {
-            if let Some(branch) = self.lost_race(parent, child) {
+            if let Some(branch) = self.lost_race(parent, child).filter(|_| !fault.fatal) {
                 return (Landing::Absorbed { fork: parent, branch }, fault);
             }
             if let Some(attempt) = self.running_try(parent) {

@@ -41,7 +41,7 @@ use crate::{
 };
 use fault::Fault;
 use frame::{FrameId, Frames};
-use step::Step;
+use step::{Deed, Step};
 use timer::Timers;
 
 /// Most tasks that one run executes; a reopened run gets as many again.
@@ -147,6 +147,8 @@ struct State {
     orphans: BTreeMap<CallId, Orphan>,
     /// What calls inside retried blocks have done so far.
     memory: BTreeMap<CallId, Memory>,
+    /// What was to be done next when the run failed.
+    deferred: Vec<Deed>,
     /// Tasks executed since the start or the last reopening.
     executed: u32,
 }
@@ -222,6 +224,7 @@ impl State {
             live: BTreeMap::new(),
             orphans: BTreeMap::new(),
             memory: BTreeMap::new(),
+            deferred: Vec::new(),
             executed: 0,
         }
     }

@@ -17,6 +17,7 @@ impl Step<'_> {
         };
         self.state.executed = 0;
         self.state.timers.shift(self.now.since(at));
+        self.take_deferred();
         // The deeds are a stack: the failed task goes first.
         for id in self.state.frames.ids() {
             if id != frame {
@@ -54,7 +55,13 @@ impl Step<'_> {
                     let (output, flow) = (output.clone(), *flow);
                     self.push(Deed::Leave(id, output, flow));
                 }
-                Stage::Entering | Stage::Call(_) => self.push(Deed::Enter(id)),
+                Stage::Entering => self.push(Deed::Enter(id)),
+                Stage::Call(_) => {
+                    // A pause that its timeout cut short is over: it is sent at once.
+                    task.timeout = None;
+                    self.state.timers.disarm_all_of(id);
+                    self.push(Deed::Enter(id));
+                }
                 Stage::Try(state) if matches!(state.phase, TryPhase::Exhausted) => {
                     state.attempt = 0;
                     state.since = self.now;

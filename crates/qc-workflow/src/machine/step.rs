@@ -18,6 +18,7 @@ use crate::{
 
 /// A deed that is to be done next. The last one put on the stack is done first, so a branch runs
 /// until it waits before the next one begins.
+#[derive(Debug)]
 pub(super) enum Deed {
     /// Begin (or, after reopening, begin again).
     Enter(FrameId),
@@ -53,6 +54,11 @@ impl<'s> Step<'s> {
         self.actions
     }
 
+    /// Takes up what the failure kept from being done.
+    pub(super) fn take_deferred(&mut self) {
+        self.deeds.append(&mut self.state.deferred);
+    }
+
     pub(super) fn running(&self) -> bool {
         matches!(self.state.phase, Phase::Running)
     }
@@ -69,7 +75,9 @@ impl<'s> Step<'s> {
     pub(super) fn run(&mut self) {
         while let Some(deed) = self.deeds.pop() {
             if !self.running() {
-                self.deeds.clear();
+                // Branches that have not begun yet begin when the run is reopened.
+                self.deeds.push(deed);
+                self.state.deferred = std::mem::take(&mut self.deeds);
                 return;
             }
             match deed {

@@ -7,7 +7,7 @@ use gherkin::{Feature, GherkinEnv, Scenario, Step};
 use qc_document::{ParseLimits, Source, parse_yaml};
 use qc_model::{Class, Code, Failure};
 use qc_workflow::{
-    Authentication, CallOutput, CallRequest, CallTarget, NoteKind, Outcome, RequestFacts,
+    Authentication, CallOutput, CallRequest, CallTarget, NoteKind, RequestFacts,
 };
 use serde_json::{Value, json};
 

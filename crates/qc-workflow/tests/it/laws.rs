@@ -1,1 +1,249 @@
-//! 
+//! Laws that hold for every workflow and every order of events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use qc_model::{Applied, Class, Failure};
+use qc_workflow::{Action, Happening, Machine, Outcome};
+use serde_json::json;
+
+use crate::driver::{Bound, Run, answer, failure, program_of, stated, with_head};
+
+/// A task without children.
+fn leaf() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => prop::sample::select(vec!["read", "upsert", "verified", "create"])
+            .prop_map(|operation| format!("{{ call: crm.{operation}, with: {{ n: '${{ .n }}' }} }}")),
+        2 => Just("{ set: { n: '${ (.n // 0) + 1 }' }, export: { as: '{ seen: . }' } }".to_owned()),
+        1 => Just("{ wait: PT2S }".to_owned()),
+        1 => Just("{ raise: { error: { type: 'https://example.com/x', status: 500 } } }".to_owned()),
+        1 => Just("{ emit: { event: { with: { type: com.example.x, data: { n: '${ .n }' } } } } }".to_owned()),
+        1 => Just("{ set: '${ .missing.deeper | error }' }".to_owned()),
+        1 => Just("{ if: '(.n // 0) < 3', set: { n: 9 } }".to_owned()),
+        1 => Just("{ call: crm.read, timeout: { after: PT1S } }".to_owned()),
+        1 => Just("{ call: fun, with: { n: 1 } }".to_owned()),
+        1 => Just("{ set: { n: 5 }, then: end }".to_owned()),
+        1 => Just("{ set: { n: 5 }, then: exit }".to_owned()),
+        1 => Just("{ switch: [ { back: { when: '(.n // 9) < 2', then: t0 } } ] }".to_owned()),
+    ]
+}
+
+fn list(tasks: &[String]) -> String {
+    let named = tasks.iter().enumerate().map(|(at, task)| format!("{{ t{at}: {task} }}"));
+    format!("[ {} ]", named.collect::<Vec<_>>().join(", "))
+}
+
+/// `switch` to `t0` is not possible in a branch.
+fn branches(tasks: &[String]) -> String {
+    let free: Vec<String> = tasks.iter().map(|task| format!("{{ do: [ {{ t0: {task} }} ] }}")).collect();
+    list(&free)
+}
+
+fn task() -> impl Strategy<Value = String> {
+    leaf().prop_recursive(4, 24, 3, |inner| {
+        let tasks = prop::collection::vec(inner, 1..4);
+        prop_oneof![
+            tasks.clone().prop_map(|tasks| format!("{{ do: {} }}", list(&tasks))),
+            tasks.clone().prop_map(|tasks| format!("{{ do: {}, timeout: {{ after: PT3S }} }}", list(&tasks))),
+            tasks.clone().prop_map(|tasks| format!("{{ for: {{ in: '[1, 2]' }}, do: {} }}", list(&tasks))),
+            (tasks.clone(), any::<bool>()).prop_map(|(tasks, compete)| format!(
+                "{{ fork: {{ compete: {compete}, branches: {} }} }}",
+                branches(&tasks)
+            )),
+            (tasks.clone(), tasks.clone(), 0..5u8).prop_map(|(tasks, handler, form)| {
+                let catch = match form {
+                    0 => "{}".to_owned(),
+                    1 => "{ retry: { delay: PT1S, limit: { attempt: { count: 2 } } } }".to_owned(),
+                    2 => format!("{{ retry: {{ delay: PT1S, limit: {{ attempt: {{ count: 3, duration: PT4S }} }} }}, do: {} }}", list(&handler)),
+                    3 => format!("{{ do: {} }}", list(&handler)),
+                    _ => "{ errors: { with: { status: 503 } }, retry: { when: '.n != 3', limit: { duration: PT9S } } }".to_owned(),
+                };
+                format!("{{ try: {}, catch: {catch} }}", list(&tasks))
+            }),
+        ]
+    })
+}
+
+fn workflow() -> impl Strategy<Value = String> {
+    (prop::collection::vec(task(), 1..4), any::<bool>()).prop_map(|(tasks, limited)| {
+        let timeout = if limited { "timeout: { after: PT30S }\n" } else { "" };
+        let function = "use: { functions: { fun: { do: [ { t0: { call: crm.upsert } } ] } } }\n";
+        with_head(&format!("{function}{timeout}do: {}\n", list(&tasks)))
+    })
+}
+
+/// What the world does next.
+#[derive(Debug, Clone)]
+enum Move {
+    Succeed(usize),
+    Fail(usize, u8),
+    Wake,
+    Repeat(usize),
+    Stray(u64),
+    Cancel,
+    Reopen,
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        10 => any::<usize>().prop_map(Move::Succeed),
+        8 => (any::<usize>(), any::<u8>()).prop_map(|(at, kind)| Move::Fail(at, kind)),
+        6 => Just(Move::Wake),
+        2 => any::<usize>().prop_map(Move::Repeat),
+        1 => (0..40u64).prop_map(Move::Stray),
+        1 => Just(Move::Cancel),
+        4 => Just(Move::Reopen),
+    ];
+    prop::collection::vec(one, 0..60)
+}
+
+fn failing(kind: u8) -> Failure {
+    match kind % 6 {
+        0 => failure(Class::NotFound),
+        1 => failure(Class::Overloaded),
+        2 => Failure { applied: Applied::Maybe, ..failure(Class::Timeout) },
+        3 => stated(1_500),
+        4 => failure(Class::Auth),
+        _ => Failure { applied: Applied::Yes, ..failure(Class::Transient) },
+    }
+}
+
+fn play(run: &mut Run, moves: &[Move]) {
+    for one in moves {
+        match one {
+            Move::Succeed(at) if !run.open.is_empty() => {
+                let request = run.open.remove(at % run.open.len());
+                let (call, attempt, output) = (request.id, request.attempt, answer(json!({"n": at % 5})));
+                run.tell(Happening::CallSucceeded { call, attempt, output });
+            }
+            Move::Fail(at, kind) if !run.open.is_empty() => {
+                let request = run.open.remove(at % run.open.len());
+                let (call, attempt, failure) = (request.id, request.attempt, failing(*kind));
+                run.tell(Happening::CallFailed { call, attempt, failure });
+            }
+            Move::Wake if !run.machine().timers().is_empty() => {
+                run.wake();
+            }
+            Move::Repeat(at) if !run.inputs.is_empty() => {
+                let again = run.inputs[at % run.inputs.len()].happening.clone();
+                let answered = match &again {
+                    Happening::CallSucceeded { call, attempt, .. }
+                    | Happening::CallFailed { call, attempt, .. } => {
+                        !run.open.iter().any(|open| open.id == *call && open.attempt == *attempt)
+                    }
+                    _ => false,
+                };
+                if answered {
+                    run.tell(again);
+                    assert_eq!(run.actions.last().map(Vec::len), Some(0), "a repeat changes nothing");
+                }
+            }
+            Move::Stray(timer) => {
+                let due = run.machine().timers().into_iter().any(|(id, at)| id.0 == *timer && at <= run.now);
+                if !due {
+                    run.tell(Happening::TimerFired { timer: qc_workflow::TimerId(*timer) });
+                    assert_eq!(run.actions.last().map(Vec::len), Some(0), "an early timer changes nothing");
+                }
+            }
+            Move::Cancel => run.tell(Happening::Cancelled { reason: "the test".into() }),
+            Move::Reopen => run.tell(Happening::Reopened),
+            _ => {}
+        }
+        check_state(run);
+    }
+}
+
+/// What the machine says about itself agrees with what it asked for.
+fn check_state(run: &Run) {
+    let open: BTreeSet<(String, u32)> =
+        run.open.iter().map(|request| (request.id.to_string(), request.attempt)).collect();
+    let outstanding = run.machine().outstanding();
+    let said: BTreeSet<(String, u32)> =
+        outstanding.iter().map(|request| (request.id.to_string(), request.attempt)).collect();
+    assert_eq!(open, said, "outstanding calls are those that were asked for and not answered");
+    let ids: BTreeSet<String> = outstanding.iter().map(|request| request.id.to_string()).collect();
+    assert_eq!(ids.len(), outstanding.len(), "one live attempt of a call at a time");
+    match run.machine().outcome() {
+        Some(_) => assert!(said.is_empty() && run.machine().next_wake().is_none()),
+        None => {
+            let alive = !said.is_empty() || run.machine().next_wake().is_some();
+            assert!(alive, "a run that is not over waits for something");
+        }
+    }
+}
+
+fn check_history(run: &Run) {
+    let mut attempts: BTreeMap<String, u32> = BTreeMap::new();
+    let mut over: Option<Outcome> = None;
+    for (at, batch) in run.actions.iter().enumerate() {
+        if let Some(outcome) = &over {
+            let reopened = matches!(run.inputs[at - 1].happening, Happening::Reopened);
+            if reopened && matches!(outcome, Outcome::Faulted { .. }) {
+                over = None;
+            } else {
+                assert!(batch.is_empty(), "nothing happens after the end");
+            }
+        }
+        for action in batch {
+            match action {
+                Action::Call(request) => {
+                    let last = attempts.entry(request.id.to_string()).or_default();
+                    assert_eq!(request.attempt, *last + 1, "attempts of {} count up", request.id);
+                    *last = request.attempt;
+                }
+                Action::Finish(outcome) => over = Some(outcome.clone()),
+                _ => assert!(over.is_none(), "nothing follows the end"),
+            }
+        }
+    }
+}
+
+/// A call that may be made only once is never requested again after it took place.
+fn check_effects(run: &Run) {
+    let mut applied: BTreeSet<String> = BTreeSet::new();
+    for (at, batch) in run.actions.iter().enumerate() {
+        if let Some(Happening::CallSucceeded { call, .. }) =
+            at.checked_sub(1).map(|at| &run.inputs[at].happening)
+        {
+            applied.insert(call.to_string());
+        }
+        for action in batch {
+            if let Action::Call(request) = action {
+                let repeated = applied.contains(&request.id.to_string());
+                assert!(
+                    !repeated || request.effect == qc_workflow::Effect::Idempotent,
+                    "{} took place and is requested again",
+                    request.id
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_run_is_sound_and_replays_to_the_same(text in workflow(), moves in moves(), entropy: u64) {
+        let program = program_of(&text, &Bound::default());
+        let mut run = Run::start(program.clone(), json!({"n": 0}), entropy);
+        check_state(&run);
+        play(&mut run, &moves);
+        check_history(&run);
+        check_effects(&run);
+
+        let (mut machine, actions) = Machine::start(program, &run.start);
+        prop_assert_eq!(&actions, &run.actions[0]);
+        for (input, expected) in run.inputs.iter().zip(&run.actions[1..]) {
+            let (next, actions) = machine.step(input);
+            prop_assert_eq!(&actions, expected);
+            machine = next;
+        }
+        prop_assert_eq!(machine.outstanding(), run.machine().outstanding());
+        prop_assert_eq!(machine.timers(), run.machine().timers());
+
+        run.finish(|request| Ok(answer(json!({"n": request.attempt}))));
+        check_history(&run);
+        check_effects(&run);
+    }
+}
