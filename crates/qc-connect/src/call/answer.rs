@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use qc_workflow::OutputShape;
 use serde_json::{Value, json};
 
@@ -11,6 +11,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// The `Link` header as it came; a page's address may repeat a key that is taken out of what is shown.
+    pub(super) links: Vec<HeaderValue>,
     /// The address that answered, after redirects.
     pub(super) url: String,
 }

@@ -54,7 +54,7 @@ impl Verdict<'_> {
             None => self.by_status(),
         };
         if let Some(listed) = connector.and_then(Connector::retryable) {
-            self.apply_list(&mut failure, listed.iter().any(|one| one.matches(self.status)));
+            apply_list(&mut failure, listed.iter().any(|one| one.matches(self.status)));
         }
         if let Retry::After { stated_ms } = &mut failure.retry {
             *stated_ms = pause::stated(self.headers, self.now)
@@ -62,19 +62,6 @@ impl Verdict<'_> {
         }
         failure.owner = connector.and_then(Connector::owner).map(str::to_owned);
         Some(failure)
-    }
-
-    /// The connector's own list of statuses decides over the table; dead credentials and refused
-    /// contents are not turned into something to repeat.
-    fn apply_list(&self, failure: &mut Failure, listed: bool) {
-        let after = Retry::After { stated_ms: None };
-        match failure.retry {
-            Retry::Never if listed && failure.code == codes::ERROR_STATUS => failure.retry = after,
-            Retry::After { .. } if !listed && failure.code == codes::ERROR_STATUS => {
-                failure.retry = Retry::Never;
-            }
-            _ => {}
-        }
     }
 
     fn redirect(&self) -> Failure {
@@ -179,6 +166,19 @@ impl Verdict<'_> {
             |text| json!({ "message": text.chars().take(LONGEST_MESSAGE).collect::<String>() }),
         );
         failure
+    }
+}
+
+/// The connector's own list of statuses decides over the table; dead credentials and refused
+/// contents are not turned into something to repeat.
+fn apply_list(failure: &mut Failure, listed: bool) {
+    let after = Retry::After { stated_ms: None };
+    match failure.retry {
+        Retry::Never if listed && failure.code == codes::ERROR_STATUS => failure.retry = after,
+        Retry::After { .. } if !listed && failure.code == codes::ERROR_STATUS => {
+            failure.retry = Retry::Never;
+        }
+        _ => {}
     }
 }
 

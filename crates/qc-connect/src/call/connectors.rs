@@ -80,12 +80,11 @@ impl Connectors {
             ));
         };
         let Some(found) = document.operation(operation) else {
-            let names: Vec<&str> = document.operations().iter().map(|one| &*one.id).collect();
             let mut finding = Finding::error(
                 codes::UNKNOWN_TARGET,
                 format!("`{uri}` has no operation `{operation}`"),
             );
-            if let Some(name) = qc_document::closest(operation, names.into_iter()) {
+            if let Some(name) = document.closest_operation(operation) {
                 finding = finding.help(format!("did you mean `{name}`?"));
             }
             return Err(Box::new(finding));

@@ -154,7 +154,9 @@ impl Outbound {
             if let Some((name, value)) = &credential.header {
                 headers.insert(name.clone(), value.clone());
             }
-            if let Some((name, value)) = &credential.query {
+            if let Some((name, value)) = &credential.query
+                && !has_parameter(&url, name)
+            {
                 append_query(&mut url, name, value.expose());
             }
         }
@@ -197,6 +199,7 @@ impl Outbound {
             }
         };
         record.response_bytes += body.len() as u64;
+        let links = headers.get_all(header::LINK).iter().cloned().collect();
         let exposed = exposed();
         let body = match scrub(&body, &exposed) {
             Some(clean) => Bytes::from(clean),
@@ -209,7 +212,7 @@ impl Outbound {
                 *value = clean;
             }
         }
-        Ok(Answer { status, headers, body, url })
+        Ok(Answer { status, headers, body, links, url })
     }
 }
 
@@ -244,4 +247,11 @@ pub(super) fn append_query(url: &mut String, name: &str, value: &str) {
     let pair =
         url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish();
     url.push_str(&pair.replace('+', "%20"));
+}
+
+/// Whether the address has the parameter already: links of vendors to their next page repeat the key.
+fn has_parameter(url: &str, name: &str) -> bool {
+    url.split_once('?').is_some_and(|(_, query)| {
+        url::form_urlencoded::parse(query.as_bytes()).any(|(key, _)| key == name)
+    })
 }

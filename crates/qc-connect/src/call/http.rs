@@ -30,7 +30,8 @@ impl Default for HttpSettings {
         Self {
             connect_timeout: Duration::from_secs(5),
             idle_per_host: 256,
-            idle_timeout: Duration::from_secs(60),
+            // Below the minute after which many proxies close: a request that meets a closing connection is ambiguous.
+            idle_timeout: Duration::from_secs(50),
             proxy: None,
             authorities: None,
         }

@@ -19,10 +19,11 @@ pub(super) fn written(key: &str, format: KeyFormat) -> String {
             bytes.copy_from_slice(&hash.as_ref()[..16]);
             bytes[6] = (bytes[6] & 0x0f) | 0x80;
             bytes[8] = (bytes[8] & 0x3f) | 0x80;
-            let text = hex(&bytes);
-            let (a, b, c, d, e) =
-                (&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]);
-            format!("{a}-{b}-{c}-{d}-{e}")
+            let mut uuid = hex(&bytes);
+            for dash in [20, 16, 12, 8] {
+                uuid.insert(dash, '-');
+            }
+            uuid
         }
     }
 }

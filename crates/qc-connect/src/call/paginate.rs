@@ -1,4 +1,3 @@
-use http::header;
 use qc_expression::{Limits, Scope};
 use qc_model::{Class, Failure};
 use qc_workflow::{CallOutput, CallRequest};
@@ -63,7 +62,7 @@ impl Outbound {
                     arguments[name.as_str()] = value;
                     request = self.prepare(job, call, Sending::Operation(&arguments))?;
                 }
-                Some(Next::Address(url)) => request = moved(request, &url)?,
+                Some(Next::Address(url)) => request = moved(request, &url),
             }
         }
         Err(too_long(&format!("there are more than {} pages", rule.max_pages)))
@@ -121,7 +120,7 @@ impl Outbound {
 
 /// The `Link` with `rel="next"` (RFC 8288). It must stay at its origin: the credential goes along.
 fn next_link(answer: &Answer) -> Result<Option<Url>, Box<Failure>> {
-    for value in answer.headers.get_all(header::LINK) {
+    for value in &answer.links {
         let Ok(mut rest) = value.to_str() else { continue };
         while let Some(open) = rest.find('<') {
             let Some(close) = rest[open..].find('>').map(|at| at + open) else { break };
@@ -151,18 +150,13 @@ fn is_next(parameters: &str) -> bool {
     })
 }
 
-/// The same request at another address.
-fn moved(mut request: Prepared, url: &Url) -> Result<Prepared, Box<Failure>> {
-    if !request.exposed.is_empty() {
-        // The link could repeat a secret of ours in its query; it is sent, and not shown.
-        let mut shown = url.clone();
-        shown.set_query(None);
-        request.shown_url = shown.to_string();
-    } else {
-        request.shown_url = url.to_string();
-    }
+/// The same request at another address. Its query is the vendor's and can repeat a secret: it is sent, not shown.
+fn moved(mut request: Prepared, url: &Url) -> Prepared {
+    let mut shown = url.clone();
+    shown.set_query(None);
+    request.shown_url = shown.to_string();
     request.url = url.to_string();
-    Ok(request)
+    request
 }
 
 fn broken(detail: &str) -> Box<Failure> {

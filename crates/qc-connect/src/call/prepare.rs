@@ -15,7 +15,7 @@ use super::{
     exchange::{Prepared, USER_AGENT, append_query},
     key,
     outbound::Job,
-    substitute::{Masking, Substitution},
+    substitute::{MASK, Masking, Substitution},
 };
 use crate::{
     codes,
@@ -74,16 +74,13 @@ impl Outbound {
         let (mut shown_url, mut shown_headers) = (url.clone(), None);
         if let Some(masked) = masked {
             // Masked values may not fit the schemas; then the path's template is what is shown.
-            match api.build(operation, &masked) {
-                Ok(shown) => {
-                    shown_url = address(base, &shown).replace("%2A%2A%2A", super::substitute::MASK);
-                    shown_headers = header_map(&shown.headers).ok();
-                }
-                Err(_) => {
-                    shown_url = format!("{base}{}", operation.path);
-                    shown_headers = Some(HeaderMap::new());
-                }
-            }
+            let shown = api.build(operation, &masked).ok();
+            shown_url = match &shown {
+                Some(shown) => address(base, shown).replace("%2A%2A%2A", MASK),
+                None => format!("{base}{}", operation.path),
+            };
+            shown_headers = shown.and_then(|shown| header_map(&shown.headers).ok());
+            shown_headers.get_or_insert_with(HeaderMap::new);
         }
         let method = Method::from_bytes(built.method.as_str().as_bytes())
             .map_err(|_| unsendable("the method is not one of HTTP"))?;
@@ -328,7 +325,7 @@ fn shown_address(plain: PlainRequest<'_>, mask: Masking) -> String {
     for (name, value) in query_pairs(plain.query).unwrap_or_default() {
         append_query(&mut url, name, &mask.text(&value));
     }
-    url.replace("%2A%2A%2A", super::substitute::MASK)
+    url.replace("%2A%2A%2A", MASK)
 }
 
 fn content_type(headers: &mut HeaderMap, text: &str) -> Result<(), Box<Failure>> {

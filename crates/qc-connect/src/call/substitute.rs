@@ -111,12 +111,8 @@ impl<'a> Substitution<'a> {
 pub(super) struct Masking(pub SecretMark);
 
 impl Masking {
-    fn lookup(_: &str) -> Option<String> {
-        Some(MASK.to_owned())
-    }
-
     pub(super) fn text(self, text: &str) -> String {
-        let masked = self.0.substitute_text(text, &Self::lookup);
+        let masked = self.0.substitute_text(text, &|_| Some(MASK.to_owned()));
         masked.ok().flatten().unwrap_or_else(|| text.to_owned())
     }
 
@@ -127,7 +123,7 @@ impl Masking {
         }
         let mut masked = value.clone();
         // Masking looks nothing up, so it cannot fail.
-        let _ = self.0.substitute(&mut masked, &Self::lookup);
+        let _ = self.0.substitute(&mut masked, &|_| Some(MASK.to_owned()));
         Some(masked)
     }
 

@@ -155,15 +155,11 @@ fn api_key(object: &mut ObjectReader<'_, '_>) -> Option<AuthProfile> {
     if !in_header? {
         return Some(AuthProfile::QueryKey { name: name.to_owned(), value });
     }
-    match name.parse() {
-        Ok(name) => Some(AuthProfile::HeaderKey { name, prefix, value }),
-        Err(_) => {
-            if let Some(node) = name_node {
-                object.reader().invalid(node, "`name` is not a header's name");
-            }
-            None
-        }
+    let parsed = name.parse().ok();
+    if let (None, Some(node)) = (&parsed, name_node) {
+        object.reader().invalid(node, "`name` is not a header's name");
     }
+    Some(AuthProfile::HeaderKey { name: parsed?, prefix, value })
 }
 
 fn client_credentials(object: &mut ObjectReader<'_, '_>) -> Option<ClientCredentials> {

@@ -166,15 +166,13 @@ fn read_key(mut object: ObjectReader<'_, '_>) -> Option<KeyRule> {
     let place = match place? {
         In::Query => KeyPlace::Query(name.to_owned()),
         In::Body => KeyPlace::Body(name.to_owned()),
-        In::Header => match name.parse() {
-            Ok(header) => KeyPlace::Header(header),
-            Err(_) => {
-                if let Some(node) = name_node {
-                    reader.invalid(node, "`name` is not a header's name");
-                }
-                return None;
+        In::Header => {
+            let parsed = name.parse().ok();
+            if let (None, Some(node)) = (&parsed, name_node) {
+                reader.invalid(node, "`name` is not a header's name");
             }
-        },
+            KeyPlace::Header(parsed?)
+        }
     };
     Some(KeyRule { place, format, window: window?, then })
 }

@@ -126,14 +126,10 @@ fn header(reader: &Reader<'_>, node: &Node) -> Option<(HeaderName, Option<String
     if let Some(text) = node.as_str() {
         return name(text).map(|name| (name, None));
     }
-    match reader.entries(node, "`header`")? {
-        [(key, value)] => {
-            let value = reader.text(value, "a header's value")?;
-            name(&key.name).map(|name| (name, Some(value.to_owned())))
-        }
-        _ => {
-            reader.invalid(node, "`header` names one header");
-            None
-        }
-    }
+    let [(key, value)] = reader.entries(node, "`header`")? else {
+        reader.invalid(node, "`header` names one header");
+        return None;
+    };
+    let value = reader.text(value, "a header's value")?;
+    name(&key.name).map(|name| (name, Some(value.to_owned())))
 }

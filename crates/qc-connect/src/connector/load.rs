@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use qc_contract::{Files, OpenApi};
 use qc_document::{Document, Node, ObjectReader, ParseLimits, Reader, Source, parse_yaml};
 use qc_model::{EnvironmentName, Finding, Name};
-use qc_workflow::{Effect, RetryPolicy};
+use qc_workflow::Effect;
 use url::Url;
 
 use super::{
@@ -175,7 +175,7 @@ fn rules(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Option<Rules>
         base_urls,
         auth: auth?,
         timeout_ms: milliseconds(timeout.unwrap_or(TIMEOUT)),
-        retry: retry.unwrap_or_else(RetryPolicy::default),
+        retry: retry.unwrap_or_default(),
         retryable,
         limits,
         errors,

@@ -96,20 +96,17 @@ fn base_urls(
 fn auth(name: &Name, api: &OpenApi, text: &mut String, decisions: &mut Vec<String>) {
     let profile = api.security_schemes().iter().find_map(|(_, scheme)| profile(name, scheme));
     line(text, "auth:");
-    match profile {
-        Some((profile, secrets)) => {
-            text.push_str(&profile);
-            decisions.push(format!("provide {secrets} in each environment"));
-            if api.security_schemes().len() > 1 {
-                decisions.push(
-                    "`auth`: the document offers several ways; is this the right one?".to_owned(),
-                );
-            }
+    if let Some((profile, secrets)) = profile {
+        text.push_str(&profile);
+        decisions.push(format!("provide {secrets} in each environment"));
+        if api.security_schemes().len() > 1 {
+            decisions.push(
+                "`auth`: the document offers several ways; is this the right one?".to_owned(),
+            );
         }
-        None => {
-            line(text, "  none: {}");
-            decisions.push("`auth`: the document says nothing that can be used here".to_owned());
-        }
+    } else {
+        line(text, "  none: {}");
+        decisions.push("`auth`: the document says nothing that can be used here".to_owned());
     }
     line(text, "");
 }

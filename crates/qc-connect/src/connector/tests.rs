@@ -286,3 +286,32 @@ fn versions_are_semantic() {
         assert!(load(&yaml, DOCUMENT).0.is_none(), "{bad}");
     }
 }
+
+/// GitHub's description: 11 MB and over a thousand operations; a release holds three of them.
+#[test]
+fn a_large_document_is_cut_to_what_is_used() {
+    let shared = std::env::var_os("QC_SHARED").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        std::path::PathBuf::from,
+    );
+    let path = shared.join("data/github-rest-api/octokit-openapi-19.1.0.json.gz");
+    let Ok(file) = std::fs::File::open(&path) else {
+        println!("skipped: {} is not there", path.display());
+        return;
+    };
+    let mut document = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut document).unwrap();
+    let yaml = "name: github\nversion: 1.0.0\ntitle: GitHub\nopenapi: openapi.json\n";
+    let files = BTreeMap::from([
+        ("connectors/github/connector.yaml".to_owned(), yaml.to_owned()),
+        ("connectors/github/openapi.json".to_owned(), document),
+    ]);
+    let (connector, findings) = Connector::load(&files, "connectors/github");
+    assert!(findings.iter().all(|f| f.severity != Severity::Error), "{:#?}", &findings[..1]);
+    let used = ["issues/create", "issues/get", "issues/create-comment"];
+    let (kept, findings) = connector.unwrap().keep(used);
+    assert_eq!(kept.operation_names().len(), 3);
+    assert!(findings.iter().all(|f| f.severity != Severity::Error), "{findings:#?}");
+    let kept_bytes = kept.api().keep_only(&used).to_string().len();
+    assert!(kept_bytes < 200_000, "{kept_bytes}");
+}

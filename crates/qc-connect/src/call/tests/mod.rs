@@ -92,6 +92,7 @@ impl Clock for Hands {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a reply can also be an error")]
 pub(super) fn reply(
     status: u16,
     fields: &[(&'static str, &str)],

@@ -94,3 +94,20 @@ async fn a_page_that_fails_fails_the_whole() {
     let done = world.desk("listTickets", json!({})).await;
     assert_eq!(failed(&done).code, codes::PAGINATION);
 }
+
+#[tokio::test]
+async fn a_key_that_the_next_pages_link_repeats_is_sent_once_and_never_shown() {
+    let world = world_with(|yaml| {
+        let key = "api_key: { in: query, name: key, value: secret://desk/token }";
+        let yaml = yaml.replace("bearer: { token: secret://desk/token }", key);
+        format!("{yaml}  listTickets:\n    pagination: {{ items: .items, style: link }}\n")
+    });
+    let body = json!({"items": [{"id": 1}]}).to_string();
+    let link = "<https://desk.test/v2/tickets?p=2&key=t0ken-one>; rel=\"next\"";
+    let typed = ("content-type", "application/json");
+    world.will([reply(200, &[typed, ("link", link)], body.clone()), reply(200, &[typed], body)]);
+    let done = world.desk("listTickets", json!({})).await;
+    assert_eq!(ids(&done), [1, 1]);
+    assert_eq!(world.seen()[1].url, "https://desk.test/v2/tickets?p=2&key=t0ken-one");
+    assert!(!format!("{done:?}").contains("t0ken-one"), "{done:?}");
+}
