@@ -26,7 +26,9 @@ fn crates_depend_on_lower_ranks_only() {
     for entry in fs::read_dir(root().join("crates")).unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(own) = ranks.get(name.as_str()) else {
-            offences.push(format!("{name} has no rank: give it one in xtask/src/lib.rs and ARCHITECTURE.md"));
+            offences.push(format!(
+                "{name} has no rank: give it one in xtask/src/lib.rs and ARCHITECTURE.md"
+            ));
             continue;
         };
         let manifest = fs::read_to_string(entry.path().join("Cargo.toml")).unwrap();
@@ -35,7 +37,8 @@ fn crates_depend_on_lower_ranks_only() {
         for dependency in dependencies.into_iter().flat_map(|table| table.keys()) {
             match ranks.get(dependency.as_str()) {
                 Some(rank) if rank >= own => {
-                    offences.push(format!("{name} (rank {own}) depends on {dependency} (rank {rank})"));
+                    offences
+                        .push(format!("{name} (rank {own}) depends on {dependency} (rank {rank})"));
                 }
                 _ => {}
             }
@@ -49,11 +52,14 @@ fn crates_depend_on_lower_ranks_only() {
 fn pure_crates_have_no_runtime_clock_or_network() {
     let mut offences = Vec::new();
     for name in ["qc-document", "qc-expression", "qc-contract", "qc-workflow"] {
-        let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
+        let manifest =
+            fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
         let manifest: toml::Table = manifest.parse().unwrap();
         let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
         for dependency in dependencies.into_iter().flat_map(|table| table.keys()) {
-            if ["tokio", "reqwest", "hyper", "axum", "rusqlite", "qc-store"].contains(&dependency.as_str()) {
+            if ["tokio", "reqwest", "hyper", "axum", "rusqlite", "qc-store"]
+                .contains(&dependency.as_str())
+            {
                 offences.push(format!("{name} depends on {dependency}"));
             }
         }
@@ -69,7 +75,8 @@ fn only_the_binary_knows_the_database() {
         if name == "quickconnect" || name == "qc-sql" {
             continue;
         }
-        let manifest = fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
+        let manifest =
+            fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")).unwrap();
         let manifest: toml::Table = manifest.parse().unwrap();
         let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
         if dependencies.is_some_and(|table| table.contains_key("qc-sql")) {
@@ -94,7 +101,8 @@ fn files_are_small() {
 #[test]
 fn nothing_is_called_util() {
     let banned =
-        Regex::new(r"^(utils?|common|helpers?|managers?|core|misc|.*_v\d+|new_.*|stuff|lib2)$").unwrap();
+        Regex::new(r"^(utils?|common|helpers?|managers?|core|misc|.*_v\d+|new_.*|stuff|lib2)$")
+            .unwrap();
     let mut offences = Vec::new();
     for (path, _) in files(&root(), ".rs") {
         let in_path = path.strip_prefix(root()).unwrap_or(&path).to_owned();
@@ -208,7 +216,10 @@ fn no_test_is_ignored_and_none_sleeps_to_synchronise() {
             }
         }
     }
-    none("no #[ignore], no thread::sleep (say `// tidy: reason` on the line where it must be)", offences);
+    none(
+        "no #[ignore], no thread::sleep (say `// tidy: reason` on the line where it must be)",
+        offences,
+    );
 }
 
 /// Links in the documents lead somewhere.

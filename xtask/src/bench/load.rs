@@ -51,7 +51,12 @@ pub(crate) struct Measured {
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Fires from `connections` at once: first `warm_up`, which is not counted, then `length`.
-pub(crate) async fn fire(shot: &Shot, connections: usize, warm_up: Duration, length: Duration) -> Measured {
+pub(crate) async fn fire(
+    shot: &Shot,
+    connections: usize,
+    warm_up: Duration,
+    length: Duration,
+) -> Measured {
     let start = Instant::now() + warm_up;
     let end = start + length;
     let shot = Arc::new(shot.clone());
@@ -80,7 +85,8 @@ pub(crate) async fn fire(shot: &Shot, connections: usize, warm_up: Duration, len
             clippy::cast_precision_loss,
             reason = "an index of a list that fits memory"
         )]
-        let index = ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
+        let index =
+            ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
         latencies.get(index).map_or(f64::NAN, |micros| f64::from(*micros) / 1000.0)
     };
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 answers")]
@@ -116,13 +122,16 @@ async fn connection(shot: &Shot, start: Instant, end: Instant) -> One {
         match exchange(&mut open, request.as_bytes(), &mut buffer).await {
             Ok(status) if status == shot.expect => {
                 if sent >= start {
-                    one.latencies.push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
+                    one.latencies
+                        .push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
                 }
                 stream = Some(open);
             }
             Ok(_) => {
                 one.wrong += 1;
-                one.sample.get_or_insert_with(|| String::from_utf8_lossy(&buffer).chars().take(600).collect());
+                one.sample.get_or_insert_with(|| {
+                    String::from_utf8_lossy(&buffer).chars().take(600).collect()
+                });
                 stream = Some(open);
             }
             Err(error) => {
@@ -184,7 +193,8 @@ pub(super) fn content_length(head: &[u8]) -> usize {
 pub(crate) async fn once(shot: &Shot) -> io::Result<(u16, String)> {
     let mut stream = connect(shot.addr).await?;
     let mut buffer = Vec::new();
-    let body = shot.body.replace("@ID@", &format!("{:020}", NEXT_ID.fetch_add(1, Ordering::Relaxed)));
+    let body =
+        shot.body.replace("@ID@", &format!("{:020}", NEXT_ID.fetch_add(1, Ordering::Relaxed)));
     let request = format!("{}content-length: {}\r\n\r\n{body}", shot.head, body.len());
     let status = exchange(&mut stream, request.as_bytes(), &mut buffer).await?;
     Ok((status, String::from_utf8_lossy(&buffer).into_owned()))
