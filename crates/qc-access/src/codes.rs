@@ -12,7 +12,5 @@ pub const UNKNOWN_TOKEN: Code = Code::new("QC-A003");
 pub const EXPIRED_TOKEN: Code = Code::new("QC-A004");
 /// A token that does not allow this.
 pub const NOT_PERMITTED: Code = Code::new("QC-A005");
-/// A text that is no scope.
-pub const BAD_SCOPE: Code = Code::new("QC-A006");
 /// Tokens cannot be checked now, as the store does not answer.
-pub const CANNOT_CHECK: Code = Code::new("QC-A007");
+pub const CANNOT_CHECK: Code = Code::new("QC-A006");

@@ -1,1 +1,37 @@
-//! Under construction.
+//! All HTTP that comes in: events at their triggers (`/in/…`), the management API (`/api/v1/…`), health and metrics.
+//!
+//! Here: connections with their bounds and TLS ([`serve`]), the order in which an event is accepted (`ingress`), the
+//! table of the API's operations (`api`) from which router, authorisation and OpenAPI document are made, errors as
+//! problem documents ([`Problem`]), and what is deployed on this node ([`Catalogue`]).
+//!
+//! Deliberately not here: what an accepted event leads to (`qc-engine`), how files become releases (given as [`Craft`]),
+//! reading configuration and wiring (`quickconnect`), and the web console.
+
+mod api;
+mod body;
+mod catalogue;
+pub mod codes;
+mod health;
+mod ingress;
+mod listen;
+mod metrics;
+mod openapi;
+mod problem;
+mod proxies;
+mod service;
+mod settings;
+mod state;
+
+pub use api::{VERSION, wire};
+pub use catalogue::{Catalogue, CompileError, Craft};
+pub use listen::{TlsError, TlsFiles, TlsKeys, bind, serve};
+pub use metrics::{CommitNumbers, MeteredStore};
+pub use openapi::document as openapi_document;
+pub use problem::{PointedError, Problem};
+pub use proxies::{Network, NetworkError, TrustedProxies};
+pub use service::Service;
+pub use settings::ServerSettings;
+pub use state::{ServerParts, State};
+
+use metrics::Metrics;
+use service::bearer;

@@ -1,2 +1,29 @@
-//! The binary.
-fn main() {}
+//! `qc`, the one program of QuickConnect: the server and its command line.
+//!
+//! Here: the verbs (`cli`), the settings (`config`), the wiring of implementations to traits (`wiring`), a server's life
+//! (`lifecycle`), and where the command line finds its server (`context`).
+//!
+//! Deliberately not here: anything that could be tested without a process. It lives in the crates below.
+
+mod bootstrap;
+mod cli;
+mod codes;
+mod config;
+mod context;
+mod lifecycle;
+mod telemetry;
+mod wiring;
+
+use std::process::ExitCode;
+
+/// Many small allocations of many threads are what a server of events does: the system's allocator is slower at it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // The one place that reads the process environment; all else gets it as an argument.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    cli::run(variables).into()
+}

@@ -1,0 +1,145 @@
+use std::{str::FromStr, sync::Arc};
+
+use bytes::Bytes;
+use qc_access::{Action, Decision, Principal, Resource, authorise};
+use qc_document::{ParseLimits, parse_json_value};
+use qc_model::{Actor, EnvironmentName, Name, RunId};
+use qc_release::Office;
+use qc_store::RunHead;
+use serde::de::DeserializeOwned;
+
+use crate::{Problem, State, codes};
+
+/// The most entries of a page.
+const PAGE: usize = 500;
+/// The entries of a page when none are asked for.
+const USUAL_PAGE: usize = 50;
+
+/// A request to an operation, by somebody who is known. What it may touch is decided by [`Call::may`].
+pub(crate) struct Call {
+    pub(super) state: Arc<State>,
+    pub(super) principal: Arc<Principal>,
+    pub(super) action: Action,
+    pub(super) path: Vec<(String, String)>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) body: Bytes,
+}
+
+/// The right to go on: the way to the server's parts.
+pub(crate) struct Permit<'a> {
+    pub(super) state: &'a Arc<State>,
+    pub(super) actor: Actor,
+}
+
+impl Permit<'_> {
+    /// Where releases are kept.
+    pub(super) fn office(&self) -> Office<'_> {
+        Office {
+            store: &*self.state.store,
+            committer: &self.state.committer,
+            clock: &*self.state.clock,
+            entropy: &*self.state.entropy,
+        }
+    }
+}
+
+impl Call {
+    /// Decides whether the caller may do the route's action to this.
+    pub(super) fn may(
+        &self,
+        environment: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<Permit<'_>, Problem> {
+        match authorise(&self.principal, self.action, Resource { environment, name }) {
+            Decision::Allowed => Ok(Permit { state: &self.state, actor: self.principal.actor() }),
+            Decision::Denied(denial) => Err(Problem::not_permitted(self.action, denial)),
+        }
+    }
+
+    /// For lists: the environment and integration that are asked for. Without an environment, a token that is bound to
+    /// one sees that one.
+    pub(super) fn filter(
+        &self,
+    ) -> Result<(Option<EnvironmentName>, Option<Name>, Permit<'_>), Problem> {
+        let environment: Option<EnvironmentName> = self.query("environment")?;
+        let environment = environment.or_else(|| self.principal.environment.clone());
+        let integration: Option<Name> = self.query("integration")?;
+        let permit = self.may(
+            environment.as_ref().map(Name::as_str),
+            integration.as_ref().map(Name::as_str),
+        )?;
+        Ok((environment, integration, permit))
+    }
+
+    /// The run that the path names, when the caller may do the action to it.
+    pub(super) async fn run(&self) -> Result<(RunHead, Permit<'_>), Problem> {
+        let id: RunId = self.path("run")?;
+        // Looked at before the decision, as its environment and integration are what is decided on.
+        let head = self.state.store.run(id).await?.ok_or_else(|| {
+            Problem::new(404, codes::NO_RUN, "No such run", format!("there is no run {id}"))
+        })?;
+        let (environment, integration) = (&head.facts.environment, &head.facts.integration);
+        let permit = self.may(Some(environment.as_str()), Some(integration.as_str()))?;
+        Ok((head, permit))
+    }
+
+    /// A parameter of the path.
+    pub(super) fn path<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, Problem> {
+        let text = self.path.iter().find(|(own, _)| own == name).map_or("", |(_, text)| text);
+        text.parse().map_err(|error: T::Err| bad_parameter(name, &error.to_string()))
+    }
+
+    /// A parameter of the query.
+    pub(super) fn query<T: FromStr<Err: std::fmt::Display>>(
+        &self,
+        name: &str,
+    ) -> Result<Option<T>, Problem> {
+        let text = self.query.iter().find(|(own, _)| own == name).map(|(_, text)| text);
+        text.map(|text| text.parse())
+            .transpose()
+            .map_err(|error: T::Err| bad_parameter(name, &error.to_string()))
+    }
+
+    /// A word of a fixed set from the query.
+    pub(super) fn word<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>, Problem> {
+        let given = self.query.iter().find(|(own, _)| own == name).map(|(_, text)| text.as_str());
+        given
+            .unwrap_or_default()
+            .split(',')
+            .filter(|word| !word.is_empty())
+            .map(|word| parse(word).ok_or_else(|| bad_parameter(name, &format!("`{word}` is unknown"))))
+            .collect()
+    }
+
+    /// How many entries are asked for, bounded.
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        let limit = self.query::<usize>("limit")?.unwrap_or(USUAL_PAGE);
+        if limit == 0 || limit > PAGE {
+            return Err(bad_parameter("limit", &format!("it is from 1 to {PAGE}")));
+        }
+        Ok(limit)
+    }
+
+    /// The body as its type; an absent body counts as `{}`.
+    pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let limits = ParseLimits {
+            bytes: self.state.settings.api_body_limit,
+            ..ParseLimits::default()
+        };
+        let bytes: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        let value = parse_json_value(bytes, &limits).map_err(|error| Problem::json(&error))?;
+        serde_json::from_value(value).map_err(|error| {
+            let detail = error.to_string();
+            Problem::new(422, codes::BAD_BODY, "Unusable body", detail.clone()).pointing("", detail)
+        })
+    }
+}
+
+/// A parameter that cannot be used.
+pub(super) fn bad_parameter(name: &str, why: &str) -> Problem {
+    Problem::new(400, codes::BAD_PARAMETER, "Unusable parameter", format!("`{name}`: {why}"))
+}

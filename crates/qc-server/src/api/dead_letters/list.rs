@@ -1,0 +1,51 @@
+use http::Method;
+use qc_access::Action;
+use qc_store::{DeadFilter, DeadState};
+
+use crate::{
+    Problem,
+    api::{
+        Call, Reply, Route,
+        call::bad_parameter,
+        route::{Answer, query, schema},
+        wire::{Dead, Page},
+    },
+};
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "listDeadLetters",
+    method: Method::GET,
+    path: "/api/v1/dead-letters",
+    action: Action::DlqRead,
+    summary: "List dead letters, newest first",
+    parameters: &[
+        query("environment", "Only this environment"),
+        query("integration", "Only this integration"),
+        query("state", "Only `open`, `retried` or `discarded`"),
+        query("before", "Only letters of runs older than this one: `next` of the page before"),
+        query("limit", "At most so many (1 to 500; 50 when left out)"),
+    ],
+    body: None,
+    status: 200,
+    answer: Answer::Json(schema::<Page<Dead>>),
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let (environment, integration, permit) = call.filter()?;
+    let limit = call.limit()?;
+    let states = call.word("state", DeadState::parse)?;
+    if states.len() > 1 {
+        return Err(bad_parameter("state", "give one state, or leave it out for all"));
+    }
+    let filter = DeadFilter {
+        before: call.query("before")?,
+        state: states.first().copied(),
+        environment,
+        integration,
+        limit,
+    };
+    let letters = permit.state.store.dead_letters(&filter).await?;
+    let letters = letters.iter().map(Dead::from).collect();
+    Ok(Reply::ok(&Page::new(letters, limit, |letter: &Dead| letter.run.clone())))
+}

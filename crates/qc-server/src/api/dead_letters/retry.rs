@@ -1,0 +1,29 @@
+use http::Method;
+use qc_access::Action;
+
+use crate::{
+    Problem,
+    api::{
+        Call, Reply, Route,
+        route::{Answer, path},
+    },
+};
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "retryDeadLetter",
+    method: Method::POST,
+    path: "/api/v1/dead-letters/{run}/retry",
+    action: Action::DlqRetry,
+    summary: "Open a dead letter's run again: the same run goes on at the task that failed",
+    parameters: &[path("run", "The run's id")],
+    body: None,
+    status: 204,
+    answer: Answer::Nothing,
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let (head, permit) = call.run().await?;
+    permit.state.engine.retry_dead(head.facts.id, &permit.actor).await?;
+    Ok(Reply::done())
+}

@@ -1,0 +1,43 @@
+use http::Method;
+use qc_access::Action;
+use qc_model::{EnvironmentName, Name};
+use qc_release::ReleaseError;
+
+use super::{ENVIRONMENT, INTEGRATION, take_effect};
+use crate::{
+    Problem,
+    api::{
+        Call, Reply, Route, releases,
+        route::{Answer, schema},
+        wire::{DeployRequest, Deployment},
+    },
+};
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "deploy",
+    method: Method::POST,
+    path: "/api/v1/deployments/{environment}/{integration}",
+    action: Action::DeploymentsWrite,
+    summary: "Deploy a release: new runs use it, runs at work keep theirs",
+    parameters: &[ENVIRONMENT, INTEGRATION],
+    body: Some(schema::<DeployRequest>),
+    status: 200,
+    answer: Answer::Json(schema::<Deployment>),
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let environment: EnvironmentName = call.path("environment")?;
+    let integration: Name = call.path("integration")?;
+    let permit = call.may(Some(environment.as_str()), Some(integration.as_str()))?;
+    let DeployRequest { release } = call.body()?;
+    let record = releases::find(&permit, &release).await?;
+    if record.manifest.integration != integration {
+        return Err(ReleaseError::NoRelease(format!("{release} of {integration}")).into());
+    }
+    // What does not compile must not be deployed.
+    permit.state.catalogue.compiled(&environment, &record.hash).await?;
+    let record =
+        qc_release::deploy(permit.office(), &environment, &record.hash, &permit.actor).await?;
+    Ok(Reply::ok(&take_effect(&permit, &record).await?))
+}

@@ -1,0 +1,74 @@
+use http::Method;
+use qc_access::Action;
+use qc_model::{RunId, Timestamp};
+use qc_store::{LedgerEntry, LedgerFilter, LedgerKind};
+use serde_json::Value;
+
+use crate::{
+    Problem,
+    api::{
+        Call, Reply, Route,
+        route::{Answer, query, schema},
+        wire::{LedgerLine, Page},
+    },
+};
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "listLedger",
+    method: Method::GET,
+    path: "/api/v1/ledger",
+    action: Action::LedgerRead,
+    summary: "Read what happened in the platform, oldest first",
+    parameters: &[
+        query("environment", "Only this environment"),
+        query("integration", "Only this integration"),
+        query("kind", "Only these kinds, separated by commas"),
+        query("run", "Only this run"),
+        query("outcome", "Only this outcome"),
+        query("since", "Only rows at or after this RFC 3339 time"),
+        query("until", "Only rows before this RFC 3339 time"),
+        query("after", "Only rows after this place: `next` of the page before"),
+        query("limit", "At most so many (1 to 500; 50 when left out)"),
+    ],
+    body: None,
+    status: 200,
+    answer: Answer::Json(schema::<Page<LedgerLine>>),
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let (environment, integration, permit) = call.filter()?;
+    let limit = call.limit()?;
+    let filter = LedgerFilter {
+        after: call.query("after")?.unwrap_or(0),
+        since: call.query::<Timestamp>("since")?,
+        until: call.query::<Timestamp>("until")?,
+        kinds: call.word("kind", LedgerKind::parse)?,
+        environment,
+        integration,
+        run: call.query::<RunId>("run")?,
+        outcome: call.query("outcome")?,
+        limit,
+    };
+    let entries = permit.state.store.ledger(&filter).await?;
+    let lines = entries.iter().map(line).collect();
+    Ok(Reply::ok(&Page::new(lines, limit, |line: &LedgerLine| line.seq.to_string())))
+}
+
+fn line(entry: &LedgerEntry) -> LedgerLine {
+    let row = &entry.row;
+    LedgerLine {
+        seq: entry.seq,
+        at: row.at.to_string(),
+        kind: row.kind.as_str().to_owned(),
+        tenant: row.tenant.to_string(),
+        environment: row.environment.as_ref().map(ToString::to_string),
+        integration: row.integration.as_ref().map(ToString::to_string),
+        run: row.run.map(|run| run.to_string()),
+        actor: row.actor.clone(),
+        subject: row.subject.clone(),
+        outcome: row.outcome.clone(),
+        code: row.code.clone(),
+        facts: serde_json::from_slice(&row.facts).unwrap_or(Value::Null),
+    }
+}

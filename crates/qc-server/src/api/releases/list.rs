@@ -1,0 +1,47 @@
+use http::Method;
+use qc_access::Action;
+
+use super::shown;
+use crate::{
+    Problem,
+    api::{
+        Call, Reply, Route,
+        route::{Answer, query, schema},
+        wire::{Page, Release},
+    },
+};
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "listReleases",
+    method: Method::GET,
+    path: "/api/v1/releases",
+    action: Action::ReleasesRead,
+    summary: "List releases, newest first",
+    parameters: &[
+        query("integration", "Only this integration"),
+        query("beginning", "Only releases whose hash begins so"),
+        query("limit", "At most so many (1 to 500; 50 when left out)"),
+    ],
+    body: None,
+    status: 200,
+    answer: Answer::Json(schema::<Page<Release>>),
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let integration: Option<String> = call.query("integration")?;
+    let permit = call.may(None, integration.as_deref())?;
+    let beginning: Option<String> = call.query("beginning")?;
+    let limit = call.limit()?;
+    let records =
+        qc_release::releases(&*permit.state.store, beginning.as_deref().unwrap_or_default()).await?;
+    let items = records
+        .iter()
+        .filter(|record| {
+            integration.as_deref().is_none_or(|name| record.manifest.integration.as_str() == name)
+        })
+        .take(limit)
+        .map(shown)
+        .collect();
+    Ok(Reply::ok(&Page { schema_version: 1, items, next: None }))
+}

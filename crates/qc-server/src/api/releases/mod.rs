@@ -1,0 +1,73 @@
+//! Releases: immutable, found by their hash.
+
+pub(super) mod files;
+pub(super) mod list;
+pub(super) mod show;
+pub(super) mod store;
+
+use qc_release::{ReleaseError, ReleaseRecord};
+
+use super::{Permit, wire::Release};
+use crate::{CompileError, Problem, codes};
+
+fn shown(record: &ReleaseRecord) -> Release {
+    let manifest = &record.manifest;
+    Release {
+        release: record.hash.clone(),
+        integration: manifest.integration.to_string(),
+        version: manifest.version.clone(),
+        connectors: manifest.connectors.iter().map(|(n, v)| (n.to_string(), v.clone())).collect(),
+        files: manifest.files.len(),
+        built_from: record.built_from.clone(),
+        built_at: record.built_at.to_string(),
+        built_by: record.built_by.id.clone(),
+    }
+}
+
+/// The release that a hash, or the beginning of one, means.
+pub(super) async fn find(permit: &Permit<'_>, hash: &str) -> Result<ReleaseRecord, Problem> {
+    let store = &*permit.state.store;
+    if let Some(record) = qc_release::record(store, hash).await? {
+        return Ok(record);
+    }
+    let mut found = if hash.len() < 6 { Vec::new() } else { qc_release::releases(store, hash).await? };
+    match found.len() {
+        0 => Err(ReleaseError::NoRelease(hash.chars().take(80).collect()).into()),
+        1 => Ok(found.remove(0)),
+        count => Err(ReleaseError::Ambiguous { short: hash.to_owned(), count }.into()),
+    }
+}
+
+impl From<ReleaseError> for Problem {
+    fn from(error: ReleaseError) -> Self {
+        let detail = format!("{error}; {}", error.help());
+        let status = match &error {
+            ReleaseError::NoRelease(_) | ReleaseError::NotDeployed { .. } => 404,
+            ReleaseError::Ambiguous { .. }
+            | ReleaseError::NothingBefore { .. }
+            | ReleaseError::Concurrent { .. } => 409,
+            ReleaseError::Damaged { .. } => 500,
+            ReleaseError::Store(store) => return Self::from(store.clone()),
+        };
+        let code = error.code().unwrap_or(codes::INTERNAL);
+        Self::new(status, code, "Release or deployment", detail)
+    }
+}
+
+impl From<CompileError> for Problem {
+    fn from(error: CompileError) -> Self {
+        match error {
+            CompileError::Release(error) => error.into(),
+            CompileError::Internal(reason) => {
+                tracing::error!(%reason, "compiling a release failed");
+                Self::new(500, codes::INTERNAL, "Internal error", "compiling the release failed")
+            }
+            CompileError::Findings(findings) => {
+                let detail = format!("the release has {} problems; see `findings`", findings.len());
+                let mut problem = Self::new(422, codes::RELEASE_UNFIT, "Release does not do", detail);
+                problem.findings = findings;
+                problem
+            }
+        }
+    }
+}

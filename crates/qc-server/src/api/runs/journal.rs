@@ -1,0 +1,45 @@
+use http::Method;
+use qc_access::Action;
+use serde_json::json;
+
+use super::RUN;
+use crate::{
+    Problem,
+    api::{
+        Call, Reply, Route,
+        route::{Answer, schema},
+        wire::{Run, RunEnd, RunJournal},
+    },
+};
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "showRunJournal",
+    method: Method::GET,
+    path: "/api/v1/runs/{run}/journal",
+    action: Action::RunsInspect,
+    summary: "Show a run with its payloads and everything that happened in it",
+    parameters: &[RUN],
+    body: None,
+    status: 200,
+    answer: Answer::Json(schema::<RunJournal>),
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let (head, permit) = call.run().await?;
+    let view = permit.state.engine.inspect(head.facts.id).await?;
+    let end = view.end.map(|end| match end {
+        qc_engine::RunEnd::Completed { output } => RunEnd::Completed { output },
+        qc_engine::RunEnd::Faulted { failure, error } => {
+            RunEnd::Faulted { failure: json!(failure), error }
+        }
+        qc_engine::RunEnd::Cancelled { reason } => RunEnd::Cancelled { reason },
+    });
+    Ok(Reply::ok(&RunJournal {
+        schema_version: 1,
+        run: Run::from(&view.head),
+        input: view.input,
+        end,
+        journal: view.journal,
+    }))
+}

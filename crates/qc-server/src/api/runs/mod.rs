@@ -1,0 +1,14 @@
+//! Runs: what is at work and what was.
+
+pub(super) mod cancel;
+pub(super) mod journal;
+pub(super) mod list;
+pub(super) mod replay;
+pub(super) mod resolve;
+pub(super) mod resume;
+pub(super) mod show;
+
+use super::route::{Parameter, path};
+
+/// The run in the path.
+const RUN: Parameter = path("run", "The run's id");

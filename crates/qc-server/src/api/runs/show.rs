@@ -1,0 +1,30 @@
+use http::Method;
+use qc_access::Action;
+
+use super::RUN;
+use crate::{
+    Problem,
+    api::{
+        Call, Reply, Route,
+        route::{Answer, schema},
+        wire::Run,
+    },
+};
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "showRun",
+    method: Method::GET,
+    path: "/api/v1/runs/{run}",
+    action: Action::RunsRead,
+    summary: "Show how a run stands, without its payloads",
+    parameters: &[RUN],
+    body: None,
+    status: 200,
+    answer: Answer::Json(schema::<Run>),
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let (head, _) = call.run().await?;
+    Ok(Reply::ok(&Run::from(&head)))
+}

@@ -1,0 +1,82 @@
+use http::Method;
+use qc_access::Action;
+use qc_engine::{Deployment, TriggerAuth, TriggerKind};
+use qc_model::Finding;
+use qc_store::{DeadFilter, DeadState};
+use qc_vault::SecretRef;
+use serde_json::json;
+
+use crate::{
+    Problem, State,
+    api::{
+        Call, Reply, Route, VERSION,
+        route::{Answer, schema},
+        wire::Server,
+    },
+};
+
+/// Dead letters are counted up to here.
+const COUNTED: usize = 500;
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "showServer",
+    method: Method::GET,
+    path: "/api/v1/server",
+    action: Action::ServerRead,
+    summary: "Show how the server does",
+    parameters: &[],
+    body: None,
+    status: 200,
+    answer: Answer::Json(schema::<Server>),
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let permit = call.may(None, None)?;
+    let state = permit.state;
+    let open = DeadFilter { state: Some(DeadState::Open), limit: COUNTED, ..DeadFilter::default() };
+    let numbers = state.engine.gauges();
+    let mut findings = state.catalogue.findings();
+    findings.extend(missing_secrets(state));
+    Ok(Reply::ok(&Server {
+        schema_version: 1,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        api_version: VERSION.to_owned(),
+        now: state.clock.now().to_string(),
+        started_at: state.started_at.to_string(),
+        ready: state.is_ready(),
+        store: state.store.caps().backend.to_owned(),
+        runs_in_memory: numbers.runs_in_memory,
+        leased: numbers.leased,
+        stuck: numbers.stuck,
+        open_dead_letters: state.store.dead_letters(&open).await?.len(),
+        findings: findings.iter().map(|finding| json!(finding)).collect(),
+    }))
+}
+
+/// The secrets that something deployed needs and that cannot be had, or that everybody can read.
+fn missing_secrets(state: &State) -> Vec<Finding> {
+    let deployments = state.engine.deployments();
+    let mut findings = Vec::new();
+    for deployment in deployments.iter() {
+        findings.extend(state.secrets.check(&deployment.environment, needed(deployment)));
+    }
+    findings
+}
+
+fn needed(deployment: &Deployment) -> Vec<&SecretRef> {
+    let release = &deployment.release;
+    let mut secrets: Vec<&SecretRef> = release.secrets.values().collect();
+    secrets.extend(release.connectors.secrets());
+    for trigger in release.triggers.values() {
+        if let TriggerAuth::Signature { secret, .. } = &trigger.auth {
+            secrets.push(secret);
+        }
+        if let TriggerKind::Webhook { challenge: Some(challenge), .. } = &trigger.kind {
+            secrets.extend(challenge.secret.as_ref());
+        }
+    }
+    secrets.sort();
+    secrets.dedup();
+    secrets
+}

@@ -1,0 +1,44 @@
+use http::Method;
+use qc_access::{Action, TOKEN_KIND, TokenRecord};
+use qc_store::StoreError;
+
+use super::shown;
+use crate::{
+    Problem,
+    api::{
+        Call, Reply, Route,
+        route::{Answer, query, schema},
+        wire::{Page, Token},
+    },
+};
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "listTokens",
+    method: Method::GET,
+    path: "/api/v1/tokens",
+    action: Action::TokensRead,
+    summary: "List tokens; their secrets are not stored and cannot be shown",
+    parameters: &[
+        query("after", "Only tokens after this id: `next` of the page before"),
+        query("limit", "At most so many (1 to 500; 50 when left out)"),
+    ],
+    body: None,
+    status: 200,
+    answer: Answer::Json(schema::<Page<Token>>),
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let permit = call.may(None, None)?;
+    let limit = call.limit()?;
+    let after: Option<String> = call.query("after")?;
+    let documents = permit.state.store.documents(TOKEN_KIND, after.as_deref(), limit).await?;
+    let mut tokens = Vec::with_capacity(documents.len());
+    for document in documents {
+        let record: TokenRecord = serde_json::from_slice(&document.body).map_err(|error| {
+            StoreError::Corrupt(format!("the record of token {}: {error}", document.name))
+        })?;
+        tokens.push(shown(&record));
+    }
+    Ok(Reply::ok(&Page::new(tokens, limit, |token: &Token| token.id.clone())))
+}

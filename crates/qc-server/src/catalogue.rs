@@ -1,0 +1,167 @@
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use qc_engine::{Deployment, Engine, ReleaseSource};
+use qc_model::{EnvironmentName, Finding, Name};
+use qc_release::{Bundle, ReleaseError};
+use qc_store::{Store, StoreError};
+
+use crate::codes;
+
+/// Compiled releases kept in memory beyond those that are deployed: for runs that are pinned to older ones.
+const KEPT: usize = 64;
+
+/// How files become releases and releases become what the engine runs. The server decides when; `qc-project`, wired by
+/// the binary, knows how.
+#[derive(Clone, Copy)]
+pub struct Craft {
+    /// Makes the release of an integration from a project's files, or says all that is wrong with them.
+    pub bundle: fn(BTreeMap<String, Bytes>, &Name) -> Result<Bundle, Vec<Finding>>,
+    /// Makes a release ready to run in an environment.
+    pub compile: fn(&Bundle, &EnvironmentName) -> Result<Deployment, Vec<Finding>>,
+}
+
+/// Why a release cannot run in an environment.
+#[derive(Debug)]
+pub enum CompileError {
+    /// It is not there, or damaged, or the store does not answer.
+    Release(ReleaseError),
+    /// Its files do not do.
+    Findings(Vec<Finding>),
+    /// The platform failed.
+    Internal(String),
+}
+
+type Key = (EnvironmentName, String);
+
+/// What is deployed, compiled; and every release that a run is pinned to.
+pub struct Catalogue {
+    store: Arc<dyn Store>,
+    craft: Craft,
+    compiled: Mutex<HashMap<Key, Arc<Deployment>>>,
+    findings: RwLock<Vec<Finding>>,
+}
+
+impl Catalogue {
+    /// Over a store.
+    pub fn new(store: Arc<dyn Store>, craft: Craft) -> Arc<Self> {
+        let (compiled, findings) = (Mutex::default(), RwLock::default());
+        Arc::new(Self { store, craft, compiled, findings })
+    }
+
+    /// The problems of what is deployed, as of the last [`Catalogue::reload`].
+    pub fn findings(&self) -> Vec<Finding> {
+        self.findings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes a release from files, as the server's own build.
+    pub(crate) async fn bundle(
+        &self,
+        files: BTreeMap<String, Bytes>,
+        integration: Name,
+    ) -> Result<Bundle, CompileError> {
+        let bundle = self.craft.bundle;
+        tokio::task::spawn_blocking(move || bundle(files, &integration))
+            .await
+            .map_err(|error| CompileError::Internal(error.to_string()))?
+            .map_err(CompileError::Findings)
+    }
+
+    /// A release ready to run in an environment; from memory when it was needed before.
+    pub async fn compiled(
+        &self,
+        environment: &EnvironmentName,
+        hash: &str,
+    ) -> Result<Arc<Deployment>, CompileError> {
+        let key = (environment.clone(), hash.to_owned());
+        if let Some(known) = self.memory().get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let bundle = qc_release::load(&*self.store, hash)
+            .await
+            .and_then(|found| found.ok_or_else(|| ReleaseError::NoRelease(hash.to_owned())))
+            .map_err(CompileError::Release)?;
+        let (compile, place) = (self.craft.compile, environment.clone());
+        let deployment = tokio::task::spawn_blocking(move || compile(&bundle, &place))
+            .await
+            .map_err(|error| CompileError::Internal(error.to_string()))?
+            .map_err(CompileError::Findings)?;
+        let deployment = Arc::new(deployment);
+        self.memory().insert(key, Arc::clone(&deployment));
+        Ok(deployment)
+    }
+
+    /// Makes the engine run what the store says is deployed. What cannot be compiled is left out, and said.
+    pub async fn reload(&self, engine: &Engine) -> Result<Vec<Finding>, ReleaseError> {
+        let records = qc_release::deployments(&*self.store, None).await?;
+        let (mut list, mut findings, mut live) = (Vec::new(), Vec::new(), HashSet::new());
+        for record in records {
+            match self.compiled(&record.environment, &record.release).await {
+                Ok(deployment) => {
+                    list.push(Deployment::clone(&deployment));
+                    live.insert((record.environment, record.release));
+                }
+                Err(error) => {
+                    let (environment, integration) = (&record.environment, &record.integration);
+                    let message =
+                        format!("`{integration}` in `{environment}` does not run on this server");
+                    findings.push(Finding::error(codes::RELEASE_UNFIT, message).help(
+                        "fix it and deploy again, or go back: `qc rollback ENVIRONMENT INTEGRATION`",
+                    ));
+                    findings.extend(error.findings());
+                }
+            }
+        }
+        engine.set_deployments(list);
+        let mut memory = self.memory();
+        if memory.len() > live.len() + KEPT {
+            memory.retain(|key, _| live.contains(key));
+        }
+        drop(memory);
+        self.findings.write().unwrap_or_else(PoisonError::into_inner).clone_from(&findings);
+        Ok(findings)
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Deployment>>> {
+        self.compiled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CompileError {
+    /// As findings.
+    pub fn findings(self) -> Vec<Finding> {
+        match self {
+            Self::Findings(findings) => findings,
+            Self::Release(error) => vec![error.finding().unwrap_or_else(|| {
+                Finding::error(codes::STORE_UNAVAILABLE, error.to_string())
+            })],
+            Self::Internal(reason) => vec![Finding::error(codes::INTERNAL, reason)],
+        }
+    }
+}
+
+#[async_trait]
+impl ReleaseSource for Catalogue {
+    async fn deployment(
+        &self,
+        environment: &EnvironmentName,
+        hash: &str,
+    ) -> Result<Option<Arc<Deployment>>, StoreError> {
+        match self.compiled(environment, hash).await {
+            Ok(deployment) => Ok(Some(deployment)),
+            Err(CompileError::Release(ReleaseError::NoRelease(_))) => Ok(None),
+            Err(CompileError::Release(ReleaseError::Store(error))) => Err(error),
+            Err(CompileError::Release(error)) => Err(StoreError::Corrupt(error.to_string())),
+            Err(other) => {
+                let findings = other.findings();
+                let first = findings.first().map(ToString::to_string).unwrap_or_default();
+                tracing::error!(%environment, %hash, "a pinned release cannot be compiled: {first}");
+                Err(StoreError::Corrupt(format!("the release {hash} cannot be compiled: {first}")))
+            }
+        }
+    }
+}

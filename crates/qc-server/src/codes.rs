@@ -1,0 +1,73 @@
+//! The error codes of the doors: ingress (`I`) and the management API (`A`, from 010). Each has a page in `docs/errors/`.
+
+use qc_model::Code;
+
+/// There is no such trigger, or nothing is deployed there.
+pub const NO_TRIGGER: Code = Code::new("QC-I001");
+/// The method is not one that a trigger takes.
+pub const TRIGGER_METHOD: Code = Code::new("QC-I002");
+/// The body is larger than the trigger takes.
+pub const BODY_TOO_LARGE: Code = Code::new("QC-I003");
+/// The media type is not one that the trigger takes.
+pub const MEDIA_TYPE: Code = Code::new("QC-I004");
+/// The body is compressed, or in another character encoding than UTF-8.
+pub const BODY_ENCODING: Code = Code::new("QC-I005");
+/// The signature is missing or wrong, or its time is out of tolerance.
+pub const SIGNATURE: Code = Code::new("QC-I006");
+/// The request is no legal CloudEvent.
+pub const NOT_AN_EVENT: Code = Code::new("QC-I007");
+/// The trigger does not take events of this type.
+pub const EVENT_TYPE: Code = Code::new("QC-I008");
+/// The data do not fit the trigger's contract.
+pub const CONTRACT: Code = Code::new("QC-I009");
+/// The idempotency key cannot be used.
+pub const BAD_KEY: Code = Code::new("QC-I010");
+/// The tenant cannot be found from the event.
+pub const NO_TENANT: Code = Code::new("QC-I011");
+/// The idempotency key was used before for another body.
+pub const KEY_REUSED: Code = Code::new("QC-I012");
+/// The store has no room.
+pub const STORE_FULL: Code = Code::new("QC-I013");
+/// The store cannot be used now.
+pub const STORE_UNAVAILABLE: Code = Code::new("QC-I014");
+/// The server is ending.
+pub const DRAINING: Code = Code::new("QC-I015");
+/// An expression that reads the webhook's type or id failed.
+pub const WEBHOOK_EXPRESSION: Code = Code::new("QC-I016");
+/// A batch with too many events.
+pub const BATCH_TOO_LARGE: Code = Code::new("QC-I017");
+/// The body did not arrive in time, or broke off.
+pub const BODY_INCOMPLETE: Code = Code::new("QC-I018");
+/// The secret with which the sender signs is not here.
+pub const NO_SIGNING_SECRET: Code = Code::new("QC-I019");
+/// The run that was waited for was cancelled.
+pub const RUN_CANCELLED: Code = Code::new("QC-I020");
+/// The event was in the store and its outcome is not known.
+pub const OUTCOME_UNKNOWN: Code = Code::new("QC-I021");
+
+/// There is no such address in the API.
+pub const NO_ROUTE: Code = Code::new("QC-A010");
+/// The address does not take this method.
+pub const ROUTE_METHOD: Code = Code::new("QC-A011");
+/// The request's body is not what the operation takes.
+pub const BAD_BODY: Code = Code::new("QC-A012");
+/// A parameter is not what the operation takes.
+pub const BAD_PARAMETER: Code = Code::new("QC-A013");
+/// There is no such run.
+pub const NO_RUN: Code = Code::new("QC-A014");
+/// The run is not in a state for this.
+pub const WRONG_STATE: Code = Code::new("QC-A015");
+/// Somebody else changed it in between.
+pub const CHANGED_MEANWHILE: Code = Code::new("QC-A016");
+/// There is no such release.
+pub const NO_RELEASE: Code = Code::new("QC-A017");
+/// The release cannot run in this environment.
+pub const RELEASE_UNFIT: Code = Code::new("QC-A018");
+/// A fault of the server itself.
+pub const INTERNAL: Code = Code::new("QC-A019");
+/// There is no such token.
+pub const NO_TOKEN_RECORD: Code = Code::new("QC-A020");
+/// What is stored is damaged.
+pub const STORE_DAMAGED: Code = Code::new("QC-A021");
+/// The operation took too long.
+pub const TOO_SLOW: Code = Code::new("QC-A022");

@@ -1,0 +1,105 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use qc_engine::{Accepted, Engine, RunEnd};
+use qc_model::{NextAction, RunId};
+use serde_json::Value;
+
+use crate::{Problem, codes};
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+fn run_of(accepted: Accepted) -> RunId {
+    match accepted {
+        Accepted::New { run } | Accepted::Repeat { run } => run,
+    }
+}
+
+fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn mark(response: &mut Response<Full<Bytes>>, accepted: Accepted) {
+    if let Accepted::Repeat { .. } = accepted {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+}
+
+/// 202: it is on disk, and here is where to ask for it. A repeat gets the same run.
+pub(super) fn accepted(accepted: Accepted) -> Response<Full<Bytes>> {
+    let run = run_of(accepted);
+    let url = format!("/api/v1/runs/{run}");
+    let mut response =
+        json(StatusCode::ACCEPTED, format!(r#"{{"run":"{run}","status_url":"{url}"}}"#));
+    if let Ok(location) = HeaderValue::from_str(&url) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    mark(&mut response, accepted);
+    response
+}
+
+/// 202 for a batch: one entry an event, in order.
+pub(super) fn batch(all: &[Accepted]) -> Response<Full<Bytes>> {
+    let mut body = String::with_capacity(64 + all.len() * 128);
+    body.push_str(r#"{"events":["#);
+    for (at, one) in all.iter().enumerate() {
+        let run = run_of(*one);
+        let replayed = matches!(one, Accepted::Repeat { .. });
+        if at > 0 {
+            body.push(',');
+        }
+        body.push_str(&format!(
+            r#"{{"run":"{run}","status_url":"/api/v1/runs/{run}","replayed":{replayed}}}"#
+        ));
+    }
+    body.push_str("]}");
+    json(StatusCode::ACCEPTED, body)
+}
+
+/// The run's end, when it comes within the wait; else 202 as ever.
+pub(super) async fn waited(
+    engine: &Engine,
+    first: Accepted,
+    wait: Duration,
+) -> Result<Response<Full<Bytes>>, Problem> {
+    let run = run_of(first);
+    // The event is on disk: whatever goes wrong while waiting, the sender must not think otherwise.
+    let mut response = match engine.wait(run, wait).await {
+        Ok(Some(RunEnd::Completed { output })) => completed(run, &output),
+        Ok(Some(RunEnd::Faulted { failure, .. })) => {
+            Problem::failure(&failure, Some(run)).into_response(None)
+        }
+        Ok(Some(RunEnd::Cancelled { reason })) => {
+            Problem::new(409, codes::RUN_CANCELLED, "Run cancelled", reason)
+                .next(NextAction::None)
+                .about(run)
+                .into_response(None)
+        }
+        Ok(None) => accepted(first),
+        Err(error) => {
+            tracing::warn!(%run, %error, "waiting for the run failed");
+            accepted(first)
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&format!("wait={}", wait.as_secs())) {
+        response.headers_mut().insert(APPLIED, value);
+    }
+    mark(&mut response, first);
+    Ok(response)
+}
+
+fn completed(run: RunId, output: &Value) -> Response<Full<Bytes>> {
+    let mut response = json(StatusCode::OK, output.to_string());
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/runs/{run}")) {
+        response.headers_mut().insert(header::CONTENT_LOCATION, location);
+    }
+    response
+}

@@ -1,0 +1,194 @@
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use http::HeaderMap;
+use qc_engine::{Accepted, Deployment, Incoming, TenantRule, Trigger};
+use qc_model::{Actor, Event, EventData, TenantName, Timestamp};
+use serde_json::Value;
+
+use super::{cloudevents::Sent, key, trace, view};
+use crate::{Problem, State, codes};
+
+/// One request at one trigger, whose sender is known.
+pub(super) struct Door<'a> {
+    pub(super) state: &'a State,
+    pub(super) trigger: &'a Trigger,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) received_at: Timestamp,
+    deployment: &'a Arc<Deployment>,
+    actor: Actor,
+}
+
+impl<'a> Door<'a> {
+    pub(super) fn new(
+        state: &'a State,
+        deployment: &'a Arc<Deployment>,
+        trigger: &'a Trigger,
+        headers: &'a HeaderMap,
+        actor: Actor,
+    ) -> Self {
+        let received_at = state.clock.now();
+        Self { state, trigger, headers, received_at, deployment, actor }
+    }
+
+    /// The `source` of events that are wrapped here: the trigger's own address.
+    pub(super) fn source(&self) -> String {
+        let Deployment { environment, release, .. } = &**self.deployment;
+        format!("/in/{environment}/{}/{}", release.integration, self.trigger.name)
+    }
+
+    /// Refuses events of types that the trigger does not name.
+    pub(super) fn check_type(
+        &self,
+        types: &[String],
+        event: &Event,
+        below: &str,
+    ) -> Result<(), Problem> {
+        if types.is_empty() || types.contains(&event.kind) {
+            return Ok(());
+        }
+        let detail = format!("this trigger takes events of {}", types.join(", "));
+        Err(Problem::new(422, codes::EVENT_TYPE, "Event type not taken", detail.clone())
+            .pointing(format!("{below}/type"), detail))
+    }
+
+    /// Accepts one event: tenant, key, contract, then the engine's one commit.
+    pub(super) async fn accept(
+        &self,
+        mut sent: Sent,
+        sender_id: Option<String>,
+    ) -> Result<Accepted, Problem> {
+        let (tenant, key) = self.judge(&mut sent.event, sender_id, "/data")?;
+        let incoming = self.incoming(sent, tenant, key);
+        Ok(self.state.engine.accept(self.deployment, incoming).await?)
+    }
+
+    /// Accepts a batch. All of it is judged before any of it is accepted. When the store fails midway the sender sends
+    /// the batch again, and what was accepted is recognised by its source and id.
+    pub(super) async fn accept_batch(
+        &self,
+        types: &[String],
+        batch: Vec<Sent>,
+    ) -> Result<Vec<Accepted>, Problem> {
+        let mut ready = Vec::with_capacity(batch.len());
+        let mut refused: Option<Problem> = None;
+        for (at, mut sent) in batch.into_iter().enumerate() {
+            let below = format!("/{at}");
+            let id = sender_id(&sent.event);
+            let verdict = self
+                .check_type(types, &sent.event, &below)
+                .and_then(|()| self.judge(&mut sent.event, id, &format!("{below}/data")));
+            match (verdict, &mut refused) {
+                (Ok((tenant, key)), _) => ready.push(self.incoming(sent, tenant, key)),
+                (Err(mut first), None) => {
+                    if first.errors.is_empty() {
+                        first = first.pointing(below, "this event is refused");
+                    }
+                    refused = Some(first);
+                }
+                (Err(next), Some(first)) => {
+                    if next.errors.is_empty() {
+                        *first = first.clone().pointing(below, next.detail);
+                    } else {
+                        first.errors.extend(next.errors);
+                    }
+                }
+            }
+        }
+        if let Some(problem) = refused {
+            return Err(problem);
+        }
+        let engine = &self.state.engine;
+        let accepting = ready.into_iter().map(|incoming| engine.accept(self.deployment, incoming));
+        let accepted: Result<Vec<_>, _> = join_all(accepting).await.into_iter().collect();
+        Ok(accepted?)
+    }
+
+    /// Whose event it is and what makes a repeat recognisable; refuses what breaks the contract.
+    fn judge(
+        &self,
+        event: &mut Event,
+        sender_id: Option<String>,
+        below: &str,
+    ) -> Result<(TenantName, Option<String>), Problem> {
+        let trigger = self.trigger;
+        if let (TenantRule::Fixed(tenant), None, None) =
+            (&trigger.tenant, &trigger.idempotency, &trigger.contract)
+        {
+            let key = key::of(trigger, &Value::Null, self.headers, sender_id, self.received_at)?;
+            return Ok((tenant.clone(), key));
+        }
+        let binary = matches!(event.data, EventData::Binary(_));
+        view::structured(event, |view| {
+            let tenant = self.tenant(view)?;
+            let key = key::of(trigger, view, self.headers, sender_id, self.received_at)?;
+            if let Some(contract) = &trigger.contract {
+                if binary {
+                    let detail = "the trigger has a contract; its events carry JSON data";
+                    return Err(Problem::new(415, codes::MEDIA_TYPE, "Media type", detail));
+                }
+                let mismatches = contract.check(view.get("data").unwrap_or(&Value::Null));
+                if !mismatches.is_empty() {
+                    return Err(Problem::contract(&mismatches, self.pointer_base(below)));
+                }
+            }
+            Ok((tenant, key))
+        })
+    }
+
+    /// Pointers lead into the body as it was sent: a plain body is the data itself.
+    fn pointer_base<'b>(&self, below: &'b str) -> &'b str {
+        match self.trigger.kind {
+            qc_engine::TriggerKind::CloudEvents { .. }
+                if !self.headers.contains_key("ce-specversion") =>
+            {
+                below
+            }
+            _ => "",
+        }
+    }
+
+    fn tenant(&self, view: &Value) -> Result<TenantName, Problem> {
+        let expression = match &self.trigger.tenant {
+            TenantRule::Fixed(tenant) => return Ok(tenant.clone()),
+            TenantRule::FromEvent(expression) => expression,
+        };
+        let why = match key::evaluate(expression, view, self.received_at) {
+            Ok(Value::String(text)) => match TenantName::new(&text) {
+                Ok(tenant) => return Ok(tenant),
+                Err(_) => "it gives a text that is no legal name".to_owned(),
+            },
+            Ok(_) => "it gives no text".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let detail = format!("the trigger finds the tenant with `{}`: {why}", expression.source());
+        Err(Problem::new(422, codes::NO_TENANT, "No tenant", detail))
+    }
+
+    fn incoming(&self, sent: Sent, tenant: TenantName, key: Option<String>) -> Incoming {
+        Incoming {
+            trigger: self.trigger.name.clone(),
+            tenant,
+            event: sent.event,
+            body_hash: sent.hash,
+            key,
+            actor: self.actor.clone(),
+            received_at: self.received_at,
+            traceparent: trace::traceparent(self.headers),
+        }
+    }
+}
+
+/// A CloudEvent is unique by its source and id together.
+pub(super) fn sender_id(event: &Event) -> Option<String> {
+    let joined = format!("{} {}", event.source, event.id);
+    // Longer ones are recognised by their hash, so that a key stays short.
+    if joined.len() <= 255 {
+        return Some(joined);
+    }
+    let hash = super::body_hash(joined.as_bytes());
+    Some(hash.iter().fold(String::from("sha256:"), |mut text, byte| {
+        text.push_str(&format!("{byte:02x}"));
+        text
+    }))
+}

@@ -1,0 +1,173 @@
+//! The door for events: `POST /in/{environment}/{integration}/{trigger}`.
+//!
+//! The order is fixed: size cap, sender (token or signature), challenge, form, event, tenant, idempotency key, contract,
+//! and then ONE commit by the engine. What is refused on the way costs the store nothing.
+
+mod answer;
+mod cloudevents;
+mod door;
+mod key;
+mod media;
+mod plain;
+mod prefer;
+mod sender;
+mod trace;
+mod view;
+mod webhook;
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, header, request::Parts};
+use http_body_util::Full;
+use hyper::body::Body;
+use qc_document::ParseLimits;
+use qc_engine::{Accepted, Deployment, Trigger, TriggerKind};
+use qc_model::Actor;
+
+use crate::{Problem, State, body, codes, metrics::AcceptOutcome};
+use cloudevents::Carried;
+use door::Door;
+use media::Media;
+
+/// All addresses of triggers begin so.
+pub(crate) const PREFIX: &str = "/in/";
+
+/// The body's SHA-256.
+fn body_hash(bytes: &[u8]) -> [u8; 32] {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+/// Takes one request to a trigger.
+pub(crate) async fn handle<B>(
+    state: &State,
+    request: Request<B>,
+) -> Result<Response<Full<Bytes>>, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let (parts, body) = request.into_parts();
+    let deployment = find(state, parts.uri.path())?;
+    let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
+    let trigger = deployment.release.triggers.get(name).ok_or_else(no_trigger)?;
+    let since = std::time::Instant::now();
+    let result = through(state, &deployment, trigger, &parts, body).await;
+    let outcome = match &result {
+        Ok((_, outcome)) => *outcome,
+        Err(problem) => AcceptOutcome::of_status(problem.status),
+    };
+    state.metrics.accepted(&deployment, &trigger.name, outcome, since.elapsed());
+    result
+        .map(|(response, _)| response)
+        .map_err(|problem| match problem.owner {
+            Some(_) => problem,
+            None => problem.owned_by(deployment.release.owner.as_deref()),
+        })
+}
+
+fn find(state: &State, path: &str) -> Result<Arc<Deployment>, Problem> {
+    let mut segments = path.strip_prefix(PREFIX).unwrap_or_default().split('/');
+    let (Some(environment), Some(integration), Some(_), None) =
+        (segments.next(), segments.next(), segments.next(), segments.next())
+    else {
+        return Err(no_trigger());
+    };
+    let deployments = state.engine.deployments();
+    deployments.lookup(environment, integration).map(Arc::clone).ok_or_else(no_trigger)
+}
+
+fn no_trigger() -> Problem {
+    Problem::new(
+        404,
+        codes::NO_TRIGGER,
+        "No such trigger",
+        "no release with this trigger is deployed here; a trigger's address is \
+         `/in/{environment}/{integration}/{trigger}`, and `qc deployments` lists them",
+    )
+}
+
+async fn through<B>(
+    state: &State,
+    deployment: &Arc<Deployment>,
+    trigger: &Trigger,
+    parts: &Parts,
+    body: B,
+) -> Result<(Response<Full<Bytes>>, AcceptOutcome), Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    if parts.method != Method::POST && !webhook::has_challenge(trigger) {
+        let detail = "events are sent with POST";
+        return Err(Problem::new(405, codes::TRIGGER_METHOD, "Method not allowed", detail)
+            .header(header::ALLOW, "POST"));
+    }
+    let arrived_at = state.clock.now();
+    let known = sender::by_token(state, deployment, trigger, &parts.headers).await?;
+    let patience = state.settings.body_timeout;
+    let body = body::read(body, &parts.headers, trigger.body_limit, patience).await?;
+    if let Some(response) = webhook::challenge(state, deployment, trigger, parts, &body, arrived_at)? {
+        return Ok((response, AcceptOutcome::Challenge));
+    }
+    if parts.method != Method::POST {
+        let detail = "this is not the provider's handshake; events are sent with POST";
+        return Err(Problem::new(405, codes::TRIGGER_METHOD, "Method not allowed", detail));
+    }
+    let actor = match known {
+        Some(actor) => actor,
+        None => sender::by_signature(state, deployment, trigger, &parts.headers, &body, arrived_at)?,
+    };
+    let door = Door::new(state, deployment, trigger, &parts.headers, actor);
+    take(&door, &parts.headers, &body, trigger).await
+}
+
+/// Reads what came in the trigger's form, accepts it and answers.
+async fn take(
+    door: &Door<'_>,
+    headers: &HeaderMap,
+    body: &Bytes,
+    trigger: &Trigger,
+) -> Result<(Response<Full<Bytes>>, AcceptOutcome), Problem> {
+    let media = Media::of(headers)?;
+    let limits = ParseLimits { bytes: trigger.body_limit, ..ParseLimits::ingress() };
+    let (sent, sender_id) = match &trigger.kind {
+        TriggerKind::CloudEvents { types } => match cloudevents::read(headers, media, body, &limits)? {
+            Carried::One(sent) => {
+                door.check_type(types, &sent.event, "")?;
+                let id = door::sender_id(&sent.event);
+                (sent, id)
+            }
+            Carried::Batch(batch) => {
+                let accepted = door.accept_batch(types, batch).await?;
+                let outcome = if accepted.iter().any(|one| matches!(one, Accepted::New { .. })) {
+                    AcceptOutcome::Accepted
+                } else {
+                    AcceptOutcome::Repeat
+                };
+                return Ok((answer::batch(&accepted), outcome));
+            }
+        },
+        TriggerKind::Json { event_type } => (door.wrap_json(event_type, media, body, &limits)?, None),
+        TriggerKind::Webhook { event_type, event_id, .. } => {
+            door.wrap_webhook(event_type, event_id.as_ref(), media, body, &limits)?
+        }
+    };
+    let accepted = door.accept(sent, sender_id).await?;
+    let outcome = match accepted {
+        Accepted::New { .. } => AcceptOutcome::Accepted,
+        Accepted::Repeat { .. } => AcceptOutcome::Repeat,
+    };
+    let response = match prefer::wait(headers) {
+        None => answer::accepted(accepted),
+        Some(wait) => answer::waited(&door.state.engine, accepted, wait).await?,
+    };
+    Ok((response, outcome))
+}
+
+/// Who sent something over a trigger that takes anybody.
+fn anybody() -> Actor {
+    Actor { kind: qc_model::ActorKind::Anonymous, id: "anybody".to_owned() }
+}

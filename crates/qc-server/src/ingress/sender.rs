@@ -1,0 +1,61 @@
+use http::HeaderMap;
+use qc_access::{Action, Decision, Resource, authorise};
+use qc_engine::{Deployment, Trigger, TriggerAuth};
+use qc_model::{Actor, ActorKind, NextAction, Timestamp};
+
+use super::anybody;
+use crate::{Problem, State, bearer, codes};
+
+/// Who sends, where that is known before the body: by a token, or because anybody may. None: a signature will tell.
+pub(super) async fn by_token(
+    state: &State,
+    deployment: &Deployment,
+    trigger: &Trigger,
+    headers: &HeaderMap,
+) -> Result<Option<Actor>, Problem> {
+    match &trigger.auth {
+        TriggerAuth::Signature { .. } => Ok(None),
+        TriggerAuth::Open => Ok(Some(anybody())),
+        TriggerAuth::Token => {
+            let text = bearer(headers).ok_or_else(Problem::no_token)?;
+            let principal = state
+                .tokens
+                .authenticate(text)
+                .await
+                .map_err(|error| Problem::authentication(&error))?;
+            let resource = Resource {
+                environment: Some(deployment.environment.as_str()),
+                name: Some(deployment.release.integration.as_str()),
+            };
+            match authorise(&principal, Action::EventsSend, resource) {
+                Decision::Allowed => Ok(Some(principal.actor())),
+                Decision::Denied(denial) => Err(Problem::not_permitted(Action::EventsSend, denial)),
+            }
+        }
+    }
+}
+
+/// Who sends, by the signature over the body.
+pub(super) fn by_signature(
+    state: &State,
+    deployment: &Deployment,
+    trigger: &Trigger,
+    headers: &HeaderMap,
+    body: &[u8],
+    arrived_at: Timestamp,
+) -> Result<Actor, Problem> {
+    let TriggerAuth::Signature { scheme, secret } = &trigger.auth else { return Ok(anybody()) };
+    let live = state.secrets.live(&deployment.environment, secret).map_err(|missing| {
+        tracing::error!(trigger = %trigger.name, "{}", missing.finding());
+        let detail = "the secret with which the sender signs is not configured here";
+        Problem::new(503, codes::NO_SIGNING_SECRET, "Signature cannot be checked", detail)
+            .retry_after(30)
+            .next(NextAction::ContactOwner)
+    })?;
+    scheme.verify(headers, body, &live, arrived_at).map_err(|error| {
+        Problem::new(401, codes::SIGNATURE, "Signature not accepted", error.reason)
+            .next(NextAction::FixRequest)
+    })?;
+    let id = format!("{}/{}", deployment.release.integration, trigger.name);
+    Ok(Actor { kind: ActorKind::Sender, id })
+}

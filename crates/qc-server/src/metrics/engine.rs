@@ -1,0 +1,51 @@
+use std::fmt;
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
+};
+use qc_engine::Engine;
+
+/// The engine's own counts, read when they are asked for.
+pub(super) struct EngineNumbers(pub(super) Engine);
+
+impl fmt::Debug for EngineNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EngineNumbers")
+    }
+}
+
+impl Collector for EngineNumbers {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let numbers = self.0.gauges();
+        let counters = [
+            ("events_accepted", "Events accepted since the start", numbers.accepted),
+            ("events_repeated", "Repeats recognised since the start", numbers.repeated),
+            ("runs_completed", "Runs completed since the start", numbers.completed),
+            ("runs_faulted", "Runs that ended in failure since the start", numbers.faulted),
+            ("runs_cancelled", "Runs cancelled since the start", numbers.cancelled),
+            ("runs_parked", "Times a run was parked since the start", numbers.parked),
+            ("runs_recovered", "Runs taken up again from the store", numbers.recovered),
+            ("runs_stuck", "Runs found without a reason to go on: must stay 0", numbers.stuck),
+            ("calls", "Attempts of calls since the start", numbers.calls),
+            ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),
+        ];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(metric)?;
+        }
+        let in_memory = i64::try_from(numbers.runs_in_memory).unwrap_or(i64::MAX);
+        let gauges = [
+            ("runs_in_memory", "Runs at work now", in_memory),
+            ("leased", "Whether this node holds the right to run", i64::from(numbers.leased)),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
+        }
+        Ok(())
+    }
+}

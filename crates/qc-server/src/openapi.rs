@@ -1,0 +1,122 @@
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::api::{Place, ROUTES, Route, VERSION};
+
+/// A problem document, as described to callers.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+struct ProblemDocument {
+    /// The address of the code's page.
+    r#type: String,
+    /// The kind of problem.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What happened this time.
+    detail: String,
+    /// The stable code, such as `QC-A005`.
+    code: String,
+    /// What to do: `fix_request`, `refresh_token`, `reconsent`, `wait_until`, `migrate`, `contact_owner`, `retry`, `none`.
+    next_action: String,
+    /// The request, as the log names it.
+    instance: Option<String>,
+    /// Who owns the failing hop.
+    owner: Option<String>,
+    /// Seconds after which to try again.
+    retry_after: Option<u64>,
+    /// The run that it concerns.
+    run: Option<String>,
+    /// The wrong places of the request: `pointer` and `detail`.
+    errors: Option<Vec<Value>>,
+    /// Problems of files that the request carried.
+    findings: Option<Vec<Value>>,
+}
+
+/// The API's OpenAPI 3.1 document, made from the table of routes. The committed copy, `openapi/quickconnect-v1.json`,
+/// is compared with it by a test.
+pub fn document() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let problem = generator.subschema_for::<ProblemDocument>();
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let operation = operation(route, &mut generator, &problem);
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_ascii_lowercase()] = operation;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "QuickConnect management API",
+            "version": VERSION,
+            "description": "What the command line `qc` speaks. Events come in elsewhere: \
+                `POST /in/{environment}/{integration}/{trigger}`.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "security": [{ "token": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer", "description": "`qc tokens create` makes one" },
+            },
+        },
+    })
+}
+
+fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -> Value {
+    use crate::api::Answer;
+    let parameters: Vec<Value> = route
+        .parameters
+        .iter()
+        .map(|parameter| {
+            let path = parameter.place == Place::Path;
+            json!({
+                "name": parameter.name,
+                "in": if path { "path" } else { "query" },
+                "required": path,
+                "description": parameter.summary,
+                "schema": { "type": "string" },
+            })
+        })
+        .collect();
+    let content = |media_type: &str, schema: Value| json!({ media_type: { "schema": schema } });
+    let mut success = json!({ "description": route.summary });
+    match route.answer {
+        Answer::Json(schema) => {
+            success["content"] = content("application/json", json!(schema(generator)));
+        }
+        Answer::Lines(schema) => {
+            success["content"] = content("application/x-ndjson", json!(schema(generator)));
+        }
+        Answer::Text(media_type) => {
+            let plain = media_type.split(';').next().unwrap_or(media_type);
+            success["content"] = content(plain, json!({}));
+        }
+        Answer::Nothing => {}
+    }
+    let mut operation = json!({
+        "operationId": route.id,
+        "summary": route.summary,
+        "x-quickconnect-action": route.action.as_str(),
+        "parameters": parameters,
+        "responses": {
+            route.status.to_string(): success,
+            "default": {
+                "description": "A problem (RFC 9457)",
+                "content": content("application/problem+json", json!(problem)),
+            },
+        },
+    });
+    if let Some(body) = route.body {
+        let schema = json!(body(generator));
+        operation["requestBody"] = json!({ "content": content("application/json", schema) });
+    }
+    operation
+}

@@ -1,0 +1,352 @@
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Response, header};
+use http_body_util::Full;
+use qc_access::{Action, AuthenticationError, Denial};
+use qc_contract::Mismatch;
+use qc_document::JsonError;
+use qc_engine::EngineError;
+use qc_model::{Class, Code, Failure, Finding, NextAction, RunId};
+use qc_store::StoreError;
+use serde_json::{Map, Value, json};
+
+use crate::codes;
+
+/// Seconds after which trying again makes sense when the store or the server is busy.
+const RETRY_SOON: u64 = 2;
+/// Seconds after which trying again makes sense when the disk is full: somebody has to make room.
+const RETRY_LATER: u64 = 30;
+
+/// An error as it leaves the server: a problem document (RFC 9457) with a stable code and what to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code; its page is the document's `type`.
+    pub code: Code,
+    /// The kind of problem, the same for every occurrence.
+    pub title: String,
+    /// What happened this time; holds no payload and no secret.
+    pub detail: String,
+    /// What the reader does next, for machines.
+    pub next_action: NextAction,
+    /// Who owns the failing hop.
+    pub owner: Option<String>,
+    /// Seconds after which to try again.
+    pub retry_after: Option<u64>,
+    /// The run that it concerns.
+    pub run: Option<RunId>,
+    /// The places in the request that are wrong.
+    pub errors: Vec<PointedError>,
+    /// Diagnosed problems of files, where the request carried files.
+    pub findings: Vec<Finding>,
+    /// Header fields that belong to this answer, such as `Allow`.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// One wrong place in the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PointedError {
+    /// JSON Pointer into the body.
+    pub pointer: String,
+    /// What is wrong there.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem without particulars.
+    pub fn new(status: u16, code: Code, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            title: title.to_owned(),
+            detail: detail.into(),
+            next_action: next_action(status),
+            owner: None,
+            retry_after: None,
+            run: None,
+            errors: Vec::new(),
+            findings: Vec::new(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// Adds a wrong place.
+    #[must_use]
+    pub fn pointing(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.errors.push(PointedError { pointer: pointer.into(), detail: detail.into() });
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self.next_action = NextAction::WaitUntil;
+        self
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub fn next(mut self, action: NextAction) -> Self {
+        self.next_action = action;
+        self
+    }
+
+    /// Says whose failure it is.
+    #[must_use]
+    pub fn owned_by(mut self, owner: Option<&str>) -> Self {
+        self.owner = owner.map(str::to_owned);
+        self
+    }
+
+    /// Names the run.
+    #[must_use]
+    pub fn about(mut self, run: RunId) -> Self {
+        self.run = Some(run);
+        self
+    }
+
+    /// Adds a header field to the answer.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// A body that is no legal JSON.
+    pub fn json(error: &JsonError) -> Self {
+        Self::new(400, error.code.clone(), "Not acceptable JSON", error.to_string())
+            .next(NextAction::FixRequest)
+            .pointing(error.pointer.clone(), error.message.clone())
+    }
+
+    /// Data that break a contract.
+    pub fn contract(mismatches: &[Mismatch], below: &str) -> Self {
+        let count = mismatches.len();
+        let places = if count == 1 { "one place" } else { "several places" };
+        let detail = format!("the event's data break the trigger's contract in {places}");
+        let mut problem = Self::new(422, codes::CONTRACT, "Contract broken", detail);
+        problem.errors.extend(mismatches.iter().map(|mismatch| PointedError {
+            pointer: format!("{below}{}", mismatch.pointer),
+            detail: mismatch.message.clone(),
+        }));
+        problem
+    }
+
+    /// A run's failure, as the answer to whoever waited for the run.
+    pub fn failure(failure: &Failure, run: Option<RunId>) -> Self {
+        let mut problem =
+            Self::new(failure.status, failure.code.clone(), &failure.title, failure.detail.clone())
+                .next(failure.next_action)
+                .owned_by(failure.owner.as_deref());
+        if !(400..=599).contains(&failure.status) {
+            problem.status = failure.class.status();
+        }
+        problem.retry_after = failure.stated_pause().map(|pause| pause.as_secs().max(1));
+        problem.run = run;
+        problem
+    }
+
+    /// Somebody who is not known.
+    pub fn authentication(error: &AuthenticationError) -> Self {
+        if let AuthenticationError::Store(store) = error {
+            return Self::from(store.clone());
+        }
+        Self::new(401, error.code(), "Not authenticated", error.to_string())
+            .next(NextAction::RefreshToken)
+            .header(header::WWW_AUTHENTICATE, "Bearer realm=\"quickconnect\", error=\"invalid_token\"")
+    }
+
+    /// Nobody said who they are.
+    pub fn no_token() -> Self {
+        let detail = "this address needs `Authorization: Bearer <token>`; `qc tokens create` makes one";
+        Self::new(401, qc_access::codes::NO_TOKEN, "Not authenticated", detail)
+            .next(NextAction::RefreshToken)
+            .header(header::WWW_AUTHENTICATE, "Bearer realm=\"quickconnect\"")
+    }
+
+    /// Somebody who is known and may not.
+    pub fn not_permitted(action: Action, denial: Denial) -> Self {
+        let detail = format!("this token may not do `{}` here: {}", action.as_str(), denial.reason());
+        Self::new(403, qc_access::codes::NOT_PERMITTED, "Not permitted", detail)
+    }
+
+    /// Anything that must not happen; the particulars go to the log, not to the caller.
+    pub fn internal(request: &str) -> Self {
+        let detail = format!("the server failed at this request; its log says more under {request}");
+        Self::new(500, codes::INTERNAL, "Internal error", detail).next(NextAction::ContactOwner)
+    }
+
+    /// The document.
+    pub fn to_json(&self, request: Option<&str>) -> Value {
+        let mut object = Map::new();
+        object.insert("type".into(), json!(self.code.page()));
+        object.insert("title".into(), json!(self.title));
+        object.insert("status".into(), json!(self.status));
+        object.insert("detail".into(), json!(self.detail));
+        object.insert("code".into(), json!(self.code));
+        object.insert("next_action".into(), json!(self.next_action));
+        if let Some(request) = request {
+            object.insert("instance".into(), json!(format!("urn:quickconnect:request:{request}")));
+        }
+        if let Some(owner) = &self.owner {
+            object.insert("owner".into(), json!(owner));
+        }
+        if let Some(seconds) = self.retry_after {
+            object.insert("retry_after".into(), json!(seconds));
+        }
+        if let Some(run) = self.run {
+            object.insert("run".into(), json!(run));
+            object.insert("status_url".into(), json!(format!("/api/v1/runs/{run}")));
+        }
+        if !self.errors.is_empty() {
+            let errors: Vec<Value> = self
+                .errors
+                .iter()
+                .map(|error| json!({ "pointer": error.pointer, "detail": error.detail }))
+                .collect();
+            object.insert("errors".into(), Value::Array(errors));
+        }
+        if !self.findings.is_empty() {
+            object.insert("findings".into(), json!(self.findings));
+        }
+        Value::Object(object)
+    }
+
+    /// The answer.
+    pub fn into_response(self, request: Option<&str>) -> Response<Full<Bytes>> {
+        let body = self.to_json(request).to_string();
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = http::StatusCode::from_u16(self.status)
+            .unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        for (name, value) in self.headers {
+            headers.append(name, value);
+        }
+        response
+    }
+}
+
+/// What a status usually asks of its reader.
+fn next_action(status: u16) -> NextAction {
+    match status {
+        401 => NextAction::RefreshToken,
+        403 | 500 => NextAction::ContactOwner,
+        408 | 409 => NextAction::Retry,
+        429 | 503 => NextAction::WaitUntil,
+        400..=499 => NextAction::FixRequest,
+        _ => NextAction::Retry,
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StoreError::Full(_) => Self::new(
+                503,
+                codes::STORE_FULL,
+                "No room",
+                "the disk of the store is full; nothing was accepted. Accepting goes on by itself when there is room",
+            )
+            .retry_after(RETRY_LATER),
+            StoreError::Unavailable(_) => {
+                Self::new(503, codes::STORE_UNAVAILABLE, "Store not available", detail)
+                    .retry_after(RETRY_SOON)
+            }
+            StoreError::Unknown(_) => Self::new(
+                503,
+                codes::OUTCOME_UNKNOWN,
+                "Outcome unknown",
+                "it may or may not have been stored; send the same again with the same idempotency key",
+            )
+            .retry_after(RETRY_SOON)
+            .next(NextAction::Retry),
+            StoreError::Corrupt(_) => {
+                Self::new(500, codes::STORE_DAMAGED, "Store damaged", detail)
+            }
+            StoreError::Refused(_) => Self::new(400, codes::BAD_BODY, "Outside limits", detail),
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let detail = error.to_string();
+        match error {
+            EngineError::KeyReused { run } => {
+                Self::new(422, codes::KEY_REUSED, "Idempotency key used before", detail).about(run)
+            }
+            EngineError::Draining => {
+                Self::new(503, codes::DRAINING, "Shutting down", detail).retry_after(RETRY_SOON)
+            }
+            EngineError::NoRun(run) => {
+                Self::new(404, codes::NO_RUN, "No such run", format!("there is no run {run}"))
+            }
+            EngineError::WrongState { run, .. } => {
+                Self::new(409, codes::WRONG_STATE, "Not in a state for this", detail)
+                    .about(run)
+                    .next(NextAction::FixRequest)
+            }
+            EngineError::NoRelease(_) => {
+                Self::new(409, codes::NO_RELEASE, "No such release", detail)
+                    .next(NextAction::ContactOwner)
+            }
+            EngineError::Failed(failure) => {
+                let mut problem = Self::failure(&failure, None);
+                if failure.class == Class::Invalid {
+                    problem.status = 422;
+                }
+                problem
+            }
+            EngineError::Store(error) => Self::from(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_store_says_when_to_come_back() {
+        let problem = Problem::from(StoreError::Full("/dev/sda1".into()));
+        let response = problem.clone().into_response(Some("r1"));
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "30");
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let document = problem.to_json(Some("r1"));
+        assert_eq!(document["code"], "QC-I013");
+        assert_eq!(document["next_action"], "wait_until");
+        assert!(!document.to_string().contains("/dev/sda1"), "paths stay inside");
+    }
+
+    #[test]
+    fn a_reused_key_names_the_first_run() {
+        let run = RunId::from_bits(7);
+        let problem = Problem::from(EngineError::KeyReused { run });
+        assert_eq!((problem.status, problem.run), (422, Some(run)));
+    }
+
+    #[test]
+    fn a_failure_with_a_foreign_status_gets_its_class_status() {
+        let mut failure = Failure::new(
+            Class::Dependency,
+            Code::new("QC-N001"),
+            "Down",
+            "the crm does not answer",
+        );
+        failure.status = 200;
+        assert_eq!(Problem::failure(&failure, None).status, 502);
+    }
+}

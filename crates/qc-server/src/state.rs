@@ -1,0 +1,84 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use qc_access::Tokens;
+use qc_engine::Engine;
+use qc_model::{Clock, Entropy, Timestamp};
+use qc_store::{Committer, Store};
+use qc_vault::Secrets;
+
+use crate::{Catalogue, CommitNumbers, Metrics, ServerSettings};
+
+/// What the doors are made of. Wired in one place, by the binary or by a test.
+pub struct ServerParts {
+    /// Runs workflows.
+    pub engine: Engine,
+    /// The store, for reading.
+    pub store: Arc<dyn Store>,
+    /// Group commit over the store.
+    pub committer: Committer,
+    /// What is deployed, and where releases are compiled.
+    pub catalogue: Arc<Catalogue>,
+    /// With what senders sign.
+    pub secrets: Arc<Secrets>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness; the operating system's, as tokens are made from it.
+    pub entropy: Arc<dyn Entropy>,
+    /// What goes to the disk, counted.
+    pub commits: Arc<CommitNumbers>,
+    /// Bounds.
+    pub settings: ServerSettings,
+}
+
+/// All that a request needs.
+pub struct State {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) committer: Committer,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) settings: ServerSettings,
+    pub(crate) tokens: Tokens,
+    pub(crate) metrics: Metrics,
+    pub(crate) started_at: Timestamp,
+    ready: AtomicBool,
+}
+
+impl State {
+    /// From its parts; not ready until [`State::set_ready`].
+    pub fn new(parts: ServerParts) -> Arc<Self> {
+        let tokens = Tokens::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let started_at = parts.clock.now();
+        let metrics = Metrics::new();
+        metrics.watch(parts.engine.clone(), &parts.commits);
+        Arc::new(Self {
+            engine: parts.engine,
+            store: parts.store,
+            committer: parts.committer,
+            catalogue: parts.catalogue,
+            secrets: parts.secrets,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            settings: parts.settings,
+            tokens,
+            metrics,
+            started_at,
+            ready: AtomicBool::new(false),
+        })
+    }
+
+    /// Says whether new work may come: `/readyz` answers by it.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// Whether new work may come.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,198 @@
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderValue, Method, header};
+use qc_connect::call::{HttpCaller, HttpSettings};
+use qc_model::{Body, CallErrorKind, Caller, Code, Finding, OutboundRequest};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{exit::Exit, trouble::Trouble};
+use crate::{codes, context::Context};
+
+/// The longest answer that is read.
+const ANSWER: usize = 256 << 20;
+
+/// Speaks to a server's management API.
+pub(crate) struct Client {
+    caller: HttpCaller,
+    context: Context,
+    timeout: Duration,
+}
+
+/// What a server answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Client {
+    /// For a server. `authorities` are private ones to trust, PEM.
+    pub(crate) fn new(
+        context: Context,
+        timeout: Duration,
+        authorities: Option<Vec<u8>>,
+    ) -> Result<Self, Trouble> {
+        let settings = HttpSettings { authorities, ..HttpSettings::default() };
+        let caller = HttpCaller::new(&settings)
+            .map_err(|finding| Trouble::new(Exit::Internal, *finding))?;
+        Ok(Self { caller, context, timeout })
+    }
+
+    /// The server's address.
+    pub(crate) fn url(&self) -> &str {
+        self.context.url.trim_end_matches('/')
+    }
+
+    /// Reads something.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
+        parse(self.ok(Method::GET, path, Vec::new(), &[]).await?)
+    }
+
+    /// Does something that answers.
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Trouble> {
+        parse(self.ok(Method::POST, path, to_bytes(body), &[JSON]).await?)
+    }
+
+    /// Does something that answers nothing.
+    pub(crate) async fn act(&self, path: &str, body: Option<&Value>) -> Result<(), Trouble> {
+        let (bytes, headers): (_, &[_]) = match body {
+            Some(body) => (to_bytes(body), &[JSON]),
+            None => (Vec::new(), &[]),
+        };
+        self.ok(Method::POST, path, bytes, headers).await.map(drop)
+    }
+
+    /// Removes something.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Trouble> {
+        self.ok(Method::DELETE, path, Vec::new(), &[]).await.map(drop)
+    }
+
+    /// Sends a request; an answer that is no success is trouble.
+    pub(crate) async fn ok(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Answer, Trouble> {
+        let answer = self.send(method, path, body, headers).await?;
+        if (200..300).contains(&answer.status) { Ok(answer) } else { Err(refused(&answer)) }
+    }
+
+    /// Sends a request and gives the answer, whatever it is.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Answer, Trouble> {
+        let request = self.request(method, path, body, headers, self.timeout)?;
+        let response = self.caller.call(request).await.map_err(|error| self.silent(&error))?;
+        let (status, headers) = (response.status.as_u16(), response.headers);
+        let body = response.body.collect(ANSWER).await.map_err(|error| self.silent(&error))?;
+        Ok(Answer { status, headers, body: body.to_vec() })
+    }
+
+    /// Follows a stream of lines until it ends or `each` says stop.
+    pub(crate) async fn follow(
+        &self,
+        path: &str,
+        mut each: impl FnMut(&str) -> bool,
+    ) -> Result<(), Trouble> {
+        let day = Duration::from_secs(86_400);
+        let request = self.request(Method::GET, path, Vec::new(), &[], day)?;
+        let response = self.caller.call(request).await.map_err(|error| self.silent(&error))?;
+        if !response.status.is_success() {
+            let (status, headers) = (response.status.as_u16(), response.headers);
+            let body = response.body.collect(ANSWER).await.map_err(|error| self.silent(&error))?;
+            return Err(refused(&Answer { status, headers, body: body.to_vec() }));
+        }
+        let Body::Stream { mut stream, .. } = response.body else { return Ok(()) };
+        let mut rest = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            rest.extend_from_slice(&chunk.map_err(|error| self.silent(&error))?);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).collect();
+                if !each(String::from_utf8_lossy(&line).trim_end()) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        extra: &[(&'static str, &str)],
+        timeout: Duration,
+    ) -> Result<OutboundRequest, Trouble> {
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &self.context.token {
+            let value = HeaderValue::from_str(&format!("Bearer {}", token.expose().trim()));
+            let mut value = value.map_err(|_| {
+                Trouble::usage(codes::NO_CONTEXT, "the token has characters that no token has", "check QC_TOKEN")
+            })?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        for (name, value) in extra {
+            let value = HeaderValue::from_str(value).map_err(|_| {
+                Trouble::usage(codes::BAD_SETTING, format!("`{name}` cannot be sent as a header field"), "use printable ASCII")
+            })?;
+            headers.insert(*name, value);
+        }
+        let url = format!("{}{path}", self.url());
+        Ok(OutboundRequest { method, url, headers, body: Body::Bytes(body.into()), timeout })
+    }
+
+    fn silent(&self, error: &qc_model::CallError) -> Trouble {
+        let message = format!("{} does not answer: {error}", self.url());
+        let help = match error.kind {
+            CallErrorKind::Refused => "check the address: `--url`, QC_URL or the context file",
+            CallErrorKind::Tls => "a private authority is given with `--ca-bundle`",
+            _ => "start it with `qc serve` or `qc dev`, or name another with `--url`",
+        };
+        Trouble::new(Exit::Unreachable, Finding::error(codes::UNREACHABLE, message).help(help))
+    }
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+fn to_bytes(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).expect("request bodies have only string keys")
+}
+
+fn parse<T: DeserializeOwned>(answer: Answer) -> Result<T, Trouble> {
+    serde_json::from_slice(&answer.body).map_err(|error| {
+        let message = format!("the server's answer is not understood: {error}");
+        let help = "the program and the server may be of different versions: `qc doctor`";
+        Trouble::new(Exit::Internal, Finding::error(codes::BAD_ANSWER, message).help(help))
+    })
+}
+
+/// An answer that is no success, as trouble.
+pub(crate) fn refused(answer: &Answer) -> Trouble {
+    let problem: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+    let text = |key: &str| problem[key].as_str().map(str::to_owned);
+    let (Some(code), Some(detail)) = (text("code"), text("detail")) else {
+        let message = format!("the server answered {} without a problem document", answer.status);
+        let finding = Finding::error(codes::BAD_ANSWER, message);
+        let help = "is there something else at this address, such as a proxy?";
+        return Trouble::new(Exit::of_status(answer.status), finding.help(help));
+    };
+    let code: Code = serde_json::from_value(Value::String(code)).unwrap_or(codes::BAD_ANSWER);
+    let mut finding = Finding::error(code.clone(), detail).help(code.page());
+    finding.cause = text("title");
+    let findings = vec![finding];
+    Trouble { exit: Exit::of_status(answer.status), findings, problem: Some(problem) }
+}

@@ -1,0 +1,169 @@
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use notify::{RecursiveMode, Watcher};
+use qc_model::{Actor, EnvironmentName, Finding, Severity};
+use qc_project::{
+    Project,
+    render::{Format, render},
+};
+use qc_release::Office;
+use tokio::sync::mpsc;
+
+use super::{Exit, Trouble, files::{project, short}, output::Output, session::Session};
+use crate::{
+    codes,
+    config::SettingFlags,
+    lifecycle::{Running, end_at_second_signal, wish_to_end},
+    telemetry, wiring,
+};
+
+/// How long the files must rest before they are read: an editor saves in several steps.
+const REST: Duration = Duration::from_millis(200);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The project's folder
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// The environment whose variables and secrets are used
+    #[arg(long, default_value = "sandbox")]
+    environment: String,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
+    let environment: EnvironmentName = arguments.environment.parse().map_err(|error| {
+        Trouble::usage(codes::BAD_SETTING, format!("`--environment`: {error}"), "write `sandbox`")
+    })?;
+    let mut flags = arguments.settings.0;
+    // For people at work: a log to be read, a database beside the project.
+    flags.entry("log_format".to_owned()).or_insert_with(|| "text".to_owned());
+    flags.entry("log_level".to_owned()).or_insert_with(|| "warn".to_owned());
+    let data = arguments.folder.join(".qc").join("dev").display().to_string();
+    flags.entry("data_dir".to_owned()).or_insert(data);
+    let config = session.settings(flags)?;
+    telemetry::begin(&config)?;
+    let secrets = Arc::new(wiring::secrets(&config, &session.variables));
+    let output = session.output;
+    let running = Running::start(&config, secrets, session.context_path(), output).await?;
+    output.say(&format!("serving {} on {}", arguments.folder.display(), running.url));
+    let (changed, mut changes) = mpsc::channel(1);
+    let _watcher = watch(&arguments.folder, changed)?;
+    let following = async {
+        loop {
+            update(&running, &arguments.folder, &environment, output).await;
+            if changes.recv().await.is_none() {
+                return;
+            }
+            tokio::time::sleep(REST).await;
+            while changes.try_recv().is_ok() {}
+        }
+    };
+    tokio::select! {
+        () = following => {}
+        () = wish_to_end(async || {}) => {}
+    }
+    end_at_second_signal();
+    running.end().await;
+    Ok(Exit::Ok)
+}
+
+fn watch(folder: &Path, changed: mpsc::Sender<()>) -> Result<notify::RecommendedWatcher, Trouble> {
+    let trouble = |error: notify::Error| {
+        let message = format!("{} cannot be watched: {error}", folder.display());
+        Trouble::new(Exit::Internal, Finding::error(codes::FILE, message))
+    };
+    let root = folder.canonicalize().map_err(|error| Trouble::file(folder, &error))?;
+    let hidden = move |path: &PathBuf| {
+        let inside = path.strip_prefix(&root).unwrap_or(path);
+        inside.components().any(|part| {
+            part.as_os_str().to_str().is_some_and(|name| name.starts_with('.') || name == "target")
+        })
+    };
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let matters = match &event {
+            Ok(event) => !event.kind.is_access() && !event.paths.iter().all(&hidden),
+            Err(_) => true,
+        };
+        if matters {
+            match changed.try_send(()) {
+                // A full channel means that a look at the files is due anyway; a closed one that the program ends.
+                Ok(()) | Err(_) => {}
+            }
+        }
+    })
+    .map_err(trouble)?;
+    let root = folder.canonicalize().map_err(|error| Trouble::file(folder, &error))?;
+    watcher.watch(&root, RecursiveMode::Recursive).map_err(trouble)?;
+    Ok(watcher)
+}
+
+/// Runs the working tree as it is now. What has errors stays as it was.
+async fn update(running: &Running, folder: &Path, environment: &EnvironmentName, output: Output) {
+    let folder = folder.to_owned();
+    let loading = tokio::task::spawn_blocking(move || {
+        let project = project(&folder)?;
+        let findings = project.check();
+        Ok::<_, Trouble>((project, findings))
+    });
+    let (project, findings) = match loading.await {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(trouble)) => return output.trouble(&trouble),
+        Err(error) => return output.say(&format!("the project was not read: {error}")),
+    };
+    let shown: Vec<Finding> =
+        findings.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
+    if !shown.is_empty() {
+        let format = if output.json { Format::Json } else { Format::Human { colour: output.color } };
+        output.say(render(format, &shown, project.files()).trim_end());
+    }
+    let names: BTreeSet<String> = project.integrations().keys().cloned().collect();
+    for name in names {
+        match deploy(running, &project, &name, environment).await {
+            Ok(None) => {}
+            Ok(Some(hash)) => output.say(&format!("{name} runs as {}", short(&hash))),
+            Err(findings) => output.say(&format!(
+                "{name} stays as it was: {}",
+                findings.first().map_or_else(String::new, ToString::to_string)
+            )),
+        }
+    }
+}
+
+/// The release that runs now; None when nothing changed.
+async fn deploy(
+    running: &Running,
+    project: &Project,
+    name: &str,
+    environment: &EnvironmentName,
+) -> Result<Option<String>, Vec<Finding>> {
+    let platform = &running.platform;
+    let bundle = qc_project::compile::build(project, name)?;
+    let current = platform.engine.deployments();
+    let current = current.lookup(environment.as_str(), name).map(|one| one.release.hash.clone());
+    if current.as_deref() == Some(bundle.hash()) {
+        return Ok(None);
+    }
+    let office = Office {
+        store: &*platform.store,
+        committer: &platform.committer,
+        clock: &*platform.clock,
+        entropy: &*platform.entropy,
+    };
+    let actor = Actor::platform("dev");
+    let said = |error: qc_release::ReleaseError| {
+        vec![error.finding().unwrap_or_else(|| Finding::error(codes::DATA_DIRECTORY, error.to_string()))]
+    };
+    qc_release::save(office, &bundle, Some("working tree"), &actor).await.map_err(said)?;
+    let compiled = platform.catalogue.compiled(environment, bundle.hash()).await;
+    compiled.map_err(qc_server::CompileError::findings)?;
+    qc_release::deploy(office, environment, bundle.hash(), &actor).await.map_err(said)?;
+    platform.catalogue.reload(&platform.engine).await.map_err(said)?;
+    Ok(Some(bundle.hash().to_owned()))
+}

@@ -1,0 +1,252 @@
+use std::{net::TcpListener, path::Path, time::Duration};
+
+use qc_model::{Clock, Finding, Severity, Timestamp};
+use qc_server::{
+    TlsKeys,
+    wire::{Deployment, Page, Server},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Exit, Trouble, client::Client, session::Session};
+use crate::{
+    codes,
+    config::{Config, SettingFlags, StoreKind},
+    context, wiring,
+};
+
+/// Clocks that differ by more than this spoil signatures and tokens.
+const SKEW: Duration = Duration::from_secs(5);
+/// Less room than this is little.
+const ROOM: u64 = 1 << 30;
+/// A write-ahead log larger than this is not being taken over into the database.
+const WAL: u64 = 512 << 20;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    /// What was found, when all is well.
+    detail: String,
+    /// What is not well, each with a fix.
+    findings: Vec<Finding>,
+}
+
+impl Check {
+    fn well(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, detail: detail.into(), findings: Vec::new() }
+    }
+
+    fn ill(name: &'static str, finding: Finding) -> Self {
+        Self { name, detail: String::new(), findings: vec![finding] }
+    }
+
+    fn of(name: &'static str, detail: impl Into<String>, findings: Vec<Finding>) -> Self {
+        Self { name, detail: detail.into(), findings }
+    }
+}
+
+pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
+    let mut checks = Vec::new();
+    match session.settings(arguments.settings.0) {
+        Ok(config) => {
+            checks.push(Check::well("settings", "all of them can be used"));
+            here(&config, &mut checks);
+        }
+        Err(trouble) => checks.push(Check::of("settings", "", trouble.findings)),
+    }
+    if let Some(path) = session.context_path() {
+        checks.push(match context::read(&path) {
+            Ok(Some(context)) => Check::well("context", format!("{} in {}", context.url, path.display())),
+            Ok(None) => Check::well("context", format!("no file {}", path.display())),
+            Err(trouble) => Check::of("context", "", trouble.findings),
+        });
+    }
+    if let Ok(client) = session.client() {
+        server(&client, &mut checks).await;
+    }
+    let ill = checks.iter().flat_map(|check| &check.findings).any(|f| f.severity == Severity::Error);
+    let value = json!({ "schema_version": 1, "version": env!("CARGO_PKG_VERSION"), "checks": checks });
+    session.output.result(&value, || checks.iter().map(|check| shown(session, check)).collect());
+    Ok(if ill { Exit::Findings } else { Exit::Ok })
+}
+
+fn shown(session: &Session, check: &Check) -> String {
+    if check.findings.is_empty() {
+        return format!("ok    {:<12} {}\n", check.name, check.detail);
+    }
+    let mut text = String::new();
+    for finding in &check.findings {
+        let mark = if finding.severity == Severity::Error { "bad " } else { "hmm " };
+        let finding = session.output.finding(finding).replace('\n', "\n      ");
+        text.push_str(&format!("{mark}  {:<12} {finding}\n", check.name));
+    }
+    text
+}
+
+/// What can be seen on this machine.
+fn here(config: &Config, checks: &mut Vec<Check>) {
+    checks.push(disk(&config.data_dir));
+    if config.store == StoreKind::Sqlite {
+        checks.push(database(config));
+    }
+    checks.push(address(config));
+    if let Some(files) = &config.tls {
+        checks.push(match TlsKeys::load(files.clone()) {
+            Ok(_) => Check::well("tls", files.certificate.display().to_string()),
+            Err(error) => Check::ill(
+                "tls",
+                Finding::error(codes::TLS, error.to_string()).help("give a PEM chain and its key"),
+            ),
+        });
+    }
+    if let Some(folder) = &config.secrets_dir {
+        checks.push(if folder.is_dir() {
+            Check::well("secrets", folder.display().to_string())
+        } else {
+            let message = format!("the secrets directory {} is not there", folder.display());
+            Check::ill("secrets", Finding::error(codes::BAD_SETTING, message).help("set `secrets_dir`"))
+        });
+    }
+    checks.push(match wiring::http_caller(config) {
+        Ok(_) => Check::well("outbound", "proxy and authorities can be used"),
+        Err(trouble) => Check::of("outbound", "", trouble.findings),
+    });
+}
+
+fn disk(folder: &Path) -> Check {
+    let existing = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+    match rustix::fs::statvfs(existing) {
+        Err(error) => {
+            let message = format!("{}: {error}", existing.display());
+            Check::ill("disk", Finding::warning(codes::DISK, message).help("check the path"))
+        }
+        Ok(numbers) => {
+            let free = numbers.f_bavail.saturating_mul(numbers.f_frsize);
+            let text = format!("{} MiB free at {}", free >> 20, existing.display());
+            if free < ROOM {
+                let help = "make room; a full disk refuses new events until there is";
+                Check::ill("disk", Finding::error(codes::DISK, text).help(help))
+            } else {
+                Check::well("disk", text)
+            }
+        }
+    }
+}
+
+fn database(config: &Config) -> Check {
+    let path = wiring::database(&config.data_dir);
+    if !path.exists() {
+        return Check::well("database", format!("none yet at {}", path.display()));
+    }
+    let wal = path.with_extension("db-wal");
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let (main, log) = (size(&path), size(&wal));
+    let detail = format!("{} MiB, log {} MiB at {}", main >> 20, log >> 20, path.display());
+    if log > WAL {
+        let message = format!("the write-ahead log has {} MiB", log >> 20);
+        let help = "something keeps it from being taken over into the database: a slow disk, or a reader that never ends";
+        return Check::ill("database", Finding::warning(codes::DISK, message).help(help));
+    }
+    // A running server holds the database, and tells of it below; only one that rests can be opened here, and opening
+    // checks the file's integrity and reads back every PRAGMA.
+    if is_taken(config) {
+        return Check::well("database", format!("{detail}; in use by a server"));
+    }
+    match wiring::open_store(config) {
+        Ok(_) => Check::well("database", format!("{detail}; it opens, its PRAGMAs are as they must be")),
+        Err(trouble) => Check::of("database", detail, trouble.findings),
+    }
+}
+
+fn is_taken(config: &Config) -> bool {
+    TcpListener::bind(config.listen).is_err()
+}
+
+fn address(config: &Config) -> Check {
+    match TcpListener::bind(config.listen) {
+        Ok(_) => Check::well("address", format!("{} is free", config.listen)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Check::well("address", format!("{} is in use, by the server or another program", config.listen))
+        }
+        Err(error) => {
+            let message = format!("{}: {error}", config.listen);
+            Check::ill("address", Finding::error(codes::LISTEN, message).help("set `listen`"))
+        }
+    }
+}
+
+/// What the server says of itself.
+async fn server(client: &Client, checks: &mut Vec<Check>) {
+    let before = wiring::SystemClock.now();
+    let server: Server = match client.get("/api/v1/server").await {
+        Ok(server) => server,
+        Err(trouble) => return checks.push(Check::of("server", "", trouble.findings)),
+    };
+    let after = wiring::SystemClock.now();
+    checks.push(Check::well("server", format!("{} at {}, {}", server.version, client.url(), server.store)));
+    checks.push(clocks(&server, before, after));
+    if server.version != env!("CARGO_PKG_VERSION") || server.api_version != qc_server::VERSION {
+        let message = format!(
+            "this program is {} ({}), the server {} ({})",
+            env!("CARGO_PKG_VERSION"),
+            qc_server::VERSION,
+            server.version,
+            server.api_version
+        );
+        let finding = Finding::warning(codes::VERSIONS, message).help("use the server's version of qc");
+        checks.push(Check::ill("version", finding));
+    }
+    checks.push(work(&server));
+    let findings: Vec<Finding> = server
+        .findings
+        .iter()
+        .filter_map(|finding| serde_json::from_value::<Finding>(Value::clone(finding)).ok())
+        .collect();
+    let deployed: Result<Page<Deployment>, Trouble> = client.get("/api/v1/deployments").await;
+    let detail = deployed.map_or_else(
+        |_| "not permitted to list them".to_owned(),
+        |page| format!("{} integrations run", page.items.iter().filter(|one| one.live).count()),
+    );
+    checks.push(Check::of("deployments", detail, findings));
+}
+
+fn clocks(server: &Server, before: Timestamp, after: Timestamp) -> Check {
+    let Ok(theirs) = server.now.parse::<Timestamp>() else {
+        return Check::well("clock", "the server's time is not understood");
+    };
+    let ahead = theirs.since(after);
+    let behind = before.since(theirs);
+    let skew = ahead.max(behind);
+    if skew > SKEW {
+        let message = format!("this machine and the server differ by {} s", skew.as_secs());
+        let help = "let both follow a time server (chrony, systemd-timesyncd)";
+        return Check::ill("clock", Finding::error(codes::CLOCK, message).help(help));
+    }
+    Check::well("clock", format!("differs from the server's by {} ms at most", skew.as_millis()))
+}
+
+fn work(server: &Server) -> Check {
+    let mut findings = Vec::new();
+    if !server.ready || !server.leased {
+        let message = "the server does not run workflows now".to_owned();
+        let help = "it is starting, ending, or another node holds the lease: see its log";
+        findings.push(Finding::error(codes::UNREACHABLE, message).help(help));
+    }
+    if server.stuck > 0 {
+        let message = format!("{} runs were found without a reason to go on", server.stuck);
+        let help = "this is a fault of the platform; please report it with the server's log";
+        findings.push(Finding::error(codes::BAD_ANSWER, message).help(help));
+    }
+    let detail = format!(
+        "{} runs at work, {} open dead letters",
+        server.runs_in_memory, server.open_dead_letters
+    );
+    Check::of("work", detail, findings)
+}

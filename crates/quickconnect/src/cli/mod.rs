@@ -1,0 +1,213 @@
+//! The command line: one verb a file. Results go to standard output, all else to standard error; every verb takes
+//! `--json`; how the program ends is in [`Exit`].
+
+mod ask;
+mod check;
+mod client;
+mod completions;
+mod config;
+mod deploy;
+mod deployments;
+mod dev;
+mod dlq;
+mod doctor;
+mod exit;
+mod export;
+mod files;
+mod init;
+mod new;
+mod new_files;
+mod output;
+mod release;
+mod rollback;
+mod runs;
+mod serve;
+mod schema;
+mod session;
+mod simulate;
+mod tail;
+mod test;
+mod tokens;
+mod trigger;
+mod trouble;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use exit::Exit;
+pub(crate) use output::Output;
+pub(crate) use trouble::Trouble;
+
+use output::{Color, ColorWishes};
+use session::Session;
+
+/// QuickConnect: enterprise API integrations that keep working when reality gets messy.
+#[derive(Debug, Parser)]
+#[command(name = "qc", version, propagate_version = true, infer_subcommands = true)]
+#[command(after_help = "Exit codes: 0 ok, 1 internal, 2 usage, 3 not found, 4 authentication or permission, \
+    5 conflict, 6 server unreachable, 7 rate-limited, 100 findings, 130 interrupted.")]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Globals {
+    /// Print results as JSON with a `schema_version`
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print results and errors only
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Colour: auto, always or never
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    color: Color,
+    /// The server's address [env: QC_URL; else the context file]
+    #[arg(long, global = true, value_name = "URL")]
+    url: Option<String>,
+    /// The context file with address and token [env: QC_CONTEXT; a token alone: QC_TOKEN]
+    #[arg(long, global = true, value_name = "FILE")]
+    context: Option<PathBuf>,
+    /// How long to wait for the server's answer
+    #[arg(long, global = true, value_name = "DURATION", default_value = "60s")]
+    timeout: String,
+    /// The settings file [env: QC_CONFIG; default: qc.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Begin a project
+    Init(init::Arguments),
+    /// Make a part of a project
+    #[command(subcommand)]
+    New(new::Verb),
+    /// Check a project's files, offline: all findings at once
+    Check(check::Arguments),
+    /// Run a project's acceptance scenarios on simulators, offline
+    Test(test::Arguments),
+    /// Print the JSON Schema of a kind of file, for editors
+    Schema(schema::Arguments),
+    /// Run a project's connectors as simulated systems
+    Simulate(simulate::Arguments),
+    /// Build releases and list them
+    #[command(subcommand)]
+    Release(release::Verb),
+    /// Deploy a release in an environment
+    Deploy(deploy::Arguments),
+    /// Go back to the release before
+    Rollback(rollback::Arguments),
+    /// List what is deployed and where events are sent
+    Deployments(deployments::Arguments),
+    /// Take the files of what is deployed, or of a release, out
+    Export(export::Arguments),
+    /// Run the server with what is deployed
+    Serve(serve::Arguments),
+    /// Run a project's working tree, and follow its changes
+    Dev(dev::Arguments),
+    /// Send an event to a trigger
+    Trigger(trigger::Arguments),
+    /// Look at runs and work on them
+    #[command(subcommand)]
+    Runs(runs::Verb),
+    /// Follow what happens, live
+    Tail(tail::Arguments),
+    /// Work on dead letters
+    #[command(subcommand)]
+    Dlq(dlq::Verb),
+    /// Ask questions over what happened
+    #[command(subcommand)]
+    Ask(ask::Verb),
+    /// Make and end API tokens
+    #[command(subcommand)]
+    Tokens(tokens::Verb),
+    /// Look for what is wrong with this machine and the server, with a fix for each
+    Doctor(doctor::Arguments),
+    /// Explain the settings
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// Print a script that completes commands in a shell
+    Completions(completions::Arguments),
+}
+
+/// Runs the program; the variables are the process environment.
+pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Clap prints help and version to standard output, and errors to standard error.
+            drop(error.print());
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    let set = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty());
+    let wishes = ColorWishes {
+        none: set("NO_COLOR"),
+        force: variables.get("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0"),
+        dumb: variables.get("TERM").is_some_and(|term| term == "dumb"),
+    };
+    let Cli { globals, verb } = cli;
+    let output = Output::new(globals.json, globals.quiet, globals.color, wishes);
+    let session = Session::new(output, globals, variables);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.say(&format!("the program cannot start its threads: {error}"));
+            return Exit::Internal;
+        }
+    };
+    let result = runtime.block_on(dispatch(verb, &session));
+    // What still runs in the background is not waited for: whatever mattered was ended by its verb.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match result {
+        Ok(exit) => exit,
+        Err(trouble) => {
+            output.trouble(&trouble);
+            trouble.exit
+        }
+    }
+}
+
+async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
+    match verb {
+        Verb::Init(arguments) => init::run(session, &arguments),
+        Verb::New(verb) => new::run(session, verb),
+        Verb::Check(arguments) => check::run(session, &arguments),
+        Verb::Test(arguments) => test::run(session, &arguments),
+        Verb::Schema(arguments) => schema::run(session, &arguments),
+        Verb::Simulate(arguments) => simulate::run(session, arguments).await,
+        Verb::Release(verb) => release::run(session, verb).await,
+        Verb::Deploy(arguments) => deploy::run(session, &arguments).await,
+        Verb::Rollback(arguments) => rollback::run(session, &arguments).await,
+        Verb::Deployments(arguments) => deployments::run(session, &arguments).await,
+        Verb::Export(arguments) => export::run(session, &arguments).await,
+        Verb::Serve(arguments) => serve::run(session, arguments).await,
+        Verb::Dev(arguments) => dev::run(session, arguments).await,
+        Verb::Trigger(arguments) => trigger::run(session, &arguments).await,
+        Verb::Runs(verb) => runs::run(session, verb).await,
+        Verb::Tail(arguments) => tail::run(session, &arguments).await,
+        Verb::Dlq(verb) => dlq::run(session, verb).await,
+        Verb::Ask(verb) => ask::run(session, verb).await,
+        Verb::Tokens(verb) => tokens::run(session, verb).await,
+        Verb::Doctor(arguments) => doctor::run(session, arguments).await,
+        Verb::Config(verb) => config::run(session, verb),
+        Verb::Completions(arguments) => completions::run(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

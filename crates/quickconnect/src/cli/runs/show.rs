@@ -1,0 +1,69 @@
+use qc_server::wire::{RunEnd, RunJournal};
+use serde_json::Value;
+
+use crate::cli::{Exit, Trouble, files::clock, session::Session};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The run
+    run: String,
+}
+
+pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trouble> {
+    let path = format!("/api/v1/runs/{}/journal", arguments.run);
+    let journal: RunJournal = session.client()?.get(&path).await?;
+    session.output.result(&journal, || shown(&journal));
+    Ok(Exit::Ok)
+}
+
+fn shown(journal: &RunJournal) -> String {
+    let run = &journal.run;
+    let mut text = format!("{}  {}  {}\n", run.run, run.status, run.subject.as_deref().unwrap_or(""));
+    let mut fact = |name: &str, value: &str| {
+        if !value.is_empty() {
+            text.push_str(&format!("  {name:<12} {value}\n"));
+        }
+    };
+    fact("summary", run.summary.as_deref().unwrap_or_default());
+    fact("integration", &format!("{} in {}", run.integration, run.environment));
+    fact("trigger", &run.trigger);
+    fact("tenant", &run.tenant);
+    fact("release", &run.release);
+    fact("accepted", &clock(&run.accepted_at));
+    fact("updated", &clock(&run.updated_at));
+    fact("wakes", &run.wake_at.as_deref().map(clock).unwrap_or_default());
+    fact("replays", run.replay_of.as_deref().unwrap_or_default());
+    text.push_str("journal\n");
+    for entry in &journal.journal {
+        text.push_str(&format!("  {}\n", line(entry)));
+    }
+    match &journal.end {
+        None => {}
+        Some(RunEnd::Completed { output }) => text.push_str(&format!("output\n  {output}\n")),
+        Some(RunEnd::Faulted { failure, .. }) => {
+            let word = |key: &str| failure[key].as_str().unwrap_or_default().to_owned();
+            let (code, title, detail) = (word("code"), word("title"), word("detail"));
+            text.push_str(&format!("failure\n  {code} {title}: {detail}\n  next: {}\n", word("next_action")));
+        }
+        Some(RunEnd::Cancelled { reason }) => text.push_str(&format!("cancelled\n  {reason}\n")),
+    }
+    text
+}
+
+/// One entry of the journal in a line: its time, what it is, and its facts, shortened.
+fn line(entry: &Value) -> String {
+    const LONGEST: usize = 160;
+    let at = entry["at"].as_str().map(clock).unwrap_or_default();
+    let what = entry["what"].as_str().unwrap_or("entry");
+    let mut facts = Vec::new();
+    for (key, value) in entry.as_object().into_iter().flatten() {
+        if key != "at" && key != "what" {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            facts.push(format!("{key}={value}"));
+        }
+    }
+    let facts = facts.join(" ");
+    let cut: String = facts.chars().take(LONGEST).collect();
+    let more = if cut.len() < facts.len() { "…" } else { "" };
+    format!("{at}  {what}  {cut}{more}")
+}

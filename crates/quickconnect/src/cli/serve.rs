@@ -1,0 +1,36 @@
+use std::sync::Arc;
+
+use super::{Exit, Trouble, session::Session};
+use crate::{
+    config::SettingFlags,
+    lifecycle::{Running, end_at_second_signal, wish_to_end},
+    telemetry, wiring,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
+    let config = session.settings(arguments.settings.0)?;
+    telemetry::begin(&config)?;
+    let secrets = Arc::new(wiring::secrets(&config, &session.variables));
+    let running = Running::start(&config, secrets, session.context_path(), session.output).await?;
+    session.output.say(&format!("serving on {}", running.url));
+    wish_to_end(async || {
+        if let Some(keys) = &running.tls
+            && let Err(error) = keys.reload()
+        {
+            tracing::error!(%error, "the TLS certificate stays as it was");
+        }
+        if let Err(error) = running.platform.catalogue.reload(&running.platform.engine).await {
+            tracing::error!(%error, "the deployments stay as they were");
+        }
+    })
+    .await;
+    end_at_second_signal();
+    running.end().await;
+    Ok(Exit::Ok)
+}

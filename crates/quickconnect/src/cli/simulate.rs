@@ -1,0 +1,144 @@
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use qc_document::closest;
+use qc_model::Finding;
+use qc_project::Project;
+use qc_simulator::{Credentials, Fault, ServeSpec, Serving, start};
+use serde_json::json;
+
+use super::{Exit, Trouble, files::project, output::table, session::Session};
+use crate::{codes, lifecycle, wiring::SystemClock};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The connectors to simulate; all of the project when left out
+    connectors: Vec<String>,
+    /// The project's folder
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    folder: PathBuf,
+    /// The port of the first simulator, the others follow in the order of their names; 0 takes free ones
+    #[arg(long, default_value = "9101")]
+    port: u16,
+    /// Append what each simulator receives to `DIR/CONNECTOR.ndjson`
+    #[arg(long, value_name = "DIR")]
+    ledger: Option<PathBuf>,
+    /// Faults of a connector, a YAML or JSON file with a list
+    #[arg(long, value_name = "CONNECTOR=FILE", value_parser = pair)]
+    faults: Vec<(String, PathBuf)>,
+    /// What chance in the simulators grows from: the same seed, the same behaviour
+    #[arg(long, default_value = "0")]
+    seed: u64,
+}
+
+fn pair(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("write `CONNECTOR=FILE`")?;
+    Ok((name.to_owned(), PathBuf::from(file)))
+}
+
+pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
+    let output = session.output;
+    let project = project(&arguments.folder)?;
+    let specs = arguments.specs(&project)?;
+    let servings = start(specs, Arc::new(SystemClock)).await.map_err(Trouble::findings)?;
+    let shown: Vec<_> = servings
+        .iter()
+        .map(|serving| json!({ "connector": serving.provider().name(), "url": serving.base_url() }))
+        .collect();
+    output.result(&json!({ "schema_version": 1, "simulators": shown }), || listing(&servings));
+    output.say("every credential is taken, as long as it is of the kind that the API asks for");
+    output.say("what they hold and received: <URL>/_sim/state, <URL>/_sim/requests; Ctrl-C ends them");
+    lifecycle::wish_to_end(async || {}).await;
+    for serving in servings {
+        let (name, received) = (serving.provider().name().to_owned(), serving.provider().received());
+        serving.stop().await;
+        output.say(&format!("{name}: {received} requests"));
+    }
+    Ok(Exit::Ok)
+}
+
+fn listing(servings: &[Serving]) -> String {
+    let row = |serving: &Serving| vec![serving.provider().name().to_owned(), serving.base_url()];
+    table(&["CONNECTOR", "URL"], &servings.iter().map(row).collect::<Vec<_>>())
+}
+
+impl Arguments {
+    fn specs(&self, project: &Project) -> Result<Vec<ServeSpec>, Trouble> {
+        let names = self.names(project)?;
+        let mut faults = self.read_faults(&names)?;
+        if let Some(folder) = &self.ledger {
+            std::fs::create_dir_all(folder).map_err(|error| Trouble::file(folder, &error))?;
+        }
+        let ports = (0..).map(|nth: u16| if self.port == 0 { Some(0) } else { self.port.checked_add(nth) });
+        let specs = names.into_iter().zip(ports).map(|(name, port)| {
+            let port = port.ok_or_else(|| {
+                let help = "begin with a lower `--port`, or use `--port 0`";
+                Trouble::usage(codes::BAD_SETTING, "there are not enough ports above this one", help)
+            })?;
+            Ok(ServeSpec {
+                folder: self.folder.join("connectors").join(&name),
+                address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+                ledger: self.ledger.as_ref().map(|folder| folder.join(format!("{name}.ndjson"))),
+                credentials: Credentials::any(),
+                faults: faults.remove(&name).unwrap_or_default(),
+                seed: self.seed,
+                name,
+            })
+        });
+        specs.collect()
+    }
+
+    /// The chosen connectors in the order of their names, each once.
+    fn names(&self, project: &Project) -> Result<Vec<String>, Trouble> {
+        let all: Vec<&str> = project.connector_names().collect();
+        if all.is_empty() {
+            let finding = Finding::error(codes::NOTHING_CHOSEN, "the project has no connectors");
+            let help = "make one with `qc new connector NAME --openapi FILE`";
+            return Err(Trouble::new(Exit::NotFound, finding.help(help)));
+        }
+        let asked = self.connectors.iter().chain(self.faults.iter().map(|(name, _)| name));
+        let unknown: Vec<Finding> = asked
+            .filter(|name| !all.contains(&name.as_str()))
+            .map(|name| {
+                let help = match closest(name, all.iter().copied()) {
+                    Some(known) => format!("did you mean `{known}`?"),
+                    None => format!("there is: {}", all.join(", ")),
+                };
+                let message = format!("there is no connector `{name}`");
+                Finding::error(codes::NOTHING_CHOSEN, message).help(help)
+            })
+            .collect();
+        if !unknown.is_empty() {
+            return Err(Trouble { exit: Exit::NotFound, findings: unknown, problem: None });
+        }
+        let chosen = |name: &&str| self.connectors.is_empty() || self.connectors.iter().any(|one| one == name);
+        Ok(all.into_iter().filter(chosen).map(str::to_owned).collect())
+    }
+
+    fn read_faults(&self, names: &[String]) -> Result<BTreeMap<String, Vec<Fault>>, Trouble> {
+        let mut faults: BTreeMap<String, Vec<Fault>> = BTreeMap::new();
+        for (name, file) in &self.faults {
+            if !names.contains(name) {
+                let message = format!("there are faults for `{name}`, which is not simulated");
+                let help = format!("name it, too: `qc simulate {} {name}`", names.join(" "));
+                return Err(Trouble::usage(codes::NOTHING_CHOSEN, message, help));
+            }
+            faults.entry(name.clone()).or_default().extend(faults_of(file)?);
+        }
+        Ok(faults)
+    }
+}
+
+fn faults_of(file: &Path) -> Result<Vec<Fault>, Trouble> {
+    let text = std::fs::read_to_string(file).map_err(|error| Trouble::file(file, &error))?;
+    Fault::parse(&text).map_err(|mut findings| {
+        for place in findings.iter_mut().filter_map(|finding| finding.place.as_mut()) {
+            place.file = file.display().to_string().into();
+        }
+        Trouble::findings(findings)
+    })
+}

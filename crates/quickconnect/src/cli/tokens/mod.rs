@@ -1,0 +1,121 @@
+//! `qc tokens`: who may use the API and the triggers.
+
+use std::sync::Arc;
+
+use qc_server::wire::{CreateToken, CreatedToken, Page, Token};
+use qc_vault::Secrets;
+use serde_json::json;
+
+use super::{
+    Exit, Trouble,
+    files::{clock, query},
+    output::table,
+    session::Session,
+};
+use crate::{bootstrap, config::SettingFlags, context, wiring::Platform};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    /// List tokens
+    List,
+    /// Make a token; its text is printed once
+    Create(CreateArguments),
+    /// End a token
+    Revoke(RevokeArguments),
+    /// Make an administrator's token at the database itself, for whoever lost theirs; the server must not run
+    Recover(RecoverArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CreateArguments {
+    /// What people call it
+    name: String,
+    /// What it is for: admin, developer, operator, auditor, deployer, runtime
+    #[arg(long)]
+    role: String,
+    /// The only environment in which it may act
+    #[arg(long)]
+    environment: Option<String>,
+    /// Narrower rights, as environment/type/name-or-*:verb; may stand several times
+    #[arg(long)]
+    scope: Vec<String>,
+    /// How long it holds, such as 90d
+    #[arg(long)]
+    lifetime: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RevokeArguments {
+    /// The token's id
+    id: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RecoverArguments {
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> {
+    match verb {
+        Verb::List => list(session).await,
+        Verb::Create(arguments) => create(session, arguments).await,
+        Verb::Revoke(RevokeArguments { id }) => {
+            session.client()?.delete(&format!("/api/v1/tokens/{id}")).await?;
+            let done = json!({ "schema_version": 1, "token": id, "done": "revoke" });
+            session.output.result(&done, || format!("{id}: revoked"));
+            Ok(Exit::Ok)
+        }
+        Verb::Recover(arguments) => recover(session, arguments).await,
+    }
+}
+
+async fn list(session: &Session) -> Result<Exit, Trouble> {
+    let filter = query(&[("limit", Some("500"))]);
+    let page: Page<Token> = session.client()?.get(&format!("/api/v1/tokens{filter}")).await?;
+    session.output.result(&page, || {
+        let rows: Vec<Vec<String>> = page
+            .items
+            .iter()
+            .map(|token| {
+                vec![
+                    token.id.clone(),
+                    token.name.clone(),
+                    token.role.clone(),
+                    token.environment.clone().unwrap_or_else(|| "all".to_owned()),
+                    clock(&token.created_at),
+                    token.expires_at.as_deref().map_or_else(|| "never".to_owned(), clock),
+                ]
+            })
+            .collect();
+        table(&["ID", "NAME", "ROLE", "ENVIRONMENT", "MADE", "ENDS"], &rows)
+    });
+    Ok(Exit::Ok)
+}
+
+async fn create(session: &Session, arguments: CreateArguments) -> Result<Exit, Trouble> {
+    let request = CreateToken {
+        name: arguments.name,
+        role: arguments.role,
+        environment: arguments.environment,
+        scopes: (!arguments.scope.is_empty()).then_some(arguments.scope),
+        lifetime: arguments.lifetime,
+    };
+    let created: CreatedToken = session.client()?.post("/api/v1/tokens", &request).await?;
+    session.output.result(&created, || created.secret.clone());
+    session.output.say(&format!("token {}; keep it now, it is not shown again", created.token.id));
+    Ok(Exit::Ok)
+}
+
+async fn recover(session: &Session, arguments: RecoverArguments) -> Result<Exit, Trouble> {
+    let config = session.settings(arguments.settings.0)?;
+    let platform = Platform::wire(&config, Arc::new(Secrets::none())).await?;
+    let token = bootstrap::admin_token(&platform, "recovered administrator").await?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let path = session.context_path().unwrap_or_else(|| config.data_dir.join("context.json"));
+    context::write(&path, &format!("{scheme}://{}", config.listen), &token)?;
+    platform.close().await;
+    let done = json!({ "schema_version": 1, "context": path });
+    session.output.result(&done, || format!("written to {}", path.display()));
+    Ok(Exit::Ok)
+}

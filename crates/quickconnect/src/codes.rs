@@ -1,0 +1,34 @@
+//! The error codes of the command line and the configuration. Each has a page in `docs/errors/`.
+
+use qc_model::Code;
+
+/// A setting that does not exist.
+pub(crate) const UNKNOWN_SETTING: Code = Code::new("QC-K001");
+/// A setting whose value cannot be used.
+pub(crate) const BAD_SETTING: Code = Code::new("QC-K002");
+/// The configuration file cannot be read.
+pub(crate) const CONFIG_FILE: Code = Code::new("QC-K003");
+/// The data directory cannot be used.
+pub(crate) const DATA_DIRECTORY: Code = Code::new("QC-K004");
+/// The address cannot be listened on.
+pub(crate) const LISTEN: Code = Code::new("QC-K005");
+/// The TLS files cannot be used.
+pub(crate) const TLS: Code = Code::new("QC-K006");
+/// There is no context: neither address nor token of a server.
+pub(crate) const NO_CONTEXT: Code = Code::new("QC-K007");
+/// The context file can be read by others, or not at all.
+pub(crate) const CONTEXT_FILE: Code = Code::new("QC-K008");
+/// The server does not answer.
+pub(crate) const UNREACHABLE: Code = Code::new("QC-K009");
+/// What the server answered is not understood.
+pub(crate) const BAD_ANSWER: Code = Code::new("QC-K010");
+/// The clocks of this machine and the server differ.
+pub(crate) const CLOCK: Code = Code::new("QC-K011");
+/// There is little room on the disk.
+pub(crate) const DISK: Code = Code::new("QC-K012");
+/// A file that the command needs cannot be read or written.
+pub(crate) const FILE: Code = Code::new("QC-K013");
+/// The program and the server are of different versions.
+pub(crate) const VERSIONS: Code = Code::new("QC-K014");
+/// What the command line names is not there.
+pub(crate) const NOTHING_CHOSEN: Code = Code::new("QC-K020");

@@ -1,0 +1,246 @@
+//! The settings of a server: flag, then `QC_*` variable, then `qc.toml`, then default.
+
+mod flags;
+mod setting;
+mod sources;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
+
+use qc_document::parse_duration;
+use qc_model::Finding;
+use qc_server::{TlsFiles, TrustedProxies};
+
+use crate::{
+    cli::{Exit, Trouble},
+    codes,
+};
+
+pub(crate) use flags::SettingFlags;
+pub(crate) use setting::{SETTINGS, find};
+pub(crate) use sources::{Resolved, Said, Source};
+
+/// Where runs are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreKind {
+    /// In a file.
+    Sqlite,
+    /// In memory, for trying things out.
+    Memory,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// The settings, typed.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) store: StoreKind,
+    pub(crate) secrets_dir: Option<PathBuf>,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) outbound_proxy: Option<String>,
+    pub(crate) ca_bundle: Option<PathBuf>,
+    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: String,
+    pub(crate) node: String,
+    pub(crate) connections: usize,
+    pub(crate) head_timeout: Duration,
+    pub(crate) body_timeout: Duration,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) api_body_limit: usize,
+    pub(crate) runs_max: usize,
+    pub(crate) retention: Duration,
+}
+
+impl Config {
+    /// Parses what was said; all problems at once.
+    pub(crate) fn new(said: &Said) -> Result<Self, Trouble> {
+        Self::typed(&said.resolve()?)
+    }
+
+    fn typed(all: &BTreeMap<&'static str, Resolved>) -> Result<Self, Trouble> {
+        let mut read = Reading { all, findings: Vec::new() };
+        let config = read.config();
+        match config {
+            Some(config) if read.findings.is_empty() => Ok(config),
+            _ => Err(Trouble { exit: Exit::Usage, findings: read.findings, problem: None }),
+        }
+    }
+}
+
+/// Reads the settings' texts, keeping all problems.
+struct Reading<'a> {
+    all: &'a BTreeMap<&'static str, Resolved>,
+    findings: Vec<Finding>,
+}
+
+impl Reading<'_> {
+    /// None when one of them is wrong; every one is looked at before that is decided.
+    fn config(&mut self) -> Option<Config> {
+        let listen = self.parse("listen", "an address and port, such as 127.0.0.1:7070", |text| {
+            text.parse().ok()
+        });
+        let store = self.parse("store", "`sqlite` or `memory`", |text| match text {
+            "sqlite" => Some(StoreKind::Sqlite),
+            "memory" => Some(StoreKind::Memory),
+            _ => None,
+        });
+        let log_format = self.parse("log_format", "`json` or `text`", |text| match text {
+            "json" => Some(LogFormat::Json),
+            "text" => Some(LogFormat::Text),
+            _ => None,
+        });
+        let (tls, trusted_proxies) = (self.tls(), self.proxies());
+        let (outbound_proxy, otlp_endpoint) = (self.url("outbound_proxy"), self.url("otlp_endpoint"));
+        let (connections, runs_max) = (self.count("connections"), self.count("runs_max"));
+        let api_body_limit = self.count("api_body_limit");
+        let (head, body) = (self.duration("head_timeout"), self.duration("body_timeout"));
+        let (operation, drain) = (self.duration("operation_timeout"), self.duration("drain_timeout"));
+        let retention = self.duration("retention");
+        Some(Config {
+            listen: listen?,
+            data_dir: PathBuf::from(self.text("data_dir")),
+            store: store?,
+            secrets_dir: self.path("secrets_dir"),
+            tls,
+            trusted_proxies,
+            outbound_proxy,
+            ca_bundle: self.path("ca_bundle"),
+            otlp_endpoint,
+            log_format: log_format?,
+            log_level: self.text("log_level"),
+            node: self.text("node"),
+            connections: connections?,
+            head_timeout: head?,
+            body_timeout: body?,
+            operation_timeout: operation?,
+            drain_timeout: drain?,
+            api_body_limit: api_body_limit?,
+            runs_max: runs_max?,
+            retention: retention?,
+        })
+    }
+
+    fn text(&self, key: &str) -> String {
+        self.all.get(key).map(|resolved| resolved.value.trim().to_owned()).unwrap_or_default()
+    }
+
+    fn path(&self, key: &str) -> Option<PathBuf> {
+        Some(self.text(key)).filter(|text| !text.is_empty()).map(PathBuf::from)
+    }
+
+    fn parse<T>(&mut self, key: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(key);
+        let value = read(&text);
+        if value.is_none() {
+            self.wrong(key, &format!("`{text}` is not {expected}"));
+        }
+        value
+    }
+
+    fn count(&mut self, key: &str) -> Option<usize> {
+        self.parse(key, "a number from 1 on", |text| text.parse().ok().filter(|count| *count > 0))
+    }
+
+    fn duration(&mut self, key: &str) -> Option<Duration> {
+        self.parse(key, "a duration such as `30s` or `7d`", |text| {
+            parse_duration(text).ok().filter(|duration| !duration.is_zero())
+        })
+    }
+
+    fn url(&mut self, key: &str) -> Option<String> {
+        let text = self.text(key);
+        if text.is_empty() {
+            return None;
+        }
+        self.parse(key, "an http or https URL", |text| {
+            let url = url::Url::parse(text).ok()?;
+            matches!(url.scheme(), "http" | "https").then(|| text.to_owned())
+        })
+    }
+
+    fn tls(&mut self) -> Option<TlsFiles> {
+        match (self.path("tls_certificate"), self.path("tls_key")) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            _ => {
+                let why = "`tls_certificate` and `tls_key` are given together or not at all";
+                self.wrong("tls_key", why);
+                None
+            }
+        }
+    }
+
+    fn proxies(&mut self) -> TrustedProxies {
+        let mut networks = Vec::new();
+        for text in self.text("trusted_proxies").split(',').map(str::trim).filter(|t| !t.is_empty()) {
+            match text.parse() {
+                Ok(network) => networks.push(network),
+                Err(error) => self.wrong("trusted_proxies", &format!("{error}")),
+            }
+        }
+        TrustedProxies::new(networks)
+    }
+
+    fn wrong(&mut self, key: &str, why: &str) {
+        let source = self.all.get(key).map_or(Source::Default, |resolved| resolved.source.clone());
+        let said = match source {
+            Source::Flag(flag) => format!("by the flag {flag}"),
+            Source::Variable(variable) => format!("by the variable {variable}"),
+            Source::File(path) => format!("in {path}"),
+            Source::Default => "by default".to_owned(),
+        };
+        let message = format!("the setting `{key}`: {why}");
+        let finding = Finding::error(codes::BAD_SETTING, message).cause(format!("it is set {said}"));
+        self.findings.push(finding.help("`qc config explain` shows every setting and where it comes from"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Result<Config, Trouble> {
+        let flags = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Config::new(&Said { flags, file: Some("/dev/null".into()), ..Said::default() })
+    }
+
+    #[test]
+    fn the_defaults_are_usable() {
+        let config = with(&[]).unwrap();
+        assert_eq!(config.listen.port(), 7070);
+        assert!(config.listen.ip().is_loopback());
+        assert_eq!(config.store, StoreKind::Sqlite);
+    }
+
+    #[test]
+    fn every_wrong_setting_is_named() {
+        let trouble = with(&[
+            ("listen", "here"),
+            ("store", "etcd"),
+            ("connections", "0"),
+            ("retention", "long"),
+            ("tls_key", "/k"),
+            ("trusted_proxies", "10.0.0.0/99"),
+            ("outbound_proxy", "socks5://x"),
+        ])
+        .unwrap_err();
+        assert_eq!(trouble.findings.len(), 7, "{:#?}", trouble.findings);
+        assert!(trouble.findings.iter().all(|finding| finding.code == codes::BAD_SETTING));
+    }
+}

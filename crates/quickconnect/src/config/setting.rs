@@ -1,0 +1,56 @@
+/// One setting of a server. This table drives the flags, the variables, the file and `qc config explain`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    /// Its name in `qc.toml`; the flag is `--<name with dashes>`, the variable `QC_<NAME>`.
+    pub(crate) key: &'static str,
+    /// Its value when nothing is said; empty when there is none.
+    pub(crate) default: &'static str,
+    /// What it is, in a line.
+    pub(crate) summary: &'static str,
+}
+
+impl Setting {
+    /// The variable of the process environment.
+    pub(crate) fn variable(&self) -> String {
+        format!("QC_{}", self.key.to_ascii_uppercase())
+    }
+
+    /// The flag, without its dashes.
+    pub(crate) fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+}
+
+const fn setting(key: &'static str, default: &'static str, summary: &'static str) -> Setting {
+    Setting { key, default, summary }
+}
+
+/// All settings.
+pub(crate) const SETTINGS: &[Setting] = &[
+    setting("listen", "127.0.0.1:7070", "Address and port to listen on"),
+    setting("data_dir", ".qc", "Directory of the database"),
+    setting("store", "sqlite", "Where runs are kept: `sqlite`, or `memory` (lost at the end)"),
+    setting("secrets_dir", "", "Directory of secrets: <environment>/<name>, one file each"),
+    setting("tls_certificate", "", "PEM file with the server's certificate chain"),
+    setting("tls_key", "", "PEM file with the certificate's private key"),
+    setting("trusted_proxies", "", "Addresses or ranges whose forwarding headers count, by commas"),
+    setting("outbound_proxy", "", "HTTP proxy for all calls to other systems"),
+    setting("ca_bundle", "", "PEM file with private authorities to trust beside the system's"),
+    setting("otlp_endpoint", "", "OTLP/HTTP collector for traces, such as http://127.0.0.1:4318"),
+    setting("log_format", "json", "`json`, one object a line, or `text`"),
+    setting("log_level", "info", "What is logged: `error`, `warn`, `info`, `debug`, or a filter"),
+    setting("node", "node-1", "This node's name, in leases and the ledger"),
+    setting("connections", "10000", "The most connections at once"),
+    setting("head_timeout", "30s", "How long a client may take to send a request's head"),
+    setting("body_timeout", "30s", "How long a client may take to send a body"),
+    setting("operation_timeout", "60s", "How long an operation of the management API may take"),
+    setting("drain_timeout", "25s", "How long calls in flight get to finish at the end"),
+    setting("api_body_limit", "67108864", "The largest body of the management API, in bytes"),
+    setting("runs_max", "10000", "The most runs in memory at once; others wait in the store"),
+    setting("retention", "30d", "How long ended runs and ledger rows are kept"),
+];
+
+/// The setting with this key.
+pub(crate) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}

@@ -1,0 +1,132 @@
+//! Where the command line finds its server: an address and a token, in a file that only its owner can read.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use qc_model::Finding;
+use qc_vault::Secret;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cli::{Exit, Trouble},
+    codes,
+};
+
+/// A server and the right to speak to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    /// The server's address, such as `http://127.0.0.1:7070`.
+    pub(crate) url: String,
+    /// The token; None for a server's health only.
+    pub(crate) token: Option<Secret>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    schema_version: u32,
+    url: String,
+    token: String,
+}
+
+/// The usual place of the context file, by the process environment.
+pub(crate) fn usual_path(environment: &impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    if let Some(path) = environment("QC_CONTEXT") {
+        return Some(PathBuf::from(path));
+    }
+    let base = environment("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| environment("HOME").map(|home| Path::new(&home).join(".config")))?;
+    Some(base.join("quickconnect").join("context.json"))
+}
+
+/// Reads a context file; None when there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Context>, Trouble> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(path, &error.to_string())),
+    };
+    if let Some(mode) = open_to_others(path) {
+        let why = format!("others can read it (mode {mode:o}), and it holds a token");
+        return Err(unusable(path, &why));
+    }
+    let file: File = serde_json::from_str(&text).map_err(|error| unusable(path, &error.to_string()))?;
+    Ok(Some(Context { url: file.url, token: Some(Secret::new(file.token)) }))
+}
+
+/// Writes a context file that only its owner can read.
+pub(crate) fn write(path: &Path, url: &str, token: &Secret) -> Result<(), Trouble> {
+    let trouble = |error: io::Error| unusable(path, &error.to_string());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(trouble)?;
+    }
+    let file = File { schema_version: 1, url: url.to_owned(), token: token.expose().to_owned() };
+    let text = serde_json::to_string_pretty(&file).expect("plain data");
+    // Written beside and renamed, so that nobody ever sees half of it or a readable one.
+    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut handle = options.open(&beside).map_err(trouble)?;
+    handle.write_all(text.as_bytes()).and_then(|()| handle.sync_all()).map_err(trouble)?;
+    fs::rename(&beside, path).map_err(trouble)
+}
+
+#[cfg(unix)]
+fn open_to_others(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &Path) -> Option<u32> {
+    None
+}
+
+fn unusable(path: &Path, why: &str) -> Trouble {
+    let message = format!("the context file {} cannot be used: {why}", path.display());
+    let help = format!("chmod 600 {0}, or remove it and start `qc serve` again", path.display());
+    Trouble::new(Exit::Auth, Finding::error(codes::CONTEXT_FILE, message).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_nobody_else_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/context.json");
+        assert!(read(&path).unwrap().is_none());
+        write(&path, "http://127.0.0.1:1", &Secret::new("t")).unwrap();
+        let context = read(&path).unwrap().unwrap();
+        assert_eq!(context.url, "http://127.0.0.1:1");
+        assert_eq!(context.token.unwrap().expose(), "t");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            assert_eq!(read(&path).unwrap_err().findings[0].code, codes::CONTEXT_FILE);
+        }
+    }
+
+    #[test]
+    fn the_place_follows_the_environment() {
+        let with = |pairs: &'static [(&str, &str)]| {
+            usual_path(&move |name: &str| {
+                pairs.iter().find(|(own, _)| *own == name).map(|(_, v)| (*v).to_owned())
+            })
+        };
+        assert_eq!(with(&[("QC_CONTEXT", "/x"), ("HOME", "/h")]), Some("/x".into()));
+        let expected = Path::new("/h/.config/quickconnect/context.json");
+        assert_eq!(with(&[("HOME", "/h")]).as_deref(), Some(expected));
+        assert_eq!(with(&[]), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! The only place where implementations meet traits.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use aws_lc_rs::{
+    digest,
+    rand::{SecureRandom, SystemRandom},
+};
+use bytes::Bytes;
+use qc_connect::call::{HttpCaller, HttpSettings, Outbound};
+use qc_engine::{Deployment, Engine, EngineParts, EngineSettings};
+use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
+use qc_project::{Project, ProjectFiles};
+use qc_release::Bundle;
+use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State};
+use qc_sql::sqlite::{SqliteOptions, SqliteStore};
+use qc_store::{
+    CommitLimits, Committer, Document, DocumentOp, Expect, Store, memory::MemoryStore,
+};
+use qc_vault::Secrets;
+use tokio::task::JoinHandle;
+
+use crate::{
+    cli::{Exit, Trouble},
+    codes,
+    config::{Config, StoreKind},
+};
+
+/// The wall clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one Clock that looks at the wall")]
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The operating system's randomness, taken in blocks: a system call for every eight bytes would cost more than the use.
+#[derive(Default)]
+pub(crate) struct OsEntropy(Mutex<Pool>);
+
+#[derive(Default)]
+struct Pool {
+    bytes: Vec<u8>,
+}
+
+/// How many bytes are taken at once.
+const BLOCK: usize = 1_024;
+
+impl Entropy for OsEntropy {
+    fn next_u64(&self) -> u64 {
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.bytes.len() < 8 {
+            pool.bytes.resize(BLOCK, 0);
+            SystemRandom::new().fill(&mut pool.bytes).expect("the operating system has randomness");
+        }
+        let rest = pool.bytes.len() - 8;
+        let mut word = [0; 8];
+        word.copy_from_slice(&pool.bytes[rest..]);
+        pool.bytes.truncate(rest);
+        u64::from_le_bytes(word)
+    }
+}
+
+/// How files become releases and releases become what runs.
+pub(crate) const CRAFT: Craft = Craft { bundle, compile };
+
+fn bundle(files: BTreeMap<String, Bytes>, integration: &Name) -> Result<Bundle, Vec<Finding>> {
+    let project = Project::load(ProjectFiles::new(files));
+    qc_project::compile::build(&project, integration.as_str())
+}
+
+fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
+    let compiled = qc_project::compile::release(bundle)?;
+    compiled.deployment(environment).map_err(|finding| vec![*finding])
+}
+
+/// Everything that runs in this process.
+pub(crate) struct Platform {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) committer: Committer,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) state: Arc<State>,
+    commit_loop: JoinHandle<()>,
+}
+
+impl Platform {
+    /// Wires everything. Nothing runs yet but the commit loop.
+    pub(crate) async fn wire(config: &Config, secrets: Arc<Secrets>) -> Result<Self, Trouble> {
+        let metered = MeteredStore::new(open_store(config)?);
+        let commits = metered.numbers();
+        let store: Arc<dyn Store> = Arc::new(metered);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::default());
+        let (committer, commit_loop) = Committer::new(Arc::clone(&store), CommitLimits::default());
+        let commit_loop = tokio::spawn(commit_loop);
+        let caller: Arc<dyn Caller> = Arc::new(http_caller(config)?);
+        let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets));
+        let catalogue = Catalogue::new(Arc::clone(&store), CRAFT);
+        let ledger_key = ledger_key(&*store, &committer, &*clock, &*entropy).await?;
+        let engine = Engine::new(EngineParts {
+            committer: committer.clone(),
+            store: Arc::clone(&store),
+            outbound,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            releases: Arc::<Catalogue>::clone(&catalogue),
+            settings: EngineSettings {
+                node: config.node.clone(),
+                runs_max: config.runs_max,
+                ledger_key,
+                ..EngineSettings::default()
+            },
+        });
+        let state = State::new(ServerParts {
+            engine: engine.clone(),
+            store: Arc::clone(&store),
+            committer: committer.clone(),
+            catalogue: Arc::clone(&catalogue),
+            secrets,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            commits,
+            settings: server_settings(config),
+        });
+        Ok(Self { engine, store, committer, catalogue, clock, entropy, state, commit_loop })
+    }
+
+    /// Lets the last commits reach the disk. All other users of the committer must have ended.
+    pub(crate) async fn close(self) {
+        let Self { commit_loop, .. } = self;
+        // Users that still hold a committer, such as a connection cut off, cannot keep the process alive.
+        drop(tokio::time::timeout(std::time::Duration::from_secs(5), commit_loop).await);
+    }
+}
+
+fn server_settings(config: &Config) -> ServerSettings {
+    ServerSettings {
+        connections: config.connections,
+        head_timeout: config.head_timeout,
+        body_timeout: config.body_timeout,
+        operation_timeout: config.operation_timeout,
+        api_body_limit: config.api_body_limit,
+        trusted_proxies: config.trusted_proxies.clone(),
+        ..ServerSettings::default()
+    }
+}
+
+/// Opens the store.
+pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>, Trouble> {
+    if config.store == StoreKind::Memory {
+        return Ok(Arc::new(MemoryStore::new()));
+    }
+    let folder = &config.data_dir;
+    fs::create_dir_all(folder).map_err(|error| {
+        let message = format!("the data directory {}: {error}", folder.display());
+        Trouble::usage(codes::DATA_DIRECTORY, message, "set `data_dir` to a directory that can be written")
+    })?;
+    let store = SqliteStore::open(database(folder), SqliteOptions::default())
+        .map_err(|error| Trouble::new(Exit::Conflict, error.finding()))?;
+    Ok(Arc::new(store))
+}
+
+/// The database's file.
+pub(crate) fn database(folder: &Path) -> std::path::PathBuf {
+    folder.join("quickconnect.db")
+}
+
+/// The client for calls to other systems.
+pub(crate) fn http_caller(config: &Config) -> Result<HttpCaller, Trouble> {
+    let authorities = match &config.ca_bundle {
+        Some(path) => Some(fs::read(path).map_err(|error| Trouble::file(path, &error))?),
+        None => None,
+    };
+    let settings =
+        HttpSettings { proxy: config.outbound_proxy.clone(), authorities, ..HttpSettings::default() };
+    HttpCaller::new(&settings).map_err(|finding| Trouble::new(Exit::Usage, *finding))
+}
+
+/// Where secrets are found: files, then the process environment.
+pub(crate) fn secrets(config: &Config, variables: &BTreeMap<String, String>) -> Secrets {
+    let secrets = Secrets::none().with_variables(variables.clone());
+    match &config.secrets_dir {
+        Some(folder) => secrets.with_directory(folder),
+        None => secrets,
+    }
+}
+
+/// The key under which payloads are hashed for the ledger; made once and kept with the data, so that equal payloads
+/// are recognised over restarts and outsiders cannot guess payloads from hashes.
+async fn ledger_key(
+    store: &dyn Store,
+    committer: &Committer,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<[u8; 32], Trouble> {
+    const KIND: &str = "platform";
+    const NAME: &str = "ledger-key";
+    let read = async || -> Result<Option<Document>, Trouble> {
+        store.document(KIND, NAME).await.map_err(|error| store_trouble(&error))
+    };
+    if read().await?.is_none() {
+        let fresh: Vec<u8> = (0..4).flat_map(|_| entropy.next_u64().to_le_bytes()).collect();
+        let now = clock.now();
+        let put = DocumentOp::Put {
+            kind: KIND.to_owned(),
+            name: NAME.to_owned(),
+            expect: Expect::Absent,
+            body: Bytes::from(fresh),
+            at: now,
+        };
+        let id = qc_model::TxnId::new(now, entropy);
+        let change = qc_store::Change { id, documents: vec![put], ledger: Vec::new() };
+        // When another node was faster, its key counts: read again below.
+        committer.change(change).await.map_err(|error| store_trouble(&error))?;
+    }
+    let stored = read().await?.map(|document| document.body).unwrap_or_default();
+    // Hashed to its length, whatever was stored.
+    let digest = digest::digest(&digest::SHA256, &stored);
+    Ok(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+}
+
+/// The store does not do what it should.
+pub(crate) fn store_trouble(error: &qc_store::StoreError) -> Trouble {
+    use qc_store::StoreError as E;
+    let (exit, code) = match error {
+        E::Full(_) => (Exit::Conflict, codes::DISK),
+        E::Unavailable(_) | E::Unknown(_) => (Exit::Unreachable, codes::DATA_DIRECTORY),
+        E::Corrupt(_) | E::Refused(_) => (Exit::Internal, codes::DATA_DIRECTORY),
+    };
+    Trouble::new(exit, Finding::error(code, error.to_string()).help("`qc doctor` looks further"))
+}
