@@ -9,10 +9,12 @@
 //! environment itself (the snapshot is an argument).
 
 pub mod codes;
+mod missing;
 mod reference;
 mod secret;
 mod sources;
 
+pub use missing::MissingSecret;
 pub use reference::{SecretRef, SecretRefError};
 pub use secret::Secret;
-pub use sources::{MissingSecret, Secrets};
+pub use sources::Secrets;

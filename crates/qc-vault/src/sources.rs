@@ -7,9 +7,9 @@ use std::{
     time::SystemTime,
 };
 
-use qc_model::{Class, EnvironmentName, Failure, Finding, NextAction};
+use qc_model::{EnvironmentName, Finding};
 
-use crate::{Secret, SecretRef, codes};
+use crate::{MissingSecret, Secret, SecretRef, codes};
 
 /// The largest secret, in bytes: a private key with its certificates fits.
 const LARGEST: u64 = 64 * 1024;
@@ -34,16 +34,6 @@ struct CachedFile {
     length: u64,
     inode: u64,
     value: Secret,
-}
-
-/// A secret that cannot be had. Names the reference and the places, never a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MissingSecret {
-    reference: SecretRef,
-    environment: EnvironmentName,
-    looked_in: Vec<String>,
-    /// When it was found and cannot be used: why.
-    unusable: Option<String>,
 }
 
 impl Secrets {
@@ -263,47 +253,6 @@ fn readable_by_everybody(path: &Path) -> bool {
 fn readable_by_everybody(_: &Path) -> bool {
     false
 }
-
-impl MissingSecret {
-    /// Which secret.
-    pub fn reference(&self) -> &SecretRef {
-        &self.reference
-    }
-
-    /// As a finding without a place; the caller knows where the reference stands.
-    pub fn finding(&self) -> Finding {
-        Finding::error(self.code(), self.to_string())
-            .help(format!("provide it in {}", self.looked_in.join(" or in ")))
-    }
-
-    /// As the failure of a call: the credential is dead, and the work waits until it is there.
-    pub fn failure(&self) -> Failure {
-        let mut failure =
-            Failure::new(Class::Auth, self.code(), "A secret is missing", self.to_string());
-        failure.next_action = NextAction::ContactOwner;
-        failure
-    }
-
-    fn code(&self) -> qc_model::Code {
-        if self.unusable.is_some() { codes::UNUSABLE_SECRET } else { codes::MISSING_SECRET }
-    }
-}
-
-impl fmt::Display for MissingSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { reference, environment, .. } = self;
-        match &self.unusable {
-            Some(why) => write!(f, "`{reference}` in `{environment}` cannot be used: {why}"),
-            None => write!(
-                f,
-                "`{reference}` has no value in `{environment}`; looked for {}",
-                self.looked_in.join(" and ")
-            ),
-        }
-    }
-}
-
-impl std::error::Error for MissingSecret {}
 
 #[cfg(test)]
 mod tests {

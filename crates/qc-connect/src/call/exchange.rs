@@ -11,7 +11,7 @@ use super::{
     answer::{Answer, header_texts},
     classify,
     credentials::{Credential, Proof},
-    outbound::Job,
+    job::Job,
     redirect::{MOST_REDIRECTS, Redirect},
     substitute::{MASK, scrub},
 };

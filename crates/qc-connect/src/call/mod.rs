@@ -6,11 +6,14 @@
 //! request refused for its credential, which is sent once more with a renewed one.
 
 mod answer;
+mod body;
 mod classify;
 mod connectors;
 mod credentials;
 mod exchange;
 mod http;
+mod job;
+mod judge;
 mod key;
 mod observe;
 mod outbound;

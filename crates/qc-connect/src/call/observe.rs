@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{DriftNote, answer::Answer, outbound::Job};
+use super::{DriftNote, answer::Answer, job::Job};
 
 /// How a successful answer differs from its contract.
 pub(super) fn observe(job: &Job<'_>, answer: &Answer, content: &Value) -> Vec<DriftNote> {

@@ -2,32 +2,17 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use qc_contract::{OpenApi, Operation};
 use qc_model::{
     Applied, Caller, Class, Clock, EnvironmentName, Failure, Retry, TenantName, Timestamp,
 };
 use qc_vault::{SecretRef, Secrets};
-use qc_workflow::{CallOutput, CallRequest, CallTarget, OutputShape};
+use qc_workflow::{CallOutput, CallRequest};
 use serde_json::Value;
-use url::Url;
 
-use super::{
-    CallRecord, Connectors, DriftNote,
-    answer::{Answer, header_texts},
-    classify::Verdict,
-    credentials::Proof,
-    exchange::{Deadline, Prepared},
-    observe,
-    prepare::{PlainRequest, unsendable},
-    token::Tokens,
-};
-use crate::{
-    codes,
-    connector::{Connector, ResponseValidation},
-};
+use super::{CallRecord, Connectors, DriftNote, job::Sending, token::Tokens};
+use crate::codes;
 
 /// The most bytes of an answer that are read when nothing else is set: 8 MiB.
 const RESPONSE_LIMIT: usize = 8 * 1024 * 1024;
@@ -90,30 +75,6 @@ pub enum Verified {
     /// Not known now. The failure says whether and when to ask again; with `Retry::Never` or `Retry::OnEvent` a person
     /// has to decide.
     Unknown(Failure),
-}
-
-/// One attempt, with everything that its layers look at.
-pub(super) struct Job<'a> {
-    /// The connector's name, the document's address, or nothing.
-    pub(super) label: String,
-    pub(super) api: Option<&'a OpenApi>,
-    pub(super) operation: Option<&'a Operation>,
-    pub(super) connector: Option<&'a Connector>,
-    pub(super) scope: &'a EnvironmentScope,
-    pub(super) effect: &'a EffectContext,
-    pub(super) proof: Proof<'a>,
-    pub(super) deadline: Deadline,
-    pub(super) redirect: bool,
-    pub(super) shape: OutputShape,
-}
-
-/// What a job sends.
-#[derive(Clone, Copy)]
-pub(super) enum Sending<'a> {
-    /// An operation with its arguments.
-    Operation(&'a Value),
-    /// A plain request.
-    Plain(PlainRequest<'a>),
 }
 
 impl Outbound {
@@ -227,164 +188,6 @@ impl Outbound {
         }
     }
 
-    /// What a call means in this release and environment.
-    pub(super) fn job<'a>(
-        &self,
-        release: &'a Connectors,
-        scope: &'a EnvironmentScope,
-        call: &'a CallRequest,
-        effect: &'a EffectContext,
-    ) -> Result<(Job<'a>, Sending<'a>), Box<Failure>> {
-        let deadline = Deadline::after(self.clock.now(), Duration::from_millis(call.timeout_ms));
-        let mut job = Job {
-            label: String::new(),
-            api: None,
-            operation: None,
-            connector: None,
-            scope,
-            effect,
-            proof: Proof::None,
-            deadline,
-            redirect: false,
-            shape: call.target.output(),
-        };
-        let inline = |authentication: &'a Option<qc_workflow::Authentication>| {
-            authentication.as_ref().map_or(Proof::None, |one| Proof::Inline(one, call.secrets))
-        };
-        let sending = match &call.target {
-            CallTarget::Connector { connector, operation, arguments, .. } => {
-                let found = release.get(connector).ok_or_else(|| unknown(connector, operation))?;
-                job.label.clone_from(connector);
-                job.connector = Some(found.as_ref());
-                job.api = Some(found.api());
-                job.operation =
-                    Some(found.operation(operation).ok_or_else(|| unknown(connector, operation))?);
-                job.proof = Proof::Profile(found.auth());
-                Sending::Operation(arguments)
-            }
-            CallTarget::OpenApi {
-                document,
-                operation,
-                arguments,
-                authentication,
-                redirect,
-                ..
-            } => {
-                let api = release.document(document).ok_or_else(|| unknown(document, operation))?;
-                job.label.clone_from(document);
-                job.api = Some(api.as_ref());
-                job.operation =
-                    Some(api.operation(operation).ok_or_else(|| unknown(document, operation))?);
-                job.proof = inline(authentication);
-                job.redirect = *redirect;
-                Sending::Operation(arguments)
-            }
-            CallTarget::Http {
-                method,
-                endpoint,
-                headers,
-                query,
-                body,
-                authentication,
-                redirect,
-                ..
-            } => {
-                job.proof = inline(authentication);
-                job.redirect = *redirect;
-                let body = body.as_ref();
-                Sending::Plain(PlainRequest { method, endpoint, headers, query, body })
-            }
-        };
-        Ok((job, sending))
-    }
-
-    pub(super) fn prepare(
-        &self,
-        job: &Job<'_>,
-        call: &CallRequest,
-        sending: Sending<'_>,
-    ) -> Result<Prepared, Box<Failure>> {
-        match sending {
-            Sending::Plain(plain) => self.prepare_plain(job, call, plain),
-            Sending::Operation(arguments) => {
-                self.prepare_operation(job, call, &base(job)?, arguments)
-            }
-        }
-    }
-
-    /// Sends one request and judges its answer.
-    pub(super) async fn once(
-        &self,
-        job: &Job<'_>,
-        request: &Prepared,
-        record: &mut CallRecord,
-        drift: &mut Vec<DriftNote>,
-    ) -> Result<(CallOutput, Answer), Box<Failure>> {
-        let answer = self.answer(job, request, record).await.map_err(|mut failure| {
-            failure.owner = job.connector.and_then(Connector::owner).map(str::to_owned);
-            failure
-        })?;
-        let content = self.judge(job, &answer, drift)?;
-        let output = CallOutput {
-            status: answer.status,
-            headers: header_texts(&answer.headers),
-            content,
-            request: request.facts(),
-        };
-        Ok((output, answer))
-    }
-
-    /// The content of a good answer; the failure of any other.
-    fn judge(
-        &self,
-        job: &Job<'_>,
-        answer: &Answer,
-        drift: &mut Vec<DriftNote>,
-    ) -> Result<Value, Box<Failure>> {
-        let success = (200..300).contains(&answer.status);
-        let parsed = answer.content(OutputShape::Content);
-        let content = match parsed {
-            Ok(content) => content,
-            Err(malformed) if success && job.shape != OutputShape::Raw => {
-                drift.push(observe::note(job, answer, "body", malformed.message.clone()));
-                return Err(malformed_failure(job, answer, malformed.cut_off, malformed.message));
-            }
-            Err(_) => Value::Null,
-        };
-        let verdict = Verdict {
-            status: answer.status,
-            headers: &answer.headers,
-            content: &content,
-            now: self.clock.now(),
-        };
-        if let Some(failure) = verdict.failure(job.connector) {
-            return Err(Box::new(failure));
-        }
-        let media_type = answer.media_type();
-        if media_type == "text/html"
-            && !answer.body.is_empty()
-            && observe::promises_json(job, answer.status)
-        {
-            let message = "the answer is an HTML page where the contract promises JSON".to_owned();
-            drift.push(observe::note(job, answer, "content-type", message.clone()));
-            // Maintenance and login pages come with status 200; they pass.
-            return Err(malformed_failure(job, answer, true, message));
-        }
-        let notes = observe::observe(job, answer, &content);
-        let enforced = job
-            .connector
-            .is_some_and(|one| one.response_validation() == ResponseValidation::Enforce);
-        let first = notes.first().map(|note| note.message.clone());
-        drift.extend(notes);
-        if let Some(message) = first.filter(|_| enforced) {
-            return Err(drift_failure(job, answer, &message));
-        }
-        if job.shape == OutputShape::Raw {
-            return Ok(answer.content(OutputShape::Raw).unwrap_or(Value::Null));
-        }
-        Ok(content)
-    }
-
     /// When the call with this key became ambiguous, as far as this process knows.
     pub(super) fn doubted_at(&self, key: &str) -> Option<Timestamp> {
         self.doubts.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
@@ -416,98 +219,6 @@ impl Drop for Doubt<'_> {
             doubts.clear();
         }
         doubts.insert(self.key.to_owned(), now);
-    }
-}
-
-/// The base address of a job's operation, without a slash at its end.
-fn base(job: &Job<'_>) -> Result<String, Box<Failure>> {
-    if let Some(connector) = job.connector {
-        return connector.base_url(&job.scope.name, &job.scope.vars);
-    }
-    let servers = job.operation.map(|operation| operation.servers.as_slice()).unwrap_or_default();
-    let servers = if servers.is_empty() {
-        job.api.map(OpenApi::servers).unwrap_or_default()
-    } else {
-        servers
-    };
-    let address =
-        servers.first().map_or_else(|| "/".to_owned(), |server| server.address(&|_| None));
-    // A relative address is relative to where the document came from.
-    let absolute = Url::parse(&address).or_else(|_| Url::parse(&job.label)?.join(&address));
-    let mut url = absolute
-        .map_err(|_| unsendable(&format!("the document `{}` names no server", job.label)))?
-        .to_string();
-    while url.ends_with('/') {
-        url.pop();
-    }
-    Ok(url)
-}
-
-fn unknown(target: &str, operation: &str) -> Box<Failure> {
-    let detail = format!("the release holds no `{target}` with an operation `{operation}`");
-    Box::new(Failure::new(
-        Class::Permanent,
-        codes::UNKNOWN_TARGET,
-        "The called operation is not part of the release",
-        detail,
-    ))
-}
-
-fn malformed_failure(
-    job: &Job<'_>,
-    answer: &Answer,
-    passing: bool,
-    message: String,
-) -> Box<Failure> {
-    let class = if passing { Class::Transient } else { Class::Drift };
-    let mut failure = Failure::new(
-        class,
-        codes::RESPONSE_MALFORMED,
-        "The answer's body is cut off or is not what its media type says",
-        format!("status {}: {message}", answer.status),
-    );
-    failure.applied = if passing { Applied::Maybe } else { Applied::Yes };
-    failure.owner = job.connector.and_then(Connector::owner).map(str::to_owned);
-    Box::new(failure)
-}
-
-fn drift_failure(job: &Job<'_>, answer: &Answer, message: &str) -> Box<Failure> {
-    let mut failure = Failure::new(
-        Class::Drift,
-        codes::CONTRACT_DRIFT,
-        "The answer breaks the contract",
-        format!("status {}: {message}", answer.status),
-    );
-    failure.applied = Applied::Yes;
-    failure.owner = job.connector.and_then(Connector::owner).map(str::to_owned);
-    Box::new(failure)
-}
-
-impl CallRecord {
-    pub(super) fn begun(call: &CallRequest, key: &str, started_at: Timestamp) -> Self {
-        let (connector, operation) = match &call.target {
-            CallTarget::Connector { connector, operation, .. } => {
-                (Some(connector), Some(operation))
-            }
-            CallTarget::OpenApi { document, operation, .. } => (Some(document), Some(operation)),
-            CallTarget::Http { .. } => (None, None),
-        };
-        Self {
-            connector: connector.cloned(),
-            operation: operation.cloned(),
-            method: String::new(),
-            url: String::new(),
-            attempt: call.attempt,
-            key: key.to_owned(),
-            status: None,
-            class: None,
-            sent: false,
-            requests: 0,
-            started_at,
-            duration_ms: 0,
-            request_bytes: 0,
-            response_bytes: 0,
-        }
     }
 }
 

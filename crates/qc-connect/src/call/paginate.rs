@@ -8,7 +8,7 @@ use super::{
     CallRecord, DriftNote, Outbound,
     answer::Answer,
     exchange::Prepared,
-    outbound::{Job, Sending},
+    job::{Job, Sending},
 };
 use crate::{
     codes,

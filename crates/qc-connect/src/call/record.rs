@@ -1,4 +1,5 @@
 use qc_model::{Class, Timestamp};
+use qc_workflow::{CallRequest, CallTarget};
 use serde::{Deserialize, Serialize};
 
 /// What the ledger keeps of one attempt of a call. Holds no secret, no payload and no header.
@@ -36,6 +37,34 @@ pub struct CallRecord {
     pub request_bytes: u64,
     /// Bytes of bodies received.
     pub response_bytes: u64,
+}
+
+impl CallRecord {
+    pub(super) fn begun(call: &CallRequest, key: &str, started_at: Timestamp) -> Self {
+        let (connector, operation) = match &call.target {
+            CallTarget::Connector { connector, operation, .. } => {
+                (Some(connector), Some(operation))
+            }
+            CallTarget::OpenApi { document, operation, .. } => (Some(document), Some(operation)),
+            CallTarget::Http { .. } => (None, None),
+        };
+        Self {
+            connector: connector.cloned(),
+            operation: operation.cloned(),
+            method: String::new(),
+            url: String::new(),
+            attempt: call.attempt,
+            key: key.to_owned(),
+            status: None,
+            class: None,
+            sent: false,
+            requests: 0,
+            started_at,
+            duration_ms: 0,
+            request_bytes: 0,
+            response_bytes: 0,
+        }
+    }
 }
 
 /// One way in which an answer did not keep the contract. Names fields and kinds, never values.

@@ -6,8 +6,7 @@ use qc_workflow::{CallOutput, CallRequest, CallTarget, OutputShape};
 use serde_json::Value;
 
 use super::{
-    CallRecord, Connectors, EffectContext, EnvironmentScope, Outbound, Verified, key,
-    outbound::Sending,
+    CallRecord, Connectors, EffectContext, EnvironmentScope, Outbound, Verified, job::Sending, key,
 };
 use crate::{
     codes,

@@ -1,0 +1,121 @@
+use qc_model::{Applied, Class, Failure};
+use qc_workflow::{CallOutput, OutputShape};
+use serde_json::Value;
+
+use super::{
+    CallRecord, DriftNote, Outbound,
+    answer::{Answer, header_texts},
+    classify::Verdict,
+    exchange::Prepared,
+    job::Job,
+    observe,
+};
+use crate::{
+    codes,
+    connector::{Connector, ResponseValidation},
+};
+
+impl Outbound {
+    /// Sends one request and judges its answer.
+    pub(super) async fn once(
+        &self,
+        job: &Job<'_>,
+        request: &Prepared,
+        record: &mut CallRecord,
+        drift: &mut Vec<DriftNote>,
+    ) -> Result<(CallOutput, Answer), Box<Failure>> {
+        let answer = self.answer(job, request, record).await.map_err(|mut failure| {
+            failure.owner = job.connector.and_then(Connector::owner).map(str::to_owned);
+            failure
+        })?;
+        let content = self.judge(job, &answer, drift)?;
+        let output = CallOutput {
+            status: answer.status,
+            headers: header_texts(&answer.headers),
+            content,
+            request: request.facts(),
+        };
+        Ok((output, answer))
+    }
+
+    /// The content of a good answer; the failure of any other.
+    fn judge(
+        &self,
+        job: &Job<'_>,
+        answer: &Answer,
+        drift: &mut Vec<DriftNote>,
+    ) -> Result<Value, Box<Failure>> {
+        let success = (200..300).contains(&answer.status);
+        let parsed = answer.content(OutputShape::Content);
+        let content = match parsed {
+            Ok(content) => content,
+            Err(malformed) if success && job.shape != OutputShape::Raw => {
+                drift.push(observe::note(job, answer, "body", malformed.message.clone()));
+                return Err(malformed_failure(job, answer, malformed.cut_off, malformed.message));
+            }
+            Err(_) => Value::Null,
+        };
+        let verdict = Verdict {
+            status: answer.status,
+            headers: &answer.headers,
+            content: &content,
+            now: self.clock.now(),
+        };
+        if let Some(failure) = verdict.failure(job.connector) {
+            return Err(Box::new(failure));
+        }
+        let media_type = answer.media_type();
+        if media_type == "text/html"
+            && !answer.body.is_empty()
+            && observe::promises_json(job, answer.status)
+        {
+            let message = "the answer is an HTML page where the contract promises JSON".to_owned();
+            drift.push(observe::note(job, answer, "content-type", message.clone()));
+            // Maintenance and login pages come with status 200; they pass.
+            return Err(malformed_failure(job, answer, true, message));
+        }
+        let notes = observe::observe(job, answer, &content);
+        let enforced = job
+            .connector
+            .is_some_and(|one| one.response_validation() == ResponseValidation::Enforce);
+        let first = notes.first().map(|note| note.message.clone());
+        drift.extend(notes);
+        if let Some(message) = first.filter(|_| enforced) {
+            return Err(drift_failure(job, answer, &message));
+        }
+        if job.shape == OutputShape::Raw {
+            return Ok(answer.content(OutputShape::Raw).unwrap_or(Value::Null));
+        }
+        Ok(content)
+    }
+}
+
+fn malformed_failure(
+    job: &Job<'_>,
+    answer: &Answer,
+    passing: bool,
+    message: String,
+) -> Box<Failure> {
+    let class = if passing { Class::Transient } else { Class::Drift };
+    let mut failure = Failure::new(
+        class,
+        codes::RESPONSE_MALFORMED,
+        "The answer's body is cut off or is not what its media type says",
+        format!("status {}: {message}", answer.status),
+    );
+    failure.applied = if passing { Applied::Maybe } else { Applied::Yes };
+    failure.owner = job.connector.and_then(Connector::owner).map(str::to_owned);
+    Box::new(failure)
+}
+
+fn drift_failure(job: &Job<'_>, answer: &Answer, message: &str) -> Box<Failure> {
+    let mut failure = Failure::new(
+        Class::Drift,
+        codes::CONTRACT_DRIFT,
+        "The answer breaks the contract",
+        format!("status {}: {message}", answer.status),
+    );
+    failure.applied = Applied::Yes;
+    failure.owner = job.connector.and_then(Connector::owner).map(str::to_owned);
+    Box::new(failure)
+}
