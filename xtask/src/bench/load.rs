@@ -188,14 +188,3 @@ pub(super) fn content_length(head: &[u8]) -> usize {
         .and_then(|(_, value)| value.trim().parse().ok())
         .unwrap_or(0)
 }
-
-/// One request, outside any measurement: status and answer as text.
-pub(crate) async fn once(shot: &Shot) -> io::Result<(u16, String)> {
-    let mut stream = connect(shot.addr).await?;
-    let mut buffer = Vec::new();
-    let body =
-        shot.body.replace("@ID@", &format!("{:020}", NEXT_ID.fetch_add(1, Ordering::Relaxed)));
-    let request = format!("{}content-length: {}\r\n\r\n{body}", shot.head, body.len());
-    let status = exchange(&mut stream, request.as_bytes(), &mut buffer).await?;
-    Ok((status, String::from_utf8_lossy(&buffer).into_owned()))
-}

@@ -7,7 +7,7 @@ use qc_document::{Node, ParseLimits, Source, parse};
 use qc_model::{Finding, Severity};
 
 use super::reading::Reading;
-use super::{OpenApi, is_mapping, read_v2, read_v3};
+use super::{OpenApi, is_mapping, read_swagger, read_openapi};
 use crate::codes;
 use crate::documents::{At, Documents};
 use crate::files::Files;
@@ -122,14 +122,14 @@ fn model(documents: Documents, version: Version, findings: &mut Vec<Finding>) ->
     }
     let (operations, servers, security_schemes) = match version {
         Version::V2 => (
-            read_v2::operations(&mut reading),
-            read_v2::servers(root),
-            read_v2::schemes(&mut reading),
+            read_swagger::operations(&mut reading),
+            read_swagger::servers(root),
+            read_swagger::schemes(&mut reading),
         ),
         Version::V3_0 | Version::V3_1 => (
-            read_v3::operations(&mut reading),
-            read_v3::servers(root),
-            read_v3::schemes(&mut reading),
+            read_openapi::operations(&mut reading),
+            read_openapi::servers(root),
+            read_openapi::schemes(&mut reading),
         ),
     };
     let by_id = index(&documents, &operations, findings);

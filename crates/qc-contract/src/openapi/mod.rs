@@ -3,8 +3,8 @@
 mod check;
 mod load;
 mod prune;
-mod read_v2;
-mod read_v3;
+mod read_swagger;
+mod read_openapi;
 mod reading;
 mod route;
 mod samples;

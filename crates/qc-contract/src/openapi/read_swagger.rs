@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use qc_document::Node;
 
-use super::read_v3::{api_key, default_style, flow_of, tags};
+use super::read_openapi::{api_key, default_style, flow_of, tags};
 use super::reading::{Reading, derived_id, flag, security, shared_text, text};
 use crate::documents::At;
 use crate::model::{
