@@ -20,8 +20,6 @@ pub const LITERAL_SECRET: Code = Code::new("QC-W007");
 pub const SECRET_FROM_DATA: Code = Code::new("QC-W008");
 /// The `document` section is not valid.
 pub const DOCUMENT: Code = Code::new("QC-W009");
-/// An expression cannot be compiled.
-pub const EXPRESSION: Code = Code::new("QC-W010");
 /// A text is no duration.
 pub const DURATION: Code = Code::new("QC-W011");
 /// A connector has no such operation.

@@ -12,13 +12,14 @@
 mod bindings;
 mod call;
 mod chance;
+pub mod codes;
 mod compile;
 mod dsl;
-pub mod codes;
 mod happening;
 mod machine;
 mod policy;
 mod program;
+mod schema;
 mod secret;
 
 pub use bindings::Bindings;
@@ -34,4 +35,5 @@ pub use happening::{
 pub use machine::{Machine, STEP_BUDGET};
 pub use policy::{Backoff, CallPolicy, Effect, Jitter, RetryPolicy};
 pub use program::{CallSite, Program, SiteTarget, TaskFact};
+pub use schema::schema;
 pub use secret::{MissingSecret, SecretMark, contains_placeholder};

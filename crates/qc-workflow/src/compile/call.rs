@@ -166,10 +166,8 @@ impl Compiler<'_> {
             return None;
         };
         let (connector, operation) = (connector.to_owned(), operation.to_owned());
-        let target = SiteTarget::Connector {
-            connector: connector.clone(),
-            operation: operation.clone(),
-        };
+        let target =
+            SiteTarget::Connector { connector: connector.clone(), operation: operation.clone() };
         let policy = self.policy(site, target, fallback, false);
         let target = Target::Connector { connector, operation, arguments };
         Some(call_kind(policy, OutputShape::Content, target))

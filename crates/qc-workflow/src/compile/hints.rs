@@ -18,10 +18,14 @@ impl Compiler<'_> {
                 self.warn(codes::LOOKS_LIKE_EXPRESSION, node.span, message, &help);
             }
             NodeValue::Sequence(items) => {
-                items.iter().for_each(|item| self.inspect_data(item, names));
+                for item in items {
+                    self.inspect_data(item, names);
+                }
             }
             NodeValue::Mapping(entries) => {
-                entries.iter().for_each(|(_, entry)| self.inspect_data(entry, names));
+                for (_, entry) in entries {
+                    self.inspect_data(entry, names);
+                }
             }
             _ => {}
         }

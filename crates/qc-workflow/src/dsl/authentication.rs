@@ -80,8 +80,10 @@ fn secret_text(fields: &mut ObjectReader<'_, '_>, key: &'static str) -> Option<T
         return None;
     }
     if !written.text.contains("$secrets") {
-        let message = format!("`{key}` holds a secret and is taken from data that the journal keeps");
-        let help = format!("declare it under `use.secrets` and write `${{ $secrets.NAME }}` for `{key}`");
+        let message =
+            format!("`{key}` holds a secret and is taken from data that the journal keeps");
+        let help =
+            format!("declare it under `use.secrets` and write `${{ $secrets.NAME }}` for `{key}`");
         reader.push(reader.warning(codes::SECRET_FROM_DATA, written.span, message).help(help));
     }
     Some(written)
@@ -90,13 +92,13 @@ fn secret_text(fields: &mut ObjectReader<'_, '_>, key: &'static str) -> Option<T
 fn oauth2(fields: &mut ObjectReader<'_, '_>) -> Option<Credentials> {
     let reader = fields.reader();
     let authority = required_text(fields, "authority");
-    if let Some(grant) = required_text(fields, "grant") {
-        if &*grant.text != "client_credentials" {
-            let feature = format!("oauth2 grant {}", grant.text);
-            let help = "only `client_credentials` works without a person; connections of a \
+    if let Some(grant) = required_text(fields, "grant")
+        && &*grant.text != "client_credentials"
+    {
+        let feature = format!("oauth2 grant {}", grant.text);
+        let help = "only `client_credentials` works without a person; connections of a \
                         connector hold what a person has granted";
-            unsupported(reader, grant.span, &feature, help);
-        }
+        unsupported(reader, grant.span, &feature, help);
     }
     let help = "it belongs to a grant that the profile does not have";
     for key in ["username", "password", "subject", "actor"] {
@@ -131,11 +133,11 @@ fn oauth2(fields: &mut ObjectReader<'_, '_>) -> Option<Credentials> {
 /// `request.encoding`: only the form that every token endpoint reads.
 fn request(fields: &mut ObjectReader<'_, '_>) {
     let Some(mut request) = fields.optional_object("request") else { return };
-    if let Some(encoding) = request.optional("encoding") {
-        if encoding.as_str() != Some("application/x-www-form-urlencoded") {
-            let help = "token requests are sent as `application/x-www-form-urlencoded`";
-            unsupported(request.reader(), encoding.span, "oauth2.request.encoding", help);
-        }
+    if let Some(encoding) = request.optional("encoding")
+        && encoding.as_str() != Some("application/x-www-form-urlencoded")
+    {
+        let help = "token requests are sent as `application/x-www-form-urlencoded`";
+        unsupported(request.reader(), encoding.span, "oauth2.request.encoding", help);
     }
     request.finish();
 }

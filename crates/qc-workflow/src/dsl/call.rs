@@ -104,9 +104,8 @@ fn endpoint(reader: &Reader<'_>, node: &Node) -> Option<(Text, Option<Authentica
     }
     let mut fields = reader.object(node, "`endpoint`")?;
     let uri = required_text(&mut fields, "uri");
-    let authentication = fields
-        .optional("authentication")
-        .and_then(|node| authentication_use(reader, node));
+    let authentication =
+        fields.optional("authentication").and_then(|node| authentication_use(reader, node));
     fields.finish();
     Some((uri?, authentication))
 }
@@ -115,10 +114,10 @@ fn openapi(reader: &Reader<'_>, mut with: ObjectReader<'_, '_>) -> Option<Call> 
     let document = with.object("document").and_then(|resource| document(reader, resource));
     let operation = required_text(&mut with, "operationId");
     let parameters = with.optional("parameters").cloned();
-    if let Some(node) = &parameters {
-        if node.as_str().is_none_or(|written| !is_expression(written)) {
-            reader.entries(node, "`parameters`");
-        }
+    if let Some(node) = &parameters
+        && node.as_str().is_none_or(|written| !is_expression(written))
+    {
+        reader.entries(node, "`parameters`");
     }
     let authentication =
         with.optional("authentication").and_then(|node| authentication_use(reader, node));

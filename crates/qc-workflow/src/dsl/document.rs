@@ -74,7 +74,8 @@ fn heading(reader: &Reader<'_>, mut head: ObjectReader<'_, '_>) -> Option<[Arc<s
     for (key, text) in [("namespace", &namespace), ("name", &name)] {
         if !is_label(&text.text) {
             let message = format!("`{key}` is `{}`, which is no label", text.text);
-            let help = "1 to 63 letters, digits and `-`, beginning and ending with a letter or digit";
+            let help =
+                "1 to 63 letters, digits and `-`, beginning and ending with a letter or digit";
             complain(text, message, help);
         }
     }
@@ -89,16 +90,16 @@ fn heading(reader: &Reader<'_>, mut head: ObjectReader<'_, '_>) -> Option<[Arc<s
 fn evaluate(fields: &mut ObjectReader<'_, '_>) {
     let Some(mut evaluate) = fields.optional_object("evaluate") else { return };
     let reader = evaluate.reader();
-    if let Some(language) = evaluate.optional("language") {
-        if language.as_str() != Some("jq") {
-            unsupported(reader, language.span, "evaluate.language", "expressions are jq");
-        }
+    if let Some(language) = evaluate.optional("language")
+        && language.as_str() != Some("jq")
+    {
+        unsupported(reader, language.span, "evaluate.language", "expressions are jq");
     }
-    if let Some(mode) = evaluate.optional("mode") {
-        if mode.as_str() != Some("strict") {
-            let help = "write expressions in data as `${ … }`";
-            unsupported(reader, mode.span, "evaluate.mode: loose", help);
-        }
+    if let Some(mode) = evaluate.optional("mode")
+        && mode.as_str() != Some("strict")
+    {
+        let help = "write expressions in data as `${ … }`";
+        unsupported(reader, mode.span, "evaluate.mode: loose", help);
     }
     evaluate.finish();
 }
@@ -125,9 +126,8 @@ fn is_version(text: &str) -> bool {
     let word = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    let pre_word = |part: &str| {
-        word(part) && (number(part) || !part.bytes().all(|b| b.is_ascii_digit()))
-    };
+    let pre_word =
+        |part: &str| word(part) && (number(part) || !part.bytes().all(|b| b.is_ascii_digit()));
     core.split('.').count() == 3
         && core.split('.').all(number)
         && pre.is_none_or(|pre| pre.split('.').all(pre_word))

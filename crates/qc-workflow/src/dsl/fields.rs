@@ -51,10 +51,10 @@ pub(super) fn mould(
     let Some(mut inner) = fields.optional_object(section) else { return Mould::default() };
     let reader = fields.reader();
     let schema = inner.optional_object("schema").and_then(|mut schema| {
-        if let Some(format) = schema.optional("format") {
-            if format.as_str() != Some("json") {
-                unsupported(reader, format.span, "schema.format", "only `json` is read");
-            }
+        if let Some(format) = schema.optional("format")
+            && format.as_str() != Some("json")
+        {
+            unsupported(reader, format.span, "schema.format", "only `json` is read");
         }
         let help = "write the schema in place, under `schema.document`";
         refuse(&mut schema, "resource", "schema.resource", help);
@@ -64,10 +64,11 @@ pub(super) fn mould(
         document
     });
     let shape = inner.optional(key).cloned();
-    if let Some(node) = &shape {
-        if node.as_str().is_none() && node.as_mapping().is_none() {
-            reader.wrong_kind(node, &format!("`{key}`"), "an expression or an object");
-        }
+    if let Some(node) = &shape
+        && node.as_str().is_none()
+        && node.as_mapping().is_none()
+    {
+        reader.wrong_kind(node, &format!("`{key}`"), "an expression or an object");
     }
     inner.finish();
     Mould { schema, shape }

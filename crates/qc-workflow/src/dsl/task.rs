@@ -15,9 +15,8 @@ use super::{
 use crate::codes;
 
 /// The keys that say what a task does. `for` stands before `do`, as it has a `do` of its own.
-const KINDS: [&str; 12] = [
-    "call", "emit", "for", "fork", "listen", "raise", "run", "set", "switch", "try", "wait", "do",
-];
+const KINDS: [&str; 12] =
+    ["call", "emit", "for", "fork", "listen", "raise", "run", "set", "switch", "try", "wait", "do"];
 
 /// Reads a list of tasks: `- name: { … }` each.
 pub(super) fn task_list(reader: &Reader<'_>, node: &Node, what: &str) -> Vec<Task> {
@@ -52,7 +51,10 @@ pub(super) fn task_list(reader: &Reader<'_>, node: &Node, what: &str) -> Vec<Tas
 
 fn required_tasks(fields: &mut ObjectReader<'_, '_>, key: &'static str) -> Vec<Task> {
     let reader = fields.reader();
-    fields.required(key).map(|node| task_list(reader, node, &format!("`{key}`"))).unwrap_or_default()
+    fields
+        .required(key)
+        .map(|node| task_list(reader, node, &format!("`{key}`")))
+        .unwrap_or_default()
 }
 
 /// Reads one task.
@@ -82,7 +84,11 @@ fn kind(fields: &mut ObjectReader<'_, '_>, name: &Text) -> Option<TaskKind> {
         for kind in KINDS {
             fields.entry(kind);
         }
-        let said = if present.is_empty() { "does not say what to do" } else { "says several things to do" };
+        let said = if present.is_empty() {
+            "does not say what to do"
+        } else {
+            "says several things to do"
+        };
         let message = format!("the task `{}` {said}", name.text);
         let help = "a task has exactly one of `call`, `do`, `emit`, `for`, `fork`, `raise`, `set`, \
                     `switch`, `try`, `wait`";
@@ -261,8 +267,9 @@ fn filter(catch: &mut ObjectReader<'_, '_>) -> ErrorFilter {
         let word =
             |with: &mut ObjectReader<'_, '_>, key| optional_text(with, key).map(|text| text.text);
         filter.kind = word(&mut with, "type");
-        filter.status =
-            with.optional_integer("status", 100..=599).and_then(|status| u16::try_from(status).ok());
+        filter.status = with
+            .optional_integer("status", 100..=599)
+            .and_then(|status| u16::try_from(status).ok());
         filter.instance = word(&mut with, "instance");
         filter.title = word(&mut with, "title");
         filter.detail = word(&mut with, "detail");

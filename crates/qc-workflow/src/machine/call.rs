@@ -32,7 +32,8 @@ impl Step<'_> {
         let (Some(task), Some(frame)) = (self.task_of(id), self.state.frames.get(id)) else {
             return Ok(());
         };
-        let call_id = CallId { pointer: Arc::clone(&task.pointer), visit: Arc::clone(&frame.visit) };
+        let call_id =
+            CallId { pointer: Arc::clone(&task.pointer), visit: Arc::clone(&frame.visit) };
         let memory = self.state.memory.get(&call_id);
         if let Some(answer) = memory.and_then(|memory| memory.answer.as_ref()) {
             let output = Arc::new(answer.shaped(call.output));
@@ -126,11 +127,12 @@ impl Step<'_> {
     fn answered(&mut self, id: FrameId, output: &CallOutput) {
         let Some(task) = self.task_of(id) else { return };
         let Kind::Call(plan) = &task.kind else { return };
-        if task.in_retry && State::remembers(plan.policy.effect) {
-            if let Some(call) = self.state.frames.call_mut(id).map(|call| call.request.id.clone()) {
-                let memory = self.state.memory.entry(call).or_default();
-                memory.answer = Some(Arc::new(output.clone()));
-            }
+        if task.in_retry
+            && State::remembers(plan.policy.effect)
+            && let Some(call) = self.state.frames.call_mut(id).map(|call| call.request.id.clone())
+        {
+            let memory = self.state.memory.entry(call).or_default();
+            memory.answer = Some(Arc::new(output.clone()));
         }
         let output = Arc::new(output.shaped(plan.output));
         self.push(Deed::Leave(id, output, task.then));

@@ -41,16 +41,19 @@ impl Step<'_> {
         let frame = self.state.frames.get(id);
         let facts = &self.state.facts;
         let descriptor = if slots.contains(&Slot::Task) {
-            self.state.frames.task(id).map(|task| {
-                descriptor::task(self.program.task(task.task), task, sight.raw_output)
-            })
+            self.state
+                .frames
+                .task(id)
+                .map(|task| descriptor::task(self.program.task(task.task), task, sight.raw_output))
         } else {
             None
         };
         let variables: Vec<&Value> = slots
             .iter()
             .map(|slot| match slot {
-                Slot::Context => frame.map_or(&NOTHING, |frame| &*self.state.contexts[frame.thread]),
+                Slot::Context => {
+                    frame.map_or(&NOTHING, |frame| &*self.state.contexts[frame.thread])
+                }
                 Slot::Input => match frame.map(|frame| &frame.body) {
                     Some(Body::Task(task)) => &*task.input,
                     _ => &NOTHING,

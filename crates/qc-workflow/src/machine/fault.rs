@@ -17,9 +17,12 @@ use crate::{
     program::{Attempt, Kind},
 };
 
-/// An error on its way.
+/// An error on its way; boxed, as most steps have none.
+pub(super) type Fault = Box<Flight>;
+
+/// What there is to know of an error on its way.
 #[derive(Debug, Clone)]
-pub(super) struct Fault {
+pub(super) struct Flight {
     pub(super) failure: Failure,
     /// The DSL's error object.
     pub(super) error: Arc<Value>,
@@ -35,22 +38,30 @@ pub(super) struct Fault {
 enum Landing {
     Caught(FrameId),
     /// A branch of a race failed and others still run.
-    Absorbed { fork: FrameId, branch: FrameId },
+    Absorbed {
+        fork: FrameId,
+        branch: FrameId,
+    },
     Uncaught,
 }
 
 impl Step<'_> {
     /// A fault of the platform under a standard error type, at the frame's task.
-    pub(super) fn standard_fault(&self, id: FrameId, kind: StandardError, failure: Failure) -> Fault {
+    pub(super) fn standard_fault(
+        &self,
+        id: FrameId,
+        kind: StandardError,
+        failure: Failure,
+    ) -> Fault {
         let error = error_object(&kind.uri(), kind.status(), &failure, &self.instance(id));
-        Fault { failure, error, raised: false, repeatable: true, fatal: false }
+        Box::new(Flight { failure, error, raised: false, repeatable: true, fatal: false })
     }
 
     /// The fault of a failed call, at the frame's task.
     pub(super) fn call_fault(&self, id: FrameId, failure: Failure, repeatable: bool) -> Fault {
         let kind = failure.class.standard().uri();
         let error = error_object(&kind, failure.status, &failure, &self.instance(id));
-        Fault { failure, error, raised: false, repeatable, fatal: false }
+        Box::new(Flight { failure, error, raised: false, repeatable, fatal: false })
     }
 
     /// The place of a frame: its task's pointer, or that of the task around it.
@@ -139,15 +150,15 @@ impl Step<'_> {
         let Some(state) = self.state.frames.task(id) else { return Ok(false) };
         let extra = [Arc::clone(&fault.error)];
         let sight = Sight { extra: &extra, ..Sight::default() };
-        if let Some(when) = &attempt.when {
-            if !self.test(id, when, &state.input, sight, "catch.when")? {
-                return Ok(false);
-            }
+        if let Some(when) = &attempt.when
+            && !self.test(id, when, &state.input, sight, "catch.when")?
+        {
+            return Ok(false);
         }
-        if let Some(except) = &attempt.except_when {
-            if self.test(id, except, &state.input, sight, "catch.exceptWhen")? {
-                return Ok(false);
-            }
+        if let Some(except) = &attempt.except_when
+            && self.test(id, except, &state.input, sight, "catch.exceptWhen")?
+        {
+            return Ok(false);
         }
         Ok(true)
     }
@@ -180,7 +191,7 @@ impl Step<'_> {
     /// that the run can be reopened.
     fn uncaught(&mut self, frame: FrameId, fault: Fault) {
         self.interrupt_all();
-        self.state.phase = Phase::Failing { fault: Box::new(fault), frame };
+        self.state.phase = Phase::Failing { fault, frame };
         self.settle_run();
     }
 
@@ -237,7 +248,7 @@ fn matches(filter: &ErrorFilter, error: &Value) -> bool {
         && same(&filter.detail, "detail")
 }
 
-impl Fault {
+impl Flight {
     /// Takes in how a call that was cut short has ended: an effect that may have taken place and
     /// must not be repeated forbids a retry.
     pub(super) fn absorb(&mut self, may_resend: bool, applied: Applied) {

@@ -65,11 +65,11 @@ impl Step<'_> {
     }
 
     pub(super) fn loop_goes_on(&mut self, id: FrameId, output: Arc<Value>) {
-        if let Some(state) = self.state.frames.task_mut(id) {
-            if let Stage::For(state) = &mut state.stage {
-                state.data = output;
-                state.index += 1;
-            }
+        if let Some(state) = self.state.frames.task_mut(id)
+            && let Stage::For(state) = &mut state.stage
+        {
+            state.data = output;
+            state.index += 1;
         }
         self.next_iteration(id);
     }

@@ -93,19 +93,18 @@ impl Step<'_> {
         }
         let Some(task) = self.task_of(id) else { return };
         let Some(fork) = self.fork_mut(id) else { return };
-        let output = match &fork.won {
-            Some(output) => Some(Arc::clone(output)),
-            None => {
-                let outputs: Option<Vec<Value>> = fork
-                    .branches
-                    .iter()
-                    .map(|branch| match branch {
-                        Branch::Done(output) => Some((**output).clone()),
-                        _ => None,
-                    })
-                    .collect();
-                outputs.map(|outputs| Arc::new(Value::Array(outputs)))
-            }
+        let output = if let Some(output) = &fork.won {
+            Some(Arc::clone(output))
+        } else {
+            let outputs: Option<Vec<Value>> = fork
+                .branches
+                .iter()
+                .map(|branch| match branch {
+                    Branch::Done(output) => Some((**output).clone()),
+                    _ => None,
+                })
+                .collect();
+            outputs.map(|outputs| Arc::new(Value::Array(outputs)))
         };
         if let Some(output) = output {
             self.push(Deed::Leave(id, output, task.then));

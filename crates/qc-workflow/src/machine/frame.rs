@@ -129,7 +129,7 @@ pub(super) enum TryPhase {
     /// The block runs; the timer bounds this attempt.
     Running(Option<TimerId>),
     /// An error was caught; what it cut short is being settled.
-    Settling(Box<Fault>),
+    Settling(Fault),
     /// Waits before the next attempt.
     Pausing,
     /// `catch.do` runs.

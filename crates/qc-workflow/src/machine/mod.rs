@@ -19,8 +19,8 @@ mod frame;
 mod list;
 mod raise;
 mod reopen;
-mod retry;
 mod request;
+mod retry;
 mod step;
 mod switch;
 mod task;
@@ -36,8 +36,8 @@ use qc_model::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Action, CallId, CallOutput, CallRequest, Effect, Happening, Input, Outcome, Program, SecretMark,
-    Start, TimerId,
+    Action, CallId, CallOutput, CallRequest, Effect, Happening, Input, Outcome, Program,
+    SecretMark, Start, TimerId,
 };
 use fault::Fault;
 use frame::{FrameId, Frames};
@@ -168,7 +168,7 @@ enum Phase {
     Running,
     /// An error that nothing catches: waits for the calls under way.
     Failing {
-        fault: Box<Fault>,
+        fault: Fault,
         frame: FrameId,
     },
     /// Ended by an error; `frame` is where it can continue.
@@ -202,11 +202,8 @@ struct Memory {
 impl State {
     fn new(program: &Program, start: &Start) -> Self {
         let mark = SecretMark::new(start.entropy);
-        let workflow = if program.reads_workflow {
-            descriptor::workflow(program, start)
-        } else {
-            Value::Null
-        };
+        let workflow =
+            if program.reads_workflow { descriptor::workflow(program, start) } else { Value::Null };
         let facts = Facts {
             origin: start.origin.clone(),
             mark,

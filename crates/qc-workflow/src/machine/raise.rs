@@ -5,20 +5,21 @@ use std::sync::Arc;
 use qc_model::{Class, Failure, StandardError};
 use serde_json::{Map, Value, json};
 
-use super::{fault::Fault, frame::FrameId, step::Step};
+use super::{
+    fault::{Fault, Flight},
+    frame::FrameId,
+    step::Step,
+};
 use crate::{codes, program::Raise};
 
 impl Step<'_> {
     /// The fault that the task raises; or the fault of an expression in it, as the error.
-    pub(super) fn raised(
-        &self,
-        id: FrameId,
-        raise: &Raise,
-        input: &Value,
-    ) -> Result<Fault, Fault> {
+    pub(super) fn raised(&self, id: FrameId, raise: &Raise, input: &Value) -> Result<Fault, Fault> {
         let kind = self.word(id, &raise.kind, input, "error.type")?;
         let word = |wording: &Option<crate::program::Wording>, what: &str| match wording {
-            Some(wording) => self.word(id, wording, input, what).map(|text| Some(text.into_owned())),
+            Some(wording) => {
+                self.word(id, wording, input, what).map(|text| Some(text.into_owned()))
+            }
             None => Ok(None),
         };
         let title = word(&raise.title, "error.title")?;
@@ -41,6 +42,6 @@ impl Step<'_> {
         let here = || self.task_of(id).map(|task| task.pointer.to_string()).unwrap_or_default();
         object.insert("instance".into(), json!(instance.unwrap_or_else(here)));
         let error = Arc::new(Value::Object(object));
-        Ok(Fault { failure, error, raised: true, repeatable: true, fatal: false })
+        Ok(Box::new(Flight { failure, error, raised: true, repeatable: true, fatal: false }))
     }
 }

@@ -17,8 +17,7 @@ use crate::{
 };
 
 /// Everything but the unreserved characters of RFC 3986 section 2.3.
-const ENCODED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Step<'_> {
     pub(super) fn target(
@@ -87,13 +86,7 @@ impl Step<'_> {
     }
 
     /// Header fields or query parameters: scalars as text; null leaves one out.
-    fn fields(
-        &self,
-        id: FrameId,
-        value: Value,
-        what: &str,
-        lists: bool,
-    ) -> Result<Value, Fault> {
+    fn fields(&self, id: FrameId, value: Value, what: &str, lists: bool) -> Result<Value, Fault> {
         let Value::Object(fields) = value else { return Ok(value) };
         let mut whole = Map::new();
         for (name, value) in fields {

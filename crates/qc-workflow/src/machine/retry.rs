@@ -26,15 +26,15 @@ impl Step<'_> {
         }
         let extra = [Arc::clone(&fault.error)];
         let sight = Sight { extra: &extra, ..Sight::default() };
-        if let Some(when) = &retry.when {
-            if !self.test(id, when, &task.input, sight, "retry.when")? {
-                return Ok(false);
-            }
+        if let Some(when) = &retry.when
+            && !self.test(id, when, &task.input, sight, "retry.when")?
+        {
+            return Ok(false);
         }
-        if let Some(except) = &retry.except_when {
-            if self.test(id, except, &task.input, sight, "retry.exceptWhen")? {
-                return Ok(false);
-            }
+        if let Some(except) = &retry.except_when
+            && self.test(id, except, &task.input, sight, "retry.exceptWhen")?
+        {
+            return Ok(false);
         }
         Ok(true)
     }

@@ -27,7 +27,7 @@ pub(super) enum Deed {
     /// A child completed; its parent goes on.
     Completed { parent: FrameId, child: FrameId, output: Arc<Value>, flow: Flow },
     /// Something failed there.
-    Fail(FrameId, Box<Fault>),
+    Fail(FrameId, Fault),
 }
 
 pub(super) struct Step<'s> {
@@ -68,7 +68,7 @@ impl<'s> Step<'s> {
     }
 
     pub(super) fn fail(&mut self, frame: FrameId, fault: Fault) {
-        self.deeds.push(Deed::Fail(frame, Box::new(fault)));
+        self.deeds.push(Deed::Fail(frame, fault));
     }
 
     /// Works off all deeds. The step budget bounds them: every loop passes through a task.
@@ -86,7 +86,7 @@ impl<'s> Step<'s> {
                 Deed::Completed { parent, child, output, flow } => {
                     self.completed(parent, child, output, flow);
                 }
-                Deed::Fail(id, fault) => self.raise_from(id, *fault),
+                Deed::Fail(id, fault) => self.raise_from(id, fault),
             }
         }
     }

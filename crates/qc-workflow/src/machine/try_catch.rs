@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use qc_model::Failure;
+
 use super::{
     fault::Fault,
     for_each::with_locals,
@@ -78,7 +80,7 @@ impl Step<'_> {
         self.state.timers.disarm(timer);
         // The phase is set first: calls that settle later report to it.
         if let Some(state) = self.state.frames.try_mut(id) {
-            state.phase = TryPhase::Settling(Box::new(fault));
+            state.phase = TryPhase::Settling(fault);
         }
         self.cut_below(id, id);
         self.settled(id);
@@ -90,7 +92,7 @@ impl Step<'_> {
         let Kind::Try(plan) = &task.kind else { return };
         match self.retry_pause(id, plan, &fault) {
             Err(replaced) => return self.give_up(id, replaced),
-            Ok(Some(pause_ms)) => return self.pause(id, pause_ms, fault),
+            Ok(Some(pause_ms)) => return self.pause(id, pause_ms, fault.failure),
             Ok(None) => {}
         }
         let Some(state) = self.state.frames.task(id) else { return };
@@ -99,10 +101,10 @@ impl Step<'_> {
             if let Some(state) = self.state.frames.try_mut(id) {
                 state.phase = TryPhase::Handling;
             }
-            if let Some(list) = self.enter_list(id, handler, input) {
-                if let Some(frame) = self.state.frames.get_mut(list) {
-                    frame.locals = with_locals(&frame.locals, &[fault.error]);
-                }
+            if let Some(list) = self.enter_list(id, handler, input)
+                && let Some(frame) = self.state.frames.get_mut(list)
+            {
+                frame.locals = with_locals(&frame.locals, &[fault.error]);
             }
         } else if plan.retry.is_some() && plan.then.is_none() {
             self.give_up(id, fault);
@@ -119,12 +121,12 @@ impl Step<'_> {
         self.fail(id, fault);
     }
 
-    fn pause(&mut self, id: FrameId, pause_ms: u64, fault: Fault) {
+    fn pause(&mut self, id: FrameId, pause_ms: u64, failure: Failure) {
         self.arm(pause_ms, id, Purpose::Retry);
         let at = self.now + std::time::Duration::from_millis(pause_ms);
         let Some(state) = self.state.frames.try_mut(id) else { return };
         state.phase = TryPhase::Pausing;
         let attempt = state.attempt + 1;
-        self.note(id, NoteKind::Retrying { at, attempt }, Some(fault.failure));
+        self.note(id, NoteKind::Retrying { at, attempt }, Some(failure));
     }
 }

@@ -77,11 +77,7 @@ impl Step<'_> {
     }
 
     /// An orphan was answered.
-    pub(super) fn orphan_settled(
-        &mut self,
-        call: &CallId,
-        answer: Result<&CallOutput, &Failure>,
-    ) {
+    pub(super) fn orphan_settled(&mut self, call: &CallId, answer: Result<&CallOutput, &Failure>) {
         let Some(orphan) = self.state.orphans.remove(call) else { return };
         let effect = orphan.request.effect;
         let applied = answer.map_or_else(|failure| failure.applied, |_| Applied::Yes);
@@ -93,10 +89,10 @@ impl Step<'_> {
             // Done and not remembered: nothing repeats it but an idempotent call.
             Ok(_) => {}
             Err(_) => {
-                if let Some(state) = self.state.frames.try_mut(orphan.owner) {
-                    if let TryPhase::Settling(fault) = &mut state.phase {
-                        fault.absorb(effect.may_resend(applied), applied);
-                    }
+                if let Some(state) = self.state.frames.try_mut(orphan.owner)
+                    && let TryPhase::Settling(fault) = &mut state.phase
+                {
+                    fault.absorb(effect.may_resend(applied), applied);
                 }
             }
         }
@@ -129,7 +125,7 @@ impl Step<'_> {
             Body::Task(task) => match &task.stage {
                 Stage::Try(state) => {
                     if let TryPhase::Settling(fault) = &state.phase {
-                        let fault = (**fault).clone();
+                        let fault = fault.clone();
                         self.decide(owner, fault);
                     }
                 }
@@ -148,10 +144,8 @@ impl Step<'_> {
         let phase = std::mem::replace(&mut self.state.phase, Phase::Running);
         self.state.phase = match phase {
             Phase::Failing { fault, frame } => {
-                let outcome = Outcome::Faulted {
-                    failure: fault.failure,
-                    error: (*fault.error).clone(),
-                };
+                let outcome =
+                    Outcome::Faulted { failure: fault.failure, error: (*fault.error).clone() };
                 self.actions.push(Action::Finish(outcome.clone()));
                 Phase::Faulted { outcome, frame, at: self.now }
             }

@@ -1,5 +1,7 @@
 //! Limits: steps, size, nesting.
 
+use std::fmt::Write as _;
+
 use qc_workflow::STEP_BUDGET;
 use serde_json::json;
 
@@ -24,7 +26,11 @@ do:
 fn functions_that_multiply_are_refused() {
     let mut text = "\nuse:\n  functions:\n    f0: { set: { a: 1 } }\n".to_owned();
     for n in 1..=12 {
-        text += &format!("    f{n}: {{ do: [ a: {{ call: f{m} }}, b: {{ call: f{m} }} ] }}\n", m = n - 1);
+        let _ = writeln!(
+            text,
+            "    f{n}: {{ do: [ a: {{ call: f{m} }}, b: {{ call: f{m} }} ] }}",
+            m = n - 1
+        );
     }
     text += "do:\n  - go: { call: f12 }\n";
     assert!(errors_of(&text).contains(&"QC-W016".to_owned()));

@@ -121,7 +121,10 @@ do:
     let CallTarget::Http { body: Some(body), .. } = &run.sent[0].target else { panic!("a body") };
     let mut body = body.clone();
     let before = body.clone();
-    run.sent[0].secrets.substitute(&mut body, &|_| Some("s3cret".into())).expect("nothing is missing");
+    run.sent[0]
+        .secrets
+        .substitute(&mut body, &|_| Some("s3cret".into()))
+        .expect("nothing is missing");
     assert_eq!(body, before);
 }
 
@@ -129,7 +132,8 @@ do:
 fn the_integration_overrides_the_policy_of_a_task() {
     let mut bound = Bound::default();
     bound.overrides.insert("post".into(), policy(Effect::Keyed));
-    let body = "\ndo:\n  - post: { call: http, with: { method: post, endpoint: 'https://x.example/' } }\n";
+    let body =
+        "\ndo:\n  - post: { call: http, with: { method: post, endpoint: 'https://x.example/' } }\n";
     let run = Run::with(body, json!({}), &bound);
     assert_eq!(run.sent[0].effect, Effect::Keyed);
     assert_eq!(run.sent[0].timeout_ms, 10_000);
@@ -143,7 +147,8 @@ fn connector_operations_are_checked() {
     assert_eq!(errors_of("\ndo:\n  - a: { call: crm.raed }\n"), ["QC-W012"]);
     assert_eq!(errors_of("\ndo:\n  - a: { call: erp.read }\n"), ["QC-W012"]);
     assert_eq!(errors_of("\ndo:\n  - a: { call: nothing }\n"), ["QC-W006"]);
-    let run = Run::of("\ndo:\n  - a: { call: crm.read, with: { id: '${ .id }' } }\n", json!({"id": 9}));
+    let run =
+        Run::of("\ndo:\n  - a: { call: crm.read, with: { id: '${ .id }' } }\n", json!({"id": 9}));
     let CallTarget::Connector { connector, operation, arguments, .. } = &run.sent[0].target else {
         panic!("a connector")
     };

@@ -7,7 +7,8 @@ use crate::driver::{errors_of, findings_of, shown};
 #[test]
 fn flow_targets_are_of_the_same_list() {
     assert_eq!(errors_of("\ndo:\n  - a: { set: { x: 1 }, then: b }\n"), ["QC-W005"]);
-    let body = "\ndo:\n  - a: { do: [ b: { set: { x: 1 }, then: c } ] }\n  - c: { set: { x: 1 } }\n";
+    let body =
+        "\ndo:\n  - a: { do: [ b: { set: { x: 1 }, then: c } ] }\n  - c: { set: { x: 1 } }\n";
     assert_eq!(errors_of(body), ["QC-W005"]);
     let body = "\ndo:\n  - a: { fork: { branches: [ b: { set: { x: 1 }, then: c }, c: { set: { x: 1 } } ] } }\n";
     assert_eq!(errors_of(body), ["QC-W005"]);
@@ -52,22 +53,28 @@ fn references_are_resolved() {
 #[test]
 fn variables_have_usable_names() {
     for each in ["context", "9a", "'a-b'", "index"] {
-        let body = format!("\ndo:\n  - a: {{ for: {{ each: {each}, in: '[1]' }}, do: [ b: {{ set: {{ x: 1 }} }} ] }}\n");
+        let body = format!(
+            "\ndo:\n  - a: {{ for: {{ each: {each}, in: '[1]' }}, do: [ b: {{ set: {{ x: 1 }} }} ] }}\n"
+        );
         assert_eq!(errors_of(&body), ["QC-W014"], "{each}");
     }
 }
 
 #[test]
 fn endpoints_are_absolute_and_simple() {
-    for uri in ["/relative", "ftp://x/", "https://", "https://x/{a.b", "https://x/{+a}", "https://x/{a*}"] {
-        let body = format!("\ndo:\n  - a: {{ call: http, with: {{ method: get, endpoint: '{uri}' }} }}\n");
+    for uri in
+        ["/relative", "ftp://x/", "https://", "https://x/{a.b", "https://x/{+a}", "https://x/{a*}"]
+    {
+        let body =
+            format!("\ndo:\n  - a: {{ call: http, with: {{ method: get, endpoint: '{uri}' }} }}\n");
         assert_eq!(errors_of(&body), ["QC-W017"], "{uri}");
     }
 }
 
 #[test]
 fn schemas_must_compile() {
-    let body = "\ninput: { schema: { document: { type: objekt } } }\ndo:\n  - a: { set: { x: 1 } }\n";
+    let body =
+        "\ninput: { schema: { document: { type: objekt } } }\ndo:\n  - a: { set: { x: 1 } }\n";
     assert_eq!(errors_of(body), ["QC-W019"]);
 }
 

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use gherkin::{Feature, GherkinEnv, Scenario, Step};
 use qc_document::{ParseLimits, Source, parse_yaml};
 use qc_model::{Class, Code, Failure};
-use qc_workflow::{
-    Authentication, CallOutput, CallRequest, CallTarget, NoteKind, RequestFacts,
-};
+use qc_workflow::{Authentication, CallOutput, CallRequest, CallTarget, NoteKind, RequestFacts};
 use serde_json::{Value, json};
 
 use crate::driver::{Bound, Run, program_of, shared};
@@ -114,7 +112,7 @@ fn properties(step: &Step, text: &str, output: &Value) {
 }
 
 /// The pet store (also by its Swagger 2.0 operations) and httpbin.
-fn provider(request: &CallRequest) -> Result<CallOutput, Failure> {
+fn provider(request: &CallRequest) -> Result<CallOutput, Box<Failure>> {
     let pet = |id: i64| json!({"id": id, "name": "Milou", "status": "available"});
     let (method, uri, content) = match &request.target {
         CallTarget::OpenApi { document, operation, arguments, .. } => {
@@ -143,7 +141,7 @@ fn provider(request: &CallRequest) -> Result<CallOutput, Failure> {
                         "Not Found",
                         "no such pet",
                     );
-                    return Err(failure);
+                    return Err(Box::new(failure));
                 }
                 ("petstore.swagger.io", path) => {
                     let id = path.strip_prefix("v2/pet/").expect("a pet");
@@ -152,10 +150,7 @@ fn provider(request: &CallRequest) -> Result<CallOutput, Failure> {
                 ("httpbin.org", "basic-auth/serverless-workflow/conformance-test") => {
                     let (username, password) =
                         ("serverless-workflow".to_owned(), "conformance-test".to_owned());
-                    assert_eq!(
-                        authentication,
-                        &Some(Authentication::Basic { username, password })
-                    );
+                    assert_eq!(authentication, &Some(Authentication::Basic { username, password }));
                     json!({"authenticated": true})
                 }
                 other => panic!("nothing at {other:?}"),

@@ -44,7 +44,10 @@ fn schemas_are_enforced_at_every_door() {
         (format!("\ninput: {{ {schema} }}\ndo:\n  - x: {{ set: {{ b: 1 }} }}\n"), "/"),
         (format!("\ndo:\n  - x: {{ input: {{ {schema} }}, set: {{ b: 1 }} }}\n"), "/do/0/x"),
         (format!("\ndo:\n  - x: {{ output: {{ {schema} }}, set: {{ b: 1 }} }}\n"), "/do/0/x"),
-        (format!("\ndo:\n  - x: {{ export: {{ as: ., {schema} }}, set: {{ b: 1 }} }}\n"), "/do/0/x"),
+        (
+            format!("\ndo:\n  - x: {{ export: {{ as: ., {schema} }}, set: {{ b: 1 }} }}\n"),
+            "/do/0/x",
+        ),
         (format!("\noutput: {{ {schema} }}\ndo:\n  - x: {{ set: {{ b: 1 }} }}\n"), "/"),
     ] {
         let error = error_of(&body, json!({}));

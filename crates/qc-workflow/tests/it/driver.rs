@@ -91,7 +91,7 @@ pub(crate) fn program_of(text: &str, bound: &Bound) -> Arc<Program> {
 }
 
 pub(crate) fn shown(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("{finding}\n")).collect()
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// All findings of loading and compiling a body.
@@ -247,7 +247,7 @@ impl Run {
     /// Answers every call and fires every timer until the run ends.
     pub(crate) fn finish(
         &mut self,
-        mut answer: impl FnMut(&CallRequest) -> Result<CallOutput, Failure>,
+        mut answer: impl FnMut(&CallRequest) -> Result<CallOutput, Box<Failure>>,
     ) -> Outcome {
         for _ in 0..50_000 {
             if let Some(outcome) = self.machine().outcome() {
@@ -261,7 +261,7 @@ impl Run {
             let (call, attempt) = (request.id.clone(), request.attempt);
             self.tell(match answer(&request) {
                 Ok(output) => Happening::CallSucceeded { call, attempt, output },
-                Err(failure) => Happening::CallFailed { call, attempt, failure },
+                Err(failure) => Happening::CallFailed { call, attempt, failure: *failure },
             });
         }
         panic!("the run does not end");

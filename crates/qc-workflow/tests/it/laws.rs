@@ -35,7 +35,8 @@ fn list(tasks: &[String]) -> String {
 
 /// `switch` to `t0` is not possible in a branch.
 fn branches(tasks: &[String]) -> String {
-    let free: Vec<String> = tasks.iter().map(|task| format!("{{ do: [ {{ t0: {task} }} ] }}")).collect();
+    let free: Vec<String> =
+        tasks.iter().map(|task| format!("{{ do: [ {{ t0: {task} }} ] }}")).collect();
     list(&free)
 }
 
@@ -113,7 +114,8 @@ fn play(run: &mut Run, moves: &[Move]) {
         match one {
             Move::Succeed(at) if !run.open.is_empty() => {
                 let request = run.open.remove(at % run.open.len());
-                let (call, attempt, output) = (request.id, request.attempt, answer(json!({"n": at % 5})));
+                let (call, attempt, output) =
+                    (request.id, request.attempt, answer(json!({"n": at % 5})));
                 run.tell(Happening::CallSucceeded { call, attempt, output });
             }
             Move::Fail(at, kind) if !run.open.is_empty() => {
@@ -135,14 +137,26 @@ fn play(run: &mut Run, moves: &[Move]) {
                 };
                 if answered {
                     run.tell(again);
-                    assert_eq!(run.actions.last().map(Vec::len), Some(0), "a repeat changes nothing");
+                    assert_eq!(
+                        run.actions.last().map(Vec::len),
+                        Some(0),
+                        "a repeat changes nothing"
+                    );
                 }
             }
             Move::Stray(timer) => {
-                let due = run.machine().timers().into_iter().any(|(id, at)| id.0 == *timer && at <= run.now);
+                let due = run
+                    .machine()
+                    .timers()
+                    .into_iter()
+                    .any(|(id, at)| id.0 == *timer && at <= run.now);
                 if !due {
                     run.tell(Happening::TimerFired { timer: qc_workflow::TimerId(*timer) });
-                    assert_eq!(run.actions.last().map(Vec::len), Some(0), "an early timer changes nothing");
+                    assert_eq!(
+                        run.actions.last().map(Vec::len),
+                        Some(0),
+                        "an early timer changes nothing"
+                    );
                 }
             }
             Move::Cancel => run.tell(Happening::Cancelled { reason: "the test".into() }),
@@ -163,12 +177,11 @@ fn check_state(run: &Run) {
     assert_eq!(open, said, "outstanding calls are those that were asked for and not answered");
     let ids: BTreeSet<String> = outstanding.iter().map(|request| request.id.to_string()).collect();
     assert_eq!(ids.len(), outstanding.len(), "one live attempt of a call at a time");
-    match run.machine().outcome() {
-        Some(_) => assert!(said.is_empty() && run.machine().next_wake().is_none()),
-        None => {
-            let alive = !said.is_empty() || run.machine().next_wake().is_some();
-            assert!(alive, "a run that is not over waits for something");
-        }
+    if run.machine().outcome().is_some() {
+        assert!(said.is_empty() && run.machine().next_wake().is_none());
+    } else {
+        let alive = !said.is_empty() || run.machine().next_wake().is_some();
+        assert!(alive, "a run that is not over waits for something");
     }
 }
 

@@ -62,7 +62,10 @@ fn features_outside_the_profile_are_named() {
         ("\nuse: { catalogs: {} }\ndo:\n  - a: { set: { x: 1 } }\n", "`use.catalogs`"),
         ("\ndo:\n  - a: { call: 'log:1.0.0@default' }\n", "`call: a function of a catalog`"),
         ("\ndo:\n  - a: { run: { shell: { command: ls } } }\n", "`run: shell`"),
-        ("\ninput: { schema: { resource: { endpoint: x } } }\ndo:\n  - a: { set: { x: 1 } }\n", "`schema.resource`"),
+        (
+            "\ninput: { schema: { resource: { endpoint: x } } }\ndo:\n  - a: { set: { x: 1 } }\n",
+            "`schema.resource`",
+        ),
         (
             "\ndo:\n  - a: { call: http, with: { method: get, endpoint: { uri: 'https://x', authentication: { digest: { use: s } } } } }\n",
             "`digest authentication`",

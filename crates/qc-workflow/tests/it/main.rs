@@ -6,6 +6,7 @@ mod compiling;
 mod conformance;
 mod data_flow;
 mod driver;
+mod editor_schema;
 mod examples;
 mod fork;
 mod laws;

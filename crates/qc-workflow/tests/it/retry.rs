@@ -72,7 +72,7 @@ fn stated_pauses_are_bounded_in_sum_and_number() {
     // Beyond 24 hours it counts as an ordinary failure, and the time for attempts is over.
     assert!(run.machine().outcome().is_some());
     let mut run = Run::of(READ, json!({}));
-    let outcome = run.finish(|_| Err(stated(1)));
+    let outcome = run.finish(|_| Err(Box::new(stated(1))));
     assert!(matches!(outcome, Outcome::Faulted { .. }));
     assert_eq!(run.sent.len(), 105);
 }
@@ -111,7 +111,10 @@ do:
 #[test]
 fn the_policy_of_an_enclosing_try_replaces_the_calls() {
     let mut run = Run::of(
-        &guarded("crm.read", "{ delay: PT3S, backoff: { linear: {} }, limit: { attempt: { count: 3 } } }"),
+        &guarded(
+            "crm.read",
+            "{ delay: PT3S, backoff: { linear: {} }, limit: { attempt: { count: 3 } } }",
+        ),
         json!({}),
     );
     run.fail("first", failure(Class::Overloaded));
@@ -207,8 +210,14 @@ do:
     assert_eq!(attempts("{ exceptWhen: '$e.status == 500' }"), 1);
     assert_eq!(attempts("{ when: '.n == 1', limit: { attempt: { count: 2 } } }"), 2);
     assert_eq!(attempts("{ delay: PT10S, limit: { duration: PT35S } }"), 4);
-    assert_eq!(attempts("{ delay: PT1S, backoff: { exponential: {} }, limit: { duration: PT10S } }"), 4);
-    assert_eq!(attempts("{ delay: PT1S, jitter: { from: PT9S, to: PT9S }, limit: { duration: PT25S } }"), 3);
+    assert_eq!(
+        attempts("{ delay: PT1S, backoff: { exponential: {} }, limit: { duration: PT10S } }"),
+        4
+    );
+    assert_eq!(
+        attempts("{ delay: PT1S, jitter: { from: PT9S, to: PT9S }, limit: { duration: PT25S } }"),
+        3
+    );
 }
 
 #[test]

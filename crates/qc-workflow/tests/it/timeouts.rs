@@ -10,8 +10,7 @@ use crate::driver::{Run, ambiguous, errors_of, failure};
 
 #[test]
 fn a_wait_lasts_as_long_as_it_says_and_passes_its_input_on() {
-    for (wait, seconds) in
-        [("PT30S", 30), ("{ minutes: 1, seconds: 5 }", 65), ("'${ .pause }'", 7)]
+    for (wait, seconds) in [("PT30S", 30), ("{ minutes: 1, seconds: 5 }", 65), ("'${ .pause }'", 7)]
     {
         let mut run = Run::of(
             &format!("\ndo:\n  - pause: {{ wait: {wait} }}\n"),
@@ -24,7 +23,8 @@ fn a_wait_lasts_as_long_as_it_says_and_passes_its_input_on() {
 
 #[test]
 fn a_timer_never_fires_early_or_twice() {
-    let mut run = Run::of("\ndo:\n  - pause: { wait: PT30S }\n  - again: { wait: PT1S }\n", json!({}));
+    let mut run =
+        Run::of("\ndo:\n  - pause: { wait: PT30S }\n  - again: { wait: PT1S }\n", json!({}));
     let (timer, _) = run.machine().timers()[0];
     run.pass(29_999).tell(Happening::TimerFired { timer });
     assert_eq!(run.started(), ["pause"]);
@@ -65,7 +65,8 @@ fn a_call_in_time_disarms_the_timeout() {
 
 #[test]
 fn the_workflows_timeout_ends_the_run() {
-    let mut run = Run::of("\ntimeout: { after: PT1M }\ndo:\n  - slow: { call: crm.create }\n", json!({}));
+    let mut run =
+        Run::of("\ntimeout: { after: PT1M }\ndo:\n  - slow: { call: crm.create }\n", json!({}));
     run.wake();
     assert!(run.machine().outcome().is_none() && run.machine().next_wake().is_none());
     run.fail("slow", ambiguous(Class::Timeout));

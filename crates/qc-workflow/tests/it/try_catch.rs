@@ -33,7 +33,9 @@ fn the_filter_compares_every_property_that_it_names() {
     };
     assert!(caught("{ errors: { with: { status: 503 } } }"));
     assert!(!caught("{ errors: { with: { status: 502 } } }"));
-    assert!(caught("{ errors: { with: { type: 'https://example.com/broken', title: Broken, detail: really } } }"));
+    assert!(caught(
+        "{ errors: { with: { type: 'https://example.com/broken', title: Broken, detail: really } } }"
+    ));
     assert!(!caught("{ errors: { with: { status: 503, title: Other } } }"));
     assert!(caught("{ errors: { with: { instance: /do/0/guarded/try/0/fail } } }"));
     assert!(!caught("{ errors: { with: { type: 'https://example.com/other' } } }"));
