@@ -236,6 +236,10 @@ fn a_release_keeps_what_it_uses_and_what_verifies_it() {
     assert_eq!(kept.operation_names(), ["listTickets", "createTicket"]);
     assert_eq!(kept.policy("createTicket"), connector.policy("createTicket"));
     assert_eq!(kept.operation("deleteTicket").map(|o| &o.id), None);
+    // A connector that is there for its webhooks alone.
+    let (kept, findings) = connector.keep([]);
+    assert!(findings.iter().all(|f| f.severity != Severity::Error), "{findings:#?}");
+    assert_eq!((kept.operation_names().len(), kept.webhook().is_some()), (0, true));
 }
 
 #[test]

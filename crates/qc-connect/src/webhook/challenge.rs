@@ -86,7 +86,8 @@ impl Challenge {
                 Some(if right { plain(challenge) } else { refused() })
             }
             ChallengeKind::Crc if method == Method::GET => {
-                let (token, secret) = (parameter("crc_token")?, secrets.first()?);
+                let token = parameter("crc_token")?;
+                let Some(secret) = secrets.first() else { return Some(refused()) };
                 let key = verify::key(Algorithm::Sha256, secret.expose().as_bytes());
                 let tag = hmac::sign(&key, token.as_bytes());
                 let answer = format!("sha256={}", STANDARD.encode(tag.as_ref()));

@@ -224,6 +224,11 @@ fn handshakes_are_answered() {
     let expected = r#"{"response_token":"sha256=ie5ck2bX/d+dWGEEr9613Tsgnt1wn6Gkj/5M35cWP38="}"#;
     assert_eq!(text(answer), (200, expected.to_owned()));
 
+    // Without the secret a handshake is refused, not taken for a delivery.
+    assert_eq!(text(crc.answer(&Method::GET, "crc_token=t", &none, b"", &[])).0, 403);
+    let query = "hub.mode=subscribe&hub.verify_token=&hub.challenge=115";
+    assert_eq!(text(meta.answer(&Method::GET, query, &none, b"", &[])).0, 403);
+
     let graph = challenge("microsoft-graph");
     let query = "validationToken=Validation%3A%20%3Cb%3Ex%3C%2Fb%3E";
     let answer = graph.answer(&Method::POST, query, &none, b"", &[]).unwrap();
