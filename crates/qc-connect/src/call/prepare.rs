@@ -142,6 +142,14 @@ fn complete(
     if !request.url.starts_with("https://") && !request.url.starts_with("http://") {
         return Err(unsendable("the address does not begin with https:// or http://"));
     }
+    let authority =
+        request.url.split("://").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next());
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        // It would be shown and stored with the address.
+        return Err(unsendable(
+            "an address holds no user and password; use the task's authentication",
+        ));
+    }
     let headers = &mut request.headers;
     headers
         .entry(header::ACCEPT)

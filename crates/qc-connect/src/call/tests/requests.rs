@@ -135,6 +135,7 @@ async fn what_cannot_be_sent_is_refused() {
         json!({"query": {"x": {}}}),
         json!({"endpoint": "ftp://desk.test/x"}),
         json!({"endpoint": "file:///etc/passwd"}),
+        json!({"endpoint": "https://user:pass@desk.test/x"}),
         json!({"method": "GE T"}),
         json!({"body": {"a": 1}, "headers": {"content-type": "text/plain"}}),
     ] {
