@@ -6,6 +6,7 @@ use std::{
 };
 
 use qc_model::Finding;
+use qc_project::{ProjectFiles, scaffold};
 
 use super::{Exit, Trouble};
 
@@ -18,38 +19,39 @@ pub(super) enum Present {
     Replace,
 }
 
-/// Writes files below a folder, making folders as needed. Looks for what is there already before it writes anything,
-/// so that a refusal leaves no half of a project behind.
-pub(super) fn write(folder: &Path, files: &[(String, String)], present: Present) -> Result<(), Trouble> {
-    if present == Present::Refuse {
-        let there: Vec<Finding> = files
-            .iter()
-            .filter(|(path, _)| fs::symlink_metadata(folder.join(path)).is_ok())
-            .map(|(path, _)| exists(&folder.join(path)))
-            .collect();
-        if !there.is_empty() {
-            return Err(Trouble { exit: Exit::Conflict, findings: there, problem: None });
-        }
+impl Present {
+    /// By `--force`.
+    pub(super) fn forced(force: bool) -> Self {
+        if force { Self::Replace } else { Self::Refuse }
     }
-    for (path, text) in files {
+}
+
+/// Writes files below a folder, making folders as needed.
+pub(super) fn write(folder: &Path, files: &ProjectFiles, present: Present) -> Result<(), Trouble> {
+    if present == Present::Refuse {
+        return scaffold::write(files, folder).map_err(refused);
+    }
+    for (path, bytes) in files.iter() {
         let target = folder.join(path);
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent).map_err(|error| Trouble::file(parent, &error))?;
         }
-        let written = match present {
-            // Whoever was faster than the look above keeps their file.
-            Present::Refuse => fs::File::create_new(&target)
-                .and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes())),
-            Present::Replace => fs::write(&target, text),
-        };
-        written.map_err(|error| Trouble::file(&target, &error))?;
+        fs::write(&target, bytes).map_err(|error| Trouble::file(&target, &error))?;
     }
     Ok(())
 }
 
-fn exists(path: &Path) -> Finding {
-    Finding::error(qc_project::codes::EXISTS, format!("`{}` is there already", path.display()))
-        .help("move it away, or choose another name")
+/// Something that is there already is a conflict; all else is about the disk.
+pub(super) fn refused(findings: Vec<Finding>) -> Trouble {
+    let exists = findings.iter().any(|finding| finding.code == qc_project::codes::EXISTS);
+    let exit = if exists { Exit::Conflict } else { Exit::Findings };
+    Trouble { exit, findings, problem: None }
+}
+
+/// The paths of files, for people: as they are reached from here.
+pub(super) fn listing(folder: &Path, files: &ProjectFiles) -> String {
+    let shown: Vec<String> = files.iter().map(|(path, _)| below(folder, path).display().to_string()).collect();
+    shown.join("\n")
 }
 
 /// Whether there is anything in a folder; a folder that does not exist is empty. Hidden files such as `.git` do not
@@ -80,6 +82,11 @@ pub(super) fn below(folder: &Path, inside: &str) -> PathBuf {
     if folder == Path::new(".") { PathBuf::from(inside) } else { folder.join(inside) }
 }
 
+/// The command that checks the project in a folder.
+pub(super) fn check_command(folder: &Path) -> String {
+    if folder == Path::new(".") { "qc check".to_owned() } else { format!("qc check {}", shell_word(folder)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,10 +95,11 @@ mod tests {
     fn nothing_is_written_when_one_of_the_files_is_there() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("b"), "mine").unwrap();
-        let files = [("a/x".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())];
+        let files = [("a/x".to_owned(), "1".into()), ("b".to_owned(), "2".into())];
+        let files = ProjectFiles::new(files);
         let trouble = write(folder.path(), &files, Present::Refuse).unwrap_err();
         assert_eq!(trouble.exit, Exit::Conflict);
-        assert!(trouble.findings[0].message.contains("/b`"), "{trouble:?}");
+        assert!(trouble.findings[0].message.contains("`b`"), "{trouble:?}");
         assert!(!folder.path().join("a").exists());
         assert_eq!(fs::read_to_string(folder.path().join("b")).unwrap(), "mine");
         write(folder.path(), &files, Present::Replace).unwrap();

@@ -11,7 +11,12 @@ use qc_project::Project;
 use qc_simulator::{Credentials, Fault, ServeSpec, Serving, start};
 use serde_json::json;
 
-use super::{Exit, Trouble, files::project, output::table, session::Session};
+use super::{
+    Exit, Trouble,
+    files::{project, root},
+    output::table,
+    session::Session,
+};
 use crate::{codes, lifecycle, wiring::SystemClock};
 
 #[derive(Debug, clap::Args)]
@@ -68,7 +73,7 @@ fn listing(servings: &[Serving]) -> String {
 
 impl Arguments {
     fn specs(&self, project: &Project) -> Result<Vec<ServeSpec>, Trouble> {
-        let names = self.names(project)?;
+        let (names, folder) = (self.names(project)?, root(&self.folder)?);
         let mut faults = self.read_faults(&names)?;
         if let Some(folder) = &self.ledger {
             std::fs::create_dir_all(folder).map_err(|error| Trouble::file(folder, &error))?;
@@ -80,7 +85,7 @@ impl Arguments {
                 Trouble::usage(codes::BAD_SETTING, "there are not enough ports above this one", help)
             })?;
             Ok(ServeSpec {
-                folder: self.folder.join("connectors").join(&name),
+                folder: folder.join("connectors").join(&name),
                 address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
                 ledger: self.ledger.as_ref().map(|folder| folder.join(format!("{name}.ndjson"))),
                 credentials: Credentials::any(),
