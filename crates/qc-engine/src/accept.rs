@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::{
     Accepted, Deployment, Engine, EngineError, Incoming, Trigger, codes,
     draft::Draft,
+    engine::{Place, Reserved},
     entry::Journaled,
     happening::What,
     record,
@@ -101,21 +102,35 @@ impl Engine {
         Ok(Prepared { run, draft, key, event, first_row })
     }
 
-    /// Commits a prepared run and, when there is room, starts it.
+    /// Commits a prepared run and, when there is room, starts it. Goes on to its end when the
+    /// caller goes away meanwhile: a run that is on disk has its calls sent at once.
     pub(crate) async fn write(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
+        let engine = self.clone();
+        let writing = tokio::spawn(async move { engine.write_out(prepared).await });
+        writing.await.unwrap_or_else(|broken| {
+            tracing::error!("an accept broke off: {broken}");
+            Err(StoreError::Unknown("the accept broke off".to_owned()).into())
+        })
+    }
+
+    async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
         let Prepared { mut run, mut draft, key, event, first_row } = prepared;
         let shared = &self.shared;
         let facts = run.context.facts.clone();
         let at = facts.accepted_at;
         // The place in memory is taken before the commit, so that recovery cannot take the run up
-        // between the commit and its start.
-        let mailbox = shared.reserve(facts.id);
+        // between the commit and its start. Without one its calls are not sent now, and nothing
+        // may say that they were about to be.
+        let place = self.place_for_new(facts.id);
+        if place.is_none() {
+            draft.withhold();
+        }
         let state = run.state(&draft, at);
         let mut ledger = vec![first_row];
         ledger.append(&mut draft.ledger);
         let accept = Accept {
             txn: TxnId::new(at, &*shared.entropy),
-            key: key.clone(),
+            key,
             event,
             run: (*facts).clone(),
             state,
@@ -123,7 +138,7 @@ impl Engine {
             ledger,
         };
         let outcome = match shared.committer.accept(accept).await {
-            Err(StoreError::Unknown(why)) => self.read_back(&facts, key.as_ref(), why).await,
+            Err(StoreError::Unknown(why)) => self.read_back(&facts, why).await,
             other => other,
         };
         match outcome {
@@ -132,18 +147,17 @@ impl Engine {
                 shared.tell(facts.id, &facts.integration, || What::Accepted {
                     subject: facts.subject.clone(),
                 });
-                match mailbox {
-                    Some(mailbox) => {
+                match place {
+                    Some(place) => {
                         run.version = 1;
                         run.commit_draft(draft);
-                        self.spawn(run, mailbox, None);
+                        self.spawn(run, place, None);
                     }
                     None => shared.backlog.notify_one(),
                 }
                 Ok(Accepted::New { run: facts.id })
             }
             Ok(AcceptOutcome::Duplicate { run: first, same_body }) => {
-                shared.release(facts.id, None);
                 shared.counters.repeated.fetch_add(1, Ordering::Relaxed);
                 if same_body {
                     Ok(Accepted::Repeat { run: first })
@@ -151,29 +165,33 @@ impl Engine {
                     Err(EngineError::KeyReused { run: first })
                 }
             }
-            Err(error) => {
-                shared.release(facts.id, None);
-                Err(error.into())
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A place for a run that begins: when this node may run it, there is room, and nobody has
+    /// waited for that room longer.
+    fn place_for_new(&self, run: RunId) -> Option<Place> {
+        let shared = &self.shared;
+        if !shared.is_leased() || shared.behind.load(Ordering::Acquire) {
+            return None;
+        }
+        match shared.reserve(run, false) {
+            Reserved::Place(place) => Some(place),
+            Reserved::There | Reserved::Full => {
+                shared.behind.store(true, Ordering::Release);
+                None
             }
         }
     }
 
-    /// Finds out whether an accept of unknown outcome took place.
-    async fn read_back(
-        &self,
-        facts: &RunFacts,
-        key: Option<&IdempotencyKey>,
-        why: String,
-    ) -> Result<AcceptOutcome, StoreError> {
-        if self.shared.store.run(facts.id).await?.is_some() {
-            return Ok(AcceptOutcome::Accepted);
+    /// Finds out whether an accept of unknown outcome took place. When not, its sender has to ask
+    /// again: another run may own the key, for this body or for another one.
+    async fn read_back(&self, facts: &RunFacts, why: String) -> Result<AcceptOutcome, StoreError> {
+        match self.shared.store.run(facts.id).await? {
+            Some(_) => Ok(AcceptOutcome::Accepted),
+            None => Err(StoreError::Unavailable(why)),
         }
-        if let Some(key) = key
-            && let Some(run) = self.shared.store.key_owner(&key.scope, &key.key).await?
-        {
-            return Ok(AcceptOutcome::Duplicate { run, same_body: true });
-        }
-        Err(StoreError::Unavailable(why))
     }
 }
 

@@ -16,5 +16,7 @@ pub const STUCK: Code = Code::new("QC-R005");
 pub const CANCELLED: Code = Code::new("QC-R006");
 /// A call was cut off: its time was up, or it lost the race.
 pub const CUT_OFF: Code = Code::new("QC-R007");
+/// The code that performs a call panicked.
+pub const BROKE_OFF: Code = Code::new("QC-R009");
 /// A journal cannot be read.
 pub const JOURNAL: Code = Code::new("QC-R008");

@@ -24,6 +24,8 @@ pub(crate) struct Draft {
     pub(crate) parked: Option<Failure>,
     /// What happened to tasks, for the listeners.
     pub(crate) notes: Vec<TaskNote>,
+    /// Calls are to be sent, but not from here and now.
+    pub(crate) withheld: bool,
 }
 
 impl Draft {
@@ -38,6 +40,7 @@ impl Draft {
             end: None,
             parked: None,
             notes: Vec::new(),
+            withheld: false,
         }
     }
 
@@ -47,6 +50,20 @@ impl Draft {
 
     pub(crate) fn ledger(&mut self, row: LedgerRow) {
         self.ledger.push(row);
+    }
+
+    /// Takes back the calls that were about to be sent, and what the journal was to say of that:
+    /// whoever takes the run up next sends them, knowing that they were not sent before.
+    pub(crate) fn withhold(&mut self) {
+        for ready in std::mem::take(&mut self.ready) {
+            let told = self.journal.iter().rposition(
+                |entry| matches!(entry, Journaled::Intent { call, .. } if *call == ready.request.id),
+            );
+            if let Some(at) = told {
+                self.journal.remove(at);
+            }
+            self.withheld = true;
+        }
     }
 
     /// Whether there is anything to write.

@@ -20,7 +20,7 @@ use crate::{
     Engine, EngineError, RunEnd,
     command::Command,
     draft::Draft,
-    engine::Shared,
+    engine::{Place, Shared},
     happening::What,
     run::ActiveRun,
     settle::{Performed, settle},
@@ -34,14 +34,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// Starts a run's task. `first` is a request that brought the run into memory.
-    pub(crate) fn spawn(
-        &self,
-        run: ActiveRun,
-        mailbox: mpsc::Receiver<Command>,
-        first: Option<Command>,
-    ) {
+    pub(crate) fn spawn(&self, run: ActiveRun, place: Place, first: Option<Command>) {
         let shared = self.shared.clone();
-        tokio::spawn(async move { drive(shared, run, mailbox, first).await });
+        tokio::spawn(async move { drive(shared, run, place, first).await });
     }
 }
 
@@ -56,18 +51,20 @@ enum Leave {
 async fn drive(
     shared: Arc<Shared>,
     mut run: ActiveRun,
-    mut mailbox: mpsc::Receiver<Command>,
+    mut place: Place,
     mut first: Option<Command>,
 ) {
     let id = run.context.facts.id;
     let mut calls: JoinSet<Performed> = JoinSet::new();
     let mut cuts: HashMap<CallId, oneshot::Sender<()>> = HashMap::new();
     let mut draining = shared.draining.subscribe();
-    if let Some(draft) = run.resume_with.take()
-        && commit(&shared, &mut run, draft).await.is_err()
-    {
-        shared.release(id, None);
-        return;
+    if let Some(mut draft) = run.resume_with.take() {
+        if shared.is_draining() {
+            draft.withhold();
+        }
+        if commit(&shared, &mut run, draft).await.is_err() {
+            return;
+        }
     }
     loop {
         if run.end.is_some() && first.is_none() {
@@ -76,11 +73,14 @@ async fn drive(
         start_calls(&shared, &mut run, &mut calls, &mut cuts);
         let event = match first.take() {
             Some(command) => Some(Woken::Asked(command)),
-            None => wait(&shared, &run, &mut calls, &mut mailbox, &mut draining).await,
+            None => wait(&shared, &run, &mut calls, &mut place.mailbox, &mut draining).await,
         };
         let Some(event) = event else { break };
         let mut draft = Draft::new(shared.now());
         let replies = take_in(&shared, &mut run, event, &mut calls, &mut cuts, &mut draft);
+        if shared.is_draining() {
+            draft.withhold();
+        }
         let written =
             if draft.is_empty() { Ok(()) } else { commit(&shared, &mut run, draft).await };
         for (reply, answer) in replies {
@@ -97,11 +97,14 @@ async fn drive(
             break;
         }
     }
-    shared.release(id, run.end.as_ref());
-    if run.end.is_none()
-        && let Some(at) = run.next_wake()
-    {
-        shared.sleeping.add(at, id);
+    drop(place);
+    match &run.end {
+        Some(end) => shared.waiting.ended(id, end),
+        None => {
+            if let Some(at) = run.next_wake() {
+                shared.sleeping.add(at, id);
+            }
+        }
     }
 }
 
@@ -160,8 +163,8 @@ async fn wait(
             Some(done) = calls.join_next() => match done {
                 Ok(done) => return Some(Woken::Done(Box::new(done))),
                 Err(broken) => {
-                    // A panic in a call is our fault; its outcome is unknown. Leaving memory has
-                    // recovery judge it by its effect class.
+                    // Cannot be: a call keeps its own panics. Leaving memory has recovery judge
+                    // it by its effect class.
                     tracing::error!(run = %run.context.facts.id, "a call broke off: {broken}");
                     return None;
                 }

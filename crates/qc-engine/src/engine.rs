@@ -13,17 +13,22 @@ use arc_swap::ArcSwap;
 use qc_connect::call::Outbound;
 use qc_model::{Clock, Entropy, Name, RunId, Timestamp};
 use qc_store::{Committer, Lease, Store};
-use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::{
-    Deployment, Deployments, ReleaseSource, RunEnd,
+    Deployment, Deployments, ReleaseSource,
     command::Command,
     happening::{Happening, What},
+    waiting::Waiting,
     wheel::Wheel,
 };
 
 /// How many live happenings a slow listener may fall behind before it misses some.
 const HAPPENINGS_BEHIND: usize = 4_096;
+
+/// So many more runs than `runs_max` may be in memory when people ask something of them: a full
+/// house must not keep anybody from cancelling.
+const ASKED_MAX: usize = 64;
 
 /// What the engine is made of. Wired in one place, by the binary or by a test.
 pub struct EngineParts {
@@ -87,19 +92,42 @@ pub(crate) struct Shared {
     pub(crate) deployments: ArcSwap<Deployments>,
     pub(crate) lease: ArcSwap<Option<Lease>>,
     pub(crate) draining: watch::Sender<bool>,
+    /// The drain is over: the lease need not be held any longer.
+    pub(crate) drained: watch::Sender<bool>,
     pub(crate) backlog: Notify,
+    /// Runs wait in the store for a place in memory: new ones line up behind them.
+    pub(crate) behind: AtomicBool,
     pub(crate) idle: Notify,
     pub(crate) counters: Counters,
     pub(crate) sleeping: Wheel,
-    active: Mutex<HashMap<RunId, Slot>>,
+    pub(crate) waiting: Waiting,
+    active: Mutex<HashMap<RunId, mpsc::Sender<Command>>>,
     happenings: broadcast::Sender<Happening>,
     listened: AtomicBool,
 }
 
-/// A run in memory, as others see it.
-struct Slot {
-    commands: mpsc::Sender<Command>,
-    waiters: Vec<oneshot::Sender<RunEnd>>,
+/// A run's place in memory. Dropping it gives the place up, however its holder ended: a caller who
+/// goes away or a panic must not leave a place that nobody fills.
+pub(crate) struct Place {
+    pub(crate) mailbox: mpsc::Receiver<Command>,
+    shared: Arc<Shared>,
+    run: RunId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.vacate(self.run);
+    }
+}
+
+/// What became of the wish for a place in memory.
+pub(crate) enum Reserved {
+    /// Here it is.
+    Place(Place),
+    /// The run is in memory already.
+    There,
+    /// There is no room now.
+    Full,
 }
 
 /// What the engine has counted since it started.
@@ -162,10 +190,13 @@ impl Engine {
                 deployments: ArcSwap::from_pointee(Deployments::default()),
                 lease: ArcSwap::from_pointee(None),
                 draining: watch::Sender::new(false),
+                drained: watch::Sender::new(false),
                 backlog: Notify::new(),
+                behind: AtomicBool::new(false),
                 idle: Notify::new(),
                 counters: Counters::default(),
                 sleeping: Wheel::default(),
+                waiting: Waiting::default(),
                 active: Mutex::new(HashMap::new()),
                 happenings: broadcast::Sender::new(HAPPENINGS_BEHIND),
                 listened: AtomicBool::new(false),
@@ -219,34 +250,38 @@ impl Shared {
         *self.draining.borrow()
     }
 
-    fn active(&self) -> MutexGuard<'_, HashMap<RunId, Slot>> {
+    fn active(&self) -> MutexGuard<'_, HashMap<RunId, mpsc::Sender<Command>>> {
         // A panic while the lock was held leaves a map that is still a map.
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place in memory for a run. None: there is no room, or it is there already.
-    pub(crate) fn reserve(&self, run: RunId) -> Option<mpsc::Receiver<Command>> {
-        let mut active = self.active();
-        if active.len() >= self.settings.runs_max || active.contains_key(&run) {
-            return None;
-        }
-        let (commands, receiver) = mpsc::channel(8);
-        active.insert(run, Slot { commands, waiters: Vec::new() });
-        Some(receiver)
+    pub(crate) fn is_leased(&self) -> bool {
+        self.lease.load().is_some()
     }
 
-    /// Gives a run's place up, answering those who wait for its end, if it ended.
-    pub(crate) fn release(&self, run: RunId, end: Option<&RunEnd>) {
-        let (slot, left) = {
-            let mut active = self.active();
-            (active.remove(&run), active.len())
-        };
-        if let (Some(slot), Some(end)) = (slot, end) {
-            for waiter in slot.waiters {
-                // A caller who has gone away is no longer interested.
-                drop(waiter.send(end.clone()));
-            }
+    /// Takes a place in memory for a run. `asked`: somebody asks something of it.
+    pub(crate) fn reserve(self: &Arc<Self>, run: RunId, asked: bool) -> Reserved {
+        let mut active = self.active();
+        if active.contains_key(&run) {
+            return Reserved::There;
         }
+        let max = self.settings.runs_max.saturating_add(if asked { ASKED_MAX } else { 0 });
+        if active.len() >= max {
+            return Reserved::Full;
+        }
+        let (commands, mailbox) = mpsc::channel(8);
+        active.insert(run, commands);
+        drop(active);
+        Reserved::Place(Place { mailbox, shared: self.clone(), run })
+    }
+
+    /// A run's place is free again.
+    fn vacate(&self, run: RunId) {
+        let left = {
+            let mut active = self.active();
+            active.remove(&run);
+            active.len()
+        };
         if left + 1 >= self.settings.runs_max {
             self.backlog.notify_one();
         }
@@ -255,18 +290,9 @@ impl Shared {
         }
     }
 
-    /// Waits with a run in memory for its end. None: it is not in memory.
-    pub(crate) fn wait_in_memory(&self, run: RunId) -> Option<oneshot::Receiver<RunEnd>> {
-        let mut active = self.active();
-        let slot = active.get_mut(&run)?;
-        let (sender, receiver) = oneshot::channel();
-        slot.waiters.push(sender);
-        Some(receiver)
-    }
-
     /// The mailbox of a run in memory.
     pub(crate) fn mailbox(&self, run: RunId) -> Option<mpsc::Sender<Command>> {
-        self.active().get(&run).map(|slot| slot.commands.clone())
+        self.active().get(&run).cloned()
     }
 
     pub(crate) fn is_active(&self, run: RunId) -> bool {

@@ -25,6 +25,8 @@ mod release;
 mod run;
 mod settle;
 mod start;
+mod unwind;
+mod waiting;
 mod wheel;
 mod worker;
 

@@ -27,16 +27,20 @@ const ANSWER_IN: Duration = Duration::from_secs(30);
 impl Engine {
     /// Waits for a run's end, at most so long. None: it is not at its end yet.
     pub async fn wait(&self, run: RunId, limit: Duration) -> Result<Option<RunEnd>, EngineError> {
-        if let Some(ended) = self.shared.wait_in_memory(run)
-            && let Ok(Ok(end)) = timeout(limit, ended).await
-        {
+        let mut waiter = self.shared.waiting.line_up(run);
+        // A run that is in memory now is not at its end before those who wait are told. Any other
+        // one may have ended before we lined up.
+        if !self.shared.is_active(run) && self.head(run).await?.state.status.is_terminal() {
+            return Ok(self.inspect(run).await?.end);
+        }
+        if let Ok(Ok(end)) = timeout(limit, &mut waiter.end).await {
             return Ok(Some(end));
         }
-        let head = self.head(run).await?;
-        if !head.state.status.is_terminal() {
-            return Ok(None);
+        // It may have ended somewhere else.
+        if self.head(run).await?.state.status.is_terminal() {
+            return Ok(self.inspect(run).await?.end);
         }
-        Ok(self.inspect(run).await?.end)
+        Ok(None)
     }
 
     /// A run with its journal.
@@ -195,22 +199,36 @@ impl Engine {
             let (reply, answer) = oneshot::channel();
             let command = Command { what: what.clone(), actor: actor.clone(), reply };
             let handed = match self.shared.mailbox(run) {
-                Some(mailbox) => mailbox.send(command).await.is_ok(),
+                Some(mailbox) => {
+                    let sending = timeout(ANSWER_IN, mailbox.send(command));
+                    sending.await.map_err(|_| unanswered(run))?.is_ok()
+                }
+                None if self.shared.is_draining() => return Err(EngineError::Draining),
                 None => match self.take_up(run, Some(command)).await {
                     Ok(()) => true,
                     Err(RecoverError::NoRun) => return Err(EngineError::NoRun(run)),
-                    Err(RecoverError::NoRoom) => false,
+                    Err(RecoverError::NoRoom | RecoverError::There) => false,
                     Err(other) => return Err(other.into()),
                 },
             };
-            if handed && let Ok(Ok(answer)) = timeout(ANSWER_IN, answer).await {
-                return answer;
+            if handed {
+                match timeout(ANSWER_IN, answer).await {
+                    Ok(Ok(answer)) => return answer,
+                    // Never looked at: the run left memory between the two.
+                    Ok(Err(_)) => {}
+                    // It may still be done. Asking again could decide another call in its place.
+                    Err(_) => return Err(unanswered(run)),
+                }
             }
-            // The run left memory between the two; it is found again in the next round.
             tokio::task::yield_now().await;
         }
         Err(StoreError::Unavailable(format!("{run} cannot be reached now; try again")).into())
     }
+}
+
+fn unanswered(run: RunId) -> EngineError {
+    StoreError::Unknown(format!("{run} did not answer in time; look at it before you ask again"))
+        .into()
 }
 
 fn not_leased() -> EngineError {

@@ -13,8 +13,10 @@ use crate::{
     Deployment, Engine, EngineError, RunEnd, codes,
     command::Command,
     draft::Draft,
+    engine::Reserved,
     entry::{self, Journaled},
     run::{ActiveRun, CallLog, RunContext},
+    unwind::caught,
 };
 
 /// Why a run could not be taken up.
@@ -30,7 +32,11 @@ pub(crate) enum RecoverError {
     NoRelease(String),
     #[error("there is no such run")]
     NoRun,
-    #[error("the run is in memory already, or there is no room for it now")]
+    #[error("[{code}] the run cannot be rebuilt from its journal: {0}", code = codes::JOURNAL)]
+    Broken(String),
+    #[error("the run is in memory already")]
+    There,
+    #[error("there is no room for the run now")]
     NoRoom,
 }
 
@@ -39,7 +45,12 @@ impl From<RecoverError> for EngineError {
         match error {
             RecoverError::Store(error) => Self::Store(error),
             RecoverError::NoRelease(hash) => Self::NoRelease(hash),
-            other => Self::Store(StoreError::Unavailable(other.to_string())),
+            RecoverError::There | RecoverError::NoRoom | RecoverError::NoRun => {
+                Self::Store(StoreError::Unavailable(error.to_string()))
+            }
+            RecoverError::Journal(_) | RecoverError::NoStart | RecoverError::Broken(_) => {
+                Self::Store(StoreError::Corrupt(error.to_string()))
+            }
         }
     }
 }
@@ -59,23 +70,17 @@ impl Engine {
         run: RunId,
         first: Option<Command>,
     ) -> Result<(), RecoverError> {
-        let mailbox = self.shared.reserve(run).ok_or(RecoverError::NoRoom)?;
-        let loaded = self.load(run, first.is_some()).await;
-        match loaded {
-            Ok(Some(active)) => {
-                self.shared.counters.recovered.fetch_add(1, Ordering::Relaxed);
-                self.spawn(active, mailbox, first);
-                Ok(())
-            }
-            Ok(None) => {
-                self.shared.release(run, None);
-                Ok(())
-            }
-            Err(error) => {
-                self.shared.release(run, None);
-                Err(error)
-            }
+        let place = match self.shared.reserve(run, first.is_some()) {
+            Reserved::Place(place) => place,
+            Reserved::There => return Err(RecoverError::There),
+            Reserved::Full => return Err(RecoverError::NoRoom),
+        };
+        let loaded = caught(self.load(run, first.is_some())).await;
+        if let Some(active) = loaded.map_err(RecoverError::Broken)?? {
+            self.shared.counters.recovered.fetch_add(1, Ordering::Relaxed);
+            self.spawn(active, place, first);
         }
+        Ok(())
     }
 
     /// None: it is at its end, and nobody asks anything of it.
@@ -137,11 +142,7 @@ pub(crate) fn fold(
             Journaled::Start { .. } => return Err(RecoverError::NoStart),
             Journaled::Intent { call, .. } => {
                 parked.remove(&call);
-                let known = log.entry(call).or_insert(CallLog {
-                    first_sent_at: stored.at,
-                    unanswered: 0,
-                    parked: 0,
-                });
+                let known = log.entry(call).or_insert_with(|| CallLog::begun(stored.at));
                 known.unanswered += 1;
             }
             Journaled::Input { input } => {
@@ -150,7 +151,7 @@ pub(crate) fn fold(
             }
             Journaled::Parked { call, failure } => {
                 if let Some(known) = log.get_mut(&call) {
-                    known.unanswered = 0;
+                    known.failed(failure.applied);
                     known.parked += 1;
                 }
                 parked.insert(call, failure);
@@ -175,10 +176,10 @@ fn settle_log(
             parked.remove(call);
             log.remove(call);
         }
-        Told::CallFailed { call, .. } => {
+        Told::CallFailed { call, failure, .. } => {
             parked.remove(call);
-            if let Some(known) = log.get_mut(call) {
-                known.unanswered = 0;
+            if log.get_mut(call).is_some_and(|known| !known.failed(failure.applied)) {
+                log.remove(call);
             }
         }
         Told::TimerFired { .. } | Told::Cancelled { .. } | Told::Reopened => {}

@@ -8,7 +8,7 @@ use std::{
 };
 
 use qc_connect::call::EnvironmentScope;
-use qc_model::{Actor, Class, Failure, Timestamp};
+use qc_model::{Actor, Applied, Class, Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, LiveCause, RunFacts, RunState, RunStatus};
 use qc_workflow::{
     Action, CallId, CallOutput, CallRequest, Happening as Told, Input, Machine, NoteKind, Outcome,
@@ -60,6 +60,8 @@ pub(crate) struct ActiveRun {
     log: HashMap<CallId, CallLog>,
     parked: BTreeMap<CallId, Parked>,
     in_flight: HashMap<CallId, CallRequest>,
+    /// Calls wait for the next one who takes the run up: this process is ending.
+    withheld: bool,
 }
 
 /// What the journal says of a call that is not settled.
@@ -71,6 +73,22 @@ pub(crate) struct CallLog {
     pub(crate) unanswered: u32,
     /// How often it was parked since its last answer.
     pub(crate) parked: u32,
+    /// Whether an attempt that is over may have taken effect.
+    pub(crate) doubtful: bool,
+}
+
+impl CallLog {
+    pub(crate) fn begun(at: Timestamp) -> Self {
+        Self { first_sent_at: at, unanswered: 0, parked: 0, doubtful: false }
+    }
+
+    /// An attempt failed, or was parked. False when nothing of the call is in doubt any more: then
+    /// its next attempt is a first one, also for those who remember keys only for a while.
+    pub(crate) fn failed(&mut self, applied: Applied) -> bool {
+        self.doubtful |= applied != Applied::No || self.unanswered > 1;
+        self.unanswered = 0;
+        self.doubtful
+    }
 }
 
 /// A call to be performed.
@@ -136,6 +154,7 @@ impl ActiveRun {
             log,
             parked: BTreeMap::new(),
             in_flight: HashMap::new(),
+            withheld: false,
         }
     }
 
@@ -174,11 +193,7 @@ impl ActiveRun {
 
     /// Journals that a call is about to be sent, and has it performed once that is on disk.
     fn intend(&mut self, request: CallRequest, purpose: Purpose, draft: &mut Draft) {
-        let log = self.log.entry(request.id.clone()).or_insert(CallLog {
-            first_sent_at: draft.at,
-            unanswered: 0,
-            parked: 0,
-        });
+        let log = self.log.entry(request.id.clone()).or_insert_with(|| CallLog::begun(draft.at));
         log.unanswered += 1;
         let first_sent_at = log.first_sent_at;
         draft.journal(Journaled::Intent { call: request.id.clone(), attempt: request.attempt });
@@ -271,16 +286,31 @@ impl ActiveRun {
                     Told::CallSucceeded { call: call.clone(), attempt: request.attempt, output };
                 self.tell(told, entropy, draft);
             }
-            Settled::Failed(failure) => {
-                if let Some(log) = self.log.get_mut(call) {
-                    log.unanswered = 0;
-                }
-                let told =
-                    Told::CallFailed { call: call.clone(), attempt: request.attempt, failure };
-                self.tell(told, entropy, draft);
+            Settled::Failed(failure) => self.settle_as_failed(request, failure, entropy, draft),
+            // Nobody waits for it any more: what certainly was not done need not be mended.
+            Settled::Park(failure)
+                if failure.applied == Applied::No
+                    && self.machine().interrupted().contains(call) =>
+            {
+                self.settle_as_failed(request, failure, entropy, draft);
             }
             Settled::Park(failure) => self.park(request, failure, draft),
         }
+    }
+
+    fn settle_as_failed(
+        &mut self,
+        request: CallRequest,
+        failure: Failure,
+        entropy: u64,
+        draft: &mut Draft,
+    ) {
+        let call = request.id;
+        if self.log.get_mut(&call).is_some_and(|log| !log.failed(failure.applied)) {
+            self.log.remove(&call);
+        }
+        let told = Told::CallFailed { call, attempt: request.attempt, failure };
+        self.tell(told, entropy, draft);
     }
 
     /// Parks a call. One that waits for a credential is probed now and then; an ambiguous one
@@ -288,7 +318,7 @@ impl ActiveRun {
     pub(crate) fn park(&mut self, request: CallRequest, failure: Failure, draft: &mut Draft) {
         let call = request.id.clone();
         let times = self.log.get_mut(&call).map_or(0, |log| {
-            log.unanswered = 0;
+            log.failed(failure.applied);
             log.parked += 1;
             log.parked - 1
         });
@@ -330,7 +360,19 @@ impl ActiveRun {
         self.parked = kept;
         let sent: BTreeMap<CallId, Parked> = sent;
         for parked in sent.into_values() {
-            self.intend(parked.request, Purpose::Send, draft);
+            self.go_on_with(parked.request, parked.failure.applied != Applied::No, draft);
+        }
+    }
+
+    /// Goes on with a call that is under way for the machine, but not here. `doubtful`: it may
+    /// have taken effect already.
+    fn go_on_with(&mut self, request: CallRequest, doubtful: bool, draft: &mut Draft) {
+        let interrupted = self.machine().interrupted().contains(&request.id);
+        match (doubtful, interrupted) {
+            (false, false) => self.intend(request, Purpose::Send, draft),
+            (true, false) => self.intend(request, Purpose::SettleAndSend, draft),
+            (true, true) => self.intend(request, Purpose::Settle, draft),
+            (false, true) => self.never_sent(request, draft),
         }
     }
 
@@ -433,33 +475,26 @@ impl ActiveRun {
     /// Takes a run up again after its owner ended: what was parked stays parked, what may have
     /// been sent is in doubt, what was never sent is sent.
     pub(crate) fn recover(&mut self, mut parked: HashMap<CallId, Failure>, draft: &mut Draft) {
-        let interrupted = self.machine().interrupted();
         for request in self.machine().outstanding() {
             let unanswered = self.log.get(&request.id).map_or(0, |log| log.unanswered);
             if let Some(failure) = parked.remove(&request.id) {
                 let probe_at = (failure.class == Class::Auth).then_some(draft.at);
                 self.parked.insert(request.id.clone(), Parked { request, failure, probe_at });
             } else if unanswered >= POISON_MAX {
-                let failure = Failure::new(
-                    Class::Internal,
-                    codes::POISON,
-                    "the run was in flight at too many ends of the process",
-                    format!(
-                        "{unanswered} times; if this call is what ends the process, sending it again would too"
-                    ),
-                );
+                let failure = Failure {
+                    applied: Applied::Maybe,
+                    ..Failure::new(
+                        Class::Internal,
+                        codes::POISON,
+                        "the run was in flight at too many ends of the process",
+                        format!(
+                            "{unanswered} times; if this call is what ends the process, sending it again would too"
+                        ),
+                    )
+                };
                 self.park(request, failure, draft);
             } else {
-                let purpose = match (unanswered > 0, interrupted.contains(&request.id)) {
-                    (false, false) => Purpose::Send,
-                    (true, false) => Purpose::SettleAndSend,
-                    (true, true) => Purpose::Settle,
-                    (false, true) => {
-                        self.never_sent(request, draft);
-                        continue;
-                    }
-                };
-                self.intend(request, purpose, draft);
+                self.go_on_with(request, unanswered > 0, draft);
             }
         }
     }
@@ -484,7 +519,12 @@ impl ActiveRun {
         draft: &Draft,
     ) -> (RunStatus, LiveCause, Option<Timestamp>, Option<String>) {
         let wake_at = self.next_wake();
-        if !draft.ready.is_empty() || !self.in_flight.is_empty() || !self.ready.is_empty() {
+        if self.withheld
+            || draft.withheld
+            || !draft.ready.is_empty()
+            || !self.in_flight.is_empty()
+            || !self.ready.is_empty()
+        {
             return (RunStatus::Running, LiveCause::Activity, wake_at, None);
         }
         match (self.parked.values().next(), wake_at) {
@@ -507,6 +547,7 @@ impl ActiveRun {
     /// Whether the run waits for nothing at all: must never be.
     pub(crate) fn is_stuck(&self) -> bool {
         self.end.is_none()
+            && !self.withheld
             && self.parked.is_empty()
             && self.ready.is_empty()
             && self.in_flight.is_empty()
@@ -519,6 +560,7 @@ impl ActiveRun {
             self.in_flight.insert(ready.request.id.clone(), ready.request.clone());
         }
         self.ready.extend(draft.ready);
+        self.withheld |= draft.withheld;
         if draft.end.is_some() {
             self.end = draft.end;
         }

@@ -16,6 +16,7 @@ use crate::{
     record,
     run::{ActiveRun, Purpose, Ready, RunContext, Settled},
     start::{effect_key, traceparent},
+    unwind::caught,
 };
 
 /// How often an ambiguous call is read back before a person has to decide, and the pauses between.
@@ -61,7 +62,10 @@ pub(crate) async fn settle(
         records: vec![],
         drift: vec![],
     };
-    let settled = work.settle(cut_off).await;
+    let settled = match caught(work.settle(cut_off)).await {
+        Ok(settled) => settled,
+        Err(said) => work.broke_off(&said),
+    };
     let Work { records, drift, .. } = work;
     Performed {
         call: request.id.clone(),
@@ -83,11 +87,14 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn settle(&mut self, cut_off: oneshot::Receiver<()>) -> Settled {
+    async fn settle(&mut self, mut cut_off: oneshot::Receiver<()>) -> Settled {
         if self.ready.purpose != Purpose::Send {
             match self.doubt(in_doubt_failure()).await {
                 // Certainly not applied, or harmless to repeat: go on and send it.
-                Settled::Failed(_) if self.ready.purpose == Purpose::SettleAndSend => {}
+                // Unless it was cut off meanwhile: then nobody waits for it.
+                Settled::Failed(_)
+                    if self.ready.purpose == Purpose::SettleAndSend
+                        && cut_off.try_recv().is_err() => {}
                 decided => return decided,
             }
         }
@@ -101,6 +108,27 @@ impl Work<'_> {
             Err(failure) if failure.applied == Applied::Maybe => self.doubt(failure).await,
             Err(failure) if failure.retry == Retry::OnEvent => Settled::Park(failure),
             Err(failure) => Settled::Failed(failure),
+        }
+    }
+
+    /// The code that performs the call panicked: somewhere, so the call may have been sent.
+    fn broke_off(&self, said: &str) -> Settled {
+        let task = &self.ready.request.id;
+        tracing::error!(run = %self.context.facts.id, code = %codes::BROKE_OFF, "the call {task} broke off: {said}");
+        let failure = Failure {
+            applied: Applied::Maybe,
+            ..Failure::new(
+                Class::Internal,
+                codes::BROKE_OFF,
+                "the platform failed while it performed a call",
+                "the call may have been sent; the server's log says more",
+            )
+        };
+        match self.ready.request.effect {
+            Effect::Idempotent | Effect::Keyed => Settled::Failed(failure),
+            Effect::Verify | Effect::Once => {
+                Settled::Park(ambiguous(&failure, "the call must not be sent twice"))
+            }
         }
     }
 

@@ -1,15 +1,23 @@
 //! The engine's loops: it holds the lease, wakes sleeping runs, and takes up again every run that
 //! has no reason to go on in memory. Recovery is this loop, not an act of starting.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
+use qc_model::RunId;
 use qc_store::{LiveCause, RunHead, StoreError};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{Engine, accept::BUCKETS, recover::RecoverError};
 
 /// Between two sweeps over the open runs.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// A sweep is followed by a pause of so many times its own length.
+const SWEEP_SHARE: u32 = 20;
 
 /// How many runs one look at the store brings.
 const PAGE: usize = 500;
@@ -30,6 +38,11 @@ impl Engine {
     /// leaves everything else to the next start.
     pub async fn drain(&self, limit: Duration) {
         self.shared.draining.send_replace(true);
+        let shared = &self.shared;
+        // Also when the caller gives the drain up: the lease is not held for ever.
+        let _end = OnDrop(|| {
+            shared.drained.send_replace(true);
+        });
         let emptied = async {
             loop {
                 let idle = self.shared.idle.notified();
@@ -47,17 +60,19 @@ impl Engine {
         }
     }
 
-    async fn drained(&self) {
+    async fn draining(&self) {
         let mut draining = self.shared.draining.subscribe();
         // The sender lives as long as the engine.
         drop(draining.wait_for(|draining| *draining).await);
     }
 
-    /// Holds the lease of all buckets while it can.
+    /// Holds the lease of all buckets while it can, to the end of the drain: what is in flight then
+    /// is still to be journaled.
     async fn hold_lease(&self) {
         let shared = &self.shared;
         let ttl = shared.settings.lease_ttl;
-        while !shared.is_draining() {
+        let mut drained = shared.drained.subscribe();
+        while !*drained.borrow() {
             let held = shared.lease.load_full();
             let renewed = match held.as_ref() {
                 Some(lease) => {
@@ -79,7 +94,7 @@ impl Engine {
             }
             tokio::select! {
                 () = sleep(ttl / 3) => {}
-                () = self.drained() => {}
+                _ = drained.changed() => {}
             }
         }
     }
@@ -92,7 +107,8 @@ impl Engine {
             let now = shared.now();
             for run in shared.sleeping.take_due(now) {
                 match self.take_up(run, None).await {
-                    Ok(()) | Err(RecoverError::NoRoom) => {}
+                    // Without room the sweep takes it up later.
+                    Ok(()) | Err(RecoverError::NoRoom | RecoverError::There) => {}
                     Err(error) => {
                         tracing::warn!(%run, "a sleeping run cannot be taken up now: {error}")
                     }
@@ -105,71 +121,106 @@ impl Engine {
             tokio::select! {
                 () = sleep(pause) => {}
                 () = changed => {}
-                () = self.drained() => return,
+                () = self.draining() => return,
             }
         }
     }
 
     /// Looks at every open run, page by page, again and again.
     async fn sweep(&self) {
+        let mut round = Round::default();
         loop {
-            if self.shared.lease.load().is_some()
-                && let Err(error) = self.sweep_once().await
+            let began = Instant::now();
+            if self.shared.is_leased()
+                && let Err(error) = self.go_round(&mut round).await
             {
                 tracing::warn!("the open runs cannot be read now: {error}");
                 sleep(STORE_AGAIN).await;
             }
+            // A long list of sleeping runs must not keep the store busy.
+            let pause = SWEEP_EVERY.max(began.elapsed().saturating_mul(SWEEP_SHARE));
             tokio::select! {
-                () = sleep(SWEEP_EVERY) => {}
+                () = sleep(pause) => {}
                 () = self.shared.backlog.notified() => {}
-                () = self.drained() => return,
+                () = self.draining() => return,
             }
         }
     }
 
-    async fn sweep_once(&self) -> Result<(), StoreError> {
-        let mut after = None;
+    /// Takes up what has to be taken up, from where the last round stopped for want of room.
+    async fn go_round(&self, round: &mut Round) -> Result<(), StoreError> {
+        if round.is_new() {
+            self.shared.behind.store(false, Ordering::Release);
+        }
         loop {
-            let page = self.shared.store.open_runs(0..BUCKETS, after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.facts.id);
-            for head in &page {
-                if self.shared.is_draining() {
-                    return Ok(());
-                }
-                if !self.sweep_run(head).await {
-                    return Ok(());
-                }
+            let Some(head) = round.page.front() else {
+                round.page =
+                    self.shared.store.open_runs(0..BUCKETS, round.after, PAGE).await?.into();
+                let Some(last) = round.page.back() else { break };
+                round.after = Some(last.facts.id);
+                continue;
+            };
+            if self.shared.is_draining() {
+                return Ok(());
             }
+            if !self.sweep_run(head).await {
+                self.shared.behind.store(true, Ordering::Release);
+                return Ok(());
+            }
+            round.page.pop_front();
         }
+        *round = Round::default();
+        if self.shared.behind.load(Ordering::Acquire) {
+            // Somebody lined up meanwhile, or was passed by before this round went on.
+            self.shared.backlog.notify_one();
+        }
+        Ok(())
     }
 
-    /// False when there is no room for more.
+    /// False when there is no room for it.
     async fn sweep_run(&self, head: &RunHead) -> bool {
         let shared = &self.shared;
         let run = head.facts.id;
         if shared.is_active(run) {
             return true;
         }
-        let due = match (head.state.cause, head.state.wake_at) {
+        match (head.state.cause, head.state.wake_at) {
             (LiveCause::Ended, _) | (LiveCause::Parked, None) => return true,
-            (LiveCause::Activity, _) => true,
             (LiveCause::Timer | LiveCause::Parked, Some(at)) if at > shared.now() => {
                 shared.sleeping.add(at, run);
-                false
+                return true;
             }
-            (LiveCause::Timer | LiveCause::Parked, _) => true,
-        };
-        if !due {
-            return true;
+            (LiveCause::Activity | LiveCause::Timer | LiveCause::Parked, _) => {}
         }
         match self.take_up(run, None).await {
-            Ok(()) => true,
-            Err(RecoverError::NoRoom) => shared.is_active(run),
+            Ok(()) | Err(RecoverError::There) => true,
+            Err(RecoverError::NoRoom) => false,
             Err(error) => {
                 tracing::error!(%run, "a run cannot be taken up: {error}");
                 true
             }
         }
+    }
+}
+
+/// Does something when its scope ends, however that comes.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A round over the open runs that may be interrupted and gone on with.
+#[derive(Debug, Default)]
+struct Round {
+    page: VecDeque<RunHead>,
+    after: Option<RunId>,
+}
+
+impl Round {
+    fn is_new(&self) -> bool {
+        self.page.is_empty() && self.after.is_none()
     }
 }

@@ -319,6 +319,13 @@ impl World {
         Self { engine, store, clock, deployment, tasks }
     }
 
+    /// Waits until the process may run what it accepts.
+    pub(crate) async fn ready(&self) {
+        while !self.engine.gauges().leased {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     pub(crate) async fn send(
         &self,
         key: Option<&str>,
@@ -350,6 +357,8 @@ impl World {
             received_at: self.clock.now(),
             traceparent: None,
         };
+        self.ready().await;
+        let incoming = Incoming { received_at: self.clock.now(), ..incoming };
         self.engine.accept(&self.deployment, incoming).await
     }
 
