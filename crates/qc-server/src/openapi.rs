@@ -120,3 +120,69 @@ fn operation(route: &Route, generator: &mut SchemaGenerator, problem: &Schema) -
     }
     operation
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn the_committed_document_is_this_one() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/quickconnect-v1.json");
+        let made = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+        // QC_ACCEPT=1 writes the file anew, for a change that is meant.
+        if option_env!("QC_ACCEPT").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &made).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == made, "the API changed: look at the change and run with QC_ACCEPT=1");
+    }
+
+    #[test]
+    fn every_route_is_unique_and_its_parameters_are_those_of_its_path() {
+        let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
+        for route in ROUTES {
+            assert!(ids.insert(route.id), "{} stands twice", route.id);
+            assert!(places.insert((route.method.as_str(), route.path)), "{} twice", route.path);
+            let in_path: BTreeSet<&str> = route
+                .path
+                .split('/')
+                .filter_map(|s| s.strip_prefix('{')?.strip_suffix('}'))
+                .collect();
+            let declared: BTreeSet<&str> = route
+                .parameters
+                .iter()
+                .filter(|parameter| parameter.place == Place::Path)
+                .map(|parameter| parameter.name)
+                .collect();
+            assert_eq!(in_path, declared, "{}", route.id);
+        }
+    }
+
+    #[test]
+    fn every_reference_of_the_document_leads_somewhere() {
+        fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+            match value {
+                Value::Object(object) => {
+                    found.extend(object.get("$ref").and_then(Value::as_str));
+                    object.values().for_each(|value| references(value, found));
+                }
+                Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+                _ => {}
+            }
+        }
+        let (document, mut found) = (document(), Vec::new());
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for reference in found {
+            assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+        }
+        let (api, findings) = qc_contract::OpenApi::load(
+            &std::collections::BTreeMap::from([("api.json".to_owned(), document.to_string())]),
+            "api.json",
+        );
+        assert!(api.is_some() && findings.is_empty(), "{findings:?}");
+    }
+}

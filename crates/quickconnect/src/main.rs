@@ -11,6 +11,7 @@ mod codes;
 mod config;
 mod context;
 mod lifecycle;
+mod signature;
 mod telemetry;
 mod wiring;
 

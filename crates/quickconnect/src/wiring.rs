@@ -141,9 +141,13 @@ impl Platform {
 
     /// Lets the last commits reach the disk. All other users of the committer must have ended.
     pub(crate) async fn close(self) {
-        let Self { commit_loop, .. } = self;
+        let Self { engine, store, committer, catalogue, clock, entropy, state, commit_loop } = self;
+        drop((engine, committer, catalogue, state, clock, entropy));
         // Users that still hold a committer, such as a connection cut off, cannot keep the process alive.
-        drop(tokio::time::timeout(std::time::Duration::from_secs(5), commit_loop).await);
+        if tokio::time::timeout(std::time::Duration::from_secs(5), commit_loop).await.is_err() {
+            tracing::warn!("something still holds the committer; what it hands over now is not stored");
+        }
+        drop(store);
     }
 }
 

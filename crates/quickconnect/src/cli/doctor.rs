@@ -154,19 +154,15 @@ fn database(config: &Config) -> Check {
         let help = "something keeps it from being taken over into the database: a slow disk, or a reader that never ends";
         return Check::ill("database", Finding::warning(codes::DISK, message).help(help));
     }
-    // A running server holds the database, and tells of it below; only one that rests can be opened here, and opening
-    // checks the file's integrity and reads back every PRAGMA.
-    if is_taken(config) {
-        return Check::well("database", format!("{detail}; in use by a server"));
-    }
+    // Only a database that rests can be opened here, and opening checks its integrity and reads back every PRAGMA. A
+    // running server did that when it started.
     match wiring::open_store(config) {
         Ok(_) => Check::well("database", format!("{detail}; it opens, its PRAGMAs are as they must be")),
+        Err(trouble) if trouble.findings.iter().any(|finding| finding.code == qc_sql::codes::LOCKED) => {
+            Check::well("database", format!("{detail}; in use by a server"))
+        }
         Err(trouble) => Check::of("database", detail, trouble.findings),
     }
-}
-
-fn is_taken(config: &Config) -> bool {
-    TcpListener::bind(config.listen).is_err()
 }
 
 fn address(config: &Config) -> Check {

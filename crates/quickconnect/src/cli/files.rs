@@ -1,12 +1,35 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use qc_project::{Project, ProjectFiles};
+use qc_model::Finding;
+use qc_project::{PROJECT_FILE, Project, ProjectFiles};
 
-use super::Trouble;
+use super::{Exit, Trouble};
 
 /// Reads a project's folder.
 pub(super) fn project(folder: &Path) -> Result<Project, Trouble> {
-    ProjectFiles::read(folder).map(Project::load).map_err(Trouble::findings)
+    let root = root(folder)?;
+    ProjectFiles::read(&root).map(Project::load).map_err(Trouble::findings)
+}
+
+/// The folder of the project: the one that is named, or, for the one that the user is in, the nearest above it that
+/// holds a project. A folder without a project is never read: it may be a home directory.
+pub(super) fn root(folder: &Path) -> Result<PathBuf, Trouble> {
+    if folder.join(PROJECT_FILE).is_file() {
+        return Ok(folder.to_owned());
+    }
+    if folder == Path::new(".") {
+        let here = std::env::current_dir().map_err(|error| Trouble::file(folder, &error))?;
+        if let Some(root) = here.ancestors().find(|above| above.join(PROJECT_FILE).is_file()) {
+            return Ok(root.to_owned());
+        }
+    } else if !folder.is_dir() {
+        let finding = Finding::error(qc_project::codes::NO_PROJECT, format!("there is no folder `{}`", folder.display()));
+        return Err(Trouble::new(Exit::NotFound, finding.help("check the path")));
+    }
+    let place = if folder == Path::new(".") { "here, or above".to_owned() } else { format!("in `{}`", folder.display()) };
+    let finding = Finding::error(qc_project::codes::NO_PROJECT, format!("there is no `{PROJECT_FILE}` {place}"));
+    let help = "go to the project's folder, or begin a project with `qc init DIR`";
+    Err(Trouble::new(Exit::NotFound, finding.help(help)))
 }
 
 /// Percent-encodes what stands in a query.

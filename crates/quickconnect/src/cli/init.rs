@@ -47,8 +47,8 @@ pub(super) fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trou
     });
     let here = folder == Path::new(".");
     session.output.result(&value, || {
-        let place = if here { "here".to_owned() } else { format!("in {}", folder.display()) };
-        format!("{place} is a new project, {template}: {}", arguments.template.description())
+        let place = if here { "this folder".to_owned() } else { format!("`{}`", folder.display()) };
+        format!("{place} is a project now, from the template {template}: {}", arguments.template.description())
     });
     session.output.say("\nnext:");
     if !here {

@@ -163,7 +163,7 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     };
     let result = runtime.block_on(dispatch(verb, &session));
     // What still runs in the background is not waited for: whatever mattered was ended by its verb.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_background();
     match result {
         Ok(exit) => exit,
         Err(trouble) => {

@@ -10,6 +10,7 @@ use qc_model::Finding;
 use qc_project::Project;
 use qc_simulator::{Credentials, Fault, ServeSpec, Serving, start};
 use serde_json::json;
+use url::{Host, Url};
 
 use super::{
     Exit, Trouble,
@@ -26,9 +27,10 @@ pub(crate) struct Arguments {
     /// The project's folder
     #[arg(long, value_name = "DIR", default_value = ".")]
     folder: PathBuf,
-    /// The port of the first simulator, the others follow in the order of their names; 0 takes free ones
-    #[arg(long, default_value = "9101")]
-    port: u16,
+    /// The port of the first simulator, the others follow in the order of their names; 0 takes free ones. Left out,
+    /// each listens where an environment of the project calls it on this machine, or on a free port
+    #[arg(long)]
+    port: Option<u16>,
     /// Append what each simulator receives to `DIR/CONNECTOR.ndjson`
     #[arg(long, value_name = "DIR")]
     ledger: Option<PathBuf>,
@@ -61,7 +63,7 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     for serving in servings {
         let (name, received) = (serving.provider().name().to_owned(), serving.provider().received());
         serving.stop().await;
-        output.say(&format!("{name}: {received} requests"));
+        output.say(&format!("{name} received {received} requests"));
     }
     Ok(Exit::Ok)
 }
@@ -78,12 +80,15 @@ impl Arguments {
         if let Some(folder) = &self.ledger {
             std::fs::create_dir_all(folder).map_err(|error| Trouble::file(folder, &error))?;
         }
-        let ports = (0..).map(|nth: u16| if self.port == 0 { Some(0) } else { self.port.checked_add(nth) });
-        let specs = names.into_iter().zip(ports).map(|(name, port)| {
-            let port = port.ok_or_else(|| {
-                let help = "begin with a lower `--port`, or use `--port 0`";
-                Trouble::usage(codes::BAD_SETTING, "there are not enough ports above this one", help)
-            })?;
+        let specs = (0..).zip(names).map(|(nth, name)| {
+            let port = match self.port {
+                None => port_in_project(project, &name).unwrap_or(0),
+                Some(0) => 0,
+                Some(first) => first.checked_add(nth).ok_or_else(|| {
+                    let help = "begin with a lower `--port`, or leave it out";
+                    Trouble::usage(codes::BAD_SETTING, "there are not enough ports above this one", help)
+                })?,
+            };
             Ok(ServeSpec {
                 folder: folder.join("connectors").join(&name),
                 address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -136,6 +141,25 @@ impl Arguments {
         }
         Ok(faults)
     }
+}
+
+/// The port on this machine at which the first environment that has the connector here calls it.
+fn port_in_project(project: &Project, connector: &str) -> Option<u16> {
+    let organisation = &project.organisation()?.value;
+    let connector = project.connectors().get(connector)?;
+    organisation.environments.iter().find_map(|(name, environment)| {
+        let values = organisation.vars.iter().filter_map(|(name, variable)| {
+            let value = environment.vars.get(&name.value).or(variable.default.as_ref())?;
+            Some((name.value.clone(), value.value.clone()))
+        });
+        let url = Url::parse(&connector.base_url(&name.value, &values.collect()).ok()?).ok()?;
+        let here = match url.host()? {
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Domain(domain) => domain == "localhost",
+            Host::Ipv6(_) => false,
+        };
+        if here { url.port() } else { None }
+    })
 }
 
 fn faults_of(file: &Path) -> Result<Vec<Fault>, Trouble> {

@@ -5,6 +5,8 @@ use std::{
 };
 
 use http::Method;
+use qc_model::{Clock, EventId};
+use qc_vault::Secret;
 use serde_json::{Value, json};
 
 use super::{
@@ -38,6 +40,9 @@ pub(crate) struct Arguments {
     /// The idempotency key
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// Sign as Standard Webhooks with the secret in this file, for triggers that demand a signature
+    #[arg(long, value_name = "FILE")]
+    sign: Option<PathBuf>,
     /// Wait for the run's end for so many seconds, and print its output
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u32>,
@@ -86,13 +91,26 @@ async fn send(
             ("ce-id", id.as_str()),
         ]);
     }
+    let signed = match &arguments.sign {
+        Some(path) => sign(path, &id, &body)?.to_vec(),
+        None => Vec::new(),
+    };
+    headers.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
     headers.extend(wait.as_deref().map(|wait| ("prefer", wait)));
     headers.extend(arguments.key.as_deref().map(|key| ("idempotency-key", key)));
     client.send(Method::POST, &path, body, &headers).await
 }
 
+fn sign(path: &Path, id: &str, body: &[u8]) -> Result<[(&'static str, String); 3], Trouble> {
+    let text = fs::read_to_string(path).map_err(|error| Trouble::file(path, &error))?;
+    let now = crate::wiring::SystemClock.now();
+    crate::signature::standard_webhooks(&Secret::new(text), id, now, body).ok_or_else(|| {
+        let message = format!("{} holds no secret of Standard Webhooks", path.display());
+        Trouble::usage(codes::FILE, message, "it is `whsec_` and base64, or base64 alone")
+    })
+}
+
 fn fresh_id() -> String {
-    use qc_model::{Clock, EventId};
     let now = crate::wiring::SystemClock.now();
     EventId::new(now, &crate::wiring::OsEntropy::default()).to_string()
 }
