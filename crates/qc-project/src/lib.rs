@@ -19,6 +19,8 @@ pub mod integration;
 pub mod organisation;
 mod project;
 pub mod render;
+pub mod scaffold;
+pub mod schema;
 mod shape;
 
 pub use files::ProjectFiles;

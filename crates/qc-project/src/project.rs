@@ -11,14 +11,8 @@ use qc_model::{Finding, Name, Place, Severity};
 use qc_workflow::{Program, Workflow};
 
 use crate::{
-    ProjectFiles,
-    acceptance::Scenario,
-    codes,
-    compile::Bound,
-    files::file_place,
-    integration::Integration,
-    organisation::Organisation,
-    shape::Shape,
+    ProjectFiles, acceptance::Scenario, codes, compile::Bound, files::file_place,
+    integration::Integration, organisation::Organisation, shape::Shape,
 };
 
 /// The file that makes a folder a project.
@@ -94,7 +88,8 @@ impl Project {
         let mut findings = Vec::new();
         let organisation = load_organisation(&files, &mut findings);
         let (connectors, connector_folders) = load_connectors(&files, &mut findings);
-        let names: Vec<String> = files.folders(INTEGRATIONS).into_iter().map(str::to_owned).collect();
+        let names: Vec<String> =
+            files.folders(INTEGRATIONS).into_iter().map(str::to_owned).collect();
         let integrations = names
             .into_iter()
             .map(|name| {
@@ -149,8 +144,10 @@ impl Project {
     pub fn integration(&self, name: &str) -> Result<&IntegrationFolder, Box<Finding>> {
         self.integrations.get(name).ok_or_else(|| {
             let names = self.integrations.keys().map(String::as_str);
-            let mut finding =
-                Finding::error(codes::UNKNOWN_INTEGRATION, format!("there is no integration `{name}`"));
+            let mut finding = Finding::error(
+                codes::UNKNOWN_INTEGRATION,
+                format!("there is no integration `{name}`"),
+            );
             if let Some(known) = qc_document::closest(name, names) {
                 finding = finding.help(format!("did you mean `{known}`?"));
             }
@@ -186,7 +183,11 @@ pub(crate) fn load_file<T: Shape>(
 }
 
 /// Parses a file; None, with a finding, when it is not well-formed; None without one when it is not there.
-pub(crate) fn parse_file(files: &ProjectFiles, path: &str, findings: &mut Vec<Finding>) -> Option<Document> {
+pub(crate) fn parse_file(
+    files: &ProjectFiles,
+    path: &str,
+    findings: &mut Vec<Finding>,
+) -> Option<Document> {
     let source = match files.source(path)? {
         Ok(source) => source,
         Err(finding) => {
@@ -203,16 +204,23 @@ pub(crate) fn parse_file(files: &ProjectFiles, path: &str, findings: &mut Vec<Fi
     }
 }
 
-fn load_organisation(files: &ProjectFiles, findings: &mut Vec<Finding>) -> Option<Loaded<Organisation>> {
+fn load_organisation(
+    files: &ProjectFiles,
+    findings: &mut Vec<Finding>,
+) -> Option<Loaded<Organisation>> {
     if !files.has(PROJECT_FILE) {
-        let finding = Finding::error(codes::NO_PROJECT, format!("there is no `{PROJECT_FILE}` here"));
+        let finding =
+            Finding::error(codes::NO_PROJECT, format!("there is no `{PROJECT_FILE}` here"));
         findings.push(finding.help("go to the project's folder, or begin one with `qc init`"));
         return None;
     }
     load_file(files, PROJECT_FILE, "the organisation", findings)
 }
 
-fn load_connectors(files: &ProjectFiles, findings: &mut Vec<Finding>) -> (Connectors, BTreeSet<String>) {
+fn load_connectors(
+    files: &ProjectFiles,
+    findings: &mut Vec<Finding>,
+) -> (Connectors, BTreeSet<String>) {
     let all = FilesIn { files, folder: "" };
     let mut connectors: Vec<Connector> = Vec::new();
     let mut folders = BTreeSet::new();
@@ -245,16 +253,33 @@ impl IntegrationFolder {
             .filter(|(path, _)| is_scenario(&folder, path))
             .filter_map(|(path, _)| load_file(files, path, "the scenario", findings))
             .collect();
-        let mut loaded =
-            Self { folder, definition, workflow, program: None, scenarios, documents: BTreeMap::new() };
+        let mut loaded = Self {
+            folder,
+            definition,
+            workflow,
+            program: None,
+            scenarios,
+            documents: BTreeMap::new(),
+        };
         loaded.compile(files, connectors, findings);
         loaded
     }
 
-    fn compile(&mut self, files: &ProjectFiles, connectors: &Connectors, findings: &mut Vec<Finding>) {
+    fn compile(
+        &mut self,
+        files: &ProjectFiles,
+        connectors: &Connectors,
+        findings: &mut Vec<Finding>,
+    ) {
         let Some(workflow) = &self.workflow else { return };
         let documents = RefCell::new(BTreeMap::new());
-        let bound = Bound { files, folder: &self.folder, connectors, documents: &documents, rules: BTreeMap::new() };
+        let bound = Bound {
+            files,
+            folder: &self.folder,
+            connectors,
+            documents: &documents,
+            rules: BTreeMap::new(),
+        };
         // Once to learn what is called from where, and once more under the rules of the integration, which speak
         // of tasks and are relative to what the connectors say.
         let (first, found) = qc_workflow::compile(&workflow.value, &bound);

@@ -59,9 +59,9 @@ impl World {
 fn bundle(version: &str) -> Bundle {
     let big = format!("{{\"openapi\":\"3.1.0\",\"x\":\"{}\"}}", "operation ".repeat(50_000));
     Bundle::build(Draft {
-        integration: Name::new("demo").unwrap(),
+        integration: Name::new("demo").expect("is legal"),
         version: version.to_owned(),
-        connectors: [(Name::new("crm").unwrap(), "1.0.0".to_owned())].into(),
+        connectors: [(Name::new("crm").expect("is legal"), "1.0.0".to_owned())].into(),
         files: [
             (
                 "integrations/demo/integration.yaml".to_owned(),
@@ -77,7 +77,7 @@ fn bundle(version: &str) -> Bundle {
         )]
         .into(),
     })
-    .unwrap()
+    .expect("is legal")
 }
 
 fn actor() -> Actor {

@@ -36,7 +36,10 @@ impl Record for Given {
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
         let at = f.optional("at", "What time it is.");
         let vars = f.several("vars", "Values of variables that differ from the environment's.");
-        let state = f.several("state", "What the systems hold: resources by collection path (`/customers`), by system.");
+        let state = f.several(
+            "state",
+            "What the systems hold: resources by collection path (`/customers`), by system.",
+        );
         Some(Self { at, vars, state })
     }
 }
@@ -44,7 +47,8 @@ impl Record for Given {
 impl Shape for SystemFault {
     fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
         let mut object = reader.object(node, what)?;
-        let system = object.required("system").and_then(|node| Spanned::read(node, "`system`", reader));
+        let system =
+            object.required("system").and_then(|node| Spanned::read(node, "`system`", reader));
         // The fault's own keys are the simulator's.
         let fault = Fault::read(&mut object);
         object.finish();

@@ -1,11 +1,22 @@
 //! Acceptance scenarios: given, when, then; run on simulators, in virtual time, without a network.
 
+mod clock;
 mod given;
+mod life;
+mod report;
+mod run;
 mod scenario;
+mod send;
+mod show;
 mod then;
+mod verdict;
 mod when;
+mod world;
 
 pub use given::{Given, SystemFault};
+pub use report::{Report, ScenarioReport};
+pub use run::{Selection, run};
 pub use scenario::Scenario;
+pub use show::{human, json, junit};
 pub use then::{End, SystemWanted, Then};
 pub use when::{Sending, Step};

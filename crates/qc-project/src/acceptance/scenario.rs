@@ -35,12 +35,17 @@ impl Record for Scenario {
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
         let scenario = f.required("scenario", "The scenario's name; the same as its file's.");
         let title = f.required("title", "What it shows, in business words.");
-        let environment = f.optional("environment", "The environment whose variables hold; the first one when left out.");
+        let environment = f.optional(
+            "environment",
+            "The environment whose variables hold; the first one when left out.",
+        );
         let given = f.optional("given", "How the world is at the beginning.");
         let faults = f.several("faults", "What goes wrong at the systems.");
         let when = f.required("when", "What happens, in this order.");
-        let settles_within =
-            f.optional("settles_within", "How long, in virtual time, the runs may take to settle; 48h when left out.");
+        let settles_within = f.optional(
+            "settles_within",
+            "How long, in virtual time, the runs may take to settle; 48h when left out.",
+        );
         let then = f.required("then", "What must be true afterwards.");
         Some(Self {
             scenario: scenario?,

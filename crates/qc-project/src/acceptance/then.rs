@@ -7,7 +7,9 @@ use qc_model::Name;
 use qc_store::RunStatus;
 use serde_json::Value;
 
-use crate::shape::{Definitions, Fields, Integer, Jq, Named, Record, Shape, Spanned, read_word, word_schema};
+use crate::shape::{
+    Definitions, Fields, Integer, Jq, Named, Record, Shape, Spanned, read_word, word_schema,
+};
 
 /// What must be true afterwards.
 #[derive(Debug, Clone)]
@@ -65,14 +67,35 @@ impl Record for Then {
     const DOC: &'static str = "What must be true afterwards.";
 
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
-        let runs = f.optional("runs", "How many runs there are; as many as different events were sent when left out.");
+        let runs = f.optional(
+            "runs",
+            "How many runs there are; as many as different events were sent when left out.",
+        );
         let ends = f.required("ends", "How every run stands.");
-        let output = f.several("output", "What holds for the output of every completed run: jq that gives true.");
+        let output = f.several(
+            "output",
+            "What holds for the output of every completed run: jq that gives true.",
+        );
         let systems = f.several("systems", "What holds for the systems.");
-        let dead_letters = f.several("dead_letters", "The codes of the open dead letters, in any order; none when left out.");
-        let elapsed_at_most = f.optional("elapsed_at_most", "The longest time from the first event to the last end.");
-        let elapsed_at_least = f.optional("elapsed_at_least", "The shortest time from the first event to the last end.");
-        Some(Self { runs, ends: ends?, output, systems, dead_letters, elapsed_at_most, elapsed_at_least })
+        let dead_letters = f.several(
+            "dead_letters",
+            "The codes of the open dead letters, in any order; none when left out.",
+        );
+        let elapsed_at_most =
+            f.optional("elapsed_at_most", "The longest time from the first event to the last end.");
+        let elapsed_at_least = f.optional(
+            "elapsed_at_least",
+            "The shortest time from the first event to the last end.",
+        );
+        Some(Self {
+            runs,
+            ends: ends?,
+            output,
+            systems,
+            dead_letters,
+            elapsed_at_most,
+            elapsed_at_least,
+        })
     }
 }
 
@@ -81,9 +104,15 @@ impl Record for SystemWanted {
     const DOC: &'static str = "What holds for a system.";
 
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
-        let state = f.several("state", "jq that gives true over everything it holds: `.[\"/issues\"] | length == 1`.");
+        let state = f.several(
+            "state",
+            "jq that gives true over everything it holds: `.[\"/issues\"] | length == 1`.",
+        );
         let requests = f.several("requests", "How many requests each operation received.");
-        let effects = f.optional("effects", "How many requests took effect, by operation; the others must have had none.");
+        let effects = f.optional(
+            "effects",
+            "How many requests took effect, by operation; the others must have had none.",
+        );
         Some(Self { state, requests, effects })
     }
 }

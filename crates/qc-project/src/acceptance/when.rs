@@ -38,6 +38,8 @@ pub struct Sending {
     pub id: Option<String>,
     /// How often it is sent.
     pub times: Integer<1, 1000>,
+    /// Whether it must be refused at the door.
+    pub refused: bool,
 }
 
 impl Record for Step {
@@ -47,13 +49,20 @@ impl Record for Step {
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
         let send = f.optional::<Sending>("event", "An event is sent.");
         let wait = f.optional("wait", "So much time passes.");
-        let restart = f.optional::<bool>("restart", "The platform ends without warning and starts again.");
+        let restart =
+            f.optional::<bool>("restart", "The platform ends without warning and starts again.");
         let fault = f.optional::<SystemFault>("fault", "Something more goes wrong.");
         let mend = f.optional("mend", "This system is well again: its faults end.");
         let keys = ["event", "wait", "restart", "fault", "mend"];
         if keys.iter().filter(|key| f.has(key)).count() != 1 {
-            let message = "a step of `when` is exactly one of `event`, `wait`, `restart`, `fault`, `mend`";
-            f.report(qc_document::codes::CONFLICTING_KEYS, f.span(), message, "write one list entry for each thing");
+            let message =
+                "a step of `when` is exactly one of `event`, `wait`, `restart`, `fault`, `mend`";
+            f.report(
+                qc_document::codes::CONFLICTING_KEYS,
+                f.span(),
+                message,
+                "write one list entry for each thing",
+            );
             return None;
         }
         send.map(|send| Self::Send(Box::new(send)))
@@ -72,13 +81,30 @@ impl Record for Sending {
         let trigger = f.required("trigger", "To which trigger.");
         let file = f.optional("file", "The event's data, a JSON file of the integration's folder.");
         let data = f.optional("data", "The event's data, written here.");
-        let event_type = f.optional("type", "The event's type; the trigger's first one when left out.");
+        let event_type =
+            f.optional("type", "The event's type; the trigger's first one when left out.");
         let id = f.optional("id", "The event's id; a new one when left out.");
+        let refused = f
+            .optional("refused", "Whether the door must refuse it; false when left out.")
+            .unwrap_or(false);
         let times = f.optional("times", "How often it is sent, the same each time.");
         if f.has("file") == f.has("data") {
             let message = "an event needs either `file` or `data`";
-            f.report(qc_document::codes::MISSING_KEY, f.span(), message, "name a file such as `contracts/examples/valid/a.json`");
+            f.report(
+                qc_document::codes::MISSING_KEY,
+                f.span(),
+                message,
+                "name a file such as `contracts/examples/valid/a.json`",
+            );
         }
-        Some(Self { trigger: trigger?, file, data, event_type, id, times: times.unwrap_or(Integer(1)) })
+        Some(Self {
+            trigger: trigger?,
+            file,
+            data,
+            event_type,
+            id,
+            times: times.unwrap_or(Integer(1)),
+            refused,
+        })
     }
 }

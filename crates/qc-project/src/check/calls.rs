@@ -39,24 +39,40 @@ fn rules(subject: &mut Subject<'_>, program: &qc_workflow::Program) {
     let it = &subject.file.value;
     for (task, rules) in it.tasks.iter() {
         if !calling.contains(task.as_str()) {
-            let message = format!("there are rules for the task `{}`, but the workflow has no such task that calls something", task.value);
+            let message = format!(
+                "there are rules for the task `{}`, but the workflow has no such task that calls something",
+                task.value
+            );
             let names = program.calls().map(|site| &*site.task_name);
-            subject.error(codes::UNKNOWN_TASK, task.span, message, closest_or_list(&task.value, names));
+            subject.error(
+                codes::UNKNOWN_TASK,
+                task.span,
+                message,
+                closest_or_list(&task.value, names),
+            );
         }
         if let Some(policy) = &rules.policy
             && it.policies.get(policy.as_str()).is_none()
         {
             let message = format!("there is no policy `{}`", policy.value);
-            let help = closest_or_list(policy.as_str(), it.policies.names().map(qc_model::Name::as_str));
+            let help =
+                closest_or_list(policy.as_str(), it.policies.names().map(qc_model::Name::as_str));
             subject.error(codes::UNKNOWN_POLICY, policy.span, message, help);
         }
     }
     let used = |name: &str| {
-        it.tasks.iter().any(|(_, rules)| rules.policy.as_ref().is_some_and(|policy| policy.as_str() == name))
+        it.tasks
+            .iter()
+            .any(|(_, rules)| rules.policy.as_ref().is_some_and(|policy| policy.as_str() == name))
     };
     for name in it.policies.iter().map(|(name, _)| name).filter(|name| !used(name.as_str())) {
         let message = format!("no task takes the policy `{}`", name.value);
-        subject.warning(codes::UNKNOWN_POLICY, name.span, message, "name it in `tasks.<task>.policy`, or remove it");
+        subject.warning(
+            codes::UNKNOWN_POLICY,
+            name.span,
+            message,
+            "name it in `tasks.<task>.policy`, or remove it",
+        );
     }
 }
 
@@ -99,7 +115,10 @@ fn effect(subject: &mut Subject<'_>, site: &CallSite) {
     let declared = declared_here.is_some() || rule.as_ref().is_some_and(|rule| rule.declared);
     // PUT and DELETE are idempotent by HTTP's own definition (RFC 9110, 9.2.2), and so by default here.
     if !declared && site.policy.effect == Effect::Once {
-        let message = format!("`{}` changes something, and nothing says what an unknown outcome of it means", site.task_name);
+        let message = format!(
+            "`{}` changes something, and nothing says what an unknown outcome of it means",
+            site.task_name
+        );
         let finding = Finding::error(codes::NO_EFFECT, message).at(site.place.clone());
         subject.out.push(finding.cause("sent, and no answer: sent again, or not?").help(help_for(
             site,
@@ -115,9 +134,18 @@ fn effect(subject: &mut Subject<'_>, site: &CallSite) {
         EffectWord::Verify => rule.as_ref().is_some_and(|rule| rule.verify.is_some()),
     };
     if !supported {
-        let message = format!("the connector does not say how `{}` can be done for `{}`", word(wanted.value), site.task_name);
-        let finding = subject.file.error(codes::EFFECT_UNSUPPORTED, wanted.span, message).label(site.place.clone(), "called here");
-        subject.out.push(finding.help("describe the key or the read-back in `operations.<id>.effect` of the connector"));
+        let message = format!(
+            "the connector does not say how `{}` can be done for `{}`",
+            word(wanted.value),
+            site.task_name
+        );
+        let finding = subject
+            .file
+            .error(codes::EFFECT_UNSUPPORTED, wanted.span, message)
+            .label(site.place.clone(), "called here");
+        subject.out.push(finding.help(
+            "describe the key or the read-back in `operations.<id>.effect` of the connector",
+        ));
     }
 }
 
@@ -125,7 +153,11 @@ fn word(effect: EffectWord) -> &'static str {
     crate::compile::effect_class(effect).as_str()
 }
 
-fn retry(subject: &mut Subject<'_>, site: &CallSite, files: &mut BTreeMap<String, Option<Document>>) {
+fn retry(
+    subject: &mut Subject<'_>,
+    site: &CallSite,
+    files: &mut BTreeMap<String, Option<Document>>,
+) {
     let here = rules_at(subject, site).iter().any(|rules| rules.retry.is_some());
     let mut by_connector = || match &site.target {
         SiteTarget::Connector { connector, operation } => {
@@ -134,7 +166,8 @@ fn retry(subject: &mut Subject<'_>, site: &CallSite, files: &mut BTreeMap<String
                 parse_file(subject.project.files(), &path, &mut Vec::new())
             });
             file.as_ref().is_some_and(|file| {
-                let own = file.root.get("operations").and_then(|all| all.get(operation)?.get("retry"));
+                let own =
+                    file.root.get("operations").and_then(|all| all.get(operation)?.get("retry"));
                 own.is_some() || file.root.get("retry").is_some()
             })
         }
@@ -143,13 +176,17 @@ fn retry(subject: &mut Subject<'_>, site: &CallSite, files: &mut BTreeMap<String
     if here || by_connector() {
         return;
     }
-    let message = format!("`{}` changes something, and nothing says when it is tried again", site.task_name);
+    let message =
+        format!("`{}` changes something, and nothing says when it is tried again", site.task_name);
     let finding = Finding::error(codes::NO_RETRY, message).at(site.place.clone());
     subject.out.push(finding.help(help_for(site, "retry", "retry: {attempts: 5, …}", subject)));
 }
 
 fn help_for(site: &CallSite, key: &str, example: &str, subject: &Subject<'_>) -> String {
-    let here = format!("`tasks.{}.{key}` (or a policy) in {}/integration.yaml", site.task_name, subject.folder.folder);
+    let here = format!(
+        "`tasks.{}.{key}` (or a policy) in {}/integration.yaml",
+        site.task_name, subject.folder.folder
+    );
     match &site.target {
         SiteTarget::Connector { connector, operation } => format!(
             "declare `operations.{operation}.{example}` in {CONNECTORS}/{connector}/connector.yaml, or {here}"
@@ -162,7 +199,10 @@ fn help_for(site: &CallSite, key: &str, example: &str, subject: &Subject<'_>) ->
 fn keys(subject: &mut Subject<'_>) {
     for (name, trigger) in subject.file.value.triggers.iter() {
         if trigger.idempotency.is_none() {
-            let message = format!("the effects of the trigger `{}` have no idempotency key with a window", name.value);
+            let message = format!(
+                "the effects of the trigger `{}` have no idempotency key with a window",
+                name.value
+            );
             let finding = subject.file.error(codes::NO_KEY, name.span, message);
             subject.out.push(
                 finding

@@ -20,14 +20,22 @@ fn objects(subject: &mut Subject<'_>) {
         let path = subject.folder.path(&object.schema.path);
         if !subject.project.files().has(&path) {
             let message = format!("the schema of `{}`, `{path}`, is not there", name.value);
-            subject.error(codes::MISSING_FILE, object.schema.span, message, "create it, or mend the path");
+            subject.error(
+                codes::MISSING_FILE,
+                object.schema.span,
+                message,
+                "create it, or mend the path",
+            );
             continue;
         }
         // What is wrong with the schema itself is said once, with the contracts.
-        let Ok(schema) = load_schema(subject.project, subject.folder, &object.schema.path) else { continue };
+        let Ok(schema) = load_schema(subject.project, subject.folder, &object.schema.path) else {
+            continue;
+        };
         for (field, _) in object.fields.iter() {
             if !has_field(schema.value(), schema.value(), &field.value) {
-                let message = format!("the schema of `{}` has no field `{}`", name.value, field.value);
+                let message =
+                    format!("the schema of `{}` has no field `{}`", name.value, field.value);
                 let help = format!("write the path as in {path}, joined by dots");
                 subject.error(codes::UNKNOWN_FIELD, field.span, message, help);
             }
@@ -50,8 +58,10 @@ fn field(root: &Value, schema: &Value, path: &str, depth: usize) -> bool {
         // A reference to another file is not followed: it is left open.
         return target.is_none_or(|target| field(root, target, path, depth + 1));
     }
-    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
-    let combined = ["allOf", "anyOf", "oneOf"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+    let (first, rest) =
+        path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let combined =
+        ["allOf", "anyOf", "oneOf"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
     for part in combined {
         if field(root, part, path, depth + 1) {
             return true;
@@ -78,7 +88,9 @@ fn contracts(subject: &mut Subject<'_>) {
         let local = &path[folder.folder.len() + 1..];
         if local.starts_with("contracts/examples/") {
             paths.push(path.to_owned());
-        } else if let Some(stem) = local.strip_prefix("contracts/").and_then(|file| file.strip_suffix(SCHEMA_SUFFIX)) {
+        } else if let Some(stem) =
+            local.strip_prefix("contracts/").and_then(|file| file.strip_suffix(SCHEMA_SUFFIX))
+        {
             match load_schema(subject.project, folder, local) {
                 Ok(schema) => schemas.push((stem.to_owned(), schema)),
                 Err(found) => subject.out.extend(found),
@@ -100,7 +112,9 @@ fn example(subject: &mut Subject<'_>, path: &str, inside: &str, schemas: &[(Stri
         Some(("invalid", file)) => (false, file),
         _ => {
             let finding = Finding::warning(codes::UNREAD_FILE, "nothing reads this example").at(at);
-            subject.out.push(finding.help("examples lie in `examples/valid` or `examples/invalid`"));
+            subject
+                .out
+                .push(finding.help("examples lie in `examples/valid` or `examples/invalid`"));
             return;
         }
     };
@@ -114,26 +128,41 @@ fn example(subject: &mut Subject<'_>, path: &str, inside: &str, schemas: &[(Stri
     let schema = schemas.iter().find(|(stem, _)| {
         file.strip_prefix(stem.as_str()).is_some_and(|rest| rest.starts_with(['.', '-', '_']))
     });
-    let schema = match (schema, schemas) {
-        (Some(found), _) | (None, [found]) => found,
-        _ => {
-            let finding = Finding::warning(codes::EXAMPLE, "it is not clear of which contract this is an example").at(at);
-            subject.out.push(finding.help("begin its name with that of the contract: `case-escalated.minimal.json`"));
-            return;
-        }
-    };
+    let schema =
+        match (schema, schemas) {
+            (Some(found), _) | (None, [found]) => found,
+            _ => {
+                let finding = Finding::warning(
+                    codes::EXAMPLE,
+                    "it is not clear of which contract this is an example",
+                )
+                .at(at);
+                subject.out.push(finding.help(
+                    "begin its name with that of the contract: `case-escalated.minimal.json`",
+                ));
+                return;
+            }
+        };
     let mismatches = schema.1.check(&document.root.to_value());
     if valid {
         for mismatch in mismatches {
             let node = document.root.nearest(&mismatch.pointer);
-            let message = format!("the example breaks its contract `{}`: {}", schema.0, mismatch.message);
-            let finding = Finding::error(codes::EXAMPLE, message).at(document.source.place(node.span));
+            let message =
+                format!("the example breaks its contract `{}`: {}", schema.0, mismatch.message);
+            let finding =
+                Finding::error(codes::EXAMPLE, message).at(document.source.place(node.span));
             subject.out.push(finding.help("mend the example or the contract"));
         }
     } else if mismatches.is_empty() {
-        let message = format!("the example is to be invalid, but fulfils the contract `{}`", schema.0);
-        let finding = Finding::error(codes::EXAMPLE, message).at(document.source.place(document.root.span));
-        subject.out.push(finding.help("the contract allows more than was meant, or the example belongs into `valid`"));
+        let message =
+            format!("the example is to be invalid, but fulfils the contract `{}`", schema.0);
+        let finding =
+            Finding::error(codes::EXAMPLE, message).at(document.source.place(document.root.span));
+        subject.out.push(
+            finding.help(
+                "the contract allows more than was meant, or the example belongs into `valid`",
+            ),
+        );
     }
 }
 
@@ -153,7 +182,9 @@ mod tests {
             "allOf": [{ "properties": { "extra": {} } }],
             "$defs": { "customer": { "properties": { "email": {}, "parent": { "$ref": "#/$defs/customer" } } } },
         });
-        for there in ["customer", "customer.email", "customer.parent.parent.email", "items.*.sku", "extra"] {
+        for there in
+            ["customer", "customer.email", "customer.parent.parent.email", "items.*.sku", "extra"]
+        {
             assert!(has_field(&schema, &schema, there), "{there}");
         }
         for missing in ["custmer", "customer.mail", "items.sku", "email", "customer.email.x"] {

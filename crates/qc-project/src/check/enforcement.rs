@@ -36,13 +36,19 @@ const fn int(path: &'static [&'static str], missing: &'static str) -> NotYet {
 
 /// The one table. A key leaves it in the change that gives it its force.
 pub const NOT_ENFORCED_YET: &[NotYet] = &[
-    org(&["environments", "*", "tenants"], "tenants that come from the event are not held against it"),
+    org(
+        &["environments", "*", "tenants"],
+        "tenants that come from the event are not held against it",
+    ),
     org(&["versioning"], "contract gates"),
     org(&["notice"], "contract gates"),
     org(&["rotation"], "rotation of credentials"),
     int(&["outcome"], "business metrics"),
     int(&["systems", "*", "criticality"], "alert routing"),
-    int(&["systems", "*", "on_unavailable"], "behaviour while a system is away; calls wait and retry"),
+    int(
+        &["systems", "*", "on_unavailable"],
+        "behaviour while a system is away; calls wait and retry",
+    ),
     int(&["objects", "*", "fields"], "the data-movement policy"),
     int(&["objects", "*", "default"], "the data-movement policy"),
     int(&["triggers", "*", "expected_rate"], "load profiles"),
@@ -75,8 +81,11 @@ fn note<T>(file: &Loaded<T>, kind: FileKind) -> Option<Finding> {
     found.sort_by_key(|(span, ..)| *span);
     let ((span, _, missing), others) = found.split_first()?;
     let names: Vec<String> = found.iter().map(|(_, name, _)| format!("`{name}`")).collect();
-    let message = format!("declared and checked, but not enforced at run time yet: {}", names.join(", "));
-    let finding = Finding::note(codes::NOT_ENFORCED, message).at(file.place(*span)).cause(format!("waits for: {missing}"));
+    let message =
+        format!("declared and checked, but not enforced at run time yet: {}", names.join(", "));
+    let finding = Finding::note(codes::NOT_ENFORCED, message)
+        .at(file.place(*span))
+        .cause(format!("waits for: {missing}"));
     Some(others.iter().fold(finding, |finding, (span, _, missing)| {
         finding.label(file.place(*span), format!("waits for: {missing}"))
     }))
@@ -86,7 +95,9 @@ fn note<T>(file: &Loaded<T>, kind: FileKind) -> Option<Finding> {
 fn first(node: &Node, path: &[&str]) -> Option<Span> {
     let (key, rest) = path.split_first()?;
     match (&node.value, *key) {
-        (NodeValue::Mapping(entries), "*") => entries.iter().find_map(|(_, value)| first(value, rest)),
+        (NodeValue::Mapping(entries), "*") => {
+            entries.iter().find_map(|(_, value)| first(value, rest))
+        }
         (NodeValue::Sequence(items), "*") => items.iter().find_map(|item| first(item, rest)),
         (NodeValue::Mapping(_), key) => {
             let (name, value) = node.entry(key)?;

@@ -14,25 +14,58 @@ pub(super) fn check(subject: &mut Subject<'_>) {
         if let Some(first) = seen.insert(mode.id.as_str(), mode.id.span) {
             let message = format!("the failure mode `{}` is there twice", mode.id.value);
             let finding = subject.file.error(codes::DUPLICATE_ID, mode.id.span, message);
-            subject.out.push(finding.label(subject.file.place(first), "the first one is here").help("rename one of them"));
+            subject.out.push(
+                finding
+                    .label(subject.file.place(first), "the first one is here")
+                    .help("rename one of them"),
+            );
         }
         let Some(path) = &mode.scenario else {
             let message = format!("no scenario proves the failure mode `{}`", mode.id.value);
-            subject.warning(codes::UNPROVEN, mode.id.span, message, "write an acceptance scenario with `faults`, and name it in `scenario`");
+            subject.warning(
+                codes::UNPROVEN,
+                mode.id.span,
+                message,
+                "write an acceptance scenario with `faults`, and name it in `scenario`",
+            );
             continue;
         };
         if scenario(subject, path) && !has_faults(subject, path) {
-            let message = format!("the scenario of `{}` has no faults: it cannot prove what happens in a failure", mode.id.value);
-            subject.error(codes::UNPROVEN, path.span, message, "add `faults` to the scenario, or name another one");
+            let message = format!(
+                "the scenario of `{}` has no faults: it cannot prove what happens in a failure",
+                mode.id.value
+            );
+            subject.error(
+                codes::UNPROVEN,
+                path.span,
+                message,
+                "add `faults` to the scenario, or name another one",
+            );
         }
         if mode.escalation.is_empty() {
-            let message = format!("nobody takes over when the failure mode `{}` is not mended by itself", mode.id.value);
-            subject.error(codes::UNKNOWN_OWNER, mode.id.span, message, "name at least one person or team in `escalation`");
+            let message = format!(
+                "nobody takes over when the failure mode `{}` is not mended by itself",
+                mode.id.value
+            );
+            subject.error(
+                codes::UNKNOWN_OWNER,
+                mode.id.span,
+                message,
+                "name at least one person or team in `escalation`",
+            );
         }
         for pair in mode.escalation.windows(2) {
             if pair[1].after <= pair[0].after {
-                let message = format!("`{}` is called not later than `{}`, who comes before", pair[1].to.value, pair[0].to.value);
-                subject.error(codes::CONTRADICTION, pair[1].to.span, message, "each level of an escalation comes after the one before");
+                let message = format!(
+                    "`{}` is called not later than `{}`, who comes before",
+                    pair[1].to.value, pair[0].to.value
+                );
+                subject.error(
+                    codes::CONTRADICTION,
+                    pair[1].to.span,
+                    message,
+                    "each level of an escalation comes after the one before",
+                );
             }
         }
     }
@@ -45,12 +78,22 @@ pub(super) fn check(subject: &mut Subject<'_>) {
 fn scenario(subject: &mut Subject<'_>, path: &ProjectPath) -> bool {
     let whole = subject.folder.path(&path.path);
     if !subject.project.files().has(&whole) {
-        subject.error(codes::MISSING_FILE, path.span, format!("`{whole}` is not there"), "write the scenario, or mend the path");
+        subject.error(
+            codes::MISSING_FILE,
+            path.span,
+            format!("`{whole}` is not there"),
+            "write the scenario, or mend the path",
+        );
         return false;
     }
     if !is_scenario(&subject.folder.folder, &whole) {
         let message = format!("`{whole}` is no scenario");
-        subject.error(codes::MISSING_FILE, path.span, message, "scenarios are `acceptance/<name>.yaml`");
+        subject.error(
+            codes::MISSING_FILE,
+            path.span,
+            message,
+            "scenarios are `acceptance/<name>.yaml`",
+        );
         return false;
     }
     true
@@ -62,7 +105,8 @@ fn has_faults(subject: &Subject<'_>, path: &ProjectPath) -> bool {
     // One that cannot be read has findings of its own.
     scenario.is_none_or(|scenario| {
         let steps = &scenario.value.when;
-        !scenario.value.faults.is_empty() || steps.iter().any(|step| matches!(step, Step::Fault(_) | Step::Restart))
+        !scenario.value.faults.is_empty()
+            || steps.iter().any(|step| matches!(step, Step::Fault(_) | Step::Restart))
             || repeats(steps)
     })
 }

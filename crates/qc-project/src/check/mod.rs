@@ -9,6 +9,7 @@ mod organisation;
 mod owners;
 mod scenarios;
 mod secrets;
+mod simulators;
 mod steps;
 mod systems;
 mod triggers;
@@ -21,7 +22,7 @@ mod tests;
 use qc_document::Span;
 use qc_model::{Code, Finding, Severity};
 
-pub use enforcement::{NotYet, NOT_ENFORCED_YET};
+pub use enforcement::{FileKind, NOT_ENFORCED_YET, NotYet};
 
 use crate::{
     Project,
@@ -102,10 +103,13 @@ impl Project {
             scenarios::check(&mut subject);
             enforcement::integration(&mut subject);
         }
+        simulators::check(self, &mut findings);
         variables::check(self, &mut findings);
         unread::check(self, &mut findings);
         findings.sort_by(|a, b| {
-            let key = |finding: &Finding| finding.place.as_ref().map(|p| (p.file.clone(), p.start, p.end));
+            let key = |finding: &Finding| {
+                finding.place.as_ref().map(|p| (p.file.clone(), p.start, p.end))
+            };
             key(a).cmp(&key(b)).then_with(|| b.severity.cmp(&a.severity))
         });
         findings.dedup();

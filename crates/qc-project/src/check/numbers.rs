@@ -16,7 +16,12 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             && peak.per_second() < throughput.average.per_second()
         {
             let span = key(subject, "/nfr/throughput/peak");
-            subject.error(codes::CONTRADICTION, span, "the peak is below the average".to_owned(), "mend one of them");
+            subject.error(
+                codes::CONTRADICTION,
+                span,
+                "the peak is below the average".to_owned(),
+                "mend one of them",
+            );
         }
         audit(subject);
     }
@@ -30,7 +35,8 @@ fn key(subject: &Subject<'_>, pointer: &str) -> qc_document::Span {
 
 fn percentiles(subject: &mut Subject<'_>, latency: &Latency) {
     let Latency { p50, p95, p99, deadline } = *latency;
-    let named: [(&str, Option<Duration>); 4] = [("p50", p50), ("p95", p95), ("p99", p99), ("deadline", deadline)];
+    let named: [(&str, Option<Duration>); 4] =
+        [("p50", p50), ("p95", p95), ("p99", p99), ("deadline", deadline)];
     let mut before: Option<(&str, Duration)> = None;
     for (name, value) in named {
         let Some(value) = value else { continue };
@@ -46,13 +52,17 @@ fn percentiles(subject: &mut Subject<'_>, latency: &Latency) {
 }
 
 fn audit(subject: &mut Subject<'_>) {
-    let Some(audit) = subject.file.value.nfr.as_ref().and_then(|nfr| nfr.audit.as_ref()) else { return };
+    let Some(audit) = subject.file.value.nfr.as_ref().and_then(|nfr| nfr.audit.as_ref()) else {
+        return;
+    };
     for event in &audit.events {
         if qc_store::LedgerKind::parse(&event.value).is_none() {
             let names = qc_store::LedgerKind::ALL.map(qc_store::LedgerKind::as_str);
             let message = format!("the ledger has no rows of the kind `{}`", event.value);
             let help = super::closest_or_list(&event.value, names.into_iter());
-            subject.out.push(subject.file.error(codes::CONTRADICTION, event.span, message).help(help));
+            subject
+                .out
+                .push(subject.file.error(codes::CONTRADICTION, event.span, message).help(help));
         }
     }
 }
@@ -62,8 +72,16 @@ fn rollout(subject: &mut Subject<'_>) {
     let stages = &rollout.stages;
     for pair in stages.windows(2) {
         if pair[1].percent.value.0 < pair[0].percent.value.0 {
-            let message = format!("the stage `{}` takes less traffic than the one before", pair[1].name.value);
-            subject.error(codes::CONTRADICTION, pair[1].percent.span, message, "each stage takes at least as much as the one before");
+            let message = format!(
+                "the stage `{}` takes less traffic than the one before",
+                pair[1].name.value
+            );
+            subject.error(
+                codes::CONTRADICTION,
+                pair[1].percent.span,
+                message,
+                "each stage takes at least as much as the one before",
+            );
         }
     }
     if let Some(last) = stages.last()
@@ -75,7 +93,11 @@ fn rollout(subject: &mut Subject<'_>) {
     let mut seen = BTreeMap::new();
     for stage in stages {
         if let Some(first) = seen.insert(stage.name.as_str(), stage.name.span) {
-            let finding = subject.file.error(codes::DUPLICATE_ID, stage.name.span, format!("the stage `{}` is there twice", stage.name.value));
+            let finding = subject.file.error(
+                codes::DUPLICATE_ID,
+                stage.name.span,
+                format!("the stage `{}` is there twice", stage.name.value),
+            );
             subject.out.push(finding.label(subject.file.place(first), "the first one is here"));
         }
     }
@@ -85,7 +107,11 @@ fn limits(subject: &mut Subject<'_>) {
     let mut seen = BTreeMap::new();
     for limit in &subject.file.value.limits {
         if let Some(first) = seen.insert(limit.name.as_str(), limit.name.span) {
-            let finding = subject.file.error(codes::DUPLICATE_ID, limit.name.span, format!("the limit `{}` is there twice", limit.name.value));
+            let finding = subject.file.error(
+                codes::DUPLICATE_ID,
+                limit.name.span,
+                format!("the limit `{}` is there twice", limit.name.value),
+            );
             subject.out.push(finding.label(subject.file.place(first), "the first one is here"));
         }
     }

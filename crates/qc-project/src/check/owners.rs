@@ -16,13 +16,24 @@ pub(super) fn check(subject: &mut Subject<'_>) {
         named.push((format!("the owner of `{}`", name.value), &system.owner));
     }
     for mode in &it.failure_modes {
-        named.extend(mode.escalation.iter().map(|level| (format!("the escalation of `{}`", mode.id.value), &level.to)));
+        named.extend(
+            mode.escalation
+                .iter()
+                .map(|level| (format!("the escalation of `{}`", mode.id.value), &level.to)),
+        );
     }
-    named.extend(it.rollout.iter().map(|rollout| ("`rollback_authority`".to_owned(), &rollout.rollback_authority)));
+    named.extend(
+        it.rollout
+            .iter()
+            .map(|rollout| ("`rollback_authority`".to_owned(), &rollout.rollback_authority)),
+    );
     named.extend(it.review.iter().map(|review| ("the reviewer".to_owned(), &review.by)));
     for (what, who) in named {
         if !directory.value.knows_owner(who.as_str()) {
-            let message = format!("{what} is `{}`, who is no person and no team of the organisation", who.value);
+            let message = format!(
+                "{what} is `{}`, who is no person and no team of the organisation",
+                who.value
+            );
             let help = closest_or_list(who.as_str(), directory.value.owner_ids());
             let finding = subject.file.error(codes::UNKNOWN_OWNER, who.span, message);
             subject.out.push(finding.cause("not in the directory").help(help));
@@ -46,7 +57,10 @@ pub(super) fn connectors(project: &Project, out: &mut Vec<Finding>) {
             continue;
         }
         let path = format!("{CONNECTORS}/{}/connector.yaml", connector.name());
-        let message = format!("the owner of the connector `{}` is `{owner}`, who is no person and no team of the organisation", connector.name());
+        let message = format!(
+            "the owner of the connector `{}` is `{owner}`, who is no person and no team of the organisation",
+            connector.name()
+        );
         let help = closest_or_list(owner, directory.value.owner_ids());
         let file = crate::project::parse_file(project.files(), &path, &mut Vec::new());
         let place = file.and_then(|file| Some(file.source.place(file.root.get("owner")?.span)));

@@ -32,9 +32,19 @@ impl<'a> Checking<'a, '_> {
 
     fn all(&mut self) {
         let scenario = &self.file.value;
-        let stem = self.file.source.path.rsplit('/').next().and_then(|name| name.strip_suffix(".yaml")).unwrap_or_default();
+        let stem = self
+            .file
+            .source
+            .path
+            .rsplit('/')
+            .next()
+            .and_then(|name| name.strip_suffix(".yaml"))
+            .unwrap_or_default();
         if scenario.scenario.as_str() != stem {
-            let message = format!("the scenario is named `{}`, but its file `{stem}.yaml`", scenario.scenario.value);
+            let message = format!(
+                "the scenario is named `{}`, but its file `{stem}.yaml`",
+                scenario.scenario.value
+            );
             let finding = self.file.error(codes::NAME_DIFFERS, scenario.scenario.span, message);
             self.subject.out.push(finding.help("rename one of them"));
         }
@@ -82,7 +92,11 @@ impl<'a> Checking<'a, '_> {
                 }
                 Some(variable) => {
                     if let Some(expected) = variable.kind.mismatch(&value.value) {
-                        self.error(value.span, format!("`{}` must be {expected}", name.value), "as declared in quickconnect.yaml");
+                        self.error(
+                            value.span,
+                            format!("`{}` must be {expected}", name.value),
+                            "as declared in quickconnect.yaml",
+                        );
                     }
                 }
             }
@@ -101,8 +115,13 @@ impl<'a> Checking<'a, '_> {
             return false;
         };
         if self.subject.project.connector_of(&name.value, system).is_none() {
-            let message = format!("the system `{}` has no connector, and so no simulator", name.value);
-            self.error(name.span, message, "simulators are made from the connector's OpenAPI document");
+            let message =
+                format!("the system `{}` has no connector, and so no simulator", name.value);
+            self.error(
+                name.span,
+                message,
+                "simulators are made from the connector's OpenAPI document",
+            );
             return false;
         }
         true
@@ -139,23 +158,49 @@ impl<'a> Checking<'a, '_> {
                 self.subject.out.push(*finding);
             }
         }
-        for (operation, _) in wanted.requests.iter().chain(wanted.effects.iter().flat_map(|effects| effects.iter())) {
+        for (operation, _) in
+            wanted.requests.iter().chain(wanted.effects.iter().flat_map(|effects| effects.iter()))
+        {
             self.operation(system, &operation.value, operation.span);
         }
     }
 
     fn sending(&mut self, sending: &Sending) {
         let triggers = &self.subject.file.value.triggers;
-        if triggers.get(sending.trigger.as_str()).is_none() {
-            let help = closest_or_list(sending.trigger.as_str(), triggers.names().map(Name::as_str));
-            self.error(sending.trigger.span, format!("there is no trigger `{}`", sending.trigger.value), help);
+        // A trigger that is there but cannot be read has findings of its own.
+        let written = self
+            .subject
+            .file
+            .root
+            .get("triggers")
+            .and_then(|all| all.get(sending.trigger.as_str()));
+        if triggers.get(sending.trigger.as_str()).is_none() && written.is_none() {
+            let help =
+                closest_or_list(sending.trigger.as_str(), triggers.names().map(Name::as_str));
+            self.error(
+                sending.trigger.span,
+                format!("there is no trigger `{}`", sending.trigger.value),
+                help,
+            );
         }
         if let Some(path) = &sending.file {
             let whole = self.subject.folder.path(&path.path);
             let mut findings: Vec<Finding> = Vec::new();
             if !self.subject.project.files().has(&whole) {
-                self.error(path.span, format!("`{whole}` is not there"), "paths are relative to the integration's folder");
-            } else if crate::project::parse_file(self.subject.project.files(), &whole, &mut findings).is_none() {
+                self.error(
+                    path.span,
+                    format!("`{whole}` is not there"),
+                    "paths are relative to the integration's folder",
+                );
+            } else if sending.refused {
+                // Text that cannot be parsed is refused, too.
+            } else if crate::project::parse_file(
+                self.subject.project.files(),
+                &whole,
+                &mut findings,
+            )
+            .is_none()
+            {
                 self.subject.out.extend(findings);
             }
         }

@@ -6,7 +6,10 @@ use qc_model::{Finding, Name};
 use qc_workflow::{CallSite, SiteTarget};
 
 use super::{Subject, closest_or_list};
-use crate::{codes, integration::{Direction, System}};
+use crate::{
+    codes,
+    integration::{Direction, System},
+};
 
 pub(super) fn check(subject: &mut Subject<'_>) {
     connectors(subject);
@@ -16,16 +19,20 @@ pub(super) fn check(subject: &mut Subject<'_>) {
         match system_of(subject, site) {
             Ok(name) => drop(called.insert(name)),
             Err((message, help)) => {
-                let finding = Finding::error(codes::UNDECLARED_SYSTEM, message).at(site.place.clone());
+                let finding =
+                    Finding::error(codes::UNDECLARED_SYSTEM, message).at(site.place.clone());
                 subject.out.push(finding.help(help));
             }
         }
     }
     for (name, system) in subject.file.value.systems.iter() {
         if system.direction != Direction::Inbound && !called.contains(&name.value) {
-            let message = format!("the system `{}` takes data from here, but no task calls it", name.value);
+            let message =
+                format!("the system `{}` takes data from here, but no task calls it", name.value);
             let finding = subject.file.warning(codes::UNUSED_SYSTEM, name.span, message);
-            subject.out.push(finding.help("write the task, remove the system, or say `direction: inbound`"));
+            subject.out.push(
+                finding.help("write the task, remove the system, or say `direction: inbound`"),
+            );
         }
     }
 }
@@ -34,7 +41,11 @@ fn connectors(subject: &mut Subject<'_>) {
     for (name, system) in subject.file.value.systems.iter() {
         let (wanted, span) = match &system.connector {
             Some(connector) => (&connector.value, connector.span),
-            None if subject.project.has_connector_folder(name.as_str()) || !system.hosts.is_empty() => continue,
+            None if subject.project.has_connector_folder(name.as_str())
+                || !system.hosts.is_empty() =>
+            {
+                continue;
+            }
             // A system that only sends events needs no connector.
             None if system.direction == Direction::Inbound => continue,
             None => (&name.value, name.span),
@@ -43,7 +54,10 @@ fn connectors(subject: &mut Subject<'_>) {
             let message = format!("there is no connector `{wanted}`");
             let help = closest_or_list(wanted.as_str(), subject.project.connector_names());
             let finding = subject.file.error(codes::UNKNOWN_CONNECTOR, span, message);
-            subject.out.push(finding.help(format!("{help}; `qc new connector {wanted} --openapi FILE` makes one")));
+            subject.out.push(
+                finding
+                    .help(format!("{help}; `qc new connector {wanted} --openapi FILE` makes one")),
+            );
         }
     }
 }
@@ -73,12 +87,18 @@ fn system_of<'a>(subject: &Subject<'a>, site: &CallSite) -> Result<&'a Name, (St
     }
 }
 
-fn by_host<'a>(subject: &Subject<'a>, hosts: &[String], written: &str) -> Result<&'a Name, (String, String)> {
+fn by_host<'a>(
+    subject: &Subject<'a>,
+    hosts: &[String],
+    written: &str,
+) -> Result<&'a Name, (String, String)> {
     let fits = |system: &System| {
-        system.hosts.iter().any(|declared| match declared.strip_prefix("${vars.").and_then(|rest| rest.strip_suffix('}')) {
-            // The host is known only at run time; the address must at least be built from that variable.
-            Some(variable) => mentions(written, variable),
-            None => hosts.iter().any(|host| host == &declared.value),
+        system.hosts.iter().any(|declared| {
+            match declared.strip_prefix("${vars.").and_then(|rest| rest.strip_suffix('}')) {
+                // The host is known only at run time; the address must at least be built from that variable.
+                Some(variable) => mentions(written, variable),
+                None => hosts.iter().any(|host| host == &declared.value),
+            }
         })
     };
     let found = subject.file.value.systems.iter().find(|(_, system)| fits(system));

@@ -1,1 +1,267 @@
-use super::*;
+use std::collections::BTreeSet;
+
+use crate::{
+    Project, ProjectFiles,
+    scaffold::{Template, init},
+};
+
+const INTEGRATION: &str = "integrations/notify/integration.yaml";
+const WORKFLOW: &str = "integrations/notify/workflow.yaml";
+const ORGANISATION: &str = "quickconnect.yaml";
+const CONNECTOR: &str = "connectors/chat/connector.yaml";
+const SCENARIO: &str = "integrations/notify/acceptance/happy-path.yaml";
+
+/// A project with one passage of one file replaced.
+fn changed(path: &str, from: &str, to: &str) -> ProjectFiles {
+    let mut files = init(Template::Notify);
+    let text = files.text(path).unwrap_or_default().to_owned();
+    assert!(text.contains(from), "{path} has no `{from}`");
+    files.insert(path, text.replacen(from, to, 1));
+    files
+}
+
+/// The codes of errors and warnings, each with the line of its place.
+fn codes(files: ProjectFiles) -> Vec<String> {
+    let findings = Project::load(files).check();
+    let weighty = findings.iter().filter(|finding| finding.severity > qc_model::Severity::Note);
+    weighty.map(|finding| finding.code.to_string()).collect()
+}
+
+/// One mistake each: the file, what is replaced by what, and the codes that must come of it.
+const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
+    (ORGANISATION, "members: [me]", "members: [me, you]", &["QC-P007"]),
+    (ORGANISATION, "chat_url: \"http://127.0.0.1:7201\"", "chat_url: not-a-url", &["QC-P009"]),
+    (ORGANISATION, "vars: {chat_url: \"http://127.0.0.1:7201\"}", "vars: {}", &["QC-P009"]),
+    (
+        ORGANISATION,
+        "vars: {chat_url: \"http://127.0.0.1:7201\"}",
+        "vars: {chat_url: \"http://x.example\", chanel: x}",
+        &["QC-P009"],
+    ),
+    (
+        ORGANISATION,
+        "    description: The real thing.\n    vars:",
+        "    tenants: {only: [acme]}\n    vars:",
+        &["QC-P032"],
+    ),
+    (
+        ORGANISATION,
+        "  channel: {",
+        "  api_token: {type: string, default: x}\n  channel: {",
+        &["QC-P006"],
+    ),
+    (ORGANISATION, "email: me@example.com", "email: nobody", &["QC-P007", "QC-Q015"]),
+    (INTEGRATION, "name: notify", "name: notfy", &["QC-P010"]),
+    (INTEGRATION, "version: 1.0.0", "version: one", &["QC-Q015"]),
+    (INTEGRATION, "technical: operations", "technical: operation", &["QC-P007"]),
+    (INTEGRATION, "owner: operations", "owner: nobody", &["QC-P007"]),
+    (INTEGRATION, "tasks: [tell]", "tasks: [tel]", &["QC-P011", "QC-P012"]),
+    (INTEGRATION, "tasks: [tell]", "tasks: []", &["QC-P011", "QC-P012"]),
+    (
+        INTEGRATION,
+        "  chat: {direction",
+        "  talk: {direction",
+        &["QC-P013", "QC-P014", "QC-P015", "QC-T501"],
+    ),
+    (
+        INTEGRATION,
+        "systems:\n  chat:",
+        "systems:\n  talk: {direction: inbound, criticality: low, owner: me, on_unavailable: fail}\n  chat:",
+        &[],
+    ),
+    (
+        INTEGRATION,
+        "idempotency: {key: .data.alert_id, window: 72h}",
+        "expected_rate: 5/s",
+        &["QC-P017"],
+    ),
+    (INTEGRATION, "key: .data.alert_id", "key: '.data.['", &["QC-P021"]),
+    (INTEGRATION, "subject: .data.alert_id", "subject: $event.data.alert_id", &["QC-P021"]),
+    (INTEGRATION, "auth: token", "auth: none", &["QC-P024"]),
+    (INTEGRATION, "auth: token", "auth: signature", &["QC-Q013", "QC-Q013"]),
+    (INTEGRATION, "auth: token", "auth: signature\n    signature: {connector: chat}", &["QC-P027"]),
+    (
+        INTEGRATION,
+        "auth: token",
+        "auth: signature\n    signature: github\n    secret: hunter2",
+        &["QC-P006"],
+    ),
+    (INTEGRATION, "auth: token", "auth: token\n    secret: secret://a", &["QC-P005"]),
+    (INTEGRATION, "kind: json", "kind: cloudevents", &["QC-P005"]),
+    (INTEGRATION, "    contract: contracts/alert.schema.json\n", "", &["QC-P023"]),
+    (
+        INTEGRATION,
+        "    contract: contracts/alert.schema.json\n",
+        "    contract: contracts/alerts.schema.json\n",
+        &["QC-P008"],
+    ),
+    (INTEGRATION, "level: internal", "levle: internal", &["QC-P029"]),
+    (
+        INTEGRATION,
+        "scenario: acceptance/answer-lost.yaml",
+        "scenario: acceptance/gone.yaml",
+        &["QC-P008"],
+    ),
+    (INTEGRATION, "    scenario: acceptance/answer-lost.yaml\n", "", &["QC-P028"]),
+    (INTEGRATION, "id: answer-lost", "id: chat-unavailable", &["QC-P031"]),
+    (INTEGRATION, "owners:", "tasks: {tel: {effect: once}}\nowners:", &["QC-P019"]),
+    (INTEGRATION, "owners:", "tasks: {tell: {policy: careful}}\nowners:", &["QC-P020"]),
+    (INTEGRATION, "owners:", "policies: {careful: {timeout: 5s}}\nowners:", &["QC-P020"]),
+    (INTEGRATION, "owners:", "tasks: {tell: {effect: keyed}}\nowners:", &["QC-P033"]),
+    (INTEGRATION, "owners:", "secrets: {key: secret://a}\nowners:", &["QC-P025"]),
+    (INTEGRATION, "owners:", "nfr: {latency: {p50: 5s, p95: 1s}}\nowners:", &["QC-P030"]),
+    (INTEGRATION, "owners:", "nfr: {throughput: {average: 5/s, peak: 1/s}}\nowners:", &["QC-P030"]),
+    (
+        INTEGRATION,
+        "owners:",
+        "limits: [{name: a, scope: tenant, protects: x, on_excess: reject}]\nowners:",
+        &["QC-Q013"],
+    ),
+    (INTEGRATION, "owners:", "review: {every: 90d, by: you}\nowners:", &["QC-P007"]),
+    (INTEGRATION, "purpose:", "porpose:", &["QC-Q012", "QC-Q013"]),
+    (WORKFLOW, "metadata.vars.channel", "metadata.vars.chanel", &["QC-P009"]),
+    (
+        CONNECTOR,
+        "retry: {delay: 500ms, backoff: exponential, max_delay: 30s, attempts: 6, duration: 15m}\n",
+        "",
+        &["QC-P018"],
+    ),
+    (CONNECTOR, "  production: ${vars.chat_url}\n", "", &["QC-P009"]),
+    (CONNECTOR, "${vars.chat_url}", "${vars.chat_uri}", &["QC-P009"]),
+    (CONNECTOR, "owner: operations", "owner: nobody", &["QC-P007"]),
+    ("connectors/chat/simulator.yaml", "/channels/{channel}/messages", "/chanels", &["QC-T002"]),
+    ("connectors/chat/simulator.yaml", "reference:", "refrence:", &["QC-Q012"]),
+    (SCENARIO, "scenario: happy-path", "scenario: happy", &["QC-P010"]),
+    (SCENARIO, "trigger: alert", "trigger: alarm", &["QC-T501"]),
+    (SCENARIO, "alert.disk.json", "alert.disc.json", &["QC-T501"]),
+    (SCENARIO, "requests: {postMessage: 1}", "requests: {postMesage: 1}", &["QC-T501"]),
+    (SCENARIO, "    chat:\n", "    chatt:\n", &["QC-T501"]),
+    (SCENARIO, "ends: completed", "ends: complete", &["QC-Q015"]),
+];
+
+#[test]
+fn every_mistake_has_its_finding_and_no_other() {
+    let mut wrong = Vec::new();
+    for (path, from, to, expected) in MISTAKES {
+        let found = codes(changed(path, from, to));
+        let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
+        let wanted: BTreeSet<&str> = expected.iter().copied().collect();
+        if found != wanted {
+            wrong.push(format!("{path}: `{from}` → `{to}`: {found:?}, not {wanted:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn several_mistakes_are_all_found_at_once() {
+    let mut files = init(Template::Notify);
+    for (path, from, to, _) in MISTAKES.iter().filter(|(path, ..)| *path == INTEGRATION).take(4) {
+        let text = files.text(path).unwrap_or_default().replacen(from, to, 1);
+        files.insert(*path, text);
+    }
+    files.insert("quickconnect.yaml", "organisation: [unclosed");
+    files.insert(SCENARIO, "scenario: {");
+    let found = codes(files);
+    for code in ["QC-P010", "QC-Q001", "QC-Q015"] {
+        assert!(found.iter().any(|known| known == code), "{code} in {found:?}");
+    }
+}
+
+#[test]
+fn a_side_effect_needs_its_class() {
+    let without = changed(
+        CONNECTOR,
+        "    effect:\n      class: verify\n      verify:\n        operation: listMessages\n",
+        "    x:\n",
+    );
+    let mut text = without.text(CONNECTOR).unwrap_or_default().to_owned();
+    text.truncate(text.find("operations:").unwrap_or(text.len()));
+    let mut files = without;
+    files.insert(CONNECTOR, text);
+    assert_eq!(codes(files.clone()), ["QC-P016"]);
+    // Declared by a policy that the task takes by name.
+    let named = files.text(INTEGRATION).unwrap_or_default().replace(
+        "owners:",
+        "policies: {careful: {effect: once}}\ntasks: {tell: {policy: careful}}\nowners:",
+    );
+    files.insert(INTEGRATION, named);
+    assert_eq!(codes(files), Vec::<String>::new());
+}
+
+#[test]
+fn a_call_to_an_undeclared_host_is_found() {
+    let call =
+        "      call: http\n      with: {method: get, endpoint: \"https://elsewhere.example/x\"}\n";
+    let files = changed(WORKFLOW, "do:\n", &format!("do:\n  - look:\n{call}"));
+    let found: BTreeSet<String> = codes(files.clone()).into_iter().collect();
+    assert_eq!(found, BTreeSet::from(["QC-P012".to_owned(), "QC-P013".to_owned()]));
+    let mut files = files;
+    let text = files.text(INTEGRATION).unwrap_or_default();
+    let text = text.replace("tasks: [tell]", "tasks: [tell, look]").replace(
+        "systems:\n",
+        "systems:\n  elsewhere: {direction: outbound, criticality: low, owner: me, on_unavailable: fail, hosts: [elsewhere.example]}\n",
+    );
+    files.insert(INTEGRATION, text);
+    assert_eq!(codes(files), Vec::<String>::new());
+}
+
+#[test]
+fn examples_are_held_to_their_contract() {
+    let valid = "integrations/notify/contracts/examples/valid/alert.disk.json";
+    let invalid = "integrations/notify/contracts/examples/invalid/alert.level.json";
+    assert_eq!(codes(changed(valid, "warning", "loud")), ["QC-P022"]);
+    assert_eq!(codes(changed(invalid, "loud", "warning")), ["QC-P022"]);
+    // Text that cannot be parsed is a good example of what is invalid.
+    assert_eq!(codes(changed(invalid, "{", "{{")), Vec::<String>::new());
+}
+
+#[test]
+fn files_that_nothing_reads_are_named() {
+    let mut files = init(Template::Notify);
+    files.insert("integrations/notify/acceptence/more.yaml", "a: 1\n");
+    files.insert("integrations/notify/workflow.yml", "a: 1\n");
+    files.insert("integrations/stray.yaml", "a: 1\n");
+    files.insert("Makefile", "all:\n");
+    let findings = Project::load(files).check();
+    let named: Vec<&str> = findings
+        .iter()
+        .filter(|f| f.code == crate::codes::UNREAD_FILE)
+        .map(|f| f.message.as_str())
+        .collect();
+    assert_eq!(named.len(), 3, "{named:?}");
+    let help: Vec<&str> = findings.iter().filter_map(|f| f.help.as_deref()).collect();
+    assert!(help.contains(&"did you mean `acceptance/`?"), "{help:?}");
+}
+
+#[test]
+fn an_empty_folder_is_no_project() {
+    assert_eq!(codes(ProjectFiles::default()), ["QC-P001"]);
+}
+
+/// The table of what is not enforced yet speaks of keys that exist.
+#[test]
+fn the_table_of_what_is_not_enforced_is_about_real_keys() {
+    use super::{NOT_ENFORCED_YET, enforcement::FileKind};
+    for entry in NOT_ENFORCED_YET {
+        let kind = match entry.file {
+            FileKind::Organisation => crate::schema::Kind::Organisation,
+            FileKind::Integration => crate::schema::Kind::Integration,
+        };
+        let schema = crate::schema::schema(kind);
+        let mut at = &schema;
+        for key in entry.path {
+            at = resolve(&schema, at);
+            at = match *key {
+                "*" => at.get("additionalProperties").or_else(|| at.get("items")),
+                key => at.get("properties").and_then(|properties| properties.get(key)),
+            }
+            .unwrap_or_else(|| panic!("{:?} does not exist", entry.path));
+        }
+    }
+}
+
+fn resolve<'a>(root: &'a serde_json::Value, node: &'a serde_json::Value) -> &'a serde_json::Value {
+    let reference = node.get("$ref").and_then(serde_json::Value::as_str);
+    reference.and_then(|reference| root.pointer(reference.trim_start_matches('#'))).unwrap_or(node)
+}

@@ -69,6 +69,9 @@ impl Bindings for Bound<'_> {
 
 fn unknown_operation(api: &OpenApi, document: &str, operation: &str) -> Finding {
     let names = api.operations().iter().map(|one| &*one.id);
-    Finding::error(qc_connect::codes::UNKNOWN_TARGET, format!("`{document}` has no operation `{operation}`"))
-        .help(closest_or_list(operation, names))
+    Finding::error(
+        qc_connect::codes::UNKNOWN_TARGET,
+        format!("`{document}` has no operation `{operation}`"),
+    )
+    .help(closest_or_list(operation, names))
 }

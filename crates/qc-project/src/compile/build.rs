@@ -23,12 +23,14 @@ const PRUNED: &str = "keep-used-operations";
 pub fn build(project: &Project, integration: &str) -> Result<Bundle, Vec<Finding>> {
     let folder = project.integration(integration).map_err(|finding| vec![*finding])?;
     let connectors = used_connectors(project, folder);
-    let mut folders: Vec<String> = connectors.keys().map(|name| format!("{CONNECTORS}/{name}")).collect();
+    let mut folders: Vec<String> =
+        connectors.keys().map(|name| format!("{CONNECTORS}/{name}")).collect();
     folders.push(folder.folder.clone());
     let belongs = |path: &str| {
         path == PROJECT_FILE
             || folders.iter().any(|folder| {
-                path == folder || path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+                path == folder
+                    || path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
             })
     };
     let mut errors = project.check();
@@ -86,7 +88,9 @@ pub(crate) fn used_connectors(
             }
         }
         for (_, trigger) in definition.value.triggers.iter() {
-            if let TriggerAccess::Signature { scheme: SignatureRef::Connector(name), .. } = &trigger.access.value {
+            if let TriggerAccess::Signature { scheme: SignatureRef::Connector(name), .. } =
+                &trigger.access.value
+            {
                 used.entry(name.value.clone()).or_default();
             }
         }
@@ -111,8 +115,11 @@ fn prune(
 ) -> Vec<(String, (String, Bytes))> {
     let folder = format!("{CONNECTORS}/{}", connector.name());
     let mut ignored = Vec::new();
-    let Some(file) = crate::project::parse_file(project.files(), &format!("{folder}/connector.yaml"), &mut ignored)
-    else {
+    let Some(file) = crate::project::parse_file(
+        project.files(),
+        &format!("{folder}/connector.yaml"),
+        &mut ignored,
+    ) else {
         return Vec::new();
     };
     let named = |key: &str| file.root.get(key).and_then(|node| node.as_str());

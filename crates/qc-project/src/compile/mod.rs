@@ -7,9 +7,9 @@ mod release;
 mod triggers;
 
 pub(crate) use bindings::Bound;
+pub(crate) use build::used_connectors;
 pub use build::{build, export};
 pub(crate) use policies::{effect_class, rules_of, task_policies};
 pub(crate) use release::vars;
 pub use release::{Compiled, release};
-pub(crate) use build::used_connectors;
 pub(crate) use triggers::{compile_jq, load_schema, triggers};

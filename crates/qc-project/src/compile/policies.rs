@@ -8,13 +8,17 @@ use qc_workflow::{CallPolicy, CallSite, Effect, Program, RetryPolicy};
 use crate::integration::{Backoff, CallRules, EffectWord, Integration, RetryRules, TaskRules};
 
 /// The policies of the tasks for which the integration has rules, by the task's pointer.
-pub(crate) fn task_policies(integration: &Integration, program: &Program) -> BTreeMap<String, CallPolicy> {
+pub(crate) fn task_policies(
+    integration: &Integration,
+    program: &Program,
+) -> BTreeMap<String, CallPolicy> {
     program
         .calls()
         .filter_map(|site| {
             let (_, rules) = rules_of(integration, site)?;
             let mut policy = site.policy.clone();
-            let named = rules.policy.as_ref().and_then(|name| integration.policies.get(&name.value));
+            let named =
+                rules.policy.as_ref().and_then(|name| integration.policies.get(&name.value));
             // The named rules first, the task's own over them.
             for rules in named.into_iter().chain([&rules.own]) {
                 lay(rules, &mut policy);
@@ -29,7 +33,8 @@ pub(crate) fn rules_of<'a>(
     integration: &'a Integration,
     site: &CallSite,
 ) -> Option<(&'a str, &'a TaskRules)> {
-    let by = |key: &str| integration.tasks.entry(key).map(|(key, rules)| (key.value.as_str(), rules));
+    let by =
+        |key: &str| integration.tasks.entry(key).map(|(key, rules)| (key.value.as_str(), rules));
     by(&site.pointer).or_else(|| by(&site.task_name))
 }
 
@@ -72,8 +77,8 @@ fn retry_policy(rules: &RetryRules, base: &RetryPolicy) -> RetryPolicy {
     if let Some(longest) = rules.max_delay {
         policy.max_delay_ms = milliseconds(longest);
     }
-    if let Some(within) = rules.within {
-        policy.duration_ms = milliseconds(within);
+    if let Some(duration) = rules.duration {
+        policy.duration_ms = milliseconds(duration);
     }
     policy
 }

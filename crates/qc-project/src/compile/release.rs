@@ -24,7 +24,9 @@ pub struct Compiled {
 /// Compiles a bundle. Only what stands in the way of running is a finding here: the bundle was checked when it was built.
 pub fn release(bundle: &Bundle) -> Result<Compiled, Vec<Finding>> {
     let project = Project::load(ProjectFiles::new(bundle.effective()));
-    let folder = project.integration(bundle.manifest().integration.as_str()).map_err(|finding| vec![*finding])?;
+    let folder = project
+        .integration(bundle.manifest().integration.as_str())
+        .map_err(|finding| vec![*finding])?;
     let mut findings: Vec<Finding> = project.load_findings().to_vec();
     let triggers = triggers(&project, folder, &mut findings);
     let connectors = connectors(&project, folder, &mut findings);
@@ -59,7 +61,11 @@ pub fn release(bundle: &Bundle) -> Result<Compiled, Vec<Finding>> {
 }
 
 /// Only what the integration calls: a document of eleven megabytes does not stay in memory for three operations.
-fn connectors(project: &Project, folder: &IntegrationFolder, findings: &mut Vec<Finding>) -> Connectors {
+fn connectors(
+    project: &Project,
+    folder: &IntegrationFolder,
+    findings: &mut Vec<Finding>,
+) -> Connectors {
     let mut kept = Vec::new();
     for (name, operations) in used_connectors(project, folder) {
         let Some(connector) = project.connectors().get(name.as_str()) else { continue };
@@ -78,7 +84,9 @@ fn documents(folder: &IntegrationFolder, findings: &mut Vec<Finding>) -> Vec<(St
         let calls = folder.program.iter().flat_map(|program| program.calls());
         let used: Vec<&str> = calls
             .filter_map(|site| match &site.target {
-                SiteTarget::OpenApi { document, operation } if document == address => Some(operation.as_str()),
+                SiteTarget::OpenApi { document, operation } if document == address => {
+                    Some(operation.as_str())
+                }
                 _ => None,
             })
             .collect();
@@ -94,7 +102,11 @@ impl Compiled {
     /// The release in an environment.
     pub fn deployment(&self, environment: &EnvironmentName) -> Result<Deployment, Box<Finding>> {
         let vars = vars(&self.organisation, environment)?;
-        Ok(Deployment { environment: environment.clone(), vars: Arc::new(vars), release: Arc::clone(&self.release) })
+        Ok(Deployment {
+            environment: environment.clone(),
+            vars: Arc::new(vars),
+            release: Arc::clone(&self.release),
+        })
     }
 
     /// The environments that the release knows.
@@ -114,7 +126,9 @@ pub(crate) fn vars(
         let finding = Finding::error(codes::VARIABLE, message);
         return Err(Box::new(match qc_document::closest(environment.as_str(), names) {
             Some(known) => finding.help(format!("did you mean `{known}`?")),
-            None => finding.help("declare it in `environments` of quickconnect.yaml and build the release again"),
+            None => finding.help(
+                "declare it in `environments` of quickconnect.yaml and build the release again",
+            ),
         }));
     };
     let mut vars = BTreeMap::new();

@@ -27,7 +27,9 @@ pub(crate) fn triggers(
     let mut compiling = Compiling { project, folder, definition, findings };
     let triggers = definition.value.triggers.iter();
     triggers
-        .filter_map(|(name, spec)| Some((name.value.clone(), compiling.trigger(&name.value, spec)?)))
+        .filter_map(|(name, spec)| {
+            Some((name.value.clone(), compiling.trigger(&name.value, spec)?))
+        })
         .collect()
 }
 
@@ -41,7 +43,8 @@ struct Compiling<'a> {
 impl Compiling<'_> {
     fn trigger(&mut self, name: &Name, spec: &TriggerSpec) -> Option<Trigger> {
         let webhook = self.webhook(spec);
-        let kind = self.kind(&spec.form, webhook.as_ref().and_then(|(_, _, challenge)| challenge.clone()));
+        let kind =
+            self.kind(&spec.form, webhook.as_ref().and_then(|(_, _, challenge)| challenge.clone()));
         let auth = match (&spec.access.value, webhook) {
             (TriggerAccess::Token, _) => Some(TriggerAuth::Token),
             (TriggerAccess::Open, _) => Some(TriggerAuth::Open),
@@ -76,10 +79,12 @@ impl Compiling<'_> {
 
     fn kind(&mut self, form: &TriggerForm, by_connector: Option<Challenge>) -> Option<TriggerKind> {
         Some(match form {
-            TriggerForm::CloudEvents { types } => {
-                TriggerKind::CloudEvents { types: types.iter().map(|kind| kind.value.clone()).collect() }
+            TriggerForm::CloudEvents { types } => TriggerKind::CloudEvents {
+                types: types.iter().map(|kind| kind.value.clone()).collect(),
+            },
+            TriggerForm::Json { event_type } => {
+                TriggerKind::Json { event_type: event_type.clone() }
             }
-            TriggerForm::Json { event_type } => TriggerKind::Json { event_type: event_type.clone() },
             TriggerForm::Webhook { event_type, event_id, challenge } => {
                 let event_id = event_id.as_ref().map(|jq| self.expression(jq));
                 let challenge = challenge.as_ref().map(|node| self.read(node, Challenge::parse));
@@ -93,7 +98,10 @@ impl Compiling<'_> {
     }
 
     /// How senders sign and with what, and the connector's handshake.
-    fn webhook(&mut self, spec: &TriggerSpec) -> Option<(SignatureScheme, SecretRef, Option<Challenge>)> {
+    fn webhook(
+        &mut self,
+        spec: &TriggerSpec,
+    ) -> Option<(SignatureScheme, SecretRef, Option<Challenge>)> {
         let TriggerAccess::Signature { scheme, secret } = &spec.access.value else { return None };
         match scheme {
             SignatureRef::Inline(node) => {
@@ -105,8 +113,14 @@ impl Compiling<'_> {
                 let Some(webhook) = connector.and_then(|connector| connector.webhook()) else {
                     // A connector that is there but broken has findings of its own.
                     if connector.is_some() || !self.project.has_connector_folder(name.as_str()) {
-                        let message = format!("the connector `{}` describes no webhook", name.value);
-                        self.report(codes::SIGNATURE, name.span, message, "describe `webhook` in its connector.yaml, or the scheme here");
+                        let message =
+                            format!("the connector `{}` describes no webhook", name.value);
+                        self.report(
+                            codes::SIGNATURE,
+                            name.span,
+                            message,
+                            "describe `webhook` in its connector.yaml, or the scheme here",
+                        );
                     }
                     return None;
                 };
@@ -116,7 +130,11 @@ impl Compiling<'_> {
         }
     }
 
-    fn read<T>(&mut self, node: &Node, read: impl FnOnce(&Reader<'_>, &Node) -> Option<T>) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        node: &Node,
+        read: impl FnOnce(&Reader<'_>, &Node) -> Option<T>,
+    ) -> Option<T> {
         let reader = Reader::new(&self.definition.source);
         let value = read(&reader, node);
         self.findings.extend(reader.finish());
@@ -136,7 +154,12 @@ impl Compiling<'_> {
     fn contract(&mut self, path: &str, span: Span) -> Option<Schema> {
         let whole = self.folder.path(path);
         if !self.project.files().has(&whole) {
-            self.report(codes::MISSING_FILE, span, format!("`{whole}` is not there"), "create it, or mend the path");
+            self.report(
+                codes::MISSING_FILE,
+                span,
+                format!("`{whole}` is not there"),
+                "create it, or mend the path",
+            );
             return None;
         }
         match load_schema(self.project, self.folder, path) {
@@ -186,8 +209,11 @@ pub(crate) fn compile_jq<T>(
 ) -> Result<Expression, Box<Finding>> {
     Expression::parse(&jq.source, variables).map_err(|error| {
         let shown = jq.source.get(error.range.clone()).unwrap_or_default();
-        let mut finding = Finding::error(codes::EXPRESSION, format!("the expression does not compile: {}", error.message))
-            .at(file.place(jq.span));
+        let mut finding = Finding::error(
+            codes::EXPRESSION,
+            format!("the expression does not compile: {}", error.message),
+        )
+        .at(file.place(jq.span));
         if !shown.trim().is_empty() {
             finding = finding.cause(format!("at `{shown}`"));
         }

@@ -53,7 +53,7 @@ pub struct RetryRules {
     /// The longest wait.
     pub max_delay: Option<Duration>,
     /// After how long in all it is given up.
-    pub within: Option<Duration>,
+    pub duration: Option<Duration>,
 }
 
 /// How the wait between attempts grows.
@@ -134,7 +134,7 @@ impl Record for RetryRules {
         let delay = f.optional("delay", "The wait before the second attempt.");
         let backoff = f.optional("backoff", "How the wait grows.");
         let max_delay = f.optional("max_delay", "The longest wait.");
-        let within = f.optional("within", "After how long in all it is given up.");
-        Some(Self { attempts, delay, backoff, max_delay, within })
+        let duration = f.optional("duration", "After how long in all it is given up.");
+        Some(Self { attempts, delay, backoff, max_delay, duration })
     }
 }

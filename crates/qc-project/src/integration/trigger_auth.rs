@@ -75,23 +75,17 @@ impl TriggerAccess {
         let secret = f.optional("secret", "The signing secret; the connector's own when left out.");
         let Spanned { value: word, span } = word?;
         let signs = word == Word::Signature;
-        for (key, there) in [("signature", signature.is_some()), ("secret", secret.is_some())] {
+        // A connector's webhook has a secret of its own.
+        let by_connector = matches!(signature, Some(SignatureRef::Connector(_)));
+        for (key, needed) in [("signature", true), ("secret", !by_connector)] {
             if f.has(key) && !signs {
                 let message = format!("`{key}` has no meaning with this `auth`");
-                f.report(
-                    codes::MISPLACED_KEY,
-                    span,
-                    message,
-                    "write `auth: signature`, or remove it",
-                );
-            } else if signs && !there && !f.has(key) {
+                let help = "write `auth: signature`, or remove it";
+                f.report(codes::MISPLACED_KEY, span, message, help);
+            } else if signs && needed && !f.has(key) {
                 let message = format!("`auth: signature` needs `{key}`");
-                f.report(
-                    qc_document::codes::MISSING_KEY,
-                    span,
-                    message,
-                    "name the scheme and a `secret://` reference",
-                );
+                let help = "name the scheme and a `secret://` reference";
+                f.report(qc_document::codes::MISSING_KEY, span, message, help);
             }
         }
         let value = match word {

@@ -10,6 +10,8 @@ use qc_model::{Finding, Severity};
 
 use crate::ProjectFiles;
 
+pub(crate) use junit::escape as escape_xml;
+
 /// The version of the JSON shape; it rises when a reader of the old one would misunderstand the new one.
 pub const JSON_VERSION: u32 = 1;
 

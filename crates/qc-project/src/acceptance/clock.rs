@@ -1,0 +1,69 @@
+//! Time and chance of a scenario: virtual, and the same in every run.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use qc_model::{Clock, Entropy, Timestamp};
+use tokio::time::Instant;
+
+/// The time of a paused tokio runtime: it stands still while anything is at work, and jumps to the next timer when
+/// nothing is. Between two lives of the platform it stands still altogether.
+pub(super) struct VirtualClock(Mutex<Reading>);
+
+struct Reading {
+    base: Timestamp,
+    since: Option<Instant>,
+}
+
+impl VirtualClock {
+    pub(super) fn new(at: Timestamp) -> Self {
+        Self(Mutex::new(Reading { base: at, since: None }))
+    }
+
+    /// Goes with the runtime in which it is called.
+    pub(super) fn start(&self) {
+        let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.since = Some(Instant::now());
+    }
+
+    /// Stands still from now on.
+    pub(super) fn stop(&self) {
+        let now = self.now();
+        let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *reading = Reading { base: now, since: None };
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        let reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.since.map_or(reading.base, |since| reading.base + since.elapsed())
+    }
+}
+
+/// Numbers that look random and are the same for the same seed (SplitMix64, Steele, Lea and Flood 2014).
+pub(super) struct Seeded(AtomicU64);
+
+impl Seeded {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+}
+
+const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Entropy for Seeded {
+    fn next_u64(&self) -> u64 {
+        let state = self.0.fetch_add(GOLDEN_GAMMA, Ordering::Relaxed).wrapping_add(GOLDEN_GAMMA);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+/// A seed from a name (FNV-1a), so that each scenario has its own, and keeps it.
+pub(super) fn seed_of(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

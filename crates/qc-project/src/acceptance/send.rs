@@ -1,0 +1,183 @@
+//! Sending an event as its sender would, up to the door of the engine.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use qc_engine::{Accepted, Engine, Incoming, TenantRule, Trigger, TriggerKind, over_event};
+use qc_model::{Actor, ActorKind, Clock, Event, EventData, Finding, RunId, TenantName, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Scenario, Sending, world::World};
+use crate::{
+    Project, codes,
+    project::{IntegrationFolder, Loaded, parse_file},
+};
+
+/// What the door makes of an event.
+pub(super) enum Received {
+    /// It runs, newly or since an earlier sending.
+    Taken(RunId),
+    /// It was refused, as the scenario wants.
+    Refused,
+}
+
+/// The parts that every sending needs.
+pub(super) struct Door<'a> {
+    pub(super) project: &'a Project,
+    pub(super) folder: &'a IntegrationFolder,
+    pub(super) file: &'a Loaded<Scenario>,
+    pub(super) world: &'a World,
+}
+
+impl Door<'_> {
+    /// Sends once. `number` tells the scenario's events apart.
+    pub(super) async fn send(
+        &self,
+        engine: &Engine,
+        sending: &Sending,
+        number: usize,
+    ) -> Result<Received, Box<Finding>> {
+        let trigger = self.world.deployment.release.triggers.get(&sending.trigger.value);
+        let trigger = trigger
+            .ok_or_else(|| self.broken(sending, "the trigger is not in the release".to_owned()))?;
+        let at = self.world.clock.now();
+        let data = match self.data(sending) {
+            Err(_) if sending.refused => return Ok(Received::Refused),
+            data => data?,
+        };
+        let incoming = self.event(sending, trigger, &data, number, at).and_then(|event| {
+            self.judge(trigger, event, at).map(|(event, tenant, key)| Incoming {
+                trigger: trigger.name.clone(),
+                tenant,
+                event,
+                body_hash: sha256(&data),
+                key,
+                actor: Actor { kind: ActorKind::Sender, id: "acceptance".to_owned() },
+                received_at: at,
+                traceparent: None,
+            })
+        });
+        match (incoming, sending.refused) {
+            (Ok(_), true) => Err(self.broken(
+                sending,
+                "the event was taken, but the scenario wants it refused".to_owned(),
+            )),
+            (Err(_), true) => Ok(Received::Refused),
+            (Err(why), false) => Err(self.broken(sending, format!("the event was refused: {why}"))),
+            (Ok(incoming), false) => match engine.accept(&self.world.deployment, incoming).await {
+                Ok(Accepted::New { run } | Accepted::Repeat { run }) => Ok(Received::Taken(run)),
+                Err(error) => {
+                    Err(self.broken(sending, format!("the event was not accepted: {error}")))
+                }
+            },
+        }
+    }
+
+    fn broken(&self, sending: &Sending, message: String) -> Box<Finding> {
+        Box::new(self.file.error(codes::SCENARIO_BROKEN, sending.trigger.span, message))
+    }
+
+    fn data(&self, sending: &Sending) -> Result<Value, Box<Finding>> {
+        if let Some(data) = &sending.data {
+            return Ok(data.value.clone());
+        }
+        let path =
+            sending.file.as_ref().map(|path| self.folder.path(&path.path)).unwrap_or_default();
+        let mut findings = Vec::new();
+        match parse_file(self.project.files(), &path, &mut findings) {
+            Some(document) => Ok(document.root.to_value()),
+            None => Err(findings
+                .pop()
+                .map_or_else(|| self.broken(sending, format!("`{path}` is not there")), Box::new)),
+        }
+    }
+
+    fn event(
+        &self,
+        sending: &Sending,
+        trigger: &Trigger,
+        data: &Value,
+        number: usize,
+        at: Timestamp,
+    ) -> Result<Event, String> {
+        let own_id = || sending.id.clone().unwrap_or_else(|| format!("acceptance-{number}"));
+        let (kind, id) = match &trigger.kind {
+            TriggerKind::CloudEvents { types } => {
+                let kind = sending.event_type.clone().or_else(|| types.first().cloned());
+                let kind = kind
+                    .ok_or("the scenario gives the event no `type`, and the trigger names none")?;
+                if !types.is_empty() && !types.contains(&kind) {
+                    return Err(format!("the trigger does not take events of the type `{kind}`"));
+                }
+                (kind, own_id())
+            }
+            TriggerKind::Json { event_type } => (event_type.clone(), own_id()),
+            TriggerKind::Webhook { event_type, event_id, .. } => {
+                let delivery = json!({ "headers": {}, "body": data });
+                let text = |expression| {
+                    let value =
+                        over_event(expression, &delivery, at).map_err(|error| error.to_string())?;
+                    value
+                        .as_str()
+                        .map(str::to_owned)
+                        .or_else(|| value.as_i64().map(|n| n.to_string()))
+                        .ok_or_else(|| "the webhook's type or id is no text".to_owned())
+                };
+                let id = event_id.as_ref().map(text).transpose()?.unwrap_or_else(own_id);
+                (text(event_type)?, id)
+            }
+        };
+        Ok(Event {
+            id,
+            source: format!("/acceptance/{}", self.file.value.scenario.value),
+            kind,
+            subject: None,
+            time: Some(at.to_string()),
+            datacontenttype: Some("application/json".to_owned()),
+            dataschema: None,
+            extensions: std::collections::BTreeMap::new(),
+            data: EventData::Json(data.clone()),
+        })
+    }
+
+    /// Tenant, key and contract, in the order of the real door.
+    fn judge(
+        &self,
+        trigger: &Trigger,
+        event: Event,
+        at: Timestamp,
+    ) -> Result<(Event, TenantName, Option<String>), String> {
+        let structured = event.to_structured(|_| String::new());
+        let evaluate =
+            |expression| over_event(expression, &structured, at).map_err(|error| error.to_string());
+        let tenant = match &trigger.tenant {
+            TenantRule::Fixed(tenant) => tenant.clone(),
+            TenantRule::FromEvent(expression) => {
+                let value = evaluate(expression)?;
+                let text = value.as_str().ok_or("the tenant is no text")?;
+                TenantName::new(text).map_err(|error| error.to_string())?
+            }
+        };
+        let key = match &trigger.idempotency {
+            Some(rule) => match evaluate(&rule.key)? {
+                Value::String(key) if !key.is_empty() => Some(key),
+                Value::Number(number) => Some(number.to_string()),
+                _ => return Err("the idempotency key is neither text nor a number".to_owned()),
+            },
+            None => Some(format!("{} {}", event.source, event.id)),
+        };
+        if let Some(contract) = &trigger.contract {
+            let mismatches = contract.check(&event.data_value());
+            if let Some(first) = mismatches.first() {
+                return Err(format!(
+                    "it breaks the trigger's contract at `{}`: {}",
+                    first.pointer, first.message
+                ));
+            }
+        }
+        Ok((event, tenant, key))
+    }
+}
+
+fn sha256(data: &Value) -> [u8; 32] {
+    let hash = digest(&SHA256, data.to_string().as_bytes());
+    hash.as_ref().try_into().unwrap_or([0; 32])
+}

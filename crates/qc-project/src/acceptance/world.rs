@@ -1,0 +1,266 @@
+//! The world of a scenario: simulators, secrets, store, and the platform's parts around them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use qc_connect::{
+    call::Outbound,
+    connector::{AuthProfile, Connector, TextOrSecret},
+};
+use qc_contract::OpenApi;
+use qc_document::{Document, ParseLimits, Source};
+use qc_engine::{Deployment, Engine, EngineParts, EngineSettings, ReleaseSource};
+use qc_model::{EnvironmentName, Finding, Name, Timestamp};
+use qc_simulator::{Credentials, Provider, Setup, SimulatedCaller, SimulatorSpec};
+use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
+use qc_vault::{SecretRef, Secrets};
+use serde_json::{Map, Value};
+
+use super::{
+    Scenario,
+    clock::{Seeded, VirtualClock, seed_of},
+};
+use crate::{
+    Project, codes,
+    compile::{Compiled, used_connectors},
+    project::{CONNECTORS, FilesIn, IntegrationFolder, Loaded, parse_file},
+};
+
+/// What time it is when a scenario does not say: a Monday morning in the past.
+const USUAL_TIME: &str = "2026-01-05T09:00:00Z";
+
+/// What stays when the platform ends and starts again.
+pub(super) struct World {
+    pub(super) clock: Arc<VirtualClock>,
+    entropy: Arc<Seeded>,
+    pub(super) store: Arc<MemoryStore>,
+    pub(super) deployment: Arc<Deployment>,
+    /// By the name of the connector.
+    pub(super) providers: BTreeMap<Name, Arc<Provider>>,
+    caller: SimulatedCaller,
+    secrets: Arc<Secrets>,
+}
+
+impl World {
+    pub(super) fn build(
+        project: &Project,
+        folder: &IntegrationFolder,
+        compiled: &Compiled,
+        file: &Loaded<Scenario>,
+    ) -> Result<Self, Vec<Finding>> {
+        let scenario = &file.value;
+        let at = scenario.given.as_ref().and_then(|given| given.at);
+        let at = at.unwrap_or_else(|| USUAL_TIME.parse().unwrap_or(Timestamp::from_millis(0)));
+        let clock = Arc::new(VirtualClock::new(at));
+        let deployment = deployment(compiled, file)?;
+        let secrets = Arc::new(Secrets::none());
+        let mut world = Self {
+            clock: Arc::clone(&clock),
+            entropy: Arc::new(Seeded::new(seed_of(&file.source.path))),
+            store: Arc::new(MemoryStore::with_clock(clock)),
+            deployment: Arc::new(deployment),
+            providers: BTreeMap::new(),
+            caller: SimulatedCaller::new(),
+            secrets,
+        };
+        let mut findings = Vec::new();
+        for reference in world.deployment.release.secrets.values() {
+            world.know(reference);
+        }
+        for (name, _) in used_connectors(project, folder) {
+            let Some(connector) = project.connectors().get(name.as_str()) else { continue };
+            for reference in connector.secrets() {
+                world.know(reference);
+            }
+            match world.provider(project, folder, connector, file) {
+                Ok(provider) => drop(world.providers.insert(name, provider)),
+                Err(found) => findings.extend(found),
+            }
+        }
+        if findings.is_empty() { Ok(world) } else { Err(findings) }
+    }
+
+    fn know(&self, reference: &SecretRef) {
+        let environment = self.deployment.environment.as_str();
+        self.secrets.set(environment, reference.name(), &secret_value(reference));
+    }
+
+    /// Makes the simulator of a connector and puts it where the connector looks for the real system.
+    fn provider(
+        &mut self,
+        project: &Project,
+        folder: &IntegrationFolder,
+        connector: &Connector,
+        file: &Loaded<Scenario>,
+    ) -> Result<Arc<Provider>, Vec<Finding>> {
+        let name = connector.name();
+        let broken = |message: String| vec![Finding::error(codes::SCENARIO_BROKEN, message)];
+        let url = connector
+            .base_url(&self.deployment.environment, &self.deployment.vars)
+            .map_err(|failure| broken(failure.detail.clone()))?;
+        let (api, spec) = simulator(project, folder, connector, &file.value)?;
+        let setup = Setup {
+            name: name.to_string(),
+            clock: self.clock.clone(),
+            seed: seed_of(&format!("{}/{name}", file.source.path)),
+            credentials: credentials(connector.auth(), &self.deployment.vars),
+            ledger: None,
+        };
+        let provider = Arc::new(Provider::new(api, spec, setup)?);
+        self.caller = self.caller.clone().with(&url, Arc::clone(&provider));
+        Ok(provider)
+    }
+
+    /// The platform, as it starts. Must be called in the runtime in which it lives.
+    pub(super) fn start(&self) -> Engine {
+        let store: Arc<dyn Store> = self.store.clone();
+        let (committer, commit_loop) = Committer::new(Arc::clone(&store), CommitLimits::default());
+        tokio::spawn(commit_loop);
+        let caller = Arc::new(self.caller.clone());
+        let engine = Engine::new(EngineParts {
+            committer,
+            store,
+            outbound: Outbound::new(caller, self.clock.clone(), Arc::clone(&self.secrets)),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            releases: Arc::new(OneRelease(Arc::clone(&self.deployment))),
+            settings: EngineSettings { node: "acceptance".to_owned(), ..EngineSettings::default() },
+        });
+        engine.set_deployments(vec![(*self.deployment).clone()]);
+        let running = engine.clone();
+        tokio::spawn(async move { running.run().await });
+        engine
+    }
+}
+
+/// The only release of the world.
+struct OneRelease(Arc<Deployment>);
+
+#[async_trait]
+impl ReleaseSource for OneRelease {
+    async fn deployment(
+        &self,
+        environment: &EnvironmentName,
+        hash: &str,
+    ) -> Result<Option<Arc<Deployment>>, StoreError> {
+        let here = *environment == self.0.environment && hash == self.0.release.hash;
+        Ok(here.then(|| Arc::clone(&self.0)))
+    }
+}
+
+fn deployment(compiled: &Compiled, file: &Loaded<Scenario>) -> Result<Deployment, Vec<Finding>> {
+    let scenario = &file.value;
+    let environment = match &scenario.environment {
+        Some(environment) => environment.value.clone(),
+        None => compiled.environments().next().cloned().ok_or_else(|| {
+            vec![Finding::error(codes::SCENARIO_BROKEN, "the project has no environment")]
+        })?,
+    };
+    let mut deployment = compiled.deployment(&environment).map_err(|finding| vec![*finding])?;
+    let given = scenario.given.iter().flat_map(|given| given.vars.iter());
+    let mut vars = (*deployment.vars).clone();
+    vars.extend(given.map(|(name, value)| (name.value.clone(), value.value.clone())));
+    deployment.vars = Arc::new(vars);
+    Ok(deployment)
+}
+
+/// The value that a secret has in all scenarios. The simulators accept exactly these.
+fn secret_value(reference: &SecretRef) -> String {
+    format!("acceptance-{}", reference.name().replace('/', "-"))
+}
+
+fn credentials(auth: &AuthProfile, vars: &BTreeMap<String, Value>) -> Credentials {
+    let text = |value: &TextOrSecret| match value {
+        TextOrSecret::Secret(reference) => secret_value(reference),
+        TextOrSecret::Text(setting) => setting.resolve(vars).unwrap_or_default(),
+    };
+    let none = Credentials::none();
+    match auth {
+        AuthProfile::None => none,
+        // What stands before the key is part of what is sent.
+        AuthProfile::HeaderKey { prefix, value, .. } => {
+            none.api_key(format!("{prefix}{}", secret_value(value)))
+        }
+        AuthProfile::QueryKey { value, .. } => none.api_key(secret_value(value)),
+        AuthProfile::Basic { username, password } => {
+            none.login(text(username), secret_value(password))
+        }
+        AuthProfile::Bearer { token } => none.bearer(secret_value(token)),
+        AuthProfile::ClientCredentials(client) => {
+            none.client(text(&client.client_id), secret_value(&client.client_secret))
+        }
+    }
+}
+
+/// The document and file of a connector's simulator, with what the scenario gives it.
+fn simulator(
+    project: &Project,
+    folder: &IntegrationFolder,
+    connector: &Connector,
+    scenario: &Scenario,
+) -> Result<(OpenApi, SimulatorSpec), Vec<Finding>> {
+    let name = connector.name();
+    let inside = format!("{CONNECTORS}/{name}");
+    let mut findings = Vec::new();
+    let files = project.files();
+    let settings = parse_file(files, &format!("{inside}/connector.yaml"), &mut findings);
+    let named = |key: &str| settings.as_ref().and_then(|file| file.root.get(key)?.as_str());
+    let here = FilesIn { files, folder: &inside };
+    let overlays: Vec<&str> = named("overlay").into_iter().collect();
+    let (api, found) =
+        OpenApi::load_with_overlays(&here, named("openapi").unwrap_or("openapi.yaml"), &overlays);
+    findings.extend(found);
+    let path = format!("{inside}/simulator.yaml");
+    let mut values = match parse_file(files, &path, &mut findings) {
+        Some(file) => match file.root.to_value() {
+            Value::Object(values) => values,
+            _ => Map::new(),
+        },
+        None => Map::new(),
+    };
+    give(folder, project, name, scenario, &mut values);
+    let text = Value::Object(values).to_string();
+    let spec = match qc_document::parse_json(Source::new(path, text), &ParseLimits::default()) {
+        Ok(document) => read_spec(&document, &mut findings),
+        Err(finding) => {
+            findings.push(*finding);
+            SimulatorSpec::default()
+        }
+    };
+    findings.retain(|finding| finding.severity == qc_model::Severity::Error);
+    match api {
+        Some(api) if findings.is_empty() => Ok((api, spec)),
+        _ => Err(findings),
+    }
+}
+
+fn read_spec(document: &Document, findings: &mut Vec<Finding>) -> SimulatorSpec {
+    let (spec, found) = SimulatorSpec::read(document);
+    findings.extend(found);
+    spec
+}
+
+/// Collections that the scenario gives replace those of the simulator's file.
+fn give(
+    folder: &IntegrationFolder,
+    project: &Project,
+    connector: &Name,
+    scenario: &Scenario,
+    values: &mut Map<String, Value>,
+) {
+    let (Some(given), Some(definition)) = (&scenario.given, &folder.definition) else { return };
+    for (system, collections) in given.state.iter() {
+        let declared = definition.value.systems.entry(system.as_str());
+        let reached = declared.and_then(|(name, system)| project.connector_of(&name.value, system));
+        if reached != Some(connector) {
+            continue;
+        }
+        let state = values.entry("state").or_insert_with(|| Value::Object(Map::new()));
+        for (path, items) in collections.iter() {
+            if let Value::Object(state) = state {
+                state.insert(path.value.clone(), Value::Array(items.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The files of simulators fit their documents.
+
+use std::sync::Arc;
+
+use qc_contract::OpenApi;
+use qc_model::{Clock, Finding, Severity, Timestamp};
+use qc_simulator::{Credentials, Provider, Setup, SimulatorSpec};
+
+use crate::{
+    Project,
+    project::{CONNECTORS, FilesIn, parse_file},
+};
+
+pub(super) fn check(project: &Project, out: &mut Vec<Finding>) {
+    for connector in project.connectors().iter() {
+        let folder = format!("{CONNECTORS}/{}", connector.name());
+        let path = format!("{folder}/simulator.yaml");
+        let Some(file) = parse_file(project.files(), &path, out) else { continue };
+        let (spec, found) = SimulatorSpec::read(&file);
+        let readable = found.is_empty();
+        out.extend(found);
+        if readable {
+            out.extend(build(project, &folder, connector.name().as_str(), spec));
+        }
+    }
+}
+
+/// Making the simulator is the check: it finds what does not fit the document.
+fn build(project: &Project, folder: &str, name: &str, spec: SimulatorSpec) -> Vec<Finding> {
+    let settings =
+        parse_file(project.files(), &format!("{folder}/connector.yaml"), &mut Vec::new());
+    let named = |key: &str| settings.as_ref().and_then(|file| file.root.get(key)?.as_str());
+    let Some(document) = named("openapi") else { return Vec::new() };
+    let overlays: Vec<&str> = named("overlay").into_iter().collect();
+    let files = FilesIn { files: project.files(), folder };
+    // What is wrong with the document was said when the connector was loaded.
+    let (Some(api), _) = OpenApi::load_with_overlays(&files, document, &overlays) else {
+        return Vec::new();
+    };
+    let setup = Setup {
+        name: name.to_owned(),
+        clock: Arc::new(NoTime),
+        seed: 0,
+        credentials: Credentials::none(),
+        ledger: None,
+    };
+    let mut findings = Provider::new(api, spec, setup).err().unwrap_or_default();
+    findings.retain(|finding| finding.severity == Severity::Error);
+    findings
+}
+
+struct NoTime;
+
+impl Clock for NoTime {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(0)
+    }
+}
