@@ -112,3 +112,22 @@ do:
     run.finish(|_| unreachable!());
     assert_eq!(run.output(), &json!({"ended": true}));
 }
+
+#[test]
+fn what_is_cut_short_leaves_no_timer_behind() {
+    let body = "
+do:
+  - race:
+      fork:
+        compete: true
+        branches:
+          - slow: { wait: PT1H }
+          - quick: { call: crm.read }
+  - after: { call: crm.read }
+";
+    let mut run = Run::of(body, json!({}));
+    run.succeed("quick", json!(1));
+    assert_eq!(run.machine().timers(), []);
+    run.succeed("after", json!(2));
+    assert_eq!(run.output(), 2);
+}
