@@ -1,0 +1,227 @@
+//! The server as a child process, and the program's other verbs.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{BufRead, BufReader, Write},
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::http::Line;
+
+/// How long a start may take, on a busy machine and with a store to recover.
+const START: Duration = Duration::from_secs(60);
+
+/// A server's places; its process may come and go.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    pub(crate) folder: PathBuf,
+    /// Where its database is; `folder/data` when nothing else is said.
+    pub(crate) data: PathBuf,
+    settings: Vec<(String, String)>,
+    child: Option<Child>,
+    words: Option<watch::Receiver<Word>>,
+}
+
+/// What the process has said so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Nothing,
+    Serving,
+    Ended,
+}
+
+/// A port that is free now.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+impl Server {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            port: free_port(),
+            folder: folder.to_owned(),
+            data: folder.join("data"),
+            settings: Vec::new(),
+            child: None,
+            words: None,
+        }
+    }
+
+    pub(crate) fn set(&mut self, variable: &str, value: &str) {
+        self.settings.push((variable.to_owned(), value.to_owned()));
+    }
+
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.folder.join("secrets")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qc"));
+        command
+            .env_clear()
+            .env("HOME", &self.folder)
+            .env("PATH", "/usr/bin:/bin")
+            .env("QC_CONTEXT", self.folder.join("context.json"))
+            .env("QC_LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("QC_DATA_DIR", &self.data)
+            .env("QC_SECRETS_DIR", self.secrets())
+            .env("QC_LOG_FORMAT", "text")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.folder)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs another verb of the program to its end.
+    pub(crate) fn qc(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().unwrap()
+    }
+
+    /// Runs a verb that must go well; what it prints.
+    pub(crate) fn well(&self, arguments: &[&str]) -> String {
+        let output = self.qc(arguments);
+        let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (shown(&output.stdout), shown(&output.stderr));
+        assert!(output.status.success(), "qc {arguments:?}: {}\n{out}{err}", output.status);
+        out
+    }
+
+    /// Runs a verb that must go well, for its JSON.
+    pub(crate) fn told(&self, arguments: &[&str]) -> Value {
+        let text = self.well(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("qc {arguments:?}: {error}: {text}"))
+    }
+
+    /// Starts the process; it may not be ready yet.
+    pub(crate) fn spawn(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let mut child = self
+            .command()
+            .arg("serve")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (say, words) = watch::channel(Word::Nothing);
+        let errors = child.stderr.take().unwrap();
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
+        thread::spawn(move || listen(BufReader::new(errors), log, &say));
+        self.child = Some(child);
+        self.words = Some(words);
+    }
+
+    /// Waits until the process serves.
+    pub(crate) async fn ready(&self) {
+        let mut words = self.words.clone().expect("it was started");
+        let word = tokio::time::timeout(START, words.wait_for(|word| *word != Word::Nothing)).await;
+        let served = matches!(word, Ok(Ok(ref word)) if **word == Word::Serving);
+        assert!(served, "the server does not start:\n{}", self.log_end());
+    }
+
+    pub(crate) async fn start(&mut self) {
+        self.spawn();
+        self.ready().await;
+    }
+
+    /// Ends the process at once (SIGKILL), and sees that it is gone.
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("the server had ended by itself: {status}\n{}", self.log_end());
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Asks the process to end (SIGTERM).
+    pub(crate) fn terminate(&self) {
+        let child = self.child.as_ref().expect("it runs");
+        let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Waits for the process's own end.
+    pub(crate) async fn ended(&mut self, limit: Duration) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        let mut words = self.words.take().expect("it was started");
+        let ended = words.wait_for(|word| *word == Word::Ended);
+        if tokio::time::timeout(limit, ended).await.is_err() {
+            drop(child.kill());
+            panic!("the server does not end within {limit:?}:\n{}", self.log_end());
+        }
+        child.wait().unwrap()
+    }
+
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.folder.join("server.log")
+    }
+
+    /// The log's last lines, for a failing test's message.
+    pub(crate) fn log_end(&self) -> String {
+        let text = std::fs::read_to_string(self.log_file()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    fn token(&self) -> String {
+        let text = std::fs::read_to_string(self.folder.join("context.json")).unwrap();
+        let context: Value = serde_json::from_str(&text).unwrap();
+        context["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks the management API.
+    pub(crate) async fn ask(&self, path: &str) -> Value {
+        let headers = [("authorization", format!("Bearer {}", self.token()))];
+        let reply = Line::to(self.port).send(Method::GET, path, &headers, Bytes::new()).await.unwrap();
+        assert_eq!(reply.status, 200, "{path}: {}", reply.shown());
+        reply.json()
+    }
+
+    /// All entries of a list of the management API.
+    pub(crate) async fn ask_all(&self, path: &str) -> Vec<Value> {
+        let began = Instant::now();
+        let mut all: Vec<Value> = Vec::new();
+        let mut next = String::new();
+        while began.elapsed() < START {
+            let mark = if path.contains('?') { '&' } else { '?' };
+            let page = self.ask(&format!("{path}{mark}limit=500{next}")).await;
+            all.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["next"].as_str() {
+                Some(before) => next = format!("&before={before}"),
+                None => return all,
+            }
+        }
+        panic!("{path} has no end");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// Follows what the process says until it ends.
+fn listen(lines: impl BufRead, mut log: File, say: &watch::Sender<Word>) {
+    for line in lines.lines().map_while(Result::ok) {
+        // The log is for people; the test does not hang on it.
+        drop(writeln!(log, "{line}"));
+        if line.starts_with("serving on ") {
+            say.send_replace(Word::Serving);
+        }
+    }
+    say.send_replace(Word::Ended);
+}
