@@ -15,7 +15,9 @@ use qc_workflow::{Machine, Start};
 use serde_json::Value;
 
 use crate::{
-    Accepted, Deployment, Engine, EngineError, Incoming, Trigger, codes,
+    Accepted, Deployment, Engine, EngineError, Incoming, Trigger,
+    chain::EarlierCall,
+    codes,
     draft::Draft,
     engine::{Place, Reserved},
     entry::Journaled,
@@ -91,7 +93,8 @@ impl Engine {
         let hash = record::payload_hash(&shared.settings.ledger_key, &body);
         let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len());
         let start = workflow_start(deployment, &facts, input, at, shared.entropy.next_u64());
-        let (run, draft) = begin(deployment, facts, start, incoming.traceparent.clone());
+        let traceparent = incoming.traceparent.clone();
+        let (run, draft) = begin(deployment, facts, start, traceparent, Vec::new());
         let key = incoming.key.as_ref().map(|key| IdempotencyKey {
             scope: key_scope(&run.context.facts),
             key: key.clone(),
@@ -210,14 +213,16 @@ pub(crate) fn begin(
     facts: Arc<RunFacts>,
     start: Start,
     traceparent: Option<String>,
+    earlier: Vec<EarlierCall>,
 ) -> (ActiveRun, Draft) {
     let at = facts.accepted_at;
     let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
     let context = RunContext::new(facts, deployment.clone(), traceparent.clone());
     let mut run = ActiveRun::new(context, machine, HashMap::new());
+    run.earlier = earlier.iter().cloned().map(|one| (one.call, one.outcome)).collect();
     let mut draft = Draft::new(at);
-    draft.journal(Journaled::Start { start: Box::new(start), traceparent });
-    run.absorb(actions, &mut draft);
+    draft.journal(Journaled::Start { start: Box::new(start), traceparent, earlier });
+    run.begin(actions, &mut draft);
     (run, draft)
 }
 

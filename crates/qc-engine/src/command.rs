@@ -17,8 +17,8 @@ pub(crate) struct Command {
 pub(crate) enum Request {
     /// End it.
     Cancel { reason: String },
-    /// Decide a parked, ambiguous call.
-    Resolve(Resolution),
+    /// Decide a parked, ambiguous call: this one, or the only one.
+    Resolve { call: Option<String>, resolution: Resolution },
     /// Try a run that ended in failure again.
     Retry,
     /// Try what is parked again now: what it waited for has been mended.

@@ -1,8 +1,10 @@
 //! What the next commit of a run will say.
 
+use std::collections::VecDeque;
+
 use qc_model::{Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, Entry, LedgerRow, Op};
-use qc_workflow::TaskNote;
+use qc_workflow::{Happening as Told, TaskNote};
 
 use crate::{
     RunEnd,
@@ -24,6 +26,8 @@ pub(crate) struct Draft {
     pub(crate) parked: Option<Failure>,
     /// What happened to tasks, for the listeners.
     pub(crate) notes: Vec<TaskNote>,
+    /// What the machine is still to be told in this step, in order.
+    pub(crate) told: VecDeque<Told>,
     /// Calls are to be sent, but not from here and now.
     pub(crate) withheld: bool,
 }
@@ -40,6 +44,7 @@ impl Draft {
             end: None,
             parked: None,
             notes: Vec::new(),
+            told: VecDeque::new(),
             withheld: false,
         }
     }

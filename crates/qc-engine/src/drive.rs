@@ -62,7 +62,8 @@ async fn drive(
         if shared.is_draining() {
             draft.withhold();
         }
-        if commit(&shared, &mut run, draft).await.is_err() {
+        let nothing_new = draft.is_empty() && run.stands_as_stored(&draft);
+        if !nothing_new && commit(&shared, &mut run, draft).await.is_err() {
             return;
         }
     }

@@ -6,6 +6,8 @@ use qc_store::Entry;
 use qc_workflow::{CallId, Input, Start};
 use serde::{Deserialize, Serialize};
 
+use crate::chain::EarlierCall;
+
 /// The version that is written.
 const VERSION: u32 = 1;
 
@@ -20,6 +22,9 @@ pub(crate) enum Journaled {
         /// The sender's trace, as W3C `traceparent`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         traceparent: Option<String>,
+        /// What earlier runs of the replay chain did: not done again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        earlier: Vec<EarlierCall>,
     },
     /// A call is about to be sent: from here on it may have been.
     Intent {

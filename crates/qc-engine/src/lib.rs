@@ -10,6 +10,7 @@
 
 mod accept;
 mod api;
+mod chain;
 pub mod codes;
 mod command;
 mod deployments;

@@ -11,6 +11,7 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     Accepted, Engine, EngineError, Replay, Resolution, RunEnd, RunView,
     accept::{Prepared, begin, bucket_of},
+    chain::{EarlierCall, effects_of},
     command::{Command, Request},
     entry::{self, Journaled},
     record,
@@ -75,14 +76,26 @@ impl Engine {
         self.ask(run, Request::Cancel { reason: reason.to_owned() }, actor).await
     }
 
-    /// Decides a run's ambiguous call.
+    /// Decides a run's ambiguous call. When several are, [`Engine::resolve_call`] says which one.
     pub async fn resolve(
         &self,
         run: RunId,
         resolution: Resolution,
         actor: &Actor,
     ) -> Result<(), EngineError> {
-        self.ask(run, Request::Resolve(resolution), actor).await
+        self.ask(run, Request::Resolve { call: None, resolution }, actor).await
+    }
+
+    /// Decides one ambiguous call of a run, named `<task pointer>:<visit>` as in the run's journal.
+    pub async fn resolve_call(
+        &self,
+        run: RunId,
+        call: &str,
+        resolution: Resolution,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
+        let call = Some(call.to_owned());
+        self.ask(run, Request::Resolve { call, resolution }, actor).await
     }
 
     /// Has a parked run try again now: what it waited for has been mended.
@@ -162,9 +175,10 @@ impl Engine {
             .lookup(old.facts.environment.as_str(), old.facts.integration.as_str())
             .ok_or_else(|| wrong("its integration is not deployed in its environment"))?;
         let event = self.shared.store.event(run).await?.ok_or(EngineError::NoRun(run))?;
-        let input = match replay.input {
-            Some(input) => input,
-            None => self.inspect(run).await?.input,
+        let (input, earlier) = match replay.input {
+            Some(input) => (input, Vec::new()),
+            None if replay.new_effects => (self.inspect(run).await?.input, Vec::new()),
+            None => (self.inspect(run).await?.input, self.effects_of(&old).await?),
         };
         let at = self.shared.now();
         let id = RunId::new(at, &*self.shared.entropy);
@@ -180,13 +194,19 @@ impl Engine {
         });
         let start = workflow_start(deployment, &facts, input, at, self.shared.entropy.next_u64());
         let first_row = record::operated(&facts, at, actor, "run.replay", &format!("of {run}"));
-        let (run, draft) = begin(deployment, facts.clone(), start, None);
+        let (run, draft) = begin(deployment, facts.clone(), start, None, earlier);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
         let prepared = Prepared { run, draft, key: None, event, first_row };
         match self.write(prepared).await? {
             Accepted::New { run } | Accepted::Repeat { run } => Ok(run),
         }
+    }
+
+    async fn effects_of(&self, old: &RunHead) -> Result<Vec<EarlierCall>, EngineError> {
+        let deployment = self.release_of(old).await?;
+        let journal = self.shared.store.journal(old.facts.id).await?;
+        Ok(effects_of(&deployment, &journal)?)
     }
 
     async fn head(&self, run: RunId) -> Result<RunHead, EngineError> {

@@ -3,21 +3,28 @@
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
-use qc_model::{Failure, RunId};
-use qc_store::{RunHead, StoreError};
+use qc_model::{Code, Failure, RunId, TxnId};
+use qc_store::{LiveCause, Op, RunHead, RunState, RunStatus, StoreError, Txn};
 use qc_workflow::{CallId, Happening as Told, Machine, Outcome};
 
 use crate::{
-    Deployment, Engine, EngineError, RunEnd, codes,
+    Deployment, Engine, EngineError, RunEnd,
+    chain::Earlier,
+    codes,
     command::Command,
     draft::Draft,
     engine::Reserved,
     entry::{self, Journaled},
-    run::{ActiveRun, CallLog, RunContext},
+    record,
+    run::{ActiveRun, CallLog, RunContext, in_a_line},
     unwind::caught,
 };
+
+/// How long a run stays aside that could not be taken up.
+const ASIDE: Duration = Duration::from_mins(5);
 
 /// Why a run could not be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +47,17 @@ pub(crate) enum RecoverError {
     NoRoom,
 }
 
+impl RecoverError {
+    /// The code under which a run is set aside: what fails now fails again when it is tried at once.
+    fn parks(&self) -> Option<Code> {
+        match self {
+            Self::NoRelease(_) => Some(codes::NO_RELEASE),
+            Self::Journal(_) | Self::NoStart | Self::Broken(_) => Some(codes::JOURNAL),
+            Self::Store(_) | Self::NoRun | Self::There | Self::NoRoom => None,
+        }
+    }
+}
+
 impl From<RecoverError> for EngineError {
     fn from(error: RecoverError) -> Self {
         match error {
@@ -59,6 +77,7 @@ impl From<RecoverError> for EngineError {
 pub(crate) struct Folded {
     pub(crate) machine: Machine,
     pub(crate) traceparent: Option<String>,
+    pub(crate) earlier: HashMap<CallId, Earlier>,
     pub(crate) log: HashMap<CallId, CallLog>,
     pub(crate) parked: HashMap<CallId, Failure>,
 }
@@ -96,11 +115,13 @@ impl Engine {
         }
         let deployment = self.release_of(&head).await?;
         let folded = fold(&deployment, &shared.store.journal(run).await?)?;
-        let Folded { machine, traceparent, log, parked } = folded;
+        let Folded { machine, traceparent, earlier, log, parked } = folded;
         let end = machine.outcome().map(|outcome| end_of(outcome, &deployment));
         let context = RunContext::new(Arc::new(head.facts), deployment, traceparent);
         let mut active = ActiveRun::new(context, machine, log);
         active.version = head.version;
+        active.stored = Some(head.state);
+        active.earlier = earlier;
         active.end = end;
         if active.end.is_none() {
             let mut draft = Draft::new(shared.now());
@@ -108,6 +129,44 @@ impl Engine {
             active.resume_with = Some(draft);
         }
         Ok(Some(active))
+    }
+
+    /// Parks a run that cannot be taken up as it is, saying why; it is looked at again later.
+    pub(crate) async fn set_aside(&self, run: RunId, error: &RecoverError) {
+        let shared = &self.shared;
+        let Some(code) = error.parks() else { return };
+        let Ok(Some(head)) = shared.store.run(run).await else { return };
+        let lease = shared.lease.load_full();
+        let Some(lease) = lease.as_ref() else { return };
+        if head.state.status.is_terminal() {
+            return;
+        }
+        let at = shared.now();
+        let failure = Failure::new(
+            qc_model::Class::Internal,
+            code,
+            "the run cannot be taken up",
+            error.to_string(),
+        );
+        let summary = Some(in_a_line(&failure));
+        let told = head.state.summary == summary;
+        let row = (!told).then(|| record::run_changed(&head.facts, at, "parked", Some(&failure)));
+        let txn = Txn {
+            id: TxnId::new(at, &*shared.entropy),
+            run,
+            expect: head.version,
+            state: RunState {
+                status: RunStatus::Parked,
+                cause: LiveCause::Parked,
+                wake_at: Some(at + ASIDE),
+                summary,
+                updated_at: at,
+            },
+            ops: row.map(Op::Ledger).into_iter().collect(),
+        };
+        if let Err(error) = shared.committer.commit(lease, txn).await {
+            tracing::warn!(%run, "the run cannot be set aside now: {error}");
+        }
     }
 
     pub(crate) async fn release_of(&self, head: &RunHead) -> Result<Arc<Deployment>, RecoverError> {
@@ -131,10 +190,12 @@ pub(crate) fn fold(
 ) -> Result<Folded, RecoverError> {
     let mut entries = journal.iter().enumerate();
     let Some((index, first)) = entries.next() else { return Err(RecoverError::NoStart) };
-    let Journaled::Start { start, traceparent } = entry::decode(index, first)? else {
+    let Journaled::Start { start, traceparent, earlier } = entry::decode(index, first)? else {
         return Err(RecoverError::NoStart);
     };
     let (mut machine, _) = Machine::start(deployment.release.program.clone(), &start);
+    let mut earlier: HashMap<CallId, Earlier> =
+        earlier.into_iter().map(|one| (one.call, one.outcome)).collect();
     let mut log: HashMap<CallId, CallLog> = HashMap::new();
     let mut parked: HashMap<CallId, Failure> = HashMap::new();
     for (index, stored) in entries {
@@ -142,10 +203,14 @@ pub(crate) fn fold(
             Journaled::Start { .. } => return Err(RecoverError::NoStart),
             Journaled::Intent { call, .. } => {
                 parked.remove(&call);
-                let known = log.entry(call).or_insert_with(|| CallLog::begun(stored.at));
+                let doubtful = earlier.remove(&call);
+                let known = log.entry(call).or_insert_with(|| CallLog::after(doubtful, stored.at));
                 known.unanswered += 1;
             }
             Journaled::Input { input } => {
+                if let Told::CallSucceeded { call, .. } = &input.happening {
+                    earlier.remove(call);
+                }
                 settle_log(&input.happening, &mut log, &mut parked);
                 machine = machine.step(&input).0;
             }
@@ -162,7 +227,7 @@ pub(crate) fn fold(
             }
         }
     }
-    Ok(Folded { machine, traceparent, log, parked })
+    Ok(Folded { machine, traceparent, earlier, log, parked })
 }
 
 /// Keeps the log of calls as the run in memory keeps it.

@@ -11,14 +11,14 @@ use qc_connect::call::EnvironmentScope;
 use qc_model::{Actor, Applied, Class, Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, LiveCause, RunFacts, RunState, RunStatus};
 use qc_workflow::{
-    Action, CallId, CallOutput, CallRequest, Happening as Told, Input, Machine, NoteKind, Outcome,
-    RequestFacts, TaskNote,
+    Action, CallId, CallOutput, CallRequest, Effect, Happening as Told, Input, Machine, NoteKind,
+    Outcome, RequestFacts, TaskNote,
 };
 use serde_json::Value;
 
 use crate::{
-    Deployment, EngineError, Resolution, RunEnd, codes, command::Request, draft::Draft,
-    entry::Journaled, record,
+    Deployment, EngineError, Resolution, RunEnd, chain::Earlier, codes, command::Request,
+    draft::Draft, entry::Journaled, record,
 };
 
 /// What stays the same while a run is in memory.
@@ -50,6 +50,8 @@ pub(crate) struct ActiveRun {
     /// The run's version on disk.
     pub(crate) version: u64,
     pub(crate) end: Option<RunEnd>,
+    /// How the run stood on disk when it was taken up.
+    pub(crate) stored: Option<RunState>,
     /// What taking the run up again has to write before anything else.
     pub(crate) resume_with: Option<Draft>,
     /// Calls whose intent is on disk and which are to be performed now.
@@ -58,6 +60,8 @@ pub(crate) struct ActiveRun {
     pub(crate) cuts: Vec<CallId>,
     machine: Option<Machine>,
     log: HashMap<CallId, CallLog>,
+    /// What earlier runs of the replay chain did, as far as this one has not come to it.
+    pub(crate) earlier: HashMap<CallId, Earlier>,
     parked: BTreeMap<CallId, Parked>,
     in_flight: HashMap<CallId, CallRequest>,
     /// Calls wait for the next one who takes the run up: this process is ending.
@@ -80,6 +84,16 @@ pub(crate) struct CallLog {
 impl CallLog {
     pub(crate) fn begun(at: Timestamp) -> Self {
         Self { first_sent_at: at, unanswered: 0, parked: 0, doubtful: false }
+    }
+
+    /// Of a call that an earlier run of the chain left in doubt, if one did.
+    pub(crate) fn after(earlier: Option<Earlier>, at: Timestamp) -> Self {
+        match earlier {
+            Some(Earlier::Doubtful { first_sent_at }) => {
+                Self { doubtful: true, ..Self::begun(first_sent_at) }
+            }
+            Some(Earlier::Answered { .. }) | None => Self::begun(at),
+        }
     }
 
     /// An attempt failed, or was parked. False when nothing of the call is in doubt any more: then
@@ -147,11 +161,13 @@ impl ActiveRun {
             context,
             version: 0,
             end: None,
+            stored: None,
             resume_with: None,
             ready: Vec::new(),
             cuts: Vec::new(),
             machine: Some(machine),
             log,
+            earlier: HashMap::new(),
             parked: BTreeMap::new(),
             in_flight: HashMap::new(),
             withheld: false,
@@ -168,19 +184,34 @@ impl ActiveRun {
 
     /// Tells the machine one thing and takes up what it wants done.
     pub(crate) fn tell(&mut self, told: Told, entropy: u64, draft: &mut Draft) {
-        let input = Input { at: draft.at, entropy, happening: told };
-        let machine = self.machine.take().expect("the machine is only away while it steps");
-        let (machine, actions) = machine.step(&input);
-        self.machine = Some(machine);
-        draft.journal(Journaled::Input { input: Box::new(input) });
+        draft.told.push_front(told);
+        self.tell_on(entropy, draft);
+    }
+
+    /// Tells the machine what has come up, one after the other: what it wants done is all taken up
+    /// before it hears the next.
+    fn tell_on(&mut self, entropy: u64, draft: &mut Draft) {
+        while let Some(told) = draft.told.pop_front() {
+            let input = Input { at: draft.at, entropy, happening: told };
+            let machine = self.machine.take().expect("the machine is only away while it steps");
+            let (machine, actions) = machine.step(&input);
+            self.machine = Some(machine);
+            draft.journal(Journaled::Input { input: Box::new(input) });
+            self.absorb(actions, draft);
+        }
+    }
+
+    /// Takes up what the machine wants done at its start.
+    pub(crate) fn begin(&mut self, actions: Vec<Action>, draft: &mut Draft) {
         self.absorb(actions, draft);
+        self.tell_on(0, draft);
     }
 
     /// Takes up what the machine wants done.
-    pub(crate) fn absorb(&mut self, actions: Vec<Action>, draft: &mut Draft) {
+    fn absorb(&mut self, actions: Vec<Action>, draft: &mut Draft) {
         for action in actions {
             match action {
-                Action::Call(request) => self.intend(request, Purpose::Send, draft),
+                Action::Call(request) => self.call(request, draft),
                 Action::Interrupt { call, .. } => self.interrupt(call, draft),
                 Action::Emit { event, .. } => {
                     draft.ledger(record::event_emitted(self.facts(), draft.at, &event));
@@ -189,6 +220,29 @@ impl ActiveRun {
                 Action::Finish(outcome) => self.finish(outcome, draft),
             }
         }
+    }
+
+    /// The machine wants a call made. One that an earlier run of the chain made is not made again;
+    /// one that may have taken effect before is settled first.
+    fn call(&mut self, request: CallRequest, draft: &mut Draft) {
+        let known = match request.effect {
+            Effect::Idempotent => None,
+            Effect::Keyed | Effect::Verify | Effect::Once => self.earlier.remove(&request.id),
+        };
+        match known {
+            Some(Earlier::Answered { output }) => {
+                let (call, attempt) = (request.id, request.attempt);
+                draft.told.push_back(Told::CallSucceeded { call, attempt, output });
+                return;
+            }
+            doubtful @ Some(Earlier::Doubtful { .. }) => {
+                self.log.insert(request.id.clone(), CallLog::after(doubtful, draft.at));
+            }
+            None => {}
+        }
+        let doubtful = self.log.get(&request.id).is_some_and(|log| log.doubtful);
+        let purpose = if doubtful { Purpose::SettleAndSend } else { Purpose::Send };
+        self.intend(request, purpose, draft);
     }
 
     /// Journals that a call is about to be sent, and has it performed once that is on disk.
@@ -205,28 +259,20 @@ impl ActiveRun {
         if let Some(parked) = self.parked.remove(&call) {
             let told =
                 Told::CallFailed { call, attempt: parked.request.attempt, failure: parked.failure };
-            self.tell(told, 0, draft);
+            draft.told.push_back(told);
             return;
         }
-        // A call that was only about to be sent is not sent: certainly not applied.
+        // A call that was only about to be sent is not sent; what was sent before is settled.
         if let Some(at) = draft.ready.iter().position(|ready| ready.request.id == call) {
-            let ready = draft.ready.remove(at);
-            self.never_sent(ready.request, draft);
+            if draft.ready[at].purpose == Purpose::Send {
+                let ready = draft.ready.remove(at);
+                never_sent(ready.request, draft);
+            } else {
+                draft.ready[at].purpose = Purpose::Settle;
+            }
             return;
         }
         self.cuts.push(call);
-    }
-
-    /// A call that nobody waits for any more and that certainly was not sent.
-    fn never_sent(&mut self, request: CallRequest, draft: &mut Draft) {
-        let failure = Failure::new(
-            Class::Cancelled,
-            codes::CUT_OFF,
-            "the call was cut off",
-            "it was not sent",
-        );
-        let told = Told::CallFailed { call: request.id, attempt: request.attempt, failure };
-        self.tell(told, 0, draft);
     }
 
     fn note(&self, note: TaskNote, draft: &mut Draft) {
@@ -372,7 +418,10 @@ impl ActiveRun {
             (false, false) => self.intend(request, Purpose::Send, draft),
             (true, false) => self.intend(request, Purpose::SettleAndSend, draft),
             (true, true) => self.intend(request, Purpose::Settle, draft),
-            (false, true) => self.never_sent(request, draft),
+            (false, true) => {
+                never_sent(request, draft);
+                self.tell_on(0, draft);
+            }
         }
     }
 
@@ -411,23 +460,48 @@ impl ActiveRun {
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resume", ""));
                 self.probe(|_| true, draft);
             }
-            Request::Resolve(resolution) => self.resolve(resolution, actor, entropy, draft)?,
+            Request::Resolve { call, resolution } => {
+                self.resolve(call.as_deref(), resolution, actor, entropy, draft)?;
+            }
         }
         Ok(())
     }
 
+    /// The one ambiguous call that is meant: by its name when there are several, so that no answer
+    /// is taken for another call's.
+    fn ambiguous(&self, wanted: Option<&str>) -> Result<CallId, EngineError> {
+        let all: Vec<&CallId> = self
+            .parked
+            .iter()
+            .filter(|(_, parked)| parked.failure.code == codes::AMBIGUOUS)
+            .map(|(call, _)| call)
+            .collect();
+        let names = || all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match (&all[..], wanted) {
+            ([], _) => Err(self.wrong_state("no call of it is ambiguous")),
+            ([one], None) => Ok((*one).clone()),
+            (_, None) => Err(self.wrong_state(&format!(
+                "several calls of it are ambiguous; say which one is meant: {}",
+                names()
+            ))),
+            (_, Some(wanted)) => {
+                let found = all.iter().find(|call| call.to_string() == wanted);
+                found.map(|call| (*call).clone()).ok_or_else(|| {
+                    self.wrong_state(&format!("`{wanted}` is not ambiguous; {} is", names()))
+                })
+            }
+        }
+    }
+
     fn resolve(
         &mut self,
+        wanted: Option<&str>,
         resolution: &Resolution,
         actor: &Actor,
         entropy: u64,
         draft: &mut Draft,
     ) -> Result<(), EngineError> {
-        let ambiguous = self.parked.iter().find(|(_, p)| p.failure.code == codes::AMBIGUOUS);
-        let Some((call, _)) = ambiguous else {
-            return Err(self.wrong_state("no call of it is ambiguous"));
-        };
-        let call = call.clone();
+        let call = self.ambiguous(wanted)?;
         let Some(parked) = self.parked.remove(&call) else { return Ok(()) };
         let request = parked.request;
         match resolution {
@@ -463,7 +537,8 @@ impl ActiveRun {
                 draft.journal(Journaled::NotApplied { call: call.clone(), by: actor.clone() });
                 self.log.remove(&call);
                 if self.machine().interrupted().contains(&call) {
-                    self.never_sent(request, draft);
+                    never_sent(request, draft);
+                    self.tell_on(entropy, draft);
                 } else {
                     self.intend(request, Purpose::Send, draft);
                 }
@@ -538,6 +613,14 @@ impl ActiveRun {
         }
     }
 
+    /// Whether a commit would leave the run as it stands on disk.
+    pub(crate) fn stands_as_stored(&self, draft: &Draft) -> bool {
+        let now = self.state(draft, draft.at);
+        self.stored.as_ref().is_some_and(|stored| {
+            (stored.status, stored.cause, stored.wake_at) == (now.status, now.cause, now.wake_at)
+        })
+    }
+
     /// The next moment at which the run has something to do by itself.
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         let probes = self.parked.values().filter_map(|parked| parked.probe_at);
@@ -582,7 +665,15 @@ impl ActiveRun {
     }
 }
 
-fn in_a_line(failure: &Failure) -> String {
+/// A call that nobody waits for any more and that certainly was not sent.
+fn never_sent(request: CallRequest, draft: &mut Draft) {
+    let failure =
+        Failure::new(Class::Cancelled, codes::CUT_OFF, "the call was cut off", "it was not sent");
+    let told = Told::CallFailed { call: request.id, attempt: request.attempt, failure };
+    draft.told.push_back(told);
+}
+
+pub(crate) fn in_a_line(failure: &Failure) -> String {
     format!("{}: {}", failure.code, failure.title)
 }
 

@@ -110,7 +110,8 @@ impl Engine {
                     // Without room the sweep takes it up later.
                     Ok(()) | Err(RecoverError::NoRoom | RecoverError::There) => {}
                     Err(error) => {
-                        tracing::warn!(%run, "a sleeping run cannot be taken up now: {error}")
+                        tracing::warn!(%run, "a sleeping run cannot be taken up now: {error}");
+                        self.set_aside(run, &error).await;
                     }
                 }
             }
@@ -197,6 +198,7 @@ impl Engine {
             Err(RecoverError::NoRoom) => false,
             Err(error) => {
                 tracing::error!(%run, "a run cannot be taken up: {error}");
+                self.set_aside(run, &error).await;
                 true
             }
         }

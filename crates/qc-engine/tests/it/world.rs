@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -29,6 +29,7 @@ use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
 use qc_vault::Secrets;
 use qc_workflow::{Bindings, CallPolicy};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 /// Virtual time: tokio's paused clock, which jumps when everybody waits.
 pub(crate) struct VirtualClock(tokio::time::Instant);
@@ -217,15 +218,24 @@ impl Bindings for Bound<'_> {
     }
 }
 
+/// The one connector of all tests.
+fn desk() -> Arc<Connectors> {
+    static DESK: OnceLock<Arc<Connectors>> = OnceLock::new();
+    let load = || {
+        let files = BTreeMap::from([
+            ("connectors/desk/connector.yaml".to_owned(), CONNECTOR.to_owned()),
+            ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
+        ]);
+        let (connector, findings) = Connector::load(&files, "connectors/desk");
+        let connector = connector.unwrap_or_else(|| panic!("{findings:#?}"));
+        Arc::new(Connectors::new([connector], []))
+    };
+    DESK.get_or_init(load).clone()
+}
+
 /// A deployment of a workflow whose tasks stand under `do:`.
 pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
-    let files = BTreeMap::from([
-        ("connectors/desk/connector.yaml".to_owned(), CONNECTOR.to_owned()),
-        ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
-    ]);
-    let (connector, findings) = Connector::load(&files, "connectors/desk");
-    let connector = connector.unwrap_or_else(|| panic!("{findings:#?}"));
-    let connectors = Connectors::new([connector], []);
+    let connectors = desk();
     let text = format!(
         "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
     );
@@ -255,7 +265,7 @@ pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
             integration: Name::new("test").unwrap(),
             version: "1.0.0".to_owned(),
             program: Arc::new(program),
-            connectors: Arc::new(connectors),
+            connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
@@ -284,6 +294,29 @@ pub(crate) struct World {
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) deployment: Arc<Deployment>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    dead: watch::Sender<bool>,
+}
+
+/// A process as the outside sees it: once it is dead, nothing more comes from it.
+struct Process {
+    outside: Arc<dyn Caller>,
+    dead: watch::Receiver<bool>,
+}
+
+#[async_trait]
+impl Caller for Process {
+    async fn call(&self, request: OutboundRequest) -> Result<OutboundResponse, CallError> {
+        let mut dead = self.dead.clone();
+        tokio::select! {
+            biased;
+            _ = dead.wait_for(|dead| *dead) => Err(CallError {
+                kind: CallErrorKind::Connect,
+                sent: false,
+                message: "the process is dead".to_owned(),
+            }),
+            answer = self.outside.call(request) => answer,
+        }
+    }
 }
 
 impl World {
@@ -298,25 +331,41 @@ impl World {
         store: Arc<MemoryStore>,
         clock: Arc<VirtualClock>,
         deployment: Deployment,
-        outside: Arc<Outside>,
+        outside: Arc<impl Caller + 'static>,
         seed: u64,
     ) -> Self {
+        Self::with(store, clock, vec![deployment], outside, seed, EngineSettings::default())
+    }
+
+    /// A process with these settings. The first deployment is the current one; the others' releases
+    /// are still to be had.
+    pub(crate) fn with(
+        store: Arc<MemoryStore>,
+        clock: Arc<VirtualClock>,
+        deployments: Vec<Deployment>,
+        outside: Arc<dyn Caller>,
+        seed: u64,
+        settings: EngineSettings,
+    ) -> Self {
+        let (dead, dies) = watch::channel(false);
+        let outside = Arc::new(Process { outside, dead: dies });
         let as_store: Arc<dyn Store> = store.clone();
         let (committer, commits) = Committer::new(as_store.clone(), CommitLimits::default());
-        let deployment = Arc::new(deployment);
+        let deployments: Vec<_> = deployments.into_iter().map(Arc::new).collect();
+        let deployment = deployments[0].clone();
         let engine = Engine::new(EngineParts {
             committer,
             store: as_store,
             outbound: Outbound::new(outside, clock.clone(), Arc::new(Secrets::none())),
             clock: clock.clone(),
             entropy: Arc::new(Counting(AtomicU64::new(seed << 32))),
-            releases: Arc::new(Fixed(vec![deployment.clone()])),
-            settings: EngineSettings::default(),
+            releases: Arc::new(Fixed(deployments)),
+            settings,
         });
         engine.set_deployments(vec![(*deployment).clone()]);
         let running = engine.clone();
         let tasks = vec![tokio::spawn(commits), tokio::spawn(async move { running.run().await })];
-        Self { engine, store, clock, deployment, tasks }
+        Self { engine, store, clock, deployment, tasks, dead }
     }
 
     /// Waits until the process may run what it accepts.
@@ -394,9 +443,13 @@ impl World {
 
     /// Ends the process at once: nothing that it still had in memory survives.
     pub(crate) fn kill(self) -> (Arc<MemoryStore>, Arc<VirtualClock>) {
+        self.dead.send_replace(true);
         for task in &self.tasks {
             task.abort();
         }
+        // What is left of it ends at its next look at the store.
+        let engine = self.engine.clone();
+        tokio::spawn(async move { engine.drain(Duration::ZERO).await });
         (self.store, self.clock)
     }
 }
