@@ -44,7 +44,7 @@ impl Door<'_> {
             data => data?,
         };
         let incoming = self.event(sending, trigger, &data, number, at).and_then(|event| {
-            self.judge(trigger, event, at).map(|(event, tenant, key)| Incoming {
+            judge(trigger, event, at).map(|(event, tenant, key)| Incoming {
                 trigger: trigger.name.clone(),
                 tenant,
                 event,
@@ -137,44 +137,43 @@ impl Door<'_> {
             data: EventData::Json(data.clone()),
         })
     }
+}
 
-    /// Tenant, key and contract, in the order of the real door.
-    fn judge(
-        &self,
-        trigger: &Trigger,
-        event: Event,
-        at: Timestamp,
-    ) -> Result<(Event, TenantName, Option<String>), String> {
-        let structured = event.to_structured(|_| String::new());
-        let evaluate =
-            |expression| over_event(expression, &structured, at).map_err(|error| error.to_string());
-        let tenant = match &trigger.tenant {
-            TenantRule::Fixed(tenant) => tenant.clone(),
-            TenantRule::FromEvent(expression) => {
-                let value = evaluate(expression)?;
-                let text = value.as_str().ok_or("the tenant is no text")?;
-                TenantName::new(text).map_err(|error| error.to_string())?
-            }
-        };
-        let key = match &trigger.idempotency {
-            Some(rule) => match evaluate(&rule.key)? {
-                Value::String(key) if !key.is_empty() => Some(key),
-                Value::Number(number) => Some(number.to_string()),
-                _ => return Err("the idempotency key is neither text nor a number".to_owned()),
-            },
-            None => Some(format!("{} {}", event.source, event.id)),
-        };
-        if let Some(contract) = &trigger.contract {
-            let mismatches = contract.check(&event.data_value());
-            if let Some(first) = mismatches.first() {
-                return Err(format!(
-                    "it breaks the trigger's contract at `{}`: {}",
-                    first.pointer, first.message
-                ));
-            }
+/// Tenant, key and contract, in the order of the real door.
+fn judge(
+    trigger: &Trigger,
+    event: Event,
+    at: Timestamp,
+) -> Result<(Event, TenantName, Option<String>), String> {
+    let structured = event.to_structured(|_| String::new());
+    let evaluate =
+        |expression| over_event(expression, &structured, at).map_err(|error| error.to_string());
+    let tenant = match &trigger.tenant {
+        TenantRule::Fixed(tenant) => tenant.clone(),
+        TenantRule::FromEvent(expression) => {
+            let value = evaluate(expression)?;
+            let text = value.as_str().ok_or("the tenant is no text")?;
+            TenantName::new(text).map_err(|error| error.to_string())?
         }
-        Ok((event, tenant, key))
+    };
+    let key = match &trigger.idempotency {
+        Some(rule) => match evaluate(&rule.key)? {
+            Value::String(key) if !key.is_empty() => Some(key),
+            Value::Number(number) => Some(number.to_string()),
+            _ => return Err("the idempotency key is neither text nor a number".to_owned()),
+        },
+        None => Some(format!("{} {}", event.source, event.id)),
+    };
+    if let Some(contract) = &trigger.contract {
+        let mismatches = contract.check(&event.data_value());
+        if let Some(first) = mismatches.first() {
+            return Err(format!(
+                "it breaks the trigger's contract at `{}`: {}",
+                first.pointer, first.message
+            ));
+        }
     }
+    Ok((event, tenant, key))
 }
 
 fn sha256(data: &Value) -> [u8; 32] {

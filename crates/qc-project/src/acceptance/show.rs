@@ -1,6 +1,7 @@
 //! Reports for people and machines.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use qc_model::Finding;
 use serde_json::{Value, json};
@@ -18,17 +19,14 @@ const JSON_VERSION: u32 = 1;
 pub fn human(report: &Report, files: &ProjectFiles, colour: bool) -> String {
     let mut out = String::new();
     for scenario in &report.scenarios {
-        let verdict = if scenario.passed() { "ok  " } else { "FAIL" };
-        let line = format!(
-            "{verdict} {}/{}: {} ({} runs, {} requests, {} virtual)",
-            scenario.integration,
-            scenario.scenario,
-            scenario.title,
-            scenario.runs,
-            scenario.requests,
-            span_of_time(scenario.elapsed),
-        );
-        put(&mut out, &line);
+        let verdict = match (scenario.passed(), colour) {
+            (true, false) => "ok  ",
+            (true, true) => "\u{1b}[32mok\u{1b}[0m  ",
+            (false, false) => "FAIL",
+            (false, true) => "\u{1b}[1;31mFAIL\u{1b}[0m",
+        };
+        let name = format!("{}/{}", scenario.integration, scenario.scenario);
+        put(&mut out, &format!("{verdict} {name}: {} ({})", scenario.title, facts(scenario)));
         if !scenario.findings.is_empty() {
             put(&mut out, &drawn(&scenario.findings, files, colour));
         }
@@ -38,8 +36,28 @@ pub fn human(report: &Report, files: &ProjectFiles, colour: bool) -> String {
         put(&mut out, &drawn(&report.uncovered, files, colour));
     }
     let failed = report.scenarios.iter().filter(|scenario| !scenario.passed()).count();
-    put(&mut out, &format!("{} scenarios, {failed} failed", report.scenarios.len()));
+    let mut last =
+        format!("{}, {failed} failed", counted(report.scenarios.len() as u64, "scenario"));
+    if !report.uncovered.is_empty() {
+        let modes = counted(report.uncovered.len() as u64, "failure mode");
+        last.push_str(&format!(", {modes} covered by none that passes"));
+    }
+    put(&mut out, &last);
     out
+}
+
+/// What there was in a scenario: `1 run, 4 requests, 20 s of virtual time`.
+fn facts(scenario: &ScenarioReport) -> String {
+    let runs = counted(scenario.runs as u64, "run");
+    let requests = counted(scenario.requests, "request");
+    match scenario.elapsed.is_zero() {
+        true => format!("{runs}, {requests}"),
+        false => format!("{runs}, {requests}, {} of virtual time", span_of_time(scenario.elapsed)),
+    }
+}
+
+fn counted(count: u64, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 fn put(out: &mut String, line: &str) {
@@ -53,8 +71,25 @@ fn drawn(findings: &[Finding], files: &ProjectFiles, colour: bool) -> String {
     body.trim_end().to_owned()
 }
 
-fn span_of_time(length: std::time::Duration) -> String {
-    format!("{:.3} s", length.as_secs_f64())
+/// A length of time in its two largest units: `1.48 s`, `2 min 5 s`, `1 d`.
+fn span_of_time(length: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    if length < Duration::from_secs(60) {
+        let text = format!("{:.3}", length.as_secs_f64());
+        return format!("{} s", text.trim_end_matches('0').trim_end_matches('.'));
+    }
+    let mut rest = length.as_secs();
+    let mut parts = Vec::new();
+    for (seconds, unit) in UNITS {
+        if rest >= seconds {
+            parts.push(format!("{} {unit}", rest / seconds));
+            rest %= seconds;
+        } else if !parts.is_empty() {
+            break;
+        }
+    }
+    parts.truncate(2);
+    parts.join(" ")
 }
 
 /// One JSON object.
@@ -118,4 +153,21 @@ pub fn junit(report: &Report) -> String {
     }
     put(&mut out, "  </testsuite>\n</testsuites>");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_short_to_read() {
+        let shown = |milliseconds| span_of_time(Duration::from_millis(milliseconds));
+        assert_eq!(shown(1), "0.001 s");
+        assert_eq!(shown(1_480), "1.48 s");
+        assert_eq!(shown(20_000), "20 s");
+        assert_eq!(shown(125_000), "2 min 5 s");
+        assert_eq!(shown(86_400_000), "1 d");
+        assert_eq!(shown(90_061_000), "1 d 1 h");
+        assert_eq!(shown(86_461_000), "1 d");
+    }
 }

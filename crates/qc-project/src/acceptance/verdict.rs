@@ -239,12 +239,11 @@ pub(super) async fn dead_letters(door: &Door<'_>) -> Vec<Finding> {
         letters.into_iter().map(|letter| (letter.code, letter.summary)).collect();
     let mut findings = Vec::new();
     for code in wanted {
-        match there.iter().position(|(known, _)| *known == code.value) {
-            Some(at) => drop(there.remove(at)),
-            None => {
-                let message = format!("there is no dead letter with the code `{}`", code.value);
-                findings.push(door.file.error(codes::EXPECTATION, code.span, message));
-            }
+        if let Some(at) = there.iter().position(|(known, _)| *known == code.value) {
+            there.remove(at);
+        } else {
+            let message = format!("there is no dead letter with the code `{}`", code.value);
+            findings.push(door.file.error(codes::EXPECTATION, code.span, message));
         }
     }
     for (code, summary) in there {

@@ -27,9 +27,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
         effect(subject, site);
         retry(subject, site, &mut files);
     }
-    if changes {
-        keys(subject);
-    }
+    keys(subject, changes);
 }
 
 /// Rules that speak of tasks or policies that are not there.
@@ -196,19 +194,24 @@ fn help_for(site: &CallSite, key: &str, example: &str, subject: &Subject<'_>) ->
 }
 
 /// The key of every effect is made from the event's: a trigger without one makes effects that cannot be recognised.
-fn keys(subject: &mut Subject<'_>) {
+fn keys(subject: &mut Subject<'_>, changes: bool) {
+    let help = "add `idempotency: {key: .data.<business id>, window: 72h}`";
     for (name, trigger) in subject.file.value.triggers.iter() {
-        if trigger.idempotency.is_none() {
+        if trigger.idempotency.is_some() {
+            continue;
+        }
+        if changes {
             let message = format!(
                 "the effects of the trigger `{}` have no idempotency key with a window",
                 name.value
             );
             let finding = subject.file.error(codes::NO_KEY, name.span, message);
-            subject.out.push(
-                finding
-                    .cause("an event that comes twice would change things twice")
-                    .help("add `idempotency: {key: .data.<business id>, window: 72h}`"),
-            );
+            let cause = "an event that comes twice would change things twice";
+            subject.out.push(finding.cause(cause).help(help));
+        } else {
+            let message =
+                format!("the trigger `{}` does not say how a repeat is recognised", name.value);
+            subject.warning(codes::TRIGGER_WITHOUT_KEY, name.span, message, help);
         }
     }
 }

@@ -128,21 +128,13 @@ fn example(subject: &mut Subject<'_>, path: &str, inside: &str, schemas: &[(Stri
     let schema = schemas.iter().find(|(stem, _)| {
         file.strip_prefix(stem.as_str()).is_some_and(|rest| rest.starts_with(['.', '-', '_']))
     });
-    let schema =
-        match (schema, schemas) {
-            (Some(found), _) | (None, [found]) => found,
-            _ => {
-                let finding = Finding::warning(
-                    codes::EXAMPLE,
-                    "it is not clear of which contract this is an example",
-                )
-                .at(at);
-                subject.out.push(finding.help(
-                    "begin its name with that of the contract: `case-escalated.minimal.json`",
-                ));
-                return;
-            }
-        };
+    let ((Some(schema), _) | (None, [schema])) = (schema, schemas) else {
+        let message = "it is not clear of which contract this is an example";
+        let finding = Finding::warning(codes::EXAMPLE, message).at(at);
+        let help = "begin its name with that of the contract: `case-escalated.minimal.json`";
+        subject.out.push(finding.help(help));
+        return;
+    };
     let mismatches = schema.1.check(&document.root.to_value());
     if valid {
         for mismatch in mismatches {

@@ -159,7 +159,7 @@ impl<'a> Checking<'a, '_> {
             }
         }
         for (operation, _) in
-            wanted.requests.iter().chain(wanted.effects.iter().flat_map(|effects| effects.iter()))
+            wanted.requests.iter().chain(wanted.effects.iter().flat_map(crate::shape::Named::iter))
         {
             self.operation(system, &operation.value, operation.span);
         }

@@ -78,10 +78,11 @@ fn system_of<'a>(subject: &Subject<'a>, site: &CallSite) -> Result<&'a Name, (St
                 (message, format!("declare the system, with its owner and criticality, in `systems` of {folder}/integration.yaml"))
             }),
         SiteTarget::OpenApi { document, .. } => {
-            let hosts = subject.folder.documents.get(document).map(|api| {
+            let api = subject.folder.documents.get(document);
+            let hosts: Option<Vec<String>> = api.map(|api| {
                 api.servers().iter().map(|server| server.address(&|_| None)).filter_map(|url| host(&url)).collect()
             });
-            by_host(subject, &hosts.unwrap_or_else(Vec::new), document)
+            by_host(subject, &hosts.unwrap_or_default(), document)
         }
         SiteTarget::Http { endpoint, .. } => by_host(subject, &host(endpoint).into_iter().collect::<Vec<_>>(), endpoint),
     }

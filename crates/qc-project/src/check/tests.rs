@@ -235,6 +235,20 @@ fn files_that_nothing_reads_are_named() {
 }
 
 #[test]
+fn without_side_effects_a_missing_key_is_a_warning() {
+    let mut files = changed(
+        INTEGRATION,
+        "idempotency: {key: .data.alert_id, window: 72h}",
+        "expected_rate: 5/s",
+    );
+    let read = "      call: chat.getChannel\n      with: {channel: operations}\n";
+    let text = files.text(WORKFLOW).unwrap_or_default();
+    let text = format!("{}  - tell:\n{read}", &text[..text.find("  - tell:").unwrap_or_default()]);
+    files.insert(WORKFLOW, text);
+    assert_eq!(codes(files), ["QC-P034"]);
+}
+
+#[test]
 fn an_empty_folder_is_no_project() {
     assert_eq!(codes(ProjectFiles::default()), ["QC-P001"]);
 }

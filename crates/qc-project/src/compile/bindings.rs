@@ -8,7 +8,11 @@ use qc_contract::OpenApi;
 use qc_model::Finding;
 use qc_workflow::{Bindings, CallPolicy};
 
-use crate::{ProjectFiles, check::closest_or_list, project::FilesIn};
+use crate::{
+    ProjectFiles,
+    check::closest_or_list,
+    project::{CONNECTORS, FilesIn},
+};
 
 /// Documents of `call: openapi` by the address that the workflow writes; or what is wrong with them.
 pub(crate) type Documents = RefCell<BTreeMap<String, Result<OpenApi, Vec<Finding>>>>;
@@ -26,6 +30,11 @@ pub(crate) struct Bound<'a> {
 
 impl Bindings for Bound<'_> {
     fn operation(&self, connector: &str, operation: &str) -> Option<CallPolicy> {
+        let folder = format!("{CONNECTORS}/{connector}");
+        if self.connectors.get(connector).is_none() && self.files.under(&folder).next().is_some() {
+            // What is wrong with the connector is reported once, at its own place.
+            return Some(CallPolicy::default());
+        }
         self.connectors.policy(connector, operation)
     }
 

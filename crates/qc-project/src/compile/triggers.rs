@@ -28,7 +28,7 @@ pub(crate) fn triggers(
     let triggers = definition.value.triggers.iter();
     triggers
         .filter_map(|(name, spec)| {
-            Some((name.value.clone(), compiling.trigger(&name.value, spec)?))
+            Some((name.value.clone(), compiling.trigger(&name.value, spec).ok()?))
         })
         .collect()
 }
@@ -41,20 +41,20 @@ struct Compiling<'a> {
 }
 
 impl Compiling<'_> {
-    fn trigger(&mut self, name: &Name, spec: &TriggerSpec) -> Option<Trigger> {
+    fn trigger(&mut self, name: &Name, spec: &TriggerSpec) -> Result<Trigger, Reported> {
         let webhook = self.webhook(spec);
         let kind =
             self.kind(&spec.form, webhook.as_ref().and_then(|(_, _, challenge)| challenge.clone()));
         let auth = match (&spec.access.value, webhook) {
-            (TriggerAccess::Token, _) => Some(TriggerAuth::Token),
-            (TriggerAccess::Open, _) => Some(TriggerAuth::Open),
+            (TriggerAccess::Token, _) => Ok(TriggerAuth::Token),
+            (TriggerAccess::Open, _) => Ok(TriggerAuth::Open),
             (TriggerAccess::Signature { .. }, Some((scheme, secret, _))) => {
-                Some(TriggerAuth::Signature { scheme, secret })
+                Ok(TriggerAuth::Signature { scheme, secret })
             }
-            (TriggerAccess::Signature { .. }, None) => None,
+            (TriggerAccess::Signature { .. }, None) => Err(Reported),
         };
         let tenant = match &spec.tenant {
-            TenantSpec::Fixed(tenant) => Some(TenantRule::Fixed(tenant.value.clone())),
+            TenantSpec::Fixed(tenant) => Ok(TenantRule::Fixed(tenant.value.clone())),
             TenantSpec::FromEvent(jq) => self.expression(jq).map(TenantRule::FromEvent),
         };
         let idempotency = spec.idempotency.as_ref().map(|rule| {
@@ -64,21 +64,25 @@ impl Compiling<'_> {
         let input = spec.input.as_ref().map(|jq| self.expression(jq));
         let contract = spec.contract.as_ref().map(|path| self.contract(&path.path, path.span));
         // An optional part that is there but wrong takes the whole trigger away.
-        Some(Trigger {
+        Ok(Trigger {
             name: name.clone(),
             kind: kind?,
             auth: auth?,
             tenant: tenant?,
-            idempotency: transpose(idempotency)?,
-            subject: transpose(subject)?,
-            contract: transpose(contract)?,
-            input: transpose(input)?,
+            idempotency: idempotency.transpose()?,
+            subject: subject.transpose()?,
+            contract: contract.transpose()?,
+            input: input.transpose()?,
             body_limit: spec.body_limit.0,
         })
     }
 
-    fn kind(&mut self, form: &TriggerForm, by_connector: Option<Challenge>) -> Option<TriggerKind> {
-        Some(match form {
+    fn kind(
+        &mut self,
+        form: &TriggerForm,
+        by_connector: Option<Challenge>,
+    ) -> Result<TriggerKind, Reported> {
+        Ok(match form {
             TriggerForm::CloudEvents { types } => TriggerKind::CloudEvents {
                 types: types.iter().map(|kind| kind.value.clone()).collect(),
             },
@@ -90,8 +94,8 @@ impl Compiling<'_> {
                 let challenge = challenge.as_ref().map(|node| self.read(node, Challenge::parse));
                 TriggerKind::Webhook {
                     event_type: self.expression(event_type)?,
-                    event_id: transpose(event_id)?,
-                    challenge: transpose(challenge)?.or(by_connector),
+                    event_id: event_id.transpose()?,
+                    challenge: challenge.transpose()?.or(by_connector),
                 }
             }
         })
@@ -105,7 +109,7 @@ impl Compiling<'_> {
         let TriggerAccess::Signature { scheme, secret } = &spec.access.value else { return None };
         match scheme {
             SignatureRef::Inline(node) => {
-                let scheme = self.read(node, SignatureScheme::parse)?;
+                let scheme = self.read(node, SignatureScheme::parse).ok()?;
                 Some((scheme, secret.clone()?, None))
             }
             SignatureRef::Connector(name) => {
@@ -134,24 +138,21 @@ impl Compiling<'_> {
         &mut self,
         node: &Node,
         read: impl FnOnce(&Reader<'_>, &Node) -> Option<T>,
-    ) -> Option<T> {
+    ) -> Result<T, Reported> {
         let reader = Reader::new(&self.definition.source);
         let value = read(&reader, node);
         self.findings.extend(reader.finish());
-        value
+        value.ok_or(Reported)
     }
 
-    fn expression(&mut self, jq: &Jq) -> Option<Expression> {
-        match compile_jq(self.definition, jq, &[]) {
-            Ok(expression) => Some(expression),
-            Err(finding) => {
-                self.findings.push(*finding);
-                None
-            }
-        }
+    fn expression(&mut self, jq: &Jq) -> Result<Expression, Reported> {
+        compile_jq(self.definition, jq, &[]).map_err(|finding| {
+            self.findings.push(*finding);
+            Reported
+        })
     }
 
-    fn contract(&mut self, path: &str, span: Span) -> Option<Schema> {
+    fn contract(&mut self, path: &str, span: Span) -> Result<Schema, Reported> {
         let whole = self.folder.path(path);
         if !self.project.files().has(&whole) {
             self.report(
@@ -160,15 +161,12 @@ impl Compiling<'_> {
                 format!("`{whole}` is not there"),
                 "create it, or mend the path",
             );
-            return None;
+            return Err(Reported);
         }
-        match load_schema(self.project, self.folder, path) {
-            Ok(schema) => Some(schema),
-            Err(found) => {
-                self.findings.extend(found);
-                None
-            }
-        }
+        load_schema(self.project, self.folder, path).map_err(|found| {
+            self.findings.extend(found);
+            Reported
+        })
     }
 
     fn report(&mut self, code: qc_model::Code, span: Span, message: String, help: &str) {
@@ -177,14 +175,8 @@ impl Compiling<'_> {
     }
 }
 
-/// `Some(None)` is what was written and is wrong; then the whole is wrong.
-fn transpose<T>(value: Option<Option<T>>) -> Option<Option<T>> {
-    match value {
-        None => Some(None),
-        Some(Some(value)) => Some(Some(value)),
-        Some(None) => None,
-    }
-}
+/// What is wrong was reported; the part cannot be had.
+struct Reported;
 
 /// Loads a JSON Schema of an integration's folder; findings have places from the project's root.
 pub(crate) fn load_schema(

@@ -32,20 +32,19 @@ fn group<'a>(finding: &'a Finding, files: &'a ProjectFiles) -> Group<'a> {
     let title = level.primary_title(&*finding.message).id(finding.code.as_str());
     let mut group = Group::with_title(title);
     if let Some(place) = &finding.place {
-        let cause = finding.cause.as_deref();
-        match snippet(finding, place, files) {
-            Some(snippet) => group = group.element(snippet),
-            None => {
-                let origin = Origin::path(&*place.file);
-                // A place without text, such as a file that is not there.
-                let origin = if place.end > 0 {
-                    origin.line(place.line).char_column(place.column)
-                } else {
-                    origin
-                };
-                group = group.element(origin);
-                group = group.elements(cause.map(|cause| Level::NOTE.message(cause)));
-            }
+        if let Some(snippet) = snippet(finding, place, files) {
+            group = group.element(snippet);
+        } else {
+            // A place without text, such as a file that is not there.
+            let origin = Origin::path(&*place.file);
+            let origin = if place.end > 0 {
+                origin.line(place.line).char_column(place.column)
+            } else {
+                origin
+            };
+            let cause = finding.cause.as_deref();
+            group = group.element(origin);
+            group = group.elements(cause.map(|cause| Level::NOTE.message(cause)));
         }
         for label in &finding.labels {
             let drawn = label.place.file == place.file && files.text(&place.file).is_some();

@@ -1,5 +1,7 @@
 //! SARIF 2.1.0 (OASIS), as code-scanning services read it.
 
+use std::fmt::Write as _;
+
 use qc_model::{Finding, Place, Severity};
 use serde_json::{Value, json};
 
@@ -39,7 +41,7 @@ fn result(finding: &Finding, rules: &[&str]) -> Value {
     };
     let mut text = finding.message.clone();
     for more in [&finding.cause, &finding.help].into_iter().flatten() {
-        text.push_str("\n");
+        text.push('\n');
         text.push_str(more);
     }
     let mut result = json!({
@@ -79,7 +81,7 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            write!(out, "%{byte:02X}").expect("a String takes all text");
         }
     }
     out

@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use crate::project::is_scenario;
 use crate::{
     acceptance::Scenario, integration::Integration, organisation::Organisation, shape::file_schema,
 };
@@ -50,7 +51,9 @@ impl Kind {
             [crate::PROJECT_FILE] => Some(Self::Organisation),
             ["integrations", _, "integration.yaml"] => Some(Self::Integration),
             ["integrations", _, "workflow.yaml"] => Some(Self::Workflow),
-            ["integrations", _, "acceptance", file] if file.ends_with(".yaml") => {
+            ["integrations", name, "acceptance", _]
+                if is_scenario(&format!("integrations/{name}"), path) =>
+            {
                 Some(Self::Scenario)
             }
             ["connectors", _, "connector.yaml"] => Some(Self::Connector),

@@ -137,19 +137,19 @@ impl<K, T> Default for Named<K, T> {
 
 impl<K: PartialEq, T> Named<K, T> {
     /// The entry with this name.
-    pub fn get<Q: ?Sized>(&self, name: &Q) -> Option<&T>
+    pub fn get<Q>(&self, name: &Q) -> Option<&T>
     where
         K: std::borrow::Borrow<Q>,
-        Q: PartialEq,
+        Q: PartialEq + ?Sized,
     {
         self.entry(name).map(|(_, value)| value)
     }
 
     /// The name, with its place, and the entry.
-    pub fn entry<Q: ?Sized>(&self, name: &Q) -> Option<(&Spanned<K>, &T)>
+    pub fn entry<Q>(&self, name: &Q) -> Option<(&Spanned<K>, &T)>
     where
         K: std::borrow::Borrow<Q>,
-        Q: PartialEq,
+        Q: PartialEq + ?Sized,
     {
         self.0.iter().find(|(key, _)| key.value.borrow() == name).map(|(key, value)| (key, value))
     }
