@@ -25,7 +25,8 @@ pub(crate) struct Arguments {
 }
 
 fn templates() -> impl TypedValueParser<Value = Template> {
-    let value = |template: Template| PossibleValue::new(template.name()).help(template.description());
+    let value =
+        |template: Template| PossibleValue::new(template.name()).help(template.description());
     PossibleValuesParser::new(Template::ALL.map(value))
         .map(|name| Template::parse(&name).expect("only names of templates get here"))
 }
@@ -48,7 +49,10 @@ pub(super) fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trou
     let here = folder == Path::new(".");
     session.output.result(&value, || {
         let place = if here { "this folder".to_owned() } else { format!("`{}`", folder.display()) };
-        format!("{place} is a project now, from the template {template}: {}", arguments.template.description())
+        format!(
+            "{place} is a project now, from the template {template}: {}",
+            arguments.template.description()
+        )
     });
     session.output.say("\nnext:");
     if !here {
@@ -69,7 +73,11 @@ const NEXT: [(&str, &str); 4] = [
 ];
 
 fn holds_something(folder: &Path) -> Trouble {
-    let place = if folder == Path::new(".") { "this folder".to_owned() } else { format!("`{}`", folder.display()) };
+    let place = if folder == Path::new(".") {
+        "this folder".to_owned()
+    } else {
+        format!("`{}`", folder.display())
+    };
     let finding = Finding::error(qc_project::codes::EXISTS, format!("{place} is not empty"));
     let help = "name a new folder, as in `qc init my-project`, or use `--force` to begin here all the same";
     Trouble::new(Exit::Conflict, finding.help(help))

@@ -50,7 +50,8 @@ pub(super) fn refused(findings: Vec<Finding>) -> Trouble {
 
 /// The paths of files, for people: as they are reached from here.
 pub(super) fn listing(folder: &Path, files: &ProjectFiles) -> String {
-    let shown: Vec<String> = files.iter().map(|(path, _)| below(folder, path).display().to_string()).collect();
+    let shown: Vec<String> =
+        files.iter().map(|(path, _)| below(folder, path).display().to_string()).collect();
     shown.join("\n")
 }
 
@@ -84,7 +85,11 @@ pub(super) fn below(folder: &Path, inside: &str) -> PathBuf {
 
 /// The command that checks the project in a folder.
 pub(super) fn check_command(folder: &Path) -> String {
-    if folder == Path::new(".") { "qc check".to_owned() } else { format!("qc check {}", shell_word(folder)) }
+    if folder == Path::new(".") {
+        "qc check".to_owned()
+    } else {
+        format!("qc check {}", shell_word(folder))
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
 
 pub(super) fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trouble> {
     // A schema is JSON in any case.
-    let text = serde_json::to_string_pretty(&schema(arguments.kind)).expect("a schema is plain JSON");
+    let text =
+        serde_json::to_string_pretty(&schema(arguments.kind)).expect("a schema is plain JSON");
     session.output.line(&text);
     Ok(Exit::Ok)
 }

@@ -51,21 +51,38 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     let output = session.output;
     let project = project(&arguments.folder)?;
     let specs = arguments.specs(&project)?;
-    let servings = start(specs, Arc::new(SystemClock)).await.map_err(Trouble::findings)?;
+    let servings = start(specs, Arc::new(SystemClock)).await.map_err(not_started)?;
     let shown: Vec<_> = servings
         .iter()
         .map(|serving| json!({ "connector": serving.provider().name(), "url": serving.base_url() }))
         .collect();
     output.result(&json!({ "schema_version": 1, "simulators": shown }), || listing(&servings));
     output.say("every credential is taken, as long as it is of the kind that the API asks for");
-    output.say("what they hold and received: <URL>/_sim/state, <URL>/_sim/requests; Ctrl-C ends them");
+    output.say(
+        "what they hold and received: <URL>/_sim/state, <URL>/_sim/requests; Ctrl-C ends them",
+    );
     lifecycle::wish_to_end(async || {}).await;
     for serving in servings {
-        let (name, received) = (serving.provider().name().to_owned(), serving.provider().received());
+        let (name, received) =
+            (serving.provider().name().to_owned(), serving.provider().received());
         serving.stop().await;
         output.say(&format!("{name} received {received} requests"));
     }
     Ok(Exit::Ok)
+}
+
+/// An address that is taken is a conflict, all else is about the project's files.
+fn not_started(mut findings: Vec<Finding>) -> Trouble {
+    let mut exit = Exit::Findings;
+    for finding in
+        findings.iter_mut().filter(|finding| finding.code == qc_simulator::codes::ADDRESS)
+    {
+        exit = Exit::Conflict;
+        finding.help.get_or_insert_with(|| {
+            "take free ports with `--port 0`, or others with `--port`".to_owned()
+        });
+    }
+    Trouble { exit, findings, problem: None }
 }
 
 fn listing(servings: &[Serving]) -> String {
@@ -86,7 +103,11 @@ impl Arguments {
                 Some(0) => 0,
                 Some(first) => first.checked_add(nth).ok_or_else(|| {
                     let help = "begin with a lower `--port`, or leave it out";
-                    Trouble::usage(codes::BAD_SETTING, "there are not enough ports above this one", help)
+                    Trouble::usage(
+                        codes::BAD_SETTING,
+                        "there are not enough ports above this one",
+                        help,
+                    )
                 })?,
             };
             Ok(ServeSpec {
@@ -125,7 +146,9 @@ impl Arguments {
         if !unknown.is_empty() {
             return Err(Trouble { exit: Exit::NotFound, findings: unknown, problem: None });
         }
-        let chosen = |name: &&str| self.connectors.is_empty() || self.connectors.iter().any(|one| one == name);
+        let chosen = |name: &&str| {
+            self.connectors.is_empty() || self.connectors.iter().any(|one| one == name)
+        };
         Ok(all.into_iter().filter(chosen).map(str::to_owned).collect())
     }
 

@@ -63,7 +63,9 @@ pub(super) fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trou
     };
     output.line(text.trim_end());
     if report.scenarios.is_empty() {
-        output.say("there is nothing to run: scenarios are `integrations/NAME/acceptance/SCENARIO.yaml`");
+        output.say(
+            "there is nothing to run: scenarios are `integrations/NAME/acceptance/SCENARIO.yaml`",
+        );
     }
     Ok(arguments.verdict(&report))
 }
@@ -86,7 +88,8 @@ fn selected(project: &Project, selection: &Selection) -> Result<(), Trouble> {
     }
     let Some(wanted) = &selection.scenario else { return Ok(()) };
     let folders = project.integrations().iter();
-    let folders = folders.filter(|(name, _)| selection.integration.as_ref().is_none_or(|only| only == *name));
+    let folders =
+        folders.filter(|(name, _)| selection.integration.as_ref().is_none_or(|only| only == *name));
     let names: Vec<&str> = folders
         .flat_map(|(_, folder)| &folder.scenarios)
         .map(|scenario| scenario.value.scenario.as_str())
@@ -105,7 +108,9 @@ fn selected(project: &Project, selection: &Selection) -> Result<(), Trouble> {
 /// The errors that stand in the way, once each; those of integrations that are not tested do not.
 fn errors(project: &Project, selection: &Selection) -> Vec<Finding> {
     let counts = |finding: &Finding| {
-        let (Some(only), Some(place)) = (&selection.integration, &finding.place) else { return true };
+        let (Some(only), Some(place)) = (&selection.integration, &finding.place) else {
+            return true;
+        };
         let inside = place.file.strip_prefix("integrations/");
         inside.is_none_or(|rest| rest.split('/').next() == Some(only.as_str()))
     };

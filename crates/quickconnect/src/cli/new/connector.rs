@@ -39,7 +39,9 @@ pub(super) fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trou
     if !arguments.force && folder.join(&inside).exists() {
         let message = format!("there is a folder `{inside}` already");
         let finding = Finding::error(qc_project::codes::EXISTS, message);
-        return Err(refused(vec![finding.help("choose another name, or write over its files with `--force`")]));
+        return Err(refused(vec![
+            finding.help("choose another name, or write over its files with `--force`"),
+        ]));
     }
     let organisation = organisation(&folder)?;
     let document = read_document(&arguments.openapi)?;
@@ -71,7 +73,11 @@ fn organisation(folder: &Path) -> Result<Project, Trouble> {
     let path = folder.join(PROJECT_FILE);
     let bytes = std::fs::read(&path).map_err(|error| Trouble::file(&path, &error))?;
     let project = Project::load(ProjectFiles::new([(PROJECT_FILE.to_owned(), bytes.into())]));
-    if project.is_sound() { Ok(project) } else { Err(Trouble::findings(project.load_findings().to_vec())) }
+    if project.is_sound() {
+        Ok(project)
+    } else {
+        Err(Trouble::findings(project.load_findings().to_vec()))
+    }
 }
 
 fn read_document(path: &Path) -> Result<String, Trouble> {

@@ -1,0 +1,10 @@
+//! The verbs that need no server, as a person uses them: the real program, its output and how it ends.
+
+mod broken;
+mod connectors;
+mod formats;
+mod scenarios;
+mod scene;
+mod simulators;
+mod templates;
+mod usage;
