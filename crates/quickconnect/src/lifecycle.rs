@@ -29,6 +29,8 @@ pub(crate) struct Running {
     pub(crate) platform: Platform,
     pub(crate) url: String,
     pub(crate) tls: Option<Arc<TlsKeys>>,
+    /// Where the first token was written, when one was made.
+    pub(crate) context_file: Option<PathBuf>,
     stop: watch::Sender<bool>,
     doors: JoinHandle<()>,
     engine: JoinHandle<()>,
@@ -57,7 +59,7 @@ impl Running {
         let platform = Platform::wire(config, secrets).await?;
         let made =
             bootstrap::first_token(&platform, &url, context.as_deref(), &config.data_dir).await?;
-        if let Some(made) = made {
+        if let Some(made) = &made {
             let file = made.file.display();
             output.say(&format!("a first administrator's token was written to {file}"));
             if context.as_ref() != Some(&made.file) {
@@ -86,7 +88,8 @@ impl Running {
         platform.state.set_ready(true);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
         let drain = config.drain_timeout;
-        Ok(Self { platform, url, tls, stop, doors, engine, chores, drain })
+        let context_file = made.map(|made| made.file);
+        Ok(Self { platform, url, tls, context_file, stop, doors, engine, chores, drain })
     }
 
     /// Ends gracefully: nothing new is taken, what is in flight settles and is journaled, then the store is closed.

@@ -136,8 +136,8 @@ async fn update(running: &Running, folder: &Path, environment: &EnvironmentName,
     }
 }
 
-/// The release that runs now; None when nothing changed.
-async fn deploy(
+/// Builds and deploys a project's integration; answers the release, or None when it runs already.
+pub(super) async fn deploy(
     running: &Running,
     project: &Project,
     name: &str,

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod completions;
 mod config;
+mod demo;
 mod deploy;
 mod deployments;
 mod dev;
@@ -106,6 +107,8 @@ enum Verb {
     Deployments(deployments::Arguments),
     /// Take the files of what is deployed, or of a release, out
     Export(export::Arguments),
+    /// Show the whole of it in a minute: three simulated systems that misbehave, and a story
+    Demo(demo::Arguments),
     /// Run the server with what is deployed
     Serve(serve::Arguments),
     /// Run a project's working tree, and follow its changes
@@ -186,6 +189,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Rollback(arguments) => rollback::run(session, &arguments).await,
         Verb::Deployments(arguments) => deployments::run(session, &arguments).await,
         Verb::Export(arguments) => export::run(session, &arguments).await,
+        Verb::Demo(arguments) => demo::run(session, &arguments).await,
         Verb::Serve(arguments) => serve::run(session, arguments).await,
         Verb::Dev(arguments) => dev::run(session, arguments).await,
         Verb::Trigger(arguments) => trigger::run(session, &arguments).await,
