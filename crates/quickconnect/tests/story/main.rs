@@ -1,0 +1,10 @@
+//! Stories through the real program: the demonstration, what a new user does with each template, and a server's life
+//! from its start to a graceful end, a full disk and a damaged database included.
+
+#[path = "../stage/mod.rs"]
+mod stage;
+
+mod demo;
+mod disk;
+mod life;
+mod templates;
