@@ -40,7 +40,7 @@ pub fn human(report: &Report, files: &ProjectFiles, colour: bool) -> String {
         format!("{}, {failed} failed", counted(report.scenarios.len() as u64, "scenario"));
     if !report.uncovered.is_empty() {
         let modes = counted(report.uncovered.len() as u64, "failure mode");
-        last.push_str(&format!(", {modes} covered by none that passes"));
+        write!(last, ", {modes} covered by none that passes").expect("a String takes all text");
     }
     put(&mut out, &last);
     out
@@ -50,10 +50,10 @@ pub fn human(report: &Report, files: &ProjectFiles, colour: bool) -> String {
 fn facts(scenario: &ScenarioReport) -> String {
     let runs = counted(scenario.runs as u64, "run");
     let requests = counted(scenario.requests, "request");
-    match scenario.elapsed.is_zero() {
-        true => format!("{runs}, {requests}"),
-        false => format!("{runs}, {requests}, {} of virtual time", span_of_time(scenario.elapsed)),
+    if scenario.elapsed.is_zero() {
+        return format!("{runs}, {requests}");
     }
+    format!("{runs}, {requests}, {} of virtual time", span_of_time(scenario.elapsed))
 }
 
 fn counted(count: u64, word: &str) -> String {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use qc_document::{Node, NodeValue};
+
 use super::{Subject, closest_or_list};
 use crate::codes;
 
@@ -23,8 +25,14 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             "say in business words what happens, step by step, and which tasks do it",
         );
     }
-    let Some(program) = &subject.folder.program else { return };
-    let tasks: BTreeSet<&str> = program.tasks().map(|task| &*task.name).collect();
+    let Some(workflow) = &subject.folder.workflow else { return };
+    let program = subject.folder.program.as_deref();
+    // A workflow that does not compile has tasks with names all the same.
+    let mut tasks: BTreeSet<&str> = BTreeSet::new();
+    match program {
+        Some(program) => tasks.extend(program.tasks().map(|task| &*task.name)),
+        None => names(&workflow.root, &mut tasks),
+    }
     let mut bound: BTreeSet<&str> = BTreeSet::new();
     for step in &it.steps {
         if step.tasks.is_empty() {
@@ -45,7 +53,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             }
         }
     }
-    for site in program.calls() {
+    for site in program.iter().flat_map(|program| program.calls()) {
         // A task inside a block belongs to the step that names the block.
         let named = |pointer: &str| pointer.split('/').any(|segment| bound.contains(segment));
         if !bound.contains(&*site.task_name) && !named(&site.pointer) {
@@ -60,6 +68,24 @@ pub(super) fn check(subject: &mut Subject<'_>) {
                 subject.folder.folder
             )));
         }
+    }
+}
+
+/// The names in lists of tasks: items with one key that leads to an object.
+fn names<'n>(node: &'n Node, found: &mut BTreeSet<&'n str>) {
+    match &node.value {
+        NodeValue::Sequence(items) => {
+            for item in items {
+                if let Some([(name, task)]) = item.as_mapping()
+                    && task.as_mapping().is_some()
+                {
+                    found.insert(&name.name);
+                }
+                names(item, found);
+            }
+        }
+        NodeValue::Mapping(entries) => entries.iter().for_each(|(_, value)| names(value, found)),
+        NodeValue::Null | NodeValue::Bool(_) | NodeValue::Number(_) | NodeValue::String(_) => {}
     }
 }
 

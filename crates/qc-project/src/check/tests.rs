@@ -169,6 +169,14 @@ fn several_mistakes_are_all_found_at_once() {
 }
 
 #[test]
+fn a_workflow_that_does_not_compile_hides_no_other_mistake() {
+    let mut files = changed(WORKFLOW, "chat.postMessage", "chat.postMesage");
+    let text = files.text(INTEGRATION).unwrap_or_default().replace("tasks: [tell]", "tasks: [tel]");
+    files.insert(INTEGRATION, text);
+    assert_eq!(codes(files), ["QC-P011", "QC-W012"]);
+}
+
+#[test]
 fn a_side_effect_needs_its_class() {
     let without = changed(
         CONNECTOR,
