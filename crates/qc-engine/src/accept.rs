@@ -19,6 +19,7 @@ use crate::{
     chain::EarlierCall,
     codes,
     draft::Draft,
+    drive::tell,
     engine::{Place, Reserved},
     entry::Journaled,
     happening::What,
@@ -139,6 +140,7 @@ impl Engine {
             state,
             journal: draft.take_journal(),
             ledger,
+            dead: draft.dead.take(),
         };
         let outcome = match shared.committer.accept(accept).await {
             Err(StoreError::Unknown(why)) => self.read_back(&facts, why).await,
@@ -150,6 +152,7 @@ impl Engine {
                 shared.tell(facts.id, &facts.integration, || What::Accepted {
                     subject: facts.subject.clone(),
                 });
+                tell(shared, &run, &draft);
                 match place {
                     Some(place) => {
                         run.version = 1;

@@ -272,7 +272,7 @@ async fn written(shared: &Shared, txn: &Txn) -> Option<u64> {
 }
 
 /// Tells the listeners and counts, once the step is on disk.
-fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
+pub(crate) fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
     let facts = &run.context.facts;
     for note in &draft.notes {
         shared.tell(facts.id, &facts.integration, || {

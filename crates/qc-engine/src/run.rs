@@ -551,7 +551,13 @@ impl ActiveRun {
     /// been sent is in doubt, what was never sent is sent.
     pub(crate) fn recover(&mut self, mut parked: HashMap<CallId, Failure>, draft: &mut Draft) {
         for request in self.machine().outstanding() {
-            let unanswered = self.log.get(&request.id).map_or(0, |log| log.unanswered);
+            if let Some(earlier) = self.earlier.remove(&request.id) {
+                // It was not sent in this run: its intent would have been noted with this.
+                let log = CallLog::after(Some(earlier), draft.at);
+                self.log.entry(request.id.clone()).or_insert(log);
+            }
+            let (unanswered, doubtful) =
+                self.log.get(&request.id).map_or((0, false), |log| (log.unanswered, log.doubtful));
             if let Some(failure) = parked.remove(&request.id) {
                 let probe_at = (failure.class == Class::Auth).then_some(draft.at);
                 self.parked.insert(request.id.clone(), Parked { request, failure, probe_at });
@@ -569,7 +575,7 @@ impl ActiveRun {
                 };
                 self.park(request, failure, draft);
             } else {
-                self.go_on_with(request, unanswered > 0, draft);
+                self.go_on_with(request, doubtful || unanswered > 0, draft);
             }
         }
     }

@@ -73,3 +73,36 @@ async fn what_was_accepted_and_never_begun_is_begun_by_the_next_process() {
     output(world.end(run).await);
     assert_eq!(outside.effects("/tickets"), 1);
 }
+
+/// A call of the process that ended is still on its way when the next process takes the run up: it is given the time
+/// that the other side needs, however long ago the call's first attempt was.
+#[tokio::test(start_paused = true)]
+async fn what_is_still_on_its_way_after_a_crash_is_waited_for() {
+    let there = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let found = there.clone();
+    let outside = Outside::new(move |path, nth| match (path, nth) {
+        ("/messages", 0) => Answer::Status(503, json!({})),
+        ("/messages", 1) => Answer::Slow(Duration::from_secs(3600), json!({"id": 1})),
+        ("/find", _) => {
+            let there = found.load(std::sync::atomic::Ordering::SeqCst);
+            ok(json!({"messages": vec![1; usize::from(there)]}))
+        }
+        _ => ok(json!({"id": 7})),
+    });
+    let tasks = "\n- notify: { call: desk.postMessage, with: { body: { ref: a } } }\n";
+    let world = World::new(tasks, outside.clone());
+    let run = world.start(json!({})).await;
+    while outside.requests("/messages") < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (store, clock) = world.kill();
+    let world = World::over(store, clock, deployment("r1", tasks), outside.clone(), 4);
+    while world.engine.gauges().recovered == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // The other side takes its time to do what the dead process asked for.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    there.store(true, std::sync::atomic::Ordering::SeqCst);
+    output(world.end(run).await);
+    assert_eq!(outside.requests("/messages"), 2, "the message was posted once more");
+}

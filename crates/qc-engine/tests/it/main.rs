@@ -3,5 +3,7 @@
 mod crash;
 mod effects;
 mod operations;
+mod review;
+mod simulation;
 mod story;
 mod world;

@@ -131,3 +131,20 @@ async fn a_full_store_refuses_new_events_and_keeps_the_results_of_old_ones() {
     assert_eq!(output(world.end(run).await), json!({"id": 7}));
     assert_eq!(outside.requests("/tickets"), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_fails_in_its_first_step_is_a_dead_letter_at_once() {
+    let world = World::new(
+        "- bad: { set: { a: '${ .title + 1 }' } }\n",
+        Outside::new(|_, _| ok(json!({}))),
+    );
+    let run = world.start(json!({"title": "x"})).await;
+    assert!(matches!(world.end(run).await, RunEnd::Faulted { .. }));
+    let dead = world
+        .store
+        .dead_letters(&qc_store::DeadFilter { limit: 10, ..Default::default() })
+        .await
+        .unwrap();
+    assert_eq!(dead.iter().map(|letter| letter.run).collect::<Vec<_>>(), [run]);
+    assert_eq!(world.engine.gauges().faulted, 1);
+}

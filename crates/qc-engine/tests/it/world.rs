@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -32,11 +32,27 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 /// Virtual time: tokio's paused clock, which jumps when everybody waits.
-pub(crate) struct VirtualClock(tokio::time::Instant);
+pub(crate) struct VirtualClock {
+    began: tokio::time::Instant,
+    /// In milliseconds: how wrong it is.
+    jumped: AtomicI64,
+}
+
+impl VirtualClock {
+    pub(crate) fn now() -> Self {
+        Self { began: tokio::time::Instant::now(), jumped: AtomicI64::new(0) }
+    }
+
+    /// Makes the clock wrong by so many milliseconds more.
+    pub(crate) fn jump(&self, millis: i64) {
+        self.jumped.fetch_add(millis, Ordering::Relaxed);
+    }
+}
 
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_795_000_000_000) + self.0.elapsed()
+        let wrong = self.jumped.load(Ordering::Relaxed);
+        Timestamp::from_millis(1_795_000_000_000 + wrong) + self.began.elapsed()
     }
 }
 
@@ -287,6 +303,49 @@ impl ReleaseSource for Fixed {
     }
 }
 
+/// One who sends events to a process.
+pub(crate) struct Sender {
+    engine: Engine,
+    clock: Arc<VirtualClock>,
+    deployment: Arc<Deployment>,
+}
+
+impl Sender {
+    pub(crate) async fn send(
+        &self,
+        key: Option<&str>,
+        data: Value,
+    ) -> Result<Accepted, EngineError> {
+        let event = Event {
+            id: "1".to_owned(),
+            source: "/test".to_owned(),
+            kind: "test".to_owned(),
+            subject: None,
+            time: None,
+            datacontenttype: None,
+            dataschema: None,
+            extensions: BTreeMap::new(),
+            data: EventData::Json(data.clone()),
+        };
+        let mut body_hash = [0; 32];
+        let text = data.to_string();
+        for (slot, byte) in body_hash.iter_mut().zip(text.bytes()) {
+            *slot = byte;
+        }
+        let incoming = Incoming {
+            trigger: Name::new("in").unwrap(),
+            tenant: Name::new("default").unwrap(),
+            event,
+            body_hash,
+            key: key.map(str::to_owned),
+            actor: Actor::platform("test"),
+            received_at: self.clock.now(),
+            traceparent: None,
+        };
+        self.engine.accept(&self.deployment, incoming).await
+    }
+}
+
 /// One process: an engine over a store that may outlive it.
 pub(crate) struct World {
     pub(crate) engine: Engine,
@@ -321,7 +380,7 @@ impl Caller for Process {
 
 impl World {
     pub(crate) fn new(tasks: &str, outside: Arc<Outside>) -> Self {
-        let clock = Arc::new(VirtualClock(tokio::time::Instant::now()));
+        let clock = Arc::new(VirtualClock::now());
         let store = Arc::new(MemoryStore::with_clock(clock.clone()));
         Self::over(store, clock, deployment("r1", tasks), outside, 1)
     }
@@ -368,10 +427,12 @@ impl World {
         Self { engine, store, clock, deployment, tasks, dead }
     }
 
-    /// Waits until the process may run what it accepts.
-    pub(crate) async fn ready(&self) {
-        while !self.engine.gauges().leased {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+    /// One who sends events to this process, for as long as it lives.
+    pub(crate) fn sender(&self) -> Sender {
+        Sender {
+            engine: self.engine.clone(),
+            clock: self.clock.clone(),
+            deployment: self.deployment.clone(),
         }
     }
 
@@ -380,35 +441,16 @@ impl World {
         key: Option<&str>,
         data: Value,
     ) -> Result<Accepted, EngineError> {
-        let event = Event {
-            id: "1".to_owned(),
-            source: "/test".to_owned(),
-            kind: "test".to_owned(),
-            subject: None,
-            time: None,
-            datacontenttype: None,
-            dataschema: None,
-            extensions: BTreeMap::new(),
-            data: EventData::Json(data.clone()),
-        };
-        let mut body_hash = [0; 32];
-        let text = data.to_string();
-        for (slot, byte) in body_hash.iter_mut().zip(text.bytes()) {
-            *slot = byte;
+        // Before it holds the lease a process leaves what it accepts to its first sweep.
+        while !self.engine.gauges().leased {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let incoming = Incoming {
-            trigger: Name::new("in").unwrap(),
-            tenant: Name::new("default").unwrap(),
-            event,
-            body_hash,
-            key: key.map(str::to_owned),
-            actor: Actor::platform("test"),
-            received_at: self.clock.now(),
-            traceparent: None,
-        };
-        self.ready().await;
-        let incoming = Incoming { received_at: self.clock.now(), ..incoming };
-        self.engine.accept(&self.deployment, incoming).await
+        self.sender().send(key, data).await
+    }
+
+    /// Since the first process began.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.clock.began.elapsed()
     }
 
     /// Sends an event that must be new, and gives its run.

@@ -1,0 +1,287 @@
+//! A hostile world from a seed: random workflows, an outside and a store that fail, processes that
+//! end, people who cancel, resolve, retry and replay. When it calms down, everything must be at its
+//! end, and nothing may have been done twice that must not be.
+//!
+//! `QC_SEEDS=n` runs more seeds, `QC_SEED=s` one of them, telling its script.
+
+mod dice;
+mod hostile;
+mod judge;
+mod people;
+mod workflows;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use dice::Dice;
+use hostile::Hostile;
+use qc_engine::{Accepted, EngineError, EngineSettings};
+use qc_model::{Clock, RunId, Timestamp};
+use qc_store::{
+    RunFilter, RunHead, Store, StoreError,
+    memory::{Fault, MemoryStore},
+};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::world::{VirtualClock, World, deployment};
+
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 200;
+
+/// What was sent, and what the engine said to it.
+#[derive(Debug, Clone)]
+struct Sent {
+    event: u64,
+    answer: Result<Accepted, EngineError>,
+}
+
+struct Simulation {
+    seed: u64,
+    dice: Dice,
+    tasks: String,
+    world: World,
+    outside: Arc<Hostile>,
+    settings: EngineSettings,
+    sending: JoinSet<Sent>,
+    sent: Vec<Sent>,
+    events: u64,
+    /// When processes ended.
+    kills: Vec<Timestamp>,
+    /// Runs that a person touched: their pauses and attempts may be cut short.
+    touched: BTreeSet<RunId>,
+    replayed: BTreeSet<RunId>,
+    versions: BTreeMap<RunId, u64>,
+    script: String,
+    problems: Vec<String>,
+}
+
+impl Simulation {
+    fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let tasks = workflows::tasks(&mut dice);
+        let clock = Arc::new(VirtualClock::now());
+        let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+        let faults = [0, 15, 35, 60][usize::try_from(dice.below(4)).unwrap()];
+        let outside = Hostile::new(Dice::new(seed ^ 0xabcd), store.clone(), clock.clone(), faults);
+        let settings = EngineSettings {
+            runs_max: [1, 2, 4, 10_000][usize::try_from(dice.below(4)).unwrap()],
+            linger: Duration::from_secs(1 + dice.below(10)),
+            ..EngineSettings::default()
+        };
+        let world = World::with(
+            store,
+            clock,
+            vec![deployment("r1", &tasks)],
+            outside.clone(),
+            seed + 1,
+            settings.clone(),
+        );
+        Self {
+            seed,
+            dice,
+            script: format!("do:\n{tasks}{settings:?}, {faults} % faults\n"),
+            tasks,
+            world,
+            outside,
+            settings,
+            sending: JoinSet::new(),
+            sent: Vec::new(),
+            events: 0,
+            kills: Vec::new(),
+            touched: BTreeSet::new(),
+            replayed: BTreeSet::new(),
+            versions: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn tell(&mut self, what: &str) {
+        let at = self.world.uptime();
+        writeln!(self.script, "{:>9.3} {what}", at.as_secs_f64()).unwrap();
+    }
+
+    async fn go(mut self) -> Result<(), String> {
+        let steps = 6 + self.dice.below(30);
+        for _ in 0..steps {
+            let pause = [0, 1, 40, 700, 6_000][usize::try_from(self.dice.below(5)).unwrap()];
+            tokio::time::sleep(Duration::from_millis(self.dice.below(pause + 1))).await;
+            match self.dice.below(20) {
+                0..=8 => self.send(),
+                9..=12 => self.break_store(),
+                13 | 14 => self.kill().await,
+                _ => self.operate().await,
+            }
+            self.observe().await;
+        }
+        self.tell("everything goes well from now on");
+        self.outside.calm_down();
+        while let Some(sent) = self.sending.join_next().await {
+            self.sent.push(sent.unwrap());
+        }
+        self.wind_up().await;
+        self.judge().await;
+        self.problems.extend(self.outside.problems());
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        for seen in self.outside.seen() {
+            writeln!(self.script, "{seen:?}").unwrap();
+        }
+        let first = self.problems[0].lines().next().unwrap_or_default();
+        let (seed, script) = (self.seed, &self.script);
+        Err(format!("seed {seed}: {first}\n{script}\n{}", self.problems.join("\n")))
+    }
+
+    /// Sends an event, now and then one that was sent before, without waiting for the answer.
+    fn send(&mut self) {
+        let again = self.events > 0 && self.dice.percent(30);
+        let event = if again { self.dice.below(self.events) } else { self.events };
+        self.events = self.events.max(event + 1);
+        // A third comes without a key: such an event is sent once.
+        let keyed = event % 3 != 2;
+        if again && !keyed {
+            return;
+        }
+        let key = keyed.then(|| format!("k{event}"));
+        self.tell(&format!("event {event}, {key:?}"));
+        let sender = self.world.sender();
+        self.sending.spawn(async move {
+            let answer = sender.send(key.as_deref(), json!({"n": event})).await;
+            Sent { event, answer }
+        });
+    }
+
+    fn break_store(&mut self) {
+        let fault = match self.dice.below(4) {
+            0 => Fault::Full,
+            1 => Fault::Unavailable,
+            2 => Fault::Unknown { applied: true },
+            _ => Fault::Unknown { applied: false },
+        };
+        let times = 1 + self.dice.below(5);
+        self.tell(&format!("the store fails {times} times: {fault:?}"));
+        for _ in 0..times {
+            self.world.store.fail_next(fault);
+        }
+    }
+
+    /// The process ends, and another one follows: at once, or when the lease has run out.
+    async fn kill(&mut self) {
+        self.tell("the process ends");
+        self.kills.push(self.world.clock.now());
+        let nth = self.kills.len() as u64;
+        if self.dice.percent(30) {
+            self.settings.node = format!("node-{nth}");
+        }
+        let store = self.world.store.clone();
+        let clock = self.world.clock.clone();
+        let next = World::with(
+            store,
+            clock,
+            vec![deployment("r1", &self.tasks)],
+            self.outside.clone(),
+            self.seed + 1 + (nth << 20),
+            self.settings.clone(),
+        );
+        std::mem::replace(&mut self.world, next).kill();
+        tokio::time::sleep(Duration::from_millis(self.dice.below(3_000))).await;
+    }
+
+    async fn runs(&self) -> Vec<RunHead> {
+        self.world.store.runs(&RunFilter { limit: 1_000, ..RunFilter::default() }).await.unwrap()
+    }
+
+    /// Versions only rise, and what is at its end stays there unless a person opens it again.
+    async fn observe(&mut self) {
+        for head in self.runs().await {
+            let before = self.versions.insert(head.facts.id, head.version).unwrap_or(0);
+            if head.version < before {
+                self.problems.push(format!("{} fell to version {}", head.facts.id, head.version));
+            }
+        }
+    }
+
+    /// Lets everything come to its end, with people deciding what is parked.
+    async fn wind_up(&mut self) {
+        for round in 0..400 {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            self.observe().await;
+            let open: Vec<RunHead> = self
+                .runs()
+                .await
+                .into_iter()
+                .filter(|head| !head.state.status.is_terminal())
+                .collect();
+            if open.is_empty() {
+                return;
+            }
+            // People come back every five minutes.
+            if round % 10 == 9 {
+                for head in open {
+                    self.decide(&head).await;
+                }
+            }
+        }
+    }
+}
+
+fn simulate(seed: u64) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    // Built where the virtual clock runs.
+    runtime.block_on(async { Simulation::new(seed).go().await })
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn a_hostile_world_does_nothing_twice_and_leaves_nothing_behind() {
+    if let Some(seed) = number("QC_SEED") {
+        if let Err(story) = simulate(seed) {
+            panic!("{story}");
+        }
+        return;
+    }
+    let seeds = number("QC_SEEDS").unwrap_or(SEEDS);
+    let next = Mutex::new(0..seeds);
+    let failed: Mutex<Vec<String>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let Some(seed) = next.lock().unwrap().next() else { return };
+                    let result = std::panic::catch_unwind(|| simulate(seed))
+                        .unwrap_or_else(|_| Err(format!("seed {seed} panicked")));
+                    if let Err(story) = result {
+                        failed.lock().unwrap().push(story);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    if let Some(first) = failed.first() {
+        let others: Vec<_> = failed.iter().filter_map(|story| story.lines().next()).collect();
+        panic!("{first}\n\nfailed, QC_SEED=<seed> tells one again: {others:#?}");
+    }
+}
+
+/// Whether an answer says that nothing was taken.
+fn refused(answer: &Result<Accepted, EngineError>) -> bool {
+    matches!(
+        answer,
+        Err(EngineError::Draining
+            | EngineError::KeyReused { .. }
+            | EngineError::Store(StoreError::Full(_) | StoreError::Refused(_)))
+    )
+}
