@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use qc_model::{EventId, RunId, Timestamp, TxnId};
 
-use crate::{Entry, LedgerRow, RunFacts, RunState};
+use crate::{DeadLetter, Entry, LedgerRow, RunFacts, RunState};
 
 /// One event to accept: key, event, run, the run's first journal entries and ledger rows, in one
 /// transaction. Needs no lease.
@@ -21,6 +21,8 @@ pub struct Accept {
     pub journal: Vec<Entry>,
     /// What the ledger says of it.
     pub ledger: Vec<LedgerRow>,
+    /// The dead letter of a run that failed in its very first step.
+    pub dead: Option<DeadLetter>,
 }
 
 /// What makes a repeat of an event recognisable.

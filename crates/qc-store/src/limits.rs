@@ -48,6 +48,12 @@ impl Write {
                         accept.run.id, accept.run.event, accept.event.id
                     ));
                 }
+                if let Some(letter) = accept.dead.as_ref().filter(|l| l.run != accept.run.id) {
+                    return refuse(format!(
+                        "the accept of {} carries a dead letter of {}",
+                        accept.run.id, letter.run
+                    ));
+                }
                 accept.journal.len() + accept.ledger.len()
             }
             Self::Commit { txn, .. } => {

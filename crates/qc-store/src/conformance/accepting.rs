@@ -105,3 +105,17 @@ pub async fn a_repeated_run_id_is_a_repeat(factory: &Factory) {
     assert_eq!(accept(store, other).await, repeat);
     assert_eq!(store.journal(Fixture::run(1)).await.expect("read").len(), 1);
 }
+
+/// A run that failed in its very first step has its dead letter from the accept on; a letter of
+/// another run is refused.
+pub async fn an_accept_may_bring_its_dead_letter(factory: &Factory) {
+    let store = factory().store;
+    let store = store.as_ref();
+    let dead = Accept { dead: Some(Fixture::letter(1, "escalation")), ..Fixture::accept(1) };
+    assert_eq!(accept(store, dead).await, AcceptOutcome::Accepted);
+    let letters = store.dead_letters(&crate::DeadFilter::default()).await.expect("read");
+    assert_eq!(letters, [Fixture::letter(1, "escalation")]);
+    let foreign = Accept { dead: Some(Fixture::letter(1, "escalation")), ..Fixture::accept(2) };
+    let refused = store.write(vec![Write::Accept(Box::new(foreign))]).await;
+    assert!(matches!(refused, Err(crate::StoreError::Refused(_))), "{refused:?}");
+}

@@ -147,6 +147,7 @@ impl Fixture {
             state: Self::at_work(),
             journal: vec![Self::entry("begun")],
             ledger: vec![Self::row(n, LedgerKind::Event, "accepted")],
+            dead: None,
         }
     }
 

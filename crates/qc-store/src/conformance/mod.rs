@@ -21,6 +21,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 pub use accepting::{
     a_key_that_expired_is_replaced, a_known_key_answers_the_first_run,
     a_race_for_one_key_has_one_winner, a_repeated_run_id_is_a_repeat,
+    an_accept_may_bring_its_dead_letter,
 };
 pub use committing::{
     a_batch_of_every_kind_is_applied_in_order, a_conflict_stays_alone_in_its_batch,
@@ -63,7 +64,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub type Check = (&'static str, for<'a> fn(&'a Factory) -> Running<'a>);
 
 /// Every check but the comparison with the model, by name.
-pub const ALL: [Check; 24] = [
+pub const ALL: [Check; 25] = [
     ("a known key answers the first run", |f| Box::pin(a_known_key_answers_the_first_run(f))),
     ("a race for one key has one winner", |f| Box::pin(a_race_for_one_key_has_one_winner(f))),
     ("a key that expired is replaced", |f| Box::pin(a_key_that_expired_is_replaced(f))),
@@ -82,6 +83,7 @@ pub const ALL: [Check; 24] = [
     ("the ledger pages under writes", |f| Box::pin(the_ledger_pages_under_writes(f))),
     ("prune keeps what is open", |f| Box::pin(prune_keeps_what_is_open(f))),
     ("prune removes what is past", |f| Box::pin(prune_removes_what_is_past_its_time(f))),
+    ("an accept's dead letter", |f| Box::pin(an_accept_may_bring_its_dead_letter(f))),
     ("dead letters", |f| Box::pin(dead_letters_come_and_are_settled(f))),
     ("due runs", |f| Box::pin(due_runs_come_earliest_first(f))),
     ("large and odd payloads", |f| Box::pin(large_and_odd_payloads_survive(f))),

@@ -42,6 +42,9 @@ impl State {
         }
         self.note(accept.ledger);
         let id = accept.run.id;
+        if let Some(letter) = accept.dead {
+            self.dead.insert(id, letter);
+        }
         let head =
             RunHead { facts: accept.run, state: accept.state, version: 1, last_txn: accept.txn };
         self.runs.insert(id, Run { head, event: accept.event, journal: accept.journal });

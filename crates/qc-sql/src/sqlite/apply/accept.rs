@@ -2,7 +2,7 @@ use qc_model::Timestamp;
 use qc_store::{Accept, AcceptOutcome, IdempotencyKey};
 use rusqlite::{OptionalExtension, named_params, params};
 
-use super::{Desk, note};
+use super::{Desk, commit::put_dead, note};
 use crate::sqlite::{
     stored::{cause_number, id_blob, id_of, status_number},
     trouble::Outcome,
@@ -60,6 +60,9 @@ pub(in crate::sqlite) fn accept(desk: &mut Desk<'_>, accept: &Accept) -> Outcome
     }
     for row in &accept.ledger {
         note(desk, row)?;
+    }
+    if let Some(letter) = &accept.dead {
+        put_dead(desk, letter)?;
     }
     Ok(AcceptOutcome::Accepted)
 }

@@ -109,7 +109,7 @@ fn put_state(desk: &Desk<'_>, found: &Found, txn: &Txn) -> Outcome<()> {
     Ok(())
 }
 
-fn put_dead(desk: &mut Desk<'_>, letter: &DeadLetter) -> Outcome<()> {
+pub(super) fn put_dead(desk: &mut Desk<'_>, letter: &DeadLetter) -> Outcome<()> {
     let tenant = desk.words.number(desk.db, letter.tenant.as_str())?;
     let environment = desk.words.number(desk.db, letter.environment.as_str())?;
     let integration = desk.words.number(desk.db, letter.integration.as_str())?;
