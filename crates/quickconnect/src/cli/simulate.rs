@@ -1,12 +1,12 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use qc_document::closest;
-use qc_model::Finding;
+use qc_model::{EnvironmentName, Finding};
 use qc_project::Project;
 use qc_simulator::{Credentials, Fault, ServeSpec, Serving, start};
 use serde_json::json;
@@ -47,26 +47,38 @@ fn pair(text: &str) -> Result<(String, PathBuf), String> {
     Ok((name.to_owned(), PathBuf::from(file)))
 }
 
+/// A secret for those who take any: base64, because that is what schemes for signatures ask for.
+const ANY_SECRET: &str = "c2ltdWxhdGVk";
+
 pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
     let output = session.output;
     let project = project(&arguments.folder)?;
     let specs = arguments.specs(&project)?;
     let servings = start(specs, Arc::new(SystemClock)).await.map_err(not_started)?;
+    let names: Vec<&str> = servings.iter().map(|serving| serving.provider().name()).collect();
+    let variables = variables(&project, &names);
     let shown: Vec<_> = servings
         .iter()
         .map(|serving| json!({ "connector": serving.provider().name(), "url": serving.base_url() }))
         .collect();
-    output.result(&json!({ "schema_version": 1, "simulators": shown }), || listing(&servings));
-    output.say("every credential is taken, as long as it is of the kind that the API asks for");
-    output.say(
-        "what they hold and received: <URL>/_sim/state, <URL>/_sim/requests; Ctrl-C ends them",
-    );
+    let value = json!({ "schema_version": 1, "simulators": shown, "variables": variables });
+    output.result(&value, || listing(&servings));
+    output.say("what they hold and received: URL/_sim/state, URL/_sim/requests; Ctrl-C ends them");
+    if !variables.is_empty() {
+        output.say("\nthey take any secret, but `qc dev` needs some; before it, in its terminal:");
+        for variable in &variables {
+            output.say(&format!("  export {variable}={ANY_SECRET}"));
+        }
+    }
     lifecycle::wish_to_end(async || {}).await;
     for serving in servings {
         let (name, received) =
             (serving.provider().name().to_owned(), serving.provider().received());
         serving.stop().await;
-        output.say(&format!("{name} received {received} requests"));
+        output.say(&format!(
+            "{name} received {received} {}",
+            if received == 1 { "request" } else { "requests" }
+        ));
     }
     Ok(Exit::Ok)
 }
@@ -99,7 +111,7 @@ impl Arguments {
         }
         let specs = (0..).zip(names).map(|(nth, name)| {
             let port = match self.port {
-                None => port_in_project(project, &name).unwrap_or(0),
+                None => called_here(project, &name).map_or(0, |(_, port)| port),
                 Some(0) => 0,
                 Some(first) => first.checked_add(nth).ok_or_else(|| {
                     let help = "begin with a lower `--port`, or leave it out";
@@ -166,8 +178,8 @@ impl Arguments {
     }
 }
 
-/// The port on this machine at which the first environment that has the connector here calls it.
-fn port_in_project(project: &Project, connector: &str) -> Option<u16> {
+/// The first environment that calls the connector on this machine, and at which port.
+fn called_here(project: &Project, connector: &str) -> Option<(EnvironmentName, u16)> {
     let organisation = &project.organisation()?.value;
     let connector = project.connectors().get(connector)?;
     organisation.environments.iter().find_map(|(name, environment)| {
@@ -177,12 +189,24 @@ fn port_in_project(project: &Project, connector: &str) -> Option<u16> {
         });
         let url = Url::parse(&connector.base_url(&name.value, &values.collect()).ok()?).ok()?;
         let here = match url.host()? {
-            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv4(address) => address == Ipv4Addr::LOCALHOST,
             Host::Domain(domain) => domain == "localhost",
             Host::Ipv6(_) => false,
         };
-        if here { url.port() } else { None }
+        if here { Some((name.value.clone(), url.port()?)) } else { None }
     })
+}
+
+/// The variables with secrets that a server needs in an environment that calls the simulators.
+fn variables(project: &Project, connectors: &[&str]) -> BTreeSet<String> {
+    let mut variables = BTreeSet::new();
+    for name in connectors {
+        let Some((environment, _)) = called_here(project, name) else { continue };
+        let Some(connector) = project.connectors().get(name) else { continue };
+        let secrets = connector.secrets();
+        variables.extend(secrets.iter().map(|secret| secret.variable(environment.as_str())));
+    }
+    variables
 }
 
 fn faults_of(file: &Path) -> Result<Vec<Fault>, Trouble> {

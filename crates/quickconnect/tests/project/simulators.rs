@@ -71,9 +71,11 @@ fn all_connectors_of_a_project_are_simulated_until_the_user_ends_them() {
     }
     let answer = simulators.ask("crm", "GET /customers");
     assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+    let variables = simulators.listing["variables"].to_string();
+    assert!(variables.contains("QC_SECRET_SANDBOX_CRM_API_KEY"), "{variables}");
     let (code, said) = simulators.end();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("crm received 1 request"), "{said}");
+    assert!(said.contains("crm received 1 request\n"), "{said}");
     let ledger = scene.read("seen/crm.ndjson");
     assert!(ledger.contains("/customers"), "{ledger}");
 }
