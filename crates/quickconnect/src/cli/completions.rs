@@ -1,7 +1,7 @@
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
 
-use super::{Cli, Exit, Trouble};
+use super::{Cli, Exit};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -9,7 +9,7 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Trouble> {
+pub(super) fn run(arguments: &Arguments) -> Exit {
     generate(arguments.shell, &mut Cli::command(), "qc", &mut std::io::stdout());
-    Ok(Exit::Ok)
+    Exit::Ok
 }

@@ -22,8 +22,8 @@ mod output;
 mod release;
 mod rollback;
 mod runs;
-mod serve;
 mod schema;
+mod serve;
 mod session;
 mod simulate;
 mod tail;
@@ -46,8 +46,10 @@ use session::Session;
 /// QuickConnect: enterprise API integrations that keep working when reality gets messy.
 #[derive(Debug, Parser)]
 #[command(name = "qc", version, propagate_version = true, infer_subcommands = true)]
-#[command(after_help = "Exit codes: 0 ok, 1 internal, 2 usage, 3 not found, 4 authentication or permission, \
-    5 conflict, 6 server unreachable, 7 rate-limited, 100 findings, 130 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 internal, 2 usage, 3 not found, 4 authentication or permission, \
+    5 conflict, 6 server unreachable, 7 rate-limited, 100 findings, 130 interrupted."
+)]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -151,7 +153,9 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     let set = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty());
     let wishes = ColorWishes {
         none: set("NO_COLOR"),
-        force: variables.get("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0"),
+        force: variables
+            .get("CLICOLOR_FORCE")
+            .is_some_and(|value| !value.is_empty() && value != "0"),
         dumb: variables.get("TERM").is_some_and(|term| term == "dumb"),
     };
     let Cli { globals, verb } = cli;
@@ -182,7 +186,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::New(verb) => new::run(session, verb),
         Verb::Check(arguments) => check::run(session, &arguments),
         Verb::Test(arguments) => test::run(session, &arguments),
-        Verb::Schema(arguments) => schema::run(session, &arguments),
+        Verb::Schema(arguments) => Ok(schema::run(session, &arguments)),
         Verb::Simulate(arguments) => simulate::run(session, arguments).await,
         Verb::Release(verb) => release::run(session, verb).await,
         Verb::Deploy(arguments) => deploy::run(session, &arguments).await,
@@ -200,7 +204,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Tokens(verb) => tokens::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,
         Verb::Config(verb) => config::run(session, verb),
-        Verb::Completions(arguments) => completions::run(&arguments),
+        Verb::Completions(arguments) => Ok(completions::run(&arguments)),
     }
 }
 

@@ -1,7 +1,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use qc_project::schema::{Kind, schema};
 
-use super::{Exit, Trouble, session::Session};
+use super::{Exit, session::Session};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -15,10 +15,10 @@ fn kinds() -> impl TypedValueParser<Value = Kind> {
         .map(|name| Kind::parse(&name).expect("only names of kinds get here"))
 }
 
-pub(super) fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trouble> {
+pub(super) fn run(session: &Session, arguments: &Arguments) -> Exit {
     // A schema is JSON in any case.
     let text =
         serde_json::to_string_pretty(&schema(arguments.kind)).expect("a schema is plain JSON");
     session.output.line(&text);
-    Ok(Exit::Ok)
+    Exit::Ok
 }

@@ -1,5 +1,7 @@
 //! The verbs that need no server, as a person uses them: the real program, its output and how it ends.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod broken;
 mod connectors;
 mod formats;
