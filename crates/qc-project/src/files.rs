@@ -102,6 +102,16 @@ pub(crate) fn file_place(path: &str) -> Place {
     Source::new(path, "").place(qc_document::Span::default())
 }
 
+/// Findings about the files of a folder get places from the project's root.
+pub(crate) fn relocate(findings: &mut [Finding], folder: &str) {
+    for finding in findings {
+        let labels = finding.labels.iter_mut().map(|label| &mut label.place);
+        for place in finding.place.iter_mut().chain(labels) {
+            place.file = format!("{folder}/{}", place.file).into();
+        }
+    }
+}
+
 #[derive(Default)]
 struct Reading {
     files: BTreeMap<String, Bytes>,

@@ -292,11 +292,9 @@ impl IntegrationFolder {
         };
         findings.extend(found);
         self.program = program.map(Arc::new);
-        for (address, document) in documents.into_inner() {
-            match document {
-                Ok(api) => drop(self.documents.insert(address, api)),
-                Err(found) => findings.extend(found),
-            }
+        for (address, (document, found)) in documents.into_inner() {
+            findings.extend(found);
+            self.documents.extend(document.map(|api| (address, api)));
         }
     }
 

@@ -8,14 +8,15 @@ use qc_contract::OpenApi;
 use qc_model::Finding;
 use qc_workflow::{Bindings, CallPolicy};
 
+use crate::files::relocate;
 use crate::{
     ProjectFiles,
     check::closest_or_list,
     project::{CONNECTORS, FilesIn},
 };
 
-/// Documents of `call: openapi` by the address that the workflow writes; or what is wrong with them.
-pub(crate) type Documents = RefCell<BTreeMap<String, Result<OpenApi, Vec<Finding>>>>;
+/// Documents of `call: openapi` by the address that the workflow writes; and what is wrong with them.
+pub(crate) type Documents = RefCell<BTreeMap<String, (Option<OpenApi>, Vec<Finding>)>>;
 
 /// The project as a workflow sees it.
 pub(crate) struct Bound<'a> {
@@ -60,18 +61,16 @@ impl Bindings for Bound<'_> {
                 return Connectors::default().openapi_policy(document, operation);
             }
             let (api, mut findings) = OpenApi::load(&files, document);
-            for place in findings.iter_mut().filter_map(|finding| finding.place.as_mut()) {
-                place.file = format!("{}/{}", self.folder, place.file).into();
-            }
-            documents.insert(document.to_owned(), api.ok_or(findings));
+            relocate(&mut findings, self.folder);
+            documents.insert(document.to_owned(), (api, findings));
         }
         match &documents[document] {
-            Ok(api) => match api.operation(operation) {
+            (Some(api), _) => match api.operation(operation) {
                 Some(found) => Ok(Connectors::http_default(found.method.as_str())),
                 None => Err(Box::new(unknown_operation(api, document, operation))),
             },
             // What is wrong with the document is reported once, at its own place.
-            Err(_) => Ok(CallPolicy::default()),
+            (None, _) => Ok(CallPolicy::default()),
         }
     }
 }

@@ -10,6 +10,7 @@ use qc_expression::Expression;
 use qc_model::{Finding, Name};
 use qc_vault::SecretRef;
 
+use crate::files::relocate;
 use crate::{
     Project, codes,
     integration::{Integration, SignatureRef, TenantSpec, TriggerAccess, TriggerForm, TriggerSpec},
@@ -186,9 +187,7 @@ pub(crate) fn load_schema(
 ) -> Result<Schema, Vec<Finding>> {
     let files = FilesIn { files: project.files(), folder: &folder.folder };
     Schema::load(&files, path).map_err(|mut findings| {
-        for place in findings.iter_mut().filter_map(|finding| finding.place.as_mut()) {
-            place.file = folder.path(&place.file).into();
-        }
+        relocate(&mut findings, &folder.folder);
         findings
     })
 }
