@@ -21,9 +21,10 @@ use crate::{
     command::Command,
     draft::Draft,
     engine::{Place, Shared},
-    happening::What,
+    happening::{Failed, What},
     run::ActiveRun,
     settle::{Performed, settle},
+    trace::run_traceparent,
 };
 
 /// The pause before a commit is tried again that the store could not take.
@@ -300,11 +301,20 @@ pub(crate) fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
             RunEnd::Completed { .. } => (&counters.completed, qc_store::RunStatus::Completed, None),
             RunEnd::Cancelled { .. } => (&counters.cancelled, qc_store::RunStatus::Cancelled, None),
             RunEnd::Faulted { failure, .. } => {
-                (&counters.faulted, qc_store::RunStatus::Faulted, Some(failure.detail.clone()))
+                (&counters.faulted, qc_store::RunStatus::Faulted, Some(failure))
             }
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        shared.tell(facts.id, &facts.integration, || What::Ended { status, failure });
+        let incoming = &run.context.traceparent;
+        shared.tell(facts.id, &facts.integration, || What::Ended {
+            status,
+            failure: failure.map(|f| f.detail.clone()),
+            failed: failure.map(|f| Failed { class: f.class, code: f.code.clone() }),
+            environment: facts.environment.clone(),
+            accepted_at: facts.accepted_at,
+            traceparent: run_traceparent(incoming.as_deref(), facts.id),
+            parent: incoming.clone(),
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happens, live: for the terminal and the console. Lossy by design; the ledger is the record.
 
-use qc_model::{Name, RunId, Timestamp};
+use qc_model::{Class, Code, EnvironmentName, Name, RunId, Timestamp};
 use qc_store::RunStatus;
 use serde::Serialize;
 
@@ -50,6 +50,18 @@ pub enum What {
         millis: u64,
         /// Why it failed, if it did.
         failure: Option<String>,
+        /// What kind of failure that is.
+        failed: Option<Failed>,
+        /// Where the run runs.
+        environment: EnvironmentName,
+        /// The connector or the document that the operation is of.
+        connector: Option<String>,
+        /// The operation.
+        operation: Option<String>,
+        /// When it began.
+        started_at: Timestamp,
+        /// The W3C `traceparent` that went with it.
+        traceparent: String,
     },
     /// The run was parked.
     Parked {
@@ -62,5 +74,24 @@ pub enum What {
         status: RunStatus,
         /// The failure, if it failed.
         failure: Option<String>,
+        /// What kind of failure that is.
+        failed: Option<Failed>,
+        /// Where it ran.
+        environment: EnvironmentName,
+        /// When it was accepted.
+        accepted_at: Timestamp,
+        /// The run's place in its trace, as W3C `traceparent`.
+        traceparent: String,
+        /// The sender's, when it sent one.
+        parent: Option<String>,
     },
+}
+
+/// The kind of a failure: few, and the same for every occurrence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// Its class.
+    pub class: Class,
+    /// Its code.
+    pub code: Code,
 }

@@ -26,6 +26,7 @@ mod release;
 mod run;
 mod settle;
 mod start;
+mod trace;
 mod unwind;
 mod waiting;
 mod wheel;
@@ -34,8 +35,9 @@ mod worker;
 pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
-pub use happening::{Happening, What};
+pub use happening::{Failed, Happening, What};
 pub use release::{
     Deployment, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind,
 };
 pub use start::over_event;
+pub use trace::run_span;

@@ -12,10 +12,11 @@ use crate::{
     codes,
     draft::Draft,
     engine::Shared,
-    happening::What,
+    happening::{Failed, What},
     record,
     run::{ActiveRun, Purpose, Ready, RunContext, Settled},
-    start::{effect_key, traceparent},
+    start::effect_key,
+    trace::traceparent,
     unwind::caught,
 };
 
@@ -30,6 +31,8 @@ pub(crate) struct Performed {
     pub(crate) settled: Settled,
     task: Arc<str>,
     attempt: u32,
+    /// Under which it went out.
+    traceparent: String,
     records: Vec<(CallRecord, Option<Failure>)>,
     drift: Vec<DriftNote>,
 }
@@ -66,12 +69,13 @@ pub(crate) async fn settle(
         Ok(settled) => settled,
         Err(said) => work.broke_off(&said),
     };
-    let Work { records, drift, .. } = work;
+    let Work { records, drift, effect, .. } = work;
     Performed {
         call: request.id.clone(),
         settled,
         task: request.task.clone(),
         attempt: request.attempt,
+        traceparent: effect.traceparent,
         records,
         drift,
     }
@@ -235,6 +239,12 @@ impl Performed {
                 status: made.status,
                 millis: made.duration_ms,
                 failure: failure.as_ref().map(|f| f.detail.clone()),
+                failed: failure.as_ref().map(|f| Failed { class: f.class, code: f.code.clone() }),
+                environment: facts.environment.clone(),
+                connector: made.connector.clone(),
+                operation: made.operation.clone(),
+                started_at: made.started_at,
+                traceparent: self.traceparent.clone(),
             });
         }
         for note in &self.drift {
