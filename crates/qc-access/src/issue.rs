@@ -34,7 +34,12 @@ pub struct Issued {
 }
 
 /// Makes a token.
-pub fn issue(request: IssueRequest, actor: &Actor, now: Timestamp, entropy: &dyn Entropy) -> Issued {
+pub fn issue(
+    request: IssueRequest,
+    actor: &Actor,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Issued {
     let minted = mint(request.environment.as_ref(), entropy);
     let record = TokenRecord {
         schema_version: 1,
@@ -64,7 +69,12 @@ pub fn issue(request: IssueRequest, actor: &Actor, now: Timestamp, entropy: &dyn
 }
 
 /// Ends a token at once; its record goes, the audit row stays.
-pub fn revoke(record: &TokenRecord, actor: &Actor, now: Timestamp, entropy: &dyn Entropy) -> Change {
+pub fn revoke(
+    record: &TokenRecord,
+    actor: &Actor,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Change {
     let delete = DocumentOp::Delete {
         kind: TOKEN_KIND.to_owned(),
         name: record.id.clone(),

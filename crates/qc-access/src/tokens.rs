@@ -102,8 +102,9 @@ impl Tokens {
         let record: TokenRecord = serde_json::from_slice(&document.body).map_err(|error| {
             StoreError::Corrupt(format!("the record of token {id} cannot be read: {error}"))
         })?;
-        let digest = unhex(&record.digest)
-            .ok_or_else(|| StoreError::Corrupt(format!("the record of token {id} has no digest")))?;
+        let digest = unhex(&record.digest).ok_or_else(|| {
+            StoreError::Corrupt(format!("the record of token {id} has no digest"))
+        })?;
         let principal = Arc::new(record.principal());
         let known = Cached { read_at: now, digest, expires_at: record.expires_at, principal };
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
@@ -124,4 +125,98 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
     }
     (hex(&bytes) == text).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+    use qc_model::{Actor, Entropy};
+    use qc_store::{Write, memory::MemoryStore};
+
+    use super::*;
+    use crate::{IssueRequest, Issued, Role, issue, revoke};
+
+    struct Hand(AtomicI64);
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    struct Counting(AtomicU64);
+    impl Entropy for Counting {
+        fn next_u64(&self) -> u64 {
+            self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        }
+    }
+
+    async fn issued(store: &MemoryStore, now: Timestamp, lifetime: Option<Duration>) -> Issued {
+        let request = IssueRequest {
+            name: "t".into(),
+            environment: None,
+            role: Role::Admin,
+            scopes: None,
+            lifetime,
+        };
+        let entropy = Counting(AtomicU64::new(1));
+        let issued = issue(request, &Actor::platform("test"), now, &entropy);
+        store.write(vec![Write::Change(Box::new(issued.change.clone()))]).await.unwrap();
+        issued
+    }
+
+    #[tokio::test]
+    async fn a_token_counts_until_it_ends_or_is_revoked() {
+        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(Hand(AtomicI64::new(1_000))));
+        let tokens = Tokens::new(store.clone(), clock.clone());
+        let token = issued(&store, clock.now(), Some(Duration::from_secs(60))).await;
+        let text = token.text.expose().to_owned();
+        assert_eq!(tokens.authenticate(&text).await.unwrap().id, token.record.id);
+        clock.0.store(61_000, Ordering::Relaxed);
+        let ended = tokens.authenticate(&text).await;
+        assert!(matches!(ended, Err(AuthenticationError::Expired(_))), "{ended:?}");
+        clock.0.store(2_000, Ordering::Relaxed);
+        let entropy = Counting(AtomicU64::new(9));
+        let change = revoke(&token.record, &Actor::platform("test"), clock.now(), &entropy);
+        store.write(vec![Write::Change(Box::new(change))]).await.unwrap();
+        clock.0.store(2_000 + 61_000 + 5_000, Ordering::Relaxed);
+        assert_eq!(tokens.authenticate(&text).await, Err(AuthenticationError::Unknown));
+    }
+
+    #[tokio::test]
+    async fn a_revoked_token_ends_within_the_time_that_a_record_is_believed() {
+        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(Hand(AtomicI64::new(1_000))));
+        let tokens = Tokens::new(store.clone(), clock.clone());
+        let token = issued(&store, clock.now(), None).await;
+        let text = token.text.expose().to_owned();
+        tokens.authenticate(&text).await.unwrap();
+        let entropy = Counting(AtomicU64::new(9));
+        let change = revoke(&token.record, &Actor::platform("test"), clock.now(), &entropy);
+        store.write(vec![Write::Change(Box::new(change))]).await.unwrap();
+        clock.0.fetch_add(4_999, Ordering::Relaxed);
+        assert!(tokens.authenticate(&text).await.is_ok(), "still believed");
+        clock.0.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(tokens.authenticate(&text).await, Err(AuthenticationError::Unknown));
+    }
+
+    #[tokio::test]
+    async fn the_right_id_with_another_secret_is_unknown() {
+        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(Hand(AtomicI64::new(1_000))));
+        let tokens = Tokens::new(store.clone(), clock.clone());
+        let token = issued(&store, clock.now(), None).await;
+        // The record of this token under the id of another one: as if a stranger had guessed the id.
+        let mut forged = token.record.clone();
+        forged.digest = "0".repeat(64);
+        let put = qc_store::DocumentOp::Put {
+            kind: TOKEN_KIND.into(),
+            name: forged.id.clone(),
+            expect: qc_store::Expect::Any,
+            body: serde_json::to_vec(&forged).unwrap().into(),
+            at: clock.now(),
+        };
+        let change = qc_store::Change { documents: vec![put], ..token.change };
+        store.write(vec![Write::Change(Box::new(change))]).await.unwrap();
+        let refused = tokens.authenticate(token.text.expose()).await;
+        assert_eq!(refused, Err(AuthenticationError::Unknown));
+    }
 }

@@ -19,7 +19,8 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
-    let stated = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let stated =
+        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
@@ -27,7 +28,8 @@ where
         let mut first = Bytes::new();
         let mut rest: Option<BytesMut> = None;
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| incomplete(&format!("the body broke off: {error}")))?;
+            let frame =
+                frame.map_err(|error| incomplete(&format!("the body broke off: {error}")))?;
             let Ok(data) = frame.into_data() else { continue };
             let length = rest.as_ref().map_or(first.len(), BytesMut::len);
             if length + data.len() > limit {
@@ -77,8 +79,10 @@ mod tests {
     #[tokio::test]
     async fn joins_pieces_and_keeps_the_limit() {
         let pieces = |list: &[&'static str]| {
-            let frames: Vec<Result<_, Infallible>> =
-                list.iter().map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes())))).collect();
+            let frames: Vec<Result<_, Infallible>> = list
+                .iter()
+                .map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes()))))
+                .collect();
             StreamBody::new(stream::iter(frames))
         };
         let none = HeaderMap::new();
@@ -100,6 +104,6 @@ mod tests {
     async fn a_body_that_never_comes_is_given_up() {
         let never = StreamBody::new(stream::pending::<Result<Frame<Bytes>, Infallible>>());
         let problem = read(never, &HeaderMap::new(), 10, PATIENCE).await.unwrap_err();
-        assert_eq!((problem.status, problem.code), (408, codes::BODY_INCOMPLETE));
+        assert_eq!((problem.status, &problem.code), (408, &codes::BODY_INCOMPLETE));
     }
 }

@@ -15,12 +15,15 @@ use crate::codes;
 /// Compiled releases kept in memory beyond those that are deployed: for runs that are pinned to older ones.
 const KEPT: usize = 64;
 
+/// Makes the release of an integration from a project's files.
+pub type MakeBundle = fn(BTreeMap<String, Bytes>, &Name) -> Result<Bundle, Vec<Finding>>;
+
 /// How files become releases and releases become what the engine runs. The server decides when; `qc-project`, wired by
 /// the binary, knows how.
 #[derive(Clone, Copy)]
 pub struct Craft {
     /// Makes the release of an integration from a project's files, or says all that is wrong with them.
-    pub bundle: fn(BTreeMap<String, Bytes>, &Name) -> Result<Bundle, Vec<Finding>>,
+    pub bundle: MakeBundle,
     /// Makes a release ready to run in an environment.
     pub compile: fn(&Bundle, &EnvironmentName) -> Result<Deployment, Vec<Finding>>,
 }
@@ -136,9 +139,11 @@ impl CompileError {
     pub fn findings(self) -> Vec<Finding> {
         match self {
             Self::Findings(findings) => findings,
-            Self::Release(error) => vec![error.finding().unwrap_or_else(|| {
-                Finding::error(codes::STORE_UNAVAILABLE, error.to_string())
-            })],
+            Self::Release(error) => vec![
+                error
+                    .finding()
+                    .unwrap_or_else(|| Finding::error(codes::STORE_UNAVAILABLE, error.to_string())),
+            ],
             Self::Internal(reason) => vec![Finding::error(codes::INTERNAL, reason)],
         }
     }

@@ -23,11 +23,11 @@ mod settings;
 mod state;
 
 pub use api::{VERSION, wire};
-pub use catalogue::{Catalogue, CompileError, Craft};
+pub use catalogue::{Catalogue, CompileError, Craft, MakeBundle};
 pub use listen::{TlsError, TlsFiles, TlsKeys, bind, serve};
 pub use metrics::{CommitNumbers, MeteredStore};
 pub use openapi::document as openapi_document;
-pub use problem::{PointedError, Problem};
+pub use problem::{PointedError, Problem, ProblemParts};
 pub use proxies::{Network, NetworkError, TrustedProxies};
 pub use service::Service;
 pub use settings::ServerSettings;

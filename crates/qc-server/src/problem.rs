@@ -18,7 +18,11 @@ const RETRY_LATER: u64 = 30;
 
 /// An error as it leaves the server: a problem document (RFC 9457) with a stable code and what to do next.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
+pub struct Problem(Box<ProblemParts>);
+
+/// What a problem says. Behind one pointer, so that the results of what usually goes well stay small.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProblemParts {
     /// The HTTP status.
     pub status: u16,
     /// The stable code; its page is the document's `type`.
@@ -55,7 +59,7 @@ pub struct PointedError {
 impl Problem {
     /// A problem without particulars.
     pub fn new(status: u16, code: Code, title: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(ProblemParts {
             status,
             code,
             title: title.to_owned(),
@@ -67,7 +71,7 @@ impl Problem {
             errors: Vec::new(),
             findings: Vec::new(),
             headers: Vec::new(),
-        }
+        }))
     }
 
     /// Adds a wrong place.
@@ -156,12 +160,16 @@ impl Problem {
         }
         Self::new(401, error.code(), "Not authenticated", error.to_string())
             .next(NextAction::RefreshToken)
-            .header(header::WWW_AUTHENTICATE, "Bearer realm=\"quickconnect\", error=\"invalid_token\"")
+            .header(
+                header::WWW_AUTHENTICATE,
+                "Bearer realm=\"quickconnect\", error=\"invalid_token\"",
+            )
     }
 
     /// Nobody said who they are.
     pub fn no_token() -> Self {
-        let detail = "this address needs `Authorization: Bearer <token>`; `qc tokens create` makes one";
+        let detail =
+            "this address needs `Authorization: Bearer <token>`; `qc tokens create` makes one";
         Self::new(401, qc_access::codes::NO_TOKEN, "Not authenticated", detail)
             .next(NextAction::RefreshToken)
             .header(header::WWW_AUTHENTICATE, "Bearer realm=\"quickconnect\"")
@@ -169,13 +177,15 @@ impl Problem {
 
     /// Somebody who is known and may not.
     pub fn not_permitted(action: Action, denial: Denial) -> Self {
-        let detail = format!("this token may not do `{}` here: {}", action.as_str(), denial.reason());
+        let detail =
+            format!("this token may not do `{}` here: {}", action.as_str(), denial.reason());
         Self::new(403, qc_access::codes::NOT_PERMITTED, "Not permitted", detail)
     }
 
     /// Anything that must not happen; the particulars go to the log, not to the caller.
     pub fn internal(request: &str) -> Self {
-        let detail = format!("the server failed at this request; its log says more under {request}");
+        let detail =
+            format!("the server failed at this request; its log says more under {request}");
         Self::new(500, codes::INTERNAL, "Internal error", detail).next(NextAction::ContactOwner)
     }
 
@@ -222,18 +232,28 @@ impl Problem {
         *response.status_mut() = http::StatusCode::from_u16(self.status)
             .unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        for (name, value) in self.headers {
+        for (name, value) in self.0.headers {
             headers.append(name, value);
         }
         response
+    }
+}
+
+impl std::ops::Deref for Problem {
+    type Target = ProblemParts;
+    fn deref(&self) -> &ProblemParts {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut ProblemParts {
+        &mut self.0
     }
 }
 

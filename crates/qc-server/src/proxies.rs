@@ -137,7 +137,12 @@ fn address(text: &str) -> Option<IpAddr> {
         return Some(address.to_canonical());
     }
     if let Some(rest) = text.strip_prefix('[') {
-        return rest.split(']').next()?.parse::<Ipv6Addr>().ok().map(|v6| IpAddr::V6(v6).to_canonical());
+        return rest
+            .split(']')
+            .next()?
+            .parse::<Ipv6Addr>()
+            .ok()
+            .map(|v6| IpAddr::V6(v6).to_canonical());
     }
     text.split(':').next()?.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
 }

@@ -63,7 +63,11 @@ impl Service {
     }
 
     /// Answers one request. Never fails: whatever goes wrong is a problem document.
-    pub async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<AnswerBody> {
+    pub async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<AnswerBody> {
         let since = Instant::now();
         let id = self.request_id(peer.ip(), request.headers());
         let line = Line::of(&request, self.client(peer.ip(), request.headers()));

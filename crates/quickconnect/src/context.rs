@@ -54,7 +54,8 @@ pub(crate) fn read(path: &Path) -> Result<Option<Context>, Trouble> {
         let why = format!("others can read it (mode {mode:o}), and it holds a token");
         return Err(unusable(path, &why));
     }
-    let file: File = serde_json::from_str(&text).map_err(|error| unusable(path, &error.to_string()))?;
+    let file: File =
+        serde_json::from_str(&text).map_err(|error| unusable(path, &error.to_string()))?;
     Ok(Some(Context { url: file.url, token: Some(Secret::new(file.token)) }))
 }
 

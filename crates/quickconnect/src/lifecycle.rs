@@ -48,7 +48,11 @@ impl Running {
     ) -> Result<Self, Trouble> {
         let tls = match &config.tls {
             Some(files) => Some(TlsKeys::load(files.clone()).map_err(|error| {
-                Trouble::usage(codes::TLS, error.to_string(), "check `tls_certificate` and `tls_key`")
+                Trouble::usage(
+                    codes::TLS,
+                    error.to_string(),
+                    "check `tls_certificate` and `tls_key`",
+                )
             })?),
             None => None,
         };
@@ -69,7 +73,9 @@ impl Running {
         let findings = platform.catalogue.reload(&platform.engine).await.map_err(|error| {
             Trouble::new(
                 Exit::Internal,
-                error.finding().unwrap_or_else(|| Finding::error(codes::DATA_DIRECTORY, error.to_string())),
+                error
+                    .finding()
+                    .unwrap_or_else(|| Finding::error(codes::DATA_DIRECTORY, error.to_string())),
             )
         })?;
         for finding in &findings {
@@ -77,11 +83,16 @@ impl Running {
         }
         let (stop, stopped) = watch::channel(false);
         let service = Service::new(&platform.state);
-        let doors = tokio::spawn(serve(listener, service, tls.clone(), stopped, config.drain_timeout));
+        let doors =
+            tokio::spawn(serve(listener, service, tls.clone(), stopped, config.drain_timeout));
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
         let mut chores = JoinSet::new();
-        chores.spawn(prune(Arc::clone(&platform.store), Arc::clone(&platform.clock), config.retention));
+        chores.spawn(prune(
+            Arc::clone(&platform.store),
+            Arc::clone(&platform.clock),
+            config.retention,
+        ));
         if let Some(keys) = &tls {
             chores.spawn(Arc::clone(keys).watch());
         }

@@ -4,9 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::Path,
-    sync::{
-        Arc, Mutex, PoisonError,
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -22,9 +20,7 @@ use qc_project::{Project, ProjectFiles};
 use qc_release::Bundle;
 use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State};
 use qc_sql::sqlite::{SqliteOptions, SqliteStore};
-use qc_store::{
-    CommitLimits, Committer, Document, DocumentOp, Expect, Store, memory::MemoryStore,
-};
+use qc_store::{CommitLimits, Committer, Document, DocumentOp, Expect, Store, memory::MemoryStore};
 use qc_vault::Secrets;
 use tokio::task::JoinHandle;
 
@@ -145,7 +141,9 @@ impl Platform {
         drop((engine, committer, catalogue, state, clock, entropy));
         // Users that still hold a committer, such as a connection cut off, cannot keep the process alive.
         if tokio::time::timeout(std::time::Duration::from_secs(5), commit_loop).await.is_err() {
-            tracing::warn!("something still holds the committer; what it hands over now is not stored");
+            tracing::warn!(
+                "something still holds the committer; what it hands over now is not stored"
+            );
         }
         drop(store);
     }
@@ -171,7 +169,11 @@ pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>, Trouble> {
     let folder = &config.data_dir;
     fs::create_dir_all(folder).map_err(|error| {
         let message = format!("the data directory {}: {error}", folder.display());
-        Trouble::usage(codes::DATA_DIRECTORY, message, "set `data_dir` to a directory that can be written")
+        Trouble::usage(
+            codes::DATA_DIRECTORY,
+            message,
+            "set `data_dir` to a directory that can be written",
+        )
     })?;
     let store = SqliteStore::open(database(folder), SqliteOptions::default())
         .map_err(|error| Trouble::new(Exit::Conflict, error.finding()))?;
@@ -189,8 +191,11 @@ pub(crate) fn http_caller(config: &Config) -> Result<HttpCaller, Trouble> {
         Some(path) => Some(fs::read(path).map_err(|error| Trouble::file(path, &error))?),
         None => None,
     };
-    let settings =
-        HttpSettings { proxy: config.outbound_proxy.clone(), authorities, ..HttpSettings::default() };
+    let settings = HttpSettings {
+        proxy: config.outbound_proxy.clone(),
+        authorities,
+        ..HttpSettings::default()
+    };
     HttpCaller::new(&settings).map_err(|finding| Trouble::new(Exit::Usage, *finding))
 }
 

@@ -64,10 +64,8 @@ impl Call {
         let environment: Option<EnvironmentName> = self.query("environment")?;
         let environment = environment.or_else(|| self.principal.environment.clone());
         let integration: Option<Name> = self.query("integration")?;
-        let permit = self.may(
-            environment.as_ref().map(Name::as_str),
-            integration.as_ref().map(Name::as_str),
-        )?;
+        let permit = self
+            .may(environment.as_ref().map(Name::as_str), integration.as_ref().map(Name::as_str))?;
         Ok((environment, integration, permit))
     }
 
@@ -84,7 +82,10 @@ impl Call {
     }
 
     /// A parameter of the path.
-    pub(super) fn path<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<T, Problem> {
+    pub(super) fn path<T: FromStr<Err: std::fmt::Display>>(
+        &self,
+        name: &str,
+    ) -> Result<T, Problem> {
         let text = self.path.iter().find(|(own, _)| own == name).map_or("", |(_, text)| text);
         text.parse().map_err(|error: T::Err| bad_parameter(name, &error.to_string()))
     }
@@ -111,7 +112,9 @@ impl Call {
             .unwrap_or_default()
             .split(',')
             .filter(|word| !word.is_empty())
-            .map(|word| parse(word).ok_or_else(|| bad_parameter(name, &format!("`{word}` is unknown"))))
+            .map(|word| {
+                parse(word).ok_or_else(|| bad_parameter(name, &format!("`{word}` is unknown")))
+            })
             .collect()
     }
 
@@ -126,10 +129,8 @@ impl Call {
 
     /// The body as its type; an absent body counts as `{}`.
     pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let limits = ParseLimits {
-            bytes: self.state.settings.api_body_limit,
-            ..ParseLimits::default()
-        };
+        let limits =
+            ParseLimits { bytes: self.state.settings.api_body_limit, ..ParseLimits::default() };
         let bytes: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
         let value = parse_json_value(bytes, &limits).map_err(|error| Problem::json(&error))?;
         serde_json::from_value(value).map_err(|error| {

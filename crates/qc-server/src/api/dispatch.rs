@@ -32,7 +32,10 @@ pub(crate) fn router(state: &Arc<State>) -> Router {
 
 async fn no_route(request: Request) -> Answered {
     let detail = "there is no such address; `/api/v1/openapi.json` lists the API's";
-    refuse(Problem::new(404, codes::NO_ROUTE, "No such address", detail), id_of(&request).as_deref())
+    refuse(
+        Problem::new(404, codes::NO_ROUTE, "No such address", detail),
+        id_of(&request).as_deref(),
+    )
 }
 
 async fn no_method(request: Request) -> Answered {
@@ -102,7 +105,10 @@ async fn handle(
     if let Some(version) = parts.headers.get(API_VERSION)
         && version.as_bytes() != VERSION.as_bytes()
     {
-        return Err(bad_parameter("QuickConnect-Version", &format!("this server speaks {VERSION}")));
+        return Err(bad_parameter(
+            "QuickConnect-Version",
+            &format!("this server speaks {VERSION}"),
+        ));
     }
     let query = parameters(route, query.as_deref().unwrap_or_default())?;
     let takes_body = route.body.is_some();

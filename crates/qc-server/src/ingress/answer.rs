@@ -56,9 +56,9 @@ pub(super) fn batch(all: &[Accepted]) -> Response<Full<Bytes>> {
         if at > 0 {
             body.push(',');
         }
-        body.push_str(&format!(
-            r#"{{"run":"{run}","status_url":"/api/v1/runs/{run}","replayed":{replayed}}}"#
-        ));
+        let entry =
+            format!(r#"{{"run":"{run}","status_url":"/api/v1/runs/{run}","replayed":{replayed}}}"#);
+        body.push_str(&entry);
     }
     body.push_str("]}");
     json(StatusCode::ACCEPTED, body)

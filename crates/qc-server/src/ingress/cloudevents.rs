@@ -24,7 +24,7 @@ pub(super) struct Sent {
 
 /// What one request carried.
 pub(super) enum Carried {
-    One(Sent),
+    One(Box<Sent>),
     Batch(Vec<Sent>),
 }
 
@@ -39,12 +39,12 @@ pub(super) fn read(
         Media::CloudEvent => {
             let value = parse_json_value(body, limits).map_err(|error| Problem::json(&error))?;
             let event = structured(value, "")?;
-            Ok(Carried::One(Sent { event, hash: body_hash(body) }))
+            Ok(Carried::One(Box::new(Sent { event, hash: body_hash(body) })))
         }
         Media::CloudEventBatch => batch(body, limits).map(Carried::Batch),
         _ if headers.contains_key("ce-specversion") => {
             let event = binary(headers, media, body, limits)?;
-            Ok(Carried::One(Sent { event, hash: body_hash(body) }))
+            Ok(Carried::One(Box::new(Sent { event, hash: body_hash(body) })))
         }
         _ => Err(Problem::new(
             415,
@@ -53,7 +53,10 @@ pub(super) fn read(
             "send `Content-Type: application/cloudevents+json` (structured), \
              `application/cloudevents-batch+json` (batched), or `ce-` header fields (binary)",
         )
-        .header(header::ACCEPT, "application/cloudevents+json, application/cloudevents-batch+json")),
+        .header(
+            header::ACCEPT,
+            "application/cloudevents+json, application/cloudevents-batch+json",
+        )),
     }
 }
 
@@ -67,7 +70,8 @@ fn structured(value: Value, below: &str) -> Result<Event, Problem> {
 fn batch(body: &Bytes, limits: &ParseLimits) -> Result<Vec<Sent>, Problem> {
     let value = parse_json_value(body, limits).map_err(|error| Problem::json(&error))?;
     let Value::Array(items) = value else {
-        let error = EventError { pointer: String::new(), message: "a batch is a JSON array".into() };
+        let error =
+            EventError { pointer: String::new(), message: "a batch is a JSON array".into() };
         return Err(illegal(&error, ""));
     };
     if items.len() > BATCH {
@@ -82,7 +86,7 @@ fn batch(body: &Bytes, limits: &ParseLimits) -> Result<Vec<Sent>, Problem> {
         match (structured(item, &format!("/{at}")), &mut problem) {
             (Ok(event), _) => sent.push(Sent { event, hash }),
             (Err(first), None) => problem = Some(first),
-            (Err(next), Some(first)) => first.errors.extend(next.errors),
+            (Err(next), Some(first)) => first.errors.extend(next.errors.iter().cloned()),
         }
     }
     problem.map_or(Ok(sent), Err)
@@ -143,12 +147,12 @@ fn data(media: Media, body: &Bytes, limits: &ParseLimits) -> Result<EventData, P
         Media::Json | Media::Absent => parse_json_value(body, limits)
             .map(EventData::Json)
             .map_err(|error| Problem::json(&error)),
-        Media::Text | Media::Form => std::str::from_utf8(body)
-            .map(|text| EventData::Text(text.to_owned()))
-            .map_err(|_| {
+        Media::Text | Media::Form => {
+            std::str::from_utf8(body).map(|text| EventData::Text(text.to_owned())).map_err(|_| {
                 let detail = "the body is declared as text and is not UTF-8";
                 Problem::new(400, codes::BODY_ENCODING, "Encoded body", detail)
-            }),
+            })
+        }
         _ => Ok(EventData::Binary(body.clone())),
     }
 }

@@ -37,21 +37,6 @@ impl<'a> Door<'a> {
         format!("/in/{environment}/{}/{}", release.integration, self.trigger.name)
     }
 
-    /// Refuses events of types that the trigger does not name.
-    pub(super) fn check_type(
-        &self,
-        types: &[String],
-        event: &Event,
-        below: &str,
-    ) -> Result<(), Problem> {
-        if types.is_empty() || types.contains(&event.kind) {
-            return Ok(());
-        }
-        let detail = format!("this trigger takes events of {}", types.join(", "));
-        Err(Problem::new(422, codes::EVENT_TYPE, "Event type not taken", detail.clone())
-            .pointing(format!("{below}/type"), detail))
-    }
-
     /// Accepts one event: tenant, key, contract, then the engine's one commit.
     pub(super) async fn accept(
         &self,
@@ -74,9 +59,8 @@ impl<'a> Door<'a> {
         let mut refused: Option<Problem> = None;
         for (at, mut sent) in batch.into_iter().enumerate() {
             let below = format!("/{at}");
-            let id = sender_id(&sent.event);
-            let verdict = self
-                .check_type(types, &sent.event, &below)
+            let id = Some(sender_id(&sent.event));
+            let verdict = check_type(types, &sent.event, &below)
                 .and_then(|()| self.judge(&mut sent.event, id, &format!("{below}/data")));
             match (verdict, &mut refused) {
                 (Ok((tenant, key)), _) => ready.push(self.incoming(sent, tenant, key)),
@@ -88,9 +72,9 @@ impl<'a> Door<'a> {
                 }
                 (Err(next), Some(first)) => {
                     if next.errors.is_empty() {
-                        *first = first.clone().pointing(below, next.detail);
+                        *first = first.clone().pointing(below, next.detail.clone());
                     } else {
-                        first.errors.extend(next.errors);
+                        first.errors.extend(next.errors.iter().cloned());
                     }
                 }
             }
@@ -179,16 +163,26 @@ impl<'a> Door<'a> {
     }
 }
 
+/// Refuses events of types that the trigger does not name.
+pub(super) fn check_type(types: &[String], event: &Event, below: &str) -> Result<(), Problem> {
+    if types.is_empty() || types.contains(&event.kind) {
+        return Ok(());
+    }
+    let detail = format!("this trigger takes events of {}", types.join(", "));
+    Err(Problem::new(422, codes::EVENT_TYPE, "Event type not taken", detail.clone())
+        .pointing(format!("{below}/type"), detail))
+}
+
 /// A CloudEvent is unique by its source and id together.
-pub(super) fn sender_id(event: &Event) -> Option<String> {
+pub(super) fn sender_id(event: &Event) -> String {
     let joined = format!("{} {}", event.source, event.id);
     // Longer ones are recognised by their hash, so that a key stays short.
     if joined.len() <= 255 {
-        return Some(joined);
+        return joined;
     }
     let hash = super::body_hash(joined.as_bytes());
-    Some(hash.iter().fold(String::from("sha256:"), |mut text, byte| {
-        text.push_str(&format!("{byte:02x}"));
-        text
-    }))
+    format!(
+        "sha256:{}",
+        percent_encoding::percent_encode(&hash, percent_encoding::NON_ALPHANUMERIC)
+    )
 }

@@ -29,9 +29,9 @@ pub(super) fn of(
     if let Some(value) = headers.get("idempotency-key") {
         let text = value.to_str().ok().map(str::trim).map(unquote).filter(|key| legal(key));
         let detail = "`Idempotency-Key` is not 1 to 255 printable ASCII characters";
-        return text.map(|key| Some(key.to_owned())).ok_or_else(|| {
-            Problem::new(400, codes::BAD_KEY, "Unusable idempotency key", detail)
-        });
+        return text
+            .map(|key| Some(key.to_owned()))
+            .ok_or_else(|| Problem::new(400, codes::BAD_KEY, "Unusable idempotency key", detail));
     }
     Ok(sender_id)
 }
@@ -58,7 +58,9 @@ fn reason(value: &Value) -> String {
     match value {
         Value::Null => "there is nothing".to_owned(),
         Value::String(text) if text.is_empty() => "that is an empty text".to_owned(),
-        Value::String(_) => format!("that is not 1 to {LONGEST} characters without control characters"),
+        Value::String(_) => {
+            format!("that is not 1 to {LONGEST} characters without control characters")
+        }
         Value::Bool(_) => "that is a boolean".to_owned(),
         Value::Array(_) => "that is a list".to_owned(),
         Value::Object(_) => "that is an object".to_owned(),

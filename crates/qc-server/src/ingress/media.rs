@@ -33,7 +33,12 @@ impl Media {
         }
         let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(Self::Absent) };
         let text = value.to_str().map_err(|_| {
-            Problem::new(415, codes::MEDIA_TYPE, "Media type", "the `Content-Type` is not ASCII text")
+            Problem::new(
+                415,
+                codes::MEDIA_TYPE,
+                "Media type",
+                "the `Content-Type` is not ASCII text",
+            )
         })?;
         let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
         refuse_other_charsets(parameters)?;
@@ -125,6 +130,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("content-encoding", "gzip".parse().unwrap());
         let problem = Media::of(&headers).unwrap_err();
-        assert_eq!((problem.status, problem.code), (415, codes::BODY_ENCODING));
+        assert_eq!((problem.status, &problem.code), (415, &codes::BODY_ENCODING));
     }
 }

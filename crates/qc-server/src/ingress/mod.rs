@@ -60,12 +60,10 @@ where
         Err(problem) => AcceptOutcome::of_status(problem.status),
     };
     state.metrics.accepted(&deployment, &trigger.name, outcome, since.elapsed());
-    result
-        .map(|(response, _)| response)
-        .map_err(|problem| match problem.owner {
-            Some(_) => problem,
-            None => problem.owned_by(deployment.release.owner.as_deref()),
-        })
+    result.map(|(response, _)| response).map_err(|problem| match problem.owner {
+        Some(_) => problem,
+        None => problem.owned_by(deployment.release.owner.as_deref()),
+    })
 }
 
 fn find(state: &State, path: &str) -> Result<Arc<Deployment>, Problem> {
@@ -109,7 +107,9 @@ where
     let known = sender::by_token(state, deployment, trigger, &parts.headers).await?;
     let patience = state.settings.body_timeout;
     let body = body::read(body, &parts.headers, trigger.body_limit, patience).await?;
-    if let Some(response) = webhook::challenge(state, deployment, trigger, parts, &body, arrived_at)? {
+    if let Some(response) =
+        webhook::challenge(state, deployment, trigger, parts, &body, arrived_at)?
+    {
         return Ok((response, AcceptOutcome::Challenge));
     }
     if parts.method != Method::POST {
@@ -118,7 +118,9 @@ where
     }
     let actor = match known {
         Some(actor) => actor,
-        None => sender::by_signature(state, deployment, trigger, &parts.headers, &body, arrived_at)?,
+        None => {
+            sender::by_signature(state, deployment, trigger, &parts.headers, &body, arrived_at)?
+        }
     };
     let door = Door::new(state, deployment, trigger, &parts.headers, actor);
     take(&door, &parts.headers, &body, trigger).await
@@ -134,23 +136,28 @@ async fn take(
     let media = Media::of(headers)?;
     let limits = ParseLimits { bytes: trigger.body_limit, ..ParseLimits::ingress() };
     let (sent, sender_id) = match &trigger.kind {
-        TriggerKind::CloudEvents { types } => match cloudevents::read(headers, media, body, &limits)? {
-            Carried::One(sent) => {
-                door.check_type(types, &sent.event, "")?;
-                let id = door::sender_id(&sent.event);
-                (sent, id)
+        TriggerKind::CloudEvents { types } => {
+            match cloudevents::read(headers, media, body, &limits)? {
+                Carried::One(sent) => {
+                    door::check_type(types, &sent.event, "")?;
+                    let id = door::sender_id(&sent.event);
+                    (*sent, Some(id))
+                }
+                Carried::Batch(batch) => {
+                    let accepted = door.accept_batch(types, batch).await?;
+                    let outcome = if accepted.iter().any(|one| matches!(one, Accepted::New { .. }))
+                    {
+                        AcceptOutcome::Accepted
+                    } else {
+                        AcceptOutcome::Repeat
+                    };
+                    return Ok((answer::batch(&accepted), outcome));
+                }
             }
-            Carried::Batch(batch) => {
-                let accepted = door.accept_batch(types, batch).await?;
-                let outcome = if accepted.iter().any(|one| matches!(one, Accepted::New { .. })) {
-                    AcceptOutcome::Accepted
-                } else {
-                    AcceptOutcome::Repeat
-                };
-                return Ok((answer::batch(&accepted), outcome));
-            }
-        },
-        TriggerKind::Json { event_type } => (door.wrap_json(event_type, media, body, &limits)?, None),
+        }
+        TriggerKind::Json { event_type } => {
+            (door.wrap_json(event_type, media, body, &limits)?, None)
+        }
         TriggerKind::Webhook { event_type, event_id, .. } => {
             door.wrap_webhook(event_type, event_id.as_ref(), media, body, &limits)?
         }

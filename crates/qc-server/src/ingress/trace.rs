@@ -22,9 +22,12 @@ pub(super) fn traceparent(headers: &HeaderMap) -> Option<String> {
         && hex(&bytes[36..52])
         && hex(&bytes[53..55]);
     let version = bytes.get(..2)?;
-    let length = if version == b"00" { bytes.len() == 55 } else { bytes.len() == 55 || bytes.get(55) == Some(&b'-') };
-    let valid =
-        form && length && version != b"ff" && !zero(&bytes[3..35]) && !zero(&bytes[36..52]);
+    let length = if version == b"00" {
+        bytes.len() == 55
+    } else {
+        bytes.len() == 55 || bytes.get(55) == Some(&b'-')
+    };
+    let valid = form && length && version != b"ff" && !zero(&bytes[3..35]) && !zero(&bytes[36..52]);
     valid.then(|| text[..55].to_owned())
 }
 

@@ -42,7 +42,8 @@ pub(super) fn challenge(
     let Some(challenge) = challenge_of(trigger) else { return Ok(None) };
     let secrets = challenge_secrets(state, deployment, trigger, challenge);
     let query = parts.uri.query().unwrap_or_default();
-    let Some(answer) = challenge.answer(&parts.method, query, &parts.headers, body, &secrets) else {
+    let Some(answer) = challenge.answer(&parts.method, query, &parts.headers, body, &secrets)
+    else {
         return Ok(None);
     };
     if challenge.is_signed() {
@@ -87,7 +88,8 @@ impl Door<'_> {
             Media::Form => ("application/json", form(body, limits)?),
             // Several providers send JSON as `text/plain` or without saying what it is.
             Media::Json | Media::Absent | Media::Text => {
-                let value = parse_json_value(body, limits).map_err(|error| Problem::json(&error))?;
+                let value =
+                    parse_json_value(body, limits).map_err(|error| Problem::json(&error))?;
                 ("application/json", value)
             }
             Media::CloudEvent | Media::CloudEventBatch | Media::Other => {
@@ -101,7 +103,12 @@ impl Door<'_> {
         let delivery = Value::Object(delivery);
         let kind = match text_of(event_type, &delivery, self.received_at)? {
             Some(kind) if kind.len() <= 255 => kind,
-            _ => return Err(expression_fault(event_type, "it gives no text of 1 to 255 characters")),
+            _ => {
+                return Err(expression_fault(
+                    event_type,
+                    "it gives no text of 1 to 255 characters",
+                ));
+            }
         };
         let delivery_id = match event_id {
             Some(expression) => text_of(expression, &delivery, self.received_at)?,
@@ -109,9 +116,9 @@ impl Door<'_> {
         };
         let Value::Object(mut delivery) = delivery else { unreachable!("made as an object above") };
         let data = delivery.remove("body").unwrap_or_default();
-        let id = delivery_id.clone().unwrap_or_else(|| {
-            EventId::new(self.received_at, &*self.state.entropy).to_string()
-        });
+        let id = delivery_id
+            .clone()
+            .unwrap_or_else(|| EventId::new(self.received_at, &*self.state.entropy).to_string());
         let event = Event {
             id,
             source: self.source(),

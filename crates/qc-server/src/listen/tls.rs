@@ -77,7 +77,9 @@ impl TlsKeys {
                     seen = now;
                 }
                 // Not marked as seen: the other of the two files may come a moment later.
-                Err(error) => tracing::error!(%error, "the new TLS certificate cannot be used; the old one stays"),
+                Err(error) => {
+                    tracing::error!(%error, "the new TLS certificate cannot be used; the old one stays");
+                }
             }
         }
     }
@@ -92,9 +94,8 @@ fn stamps(files: &TlsFiles) -> [Option<(SystemTime, u64)>; 2] {
 
 fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let fault = |path: &PathBuf, reason: String| TlsError::File { path: path.clone(), reason };
-    let load = |path: &PathBuf| {
-        fs::read(path).map_err(|error: io::Error| fault(path, error.to_string()))
-    };
+    let load =
+        |path: &PathBuf| fs::read(path).map_err(|error: io::Error| fault(path, error.to_string()));
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&load(&files.certificate)?)
         .collect::<Result<_, _>>()
         .map_err(|error| fault(&files.certificate, format!("not a PEM certificate: {error}")))?;

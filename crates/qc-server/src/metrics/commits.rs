@@ -1,4 +1,6 @@
-use std::{collections::HashSet, ops::Range, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
+use std::{
+    collections::HashSet, ops::Range, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration,
+};
 
 use async_trait::async_trait;
 use prometheus_client::{
@@ -53,9 +55,14 @@ impl CommitNumbers {
 
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("commit_writes", "Writes that shared one commit", self.batch.clone());
-        registry.register("commit_seconds", "Time of one commit, fsync included", self.seconds.clone());
+        registry.register(
+            "commit_seconds",
+            "Time of one commit, fsync included",
+            self.seconds.clone(),
+        );
         registry.register("commit_faults", "Commits that failed, by kind", self.faults.clone());
-        let help = "Attempts of calls to other systems, by connector and operation, outcome and code";
+        let help =
+            "Attempts of calls to other systems, by connector and operation, outcome and code";
         registry.register("call_attempts", help, self.calls.clone());
     }
 
@@ -77,7 +84,11 @@ impl CommitNumbers {
             return labels;
         }
         if known.len() >= SERIES {
-            return CallLabels { target: "other".into(), outcome: labels.outcome, code: String::new() };
+            return CallLabels {
+                target: "other".into(),
+                outcome: labels.outcome,
+                code: String::new(),
+            };
         }
         known.insert(labels.clone());
         labels
@@ -147,7 +158,9 @@ impl Store for MeteredStore {
             Ok(_) => {
                 self.numbers.batch.observe(f64::from(u32::try_from(writes).unwrap_or(u32::MAX)));
                 self.numbers.seconds.observe(since.elapsed().as_secs_f64());
-                rows.iter().for_each(|row| self.numbers.count(row));
+                for row in &rows {
+                    self.numbers.count(row);
+                }
             }
             Err(error) => {
                 let kind = match error {

@@ -106,7 +106,11 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::with_prefix("qc");
         let accepts = Family::<TriggerLabels, Counter>::default();
-        registry.register("accepts", "Requests to triggers, by what became of them", accepts.clone());
+        registry.register(
+            "accepts",
+            "Requests to triggers, by what became of them",
+            accepts.clone(),
+        );
         let accept_seconds = Histogram::new(exponential_buckets(0.000_25, 2.0, 16));
         registry.register(
             "accept_seconds",

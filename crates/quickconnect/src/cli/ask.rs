@@ -5,6 +5,7 @@ use super::{
     files::{clock, query},
     session::Session,
 };
+use crate::cli::output::append;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
@@ -57,10 +58,10 @@ fn shown(group: &FailureGroup) -> String {
         group.count, group.code, group.kind, group.subject
     );
     if let Some(detail) = &group.detail {
-        text.push_str(&format!("         {detail}\n"));
+        append(&mut text, format_args!("         {detail}\n"));
     }
     if let Some(run) = &group.example_run {
-        text.push_str(&format!("         look at: qc runs show {run}\n"));
+        append(&mut text, format_args!("         look at: qc runs show {run}\n"));
     }
     text
 }

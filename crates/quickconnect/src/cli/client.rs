@@ -35,8 +35,8 @@ impl Client {
         authorities: Option<Vec<u8>>,
     ) -> Result<Self, Trouble> {
         let settings = HttpSettings { authorities, ..HttpSettings::default() };
-        let caller = HttpCaller::new(&settings)
-            .map_err(|finding| Trouble::new(Exit::Internal, *finding))?;
+        let caller =
+            HttpCaller::new(&settings).map_err(|finding| Trouble::new(Exit::Internal, *finding))?;
         Ok(Self { caller, context, timeout })
     }
 
@@ -140,14 +140,22 @@ impl Client {
         if let Some(token) = &self.context.token {
             let value = HeaderValue::from_str(&format!("Bearer {}", token.expose().trim()));
             let mut value = value.map_err(|_| {
-                Trouble::usage(codes::NO_CONTEXT, "the token has characters that no token has", "check QC_TOKEN")
+                Trouble::usage(
+                    codes::NO_CONTEXT,
+                    "the token has characters that no token has",
+                    "check QC_TOKEN",
+                )
             })?;
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
         for (name, value) in extra {
             let value = HeaderValue::from_str(value).map_err(|_| {
-                Trouble::usage(codes::BAD_SETTING, format!("`{name}` cannot be sent as a header field"), "use printable ASCII")
+                Trouble::usage(
+                    codes::BAD_SETTING,
+                    format!("`{name}` cannot be sent as a header field"),
+                    "use printable ASCII",
+                )
             })?;
             headers.insert(*name, value);
         }

@@ -64,7 +64,12 @@ fn human(all: &BTreeMap<&'static str, Resolved>, shown: &dyn Fn(&str) -> bool) -
             Source::Default => "default".to_owned(),
         };
         let value = if resolved.value.is_empty() { "-" } else { resolved.value.as_str() };
-        rows.push(vec![setting.key.to_owned(), value.to_owned(), source, setting.summary.to_owned()]);
+        rows.push(vec![
+            setting.key.to_owned(),
+            value.to_owned(),
+            source,
+            setting.summary.to_owned(),
+        ]);
     }
     table(&["SETTING", "VALUE", "FROM", "WHAT"], &rows)
 }

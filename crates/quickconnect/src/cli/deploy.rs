@@ -1,6 +1,7 @@
 use qc_server::wire::{DeployRequest, Deployment, Release};
 
 use super::{Exit, Trouble, files::short, session::Session};
+use crate::cli::output::append;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -25,7 +26,7 @@ pub(super) fn shown(url: &str, deployment: &Deployment) -> String {
     let Deployment { environment, integration, release, version, .. } = deployment;
     let mut text = format!("{integration} {version} ({}) runs in {environment}\n", short(release));
     for trigger in &deployment.triggers {
-        text.push_str(&format!("  events: POST {url}{trigger}\n"));
+        append(&mut text, format_args!("  events: POST {url}{trigger}\n"));
     }
     text
 }

@@ -29,7 +29,11 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
                     one.version.clone(),
                     short(&one.release),
                     clock(&one.at),
-                    if one.live { one.triggers.join(" ") } else { "does not run: qc doctor".to_owned() },
+                    if one.live {
+                        one.triggers.join(" ")
+                    } else {
+                        "does not run: qc doctor".to_owned()
+                    },
                 ]
             })
             .collect();

@@ -14,7 +14,12 @@ use qc_project::{
 use qc_release::Office;
 use tokio::sync::mpsc;
 
-use super::{Exit, Trouble, files::{project, short}, output::Output, session::Session};
+use super::{
+    Exit, Trouble,
+    files::{project, short},
+    output::Output,
+    session::Session,
+};
 use crate::{
     codes,
     config::SettingFlags,
@@ -120,7 +125,8 @@ async fn update(running: &Running, folder: &Path, environment: &EnvironmentName,
     let shown: Vec<Finding> =
         findings.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
     if !shown.is_empty() {
-        let format = if output.json { Format::Json } else { Format::Human { colour: output.color } };
+        let format =
+            if output.json { Format::Json } else { Format::Human { colour: output.color } };
         output.say(render(format, &shown, project.files()).trim_end());
     }
     let names: BTreeSet<String> = project.integrations().keys().cloned().collect();
@@ -158,7 +164,11 @@ pub(super) async fn deploy(
     };
     let actor = Actor::platform("dev");
     let said = |error: qc_release::ReleaseError| {
-        vec![error.finding().unwrap_or_else(|| Finding::error(codes::DATA_DIRECTORY, error.to_string()))]
+        vec![
+            error
+                .finding()
+                .unwrap_or_else(|| Finding::error(codes::DATA_DIRECTORY, error.to_string())),
+        ]
     };
     qc_release::save(office, &bundle, Some("working tree"), &actor).await.map_err(said)?;
     let compiled = platform.catalogue.compiled(environment, bundle.hash()).await;

@@ -1,5 +1,6 @@
 use std::{net::TcpListener, path::Path, time::Duration};
 
+use crate::cli::output::append;
 use qc_model::{Clock, Finding, Severity, Timestamp};
 use qc_server::{
     TlsKeys,
@@ -63,7 +64,9 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     }
     if let Some(path) = session.context_path() {
         checks.push(match context::read(&path) {
-            Ok(Some(context)) => Check::well("context", format!("{} in {}", context.url, path.display())),
+            Ok(Some(context)) => {
+                Check::well("context", format!("{} in {}", context.url, path.display()))
+            }
             Ok(None) => Check::well("context", format!("no file {}", path.display())),
             Err(trouble) => Check::of("context", "", trouble.findings),
         });
@@ -71,8 +74,10 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     if let Ok(client) = session.client() {
         server(&client, &mut checks).await;
     }
-    let ill = checks.iter().flat_map(|check| &check.findings).any(|f| f.severity == Severity::Error);
-    let value = json!({ "schema_version": 1, "version": env!("CARGO_PKG_VERSION"), "checks": checks });
+    let ill =
+        checks.iter().flat_map(|check| &check.findings).any(|f| f.severity == Severity::Error);
+    let value =
+        json!({ "schema_version": 1, "version": env!("CARGO_PKG_VERSION"), "checks": checks });
     session.output.result(&value, || checks.iter().map(|check| shown(session, check)).collect());
     Ok(if ill { Exit::Findings } else { Exit::Ok })
 }
@@ -85,7 +90,7 @@ fn shown(session: &Session, check: &Check) -> String {
     for finding in &check.findings {
         let mark = if finding.severity == Severity::Error { "bad " } else { "hmm " };
         let finding = session.output.finding(finding).replace('\n', "\n      ");
-        text.push_str(&format!("{mark}  {:<12} {finding}\n", check.name));
+        append(&mut text, format_args!("{mark}  {:<12} {finding}\n", check.name));
     }
     text
 }
@@ -111,7 +116,10 @@ fn here(config: &Config, checks: &mut Vec<Check>) {
             Check::well("secrets", folder.display().to_string())
         } else {
             let message = format!("the secrets directory {} is not there", folder.display());
-            Check::ill("secrets", Finding::error(codes::BAD_SETTING, message).help("set `secrets_dir`"))
+            Check::ill(
+                "secrets",
+                Finding::error(codes::BAD_SETTING, message).help("set `secrets_dir`"),
+            )
         });
     }
     checks.push(match wiring::http_caller(config) {
@@ -157,8 +165,12 @@ fn database(config: &Config) -> Check {
     // Only a database that rests can be opened here, and opening checks its integrity and reads back every PRAGMA. A
     // running server did that when it started.
     match wiring::open_store(config) {
-        Ok(_) => Check::well("database", format!("{detail}; it opens, its PRAGMAs are as they must be")),
-        Err(trouble) if trouble.findings.iter().any(|finding| finding.code == qc_sql::codes::LOCKED) => {
+        Ok(_) => {
+            Check::well("database", format!("{detail}; it opens, its PRAGMAs are as they must be"))
+        }
+        Err(trouble)
+            if trouble.findings.iter().any(|finding| finding.code == qc_sql::codes::LOCKED) =>
+        {
             Check::well("database", format!("{detail}; in use by a server"))
         }
         Err(trouble) => Check::of("database", detail, trouble.findings),
@@ -168,9 +180,10 @@ fn database(config: &Config) -> Check {
 fn address(config: &Config) -> Check {
     match TcpListener::bind(config.listen) {
         Ok(_) => Check::well("address", format!("{} is free", config.listen)),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            Check::well("address", format!("{} is in use, by the server or another program", config.listen))
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Check::well(
+            "address",
+            format!("{} is in use, by the server or another program", config.listen),
+        ),
         Err(error) => {
             let message = format!("{}: {error}", config.listen);
             Check::ill("address", Finding::error(codes::LISTEN, message).help("set `listen`"))
@@ -186,7 +199,10 @@ async fn server(client: &Client, checks: &mut Vec<Check>) {
         Err(trouble) => return checks.push(Check::of("server", "", trouble.findings)),
     };
     let after = wiring::SystemClock.now();
-    checks.push(Check::well("server", format!("{} at {}, {}", server.version, client.url(), server.store)));
+    checks.push(Check::well(
+        "server",
+        format!("{} at {}, {}", server.version, client.url(), server.store),
+    ));
     checks.push(clocks(&server, before, after));
     if server.version != env!("CARGO_PKG_VERSION") || server.api_version != qc_server::VERSION {
         let message = format!(
@@ -196,7 +212,8 @@ async fn server(client: &Client, checks: &mut Vec<Check>) {
             server.version,
             server.api_version
         );
-        let finding = Finding::warning(codes::VERSIONS, message).help("use the server's version of qc");
+        let finding =
+            Finding::warning(codes::VERSIONS, message).help("use the server's version of qc");
         checks.push(Check::ill("version", finding));
     }
     checks.push(work(&server));

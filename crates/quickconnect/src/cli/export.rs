@@ -28,7 +28,8 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
         (Some(release), _) => vec![release.clone()],
         (None, environment) => {
             let filter = query(&[("environment", environment.as_deref())]);
-            let page: Page<Deployment> = client.get(&format!("/api/v1/deployments{filter}")).await?;
+            let page: Page<Deployment> =
+                client.get(&format!("/api/v1/deployments{filter}")).await?;
             page.items.into_iter().map(|deployment| deployment.release).collect()
         }
     };
@@ -42,7 +43,9 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
     written.sort();
     written.dedup();
     let value = json!({ "schema_version": 1, "directory": arguments.directory, "files": written });
-    session.output.result(&value, || format!("{} files in {}", written.len(), arguments.directory.display()));
+    session
+        .output
+        .result(&value, || format!("{} files in {}", written.len(), arguments.directory.display()));
     Ok(Exit::Ok)
 }
 
@@ -53,7 +56,11 @@ fn write(directory: &Path, path: &str, text: &str) -> Result<String, Trouble> {
     let inside = relative.components().all(|part| matches!(part, Component::Normal(_)));
     let (Some(bytes), true) = (bytes, inside) else {
         let message = format!("the server sent an unusable file `{path}`");
-        return Err(Trouble::usage(codes::BAD_ANSWER, message, "is this address a QuickConnect server?"));
+        return Err(Trouble::usage(
+            codes::BAD_ANSWER,
+            message,
+            "is this address a QuickConnect server?",
+        ));
     };
     let target = directory.join(relative);
     if let Ok(present) = fs::read(&target)

@@ -23,11 +23,21 @@ pub(super) fn root(folder: &Path) -> Result<PathBuf, Trouble> {
             return Ok(root.to_owned());
         }
     } else if !folder.is_dir() {
-        let finding = Finding::error(qc_project::codes::NO_PROJECT, format!("there is no folder `{}`", folder.display()));
+        let finding = Finding::error(
+            qc_project::codes::NO_PROJECT,
+            format!("there is no folder `{}`", folder.display()),
+        );
         return Err(Trouble::new(Exit::NotFound, finding.help("check the path")));
     }
-    let place = if folder == Path::new(".") { "here, or above".to_owned() } else { format!("in `{}`", folder.display()) };
-    let finding = Finding::error(qc_project::codes::NO_PROJECT, format!("there is no `{PROJECT_FILE}` {place}"));
+    let place = if folder == Path::new(".") {
+        "here, or above".to_owned()
+    } else {
+        format!("in `{}`", folder.display())
+    };
+    let finding = Finding::error(
+        qc_project::codes::NO_PROJECT,
+        format!("there is no `{PROJECT_FILE}` {place}"),
+    );
     let help = "go to the project's folder, or begin a project with `qc init DIR`";
     Err(Trouble::new(Exit::NotFound, finding.help(help)))
 }

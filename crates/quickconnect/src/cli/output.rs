@@ -70,6 +70,10 @@ impl Output {
     }
 
     /// A result as it is.
+    #[expect(
+        clippy::unused_self,
+        reason = "an Output in hand is the right to write to standard output"
+    )]
     pub(crate) fn line(self, text: &str) {
         let mut out = io::stdout().lock();
         // Whoever reads has gone, such as `head`: nothing is left to say, and to nobody.
@@ -120,10 +124,10 @@ impl Output {
             finding.severity, finding.code, finding.message
         );
         if let Some(cause) = &finding.cause {
-            text.push_str(&format!("\n  cause: {cause}"));
+            append(&mut text, format_args!("\n  cause: {cause}"));
         }
         if let Some(help) = &finding.help {
-            text.push_str(&format!("\n  help: {help}"));
+            append(&mut text, format_args!("\n  help: {help}"));
         }
         text
     }
@@ -152,6 +156,11 @@ fn problem_lines(problem: &Value) -> Vec<String> {
         lines.push(format!("try again after {seconds} s"));
     }
     lines
+}
+
+/// Adds formatted text.
+pub(crate) fn append(text: &mut String, what: std::fmt::Arguments<'_>) {
+    std::fmt::Write::write_fmt(text, what).expect("writing into a String does not fail");
 }
 
 /// Rows under headings, columns aligned.

@@ -18,9 +18,11 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
         Some(name) => name.clone(),
         None => {
             let filter = query(&[("environment", Some(environment))]);
-            let page: Page<Deployment> = client.get(&format!("/api/v1/deployments{filter}")).await?;
+            let page: Page<Deployment> =
+                client.get(&format!("/api/v1/deployments{filter}")).await?;
             let [only] = page.items.as_slice() else {
-                let names: Vec<&str> = page.items.iter().map(|one| one.integration.as_str()).collect();
+                let names: Vec<&str> =
+                    page.items.iter().map(|one| one.integration.as_str()).collect();
                 let message = format!("{} integrations are deployed in {environment}", names.len());
                 let help = format!("name one of them: {}", names.join(", "));
                 return Err(Trouble::usage(codes::BAD_SETTING, message, help));

@@ -18,7 +18,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(output: Output, globals: Globals, variables: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(
+        output: Output,
+        globals: Globals,
+        variables: BTreeMap<String, String>,
+    ) -> Self {
         Self { output, globals, variables }
     }
 
@@ -74,7 +78,11 @@ impl Session {
 
     fn timeout(&self) -> Result<Duration, Trouble> {
         parse_duration(&self.globals.timeout).map_err(|error| {
-            Trouble::usage(codes::BAD_SETTING, format!("`--timeout`: {error}"), "write `30s` or `2m`")
+            Trouble::usage(
+                codes::BAD_SETTING,
+                format!("`--timeout`: {error}"),
+                "write `30s` or `2m`",
+            )
         })
     }
 

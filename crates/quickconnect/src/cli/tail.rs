@@ -18,7 +18,8 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
         let is = |key: &str, wanted: &Option<String>| {
             wanted.as_deref().is_none_or(|wanted| happening[key].as_str() == Some(wanted))
         };
-        happening["what"] == "missed" || (is("run", &arguments.run) && is("integration", &arguments.integration))
+        happening["what"] == "missed"
+            || (is("run", &arguments.run) && is("integration", &arguments.integration))
     };
     let client = session.client()?;
     let following = client.follow("/api/v1/happenings", |line| {

@@ -4,12 +4,7 @@ mod flags;
 mod setting;
 mod sources;
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use qc_document::parse_duration;
 use qc_model::Finding;
@@ -53,7 +48,6 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) outbound_proxy: Option<String>,
     pub(crate) ca_bundle: Option<PathBuf>,
-    pub(crate) otlp_endpoint: Option<String>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) node: String,
@@ -106,11 +100,12 @@ impl Reading<'_> {
             _ => None,
         });
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
-        let (outbound_proxy, otlp_endpoint) = (self.url("outbound_proxy"), self.url("otlp_endpoint"));
+        let outbound_proxy = self.url("outbound_proxy");
         let (connections, runs_max) = (self.count("connections"), self.count("runs_max"));
         let api_body_limit = self.count("api_body_limit");
         let (head, body) = (self.duration("head_timeout"), self.duration("body_timeout"));
-        let (operation, drain) = (self.duration("operation_timeout"), self.duration("drain_timeout"));
+        let (operation, drain) =
+            (self.duration("operation_timeout"), self.duration("drain_timeout"));
         let retention = self.duration("retention");
         Some(Config {
             listen: listen?,
@@ -121,7 +116,6 @@ impl Reading<'_> {
             trusted_proxies,
             outbound_proxy,
             ca_bundle: self.path("ca_bundle"),
-            otlp_endpoint,
             log_format: log_format?,
             log_level: self.text("log_level"),
             node: self.text("node"),
@@ -144,7 +138,12 @@ impl Reading<'_> {
         Some(self.text(key)).filter(|text| !text.is_empty()).map(PathBuf::from)
     }
 
-    fn parse<T>(&mut self, key: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    fn parse<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
         let text = self.text(key);
         let value = read(&text);
         if value.is_none() {
@@ -188,7 +187,8 @@ impl Reading<'_> {
 
     fn proxies(&mut self) -> TrustedProxies {
         let mut networks = Vec::new();
-        for text in self.text("trusted_proxies").split(',').map(str::trim).filter(|t| !t.is_empty()) {
+        for text in self.text("trusted_proxies").split(',').map(str::trim).filter(|t| !t.is_empty())
+        {
             match text.parse() {
                 Ok(network) => networks.push(network),
                 Err(error) => self.wrong("trusted_proxies", &format!("{error}")),
@@ -206,8 +206,10 @@ impl Reading<'_> {
             Source::Default => "by default".to_owned(),
         };
         let message = format!("the setting `{key}`: {why}");
-        let finding = Finding::error(codes::BAD_SETTING, message).cause(format!("it is set {said}"));
-        self.findings.push(finding.help("`qc config explain` shows every setting and where it comes from"));
+        let finding =
+            Finding::error(codes::BAD_SETTING, message).cause(format!("it is set {said}"));
+        self.findings
+            .push(finding.help("`qc config explain` shows every setting and where it comes from"));
     }
 }
 

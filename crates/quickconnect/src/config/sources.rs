@@ -76,7 +76,8 @@ impl Said {
     }
 
     fn read_file(&self) -> Result<(PathBuf, BTreeMap<String, String>), Trouble> {
-        let named = self.file.clone().or_else(|| self.variables.get("QC_CONFIG").map(PathBuf::from));
+        let named =
+            self.file.clone().or_else(|| self.variables.get("QC_CONFIG").map(PathBuf::from));
         let path = named.clone().unwrap_or_else(|| PathBuf::from("qc.toml"));
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -85,7 +86,11 @@ impl Said {
             }
             Err(error) => {
                 let message = format!("the configuration file {}: {error}", path.display());
-                return Err(Trouble::usage(codes::CONFIG_FILE, message, "check the path and its permissions"));
+                return Err(Trouble::usage(
+                    codes::CONFIG_FILE,
+                    message,
+                    "check the path and its permissions",
+                ));
             }
         };
         let values = parse(&path, &text).map_err(|findings| Trouble {
@@ -132,8 +137,11 @@ fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, String>, Vec<Findin
                 values.insert(key, items.join(","));
             }
             _ => findings.push(
-                Finding::error(codes::BAD_SETTING, format!("`{key}` is a text, a number or a list of texts"))
-                    .at(at),
+                Finding::error(
+                    codes::BAD_SETTING,
+                    format!("`{key}` is a text, a number or a list of texts"),
+                )
+                .at(at),
             ),
         }
     }
@@ -145,7 +153,10 @@ fn key_offset(text: &str, key: &str) -> usize {
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
         let trimmed = line.trim_start().trim_start_matches(['"', '\'', '[']);
-        if trimmed.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(['=', '"', '\'', ']', '.'])) {
+        if trimmed
+            .strip_prefix(key)
+            .is_some_and(|rest| rest.trim_start().starts_with(['=', '"', '\'', ']', '.']))
+        {
             return offset + line.len() - line.trim_start().len();
         }
         offset += line.len();
@@ -182,7 +193,8 @@ mod tests {
 
     #[test]
     fn all_unknown_keys_are_named_with_places() {
-        let findings = parse(Path::new("qc.toml"), "lisen = \"x\"\nnode = \"a\"\nzzzzzzzz = 1\n").unwrap_err();
+        let findings =
+            parse(Path::new("qc.toml"), "lisen = \"x\"\nnode = \"a\"\nzzzzzzzz = 1\n").unwrap_err();
         assert_eq!(findings.len(), 2);
         assert_eq!(findings[0].help.as_deref(), Some("did you mean `listen`?"));
         assert_eq!(findings[1].place.as_ref().unwrap().line, 3);

@@ -35,8 +35,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let integration: Name = call.path("integration")?;
     let permit = call.may(Some(environment.as_str()), Some(integration.as_str()))?;
     let after = call.query("after")?.unwrap_or(0);
-    let past =
-        qc_release::history(&*permit.state.store, &environment, &integration, after).await?;
+    let past = qc_release::history(&*permit.state.store, &environment, &integration, after).await?;
     let changes = past.into_iter().map(shown).collect();
     let page = Page::new(changes, qc_store::PAGE_MAX, |c: &DeploymentChange| c.change.to_string());
     Ok(Reply::ok(&page))

@@ -34,13 +34,17 @@ fn shown(permit: &Permit<'_>, record: &DeploymentRecord) -> Deployment {
         previous: record.before.last().cloned(),
         at: record.at.to_string(),
         by: record.by.id.clone(),
-        triggers: running.map_or_else(Vec::new, |d| d.release.triggers.keys().map(address).collect()),
+        triggers: running
+            .map_or_else(Vec::new, |d| d.release.triggers.keys().map(address).collect()),
         live: running.is_some(),
     }
 }
 
 /// Makes a change of the store count on this node.
-async fn take_effect(permit: &Permit<'_>, record: &DeploymentRecord) -> Result<Deployment, Problem> {
+async fn take_effect(
+    permit: &Permit<'_>,
+    record: &DeploymentRecord,
+) -> Result<Deployment, Problem> {
     permit.state.catalogue.reload(&permit.state.engine).await?;
     let deployment = shown(permit, record);
     if deployment.live {

@@ -65,7 +65,9 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         let Some(last) = page.last() else { break };
         after = last.seq;
         looked += page.len();
-        page.iter().for_each(|entry| count(&mut groups, entry));
+        for entry in &page {
+            count(&mut groups, entry);
+        }
         if looked >= ROWS {
             truncated = true;
             break;

@@ -34,7 +34,8 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let beginning: Option<String> = call.query("beginning")?;
     let limit = call.limit()?;
     let records =
-        qc_release::releases(&*permit.state.store, beginning.as_deref().unwrap_or_default()).await?;
+        qc_release::releases(&*permit.state.store, beginning.as_deref().unwrap_or_default())
+            .await?;
     let items = records
         .iter()
         .filter(|record| {

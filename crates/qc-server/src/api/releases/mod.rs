@@ -30,7 +30,8 @@ pub(super) async fn find(permit: &Permit<'_>, hash: &str) -> Result<ReleaseRecor
     if let Some(record) = qc_release::record(store, hash).await? {
         return Ok(record);
     }
-    let mut found = if hash.len() < 6 { Vec::new() } else { qc_release::releases(store, hash).await? };
+    let mut found =
+        if hash.len() < 6 { Vec::new() } else { qc_release::releases(store, hash).await? };
     match found.len() {
         0 => Err(ReleaseError::NoRelease(hash.chars().take(80).collect()).into()),
         1 => Ok(found.remove(0)),
@@ -64,7 +65,8 @@ impl From<CompileError> for Problem {
             }
             CompileError::Findings(findings) => {
                 let detail = format!("the release has {} problems; see `findings`", findings.len());
-                let mut problem = Self::new(422, codes::RELEASE_UNFIT, "Release does not do", detail);
+                let mut problem =
+                    Self::new(422, codes::RELEASE_UNFIT, "Release does not do", detail);
                 problem.findings = findings;
                 problem
             }

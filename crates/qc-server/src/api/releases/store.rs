@@ -33,10 +33,13 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let request: StoreRelease = call.body()?;
     let permit = call.may(None, Some(&request.integration))?;
-    let integration = Name::new(&request.integration).map_err(|error| wrong("/integration", &error.to_string()))?;
+    let integration = Name::new(&request.integration)
+        .map_err(|error| wrong("/integration", &error.to_string()))?;
     let mut files = BTreeMap::new();
     for (path, text) in request.files {
-        let bytes = STANDARD.decode(text).map_err(|_| wrong("/files", &format!("`{path}` is not base64")))?;
+        let bytes = STANDARD
+            .decode(text)
+            .map_err(|_| wrong("/files", &format!("`{path}` is not base64")))?;
         files.insert(path, Bytes::from(bytes));
     }
     let bundle = permit.state.catalogue.bundle(files, integration).await?;

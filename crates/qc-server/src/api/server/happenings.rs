@@ -28,10 +28,10 @@ pub(in crate::api) const ROUTE: Route = Route {
     body: None,
     status: 200,
     answer: Answer::Lines(schema::<Happening>),
-    handler: |call| Box::pin(handle(call)),
+    handler: |call| Box::pin(std::future::ready(handle(&call))),
 };
 
-async fn handle(call: Call) -> Result<Reply, Problem> {
+fn handle(call: &Call) -> Result<Reply, Problem> {
     // Happenings of all environments: only who may read runs everywhere.
     let permit = call.may(None, None)?;
     let listener = permit.state.engine.subscribe();

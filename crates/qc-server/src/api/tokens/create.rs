@@ -74,7 +74,9 @@ fn read(request: CreateToken) -> Result<IssueRequest, Problem> {
     let scopes: Vec<_> = scopes
         .iter()
         .take(SCOPES)
-        .filter_map(|text| text.parse().map_err(|error| wrong.push(("/scopes", format!("{error}")))).ok())
+        .filter_map(|text| {
+            text.parse().map_err(|error| wrong.push(("/scopes", format!("{error}")))).ok()
+        })
         .collect();
     let lifetime = match request.lifetime.as_deref().map(parse_duration).transpose() {
         Ok(lifetime) => lifetime,

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use crate::cli::output::append;
 use qc_model::RunId;
 
 use super::stage::Stage;
@@ -26,10 +27,10 @@ pub(super) fn shown(stage: &Stage, accepted: &BTreeMap<String, RunId>) -> String
         "tail".to_owned(),
     ];
     for verb in verbs {
-        text.push_str(&format!("  {before} {verb}\n"));
+        append(&mut text, format_args!("  {before} {verb}\n"));
     }
     for system in &stage.systems {
-        text.push_str(&format!("  curl -s {}/_sim/state\n", system.base_url()));
+        append(&mut text, format_args!("  curl -s {}/_sim/state\n", system.base_url()));
     }
     text.push_str("\nit stays up until Ctrl-C");
     text

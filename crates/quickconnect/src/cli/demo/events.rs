@@ -33,25 +33,37 @@ pub(super) fn scenes() -> Vec<Scene> {
         Scene {
             case: "CASE-1042",
             title: "the tracker throttles: 429, and asks for a pause of a second",
-            fault: Some(("tracker", "{when: {operation: createIssue}, then: {throttle: {retry_after: 1s}}, times: 1}")),
+            fault: Some((
+                "tracker",
+                "{when: {operation: createIssue}, then: {throttle: {retry_after: 1s}}, times: 1}",
+            )),
             data: case("CASE-1042", &northwind, "high", "Checkout is down"),
         },
         Scene {
             case: "CASE-1043",
             title: "the crm is not available: 503",
-            fault: Some(("crm", "{when: {operation: putCaseState}, then: {unavailable: {}}, times: 1}")),
+            fault: Some((
+                "crm",
+                "{when: {operation: putCaseState}, then: {unavailable: {}}, times: 1}",
+            )),
             data: case("CASE-1043", &contoso, "high", "Invoices are sent twice"),
         },
         Scene {
             case: "CASE-1044",
             title: "the tracker's access token expires mid-way: 401, a new token, and on it goes",
-            fault: Some(("tracker", "{when: {operation: createIssue}, then: expire_token, times: 1}")),
+            fault: Some((
+                "tracker",
+                "{when: {operation: createIssue}, then: expire_token, times: 1}",
+            )),
             data: case("CASE-1044", &northwind, "critical", "Orders cannot be exported"),
         },
         Scene {
             case: "CASE-1045",
             title: "the chat posts the message and breaks the connection: it is looked up, not posted again",
-            fault: Some(("chat", "{when: {operation: postMessage}, then: drop_after_apply, times: 1}")),
+            fault: Some((
+                "chat",
+                "{when: {operation: postMessage}, then: drop_after_apply, times: 1}",
+            )),
             data: case("CASE-1045", &contoso, "high", "Login takes a minute"),
         },
         Scene {

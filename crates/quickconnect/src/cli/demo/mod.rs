@@ -31,7 +31,10 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
     let accepted = story::tell(&stage, output).await?;
     let verdict = verdict::judge(&stage, &accepted);
     if output.json {
-        output.line(&serde_json::json!({ "what": "verdict", "schema_version": 1, "verdict": verdict }).to_string());
+        output.line(
+            &serde_json::json!({ "what": "verdict", "schema_version": 1, "verdict": verdict })
+                .to_string(),
+        );
     } else {
         output.line(&verdict.shown());
     }

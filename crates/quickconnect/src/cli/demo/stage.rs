@@ -48,7 +48,11 @@ impl Stage {
         let systems = simulate(&root).await?;
         point_to(&root.join("quickconnect.yaml"), &systems)?;
         for system in &systems {
-            output.say(&format!("{:<8} simulated at {}", system.provider().name(), system.base_url()));
+            output.say(&format!(
+                "{:<8} simulated at {}",
+                system.provider().name(),
+                system.base_url()
+            ));
         }
         let entropy = OsEntropy::default();
         let key: Vec<u8> = (0..3).flat_map(|_| entropy.next_u64().to_le_bytes()).collect();
@@ -98,10 +102,16 @@ fn make(folder: &Path) -> Result<&Path, Trouble> {
 fn empty(folder: &Path) -> Result<(), Trouble> {
     let mark = folder.join(MARK);
     if folder.exists() {
-        let strange = !mark.exists() && fs::read_dir(folder).is_ok_and(|mut all| all.next().is_some());
+        let strange =
+            !mark.exists() && fs::read_dir(folder).is_ok_and(|mut all| all.next().is_some());
         if strange {
-            let message = format!("{} holds something that is not the demonstration's", folder.display());
-            return Err(Trouble::usage(codes::FILE, message, "name another folder with `--folder`"));
+            let message =
+                format!("{} holds something that is not the demonstration's", folder.display());
+            return Err(Trouble::usage(
+                codes::FILE,
+                message,
+                "name another folder with `--folder`",
+            ));
         }
         fs::remove_dir_all(folder).map_err(|error| Trouble::file(folder, &error))?;
     }

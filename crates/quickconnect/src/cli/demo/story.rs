@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use http::Method;
 use qc_engine::{Happening, What};
 use qc_model::{Clock, Finding, RunId};
-use qc_simulator::Fault;
+use qc_simulator::{Answered, Fault};
 use qc_store::RunStatus;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -13,7 +13,10 @@ use super::{
     stage::{ENVIRONMENT, INTEGRATION, Stage, TRIGGER},
 };
 use crate::{
-    cli::{Exit, Output, Trouble, client::{Client, refused}},
+    cli::{
+        Exit, Output, Trouble,
+        client::{Client, refused},
+    },
     codes,
     context::Context,
     signature::standard_webhooks,
@@ -23,9 +26,16 @@ use crate::{
 /// How long one event of the story may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The most requests of one system that are shown for one event.
+const LINES: usize = 50;
+
 /// Tells the story; answers the run of each case.
-pub(super) async fn tell(stage: &Stage, output: Output) -> Result<BTreeMap<String, RunId>, Trouble> {
-    let teller = Teller::listen(stage, output);
+pub(super) async fn tell(
+    stage: &Stage,
+    output: Output,
+) -> Result<BTreeMap<String, RunId>, Trouble> {
+    let mut teller = Teller::listen(stage, output);
+    let mut seen = Seen::default();
     let context = Context { url: stage.running.url.clone(), token: None };
     let client = Client::new(context, PATIENCE, None)?;
     let mut runs = BTreeMap::new();
@@ -42,9 +52,13 @@ pub(super) async fn tell(stage: &Stage, output: Output) -> Result<BTreeMap<Strin
             let message = format!("{} is not at its end after {} s", run, PATIENCE.as_secs());
             return Err(Trouble::new(Exit::Internal, Finding::error(codes::BAD_ANSWER, message)));
         }
+        teller.reach(run).await;
+        if !output.json {
+            output.line(&seen.since(stage));
+        }
         runs.insert(scene.case.to_owned(), run);
     }
-    teller.finish(&runs).await;
+    teller.task.abort();
     Ok(runs)
 }
 
@@ -59,7 +73,12 @@ fn inject(stage: &Stage, system: &str, fault: &str) -> Result<(), Trouble> {
 }
 
 /// Sends one event as the customer database does: a CloudEvent, signed.
-async fn send(stage: &Stage, client: &Client, scene: &Scene, output: Output) -> Result<RunId, Trouble> {
+async fn send(
+    stage: &Stage,
+    client: &Client,
+    scene: &Scene,
+    output: Output,
+) -> Result<RunId, Trouble> {
     let at = SystemClock.now();
     let id = format!("evt-{}-{}", scene.case, at.as_millis());
     let body = json!({
@@ -106,8 +125,8 @@ impl Teller {
                     Ok(happening) => {
                         if output.json {
                             output.line(&json!(happening).to_string());
-                        } else if let Some(line) = line(&happening, output.color) {
-                            output.line(&line);
+                        } else {
+                            output.line(&line(&happening, output.color));
                         }
                         if matches!(happening.what, What::Ended { .. }) {
                             tell.send_modify(|runs: &mut Vec<RunId>| runs.push(happening.run));
@@ -121,25 +140,61 @@ impl Teller {
         Self { task, ended }
     }
 
-    /// Ends when the last line of every run is printed.
-    async fn finish(mut self, runs: &BTreeMap<String, RunId>) {
-        let all = self.ended.wait_for(|ended| runs.values().all(|run| ended.contains(run)));
-        drop(tokio::time::timeout(Duration::from_secs(2), all).await);
-        self.task.abort();
+    /// Waits until the last line of a run is printed.
+    async fn reach(&mut self, run: RunId) {
+        let reached = self.ended.wait_for(|ended| ended.contains(&run));
+        drop(tokio::time::timeout(Duration::from_secs(2), reached).await);
     }
 }
 
-fn line(happening: &Happening, color: bool) -> Option<String> {
+/// How far each system's own ledger was shown.
+#[derive(Default)]
+struct Seen(BTreeMap<String, u64>);
+
+impl Seen {
+    /// What the systems received since the last time, by their own ledgers: also what the platform does by itself, such
+    /// as getting a token.
+    fn since(&mut self, stage: &Stage) -> String {
+        let mut parts = Vec::new();
+        for system in &stage.systems {
+            let provider = system.provider();
+            let last = self.0.entry(provider.name().to_owned()).or_default();
+            let entries = provider.requests_after(*last, LINES);
+            *last = entries.last().map_or(*last, |entry| entry.seq);
+            let told: Vec<String> = entries
+                .iter()
+                .map(|entry| {
+                    let operation = entry.operation.as_deref().unwrap_or("unknown");
+                    let answer = match &entry.answered {
+                        Answered::Status(status) => status.to_string(),
+                        Answered::Dropped => "no answer".to_owned(),
+                        Answered::Hung => "silence".to_owned(),
+                    };
+                    format!("{operation} {answer}")
+                })
+                .collect();
+            if !told.is_empty() {
+                parts.push(format!("{}: {}", provider.name(), told.join(", ")));
+            }
+        }
+        let said = if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") };
+        format!("  the systems saw: {said}")
+    }
+}
+
+fn line(happening: &Happening, color: bool) -> String {
     let paint = |code: &str, text: &str| {
         if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     };
     let text = match &happening.what {
-        What::Accepted { subject } => format!("accepted  {}", subject.as_deref().unwrap_or_default()),
+        What::Accepted { subject } => {
+            format!("accepted  {}", subject.as_deref().unwrap_or_default())
+        }
         What::Task { task, state, detail } => {
             let detail = detail.as_deref().unwrap_or_default();
             format!("{task:<14} {state} {detail}")
         }
-        What::Attempt { task, attempt, request, status, millis, failure } => {
+        What::Attempt { task, attempt, request, status, millis, failure, .. } => {
             let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
             let said = format!("{task:<14} attempt {attempt}: {request} → {status} ({millis} ms)");
             match failure {
@@ -149,12 +204,12 @@ fn line(happening: &Happening, color: bool) -> Option<String> {
         }
         What::Parked { reason } => paint("35", &format!("parked    {reason}")),
         What::Ended { status: RunStatus::Completed, .. } => paint("1;32", "run       completed"),
-        What::Ended { status, failure } => {
+        What::Ended { status, failure, .. } => {
             let failure = failure.as_deref().unwrap_or_default();
             paint("1;31", &format!("run       {} {failure}", status.as_str()))
         }
     };
     let at = happening.at.to_string();
     let clock = at.get(11..23).unwrap_or(&at);
-    Some(format!("  {clock}  {}", text.trim_end()))
+    format!("  {clock}  {}", text.trim_end())
 }

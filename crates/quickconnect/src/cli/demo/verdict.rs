@@ -4,7 +4,7 @@ use qc_model::RunId;
 use serde::Serialize;
 
 use super::stage::Stage;
-use crate::cli::output::table;
+use crate::cli::output::{append, table};
 
 /// The effect that each case must have exactly once, by system.
 const EFFECTS: [(&str, &str, &str); 3] = [
@@ -28,7 +28,7 @@ pub(super) struct Verdict {
 struct Effect {
     case: String,
     system: &'static str,
-    effect: &'static str,
+    made: &'static str,
     requests: usize,
     applied: usize,
     keys: usize,
@@ -57,10 +57,14 @@ pub(super) fn judge(stage: &Stage, accepted: &BTreeMap<String, RunId>) -> Verdic
             effects.push(Effect {
                 case: case.clone(),
                 system,
-                effect,
+                made: effect,
                 requests: own.len(),
                 applied: own.iter().filter(|entry| entry.applied).count(),
-                keys: own.iter().filter_map(|entry| entry.key.as_ref()).collect::<BTreeSet<_>>().len(),
+                keys: own
+                    .iter()
+                    .filter_map(|entry| entry.key.as_ref())
+                    .collect::<BTreeSet<_>>()
+                    .len(),
             });
         }
     }
@@ -70,7 +74,9 @@ pub(super) fn judge(stage: &Stage, accepted: &BTreeMap<String, RunId>) -> Verdic
 impl Verdict {
     /// Whether every effect took place exactly once, and no other.
     pub(super) fn is_good(&self) -> bool {
-        self.strangers.is_empty() && !self.effects.is_empty() && self.effects.iter().all(Effect::is_good)
+        self.strangers.is_empty()
+            && !self.effects.is_empty()
+            && self.effects.iter().all(Effect::is_good)
     }
 
     /// For people.
@@ -88,9 +94,12 @@ impl Verdict {
         }
         let rows: Vec<Vec<String>> = cases.into_values().collect();
         let headings = ["CASE", "TICKET (tracker)", "CASE STATE (crm)", "MESSAGE (chat)"];
-        let mut text = format!("\nwhat the three systems hold, by their own ledgers:\n{}", table(&headings, &rows));
+        let mut text = format!(
+            "\nwhat the three systems hold, by their own ledgers:\n{}",
+            table(&headings, &rows)
+        );
         for case in &self.strangers {
-            text.push_str(&format!("NOBODY SENT {case}\n"));
+            append(&mut text, format_args!("NOBODY SENT {case}\n"));
         }
         let conclusion = if self.is_good() {
             "every effect took place exactly once"

@@ -47,7 +47,9 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
     if arguments.dry_run {
         let manifest = bundle.manifest();
         let value = json!({ "schema_version": 1, "release": bundle.hash(), "manifest": manifest });
-        session.output.result(&value, || format!("{}  {} {}", bundle.hash(), name, manifest.version));
+        session
+            .output
+            .result(&value, || format!("{}  {} {}", bundle.hash(), name, manifest.version));
         return Ok(Exit::Ok);
     }
     let built_from = commit_of(&arguments.folder);

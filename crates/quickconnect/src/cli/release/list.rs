@@ -15,7 +15,8 @@ pub(crate) struct Arguments {
 }
 
 pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trouble> {
-    let filter = query(&[("integration", arguments.integration.as_deref()), ("limit", Some("500"))]);
+    let filter =
+        query(&[("integration", arguments.integration.as_deref()), ("limit", Some("500"))]);
     let page: Page<Release> = session.client()?.get(&format!("/api/v1/releases{filter}")).await?;
     session.output.result(&page, || {
         let rows: Vec<Vec<String>> = page

@@ -51,7 +51,10 @@ pub(crate) struct ResolveArguments {
     output: Option<String>,
 }
 
-pub(super) async fn replay(session: &Session, arguments: &ReplayArguments) -> Result<Exit, Trouble> {
+pub(super) async fn replay(
+    session: &Session,
+    arguments: &ReplayArguments,
+) -> Result<Exit, Trouble> {
     let input = match &arguments.input {
         None => None,
         Some(path) => {
@@ -66,12 +69,18 @@ pub(super) async fn replay(session: &Session, arguments: &ReplayArguments) -> Re
     Ok(Exit::Ok)
 }
 
-pub(super) async fn cancel(session: &Session, arguments: &ReasonArguments) -> Result<Exit, Trouble> {
+pub(super) async fn cancel(
+    session: &Session,
+    arguments: &ReasonArguments,
+) -> Result<Exit, Trouble> {
     let body = json!({ "reason": arguments.reason });
     act(session, &arguments.run, "cancel", Some(&body)).await
 }
 
-pub(super) async fn resolve(session: &Session, arguments: &ResolveArguments) -> Result<Exit, Trouble> {
+pub(super) async fn resolve(
+    session: &Session,
+    arguments: &ResolveArguments,
+) -> Result<Exit, Trouble> {
     let body = if arguments.not_applied {
         json!({ "resolution": "not_applied" })
     } else {
@@ -85,7 +94,12 @@ pub(super) async fn resume(session: &Session, arguments: &RunArguments) -> Resul
     act(session, &arguments.run, "resume", None).await
 }
 
-async fn act(session: &Session, run: &str, verb: &str, body: Option<&Value>) -> Result<Exit, Trouble> {
+async fn act(
+    session: &Session,
+    run: &str,
+    verb: &str,
+    body: Option<&Value>,
+) -> Result<Exit, Trouble> {
     session.client()?.act(&format!("/api/v1/runs/{run}/{verb}"), body).await?;
     let done = json!({ "schema_version": 1, "run": run, "done": verb });
     session.output.result(&done, || format!("{run}: {verb} done"));
@@ -94,6 +108,10 @@ async fn act(session: &Session, run: &str, verb: &str, body: Option<&Value>) -> 
 
 fn json_of(text: &str) -> Result<Value, Trouble> {
     serde_json::from_str(text).map_err(|error| {
-        Trouble::usage(codes::BAD_SETTING, format!("not JSON: {error}"), "quote the JSON for the shell")
+        Trouble::usage(
+            codes::BAD_SETTING,
+            format!("not JSON: {error}"),
+            "quote the JSON for the shell",
+        )
     })
 }

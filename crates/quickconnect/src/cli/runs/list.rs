@@ -42,7 +42,10 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
     let page: Page<Run> = session.client()?.get(&format!("/api/v1/runs{filter}")).await?;
     session.output.result(&page, || {
         let rows: Vec<Vec<String>> = page.items.iter().map(row).collect();
-        table(&["RUN", "STATUS", "SUBJECT", "ENVIRONMENT", "INTEGRATION", "ACCEPTED", "SUMMARY"], &rows)
+        table(
+            &["RUN", "STATUS", "SUBJECT", "ENVIRONMENT", "INTEGRATION", "ACCEPTED", "SUMMARY"],
+            &rows,
+        )
     });
     if let Some(next) = &page.next {
         session.output.say(&format!("there may be more: --before {next}"));

@@ -1,3 +1,4 @@
+use crate::cli::output::append;
 use qc_server::wire::{RunEnd, RunJournal};
 use serde_json::Value;
 
@@ -18,10 +19,11 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
 
 fn shown(journal: &RunJournal) -> String {
     let run = &journal.run;
-    let mut text = format!("{}  {}  {}\n", run.run, run.status, run.subject.as_deref().unwrap_or(""));
+    let mut text =
+        format!("{}  {}  {}\n", run.run, run.status, run.subject.as_deref().unwrap_or(""));
     let mut fact = |name: &str, value: &str| {
         if !value.is_empty() {
-            text.push_str(&format!("  {name:<12} {value}\n"));
+            append(&mut text, format_args!("  {name:<12} {value}\n"));
         }
     };
     fact("summary", run.summary.as_deref().unwrap_or_default());
@@ -35,17 +37,27 @@ fn shown(journal: &RunJournal) -> String {
     fact("replays", run.replay_of.as_deref().unwrap_or_default());
     text.push_str("journal\n");
     for entry in &journal.journal {
-        text.push_str(&format!("  {}\n", line(entry)));
+        append(&mut text, format_args!("  {}\n", line(entry)));
     }
     match &journal.end {
         None => {}
-        Some(RunEnd::Completed { output }) => text.push_str(&format!("output\n  {output}\n")),
+        Some(RunEnd::Completed { output }) => {
+            append(&mut text, format_args!("output\n  {output}\n"))
+        }
         Some(RunEnd::Faulted { failure, .. }) => {
             let word = |key: &str| failure[key].as_str().unwrap_or_default().to_owned();
             let (code, title, detail) = (word("code"), word("title"), word("detail"));
-            text.push_str(&format!("failure\n  {code} {title}: {detail}\n  next: {}\n", word("next_action")));
+            append(
+                &mut text,
+                format_args!(
+                    "failure\n  {code} {title}: {detail}\n  next: {}\n",
+                    word("next_action")
+                ),
+            );
         }
-        Some(RunEnd::Cancelled { reason }) => text.push_str(&format!("cancelled\n  {reason}\n")),
+        Some(RunEnd::Cancelled { reason }) => {
+            append(&mut text, format_args!("cancelled\n  {reason}\n"))
+        }
     }
     text
 }

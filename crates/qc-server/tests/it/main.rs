@@ -1,0 +1,9 @@
+//! The server as its callers see it: requests over loopback to a server whose store and clock are in this process.
+
+mod api;
+mod connections;
+mod events;
+mod github;
+mod refusals;
+mod stage;
+mod waiting;
