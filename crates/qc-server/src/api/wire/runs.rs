@@ -1,0 +1,208 @@
+//! Runs and dead letters.
+
+use qc_store::{DeadLetter, RunHead};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A run as it stands.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Its id.
+    pub run: String,
+    /// `running`, `waiting`, `parked`, `completed`, `faulted` or `cancelled`.
+    pub status: String,
+    /// Why it will go on: `activity`, `timer`, `parked`; `ended` when it is at its end.
+    pub cause: String,
+    /// The failure, or what it is parked for, in a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// Whose it is.
+    pub tenant: String,
+    /// Where it runs.
+    pub environment: String,
+    /// Which integration.
+    pub integration: String,
+    /// Which trigger took the event.
+    pub trigger: String,
+    /// The release to which it is pinned.
+    pub release: String,
+    /// The event.
+    pub event: String,
+    /// What the event is about in business words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The first run of its chain of replays.
+    pub origin: String,
+    /// The run that it replays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_of: Option<String>,
+    /// When its event was accepted.
+    pub accepted_at: String,
+    /// When it changed last.
+    pub updated_at: String,
+    /// When its next timer is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_at: Option<String>,
+    /// Rises with every step.
+    pub version: u64,
+}
+
+impl From<&RunHead> for Run {
+    fn from(head: &RunHead) -> Self {
+        let (facts, state) = (&head.facts, &head.state);
+        Self {
+            run: facts.id.to_string(),
+            status: state.status.as_str().to_owned(),
+            cause: state.cause.as_str().to_owned(),
+            summary: state.summary.clone(),
+            tenant: facts.tenant.to_string(),
+            environment: facts.environment.to_string(),
+            integration: facts.integration.to_string(),
+            trigger: facts.trigger.to_string(),
+            release: facts.release.clone(),
+            event: facts.event.to_string(),
+            subject: facts.subject.clone(),
+            origin: facts.origin.to_string(),
+            replay_of: facts.replay_of.map(|run| run.to_string()),
+            accepted_at: facts.accepted_at.to_string(),
+            updated_at: state.updated_at.to_string(),
+            wake_at: state.wake_at.map(|at| at.to_string()),
+            version: head.version,
+        }
+    }
+}
+
+/// A run with its payloads and everything that happened in it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RunJournal {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// The run.
+    pub run: Run,
+    /// The workflow's input.
+    pub input: Value,
+    /// How it ended, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<RunEnd>,
+    /// The journal, oldest first; each entry has `at` and `what`.
+    pub journal: Vec<Value>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum RunEnd {
+    /// Well.
+    Completed {
+        /// The workflow's output.
+        output: Value,
+    },
+    /// In failure.
+    Faulted {
+        /// The failure: class, code, title, detail, whether it was applied, what to do.
+        failure: Value,
+        /// The workflow language's error object.
+        error: Value,
+    },
+    /// By somebody's decision.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A run that ended in failure and waits for a person.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Dead {
+    /// The run.
+    pub run: String,
+    /// Whose.
+    pub tenant: String,
+    /// Where.
+    pub environment: String,
+    /// Which integration.
+    pub integration: String,
+    /// When it died.
+    pub at: String,
+    /// `open`, `retried` or `discarded`.
+    pub state: String,
+    /// Groups like failures.
+    pub fingerprint: String,
+    /// The failure's code.
+    pub code: String,
+    /// What happened, in a line.
+    pub summary: String,
+}
+
+impl From<&DeadLetter> for Dead {
+    fn from(letter: &DeadLetter) -> Self {
+        Self {
+            run: letter.run.to_string(),
+            tenant: letter.tenant.to_string(),
+            environment: letter.environment.to_string(),
+            integration: letter.integration.to_string(),
+            at: letter.at.to_string(),
+            state: letter.state.as_str().to_owned(),
+            fingerprint: letter.fingerprint.clone(),
+            code: letter.code.clone(),
+            summary: letter.summary.clone(),
+        }
+    }
+}
+
+/// How to replay a run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayRequest {
+    /// Make all effects anew. Required with another input.
+    #[serde(default)]
+    pub new_effects: bool,
+    /// Run with this input in place of the old one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+}
+
+/// Why something is done; it stands in the audit.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// In words.
+    pub reason: String,
+}
+
+/// Whether an ambiguous effect took place.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "resolution", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ResolveRequest {
+    /// It did.
+    Applied {
+        /// What the workflow sees as the call's answer.
+        #[serde(default)]
+        output: Value,
+    },
+    /// It did not: the call is sent again.
+    NotApplied {},
+}
+
+/// The id of a run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RunReference {
+    /// The run.
+    pub run: String,
+    /// Where to ask for it.
+    pub status_url: String,
+}
+
+/// One thing that just happened; more fields by `what`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Happening {
+    /// When.
+    pub at: String,
+    /// In which run.
+    pub run: String,
+    /// Of which integration.
+    pub integration: String,
+    /// `accepted`, `task`, `attempt`, `parked`, `ended` or `missed` (the reader was too slow).
+    pub what: String,
+}

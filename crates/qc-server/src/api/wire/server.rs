@@ -1,0 +1,86 @@
+//! Tokens and the server.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A token, without its secret.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Token {
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The only environment in which it may act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// What it is for.
+    pub role: String,
+    /// What it is narrowed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// When it was made.
+    pub created_at: String,
+    /// By whom.
+    pub created_by: String,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// What a new token shall be.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateToken {
+    /// What people call it.
+    pub name: String,
+    /// `admin`, `developer`, `operator`, `auditor`, `deployer` or `runtime`.
+    pub role: String,
+    /// The only environment in which it may act; left out, all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Narrower rights, as `environment/type/name-or-*:verb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// How long it holds, such as `90d`; left out, for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<String>,
+}
+
+/// A new token; its text is shown here and never again.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct CreatedToken {
+    /// The secret text.
+    pub secret: String,
+    /// The token.
+    pub token: Token,
+}
+
+/// The server itself.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Server {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// The program's version.
+    pub version: String,
+    /// The API's version.
+    pub api_version: String,
+    /// Its clock.
+    pub now: String,
+    /// When it started.
+    pub started_at: String,
+    /// Whether it takes work.
+    pub ready: bool,
+    /// The store's kind.
+    pub store: String,
+    /// Runs at work.
+    pub runs_in_memory: usize,
+    /// Whether it holds the right to run.
+    pub leased: bool,
+    /// Runs without a reason to go on; must be 0.
+    pub stuck: u64,
+    /// Dead letters that nobody has settled; counted up to 500.
+    pub open_dead_letters: usize,
+    /// Problems of what is deployed.
+    pub findings: Vec<Value>,
+}
