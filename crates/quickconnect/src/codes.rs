@@ -30,5 +30,7 @@ pub(crate) const DISK: Code = Code::new("QC-K012");
 pub(crate) const FILE: Code = Code::new("QC-K013");
 /// The program and the server are of different versions.
 pub(crate) const VERSIONS: Code = Code::new("QC-K014");
+/// Spans of traces were dropped.
+pub(crate) const SPANS_DROPPED: Code = Code::new("QC-K015");
 /// What the command line names is not there.
 pub(crate) const NOTHING_CHOSEN: Code = Code::new("QC-K020");

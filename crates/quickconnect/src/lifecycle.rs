@@ -16,7 +16,8 @@ use crate::{
     cli::{Exit, Output, Trouble},
     codes,
     config::Config,
-    wiring::Platform,
+    traces::Traces,
+    wiring::{self, Platform},
 };
 
 /// How often what is past its time is removed.
@@ -35,6 +36,7 @@ pub(crate) struct Running {
     doors: JoinHandle<()>,
     engine: JoinHandle<()>,
     chores: JoinSet<()>,
+    traces: Option<Traces>,
     drain: Duration,
 }
 
@@ -61,6 +63,8 @@ impl Running {
         let address = listener.local_addr().unwrap_or(config.listen);
         let url = url_of(address, tls.is_some());
         let platform = Platform::wire(config, secrets).await?;
+        // Before anything can happen, so that nothing is missed.
+        let traces = export_traces(config, &platform)?;
         let made =
             bootstrap::first_token(&platform, &url, context.as_deref(), &config.data_dir).await?;
         if let Some(made) = &made {
@@ -100,12 +104,12 @@ impl Running {
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
         let drain = config.drain_timeout;
         let context_file = made.map(|made| made.file);
-        Ok(Self { platform, url, tls, context_file, stop, doors, engine, chores, drain })
+        Ok(Self { platform, url, tls, context_file, stop, doors, engine, chores, traces, drain })
     }
 
     /// Ends gracefully: nothing new is taken, what is in flight settles and is journaled, then the store is closed.
     pub(crate) async fn end(self) {
-        let Self { platform, stop, doors, engine, mut chores, drain, .. } = self;
+        let Self { platform, stop, doors, engine, mut chores, traces, drain, .. } = self;
         platform.state.set_ready(false);
         tracing::info!("draining");
         chores.abort_all();
@@ -116,9 +120,25 @@ impl Running {
         };
         tokio::join!(closing, platform.engine.drain(drain));
         drop(tokio::time::timeout(drain, engine).await);
-        platform.close().await;
+        let flushing = async {
+            if let Some(traces) = traces {
+                traces.end().await;
+            }
+        };
+        tokio::join!(platform.close(), flushing);
         tracing::info!("ended");
     }
+}
+
+/// Begins to export traces, when there is somebody to take them.
+fn export_traces(config: &Config, platform: &Platform) -> Result<Option<Traces>, Trouble> {
+    let Some(endpoint) = &config.otlp_endpoint else { return Ok(None) };
+    // Connections of its own: a collector that hangs takes none from the calls of runs.
+    let caller = Arc::new(wiring::http_caller(config)?);
+    let (listener, clock) = (platform.engine.subscribe(), Arc::clone(&platform.clock));
+    Traces::begin(listener, caller, clock, endpoint, &config.node)
+        .map(Some)
+        .map_err(|finding| Trouble::new(Exit::Usage, *finding))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Trouble> {

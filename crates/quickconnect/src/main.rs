@@ -13,6 +13,7 @@ mod context;
 mod lifecycle;
 mod signature;
 mod telemetry;
+mod traces;
 mod wiring;
 
 use std::process::ExitCode;

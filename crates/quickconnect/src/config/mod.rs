@@ -48,6 +48,7 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) outbound_proxy: Option<String>,
     pub(crate) ca_bundle: Option<PathBuf>,
+    pub(crate) otlp_endpoint: Option<String>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) node: String,
@@ -100,7 +101,8 @@ impl Reading<'_> {
             _ => None,
         });
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
-        let outbound_proxy = self.url("outbound_proxy");
+        let (outbound_proxy, otlp_endpoint) =
+            (self.url("outbound_proxy"), self.url("otlp_endpoint"));
         let (connections, runs_max) = (self.count("connections"), self.count("runs_max"));
         let api_body_limit = self.count("api_body_limit");
         let (head, body) = (self.duration("head_timeout"), self.duration("body_timeout"));
@@ -116,6 +118,7 @@ impl Reading<'_> {
             trusted_proxies,
             outbound_proxy,
             ca_bundle: self.path("ca_bundle"),
+            otlp_endpoint,
             log_format: log_format?,
             log_level: self.text("log_level"),
             node: self.text("node"),

@@ -36,6 +36,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("trusted_proxies", "", "Addresses or ranges whose forwarding headers count, by commas"),
     setting("outbound_proxy", "", "HTTP proxy for all calls to other systems"),
     setting("ca_bundle", "", "PEM file with private authorities to trust beside the system's"),
+    setting("otlp_endpoint", "", "OTLP/HTTP collector for traces, such as http://127.0.0.1:4318"),
     setting("log_format", "json", "`json`, one object a line, or `text`"),
     setting("log_level", "info", "What is logged: `error`, `warn`, `info`, `debug`, or a filter"),
     setting("node", "node-1", "This node's name, in leases and the ledger"),
