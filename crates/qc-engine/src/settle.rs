@@ -93,6 +93,7 @@ struct Work<'a> {
 impl Work<'_> {
     async fn settle(&mut self, mut cut_off: oneshot::Receiver<()>) -> Settled {
         if self.ready.purpose != Purpose::Send {
+            self.let_arrive().await;
             match self.doubt(in_doubt_failure()).await {
                 // Certainly not applied, or harmless to repeat: go on and send it.
                 // Unless it was cut off meanwhile: then nobody waits for it.
@@ -159,22 +160,37 @@ impl Work<'_> {
 
     /// An attempt may have taken effect. Answers `Failed` when it may be sent again.
     async fn doubt(&mut self, failure: Failure) -> Settled {
+        match self.acts_as() {
+            Effect::Idempotent | Effect::Keyed => Settled::Failed(failure),
+            Effect::Verify => self.read_back(failure).await,
+            Effect::Once => Settled::Park(ambiguous(&failure, "the call must not be sent twice")),
+        }
+    }
+
+    /// What the process that ended had sent may still be on its way, and nobody knows since when: its journal holds
+    /// when the call was meant to be sent, not when it was. So the time that the other side needs counts from now.
+    async fn let_arrive(&self) {
+        let connectors = &self.context.deployment.release.connectors;
+        if self.acts_as() == Effect::Verify
+            && let Some(pause) = connectors.settle(&self.ready.request.target)
+        {
+            sleep(pause).await;
+        }
+    }
+
+    /// The call's effect class, as long as the other side remembers its key.
+    fn acts_as(&self) -> Effect {
+        let release = &self.context.deployment.release;
         let remembered = || {
-            let release = &self.context.deployment.release;
             release.connectors.key_remembered(
                 &self.ready.request.target,
                 self.ready.first_sent_at,
                 self.shared.now(),
             )
         };
-        let effect = match self.ready.request.effect {
+        match self.ready.request.effect {
             Effect::Keyed if !remembered() => self.forgotten(),
             effect => effect,
-        };
-        match effect {
-            Effect::Idempotent | Effect::Keyed => Settled::Failed(failure),
-            Effect::Verify => self.read_back(failure).await,
-            Effect::Once => Settled::Park(ambiguous(&failure, "the call must not be sent twice")),
         }
     }
 
