@@ -32,7 +32,7 @@ use crate::{
 pub(crate) const BUCKETS: u16 = 1_024;
 
 /// How long a key is remembered that the sender gave and the trigger does not rule.
-const SENDER_KEY_WINDOW: Duration = Duration::from_hours(24);
+const SENDER_KEY_WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
 impl Engine {
     /// Takes an event. Returns when it is on disk, or known from before.

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long a run stays aside that could not be taken up.
-const ASIDE: Duration = Duration::from_mins(5);
+const ASIDE: Duration = Duration::from_secs(5 * 60);
 
 /// Why a run could not be taken up.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,9 @@
 //! A run in memory: the machine, what is known of its calls, and what the next commit will say.
 //! Decides; performing and waiting is `drive`'s.
 
+mod asked;
+mod log;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -8,18 +11,15 @@ use std::{
 };
 
 use qc_connect::call::EnvironmentScope;
-use qc_model::{Actor, Applied, Class, Failure, Timestamp};
+use qc_model::{Applied, Class, Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, LiveCause, RunFacts, RunState, RunStatus};
 use qc_workflow::{
     Action, CallId, CallOutput, CallRequest, Effect, Happening as Told, Input, Machine, NoteKind,
-    Outcome, RequestFacts, TaskNote,
+    Outcome, TaskNote,
 };
 use serde_json::Value;
 
-use crate::{
-    Deployment, EngineError, Resolution, RunEnd, chain::Earlier, codes, command::Request,
-    draft::Draft, entry::Journaled, record,
-};
+use crate::{Deployment, RunEnd, chain::Earlier, codes, draft::Draft, entry::Journaled, record};
 
 /// What stays the same while a run is in memory.
 pub(crate) struct RunContext {
@@ -44,6 +44,8 @@ impl RunContext {
     }
 }
 
+pub(crate) use log::CallLog;
+
 /// A run in memory.
 pub(crate) struct ActiveRun {
     pub(crate) context: Arc<RunContext>,
@@ -66,43 +68,6 @@ pub(crate) struct ActiveRun {
     in_flight: HashMap<CallId, CallRequest>,
     /// Calls wait for the next one who takes the run up: this process is ending.
     withheld: bool,
-}
-
-/// What the journal says of a call that is not settled.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CallLog {
-    /// When it may have been sent first.
-    pub(crate) first_sent_at: Timestamp,
-    /// How many intents stand in the journal without an answer.
-    pub(crate) unanswered: u32,
-    /// How often it was parked since its last answer.
-    pub(crate) parked: u32,
-    /// Whether an attempt that is over may have taken effect.
-    pub(crate) doubtful: bool,
-}
-
-impl CallLog {
-    pub(crate) fn begun(at: Timestamp) -> Self {
-        Self { first_sent_at: at, unanswered: 0, parked: 0, doubtful: false }
-    }
-
-    /// Of a call that an earlier run of the chain left in doubt, if one did.
-    pub(crate) fn after(earlier: Option<Earlier>, at: Timestamp) -> Self {
-        match earlier {
-            Some(Earlier::Doubtful { first_sent_at }) => {
-                Self { doubtful: true, ..Self::begun(first_sent_at) }
-            }
-            Some(Earlier::Answered { .. }) | None => Self::begun(at),
-        }
-    }
-
-    /// An attempt failed, or was parked. False when nothing of the call is in doubt any more: then
-    /// its next attempt is a first one, also for those who remember keys only for a while.
-    pub(crate) fn failed(&mut self, applied: Applied) -> bool {
-        self.doubtful |= applied != Applied::No || self.unanswered > 1;
-        self.unanswered = 0;
-        self.doubtful
-    }
 }
 
 /// A call to be performed.
@@ -149,7 +114,7 @@ const POISON_MAX: u32 = 16;
 
 /// The first pause before a parked call is probed, and the longest.
 const PROBE_FIRST: Duration = Duration::from_secs(15);
-const PROBE_LAST: Duration = Duration::from_mins(15);
+const PROBE_LAST: Duration = Duration::from_secs(15 * 60);
 
 impl ActiveRun {
     pub(crate) fn new(
@@ -425,128 +390,6 @@ impl ActiveRun {
         }
     }
 
-    /// Does what a person asks.
-    pub(crate) fn operate(
-        &mut self,
-        request: &Request,
-        actor: &Actor,
-        entropy: u64,
-        draft: &mut Draft,
-    ) -> Result<(), EngineError> {
-        match request {
-            Request::Cancel { reason } => {
-                self.must_be_open("it is at its end already")?;
-                draft.ledger(record::operated(self.facts(), draft.at, actor, "run.cancel", reason));
-                self.tell(Told::Cancelled { reason: reason.clone() }, entropy, draft);
-            }
-            Request::Retry => {
-                if !matches!(self.end, Some(RunEnd::Faulted { .. })) {
-                    return Err(
-                        self.wrong_state("only a run that ended in failure can be tried again")
-                    );
-                }
-                draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", ""));
-                draft.settle_dead = Some(DeadState::Retried);
-                self.end = None;
-                self.tell(Told::Reopened, entropy, draft);
-            }
-            Request::Resume => {
-                self.must_be_open("it is at its end")?;
-                if self.parked.values().all(|parked| parked.failure.code == codes::AMBIGUOUS) {
-                    return Err(self.wrong_state(
-                        "nothing in it waits to be mended; an ambiguous call is resolved",
-                    ));
-                }
-                draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resume", ""));
-                self.probe(|_| true, draft);
-            }
-            Request::Resolve { call, resolution } => {
-                self.resolve(call.as_deref(), resolution, actor, entropy, draft)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The one ambiguous call that is meant: by its name when there are several, so that no answer
-    /// is taken for another call's.
-    fn ambiguous(&self, wanted: Option<&str>) -> Result<CallId, EngineError> {
-        let all: Vec<&CallId> = self
-            .parked
-            .iter()
-            .filter(|(_, parked)| parked.failure.code == codes::AMBIGUOUS)
-            .map(|(call, _)| call)
-            .collect();
-        let names = || all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        match (&all[..], wanted) {
-            ([], _) => Err(self.wrong_state("no call of it is ambiguous")),
-            ([one], None) => Ok((*one).clone()),
-            (_, None) => Err(self.wrong_state(&format!(
-                "several calls of it are ambiguous; say which one is meant: {}",
-                names()
-            ))),
-            (_, Some(wanted)) => {
-                let found = all.iter().find(|call| call.to_string() == wanted);
-                found.map(|call| (*call).clone()).ok_or_else(|| {
-                    self.wrong_state(&format!("`{wanted}` is not ambiguous; {} is", names()))
-                })
-            }
-        }
-    }
-
-    fn resolve(
-        &mut self,
-        wanted: Option<&str>,
-        resolution: &Resolution,
-        actor: &Actor,
-        entropy: u64,
-        draft: &mut Draft,
-    ) -> Result<(), EngineError> {
-        let call = self.ambiguous(wanted)?;
-        let Some(parked) = self.parked.remove(&call) else { return Ok(()) };
-        let request = parked.request;
-        match resolution {
-            Resolution::Applied { output } => {
-                draft.ledger(record::operated(
-                    self.facts(),
-                    draft.at,
-                    actor,
-                    "run.resolve",
-                    "applied",
-                ));
-                self.log.remove(&call);
-                let output = CallOutput {
-                    status: 200,
-                    headers: BTreeMap::new(),
-                    content: output.clone(),
-                    request: RequestFacts::default(),
-                };
-                self.tell(
-                    Told::CallSucceeded { call, attempt: request.attempt, output },
-                    entropy,
-                    draft,
-                );
-            }
-            Resolution::NotApplied => {
-                draft.ledger(record::operated(
-                    self.facts(),
-                    draft.at,
-                    actor,
-                    "run.resolve",
-                    "not applied",
-                ));
-                draft.journal(Journaled::NotApplied { call: call.clone(), by: actor.clone() });
-                self.log.remove(&call);
-                if self.machine().interrupted().contains(&call) {
-                    never_sent(request, draft);
-                    self.tell_on(entropy, draft);
-                } else {
-                    self.intend(request, Purpose::Send, draft);
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Takes a run up again after its owner ended: what was parked stays parked, what may have
     /// been sent is in doubt, what was never sent is sent.
     pub(crate) fn recover(&mut self, mut parked: HashMap<CallId, Failure>, draft: &mut Draft) {
@@ -653,21 +496,6 @@ impl ActiveRun {
         if draft.end.is_some() {
             self.end = draft.end;
         }
-    }
-
-    fn must_be_open(&self, reason: &str) -> Result<(), EngineError> {
-        if self.end.is_some() { Err(self.wrong_state(reason)) } else { Ok(()) }
-    }
-
-    fn wrong_state(&self, reason: &str) -> EngineError {
-        let status = match &self.end {
-            Some(RunEnd::Completed { .. }) => "completed",
-            Some(RunEnd::Faulted { .. }) => "faulted",
-            Some(RunEnd::Cancelled { .. }) => "cancelled",
-            None if !self.parked.is_empty() => "parked",
-            None => "running",
-        };
-        EngineError::WrongState { run: self.facts().id, status, reason: reason.to_owned() }
     }
 }
 

@@ -110,7 +110,7 @@ async fn many_sleepers_wake_at_once_and_all_find_room() {
         output(world.end(run).await);
     }
     assert_eq!(outside.requests("/charges"), 600);
-    assert!(world.uptime() < Duration::from_mins(10), "{:?}", world.uptime());
+    assert!(world.uptime() < Duration::from_secs(10 * 60), "{:?}", world.uptime());
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +127,7 @@ async fn an_event_that_comes_before_the_lease_is_not_taken_for_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_house_still_takes_a_cancellation() {
-    let outside = Outside::new(|_, _| Answer::Slow(Duration::from_mins(5), json!({"id": 7})));
+    let outside = Outside::new(|_, _| Answer::Slow(Duration::from_secs(5 * 60), json!({"id": 7})));
     let world = small(CHARGE, outside, 1);
     world.start(json!({"n": 1})).await;
     let waits = world.start(json!({"n": 2})).await;
@@ -185,7 +185,7 @@ async fn a_refused_call_is_not_ambiguous_when_it_is_tried_again_days_later() {
     let world = World::new(TICKET, outside.clone());
     let run = world.start(json!({})).await;
     assert!(matches!(world.end(run).await, RunEnd::Faulted { .. }));
-    tokio::time::sleep(Duration::from_hours(72)).await;
+    tokio::time::sleep(Duration::from_secs(72 * 3_600)).await;
     world.engine.retry_dead(run, &me()).await.unwrap();
     assert_eq!(output(world.end(run).await), json!({"id": 7}));
 }
@@ -288,7 +288,7 @@ async fn a_request_that_is_not_answered_in_time_is_not_made_twice() {
     let answer = world.engine.resolve(run, Resolution::NotApplied, &me()).await.unwrap_err();
     assert!(matches!(answer, EngineError::Store(StoreError::Unknown(_))), "{answer}");
     drop(hold);
-    tokio::time::sleep(Duration::from_mins(5)).await;
+    tokio::time::sleep(Duration::from_secs(5 * 60)).await;
     assert_eq!(outside.requests("/charges"), 2, "one decision, one more sending");
 }
 
@@ -354,7 +354,7 @@ async fn a_run_whose_release_is_gone_says_so_and_keeps_nobody_up() {
     let settings = EngineSettings::default();
     let other = vec![deployment("r2", CHARGE)];
     let world = World::with(store, clock, other, outside.clone(), 2, settings);
-    tokio::time::sleep(Duration::from_mins(2)).await;
+    tokio::time::sleep(Duration::from_secs(2 * 60)).await;
     let head = world.store.run(run).await.unwrap().unwrap();
     assert_eq!(head.state.status, RunStatus::Parked);
     assert!(head.state.summary.unwrap().starts_with("QC-R004"));
@@ -402,7 +402,7 @@ async fn a_clock_that_jumps_makes_no_timer_early_and_loses_none() {
     let run = world.start(json!({})).await;
     world.until(run, RunStatus::Waiting).await;
     world.clock.jump(-3_600_000);
-    tokio::time::sleep(Duration::from_mins(90)).await;
+    tokio::time::sleep(Duration::from_secs(90 * 60)).await;
     assert_eq!(status(&world, run).await, RunStatus::Waiting, "an hour after the wrong time");
     world.clock.jump(7_200_000);
     tokio::time::sleep(Duration::from_secs(30)).await;

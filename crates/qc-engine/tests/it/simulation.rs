@@ -240,6 +240,7 @@ fn simulate(seed: u64) -> Result<(), String> {
     runtime.block_on(async { Simulation::new(seed).go().await })
 }
 
+#[expect(clippy::disallowed_methods, reason = "how many seeds a test runs is not a setting")]
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }

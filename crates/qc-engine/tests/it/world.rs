@@ -92,9 +92,12 @@ pub(crate) struct Seen {
     pub(crate) applied: bool,
 }
 
+/// What a path answers to its n-th request.
+type Rule = Box<dyn Fn(&str, usize) -> Answer + Send + Sync>;
+
 /// The outside: answers by the test's rule, remembers every request, and honours keys.
 pub(crate) struct Outside {
-    rule: Box<dyn Fn(&str, usize) -> Answer + Send + Sync>,
+    rule: Rule,
     pub(crate) seen: Mutex<Vec<Seen>>,
 }
 

@@ -1,0 +1,152 @@
+//! What people ask of a run: cancel, try again, mend, decide.
+
+use std::collections::BTreeMap;
+
+use qc_model::Actor;
+use qc_store::DeadState;
+use qc_workflow::{CallId, CallOutput, Happening as Told, RequestFacts};
+
+use super::{ActiveRun, Purpose, never_sent};
+use crate::{
+    EngineError, Resolution, RunEnd, codes, command::Request, draft::Draft, entry::Journaled,
+    record,
+};
+
+impl ActiveRun {
+    /// Does what a person asks.
+    pub(crate) fn operate(
+        &mut self,
+        request: &Request,
+        actor: &Actor,
+        entropy: u64,
+        draft: &mut Draft,
+    ) -> Result<(), EngineError> {
+        match request {
+            Request::Cancel { reason } => {
+                self.must_be_open("it is at its end already")?;
+                draft.ledger(record::operated(self.facts(), draft.at, actor, "run.cancel", reason));
+                self.tell(Told::Cancelled { reason: reason.clone() }, entropy, draft);
+            }
+            Request::Retry => {
+                if !matches!(self.end, Some(RunEnd::Faulted { .. })) {
+                    return Err(
+                        self.wrong_state("only a run that ended in failure can be tried again")
+                    );
+                }
+                draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", ""));
+                draft.settle_dead = Some(DeadState::Retried);
+                self.end = None;
+                self.tell(Told::Reopened, entropy, draft);
+            }
+            Request::Resume => {
+                self.must_be_open("it is at its end")?;
+                if self.parked.values().all(|parked| parked.failure.code == codes::AMBIGUOUS) {
+                    return Err(self.wrong_state(
+                        "nothing in it waits to be mended; an ambiguous call is resolved",
+                    ));
+                }
+                draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resume", ""));
+                self.probe(|_| true, draft);
+            }
+            Request::Resolve { call, resolution } => {
+                self.resolve(call.as_deref(), resolution, actor, entropy, draft)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The one ambiguous call that is meant: by its name when there are several, so that no answer
+    /// is taken for another call's.
+    fn ambiguous(&self, wanted: Option<&str>) -> Result<CallId, EngineError> {
+        let all: Vec<&CallId> = self
+            .parked
+            .iter()
+            .filter(|(_, parked)| parked.failure.code == codes::AMBIGUOUS)
+            .map(|(call, _)| call)
+            .collect();
+        let names = || all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match (&all[..], wanted) {
+            ([], _) => Err(self.wrong_state("no call of it is ambiguous")),
+            ([one], None) => Ok((*one).clone()),
+            (_, None) => Err(self.wrong_state(&format!(
+                "several calls of it are ambiguous; say which one is meant: {}",
+                names()
+            ))),
+            (_, Some(wanted)) => {
+                let found = all.iter().find(|call| call.to_string() == wanted);
+                found.map(|call| (*call).clone()).ok_or_else(|| {
+                    self.wrong_state(&format!("`{wanted}` is not ambiguous; {} is", names()))
+                })
+            }
+        }
+    }
+
+    fn resolve(
+        &mut self,
+        wanted: Option<&str>,
+        resolution: &Resolution,
+        actor: &Actor,
+        entropy: u64,
+        draft: &mut Draft,
+    ) -> Result<(), EngineError> {
+        let call = self.ambiguous(wanted)?;
+        let Some(parked) = self.parked.remove(&call) else { return Ok(()) };
+        let request = parked.request;
+        match resolution {
+            Resolution::Applied { output } => {
+                draft.ledger(record::operated(
+                    self.facts(),
+                    draft.at,
+                    actor,
+                    "run.resolve",
+                    "applied",
+                ));
+                self.log.remove(&call);
+                let output = CallOutput {
+                    status: 200,
+                    headers: BTreeMap::new(),
+                    content: output.clone(),
+                    request: RequestFacts::default(),
+                };
+                self.tell(
+                    Told::CallSucceeded { call, attempt: request.attempt, output },
+                    entropy,
+                    draft,
+                );
+            }
+            Resolution::NotApplied => {
+                draft.ledger(record::operated(
+                    self.facts(),
+                    draft.at,
+                    actor,
+                    "run.resolve",
+                    "not applied",
+                ));
+                draft.journal(Journaled::NotApplied { call: call.clone(), by: actor.clone() });
+                self.log.remove(&call);
+                if self.machine().interrupted().contains(&call) {
+                    never_sent(request, draft);
+                    self.tell_on(entropy, draft);
+                } else {
+                    self.intend(request, Purpose::Send, draft);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn must_be_open(&self, reason: &str) -> Result<(), EngineError> {
+        if self.end.is_some() { Err(self.wrong_state(reason)) } else { Ok(()) }
+    }
+
+    fn wrong_state(&self, reason: &str) -> EngineError {
+        let status = match &self.end {
+            Some(RunEnd::Completed { .. }) => "completed",
+            Some(RunEnd::Faulted { .. }) => "faulted",
+            Some(RunEnd::Cancelled { .. }) => "cancelled",
+            None if !self.parked.is_empty() => "parked",
+            None => "running",
+        };
+        EngineError::WrongState { run: self.facts().id, status, reason: reason.to_owned() }
+    }
+}

@@ -1,0 +1,43 @@
+//! What is known of a call that is not settled; kept alike by the run in memory and by the fold of
+//! its journal.
+
+use qc_model::{Applied, Timestamp};
+
+use crate::chain::Earlier;
+
+/// What the journal says of a call that is not settled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallLog {
+    /// When it may have been sent first.
+    pub(crate) first_sent_at: Timestamp,
+    /// How many intents stand in the journal without an answer.
+    pub(crate) unanswered: u32,
+    /// How often it was parked since its last answer.
+    pub(crate) parked: u32,
+    /// Whether an attempt that is over may have taken effect.
+    pub(crate) doubtful: bool,
+}
+
+impl CallLog {
+    pub(crate) fn begun(at: Timestamp) -> Self {
+        Self { first_sent_at: at, unanswered: 0, parked: 0, doubtful: false }
+    }
+
+    /// Of a call that an earlier run of the chain left in doubt, if one did.
+    pub(crate) fn after(earlier: Option<Earlier>, at: Timestamp) -> Self {
+        match earlier {
+            Some(Earlier::Doubtful { first_sent_at }) => {
+                Self { doubtful: true, ..Self::begun(first_sent_at) }
+            }
+            Some(Earlier::Answered { .. }) | None => Self::begun(at),
+        }
+    }
+
+    /// An attempt failed, or was parked. False when nothing of the call is in doubt any more: then
+    /// its next attempt is a first one, also for those who remember keys only for a while.
+    pub(crate) fn failed(&mut self, applied: Applied) -> bool {
+        self.doubtful |= applied != Applied::No || self.unanswered > 1;
+        self.unanswered = 0;
+        self.doubtful
+    }
+}
