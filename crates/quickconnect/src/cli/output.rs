@@ -180,6 +180,9 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
         }
         text.trim_end().to_owned() + "\n"
     };
+    if rows.is_empty() {
+        return "none\n".to_owned();
+    }
     let mut text = line(&mut headings.iter().copied());
     for row in rows {
         text.push_str(&line(&mut row.iter().map(String::as_str)));

@@ -4,7 +4,7 @@ use http::Method;
 use qc_access::Action;
 use qc_document::parse_duration;
 use qc_model::Timestamp;
-use qc_store::{LedgerEntry, LedgerFilter, PAGE_MAX};
+use qc_store::{LedgerEntry, LedgerFilter, LedgerKind, PAGE_MAX};
 use serde_json::Value;
 
 use crate::{
@@ -97,10 +97,14 @@ struct Tally {
     run: Option<String>,
 }
 
-/// Every row with a code is a failure.
+/// Every row with a code is a failure, but for tasks that are tried again: the call that failed
+/// tells the same.
 fn count(groups: &mut BTreeMap<Group, Tally>, entry: &LedgerEntry) {
     let row = &entry.row;
     let Some(code) = &row.code else { return };
+    if row.kind == LedgerKind::Task && row.outcome == "retrying" {
+        return;
+    }
     let group = Group {
         kind: row.kind.as_str(),
         code: code.clone(),

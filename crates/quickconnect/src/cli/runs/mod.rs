@@ -1,6 +1,7 @@
 //! `qc runs`: look at runs and work on them.
 
 mod act;
+mod journal;
 mod list;
 mod show;
 

@@ -1,8 +1,7 @@
-use crate::cli::output::append;
 use qc_server::wire::{RunEnd, RunJournal};
-use serde_json::Value;
 
-use crate::cli::{Exit, Trouble, files::clock, session::Session};
+use super::journal::line;
+use crate::cli::{Exit, Trouble, files::clock, output::append, session::Session};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -60,22 +59,4 @@ fn shown(journal: &RunJournal) -> String {
         }
     }
     text
-}
-
-/// One entry of the journal in a line: its time, what it is, and its facts, shortened.
-fn line(entry: &Value) -> String {
-    const LONGEST: usize = 160;
-    let at = entry["at"].as_str().map(clock).unwrap_or_default();
-    let what = entry["what"].as_str().unwrap_or("entry");
-    let mut facts = Vec::new();
-    for (key, value) in entry.as_object().into_iter().flatten() {
-        if key != "at" && key != "what" {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            facts.push(format!("{key}={value}"));
-        }
-    }
-    let facts = facts.join(" ");
-    let cut: String = facts.chars().take(LONGEST).collect();
-    let more = if cut.len() < facts.len() { "…" } else { "" };
-    format!("{at}  {what}  {cut}{more}")
 }

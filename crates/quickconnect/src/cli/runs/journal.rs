@@ -1,0 +1,125 @@
+//! A run's journal in words. What this version has no words for is shown as it stands.
+
+use serde_json::Value;
+
+/// The longest line of raw facts.
+const LONGEST: usize = 160;
+
+/// One entry in a line: its time of day, to the millisecond, and what happened.
+pub(super) fn line(entry: &Value) -> String {
+    let at = entry["at"].as_str().unwrap_or_default();
+    let time: String = at.chars().skip(11).take(12).collect();
+    format!("{time}  {}", words(entry).unwrap_or_else(|| raw(entry)))
+}
+
+fn words(entry: &Value) -> Option<String> {
+    match entry["what"].as_str()? {
+        "start" => {
+            let from = entry["traceparent"].as_str().map(|trace| format!(", trace {trace}"));
+            Some(format!(
+                "accepted, {}{}",
+                size(&entry["start"]["input"]),
+                from.unwrap_or_default()
+            ))
+        }
+        "intent" => {
+            Some(format!("{} is sent, attempt {}", call(&entry["call"])?, entry["attempt"]))
+        }
+        "parked" => {
+            Some(format!("{} is parked: {}", call(&entry["call"])?, failure(&entry["failure"])))
+        }
+        "not_applied" => {
+            let by = entry["by"]["id"].as_str().unwrap_or("somebody");
+            Some(format!("{} did not take effect, says {by}", call(&entry["call"])?))
+        }
+        "input" => told(&entry["input"]["happening"]),
+        _ => None,
+    }
+}
+
+fn told(happening: &Value) -> Option<String> {
+    match happening["kind"].as_str()? {
+        "call_succeeded" => {
+            let output = &happening["output"];
+            let (status, content) = (&output["status"], size(&output["content"]));
+            Some(format!("{} answered {status}, {content}", call(&happening["call"])?))
+        }
+        "call_failed" => Some(format!(
+            "{} failed: {}",
+            call(&happening["call"])?,
+            failure(&happening["failure"])
+        )),
+        "timer_fired" => Some("a timer was due".to_owned()),
+        "cancelled" => {
+            Some(format!("cancelled: {}", happening["reason"].as_str().unwrap_or_default()))
+        }
+        "reopened" => Some("opened again at the task that failed".to_owned()),
+        _ => None,
+    }
+}
+
+/// A call as people know it: its task, and the visit when it was not the first.
+fn call(id: &Value) -> Option<String> {
+    let task = id["pointer"].as_str()?.rsplit('/').next()?;
+    let visit = id["visit"].as_str()?;
+    let again = visit.chars().any(|c| c.is_ascii_digit() && c != '0');
+    Some(if again { format!("{task} (visit {visit})") } else { task.to_owned() })
+}
+
+fn failure(failure: &Value) -> String {
+    let word = |key: &str| failure[key].as_str().unwrap_or_default();
+    let doubt = if word("applied") == "maybe" { "; it may have taken effect" } else { "" };
+    format!("{} {}{doubt}", word("code"), word("detail"))
+}
+
+fn size(value: &Value) -> String {
+    format!("{} bytes", value.to_string().len())
+}
+
+fn raw(entry: &Value) -> String {
+    let text = entry.to_string();
+    let cut: String = text.chars().take(LONGEST).collect();
+    let more = if cut.len() < text.len() { "…" } else { "" };
+    format!("{cut}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn entries_are_said_in_words() {
+        let id = json!({"pointer": "/do/0/createTicket", "visit": "0"});
+        let failed =
+            json!({"code": "QC-N105", "detail": "the connection broke off", "applied": "maybe"});
+        for (entry, said) in [
+            (
+                json!({"what": "intent", "call": id, "attempt": 2}),
+                "createTicket is sent, attempt 2",
+            ),
+            (
+                json!({"what": "input", "input": {"happening": {"kind": "call_failed", "call": id, "failure": failed}}}),
+                "createTicket failed: QC-N105 the connection broke off; it may have taken effect",
+            ),
+            (
+                json!({"what": "input", "input": {"happening": {"kind": "reopened"}}}),
+                "opened again at the task that failed",
+            ),
+        ] {
+            let mut entry = entry;
+            entry["at"] = json!("2026-11-22T16:36:48.221Z");
+            assert_eq!(line(&entry), format!("16:36:48.221  {said}"));
+        }
+    }
+
+    #[test]
+    fn a_later_visit_is_named_and_an_unknown_entry_is_shown_as_it_stands() {
+        let again = json!({"at": "2026-11-22T16:36:48.221Z", "what": "intent", "attempt": 1,
+            "call": {"pointer": "/do/0/loop/do/0/send", "visit": "0.3"}});
+        assert!(line(&again).ends_with("send (visit 0.3) is sent, attempt 1"));
+        let unknown = json!({"at": "2026-11-22T16:36:48.221Z", "what": "moon"});
+        assert!(line(&unknown).contains("\"moon\""));
+    }
+}
