@@ -1,0 +1,155 @@
+//! Files that the guides show, put into a project and checked.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::pages::guides;
+
+/// A project in which a snippet is tried.
+struct Trial(TempDir);
+
+impl Trial {
+    /// From a template of `qc init`.
+    fn template() -> Self {
+        let trial = Self(tempfile::tempdir().unwrap());
+        assert!(trial.qc(&["init"]).status.success());
+        trial
+    }
+
+    /// A copy of the example.
+    fn example() -> Self {
+        let trial = Self(tempfile::tempdir().unwrap());
+        let example =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/customer-escalation");
+        copy(&example, trial.0.path());
+        trial
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.path(path), text).unwrap();
+    }
+
+    fn qc(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_qc"));
+        command.args(arguments).current_dir(self.0.path()).env_clear().env("HOME", self.0.path());
+        command.output().unwrap()
+    }
+
+    /// The errors that `qc check` finds in this file.
+    fn errors(&self, file: &str) -> Vec<String> {
+        let output = self.qc(&["check", "--json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let here = findings.iter().filter(|finding| finding["severity"] == "error");
+        let here = here.filter(|finding| finding["place"]["file"] == file);
+        here.map(|finding| format!("{} {}", finding["code"], finding["message"])).collect()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+fn connector(text: &str) -> Vec<String> {
+    let trial = Trial::example();
+    trial.write("connectors/tracker/connector.yaml", text);
+    trial.errors("connectors/tracker/connector.yaml")
+}
+
+fn overlay(text: &str) -> Vec<String> {
+    let trial = Trial::example();
+    let path = "connectors/tracker/connector.yaml";
+    let before = fs::read_to_string(trial.path(path)).unwrap();
+    trial.write(
+        path,
+        &before
+            .replace("openapi: openapi.yaml\n", "openapi: openapi.yaml\noverlay: overlay.yaml\n"),
+    );
+    trial.write("connectors/tracker/overlay.yaml", text);
+    let mut errors = trial.errors("connectors/tracker/overlay.yaml");
+    errors.extend(trial.errors(path));
+    errors
+}
+
+fn triggers(text: &str) -> Vec<String> {
+    let trial = Trial::template();
+    let path = "integrations/ticket-sync/integration.yaml";
+    let before = fs::read_to_string(trial.path(path)).unwrap();
+    let (head, rest) = before.split_once("triggers:\n").unwrap();
+    let (_, tail) = rest.split_once("\nfailure_modes:").unwrap();
+    trial.write(path, &format!("{head}{text}\nfailure_modes:{tail}"));
+    trial.errors(path)
+}
+
+fn organisation(text: &str) -> Vec<String> {
+    let trial = Trial::template();
+    trial.write("quickconnect.yaml", text);
+    trial.errors("quickconnect.yaml")
+}
+
+/// A scenario is not only checked but carried out.
+fn scenario(text: &str) -> Vec<String> {
+    let trial = Trial::template();
+    trial.write("integrations/ticket-sync/acceptance/rough-day.yaml", text);
+    let output = trial.qc(&["test", "--scenario", "rough-day"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() { Vec::new() } else { vec![said] }
+}
+
+fn simulator(text: &str) -> Vec<String> {
+    let trial = Trial::template();
+    trial.write("connectors/helpdesk/simulator.yaml", text);
+    trial.errors("connectors/helpdesk/simulator.yaml")
+}
+
+fn settings(text: &str) -> Vec<String> {
+    let trial = Trial(tempfile::tempdir().unwrap());
+    trial.write("qc.toml", text);
+    let output = trial.qc(&["config", "explain"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Vec::new() } else { vec![said] }
+}
+
+#[test]
+fn every_marked_file_checks() {
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for page in guides() {
+        for (before, language, text) in page.blocks() {
+            let mark =
+                before.strip_prefix("<!-- check: ").and_then(|mark| mark.strip_suffix(" -->"));
+            let errors = match (mark, language.as_str()) {
+                (Some("connector"), _) => connector(&text),
+                (Some("overlay"), _) => overlay(&text),
+                (Some("integration triggers"), _) => triggers(&text),
+                (Some("organisation"), _) => organisation(&text),
+                (Some("scenario"), _) => scenario(&text),
+                (Some("simulator"), _) => simulator(&text),
+                (None, "toml") => settings(&text),
+                (None, "yaml") => vec!["this block is not marked, so nobody checks it".to_owned()],
+                (Some(other), _) => vec![format!("nothing knows how to check `{other}`")],
+                (None, _) => continue,
+            };
+            seen += 1;
+            wrong.extend(errors.into_iter().map(|error| format!("{}: {error}\n{text}", page.name)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen >= 7, "only {seen} files were found");
+}
