@@ -10,7 +10,13 @@ use crate::stage::{
     judge::{Seen, judge, judge_holdings},
 };
 
-fn entry(provider: &str, operation: &str, case: &str, key: Option<&str>, body: &str) -> LedgerEntry {
+fn entry(
+    provider: &str,
+    operation: &str,
+    case: &str,
+    key: Option<&str>,
+    body: &str,
+) -> LedgerEntry {
     let target = match operation {
         "putCaseState" => format!("/customers/CUST-1/cases/{case}"),
         other => format!("/{other}"),
@@ -135,9 +141,7 @@ fn holdings_that_do_not_agree_are_seen() {
         json!({"case_id": "A", "ticket": "TCK-1", "message": "MSG-1"}),
     )]);
     let tracker = json!({"/issues": [{"id": "TCK-1", "external_ref": "A"}]});
-    let state = |ticket: &str| {
-        json!({"/customers/CUST-1/cases": [{"case_id": "A", "state": "escalated", "ticket": ticket}]})
-    };
+    let state = |ticket: &str| json!({"/customers/CUST-1/cases": [{"case_id": "A", "state": "escalated", "ticket": ticket}]});
     let message = json!({"id": "MSG-1", "ref": "A", "text": "A was escalated: TCK-1"});
     let chat = json!({"/channels/support/messages": [message]});
     let said = judge_holdings(&outputs, &[tracker.clone(), state("TCK-1"), chat.clone()]);

@@ -14,6 +14,7 @@ use crate::{
         Clock as _, WallClock,
         chance::Chance,
         judge::{judge, judge_holdings},
+        project::replace,
         sender::{Sender, case_of},
         story::Story,
         wish,
@@ -68,13 +69,48 @@ async fn each_effect_takes_place_once_however_often_the_server_is_killed() {
         began.elapsed().as_secs_f64(),
     ));
     if done.loaded < kills.min(10) {
-        wrongs.push(format!("only {} of {kills} kills came while events were under way", done.loaded));
+        wrongs.push(format!(
+            "only {} of {kills} kills came while events were under way",
+            done.loaded
+        ));
     }
     if !wrongs.is_empty() {
         let (count, shown) = (wrongs.len(), wrongs.iter().take(40).cloned().collect::<Vec<_>>());
         let kept = story.keep();
         panic!("QC_KILL_SEED={seed}: {count} wrongs (kept in {kept}):\n{}", shown.join("\n"));
     }
+}
+
+/// The same with systems that do not do what their connectors say: a tracker that ignores keys, and a chat whose
+/// messages cannot be found. The platform cannot help but double, and the verdict says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn doubles_are_seen_when_the_systems_forget_keys_and_messages() {
+    const EVENTS: usize = 200;
+    let mut story = Story::doctored(1, true, |project| {
+        let tracker = project.join("connectors/tracker/simulator.yaml");
+        replace(&tracker, "[createIssue, createComment]", "[createComment]");
+        let chat = project.join("connectors/chat/connector.yaml");
+        replace(&chat, "any(.[]; .ref ==", "any(.[]; .ref + \"?\" ==");
+    })
+    .await;
+    story.deploy().await;
+    let sender = Sender::new(story.server.port, EVENTS, 1);
+    let connections = sender.begin(CONNECTIONS as u64);
+    kill(&mut story, &sender, Chance::new(1), EVENTS, 3).await;
+    sender.let_all_through(CONNECTIONS);
+    connections.join_all().await;
+    sender.outcomes(CONNECTIONS, ENDING).await;
+    let cases: BTreeSet<String> = (0..EVENTS).map(case_of).collect();
+    let wrongs = judge(&cases, &story.systems.seen());
+    for system in ["tracker", "chat"] {
+        let doubled = |wrong: &&String| wrong.starts_with(system) && wrong.ends_with("effects");
+        assert!(
+            wrongs.iter().any(|wrong| doubled(&wrong)),
+            "no double at the {system}: {wrongs:#?}"
+        );
+    }
+    // Even so, the platform itself did nothing wrong: one key a case.
+    assert!(!wrongs.iter().any(|wrong| wrong.contains("keys")), "{wrongs:#?}");
 }
 
 /// Kills the server so often, each time with further events under way, and leaves it running.
@@ -91,10 +127,11 @@ async fn kill(
         let before = sender.count();
         sender.let_through(batch);
         let acknowledged = sender.acknowledged_beyond(before);
-        if tokio::time::timeout(ACKNOWLEDGING, acknowledged).await.is_err() {
-            panic!("nothing is acknowledged any more:\n{}", story.server.log_end());
-        }
-        let pause = chance.between(0, 700);
+        let any = tokio::time::timeout(ACKNOWLEDGING, acknowledged).await;
+        assert!(any.is_ok(), "nothing is acknowledged any more:\n{}", story.server.log_end());
+        // Half of them while events are being taken, the others while their runs are at work.
+        let longest = if chance.percent(50) { 50 } else { 700 };
+        let pause = chance.between(0, longest);
         tokio::time::sleep(pause).await;
         story.server.kill();
         let (count, messages) = (sender.count(), story.systems.messages());
@@ -126,10 +163,13 @@ async fn standing(story: &Story, sender: &Sender) -> Vec<String> {
     let completed: BTreeSet<_> = runs
         .iter()
         .filter(|run| run["status"] == "completed")
-        .map(|run| (run["subject"].as_str().unwrap_or_default(), run["run"].as_str().unwrap_or_default()))
+        .map(|run| {
+            (run["subject"].as_str().unwrap_or_default(), run["run"].as_str().unwrap_or_default())
+        })
         .collect();
     let book = sender.book();
-    let expected: BTreeSet<_> = book.iter().map(|(case, run)| (case.as_str(), run.as_str())).collect();
+    let expected: BTreeSet<_> =
+        book.iter().map(|(case, run)| (case.as_str(), run.as_str())).collect();
     for (case, run) in expected.difference(&completed) {
         wrongs.push(format!("{case}: acknowledged as {run}, which did not complete"));
     }

@@ -4,6 +4,8 @@
 //! each under one key; no run is stuck, parked or dead. `QC_KILL_SEED`, `QC_KILL_EVENTS` and `QC_KILLS` override the
 //! seed, the number of events and the number of kills.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 #[path = "../stage/mod.rs"]
 mod stage;
 

@@ -51,7 +51,8 @@ impl Line {
         body: Bytes,
     ) -> Result<Reply, String> {
         let exchange = self.exchange(method, path, headers, body);
-        let result = timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err("no answer".to_owned()));
+        let result =
+            timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err("no answer".to_owned()));
         if result.is_err() {
             self.sender = None;
         }
@@ -82,7 +83,8 @@ impl Line {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, String> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(|e| e.to_string())?;
+        let stream =
+            TcpStream::connect(("127.0.0.1", self.port)).await.map_err(|e| e.to_string())?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;

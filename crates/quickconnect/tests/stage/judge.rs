@@ -59,7 +59,8 @@ fn judge_case(kind: Kind, requests: &[&LedgerEntry], mut say: impl FnMut(String)
         (_, 1) | (Kind::Idempotent, _) => {}
         (Kind::Keyed | Kind::Verify, doubled) => say(format!("{doubled} effects")),
     }
-    let distinct = |of: fn(&LedgerEntry) -> &str| requests.iter().map(|one| of(one)).collect::<BTreeSet<_>>();
+    let distinct =
+        |of: fn(&LedgerEntry) -> &str| requests.iter().map(|one| of(one)).collect::<BTreeSet<_>>();
     let keys = distinct(|request| request.key.as_deref().unwrap_or(""));
     if kind == Kind::Keyed && (keys.len() != 1 || keys.contains("")) {
         say(format!("{} keys: {keys:?}", keys.len()));
@@ -91,7 +92,10 @@ fn shared_keys(system: &str, entries: &[LedgerEntry]) -> Vec<String> {
 
 /// What is wrong with what the systems hold in the end, given each run's output: one ticket, one state and one message a
 /// case, and they speak of each other.
-pub(crate) fn judge_holdings(outputs: &BTreeMap<String, Value>, holdings: &[Value; 3]) -> Vec<String> {
+pub(crate) fn judge_holdings(
+    outputs: &BTreeMap<String, Value>,
+    holdings: &[Value; 3],
+) -> Vec<String> {
     let [tracker, crm, chat] = holdings;
     let mut wrongs = Vec::new();
     let tickets = by(&tracker["/issues"], "external_ref", "ticket", &mut wrongs);
@@ -102,7 +106,9 @@ pub(crate) fn judge_holdings(outputs: &BTreeMap<String, Value>, holdings: &[Valu
             states.extend(by(list, "case_id", "state", &mut wrongs));
         }
     }
-    for (name, count) in [("tickets", tickets.len()), ("states", states.len()), ("messages", messages.len())] {
+    for (name, count) in
+        [("tickets", tickets.len()), ("states", states.len()), ("messages", messages.len())]
+    {
         if count != outputs.len() {
             wrongs.push(format!("{count} {name} for {} cases", outputs.len()));
         }

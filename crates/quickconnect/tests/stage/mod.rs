@@ -25,7 +25,10 @@ use qc_model::Timestamp;
 pub(crate) struct WallClock;
 
 impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "the program under test runs in real time, and so must its world")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program under test runs in real time, and so must its world"
+    )]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())

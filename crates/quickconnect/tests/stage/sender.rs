@@ -18,7 +18,12 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{chance::Chance, http::{Line, Reply}, signing::signed, systems::CUSTOMERS};
+use super::{
+    chance::Chance,
+    http::{Line, Reply},
+    signing::signed,
+    systems::CUSTOMERS,
+};
 
 const TRIGGER: &str = "/in/sandbox/customer-escalation/case-escalated";
 /// How long one event is tried before the sender gives up on the platform.
@@ -73,7 +78,11 @@ pub(crate) fn event_of(number: usize) -> Bytes {
 }
 
 /// Sends one signed event once.
-pub(crate) async fn send_once(line: &mut Line, number: usize, prefer: Option<u64>) -> Result<Reply, String> {
+pub(crate) async fn send_once(
+    line: &mut Line,
+    number: usize,
+    prefer: Option<u64>,
+) -> Result<Reply, String> {
     let body = event_of(number);
     let mut headers = vec![("content-type", "application/cloudevents+json".to_owned())];
     headers.extend(signed(&format!("msg_{number}"), &body));
@@ -192,7 +201,8 @@ impl Sender {
 
     fn note(&self, number: usize, reply: &Reply) {
         let Value::String(run) = &reply.json()["run"] else {
-            return self.complain(number, &format!("acknowledged without a run: {}", reply.shown()));
+            return self
+                .complain(number, &format!("acknowledged without a run: {}", reply.shown()));
         };
         let before = self.acknowledged.lock().unwrap().insert(case_of(number), run.clone());
         match before {
@@ -213,7 +223,11 @@ impl Sender {
     }
 
     /// Sends every event once more and waits for its run's end: the output of each.
-    pub(crate) async fn outcomes(self: &Arc<Self>, connections: usize, wait: u64) -> BTreeMap<String, Value> {
+    pub(crate) async fn outcomes(
+        self: &Arc<Self>,
+        connections: usize,
+        wait: u64,
+    ) -> BTreeMap<String, Value> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut all = JoinSet::new();
         for _ in 0..connections {

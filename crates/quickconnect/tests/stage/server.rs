@@ -99,7 +99,8 @@ impl Server {
     /// Runs a verb that must go well, for its JSON.
     pub(crate) fn told(&self, arguments: &[&str]) -> Value {
         let text = self.well(&[arguments, &["--json"]].concat());
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("qc {arguments:?}: {error}: {text}"))
+        serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("qc {arguments:?}: {error}: {text}"))
     }
 
     /// Starts the process; it may not be ready yet.
@@ -182,7 +183,8 @@ impl Server {
     /// Asks the management API.
     pub(crate) async fn ask(&self, path: &str) -> Value {
         let headers = [("authorization", format!("Bearer {}", self.token()))];
-        let reply = Line::to(self.port).send(Method::GET, path, &headers, Bytes::new()).await.unwrap();
+        let reply =
+            Line::to(self.port).send(Method::GET, path, &headers, Bytes::new()).await.unwrap();
         assert_eq!(reply.status, 200, "{path}: {}", reply.shown());
         reply.json()
     }

@@ -1,5 +1,7 @@
 //! The example's story, set up: its project pointed at the systems of this process, its secrets, its server.
 
+use std::path::Path;
+
 use tempfile::TempDir;
 
 use super::{
@@ -19,12 +21,23 @@ pub(crate) struct Story {
 impl Story {
     /// Sets the stage; no server runs yet.
     pub(crate) async fn set(seed: u64, rough: bool) -> Self {
+        Self::doctored(seed, rough, |_| {}).await
+    }
+
+    /// Sets the stage with a project that was changed before anybody reads it.
+    pub(crate) async fn doctored(seed: u64, rough: bool, doctor: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let project = folder.path().join("project");
         copy(&example(), &project);
+        doctor(&project);
         let systems = Systems::start(&project, folder.path().join("ledgers"), seed, rough).await;
-        for ((_, address), written) in systems.addresses().into_iter().zip(["7101", "7102", "7103"]) {
-            replace(&project.join("quickconnect.yaml"), &format!("http://127.0.0.1:{written}"), &address);
+        for ((_, address), written) in systems.addresses().into_iter().zip(["7101", "7102", "7103"])
+        {
+            replace(
+                &project.join("quickconnect.yaml"),
+                &format!("http://127.0.0.1:{written}"),
+                &address,
+            );
         }
         let server = Server::new(folder.path());
         for (name, value) in [

@@ -7,7 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use qc_simulator::{Condition, Credentials, Deed, Fault, LedgerEntry, ServeSpec, Serving, read_ledger, start};
+use qc_simulator::{
+    Condition, Credentials, Deed, Fault, LedgerEntry, ServeSpec, Serving, read_ledger, start,
+};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -117,9 +119,8 @@ fn often(operation: &str, per_thousand: u32, then: Deed) -> Fault {
     Fault { when, then, times: None }
 }
 
-fn second() -> Option<Duration> {
-    Some(Duration::from_secs(1))
-}
+/// The pause that a system asks for when it throttles.
+const SECOND: Option<Duration> = Some(Duration::from_secs(1));
 
 fn tracker_faults() -> Vec<Fault> {
     let expiry = Condition {
@@ -129,7 +130,7 @@ fn tracker_faults() -> Vec<Fault> {
     };
     vec![
         Fault { when: expiry, then: Deed::ExpireToken, times: Some(1) },
-        often("createIssue", 10, Deed::Throttle { retry_after: second() }),
+        often("createIssue", 10, Deed::Throttle { retry_after: SECOND }),
         often("createIssue", 30, Deed::DropAfterApply),
         often("createIssue", 10, Deed::DropBeforeApply),
         often("createIssue", 10, Deed::Unavailable { retry_after: None }),
@@ -145,7 +146,7 @@ fn crm_faults() -> Vec<Fault> {
 
 fn chat_faults() -> Vec<Fault> {
     vec![
-        often("postMessage", 10, Deed::Throttle { retry_after: second() }),
+        often("postMessage", 10, Deed::Throttle { retry_after: SECOND }),
         often("postMessage", 40, Deed::DropAfterApply),
         often("postMessage", 15, Deed::DropBeforeApply),
         often("listMessages", 30, Deed::Unavailable { retry_after: None }),

@@ -60,7 +60,15 @@ fn the_demonstration_shows_its_story_and_every_effect_once() {
     let errors = BufReader::new(child.stderr.take().unwrap());
     let (said, code) = end(child, errors);
     assert_eq!(code, Some(0), "{said}");
-    for fact in ["CASE-1042", "CASE-1043", "429", "503", "401", "completed", "every effect took place exactly once"] {
+    for fact in [
+        "CASE-1042",
+        "CASE-1043",
+        "429",
+        "503",
+        "401",
+        "completed",
+        "every effect took place exactly once",
+    ] {
         assert!(said.contains(fact), "`{fact}` is not in:\n{said}");
     }
 }
@@ -76,7 +84,8 @@ async fn a_message_that_somebody_else_posted_for_a_case_makes_it_fail() {
         ("content-type", "application/json".to_owned()),
     ];
     let body = Bytes::from_static(br#"{"text": "meddling", "ref": "CASE-1043"}"#);
-    let reply = chat.send(Method::POST, "/channels/support/messages", &headers, body).await.unwrap();
+    let reply =
+        chat.send(Method::POST, "/channels/support/messages", &headers, body).await.unwrap();
     assert!(reply.status < 300, "{}", reply.shown());
     let ended = tokio::task::spawn_blocking(move || end(child, errors));
     let (said, code) = tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap().unwrap();
@@ -90,7 +99,9 @@ async fn an_effect_that_is_missing_makes_it_fail() {
     let mut child = begin(&folder);
     let mut errors = BufReader::new(child.stderr.take().unwrap());
     let mut crm = Line::to(port_of("crm", &mut errors));
-    let fault = Bytes::from_static(b"{when: {operation: putCaseState}, then: {status: {code: 422}}, times: 100}");
+    let fault = Bytes::from_static(
+        b"{when: {operation: putCaseState}, then: {status: {code: 422}}, times: 100}",
+    );
     let reply = crm.send(Method::POST, "/_sim/faults", &[], fault).await.unwrap();
     assert_eq!(reply.status, 201, "{}", reply.shown());
     let ended = tokio::task::spawn_blocking(move || end(child, errors));

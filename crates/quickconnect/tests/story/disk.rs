@@ -69,7 +69,9 @@ async fn until_refused(line: &mut Line, from: usize) -> (usize, Reply) {
 async fn a_full_disk_refuses_new_events_and_goes_on_when_there_is_room() {
     let mut story = Story::set(4, false).await;
     let Some(disk) = SmallDisk::mount(&story.server.data) else {
-        eprintln!("SKIPPED: a full disk cannot be tried out here: mounting a tmpfs needs root on Linux");
+        eprintln!(
+            "SKIPPED: a full disk cannot be tried out here: mounting a tmpfs needs root on Linux"
+        );
         return;
     };
     story.deploy().await;

@@ -50,15 +50,15 @@ async fn a_graceful_end_under_load_loses_nothing_and_leaves_no_doubt() {
     assert_eq!(wrongs, Vec::<String>::new());
     // The calls that were in flight were waited for and written down: none was sent twice or looked for, which is what
     // a kill would have led to.
-    for (entries, operation) in [
-        (&seen.tracker, "createIssue"),
-        (&seen.crm, "putCaseState"),
-        (&seen.chat, "postMessage"),
-    ] {
-        let sent = entries.iter().filter(|entry| entry.operation.as_deref() == Some(operation)).count();
+    for (entries, operation) in
+        [(&seen.tracker, "createIssue"), (&seen.crm, "putCaseState"), (&seen.chat, "postMessage")]
+    {
+        let sent =
+            entries.iter().filter(|entry| entry.operation.as_deref() == Some(operation)).count();
         assert_eq!(sent, EVENTS, "{operation}");
     }
-    let looked = seen.chat.iter().filter(|entry| entry.operation.as_deref() == Some("listMessages"));
+    let looked =
+        seen.chat.iter().filter(|entry| entry.operation.as_deref() == Some("listMessages"));
     assert_eq!(looked.count(), 0, "read-backs");
 }
 
@@ -108,7 +108,10 @@ async fn a_damaged_database_is_refused_with_a_finding_and_left_as_it_is() {
         let log = story.server.log_end();
         assert_eq!(status.code(), Some(CONFLICT), "{what}: {log}");
         assert!(log.contains("QC-S0") && log.contains("help"), "{what}: {log}");
-        assert!(fs::read(&database).unwrap() == spoiled, "{what}: a damaged database was written to");
+        assert!(
+            fs::read(&database).unwrap() == spoiled,
+            "{what}: a damaged database was written to"
+        );
     }
     // The whole one is taken as if nothing had been.
     fs::write(&database, &whole).unwrap();
@@ -125,7 +128,9 @@ async fn a_server_tells_whether_it_is_ready_and_answers_nothing_else_without_a_t
     server.port = free_port();
     server.start().await;
     let mut line = Line::to(server.port);
-    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/api/v1/runs", 401), ("/metrics", 401)] {
+    for (path, status) in
+        [("/healthz", 200), ("/readyz", 200), ("/api/v1/runs", 401), ("/metrics", 401)]
+    {
         let reply = line.send(Method::GET, path, &[], bytes::Bytes::new()).await.unwrap();
         assert_eq!(reply.status, status, "{path}: {}", reply.shown());
     }

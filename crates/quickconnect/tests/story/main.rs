@@ -1,6 +1,8 @@
 //! Stories through the real program: the demonstration, what a new user does with each template, and a server's life
 //! from its start to a graceful end, a full disk and a damaged database included.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 #[path = "../stage/mod.rs"]
 mod stage;
 

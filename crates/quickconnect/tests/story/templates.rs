@@ -40,7 +40,8 @@ impl Simulated {
 
     /// The effects that a system's own ledger has, by operation.
     fn effects(&self, system: &str) -> Vec<String> {
-        let entries = qc_simulator::read_ledger(&self.ledgers.join(format!("{system}.ndjson"))).unwrap();
+        let entries =
+            qc_simulator::read_ledger(&self.ledgers.join(format!("{system}.ndjson"))).unwrap();
         let effects = entries.into_iter().filter(|entry| entry.applied && !entry.replayed);
         effects.filter_map(|entry| entry.operation.map(|name| name.to_string())).collect()
     }
@@ -108,7 +109,8 @@ async fn from_nothing(template: &str, event: &str, how: &[&str], effects: &[(&st
     let mut secrets = BTreeSet::new();
     secrets_in(&folder.path().join("mine"), &mut secrets);
     for name in &secrets {
-        let value = if name.ends_with("webhook") { signing::secret() } else { format!("{name} of a test") };
+        let value =
+            if name.ends_with("webhook") { signing::secret() } else { format!("{name} of a test") };
         project::secret(&server.secrets(), "sandbox", name, &value);
     }
     server.start().await;
@@ -119,12 +121,17 @@ async fn from_nothing(template: &str, event: &str, how: &[&str], effects: &[(&st
     let file = format!("mine/integrations/{template}/contracts/examples/valid/{event}");
     let trigger = [&["trigger", "sandbox"], how, &["--data", &file]].concat();
     let first = server.told(&[&trigger[..], &["--wait", "30"]].concat());
-    assert_eq!((&first["status"], &first["replayed"]), (&json!(200), &json!(false)), "{first} {doctor}");
+    assert_eq!(
+        (&first["status"], &first["replayed"]),
+        (&json!(200), &json!(false)),
+        "{first} {doctor}"
+    );
     let again = server.told(&[&trigger[..], &["--wait", "30"]].concat());
     assert_eq!((&again["status"], &again["replayed"]), (&json!(200), &json!(true)), "{again}");
     assert_eq!(first["answer"], again["answer"]);
     let runs = server.told(&["runs", "list", "--integration", template]);
-    let statuses: Vec<_> = runs["items"].as_array().unwrap().iter().map(|run| &run["status"]).collect();
+    let statuses: Vec<_> =
+        runs["items"].as_array().unwrap().iter().map(|run| &run["status"]).collect();
     assert_eq!(statuses, ["completed"], "{runs}");
     for (system, effect) in effects {
         let made = simulated.effects(system);
@@ -132,7 +139,8 @@ async fn from_nothing(template: &str, event: &str, how: &[&str], effects: &[(&st
     }
     // What runs can be taken out again, and is what was built.
     server.well(&["export", "out", "--release", release]);
-    let (mine, out) = (folder.path().join("mine/quickconnect.yaml"), folder.path().join("out/quickconnect.yaml"));
+    let (mine, out) =
+        (folder.path().join("mine/quickconnect.yaml"), folder.path().join("out/quickconnect.yaml"));
     assert_eq!(fs::read(mine).unwrap(), fs::read(out).unwrap());
 }
 
@@ -151,7 +159,8 @@ async fn state_sync_runs_from_nothing() {
         "--id",
         "change-1",
     ];
-    from_nothing("state-sync", "customer-changed.active.json", &how, &[("crm", "putCustomer")]).await;
+    from_nothing("state-sync", "customer-changed.active.json", &how, &[("crm", "putCustomer")])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
