@@ -20,7 +20,8 @@ const IS_REMOTE: u32 = 0x200;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Span {
     trace_id: String,
-    span_id: String,
+    #[serde(rename = "spanId")]
+    id: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     parent_span_id: String,
     flags: u32,
@@ -80,7 +81,7 @@ fn run(happening: &Happening) -> Option<Span> {
     attributes.extend(failed.iter().flat_map(|f| of_failure(f, f.class.as_str().to_owned())));
     Some(Span {
         trace_id: own.trace.to_owned(),
-        span_id: own.span.to_owned(),
+        id: own.span.to_owned(),
         parent_span_id: sender.map(|sender| sender.span.to_owned()).unwrap_or_default(),
         flags: SAMPLED | HAS_IS_REMOTE | remote,
         name: happening.integration.to_string(),
@@ -135,7 +136,7 @@ fn attempt(happening: &Happening) -> Option<Span> {
     let method = if method.is_empty() { "call" } else { method };
     Some(Span {
         trace_id: own.trace.to_owned(),
-        span_id: own.span.to_owned(),
+        id: own.span.to_owned(),
         parent_span_id: format!("{:016x}", run_span(happening.run)),
         flags: SAMPLED | HAS_IS_REMOTE,
         name: match (connector, operation) {
@@ -230,8 +231,8 @@ mod tests {
         }
     }
 
-    fn failed() -> Option<Failed> {
-        Some(Failed { class: Class::Timeout, code: Code::new("QC-N102") })
+    fn failed() -> Failed {
+        Failed { class: Class::Timeout, code: Code::new("QC-N102") }
     }
 
     fn call(attempt: u32, status: Option<u16>, failed: Option<Failed>) -> What {
@@ -309,21 +310,21 @@ mod tests {
 
     #[test]
     fn a_failed_attempt_says_why() {
-        let silent = exported(call(2, None, failed()));
+        let silent = exported(call(2, None, Some(failed())));
         assert_eq!(silent["status"], json!({"code": 2, "message": "no answer in time"}));
         assert_eq!(attribute(&silent, "error.type"), &json!({"stringValue": "timeout"}));
         assert_eq!(attribute(&silent, "http.request.resend_count"), &json!({"intValue": "1"}));
         assert_eq!(attribute(&silent, "http.response.status_code"), &Json::Null);
-        let refused = exported(call(1, Some(503), failed()));
+        let refused = exported(call(1, Some(503), Some(failed())));
         assert_eq!(attribute(&refused, "error.type"), &json!({"stringValue": "503"}));
         // An answer that is well by its status and fails all the same, such as one with a wrong body.
-        let drifted = exported(call(1, Some(200), failed()));
+        let drifted = exported(call(1, Some(200), Some(failed())));
         assert_eq!(attribute(&drifted, "error.type"), &json!({"stringValue": "timeout"}));
     }
 
     #[test]
     fn a_call_that_could_not_be_built_has_no_request() {
-        let mut what = call(1, None, failed());
+        let mut what = call(1, None, Some(failed()));
         if let What::Attempt { request, .. } = &mut what {
             *request = " ".to_owned();
         }
@@ -346,7 +347,7 @@ mod tests {
         assert_eq!(span["endTimeUnixNano"], "1763000002500000000");
         assert_eq!(attribute(&span, "quickconnect.outcome"), &json!({"stringValue": "completed"}));
         assert_eq!(span["status"], Json::Null);
-        let alone = exported(end(failed(), OWN, None));
+        let alone = exported(end(Some(failed()), OWN, None));
         assert_eq!((&alone["parentSpanId"], &alone["flags"]), (&Json::Null, &json!(0x101)));
         assert_eq!(alone["status"]["code"], 2);
         assert_eq!(
