@@ -167,7 +167,7 @@ impl Client {
         let message = format!("{} does not answer: {error}", self.url());
         let help = match error.kind {
             CallErrorKind::Refused => "check the address: `--url`, QC_URL or the context file",
-            CallErrorKind::Tls => "a private authority is given with `--ca-bundle`",
+            CallErrorKind::Tls => "name a private authority with the setting `ca_bundle` (`QC_CA_BUNDLE`)",
             _ => "start it with `qc serve` or `qc dev`, or name another with `--url`",
         };
         Trouble::new(Exit::Unreachable, Finding::error(codes::UNREACHABLE, message).help(help))

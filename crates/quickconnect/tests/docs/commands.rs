@@ -64,7 +64,7 @@ fn words(line: &str) -> Vec<String> {
             (Some(open), close) if open == close => quote = None,
             (None, '\'' | '"') => quote = Some(character),
             (None, space) if space.is_whitespace() => {
-                words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)))
+                words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
             }
             (_, other) => word.push(other),
         }
