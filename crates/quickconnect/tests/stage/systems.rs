@@ -105,7 +105,7 @@ fn enrich(connectors: &Path) {
     for name in ["tracker", "crm", "chat"] {
         let path = connectors.join(name).join("simulator.yaml");
         let text = fs::read_to_string(&path).unwrap();
-        fs::write(path, format!("{text}latency: {{from: 2ms, to: 60ms}}\n")).unwrap();
+        fs::write(path, format!("{text}latency: {{from: 5ms, to: 100ms}}\n")).unwrap();
     }
 }
 
