@@ -237,16 +237,12 @@ async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Resul
                 break;
             }
             Ok(TxnOutcome::Conflict { .. } | TxnOutcome::Fenced) => {
-                match written(shared, &txn).await {
-                    Some(version) => {
-                        run.version = version;
-                        break;
-                    }
-                    None => {
-                        tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
-                        return Err(Leave::NotOurs);
-                    }
+                if let Some(version) = written(shared, &txn).await {
+                    run.version = version;
+                    break;
                 }
+                tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
+                return Err(Leave::NotOurs);
             }
             Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => {
                 tracing::error!(run = %facts.id, "a run's step cannot be stored: {error}");

@@ -464,9 +464,9 @@ impl World {
         }
     }
 
-    /// The run's end, however long that takes in virtual time.
+    /// The run's end, within three days of virtual time.
     pub(crate) async fn end(&self, run: RunId) -> RunEnd {
-        for _ in 0..10_000 {
+        for _ in 0..400 {
             if let Some(end) = self.engine.wait(run, Duration::from_secs(600)).await.unwrap() {
                 return end;
             }
