@@ -114,8 +114,7 @@ fn files_are_small() {
 #[test]
 fn nothing_is_called_util() {
     let banned =
-        Regex::new(r"^(utils?|common|helpers?|managers?|core|misc|.*_v\d+|stuff|lib2)$")
-            .unwrap();
+        Regex::new(r"^(utils?|common|helpers?|managers?|core|misc|.*_v\d+|stuff|lib2)$").unwrap();
     let mut offences = Vec::new();
     for (path, _) in files(&root(), ".rs") {
         let in_path = path.strip_prefix(root()).unwrap_or(&path).to_owned();
