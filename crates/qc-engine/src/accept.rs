@@ -148,7 +148,10 @@ impl Engine {
         };
         match outcome {
             Ok(AcceptOutcome::Accepted) => {
-                shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+                // A replay is no event: nobody sent it.
+                if facts.replay_of.is_none() {
+                    shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+                }
                 shared.tell(facts.id, &facts.integration, || What::Accepted {
                     subject: facts.subject.clone(),
                 });

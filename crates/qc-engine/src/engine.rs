@@ -150,7 +150,7 @@ pub(crate) struct Counters {
 pub struct Gauges {
     /// Runs in memory now.
     pub runs_in_memory: usize,
-    /// Events accepted since the start.
+    /// Events accepted since the start; a replay is none.
     pub accepted: u64,
     /// Repeats recognised since the start.
     pub repeated: u64,
@@ -166,7 +166,7 @@ pub struct Gauges {
     pub calls: u64,
     /// Attempts that failed since the start.
     pub calls_failed: u64,
-    /// Runs taken up again from the store since the start.
+    /// Runs found at work in the store and taken up since the start: left by a process that ended, or waiting for room.
     pub recovered: u64,
     /// Runs found without a reason to go on since the start: must stay 0.
     pub stuck: u64,

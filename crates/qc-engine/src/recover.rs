@@ -96,7 +96,12 @@ impl Engine {
         };
         let loaded = caught(self.load(run, first.is_some())).await;
         if let Some(active) = loaded.map_err(RecoverError::Broken)?? {
-            self.shared.counters.recovered.fetch_add(1, Ordering::Relaxed);
+            // One that a person asked for, or whose time has come, was not left behind by anybody.
+            let at_work =
+                active.stored.as_ref().is_some_and(|stored| stored.cause == LiveCause::Activity);
+            if first.is_none() && at_work {
+                self.shared.counters.recovered.fetch_add(1, Ordering::Relaxed);
+            }
             self.spawn(active, place, first);
         }
         Ok(())

@@ -97,3 +97,22 @@ async fn draining_refuses_new_events_and_lets_calls_end() {
     let head = world.store.run(run).await.unwrap().unwrap();
     assert_eq!(head.state.status, RunStatus::Completed);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_is_counted_as_no_event_and_a_run_that_is_asked_for_as_no_recovery() {
+    let outside = Outside::new(|_, _| ok(json!({"id": 7})));
+    let world = World::new(TICKET, outside.clone());
+    let run = world.start(json!({"title": "x"})).await;
+    world.end(run).await;
+    let replay = world.engine.replay(run, Replay::default(), &me()).await.unwrap();
+    world.end(replay).await;
+    assert_eq!(world.engine.gauges().accepted, 1);
+    // It is at its end, and is looked at in memory for the answer.
+    world.engine.cancel(run, "twice", &me()).await.unwrap_err();
+    assert_eq!(world.engine.gauges().recovered, 0);
+    // One that only slept is not recovered either.
+    let world = World::new("- nap: { wait: { hours: 30 } }\n", outside);
+    let run = world.start(json!({})).await;
+    output(world.end(run).await);
+    assert_eq!(world.engine.gauges().recovered, 0);
+}

@@ -26,7 +26,11 @@ impl Collector for EngineNumbers {
             ("runs_faulted", "Runs that ended in failure since the start", numbers.faulted),
             ("runs_cancelled", "Runs cancelled since the start", numbers.cancelled),
             ("runs_parked", "Times a run was parked since the start", numbers.parked),
-            ("runs_recovered", "Runs taken up again from the store", numbers.recovered),
+            (
+                "runs_recovered",
+                "Runs found at work in the store, left by a process that ended or waiting for room",
+                numbers.recovered,
+            ),
             ("runs_stuck", "Runs found without a reason to go on: must stay 0", numbers.stuck),
             ("calls", "Attempts of calls since the start", numbers.calls),
             ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),
