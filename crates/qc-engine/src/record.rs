@@ -102,16 +102,17 @@ pub(crate) fn call_made(
             facts,
             at,
             LedgerKind::Call,
-            called(record),
+            called(record, pointer),
             if failure.is_some() { "failed" } else { "ok" },
         )
     }
 }
 
-/// `connector.operation`, or the address of a plain request.
-fn called(record: &CallRecord) -> String {
+/// `connector.operation`, or the address of a plain request; its task when no address is known.
+fn called(record: &CallRecord, pointer: &str) -> String {
     match (&record.connector, &record.operation) {
         (Some(connector), Some(operation)) => format!("{connector}.{operation}"),
+        _ if record.url.is_empty() => pointer.to_owned(),
         _ => record.url.clone(),
     }
 }

@@ -4,8 +4,8 @@
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use qc_connect::call::{CallRecord, DriftNote, EffectContext, Verified};
-use qc_model::{Applied, Class, Failure, Retry};
-use qc_workflow::{CallId, CallOutput, Effect};
+use qc_model::{Applied, Class, Failure, Retry, Timestamp};
+use qc_workflow::{CallId, CallOutput, CallTarget, Effect};
 use tokio::{sync::oneshot, time::sleep};
 
 use crate::{
@@ -62,6 +62,7 @@ pub(crate) async fn settle(
         context: &context,
         ready: &ready,
         effect,
+        under_way: None,
         records: vec![],
         drift: vec![],
     };
@@ -86,6 +87,8 @@ struct Work<'a> {
     context: &'a RunContext,
     ready: &'a Ready,
     effect: EffectContext,
+    /// Since when an attempt is being sent.
+    under_way: Option<Timestamp>,
     records: Vec<(CallRecord, Option<Failure>)>,
     drift: Vec<DriftNote>,
 }
@@ -105,9 +108,14 @@ impl Work<'_> {
         }
         let sent = tokio::select! {
             biased;
-            sent = self.send() => sent,
-            Ok(()) = cut_off => Err(cut_failure()),
+            sent = self.send() => Some(sent),
+            Ok(()) = cut_off => None,
         };
+        let sent = sent.unwrap_or_else(|| {
+            let failure = self.owned(cut_failure());
+            self.unfinished(&failure);
+            Err(failure)
+        });
         match sent {
             Ok(output) => Settled::Answered(output),
             Err(failure) if failure.applied == Applied::Maybe => self.doubt(failure).await,
@@ -117,7 +125,7 @@ impl Work<'_> {
     }
 
     /// The code that performs the call panicked: somewhere, so the call may have been sent.
-    fn broke_off(&self, said: &str) -> Settled {
+    fn broke_off(&mut self, said: &str) -> Settled {
         let task = &self.ready.request.id;
         tracing::error!(run = %self.context.facts.id, code = %codes::BROKE_OFF, "the call {task} broke off: {said}");
         let failure = Failure {
@@ -129,6 +137,7 @@ impl Work<'_> {
                 "the call may have been sent; the server's log says more",
             )
         };
+        self.unfinished(&failure);
         match self.ready.request.effect {
             Effect::Idempotent | Effect::Keyed => Settled::Failed(failure),
             Effect::Verify | Effect::Once => {
@@ -139,23 +148,46 @@ impl Work<'_> {
 
     async fn send(&mut self) -> Result<CallOutput, Failure> {
         self.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
+        self.under_way = Some(self.shared.now());
         let release = &self.context.deployment.release;
         let performed = self
             .shared
             .outbound
             .perform(&release.connectors, &self.context.scope, &self.ready.request, &self.effect)
             .await;
-        let mut result = performed.result;
-        if let Err(failure) = &mut result {
+        self.under_way = None;
+        let result = performed.result.map_err(|failure| {
             self.shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
-            if failure.owner.is_none() {
-                let connector = performed.record.connector.as_deref().unwrap_or_default();
-                failure.owner = release.system_owners.get(connector).cloned();
-            }
-        }
+            self.owned(failure)
+        });
         self.records.push((performed.record, result.as_ref().err().cloned()));
         self.drift.extend(performed.drift);
         result
+    }
+
+    /// The failure with the owner of the system that was called.
+    fn owned(&self, mut failure: Failure) -> Failure {
+        if let (None, CallTarget::Connector { connector, .. }) =
+            (&failure.owner, &self.ready.request.target)
+        {
+            failure.owner =
+                self.context.deployment.release.system_owners.get(&**connector).cloned();
+        }
+        failure
+    }
+
+    /// An attempt that was being sent when it ended: what was known of its request went with it.
+    fn unfinished(&mut self, failure: &Failure) {
+        let Some(began) = self.under_way.take() else { return };
+        self.shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
+        let lasted = self.shared.now().since(began).as_millis();
+        let record = CallRecord {
+            class: Some(failure.class),
+            sent: failure.applied != Applied::No,
+            duration_ms: u64::try_from(lasted).unwrap_or(u64::MAX),
+            ..CallRecord::begun(&self.ready.request, &self.effect.key, began)
+        };
+        self.records.push((record, Some(failure.clone())));
     }
 
     /// An attempt may have taken effect. Answers `Failed` when it may be sent again.
@@ -251,7 +283,7 @@ impl Performed {
             shared.tell(facts.id, &facts.integration, || What::Attempt {
                 task: self.task.to_string(),
                 attempt: self.attempt,
-                request: format!("{} {}", made.method, made.url),
+                request: format!("{} {}", made.method, made.url).trim().to_owned(),
                 status: made.status,
                 millis: made.duration_ms,
                 failure: failure.as_ref().map(|f| f.detail.clone()),

@@ -11,9 +11,9 @@ pub struct CallRecord {
     /// The operation's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// The method; empty when no request could be built.
+    /// The method; empty when no request could be built, or the attempt was cut off before its end.
     pub method: String,
-    /// The address, with `***` where a secret stands. Empty when no request could be built.
+    /// The address, with `***` where a secret stands. Empty as the method is.
     pub url: String,
     /// Which attempt of the task.
     pub attempt: u32,
@@ -40,7 +40,8 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
-    pub(super) fn begun(call: &CallRequest, key: &str, started_at: Timestamp) -> Self {
+    /// Of an attempt that begins: what is known before its request is built.
+    pub fn begun(call: &CallRequest, key: &str, started_at: Timestamp) -> Self {
         let (connector, operation) = match &call.target {
             CallTarget::Connector { connector, operation, .. } => {
                 (Some(connector), Some(operation))

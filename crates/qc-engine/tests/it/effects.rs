@@ -1,10 +1,10 @@
 //! What an ambiguous outcome does, by effect class.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use qc_engine::Resolution;
-use qc_model::Actor;
-use qc_store::RunStatus;
+use qc_model::{Actor, RunId};
+use qc_store::{LedgerFilter, LedgerKind, RunStatus, Store};
 use serde_json::{Value, json};
 
 use crate::world::{Answer, Outside, World, ok, output};
@@ -89,4 +89,66 @@ async fn what_was_never_sent_is_not_ambiguous() {
     // Unreachable: tried again by the default policy until it is given up, never parked.
     let end = world.end(run).await;
     assert!(matches!(end, qc_engine::RunEnd::Faulted { .. }), "{end:#?}");
+}
+
+/// The rows of a run's calls: outcome, code and facts.
+async fn calls(world: &World, run: RunId) -> Vec<(String, String, Option<String>, Value)> {
+    let filter = LedgerFilter {
+        run: Some(run),
+        kinds: vec![LedgerKind::Call],
+        limit: 100,
+        ..Default::default()
+    };
+    let rows = world.store.ledger(&filter).await.unwrap();
+    let facts = |row: &qc_store::LedgerRow| serde_json::from_slice(&row.facts).unwrap();
+    rows.into_iter()
+        .map(|entry| {
+            let facts = facts(&entry.row);
+            (entry.row.subject, entry.row.outcome, entry.row.code, facts)
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_its_timeout_cuts_off_stands_in_the_ledger() {
+    let outside = Outside::new(|_, _| Answer::Slow(Duration::from_secs(60), json!({})));
+    let tasks = format!("{}    timeout: {{ after: {{ seconds: 2 }} }}\n", task("putState"));
+    let world = World::new(&tasks, outside.clone());
+    let run = world.start(json!({})).await;
+    let end = world.end(run).await;
+    assert!(matches!(end, qc_engine::RunEnd::Faulted { .. }), "{end:#?}");
+    let rows = calls(&world, run).await;
+    let [(subject, outcome, code, facts)] = &rows[..] else { panic!("{rows:#?}") };
+    assert_eq!((subject.as_str(), outcome.as_str()), ("desk.putState", "failed"));
+    assert_eq!(code.as_deref(), Some("QC-R007"));
+    assert_eq!((&facts["attempt"], &facts["class"]), (&json!(1), &json!("timeout")), "{facts}");
+    assert_eq!((&facts["sent"], &facts["applied"]), (&json!(true), &json!("maybe")), "{facts}");
+    assert_eq!(facts["duration_ms"], json!(2_000), "{facts}");
+    assert!(facts["key"].as_str().is_some_and(|key| !key.is_empty()), "{facts}");
+    let gauges = world.engine.gauges();
+    assert_eq!((gauges.calls, gauges.calls_failed), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_loses_a_race_stands_in_the_ledger() {
+    let outside = Outside::new(|path, _| match path {
+        "/state" => Answer::Slow(Duration::from_secs(60), json!({})),
+        _ => Answer::Slow(Duration::from_secs(1), json!({"id": 7})),
+    });
+    let branch = |name: &str, operation: &str| {
+        format!("        - {name}: {{ call: desk.{operation}, with: {{ body: {{ ref: a }} }} }}\n")
+    };
+    let tasks = format!(
+        "- race:\n    fork:\n      compete: true\n      branches:\n{}{}",
+        branch("slow", "putState"),
+        branch("fast", "createTicket")
+    );
+    let world = World::new(&tasks, outside.clone());
+    let run = world.start(json!({})).await;
+    output(world.end(run).await);
+    let mut rows: Vec<_> = calls(&world, run).await;
+    rows.sort_by(|one, other| one.0.cmp(&other.0));
+    let shown: Vec<_> = rows.iter().map(|row| (row.0.as_str(), row.1.as_str())).collect();
+    assert_eq!(shown, [("desk.createTicket", "ok"), ("desk.putState", "failed")]);
+    assert_eq!(rows[1].3["duration_ms"], json!(1_000), "{:?}", rows[1]);
 }
