@@ -44,6 +44,8 @@ pub const NO_SIGNING_SECRET: Code = Code::new("QC-I019");
 pub const RUN_CANCELLED: Code = Code::new("QC-I020");
 /// The event was in the store and its outcome is not known.
 pub const OUTCOME_UNKNOWN: Code = Code::new("QC-I021");
+/// A provider's handshake does not carry the word, or come from the origin, that is configured.
+pub const HANDSHAKE: Code = Code::new("QC-I022");
 
 /// There is no such address in the API.
 pub const NO_ROUTE: Code = Code::new("QC-A010");

@@ -86,12 +86,12 @@ impl Service {
     async fn route(&self, mut request: Request<Incoming>, id: &RequestId) -> Response<AnswerBody> {
         let path = request.uri().path();
         if path.starts_with(ingress::PREFIX) {
-            return ingress::handle(&self.state, request)
+            return ingress::handle(&self.state, request, &id.0)
                 .await
                 .unwrap_or_else(|problem| problem.into_response(Some(&id.0)))
                 .map(Either::Left);
         }
-        if let Some(response) = health::answer(&self.state, request.method(), path) {
+        if let Some(response) = health::answer(&self.state, request.method(), path, &id.0) {
             return response.map(Either::Left);
         }
         request.extensions_mut().insert(id.clone());

@@ -108,10 +108,9 @@ impl Call {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Vec<T>, Problem> {
         let given = self.query.iter().find(|(own, _)| own == name).map(|(_, text)| text.as_str());
+        let Some(given) = given else { return Ok(Vec::new()) };
         given
-            .unwrap_or_default()
             .split(',')
-            .filter(|word| !word.is_empty())
             .map(|word| {
                 parse(word).ok_or_else(|| bad_parameter(name, &format!("`{word}` is unknown")))
             })

@@ -6,6 +6,7 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use http::{HeaderName, HeaderValue, Method, Response, header};
+use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
 use super::{Call, Place, ROUTES, Route, VERSION, call::bad_parameter};
@@ -40,11 +41,14 @@ async fn no_route(request: Request) -> Answered {
 
 async fn no_method(request: Request) -> Answered {
     let path = request.uri().path().to_owned();
-    let methods: Vec<&str> = ROUTES
+    let mut methods: Vec<&str> = ROUTES
         .iter()
         .filter(|route| fits(route.path, &path))
         .map(|route| route.method.as_str())
         .collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
     let allow = methods.join(", ");
     let detail = format!("this address takes {allow}");
     let problem = Problem::new(405, codes::ROUTE_METHOD, "Method not allowed", detail)
@@ -117,8 +121,14 @@ async fn handle(
     let body = body::read(body, &parts.headers, limit, patience).await?;
     if takes_body && parts.method == Method::POST && !body.is_empty() {
         let json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|value| {
-            value.as_bytes().to_ascii_lowercase().starts_with(b"application/json")
+            let essence = value.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
+            essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
         });
+        let mut codings = parts.headers.get_all(header::CONTENT_ENCODING).iter();
+        if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            let detail = "the body has a `Content-Encoding`; send it without compression";
+            return Err(Problem::new(415, codes::BODY_ENCODING, "Encoded body", detail));
+        }
         if !json {
             let detail = "send the body as `Content-Type: application/json`";
             return Err(Problem::new(415, codes::BAD_BODY, "Media type", detail));
@@ -131,6 +141,9 @@ async fn handle(
 
 /// The query's parameters; a name that the route does not know is refused, as a filter that is silently ignored lies.
 fn parameters(route: &Route, query: &str) -> Result<Vec<(String, String)>, Problem> {
+    if percent_decode_str(query).decode_utf8().is_err() {
+        return Err(bad_parameter("query", "it is not percent-encoded UTF-8"));
+    }
     let pairs: Vec<(String, String)> =
         form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     for (at, (name, _)) in pairs.iter().enumerate() {

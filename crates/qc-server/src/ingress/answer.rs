@@ -69,19 +69,20 @@ pub(super) async fn waited(
     engine: &Engine,
     first: Accepted,
     wait: Duration,
-) -> Result<Response<Full<Bytes>>, Problem> {
+    id: &str,
+) -> Response<Full<Bytes>> {
     let run = run_of(first);
     // The event is on disk: whatever goes wrong while waiting, the sender must not think otherwise.
     let mut response = match engine.wait(run, wait).await {
         Ok(Some(RunEnd::Completed { output })) => completed(run, &output),
         Ok(Some(RunEnd::Faulted { failure, .. })) => {
-            Problem::failure(&failure, Some(run)).into_response(None)
+            Problem::failure(&failure, Some(run)).into_response(Some(id))
         }
         Ok(Some(RunEnd::Cancelled { reason })) => {
             Problem::new(409, codes::RUN_CANCELLED, "Run cancelled", reason)
                 .next(NextAction::None)
                 .about(run)
-                .into_response(None)
+                .into_response(Some(id))
         }
         Ok(None) => accepted(first),
         Err(error) => {
@@ -93,7 +94,7 @@ pub(super) async fn waited(
         response.headers_mut().insert(APPLIED, value);
     }
     mark(&mut response, first);
-    Ok(response)
+    response
 }
 
 fn completed(run: RunId, output: &Value) -> Response<Full<Bytes>> {

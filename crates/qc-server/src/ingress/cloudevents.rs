@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -42,7 +42,8 @@ pub(super) fn read(
             Ok(Carried::One(Box::new(Sent { event, hash: body_hash(body) })))
         }
         Media::CloudEventBatch => batch(body, limits).map(Carried::Batch),
-        _ if headers.contains_key("ce-specversion") => {
+        // The media type says structured: header fields do not make it another form.
+        _ if media != Media::ForeignCloudEvent && headers.contains_key("ce-specversion") => {
             let event = binary(headers, media, body, limits)?;
             Ok(Carried::One(Box::new(Sent { event, hash: body_hash(body) })))
         }
@@ -101,11 +102,10 @@ fn binary(
     let mut attributes = BTreeMap::new();
     for (name, value) in headers {
         let Some(attribute) = name.as_str().strip_prefix("ce-") else { continue };
-        let text = value.to_str().ok().and_then(|text| percent_decode_str(text).decode_utf8().ok());
-        let Some(text) = text else {
+        let Some(text) = value.to_str().ok().and_then(decoded) else {
             return Err(attribute_fault(attribute, "is not percent-encoded UTF-8"));
         };
-        if attributes.insert(attribute, text.into_owned()).is_some() {
+        if attributes.insert(attribute, text).is_some() {
             return Err(attribute_fault(attribute, "stands twice"));
         }
     }
@@ -139,6 +139,24 @@ fn binary(
     Ok(event)
 }
 
+/// An attribute's value from a header field: quoted strings are unquoted first, then comes one round of
+/// percent-decoding. Source: HTTP Protocol Binding 1.0.2, section 3.1.3.2.
+fn decoded(text: &str) -> Option<String> {
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let plain = match quoted {
+        None => Cow::Borrowed(text),
+        Some(inside) => {
+            let mut plain = String::with_capacity(inside.len());
+            let mut letters = inside.chars();
+            while let Some(letter) = letters.next() {
+                plain.push(if letter == '\\' { letters.next()? } else { letter });
+            }
+            Cow::Owned(plain)
+        }
+    };
+    percent_decode_str(&plain).decode_utf8().ok().map(Cow::into_owned)
+}
+
 fn data(media: Media, body: &Bytes, limits: &ParseLimits) -> Result<EventData, Problem> {
     if body.is_empty() {
         return Ok(EventData::None);
@@ -168,9 +186,37 @@ fn check(event: &Event, below: &str) -> Result<(), Problem> {
     let legal = |name: &String| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
-    if let Some(name) = event.extensions.keys().find(|name| !legal(name)) {
+    for (name, value) in &event.extensions {
         let shown: String = name.chars().take(40).collect();
-        return fault(&format!("/{shown}"), "an extension attribute's name has only a-z and 0-9");
+        let pointer = format!("/{shown}");
+        if !legal(name) {
+            return fault(&pointer, "an extension attribute's name has only a-z and 0-9");
+        }
+        // Names that have a meaning of their own elsewhere in an event.
+        if ["data", "datacontenttype"].contains(&name.as_str()) {
+            return fault(
+                &pointer,
+                "this is no extension attribute; in binary form the body and its `Content-Type` say it",
+            );
+        }
+        // The type Integer of CloudEvents has 32 bits.
+        if value.as_i64().is_some_and(|number| i32::try_from(number).is_err()) {
+            return fault(
+                &pointer,
+                "an integer attribute is from -2,147,483,648 to 2,147,483,647; send it as a string",
+            );
+        }
+    }
+    // A URI reference has no spaces; so `source id` is unambiguous as a key.
+    if event.source.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return fault(
+            "/source",
+            "`source` is a URI reference: it has neither spaces nor control characters",
+        );
+    }
+    let optional = [("/subject", &event.subject), ("/dataschema", &event.dataschema)];
+    if let Some((pointer, _)) = optional.iter().find(|(_, v)| v.as_deref() == Some("")) {
+        return fault(pointer, "the attribute is empty; leave it out");
     }
     if let Some(time) = &event.time
         && time.parse::<qc_model::Timestamp>().is_err()
@@ -181,8 +227,13 @@ fn check(event: &Event, below: &str) -> Result<(), Problem> {
 }
 
 fn illegal(error: &EventError, below: &str) -> Problem {
+    // The pointer is an attribute's name as it was sent: not yet escaped.
+    let mut pointer = below.to_owned();
+    if let Some(name) = error.pointer.strip_prefix('/') {
+        qc_document::push_pointer(&mut pointer, name);
+    }
     Problem::new(400, codes::NOT_AN_EVENT, "Not a legal CloudEvent", error.message.clone())
-        .pointing(format!("{below}{}", error.pointer), error.message.clone())
+        .pointing(pointer, error.message.clone())
 }
 
 fn attribute_fault(name: &str, what: &str) -> Problem {

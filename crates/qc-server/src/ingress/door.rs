@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use futures_util::future::join_all;
 use http::HeaderMap;
@@ -6,8 +6,8 @@ use qc_engine::{Accepted, Deployment, Incoming, TenantRule, Trigger};
 use qc_model::{Actor, Event, EventData, TenantName, Timestamp};
 use serde_json::Value;
 
-use super::{cloudevents::Sent, key, trace, view};
-use crate::{Problem, State, codes};
+use super::{cloudevents::Sent, key, media::Media, trace, view};
+use crate::{PointedError, Problem, State, codes};
 
 /// One request at one trigger, whose sender is known.
 pub(super) struct Door<'a> {
@@ -55,6 +55,10 @@ impl<'a> Door<'a> {
         types: &[String],
         batch: Vec<Sent>,
     ) -> Result<Vec<Accepted>, Problem> {
+        if self.trigger.idempotency.is_none() && self.headers.contains_key("idempotency-key") {
+            let detail = "a batch has no `Idempotency-Key`: each of its events is recognised by its source and id";
+            return Err(Problem::new(400, codes::BAD_KEY, "Unusable idempotency key", detail));
+        }
         let mut ready = Vec::with_capacity(batch.len());
         let mut refused: Option<Problem> = None;
         for (at, mut sent) in batch.into_iter().enumerate() {
@@ -82,10 +86,33 @@ impl<'a> Door<'a> {
         if let Some(problem) = refused {
             return Err(problem);
         }
+        contradictions(&ready)?;
         let engine = &self.state.engine;
         let accepting = ready.into_iter().map(|incoming| engine.accept(self.deployment, incoming));
-        let accepted: Result<Vec<_>, _> = join_all(accepting).await.into_iter().collect();
-        Ok(accepted?)
+        let mut accepted = Vec::new();
+        let mut broken: Option<Problem> = None;
+        for (at, outcome) in join_all(accepting).await.into_iter().enumerate() {
+            match (outcome, &mut broken) {
+                (Ok(one), _) => accepted.push(one),
+                (Err(error), Some(first)) => {
+                    first.errors.push(PointedError {
+                        pointer: format!("/{at}"),
+                        detail: error.to_string(),
+                    });
+                }
+                (Err(error), None) => {
+                    let detail = error.to_string();
+                    broken = Some(Problem::from(error).pointing(format!("/{at}"), detail));
+                }
+            }
+        }
+        let Some(mut problem) = broken else { return Ok(accepted) };
+        if !accepted.is_empty() {
+            problem.detail.push_str(
+                "; the events of the batch that are not in `errors` were accepted, and are recognised when they come again",
+            );
+        }
+        Err(problem)
     }
 
     /// Whose event it is and what makes a repeat recognisable; refuses what breaks the contract.
@@ -123,11 +150,10 @@ impl<'a> Door<'a> {
     /// Pointers lead into the body as it was sent: a plain body is the data itself.
     fn pointer_base<'b>(&self, below: &'b str) -> &'b str {
         match self.trigger.kind {
-            qc_engine::TriggerKind::CloudEvents { .. }
-                if !self.headers.contains_key("ce-specversion") =>
-            {
-                below
-            }
+            qc_engine::TriggerKind::CloudEvents { .. } => match Media::of(self.headers) {
+                Ok(Media::CloudEvent | Media::CloudEventBatch) => below,
+                _ => "",
+            },
             _ => "",
         }
     }
@@ -171,6 +197,24 @@ pub(super) fn check_type(types: &[String], event: &Event, below: &str) -> Result
     let detail = format!("this trigger takes events of {}", types.join(", "));
     Err(Problem::new(422, codes::EVENT_TYPE, "Event type not taken", detail.clone())
         .pointing(format!("{below}/type"), detail))
+}
+
+/// Refuses a batch in which one key stands for different events: one of them would be accepted and the other not.
+fn contradictions(ready: &[Incoming]) -> Result<(), Problem> {
+    let mut first_of: HashMap<(&TenantName, &str), &[u8; 32]> = HashMap::new();
+    let mut problem: Option<Problem> = None;
+    for (at, incoming) in ready.iter().enumerate() {
+        let Some(key) = incoming.key.as_deref() else { continue };
+        let first = first_of.entry((&incoming.tenant, key)).or_insert(&incoming.body_hash);
+        if *first != &incoming.body_hash {
+            let detail = "another event of this batch has the same key and another content";
+            let so_far = problem.take().unwrap_or_else(|| {
+                Problem::new(422, codes::KEY_REUSED, "Idempotency key used before", detail)
+            });
+            problem = Some(so_far.pointing(format!("/{at}"), detail));
+        }
+    }
+    problem.map_or(Ok(()), Err)
 }
 
 /// A CloudEvent is unique by its source and id together.

@@ -26,7 +26,12 @@ pub(super) fn of(
             Err(error) => Err(unusable(&idempotency.key, error.to_string())),
         };
     }
-    if let Some(value) = headers.get("idempotency-key") {
+    let mut values = headers.get_all("idempotency-key").iter();
+    if let Some(value) = values.next() {
+        if values.next().is_some() {
+            let detail = "`Idempotency-Key` stands there more than once";
+            return Err(Problem::new(400, codes::BAD_KEY, "Unusable idempotency key", detail));
+        }
         let text = value.to_str().ok().map(str::trim).map(unquote).filter(|key| legal(key));
         let detail = "`Idempotency-Key` is not 1 to 255 printable ASCII characters";
         return text
@@ -68,7 +73,8 @@ fn reason(value: &Value) -> String {
     }
 }
 
-fn legal(key: &str) -> bool {
+/// Whether a text can be a key.
+pub(super) fn legal(key: &str) -> bool {
     !key.is_empty() && key.len() <= LONGEST && !key.chars().any(char::is_control)
 }
 

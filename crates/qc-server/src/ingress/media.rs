@@ -15,6 +15,8 @@ pub(super) enum Media {
     CloudEvent,
     /// Several CloudEvents.
     CloudEventBatch,
+    /// CloudEvents in a format that is not taken here, such as Avro.
+    ForeignCloudEvent,
     /// Text.
     Text,
     /// Anything else.
@@ -24,14 +26,18 @@ pub(super) enum Media {
 impl Media {
     /// Reads the `Content-Type`, refusing what is compressed or not UTF-8.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
-            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-        {
+        let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+        if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
             let detail = "the body has a `Content-Encoding`; send it without compression";
             return Err(Problem::new(415, codes::BODY_ENCODING, "Encoded body", detail)
                 .header(header::ACCEPT_ENCODING, "identity"));
         }
-        let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(Self::Absent) };
+        let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+        let Some(value) = types.next() else { return Ok(Self::Absent) };
+        if types.next().is_some() {
+            let detail = "the `Content-Type` stands there more than once";
+            return Err(Problem::new(415, codes::MEDIA_TYPE, "Media type", detail));
+        }
         let text = value.to_str().map_err(|_| {
             Problem::new(
                 415,
@@ -62,7 +68,7 @@ impl Media {
         } else if is("application/cloudevents-batch+json") {
             Self::CloudEventBatch
         } else if begins("application/cloudevents") {
-            Self::Other
+            Self::ForeignCloudEvent
         } else if ends("+json") {
             Self::Json
         } else if is("application/x-www-form-urlencoded") {
@@ -108,7 +114,7 @@ mod tests {
             ("application/vnd.github+json", Media::Json),
             ("application/cloudevents+json; charset=utf-8", Media::CloudEvent),
             ("application/cloudevents-batch+json", Media::CloudEventBatch),
-            ("application/cloudevents+xml", Media::Other),
+            ("application/cloudevents+xml", Media::ForeignCloudEvent),
             ("application/x-www-form-urlencoded", Media::Form),
             ("text/plain", Media::Text),
             ("image/png", Media::Other),

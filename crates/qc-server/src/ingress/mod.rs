@@ -40,10 +40,11 @@ fn body_hash(bytes: &[u8]) -> [u8; 32] {
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
-/// Takes one request to a trigger.
+/// Takes one request to a trigger. `id` names the request in problems.
 pub(crate) async fn handle<B>(
     state: &State,
     request: Request<B>,
+    id: &str,
 ) -> Result<Response<Full<Bytes>>, Problem>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -54,7 +55,7 @@ where
     let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
     let trigger = deployment.release.triggers.get(name).ok_or_else(no_trigger)?;
     let since = std::time::Instant::now();
-    let result = through(state, &deployment, trigger, &parts, body).await;
+    let result = through(state, &deployment, trigger, &parts, body, id).await;
     let outcome = match &result {
         Ok((_, outcome)) => *outcome,
         Err(problem) => AcceptOutcome::of_status(problem.status),
@@ -93,6 +94,7 @@ async fn through<B>(
     trigger: &Trigger,
     parts: &Parts,
     body: B,
+    id: &str,
 ) -> Result<(Response<Full<Bytes>>, AcceptOutcome), Problem>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -114,7 +116,8 @@ where
     }
     if parts.method != Method::POST {
         let detail = "this is not the provider's handshake; events are sent with POST";
-        return Err(Problem::new(405, codes::TRIGGER_METHOD, "Method not allowed", detail));
+        return Err(Problem::new(405, codes::TRIGGER_METHOD, "Method not allowed", detail)
+            .header(header::ALLOW, "POST"));
     }
     let actor = match known {
         Some(actor) => actor,
@@ -123,7 +126,7 @@ where
         }
     };
     let door = Door::new(state, deployment, trigger, &parts.headers, actor);
-    take(&door, &parts.headers, &body, trigger).await
+    take(&door, &parts.headers, &body, trigger, id).await
 }
 
 /// Reads what came in the trigger's form, accepts it and answers.
@@ -132,6 +135,7 @@ async fn take(
     headers: &HeaderMap,
     body: &Bytes,
     trigger: &Trigger,
+    id: &str,
 ) -> Result<(Response<Full<Bytes>>, AcceptOutcome), Problem> {
     let media = Media::of(headers)?;
     let limits = ParseLimits { bytes: trigger.body_limit, ..ParseLimits::ingress() };
@@ -169,7 +173,7 @@ async fn take(
     };
     let response = match prefer::wait(headers) {
         None => answer::accepted(accepted),
-        Some(wait) => answer::waited(&door.state.engine, accepted, wait).await?,
+        Some(wait) => answer::waited(&door.state.engine, accepted, wait, id).await,
     };
     Ok((response, outcome))
 }

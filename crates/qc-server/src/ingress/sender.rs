@@ -47,15 +47,23 @@ pub(super) fn by_signature(
     let TriggerAuth::Signature { scheme, secret } = &trigger.auth else { return Ok(anybody()) };
     let live = state.secrets.live(&deployment.environment, secret).map_err(|missing| {
         tracing::error!(trigger = %trigger.name, "{}", missing.finding());
-        let detail = "the secret with which the sender signs is not configured here";
-        Problem::new(503, codes::NO_SIGNING_SECRET, "Signature cannot be checked", detail)
-            .retry_after(30)
-            .next(NextAction::ContactOwner)
+        uncheckable("the secret with which the sender signs is not configured here")
     })?;
     scheme.verify(headers, body, &live, arrived_at).map_err(|error| {
+        // Not the sender's mistake, and what is wrong with our secret is not the sender's business.
+        if error.code == qc_connect::codes::SIGNING_SECRET {
+            tracing::error!(trigger = %trigger.name, "{error}");
+            return uncheckable("the secret with which the sender signs cannot be used");
+        }
         Problem::new(401, codes::SIGNATURE, "Signature not accepted", error.reason)
             .next(NextAction::FixRequest)
     })?;
     let id = format!("{}/{}", deployment.release.integration, trigger.name);
     Ok(Actor { kind: ActorKind::Sender, id })
+}
+
+fn uncheckable(detail: &str) -> Problem {
+    Problem::new(503, codes::NO_SIGNING_SECRET, "Signature cannot be checked", detail)
+        .retry_after(30)
+        .next(NextAction::ContactOwner)
 }

@@ -1,16 +1,23 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use http_body_util::Full;
+use percent_encoding::percent_decode;
 use qc_connect::webhook::{Challenge, SignatureScheme};
 use qc_document::{ParseLimits, parse_json_value};
 use qc_engine::{Deployment, Trigger, TriggerAuth, TriggerKind};
 use qc_expression::Expression;
 use qc_model::{Event, EventData, EventId, Timestamp};
 use qc_vault::Secret;
-use serde_json::{Map, Value};
-use url::form_urlencoded;
+use serde_json::{Map, Value, map::Entry};
 
-use super::{body_hash, cloudevents::Sent, door::Door, key::evaluate, media::Media, sender};
+use super::{
+    body_hash,
+    cloudevents::Sent,
+    door::Door,
+    key::{self, evaluate},
+    media::Media,
+    sender,
+};
 use crate::{Problem, State, codes};
 
 /// Header fields that hold credentials: no expression sees them.
@@ -48,6 +55,10 @@ pub(super) fn challenge(
     };
     if challenge.is_signed() {
         sender::by_signature(state, deployment, trigger, &parts.headers, body, arrived_at)?;
+    }
+    if answer.status >= 400 {
+        let detail = "the handshake's word or origin is not the one that is configured here";
+        return Err(Problem::new(403, codes::HANDSHAKE, "Handshake refused", detail));
     }
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
@@ -92,13 +103,16 @@ impl Door<'_> {
                     parse_json_value(body, limits).map_err(|error| Problem::json(&error))?;
                 ("application/json", value)
             }
-            Media::CloudEvent | Media::CloudEventBatch | Media::Other => {
+            Media::CloudEvent
+            | Media::CloudEventBatch
+            | Media::ForeignCloudEvent
+            | Media::Other => {
                 let detail = "this webhook takes JSON or form bodies";
                 return Err(Problem::new(415, codes::MEDIA_TYPE, "Media type", detail));
             }
         };
         let mut delivery = Map::new();
-        delivery.insert("headers".to_owned(), visible(self.headers));
+        delivery.insert("headers".to_owned(), visible(self.headers, self.trigger));
         delivery.insert("body".to_owned(), value);
         let delivery = Value::Object(delivery);
         let kind = match text_of(event_type, &delivery, self.received_at)? {
@@ -111,7 +125,10 @@ impl Door<'_> {
             }
         };
         let delivery_id = match event_id {
-            Some(expression) => text_of(expression, &delivery, self.received_at)?,
+            Some(expression) => match text_of(expression, &delivery, self.received_at)? {
+                Some(id) if !key::legal(&id) => return Err(unusable_id(expression)),
+                id => id,
+            },
             None => self.standard_webhook_id(),
         };
         let Value::Object(mut delivery) = delivery else { unreachable!("made as an object above") };
@@ -145,10 +162,16 @@ impl Door<'_> {
     }
 }
 
-fn visible(headers: &HeaderMap) -> Value {
+fn visible(headers: &HeaderMap, trigger: &Trigger) -> Value {
+    // Where the signature is the secret itself, its field is hidden with the others.
+    let own = match &trigger.auth {
+        TriggerAuth::Signature { scheme: SignatureScheme::Token { header }, .. } => Some(header),
+        _ => None,
+    };
     let mut object = Map::new();
     for (name, value) in headers {
-        if let (false, Ok(text)) = (HIDDEN.contains(&name.as_str()), value.to_str()) {
+        let hidden = HIDDEN.contains(&name.as_str()) || own == Some(name);
+        if let (false, Ok(text)) = (hidden, value.to_str()) {
             object.entry(name.as_str()).or_insert_with(|| Value::String(text.to_owned()));
         }
     }
@@ -175,7 +198,25 @@ fn expression_fault(expression: &Expression, why: &str) -> Problem {
     Problem::new(422, codes::WEBHOOK_EXPRESSION, "Delivery not understood", detail)
 }
 
-/// A form as an object of texts; the first of several fields of one name counts.
+fn unusable_id(expression: &Expression) -> Problem {
+    let detail = format!(
+        "the trigger finds the delivery's id with `{}`, and on this delivery it is longer than 255 bytes or has control characters",
+        expression.source()
+    );
+    Problem::new(422, codes::BAD_KEY, "Unusable idempotency key", detail)
+}
+
+/// One side of a form's `name=value`: `+` is a space, the rest is percent-decoded.
+fn form_text(bytes: &[u8]) -> Result<String, Problem> {
+    let spaced: Vec<u8> = bytes.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+    let decoded: Vec<u8> = percent_decode(&spaced).collect();
+    String::from_utf8(decoded).map_err(|_| {
+        let detail = "the form is not percent-encoded UTF-8";
+        Problem::new(400, codes::BODY_ENCODING, "Encoded body", detail)
+    })
+}
+
+/// A form as an object: a text for each field, a list of texts for fields that stand there several times.
 fn form(body: &[u8], limits: &ParseLimits) -> Result<Value, Problem> {
     let too_many = || {
         let detail = format!("the form has more than {FORM_FIELDS} fields or is too long");
@@ -185,11 +226,21 @@ fn form(body: &[u8], limits: &ParseLimits) -> Result<Value, Problem> {
         return Err(too_many());
     }
     let mut object = Map::new();
-    for (count, (name, value)) in form_urlencoded::parse(body).enumerate() {
+    let fields = body.split(|b| *b == b'&').filter(|field| !field.is_empty());
+    for (count, field) in fields.enumerate() {
         if count >= FORM_FIELDS {
             return Err(too_many());
         }
-        object.entry(name.into_owned()).or_insert_with(|| Value::String(value.into_owned()));
+        let mut sides = field.splitn(2, |b| *b == b'=');
+        let name = form_text(sides.next().unwrap_or_default())?;
+        let value = Value::String(form_text(sides.next().unwrap_or_default())?);
+        match object.entry(name) {
+            Entry::Vacant(place) => drop(place.insert(value)),
+            Entry::Occupied(mut place) => match place.get_mut() {
+                Value::Array(values) => values.push(value),
+                first => *first = Value::Array(vec![first.take(), value]),
+            },
+        }
     }
     Ok(Value::Object(object))
 }

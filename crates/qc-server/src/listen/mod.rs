@@ -1,5 +1,6 @@
 //! Connections: taken in bounded number, with TLS or without, each with a time limit for its head, and ended gracefully.
 
+mod guarded;
 mod tls;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -17,6 +18,7 @@ use tokio::{
 };
 
 use crate::Service;
+use guarded::{Guarded, linger};
 
 pub use tls::{TlsError, TlsFiles, TlsKeys};
 
@@ -98,6 +100,8 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
+/// `pipeline_flush` stays off: with it, an answer is not written while unread bytes of the request are in the buffer,
+/// and it is lost when the connection is then closed.
 fn builder(head_timeout: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -105,8 +109,7 @@ fn builder(head_timeout: Duration) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_BYTES)
-        .max_headers(HEAD_FIELDS)
-        .pipeline_flush(true);
+        .max_headers(HEAD_FIELDS);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -154,9 +157,13 @@ impl Connection {
             let service = service.clone();
             async move { Ok::<_, std::convert::Infallible>(service.answer(request, peer).await) }
         });
+        let (stream, back) = Guarded::new(stream, self.service.state().settings.head_timeout);
         let connection = self.builder.serve_connection(TokioIo::new(stream), answer);
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(peer = %self.peer, %error, "a connection ended badly");
+        }
+        if let Ok(stream) = back.await {
+            linger(stream).await;
         }
     }
 }

@@ -68,7 +68,7 @@ async fn wrong_requests_are_told_what_is_wrong() {
     stage.get("/api/v1/nothing").await.is(404, "QC-A010");
     let answer = stage.send(Method::DELETE, "/api/v1/runs", &[], "").await;
     answer.is(405, "QC-A011");
-    assert_eq!(answer.headers["allow"], "GET");
+    assert_eq!(answer.headers["allow"], "GET, HEAD");
     for query in ["?limit=0", "?limit=x", "?statsu=running", "?status=sleeping", "?limit=1&limit=2"]
     {
         stage.get(&format!("/api/v1/runs{query}")).await.is(400, "QC-A013");

@@ -6,6 +6,7 @@ use crate::{
     Problem,
     api::{
         Call, Reply, Route,
+        call::bad_parameter,
         route::{Answer, query, schema},
         wire::{Page, Release},
     },
@@ -20,6 +21,7 @@ pub(in crate::api) const ROUTE: Route = Route {
     parameters: &[
         query("integration", "Only this integration"),
         query("beginning", "Only releases whose hash begins so"),
+        query("before", "Only releases that stand after this one here: `next` of the page before"),
         query("limit", "At most so many (1 to 500; 50 when left out)"),
     ],
     body: None,
@@ -36,13 +38,15 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let records =
         qc_release::releases(&*permit.state.store, beginning.as_deref().unwrap_or_default())
             .await?;
-    let items = records
-        .iter()
-        .filter(|record| {
-            integration.as_deref().is_none_or(|name| record.manifest.integration.as_str() == name)
-        })
-        .take(limit)
-        .map(shown)
-        .collect();
-    Ok(Reply::ok(&Page { schema_version: 1, items, next: None }))
+    let mut asked = records.iter().filter(|record| {
+        integration.as_deref().is_none_or(|name| record.manifest.integration.as_str() == name)
+    });
+    if let Some(before) = call.query::<String>("before")?
+        && !asked.any(|record| record.hash == before)
+    {
+        return Err(bad_parameter("before", "it is the hash of no release of this list"));
+    }
+    let items: Vec<Release> = asked.by_ref().take(limit).map(shown).collect();
+    let next = asked.next().and_then(|_| items.last()).map(|last| last.release.clone());
+    Ok(Reply::ok(&Page { schema_version: 1, items, next }))
 }

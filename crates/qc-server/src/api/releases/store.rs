@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::Method;
 use qc_access::Action;
+use qc_document::push_pointer;
 use qc_model::Name;
 
 use super::{find, shown};
@@ -37,9 +38,11 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         .map_err(|error| wrong("/integration", &error.to_string()))?;
     let mut files = BTreeMap::new();
     for (path, text) in request.files {
-        let bytes = STANDARD
-            .decode(text)
-            .map_err(|_| wrong("/files", &format!("`{path}` is not base64")))?;
+        let bytes = STANDARD.decode(text).map_err(|_| {
+            let mut pointer = "/files".to_owned();
+            push_pointer(&mut pointer, &path);
+            wrong(&pointer, "it is not base64")
+        })?;
         files.insert(path, Bytes::from(bytes));
     }
     let bundle = permit.state.catalogue.bundle(files, integration).await?;

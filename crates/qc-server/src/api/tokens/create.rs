@@ -1,5 +1,5 @@
 use http::Method;
-use qc_access::{Action, IssueRequest, Role, issue};
+use qc_access::{Action, Denial, IssueRequest, Role, Scope, issue};
 use qc_document::parse_duration;
 use qc_store::ChangeOutcome;
 
@@ -35,6 +35,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let permit = call.may(None, None)?;
     let request = read(call.body()?)?;
+    within(call.principal.scopes.as_deref(), request.scopes.as_deref())?;
     let state = permit.state;
     let issued = issue(request, &permit.actor, state.clock.now(), &*state.entropy);
     match state.committer.change(issued.change).await? {
@@ -47,6 +48,23 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     }
     let secret = issued.text.expose().to_owned();
     Ok(Reply::created(&CreatedToken { secret, token: shown(&issued.record) }))
+}
+
+/// Who is narrowed to scopes gives away none but these: a token never makes a mightier one.
+fn within(own: Option<&[Scope]>, given: Option<&[Scope]>) -> Result<(), Problem> {
+    let Some(own) = own else { return Ok(()) };
+    let covered = |scope: &Scope| {
+        let text = scope.to_string();
+        let any_name = text.rsplit_once('/').and_then(|(head, tail)| {
+            let (_, verb) = tail.split_once(':')?;
+            format!("{head}/*:{verb}").parse::<Scope>().ok()
+        });
+        own.contains(scope) || any_name.is_some_and(|any| own.contains(&any))
+    };
+    if given.is_some_and(|scopes| scopes.iter().all(covered)) {
+        return Ok(());
+    }
+    Err(Problem::not_permitted(Action::TokensWrite, Denial::Scope))
 }
 
 fn read(request: CreateToken) -> Result<IssueRequest, Problem> {
@@ -66,8 +84,15 @@ fn read(request: CreateToken) -> Result<IssueRequest, Problem> {
             None
         }
     };
+    let narrowed = request.scopes.is_some();
     let scopes = request.scopes.unwrap_or_default();
-    let narrowed = !scopes.is_empty();
+    if narrowed && scopes.is_empty() {
+        // An empty list would allow nothing; who leaves it empty rather means everything.
+        wrong.push((
+            "/scopes",
+            "name at least one, or leave it out for all of the role's".to_owned(),
+        ));
+    }
     if scopes.len() > SCOPES {
         wrong.push(("/scopes", format!("at most {SCOPES}")));
     }

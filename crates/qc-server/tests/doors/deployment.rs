@@ -1,0 +1,277 @@
+//! What the tests deploy: one integration with a trigger of every kind.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::HeaderName;
+use qc_connect::{
+    call::Connectors,
+    connector::Connector,
+    webhook::{
+        Algorithm, Challenge, ChallengeKind, ContentPart, Encoding, HmacScheme, SignatureScheme,
+        TimestampHeader, TimestampUnit,
+    },
+};
+use qc_contract::Schema;
+use qc_document::{ParseLimits, Source};
+use qc_engine::{Deployment, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind};
+use qc_expression::Expression;
+use qc_model::{Code, EnvironmentName, Finding, Name};
+use qc_release::{Bundle, Draft};
+use qc_server::Craft;
+use qc_vault::SecretRef;
+use qc_workflow::{Bindings, CallPolicy};
+use serde_json::{Value, json};
+
+const CONNECTOR: &str = "
+name: desk
+version: 1.0.0
+title: A desk
+owner: team-desk
+openapi: openapi.yaml
+base_urls: { production: 'http://desk.test', sandbox: 'http://desk.test' }
+auth: { none: {} }
+operations:
+  createTicket:
+    effect: { class: keyed, key: { in: header, name: Idempotency-Key, window: 24h, then: once } }
+  charge: { effect: { class: once } }
+";
+
+const OPENAPI: &str = "
+openapi: 3.1.0
+info: { title: Desk, version: 1.0.0 }
+paths:
+  /tickets:
+    post:
+      operationId: createTicket
+      requestBody: { required: true, content: { application/json: { schema: { type: object } } } }
+      responses: { '200': { description: ok } }
+  /charges:
+    post:
+      operationId: charge
+      requestBody: { required: true, content: { application/json: { schema: { type: object } } } }
+      responses: { '200': { description: ok } }
+";
+
+/// What the event's `mode` says is done with it; without one it comes back.
+const WORKFLOW: &str = "
+document: { dsl: '1.0.3', namespace: test, name: doors, version: '1.0.0' }
+do:
+- decide:
+    switch:
+    - slow: { when: '${ (.mode? // \"\") == \"slow\" }', then: slow }
+    - fault: { when: '${ (.mode? // \"\") == \"fault\" }', then: fault }
+    - once: { when: '${ (.mode? // \"\") == \"once\" }', then: once }
+    - plain: { then: plain }
+- plain: { set: { echo: '${ . }' }, then: end }
+- slow: { wait: { hours: 1 }, then: end }
+- fault:
+    call: desk.createTicket
+    with: { body: { title: x } }
+    then: end
+- once:
+    call: desk.charge
+    with: { body: { amount: 1 } }
+    then: end
+";
+
+struct Bound<'a>(&'a Connectors);
+
+impl Bindings for Bound<'_> {
+    fn operation(&self, connector: &str, operation: &str) -> Option<CallPolicy> {
+        self.0.policy(connector, operation)
+    }
+    fn operation_names(&self, connector: &str) -> Vec<String> {
+        self.0.operation_names(connector)
+    }
+    fn http_default(&self, method: &str) -> CallPolicy {
+        Connectors::http_default(method)
+    }
+    fn task_override(&self, _: &str, _: &str) -> Option<CallPolicy> {
+        None
+    }
+    fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {
+        self.0.openapi_policy(document, operation)
+    }
+}
+
+/// Releases of these tests: any files give one, and all of them run the same.
+pub(crate) const CRAFT: Craft = Craft { bundle, compile };
+
+pub(crate) fn bundle(
+    files: BTreeMap<String, Bytes>,
+    integration: &Name,
+) -> Result<Bundle, Vec<Finding>> {
+    if files.contains_key("broken") {
+        return Err(vec![Finding::error(Code::new("QC-P999"), "it is broken")]);
+    }
+    let draft = Draft {
+        integration: integration.clone(),
+        version: "1.0.0".to_owned(),
+        connectors: BTreeMap::new(),
+        files,
+        derived: BTreeMap::new(),
+    };
+    Bundle::build(draft).map_err(|error| vec![error.finding()])
+}
+
+fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
+    let files = BTreeMap::from([
+        ("connectors/desk/connector.yaml".to_owned(), CONNECTOR.to_owned()),
+        ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
+    ]);
+    let (connector, findings) = Connector::load(&files, "connectors/desk");
+    let connectors = Connectors::new([connector.ok_or(findings)?], []);
+    let source = Source::new("workflow.yaml", WORKFLOW);
+    let document = qc_document::parse_yaml(source, &ParseLimits::default())
+        .map_err(|finding| vec![*finding])?;
+    let (workflow, findings) = qc_workflow::load(&document);
+    let (program, findings) = qc_workflow::compile(&workflow.ok_or(findings)?, &Bound(&connectors));
+    let program = program.ok_or(findings)?;
+    let triggers = triggers().into_iter().map(|trigger| (trigger.name.clone(), trigger));
+    Ok(Deployment {
+        environment: environment.clone(),
+        vars: Arc::new(BTreeMap::new()),
+        release: Arc::new(Release {
+            hash: bundle.hash().to_owned(),
+            integration: bundle.manifest().integration.clone(),
+            version: bundle.manifest().version.clone(),
+            program: Arc::new(program),
+            connectors: Arc::new(connectors),
+            triggers: triggers.collect(),
+            secrets: Arc::new(BTreeMap::new()),
+            owner: Some("team-doors".to_owned()),
+            system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
+        }),
+    })
+}
+
+fn jq(source: &str) -> Expression {
+    Expression::parse(source, &[]).unwrap()
+}
+
+fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
+    Trigger {
+        name: Name::new(name).unwrap(),
+        kind,
+        auth,
+        tenant: TenantRule::Fixed(Name::new("default").unwrap()),
+        idempotency: None,
+        subject: None,
+        contract: None,
+        input: None,
+        body_limit: 1 << 20,
+    }
+}
+
+fn json_trigger(name: &str) -> Trigger {
+    trigger(name, TriggerKind::Json { event_type: "test".to_owned() }, TriggerAuth::Open)
+}
+
+fn events(name: &str, types: &[&str]) -> Trigger {
+    let types = types.iter().map(|name| (*name).to_owned()).collect();
+    trigger(name, TriggerKind::CloudEvents { types }, TriggerAuth::Open)
+}
+
+fn webhook(name: &str, scheme: SignatureScheme, challenge: Option<ChallengeKind>) -> Trigger {
+    let kind = TriggerKind::Webhook {
+        event_type: jq(r#".body.type? // "delivery""#),
+        event_id: None,
+        challenge: challenge.map(|kind| Challenge { kind, secret: None }),
+    };
+    let secret = SecretRef::parse(&format!("secret://{name}")).unwrap();
+    trigger(name, kind, TriggerAuth::Signature { scheme, secret })
+}
+
+fn github() -> Trigger {
+    let kind = TriggerKind::Webhook {
+        event_type: jq(
+            r#"["github", .headers["x-github-event"], .body.action?] | map(select(. != null)) | join(".")"#,
+        ),
+        event_id: Some(jq(r#".headers["x-github-delivery"]"#)),
+        challenge: None,
+    };
+    let secret = SecretRef::parse("secret://github").unwrap();
+    let scheme = SignatureScheme::github();
+    Trigger {
+        body_limit: 25 << 20,
+        ..trigger("github", kind, TriggerAuth::Signature { scheme, secret })
+    }
+}
+
+/// A provider with habits of its own: SHA-512 in Base64 over time, id and body, time in milliseconds.
+fn acme() -> SignatureScheme {
+    let header = |name: &'static str| HeaderName::from_static(name);
+    SignatureScheme::Hmac(HmacScheme {
+        header: header("x-acme-signature"),
+        algorithm: Algorithm::Sha512,
+        encoding: Encoding::Base64,
+        prefix: String::new(),
+        content: vec![
+            ContentPart::Timestamp,
+            ContentPart::Text("|".to_owned()),
+            ContentPart::Header(header("x-acme-id")),
+            ContentPart::Text("|".to_owned()),
+            ContentPart::Body,
+        ],
+        timestamp: Some(TimestampHeader {
+            header: header("x-acme-time"),
+            unit: TimestampUnit::Milliseconds,
+            tolerance: Duration::from_secs(60),
+        }),
+    })
+}
+
+fn contract() -> Schema {
+    let schema = json!({
+        "type": "object",
+        "required": ["id"],
+        "properties": { "id": { "type": "string" }, "lines": { "items": { "type": "integer" } } },
+    });
+    Schema::compile(&schema, &BTreeMap::<String, String>::new()).unwrap()
+}
+
+fn triggers() -> Vec<Trigger> {
+    let tolerance = Duration::from_secs(300);
+    let key = || Some(Idempotency { key: jq(".data.id"), window: Duration::from_secs(3_600) });
+    let from_event = TenantRule::FromEvent(jq(".data.tenant"));
+    let open_form = TriggerKind::Webhook {
+        event_type: jq(r#".body.type? // "form""#),
+        event_id: Some(jq(".body.id?")),
+        challenge: None,
+    };
+    let anywhere = ChallengeKind::CloudEvents { origins: vec!["good.example".to_owned()] };
+    vec![
+        json_trigger("json"),
+        trigger("token", TriggerKind::Json { event_type: "test".to_owned() }, TriggerAuth::Token),
+        Trigger { idempotency: key(), ..json_trigger("keyed") },
+        Trigger { contract: Some(contract()), ..json_trigger("contract") },
+        Trigger { tenant: from_event, ..json_trigger("tenant") },
+        Trigger { body_limit: 1_000, ..json_trigger("small") },
+        events("events", &[]),
+        events("typed", &["case.opened", "case.closed"]),
+        Trigger { contract: Some(contract()), ..events("agreed", &[]) },
+        Trigger { idempotency: key(), ..events("keyed-events", &[]) },
+        github(),
+        webhook("standard", SignatureScheme::standard_webhooks(), None),
+        webhook("slack", SignatureScheme::slack(tolerance), Some(ChallengeKind::Slack)),
+        webhook("stripe", SignatureScheme::Stripe { tolerance }, None),
+        webhook("acme", acme(), None),
+        webhook(
+            "gitlab",
+            SignatureScheme::Token { header: HeaderName::from_static("x-gitlab-token") },
+            None,
+        ),
+        webhook("meta", SignatureScheme::github(), Some(ChallengeKind::Meta)),
+        webhook("crc", SignatureScheme::github(), Some(ChallengeKind::Crc)),
+        webhook("graph", SignatureScheme::github(), Some(ChallengeKind::MicrosoftGraph)),
+        webhook("abuse", SignatureScheme::github(), Some(anywhere)),
+        webhook("unconfigured", SignatureScheme::github(), None),
+        trigger("form", open_form, TriggerAuth::Open),
+    ]
+}
+
+/// What the workflow gives back for an event without a mode.
+pub(crate) fn echo(data: &Value) -> Value {
+    json!({ "echo": data })
+}

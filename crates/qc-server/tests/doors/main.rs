@@ -1,0 +1,19 @@
+//! The doors as strangers see them: a server on loopback over an engine in memory, spoken to in raw bytes, so that a
+//! request can be as wrong as it likes. What usual callers do is tested in `tests/it`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod access;
+mod api;
+mod bodies;
+mod challenges;
+mod client;
+mod cloudevents;
+mod deployment;
+mod github;
+mod idempotency;
+mod outside;
+mod requests;
+mod sign;
+mod signatures;
+mod world;

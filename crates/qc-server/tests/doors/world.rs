@@ -1,0 +1,244 @@
+//! One server on loopback, with everything behind it.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use qc_access::{IssueRequest, Role, issue};
+use qc_connect::call::Outbound;
+use qc_engine::{Engine, EngineParts, EngineSettings};
+use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
+use qc_release::Office;
+use qc_server::{
+    Catalogue, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
+};
+use qc_store::{CommitLimits, Committer, RunFilter, Store, memory::MemoryStore};
+use qc_vault::Secrets;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::{
+    client::{Ask, Reply},
+    deployment::{CRAFT, bundle},
+    outside::Desk,
+};
+
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(unix().as_millis()).unwrap())
+    }
+}
+
+/// The time since 1970.
+pub(crate) fn unix() -> Duration {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap()
+}
+
+pub(crate) struct Counting(AtomicU64);
+
+impl Counting {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+}
+
+impl Entropy for Counting {
+    fn next_u64(&self) -> u64 {
+        // SplitMix64: every seed gives a full, even sequence.
+        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// The server, and what a test asks it by.
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) secrets: Arc<Secrets>,
+    /// A token that may do everything everywhere.
+    pub(crate) admin: String,
+    engine: Engine,
+    committer: Committer,
+    entropy: Arc<Counting>,
+    _stop: watch::Sender<bool>,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(ServerSettings::default()).await
+    }
+
+    pub(crate) async fn with(settings: ServerSettings) -> Self {
+        let clock = Arc::new(SystemClock);
+        let entropy = Arc::new(Counting::new(1));
+        let memory = Arc::new(MemoryStore::with_clock(clock.clone()));
+        let metered = MeteredStore::new(memory.clone());
+        let commits = metered.numbers();
+        let store: Arc<dyn Store> = Arc::new(metered);
+        let (committer, commit_loop) = Committer::new(store.clone(), CommitLimits::default());
+        tokio::spawn(commit_loop);
+        let (desk, secrets) = (Arc::new(Desk::default()), Arc::new(secrets()));
+        let catalogue = Catalogue::new(store.clone(), CRAFT);
+        let engine = Engine::new(EngineParts {
+            committer: committer.clone(),
+            store: store.clone(),
+            outbound: Outbound::new(desk.clone(), clock.clone(), secrets.clone()),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            releases: catalogue.clone(),
+            settings: EngineSettings::default(),
+        });
+        let running = engine.clone();
+        tokio::spawn(async move { running.run().await });
+        deploy(&*store, &committer, &*entropy).await;
+        assert!(catalogue.reload(&engine).await.unwrap().is_empty());
+        let state = State::new(ServerParts {
+            engine: engine.clone(),
+            store,
+            committer: committer.clone(),
+            catalogue,
+            secrets: secrets.clone(),
+            clock,
+            entropy: entropy.clone(),
+            commits,
+            settings,
+        });
+        state.set_ready(true);
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(serve(listener, Service::new(&state), None, stopped, Duration::ZERO));
+        let admin = String::new();
+        let mut world = Self {
+            address,
+            store: memory,
+            desk,
+            secrets,
+            admin,
+            engine,
+            committer,
+            entropy,
+            _stop: stop,
+        };
+        world.admin = world.token(None, Role::Admin, None).await;
+        while !world.engine.gauges().leased {
+            tokio::task::yield_now().await;
+        }
+        world
+    }
+
+    pub(crate) async fn ask(&self, ask: Ask) -> Reply {
+        ask.at(self.address).await
+    }
+
+    /// A JSON body at one of the triggers.
+    pub(crate) async fn send(&self, trigger: &str, body: impl AsRef<[u8]>) -> Reply {
+        self.ask(Ask::post(&door(trigger), body)).await
+    }
+
+    /// A token for all times.
+    pub(crate) async fn token(
+        &self,
+        environment: Option<&str>,
+        role: Role,
+        scopes: Option<&[&str]>,
+    ) -> String {
+        self.token_at(environment, role, scopes, SystemClock.now(), None).await.1
+    }
+
+    /// A token made at another time; with its id.
+    pub(crate) async fn token_at(
+        &self,
+        environment: Option<&str>,
+        role: Role,
+        scopes: Option<&[&str]>,
+        at: Timestamp,
+        lifetime: Option<Duration>,
+    ) -> (String, String) {
+        let request = IssueRequest {
+            name: "test".to_owned(),
+            environment: environment.map(|name| name.parse().unwrap()),
+            role,
+            scopes: scopes.map(|list| list.iter().map(|text| text.parse().unwrap()).collect()),
+            lifetime,
+        };
+        let issued = issue(request, &Actor::platform("test"), at, &*self.entropy);
+        self.committer.change(issued.change).await.unwrap();
+        (issued.record.id, issued.text.expose().to_owned())
+    }
+
+    /// How many runs there are.
+    pub(crate) async fn runs(&self) -> usize {
+        let filter = RunFilter { limit: 500, ..RunFilter::default() };
+        self.store.runs(&filter).await.unwrap().len()
+    }
+
+    /// The event of a run, as it is stored.
+    pub(crate) async fn event(&self, run: &str) -> Event {
+        let run: RunId = run.parse().unwrap();
+        let stored = self.store.event(run).await.unwrap().unwrap();
+        let value: Value = serde_json::from_slice(&stored.body).unwrap();
+        let decode = |text: &str| {
+            use base64::Engine as _;
+            base64::engine::general_purpose::STANDARD.decode(text).ok()
+        };
+        Event::from_structured(value, decode).unwrap()
+    }
+
+    /// The JSON data of a run's event.
+    pub(crate) async fn data(&self, run: &str) -> Value {
+        match self.event(run).await.data {
+            EventData::Json(value) => value,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until the run has this status.
+    pub(crate) async fn until(&self, run: &str, status: &str) {
+        let id: RunId = run.parse().unwrap();
+        let reached = async {
+            while self.store.run(id).await.unwrap().unwrap().state.status.as_str() != status {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), reached).await;
+        assert!(in_time.is_ok(), "{run} never is {status}");
+    }
+}
+
+/// The address of a trigger.
+pub(crate) fn door(trigger: &str) -> String {
+    format!("/in/production/doors/{trigger}")
+}
+
+fn secrets() -> Secrets {
+    let mut secrets = Secrets::none();
+    for name in ["github", "slack", "stripe", "acme", "gitlab", "meta", "crc", "graph", "abuse"] {
+        secrets = secrets.with_value("production", name, &format!("{name}-secret"));
+    }
+    secrets.with_value("production", "standard", "whsec_c3RhbmRhcmQtc2VjcmV0")
+}
+
+async fn deploy(store: &dyn Store, committer: &Committer, entropy: &dyn Entropy) {
+    let office = Office { store, committer, clock: &SystemClock, entropy };
+    let files = BTreeMap::from([("first".to_owned(), Bytes::from_static(b"1"))]);
+    let bundle = bundle(files, &Name::new("doors").unwrap()).unwrap();
+    let me = Actor::platform("test");
+    qc_release::save(office, &bundle, None, &me).await.unwrap();
+    for environment in ["production", "sandbox"] {
+        let environment = EnvironmentName::new(environment).unwrap();
+        qc_release::deploy(office, &environment, bundle.hash(), &me).await.unwrap();
+    }
+}
