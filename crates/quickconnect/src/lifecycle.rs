@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    bootstrap,
+    allocator, bootstrap,
     cli::{Exit, Output, Trouble},
     codes,
     config::Config,
@@ -92,6 +92,7 @@ impl Running {
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
         let mut chores = JoinSet::new();
+        chores.spawn(allocator::give_back());
         chores.spawn(prune(
             Arc::clone(&platform.store),
             Arc::clone(&platform.clock),
@@ -150,7 +151,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Trouble> {
 }
 
 /// The address for clients on this machine.
-fn url_of(address: SocketAddr, tls: bool) -> String {
+pub(crate) fn url_of(address: SocketAddr, tls: bool) -> String {
     let scheme = if tls { "https" } else { "http" };
     let mut address = address;
     if address.ip().is_unspecified() {

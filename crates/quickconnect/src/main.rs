@@ -5,6 +5,7 @@
 //!
 //! Deliberately not here: anything that could be tested without a process. It lives in the crates below.
 
+mod allocator;
 mod bootstrap;
 mod cli;
 mod codes;
@@ -17,10 +18,6 @@ mod traces;
 mod wiring;
 
 use std::process::ExitCode;
-
-/// Many small allocations of many threads are what a server of events does: the system's allocator is slower at it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // The one place that reads the process environment; all else gets it as an argument.
