@@ -13,6 +13,7 @@ mod deployment;
 mod github;
 mod idempotency;
 mod outside;
+mod parameters;
 mod requests;
 mod sign;
 mod signatures;
