@@ -7,7 +7,7 @@ use qc_document::{Node, ParseLimits, Source, parse};
 use qc_model::{Finding, Severity};
 
 use super::reading::Reading;
-use super::{OpenApi, is_mapping, read_swagger, read_openapi};
+use super::{OpenApi, is_mapping, read_openapi, read_swagger};
 use crate::codes;
 use crate::documents::{At, Documents};
 use crate::files::Files;

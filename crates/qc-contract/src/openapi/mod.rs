@@ -3,8 +3,8 @@
 mod check;
 mod load;
 mod prune;
-mod read_swagger;
 mod read_openapi;
+mod read_swagger;
 mod reading;
 mod route;
 mod samples;
