@@ -43,7 +43,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         state: states.first().copied(),
         environment,
         integration,
-        limit,
+        limit: limit + 1,
     };
     let letters = permit.state.store.dead_letters(&filter).await?;
     let letters = letters.iter().map(Dead::from).collect();

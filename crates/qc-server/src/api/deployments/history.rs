@@ -37,7 +37,9 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let after = call.query("after")?.unwrap_or(0);
     let past = qc_release::history(&*permit.state.store, &environment, &integration, after).await?;
     let changes = past.into_iter().map(shown).collect();
-    let page = Page::new(changes, qc_store::PAGE_MAX, |c: &DeploymentChange| c.change.to_string());
+    // One less than the store gives at once, so that it is seen whether there is more.
+    let page =
+        Page::new(changes, qc_store::PAGE_MAX - 1, |c: &DeploymentChange| c.change.to_string());
     Ok(Reply::ok(&page))
 }
 

@@ -48,7 +48,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         integration,
         run: call.query::<RunId>("run")?,
         outcome: call.query("outcome")?,
-        limit,
+        limit: limit + 1,
     };
     let entries = permit.state.store.ledger(&filter).await?;
     let lines = entries.iter().map(line).collect();

@@ -43,7 +43,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         integration,
         subject: call.query("subject")?,
         since: call.query::<Timestamp>("since")?,
-        limit,
+        limit: limit + 1,
     };
     let heads = permit.state.store.runs(&filter).await?;
     let runs = heads.iter().map(Run::from).collect();

@@ -32,7 +32,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let permit = call.may(None, None)?;
     let limit = call.limit()?;
     let after: Option<String> = call.query("after")?;
-    let documents = permit.state.store.documents(TOKEN_KIND, after.as_deref(), limit).await?;
+    let documents = permit.state.store.documents(TOKEN_KIND, after.as_deref(), limit + 1).await?;
     let mut tokens = Vec::with_capacity(documents.len());
     for document in documents {
         let record: TokenRecord = serde_json::from_slice(&document.body).map_err(|error| {

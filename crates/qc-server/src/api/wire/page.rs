@@ -17,9 +17,24 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page; it has a next one when it is full.
-    pub fn new(items: Vec<T>, limit: usize, key: impl Fn(&T) -> String) -> Self {
-        let next = if items.len() >= limit { items.last().map(key) } else { None };
+    /// A page of at most `limit` entries; it has a next one when `items`, of which one more was asked for, holds that one.
+    pub fn new(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(key) } else { None };
         Self { schema_version: 1, items, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_a_next_one_only_when_there_is_more() {
+        let page = |count: u32| Page::new((1..=count).collect(), 3, ToString::to_string);
+        assert_eq!((page(2).items, page(2).next), (vec![1, 2], None));
+        assert_eq!((page(3).items, page(3).next), (vec![1, 2, 3], None));
+        assert_eq!((page(4).items, page(4).next), (vec![1, 2, 3], Some("3".to_owned())));
     }
 }

@@ -31,6 +31,9 @@ pub(crate) struct ListArguments {
     /// Only this integration
     #[arg(long)]
     integration: Option<String>,
+    /// Only letters of runs older than this one
+    #[arg(long, value_name = "RUN")]
+    before: Option<String>,
     /// At most so many
     #[arg(long, default_value = "50")]
     limit: String,
@@ -81,6 +84,7 @@ async fn list(session: &Session, arguments: &ListArguments) -> Result<Exit, Trou
         ("state", state),
         ("environment", arguments.environment.as_deref()),
         ("integration", arguments.integration.as_deref()),
+        ("before", arguments.before.as_deref()),
         ("limit", Some(&arguments.limit)),
     ]);
     let page: Page<Dead> = session.client()?.get(&format!("/api/v1/dead-letters{filter}")).await?;
@@ -102,5 +106,8 @@ async fn list(session: &Session, arguments: &ListArguments) -> Result<Exit, Trou
             .collect();
         table(&["RUN", "STATE", "ENVIRONMENT", "INTEGRATION", "DIED", "CODE", "SUMMARY"], &rows)
     });
+    if let Some(next) = &page.next {
+        session.output.say(&format!("there is more: --before {next}"));
+    }
     Ok(Exit::Ok)
 }

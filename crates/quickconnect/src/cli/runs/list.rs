@@ -48,7 +48,7 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
         )
     });
     if let Some(next) = &page.next {
-        session.output.say(&format!("there may be more: --before {next}"));
+        session.output.say(&format!("there is more: --before {next}"));
     }
     Ok(Exit::Ok)
 }
