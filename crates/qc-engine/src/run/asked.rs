@@ -69,7 +69,7 @@ impl ActiveRun {
             ([], _) => Err(self.wrong_state("no call of it is ambiguous")),
             ([one], None) => Ok((*one).clone()),
             (_, None) => Err(self.wrong_state(&format!(
-                "several calls of it are ambiguous; say which one is meant: {}",
+                "several calls of it are ambiguous; say with `call` which one is meant: {}",
                 names()
             ))),
             (_, Some(wanted)) => {

@@ -17,7 +17,7 @@ pub(in crate::api) const ROUTE: Route = Route {
     method: Method::POST,
     path: "/api/v1/runs/{run}/resolve",
     action: Action::RunsResolve,
-    summary: "Say whether the effect took place for which a run is parked",
+    summary: "Say whether the effect took place for which a run is parked; `call` says of which call when several are in doubt",
     parameters: &[RUN],
     body: Some(schema::<ResolveRequest>),
     status: 204,
@@ -27,10 +27,14 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let (head, permit) = call.run().await?;
-    let resolution = match call.body()? {
-        ResolveRequest::Applied { output } => Resolution::Applied { output },
-        ResolveRequest::NotApplied {} => Resolution::NotApplied,
+    let (which, resolution) = match call.body()? {
+        ResolveRequest::Applied { call, output } => (call, Resolution::Applied { output }),
+        ResolveRequest::NotApplied { call } => (call, Resolution::NotApplied),
     };
-    permit.state.engine.resolve(head.facts.id, resolution, &permit.actor).await?;
+    let (engine, run) = (&permit.state.engine, head.facts.id);
+    match which {
+        Some(which) => engine.resolve_call(run, &which, resolution, &permit.actor).await?,
+        None => engine.resolve(run, resolution, &permit.actor).await?,
+    }
     Ok(Reply::done())
 }

@@ -177,12 +177,19 @@ pub struct Reason {
 pub enum ResolveRequest {
     /// It did.
     Applied {
+        /// Of which call, `<task pointer>:<visit>`; needed when several are ambiguous.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
         /// What the workflow sees as the call's answer.
         #[serde(default)]
         output: Value,
     },
     /// It did not: the call is sent again.
-    NotApplied {},
+    NotApplied {
+        /// Which call, `<task pointer>:<visit>`; needed when several are ambiguous.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
+    },
 }
 
 /// The id of a run.

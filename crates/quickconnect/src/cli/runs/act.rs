@@ -1,6 +1,6 @@
 use std::{fs, path::PathBuf};
 
-use qc_server::wire::{ReplayRequest, RunReference};
+use qc_server::wire::{ReplayRequest, ResolveRequest, RunReference};
 use serde_json::{Value, json};
 
 use crate::{
@@ -49,6 +49,9 @@ pub(crate) struct ResolveArguments {
     /// With --applied: what the workflow sees as the call's answer, JSON
     #[arg(long, value_name = "JSON", conflicts_with = "not_applied")]
     output: Option<String>,
+    /// Of which call, when several are ambiguous: as the refusal names them
+    #[arg(long, value_name = "POINTER:VISIT")]
+    call: Option<String>,
 }
 
 pub(super) async fn replay(
@@ -81,12 +84,14 @@ pub(super) async fn resolve(
     session: &Session,
     arguments: &ResolveArguments,
 ) -> Result<Exit, Trouble> {
-    let body = if arguments.not_applied {
-        json!({ "resolution": "not_applied" })
+    let call = arguments.call.clone();
+    let request = if arguments.not_applied {
+        ResolveRequest::NotApplied { call }
     } else {
         let output = arguments.output.as_deref().map(json_of).transpose()?;
-        json!({ "resolution": "applied", "output": output.unwrap_or(Value::Null) })
+        ResolveRequest::Applied { call, output: output.unwrap_or(Value::Null) }
     };
+    let body = json!(request);
     act(session, &arguments.run, "resolve", Some(&body)).await
 }
 
