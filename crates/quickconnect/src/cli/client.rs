@@ -167,7 +167,9 @@ impl Client {
         let message = format!("{} does not answer: {error}", self.url());
         let help = match error.kind {
             CallErrorKind::Refused => "check the address: `--url`, QC_URL or the context file",
-            CallErrorKind::Tls => "name a private authority with the setting `ca_bundle` (`QC_CA_BUNDLE`)",
+            CallErrorKind::Tls => {
+                "name a private authority with the setting `ca_bundle` (`QC_CA_BUNDLE`)"
+            }
             _ => "start it with `qc serve` or `qc dev`, or name another with `--url`",
         };
         Trouble::new(Exit::Unreachable, Finding::error(codes::UNREACHABLE, message).help(help))
@@ -188,6 +190,32 @@ fn parse<T: DeserializeOwned>(answer: Answer) -> Result<T, Trouble> {
     })
 }
 
+/// What a problem asks of its reader, in words.
+fn next_step(problem: &Value) -> Option<String> {
+    let text = |key: &str| problem[key].as_str();
+    Some(match text("next_action")? {
+        "fix_request" => match text("run") {
+            Some(run) => format!("look at how it stands: `qc runs show {run}`"),
+            None => "change what was asked for".to_owned(),
+        },
+        "refresh_token" => {
+            "use a valid token (QC_TOKEN or the context file); `qc tokens create` makes one"
+                .to_owned()
+        }
+        "reconsent" => "ask the account's holder to consent again".to_owned(),
+        "wait_until" | "retry" => match problem["retry_after"].as_u64() {
+            Some(seconds) => format!("try again after {seconds} s"),
+            None => "try again".to_owned(),
+        },
+        "migrate" => "move to a supported version".to_owned(),
+        "contact_owner" => match text("owner") {
+            Some(owner) => format!("ask {owner}, who owns what failed"),
+            None => "ask whoever runs the server or owns the token".to_owned(),
+        },
+        _ => return None,
+    })
+}
+
 /// An answer that is no success, as trouble.
 pub(crate) fn refused(answer: &Answer) -> Trouble {
     let problem: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
@@ -199,8 +227,52 @@ pub(crate) fn refused(answer: &Answer) -> Trouble {
         return Trouble::new(Exit::of_status(answer.status), finding.help(help));
     };
     let code: Code = serde_json::from_value(Value::String(code)).unwrap_or(codes::BAD_ANSWER);
-    let mut finding = Finding::error(code.clone(), detail).help(code.page());
-    finding.cause = text("title");
-    let findings = vec![finding];
+    // The title names the kind, the detail this occurrence; neither says enough alone.
+    let message = match text("title") {
+        Some(title) if title != detail => format!("{title}: {detail}"),
+        _ => detail,
+    };
+    let help = match next_step(&problem) {
+        Some(step) => format!("{step}; more: {}", code.page()),
+        None => code.page(),
+    };
+    let findings = vec![Finding::error(code, message).help(help)];
     Trouble { exit: Exit::of_status(answer.status), findings, problem: Some(problem) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(problem: &Value) -> Finding {
+        let body = problem.to_string().into_bytes();
+        let status = u16::try_from(problem["status"].as_u64().unwrap()).unwrap();
+        refused(&Answer { status, headers: HeaderMap::new(), body }).findings.remove(0)
+    }
+
+    #[test]
+    fn a_problem_is_told_with_its_detail_and_what_to_do_next() {
+        let throttled = told(&json!({
+            "status": 503, "code": "QC-I013", "title": "No room", "detail": "the disk is full",
+            "next_action": "wait_until", "retry_after": 30,
+        }));
+        assert_eq!(throttled.message, "No room: the disk is full");
+        assert_eq!(throttled.cause, None, "a title is no cause");
+        let help = throttled.help.unwrap();
+        assert!(help.starts_with("try again after 30 s; more: ") && help.ends_with("/QC-I013"));
+        for (facts, step) in [
+            (json!({"next_action": "refresh_token"}), "`qc tokens create`"),
+            (json!({"next_action": "contact_owner", "owner": "team-a"}), "ask team-a"),
+            (json!({"next_action": "fix_request", "run": "run_1"}), "`qc runs show run_1`"),
+            (json!({"next_action": "none"}), "https://"),
+        ] {
+            let mut problem =
+                json!({"status": 409, "code": "QC-A015", "title": "T", "detail": "d"});
+            problem.as_object_mut().unwrap().extend(facts.as_object().unwrap().clone());
+            let help = told(&problem).help.unwrap();
+            assert!(help.contains(step), "{help}");
+        }
+    }
 }
