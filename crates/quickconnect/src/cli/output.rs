@@ -2,7 +2,7 @@ use std::io::{self, IsTerminal, Write};
 
 use qc_model::{Finding, Severity};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::trouble::Trouble;
 
@@ -62,8 +62,8 @@ impl Output {
     /// A result: as JSON, or as the text that `human` makes.
     pub(crate) fn result(self, value: &impl Serialize, human: impl FnOnce() -> String) {
         if self.json {
-            let text = serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned());
-            self.line(&text);
+            let value = versioned(serde_json::to_value(value).unwrap_or(Value::Null));
+            self.line(&serde_json::to_string_pretty(&value).unwrap_or_default());
         } else {
             self.line(human().trim_end());
         }
@@ -133,11 +133,28 @@ impl Output {
     }
 }
 
+/// A result with `schema_version`, which comes first where the value itself says none: what the API gives by itself, such
+/// as a release, has none.
+pub(crate) fn versioned(value: Value) -> Value {
+    match value {
+        Value::Object(facts) if !facts.contains_key("schema_version") => {
+            let mut all = Map::from_iter([("schema_version".to_owned(), json!(1))]);
+            all.extend(facts);
+            Value::Object(all)
+        }
+        other => other,
+    }
+}
+
 /// What a problem document says beyond its detail.
 fn problem_lines(problem: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for error in problem["errors"].as_array().into_iter().flatten() {
         let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+        if text("pointer").is_empty() && error["detail"] == problem["detail"] {
+            // Of the body as a whole, and said already.
+            continue;
+        }
         lines.push(format!("at `{}`: {}", text("pointer"), text("detail")));
     }
     for finding in problem["findings"].as_array().into_iter().flatten() {
@@ -151,9 +168,6 @@ fn problem_lines(problem: &Value) -> Vec<String> {
         if let Some(text) = problem[key].as_str() {
             lines.push(format!("{label}: {text}"));
         }
-    }
-    if let Some(seconds) = problem["retry_after"].as_u64() {
-        lines.push(format!("try again after {seconds} s"));
     }
     lines
 }
@@ -208,5 +222,25 @@ mod tests {
         let forced = ColorWishes { force: true, ..ColorWishes::default() };
         assert!(Output::new(false, false, Color::Auto, forced).color);
         assert!(!Output::new(false, false, Color::Never, forced).color);
+    }
+
+    #[test]
+    fn every_result_has_a_schema_version_and_keeps_its_own() {
+        let of = |value: Value| versioned(value).to_string();
+        assert_eq!(of(json!({"run": "run_1"})), r#"{"schema_version":1,"run":"run_1"}"#);
+        assert_eq!(
+            of(json!({"run": "r", "schema_version": 2})),
+            r#"{"run":"r","schema_version":2}"#
+        );
+    }
+
+    #[test]
+    fn what_a_problem_said_already_is_not_said_again() {
+        let detail = "unknown field `typo`";
+        let problem = json!({
+            "detail": detail,
+            "errors": [{"pointer": "", "detail": detail}, {"pointer": "/name", "detail": "too long"}],
+        });
+        assert_eq!(problem_lines(&problem), ["at `/name`: too long"]);
     }
 }

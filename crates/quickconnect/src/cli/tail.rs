@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{Exit, Trouble, files::clock, session::Session};
+use super::{Exit, Trouble, files::clock, output::versioned, session::Session};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -25,7 +25,11 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
     let following = client.follow("/api/v1/happenings", |line| {
         let happening: Value = serde_json::from_str(line).unwrap_or(Value::Null);
         if wanted(&happening) {
-            output.line(&if output.json { line.to_owned() } else { shown(&happening) });
+            output.line(&if output.json {
+                versioned(happening).to_string()
+            } else {
+                shown(&happening)
+            });
         }
         true
     });

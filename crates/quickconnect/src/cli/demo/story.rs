@@ -16,6 +16,7 @@ use crate::{
     cli::{
         Exit, Output, Trouble,
         client::{Client, refused},
+        output::versioned,
     },
     codes,
     context::Context,
@@ -124,7 +125,7 @@ impl Teller {
                 match happenings.recv().await {
                     Ok(happening) => {
                         if output.json {
-                            output.line(&json!(happening).to_string());
+                            output.line(&versioned(json!(happening)).to_string());
                         } else {
                             output.line(&line(&happening, output.color));
                         }
