@@ -30,10 +30,7 @@ pub(crate) async fn first_token(
         return Ok(None);
     }
     let token = admin_token(platform, "first administrator").await?;
-    let file = match usual {
-        Some(usual) if replaceable(usual, url) => usual.to_owned(),
-        _ => data_dir.join("context.json"),
-    };
+    let file = place(url, usual, data_dir);
     context::write(&file, url, &token)?;
     Ok(Some(Bootstrapped { file }))
 }
@@ -51,6 +48,14 @@ pub(crate) async fn admin_token(platform: &Platform, name: &str) -> Result<Secre
     let issued = issue(request, &actor, platform.clock.now(), &*platform.entropy);
     platform.committer.change(issued.change).await.map_err(|error| store_trouble(&error))?;
     Ok(issued.text)
+}
+
+/// Where a server's token is written: the usual context file, unless that is another server's.
+pub(crate) fn place(url: &str, usual: Option<&Path>, data_dir: &Path) -> PathBuf {
+    match usual {
+        Some(usual) if replaceable(usual, url) => usual.to_owned(),
+        _ => data_dir.join("context.json"),
+    }
 }
 
 fn replaceable(path: &Path, url: &str) -> bool {

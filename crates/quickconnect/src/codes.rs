@@ -32,5 +32,7 @@ pub(crate) const FILE: Code = Code::new("QC-K013");
 pub(crate) const VERSIONS: Code = Code::new("QC-K014");
 /// Spans of traces were dropped.
 pub(crate) const SPANS_DROPPED: Code = Code::new("QC-K015");
+/// There is no database in the data directory.
+pub(crate) const NO_DATABASE: Code = Code::new("QC-K016");
 /// What the command line names is not there.
 pub(crate) const NOTHING_CHOSEN: Code = Code::new("QC-K020");

@@ -9,4 +9,6 @@ mod stage;
 mod demo;
 mod disk;
 mod life;
+mod recovery;
 mod templates;
+mod versions;

@@ -1,7 +1,8 @@
 //! `qc tokens`: who may use the API and the triggers.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
+use qc_model::Finding;
 use qc_server::wire::{CreateToken, CreatedToken, Page, Token};
 use qc_vault::Secrets;
 use serde_json::json;
@@ -12,7 +13,13 @@ use super::{
     output::table,
     session::Session,
 };
-use crate::{bootstrap, config::SettingFlags, context, wiring::Platform};
+use crate::{
+    bootstrap, codes,
+    config::{Config, SettingFlags, StoreKind},
+    context,
+    lifecycle::url_of,
+    wiring::{Platform, database},
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
@@ -109,13 +116,38 @@ async fn create(session: &Session, arguments: CreateArguments) -> Result<Exit, T
 
 async fn recover(session: &Session, arguments: RecoverArguments) -> Result<Exit, Trouble> {
     let config = session.settings(arguments.settings.0)?;
+    has_database(&config)?;
     let platform = Platform::wire(&config, Arc::new(Secrets::none())).await?;
     let token = bootstrap::admin_token(&platform, "recovered administrator").await?;
-    let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let path = session.context_path().unwrap_or_else(|| config.data_dir.join("context.json"));
-    context::write(&path, &format!("{scheme}://{}", config.listen), &token)?;
+    let url = url_of(config.listen, config.tls.is_some());
+    let usual = session.context_path();
+    let path = bootstrap::place(&url, usual.as_deref(), &config.data_dir);
+    context::write(&path, &url, &token)?;
     platform.close().await;
     let done = json!({ "schema_version": 1, "context": path });
     session.output.result(&done, || format!("written to {}", path.display()));
+    if usual.as_ref() != Some(&path) {
+        let file = path.display();
+        session.output.say(&format!(
+            "the usual context file belongs to another server; use: export QC_CONTEXT={file}"
+        ));
+    }
     Ok(Exit::Ok)
+}
+
+/// Recovery is for a server that has been: an administrator of a new, empty database would be nobody's.
+fn has_database(config: &Config) -> Result<(), Trouble> {
+    let message = match config.store {
+        StoreKind::Memory => "the store is in memory: there is nothing to recover".to_owned(),
+        StoreKind::Sqlite => {
+            let file = database(&config.data_dir);
+            if fs::metadata(&file).is_ok_and(|found| found.len() > 0) {
+                return Ok(());
+            }
+            format!("there is no database {}", file.display())
+        }
+    };
+    let help =
+        "give the server's own settings: `--data-dir` and `--listen`, or its `--config qc.toml`";
+    Err(Trouble::new(Exit::NotFound, Finding::error(codes::NO_DATABASE, message).help(help)))
 }
