@@ -91,6 +91,7 @@ pub enum Happening {
 pub struct TimerId(pub u64);
 
 /// What the engine has to do.
+#[allow(clippy::large_enum_variant, reason = "actions are few and are taken apart at once")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Perform a call and answer with `CallSucceeded` or `CallFailed`, once.

@@ -101,13 +101,12 @@ fn command(folder: &Path) -> Command {
 }
 
 fn launch(folder: &Path) -> io::Result<Child> {
-    let port = match fs::read_to_string(port_file(folder)) {
-        Ok(port) => port,
-        Err(_) => {
-            let addr = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-            fs::write(port_file(folder), addr.port().to_string())?;
-            addr.port().to_string()
-        }
+    let port = if let Ok(port) = fs::read_to_string(port_file(folder)) {
+        port
+    } else {
+        let addr = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        fs::write(port_file(folder), addr.port().to_string())?;
+        addr.port().to_string()
     };
     command(folder)
         .arg("serve")

@@ -14,21 +14,18 @@ pub(crate) struct Arguments {
 pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trouble> {
     let client = session.client()?;
     let environment = &arguments.environment;
-    let integration = match &arguments.integration {
-        Some(name) => name.clone(),
-        None => {
-            let filter = query(&[("environment", Some(environment))]);
-            let page: Page<Deployment> =
-                client.get(&format!("/api/v1/deployments{filter}")).await?;
-            let [only] = page.items.as_slice() else {
-                let names: Vec<&str> =
-                    page.items.iter().map(|one| one.integration.as_str()).collect();
-                let message = format!("{} integrations are deployed in {environment}", names.len());
-                let help = format!("name one of them: {}", names.join(", "));
-                return Err(Trouble::usage(codes::BAD_SETTING, message, help));
-            };
-            only.integration.clone()
-        }
+    let integration = if let Some(name) = &arguments.integration {
+        name.clone()
+    } else {
+        let filter = query(&[("environment", Some(environment))]);
+        let page: Page<Deployment> = client.get(&format!("/api/v1/deployments{filter}")).await?;
+        let [only] = page.items.as_slice() else {
+            let names: Vec<&str> = page.items.iter().map(|one| one.integration.as_str()).collect();
+            let message = format!("{} integrations are deployed in {environment}", names.len());
+            let help = format!("name one of them: {}", names.join(", "));
+            return Err(Trouble::usage(codes::BAD_SETTING, message, help));
+        };
+        only.integration.clone()
     };
     let path = format!("/api/v1/deployments/{environment}/{integration}/rollback");
     let answer = client.ok(http::Method::POST, &path, Vec::new(), &[]).await?;

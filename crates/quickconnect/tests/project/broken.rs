@@ -14,8 +14,11 @@ fn position(text: &str, wanted: &str) -> (u64, u64) {
     (line as u64, column as u64)
 }
 
+/// A file, the code of its finding, and the line and column at which it must stand.
+type Expected = (&'static str, &'static str, (u64, u64));
+
 /// A project in which every kind of file is wrong, and where.
-fn broken() -> (Scene, Vec<(&'static str, &'static str, (u64, u64))>) {
+fn broken() -> (Scene, Vec<Expected>) {
     let scene = Scene::example();
     let mut expected = Vec::new();
     let mut wrong = |file: &'static str, from: &str, to: &str, code: &'static str, at: &str| {
