@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use super::{Exit, Trouble, session::Session};
 use crate::{
@@ -18,8 +18,7 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     telemetry::begin(&config)?;
     let secrets = Arc::new(wiring::secrets(&config, &session.variables));
     let running = Running::start(&config, secrets, session.context_path(), session.output).await?;
-    session.output.say(&format!("serving on {}", running.url));
-    wish_to_end(async || {
+    let reload = async || {
         if let Some(keys) = &running.tls
             && let Err(error) = keys.reload()
         {
@@ -28,8 +27,16 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
         if let Err(error) = running.platform.catalogue.reload(&running.platform.engine).await {
             tracing::error!(%error, "the deployments stay as they were");
         }
-    })
-    .await;
+    };
+    // Signals are listened to before anybody hears that there is somebody to send one to.
+    {
+        let mut ending = pin!(wish_to_end(reload));
+        tokio::select! {
+            biased;
+            () = &mut ending => {}
+            () = async { session.output.say(&format!("serving on {}", running.url)) } => ending.await,
+        }
+    }
     end_at_second_signal();
     running.end().await;
     Ok(Exit::Ok)

@@ -36,7 +36,6 @@ async fn another_servers_context_stays_and_the_new_token_is_good() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::new(folder.path());
     server.start().await;
-    server.told(&["tokens", "list"]);
     server.terminate();
     assert_eq!(server.ended(DRAINING).await.code(), Some(0));
     let context = folder.path().join("context.json");

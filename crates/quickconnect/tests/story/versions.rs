@@ -26,10 +26,13 @@ const WITHOUT: [&str; 6] = ["completions", "schema", "serve", "dev", "simulate",
 fn verbs(server: &Server, above: &[&str]) -> BTreeSet<String> {
     let help = server.well(&[above, &["--help"]].concat());
     let below = help.split_once("Commands:\n").map_or("", |(_, below)| below);
-    let names = below.lines().take_while(|line| !line.is_empty()).filter_map(|line| {
-        (line.starts_with("  ") && !line.starts_with("   ")).then(|| line.split_whitespace().next())
-    });
-    let names: Vec<&str> = names.flatten().filter(|name| *name != "help").collect();
+    let names: Vec<&str> = below
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
     if names.is_empty() {
         return BTreeSet::from([above.join(" ")]);
     }
