@@ -111,11 +111,10 @@ impl Work<'_> {
             sent = self.send() => Some(sent),
             Ok(()) = cut_off => None,
         };
-        let sent = sent.unwrap_or_else(|| {
-            let failure = self.owned(cut_failure());
-            self.unfinished(&failure);
-            Err(failure)
-        });
+        let sent = match sent {
+            Some(sent) => sent,
+            None => Err(self.cut_short()),
+        };
         match sent {
             Ok(output) => Settled::Answered(output),
             Err(failure) if failure.applied == Applied::Maybe => self.doubt(failure).await,
@@ -173,6 +172,13 @@ impl Work<'_> {
             failure.owner =
                 self.context.deployment.release.system_owners.get(&**connector).cloned();
         }
+        failure
+    }
+
+    /// The attempt that was being sent is cut off.
+    fn cut_short(&mut self) -> Failure {
+        let failure = self.owned(cut_failure());
+        self.unfinished(&failure);
         failure
     }
 

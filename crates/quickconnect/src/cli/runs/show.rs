@@ -41,7 +41,7 @@ fn shown(journal: &RunJournal) -> String {
     match &journal.end {
         None => {}
         Some(RunEnd::Completed { output }) => {
-            append(&mut text, format_args!("output\n  {output}\n"))
+            append(&mut text, format_args!("output\n  {output}\n"));
         }
         Some(RunEnd::Faulted { failure, .. }) => {
             let word = |key: &str| failure[key].as_str().unwrap_or_default().to_owned();
@@ -55,7 +55,7 @@ fn shown(journal: &RunJournal) -> String {
             );
         }
         Some(RunEnd::Cancelled { reason }) => {
-            append(&mut text, format_args!("cancelled\n  {reason}\n"))
+            append(&mut text, format_args!("cancelled\n  {reason}\n"));
         }
     }
     text
