@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::style::{TooDeep, header_text, path_text, query_pairs};
 use super::{BuiltRequest, body};
 use crate::mismatch::{Direction, Mismatch, kind};
-use crate::model::{Operation, Parameter, ParameterLocation, SchemaAt};
+use crate::model::{Operation, Parameter, ParameterLocation, SchemaAt, Style};
 use crate::openapi::OpenApi;
 
 /// RFC 3986 unreserved characters stay bare in a path segment.
@@ -102,7 +102,7 @@ impl Building<'_> {
             return;
         };
         let value = match &parameter.schema {
-            Some(schema) => match self.fitting(schema, value) {
+            Some(schema) => match self.fitting(parameter, schema, value) {
                 Ok(value) => value,
                 Err(found) => {
                     self.mismatches.extend(found.into_iter().map(|m| m.below(&pointer)));
@@ -130,25 +130,31 @@ impl Building<'_> {
         self.mismatches.push(Mismatch::argument(pointer, problem));
     }
 
-    /// On the wire a parameter is text, so `12` and `"12"` are the same: the spelling that fits the schema is taken.
-    fn fitting(&self, schema: &SchemaAt, value: Value) -> Result<Value, Vec<Mismatch>> {
+    /// On the wire a parameter is text: `12` and `"12"` are the same, and so are a list of one and its item. What
+    /// fits the schema in another spelling is taken.
+    fn fitting(
+        &self,
+        parameter: &Parameter,
+        schema: &SchemaAt,
+        value: Value,
+    ) -> Result<Value, Vec<Mismatch>> {
         let found = self.api.check(schema, Direction::Request, &value);
         if found.is_empty() {
             return Ok(value);
         }
-        let other = match &value {
-            Value::Number(_) | Value::Bool(_) => Value::String(value.to_string()),
-            Value::String(text) => match &**text {
-                "true" => Value::Bool(true),
-                "false" => Value::Bool(false),
-                _ => match text.parse::<serde_json::Number>() {
-                    Ok(number) if number.to_string() == *text => Value::Number(number),
-                    _ => return Err(found),
-                },
-            },
-            _ => return Err(found),
-        };
-        if self.api.admits(schema, Direction::Request, &other) { Ok(value) } else { Err(found) }
+        let admits = |value: &Value| self.api.admits(schema, Direction::Request, value);
+        let other = respelled(&value);
+        if other.as_ref().is_some_and(admits) {
+            return Ok(value);
+        }
+        // A document is not styled text: in it, a list is a list.
+        let styled = parameter.media_type.is_none() && parameter.style != Style::DeepObject;
+        if styled && (value.is_string() || value.is_number() || value.is_boolean()) {
+            let items = [Some(value), other].into_iter().flatten();
+            let mut lists = items.map(|item| Value::Array(vec![item]));
+            return lists.find(admits).ok_or(found);
+        }
+        Err(found)
     }
 
     fn write(&mut self, parameter: &Parameter, value: &Value) -> Result<(), Unwritable> {
@@ -271,6 +277,22 @@ impl Building<'_> {
         }
         self.request.path = self.path;
         Ok(self.request)
+    }
+}
+
+/// A scalar in the other spelling that is the same text: `12` for `"12"`, `"true"` for `true`.
+fn respelled(value: &Value) -> Option<Value> {
+    match value {
+        Value::Number(_) | Value::Bool(_) => Some(Value::String(value.to_string())),
+        Value::String(text) => match &**text {
+            "true" => Some(Value::Bool(true)),
+            "false" => Some(Value::Bool(false)),
+            _ => {
+                let number: serde_json::Number = text.parse().ok()?;
+                (number.to_string() == *text).then_some(Value::Number(number))
+            }
+        },
+        _ => None,
     }
 }
 

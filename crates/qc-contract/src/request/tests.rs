@@ -122,6 +122,21 @@ fn names_that_collide_take_a_prefix() {
 }
 
 #[test]
+fn an_item_stands_for_a_list_of_one() {
+    let api = api(
+        ", {in: query, name: status, schema: {type: array, items: {enum: [open, closed]}}}, {in: query, name: ids, style: form, explode: false, schema: {type: array, items: {type: integer}}}, {in: query, name: two, schema: {type: array, minItems: 2}}, {in: query, name: doc, content: {application/json: {schema: {type: array}}}}]\n      responses: {}",
+    );
+    let query = |arguments: Value| build(&api, &arguments).map(|built| built.query);
+    let pair = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let made = query(json!({"id": "x", "status": "open", "ids": "7"}));
+    assert_eq!(made, Ok(vec![pair("status", "open"), pair("ids", "7")]));
+    assert_eq!(made, query(json!({"id": "x", "status": ["open"], "ids": [7]})));
+    for (name, value) in [("status", "lost"), ("ids", "seven"), ("two", "one"), ("doc", "text")] {
+        assert!(query(json!({"id": "x", name: value})).is_err(), "{name}");
+    }
+}
+
+#[test]
 fn bodies_of_other_kinds() {
     let api = api(
         "]\n      requestBody:\n        required: true\n        content:\n          text/plain: {}\n          application/octet-stream: {}\n          multipart/form-data: {schema: {type: object, required: [file], properties: {file: {type: string, format: binary}}}}\n",
