@@ -2,7 +2,7 @@ use std::io::{self, IsTerminal, Write};
 
 use qc_model::{Finding, Severity};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::trouble::Trouble;
 
@@ -133,14 +133,13 @@ impl Output {
     }
 }
 
-/// A result with `schema_version`, which comes first where the value itself says none: what the API gives by itself, such
-/// as a release, has none.
+/// A result with `schema_version`, where the value itself says none: what the API gives by itself, such as a release, has
+/// none.
 pub(crate) fn versioned(value: Value) -> Value {
     match value {
-        Value::Object(facts) if !facts.contains_key("schema_version") => {
-            let mut all = Map::from_iter([("schema_version".to_owned(), json!(1))]);
-            all.extend(facts);
-            Value::Object(all)
+        Value::Object(mut facts) => {
+            facts.entry("schema_version").or_insert(json!(1));
+            Value::Object(facts)
         }
         other => other,
     }
@@ -227,7 +226,7 @@ mod tests {
     #[test]
     fn every_result_has_a_schema_version_and_keeps_its_own() {
         let of = |value: Value| versioned(value).to_string();
-        assert_eq!(of(json!({"run": "run_1"})), r#"{"schema_version":1,"run":"run_1"}"#);
+        assert_eq!(of(json!({"run": "run_1"})), r#"{"run":"run_1","schema_version":1}"#);
         assert_eq!(
             of(json!({"run": "r", "schema_version": 2})),
             r#"{"run":"r","schema_version":2}"#
