@@ -113,7 +113,8 @@ impl Running {
         let Self { platform, stop, doors, engine, mut chores, traces, drain, .. } = self;
         platform.state.set_ready(false);
         tracing::info!("draining");
-        chores.abort_all();
+        // Waited for: a chore that still held the store would keep it from being closed.
+        chores.shutdown().await;
         let closing = async {
             stop.send_replace(true);
             // A door that panicked is closed, too.
