@@ -1,16 +1,20 @@
 //! What a new user does, from nothing to an event that has run: for each template of `qc init`.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
 
 use crate::stage::{project, server::Server, signing};
+
+/// How long a server may take to end.
+const ENDING: Duration = Duration::from_secs(30);
 
 /// The simulated systems of a project, run by the program itself.
 struct Simulated {
@@ -97,6 +101,47 @@ fn secrets_in(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Every file below a folder, by its path in it.
+fn files_in(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// What runs can be taken out again and is what was built; also after the store was wiped and the same files were
+/// built and deployed anew, under the same name.
+async fn exports_are_the_files(server: &mut Server, release: &str) {
+    let mine = server.folder.join("mine");
+    for (round, out) in ["out", "again"].into_iter().enumerate() {
+        if round > 0 {
+            server.terminate();
+            assert_eq!(server.ended(ENDING).await.code(), Some(0));
+            fs::remove_dir_all(&server.data).unwrap();
+            fs::remove_file(server.folder.join("context.json")).unwrap();
+            server.start().await;
+            let built = server.told(&["release", "build", "--folder", "mine"]);
+            assert!(built.to_string().contains(release), "{built}");
+            server.well(&["deploy", "sandbox", release]);
+        }
+        server.well(&["export", out, "--environment", "sandbox"]);
+        let exported = files_in(&server.folder.join(out));
+        assert!(exported.len() >= 10, "{:?}", exported.keys());
+        for (path, bytes) in &exported {
+            assert!(fs::read(mine.join(path)).unwrap() == *bytes, "{} differs", path.display());
+        }
+        let left_out = files_in(&mine).into_keys().filter(|path| !exported.contains_key(path));
+        assert_eq!(left_out.collect::<Vec<_>>(), [Path::new("README.md")]);
+    }
+}
+
 /// From `qc init` to an event that has run, and once more the same event.
 async fn from_nothing(template: &str, event: &str, how: &[&str], effects: &[(&str, &str)]) {
     let folder = tempfile::tempdir().unwrap();
@@ -137,11 +182,7 @@ async fn from_nothing(template: &str, event: &str, how: &[&str], effects: &[(&st
         let made = simulated.effects(system);
         assert_eq!(made.iter().filter(|one| one == effect).count(), 1, "{system}: {made:?}");
     }
-    // What runs can be taken out again, and is what was built.
-    server.well(&["export", "out", "--release", release]);
-    let (mine, out) =
-        (folder.path().join("mine/quickconnect.yaml"), folder.path().join("out/quickconnect.yaml"));
-    assert_eq!(fs::read(mine).unwrap(), fs::read(out).unwrap());
+    exports_are_the_files(&mut server, release).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
