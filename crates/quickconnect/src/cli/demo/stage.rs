@@ -1,6 +1,6 @@
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -27,6 +27,8 @@ pub(super) const TRIGGER: &str = "case-escalated";
 pub(super) const ENVIRONMENT: &str = "sandbox";
 /// The systems, each with the port that the example's sandbox has for it.
 const SYSTEMS: [(&str, u16); 3] = [("tracker", 7101), ("crm", 7102), ("chat", 7103)];
+/// The port of a server that nobody configured.
+const USUAL_PORT: u16 = 7070;
 /// Marks a folder as the demonstration's own, so that nothing else is ever emptied.
 const MARK: &str = "made-by-qc-demo";
 
@@ -57,20 +59,29 @@ impl Stage {
         let entropy = OsEntropy::default();
         let key: Vec<u8> = (0..3).flat_map(|_| entropy.next_u64().to_le_bytes()).collect();
         let signing = Secret::new(format!("whsec_{}", STANDARD.encode(key)));
-        let config = session.settings(
-            [
-                ("listen", free_address().to_string()),
+        let config = |port: u16| {
+            let said = [
+                ("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()),
                 ("data_dir", folder.join("data").display().to_string()),
                 ("log_format", "text".to_owned()),
                 ("log_level", "error".to_owned()),
-            ]
-            .map(|(key, value)| (key.to_owned(), value))
-            .into(),
-        )?;
-        telemetry::begin(&config)?;
+            ];
+            session.settings(said.map(|(key, value)| (key.to_owned(), value)).into())
+        };
+        let usual = config(USUAL_PORT)?;
+        telemetry::begin(&usual)?;
         let usual_context = session.context_path();
         let secrets = Arc::new(secrets(&signing));
-        let running = Running::start(&config, secrets, usual_context.clone(), output).await?;
+        let start = async |config| {
+            Running::start(&config, Arc::clone(&secrets), usual_context.clone(), output).await
+        };
+        let running = match start(usual).await {
+            // Somebody has the usual address; nothing was touched yet.
+            Err(trouble) if trouble.findings.iter().any(|found| found.code == codes::LISTEN) => {
+                start(config(0)?).await?
+            }
+            started => started?,
+        };
         output.say(&format!("{:<8} serves at {}", "qc", running.url));
         let environment: EnvironmentName = Name::new(ENVIRONMENT).expect("a legal name");
         dev::deploy(&running, &project(&root)?, INTEGRATION, &environment)
@@ -158,13 +169,4 @@ fn secrets(signing: &Secret) -> Secrets {
         .with_value(ENVIRONMENT, "crm/api_key", "demo-key")
         .with_value(ENVIRONMENT, "chat/token", "demo-token")
         .with_value(ENVIRONMENT, "crm/webhook", signing.expose())
-}
-
-/// The usual address, or any free one when somebody has it.
-fn free_address() -> SocketAddr {
-    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 7070));
-    match TcpListener::bind(usual) {
-        Ok(_) => usual,
-        Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-    }
 }
