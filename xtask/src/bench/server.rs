@@ -19,7 +19,7 @@ pub(crate) struct Server {
     pub(crate) started_in: Duration,
     addr: SocketAddr,
     token: String,
-    child: Child,
+    process: Process,
     _folder: tempfile::TempDir,
 }
 
@@ -29,7 +29,7 @@ impl Server {
         let folder = tempfile::tempdir()?;
         let project = folder.path().join("project");
         copy(&xtask::root().join("xtask/src/bench/project"), &project, echo)?;
-        let mut first = launch(folder.path())?;
+        let first = launch(folder.path())?;
         let (addr, _) = ready(folder.path())?;
         for integration in INTEGRATIONS {
             let built = qc(folder.path(), &["--json", "release", "build", integration])?;
@@ -39,12 +39,12 @@ impl Server {
                 find_hash(&built).ok_or_else(|| io::Error::other(format!("no hash in {built}")))?;
             qc(folder.path(), &["deploy", "sandbox", &hash])?;
         }
-        end(&mut first);
+        drop(first);
         let began = Instant::now();
-        let child = launch(folder.path())?;
+        let process = launch(folder.path())?;
         // The second start takes another free port; the context file names the first one's.
         let (addr, token) = ready_at(folder.path(), addr)?;
-        Ok(Self { started_in: began.elapsed(), addr, token, child, _folder: folder })
+        Ok(Self { started_in: began.elapsed(), addr, token, process, _folder: folder })
     }
 
     /// A shot at a trigger of the project.
@@ -64,22 +64,22 @@ impl Server {
 
     /// The process's resident memory in MiB.
     pub(crate) fn resident_mib(&self) -> Option<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kib: f64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
         Some(kib / 1024.0)
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        end(&mut self.child);
-    }
-}
+/// A process that ends with this value, also when something goes wrong on the way.
+struct Process(Child);
 
-fn end(child: &mut Child) {
-    let _ = Command::new("kill").arg(child.id().to_string()).status();
-    let _ = child.wait();
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Ended by its own id; what it had left to say is in its log.
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
 }
 
 fn binary() -> PathBuf {
@@ -100,7 +100,7 @@ fn command(folder: &Path) -> Command {
     command
 }
 
-fn launch(folder: &Path) -> io::Result<Child> {
+fn launch(folder: &Path) -> io::Result<Process> {
     let port = if let Ok(port) = fs::read_to_string(port_file(folder)) {
         port
     } else {
@@ -114,6 +114,7 @@ fn launch(folder: &Path) -> io::Result<Child> {
         .stdout(Stdio::null())
         .stderr(fs::File::options().create(true).append(true).open(folder.join("log"))?)
         .spawn()
+        .map(Process)
 }
 
 fn qc(folder: &Path, arguments: &[&str]) -> io::Result<String> {
