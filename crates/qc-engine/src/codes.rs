@@ -12,8 +12,6 @@ pub const POISON: Code = Code::new("QC-R003");
 pub const NO_RELEASE: Code = Code::new("QC-R004");
 /// A run has no reason to go on: the platform's own fault.
 pub const STUCK: Code = Code::new("QC-R005");
-/// A run was cancelled.
-pub const CANCELLED: Code = Code::new("QC-R006");
 /// A call was cut off: its time was up, or it lost the race.
 pub const CUT_OFF: Code = Code::new("QC-R007");
 /// The code that performs a call panicked.

@@ -1,5 +1,3 @@
-use crate::txn::ChangeOutcome;
-
 /// What went wrong in the store, by what its caller can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -19,10 +17,4 @@ pub enum StoreError {
     /// The request itself is outside the store's limits.
     #[error("the store refuses the request: {0}")]
     Refused(String),
-}
-
-impl From<ChangeOutcome> for StoreError {
-    fn from(outcome: ChangeOutcome) -> Self {
-        Self::Refused(format!("a document was changed by somebody else: {outcome:?}"))
-    }
 }
