@@ -14,8 +14,9 @@ use prometheus_client::{
 };
 use qc_model::{RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadLetter, Document, Entry, Lease, LedgerEntry, LedgerFilter, LedgerKind,
-    LedgerRow, Op, RunFilter, RunHead, Store, StoreError, StoredEvent, Write, WriteOutcome,
+    Caps, DeadFilter, DeadLetter, Document, Entry, Lease, LeaseSeen, LedgerEntry, LedgerFilter,
+    LedgerKind, LedgerRow, Op, RunFilter, RunHead, Store, StoreError, StoredEvent, Write,
+    WriteOutcome,
 };
 
 /// The most series of calls; what comes beyond them is counted as `other`.
@@ -146,8 +147,24 @@ impl Store for MeteredStore {
         self.inner.lease(buckets, node, ttl).await
     }
 
-    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
-        self.inner.renew(lease, ttl).await
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<bool>, StoreError> {
+        self.inner.renew(leases, ttl).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        self.inner.release(leases).await
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseSeen>, StoreError> {
+        self.inner.leases().await
+    }
+
+    async fn announce(&self, node: &str, ttl: Duration) -> Result<(), StoreError> {
+        self.inner.announce(node, ttl).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.nodes().await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {

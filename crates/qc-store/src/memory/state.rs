@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use qc_model::{RunId, Timestamp};
 
-use crate::{DeadLetter, Document, Entry, LeaseTable, LedgerRow, RunHead, StoredEvent};
+use crate::{DeadLetter, Document, Entry, LeaseTable, LedgerRow, NodeTable, RunHead, StoredEvent};
 
 /// All that the store knows.
 #[derive(Default)]
@@ -15,6 +15,7 @@ pub(super) struct State {
     /// The place of the newest ledger row, pruned ones included.
     pub(super) ledger_seq: u64,
     pub(super) leases: LeaseTable,
+    pub(super) nodes: NodeTable,
     /// The newest epoch of any lease.
     pub(super) epoch: u64,
 }
