@@ -182,7 +182,7 @@ impl Engine {
         match self.change(vec![delete]).await {
             Ok(ChangeOutcome::Changed) => Err(StoreError::Unavailable(format!(
                 "no node owns {run} now, or none could take the request in time; nothing was done: \
-                 try again, and see whether the nodes' clocks agree"
+                 try again"
             ))
             .into()),
             // It was answered at the last moment, or is being done.

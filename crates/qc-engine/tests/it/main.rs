@@ -4,6 +4,8 @@
 
 mod crash;
 mod effects;
+mod link;
+mod nodes;
 mod operations;
 mod review;
 mod simulation;
