@@ -303,6 +303,28 @@ async fn a_node_that_stood_still_beyond_its_lease_sends_and_commits_nothing() {
     assert!(hall.book.problems().is_empty());
 }
 
+/// The same with a call that must not be sent twice: a person has decided about it meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_a_person_decided_at_the_next_owner_is_not_sent_by_the_former_one() {
+    let hall = Hall::new(CHARGE, good());
+    let (frozen, other) = (hall.node("one"), hall.node("two"));
+    hall.even(&[&frozen, &other], &[32, 32]).await;
+    let sender = frozen.sender();
+    let sending = tokio::spawn(async move { sender.send(None, json!({"n": 1})).await });
+    while hall.store.runs(&qc_store::RunFilter::default()).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_micros(50)).await;
+    }
+    link(&frozen).set(Mode::Frozen);
+    let run = hall.store.runs(&qc_store::RunFilter::default()).await.unwrap()[0].facts.id;
+    other.until(run, RunStatus::Parked).await;
+    other.engine.resolve(run, Resolution::NotApplied, &me()).await.unwrap();
+    output(other.end(run).await);
+    link(&frozen).set(Mode::Open);
+    sending.await.unwrap().unwrap();
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(hall.outside.requests("/charges"), 1);
+}
+
 /// A result is on its way to the store while its node stands still. The next owner has no room for
 /// the run, so that nothing but the fence is in the way. Gives what the store took, and what it did not.
 async fn too_late(unfenced: bool) -> (u64, u64) {
