@@ -28,6 +28,7 @@ use crate::{
     cli::{Exit, Trouble},
     codes,
     config::{Config, StoreKind},
+    node_name::node_name,
 };
 
 /// The wall clock.
@@ -115,7 +116,8 @@ impl Platform {
             entropy: Arc::clone(&entropy),
             releases: Arc::<Catalogue>::clone(&catalogue),
             settings: EngineSettings {
-                node: config.node.clone(),
+                node: node_name(&config.node, &*entropy),
+                lease_ttl: config.lease_ttl,
                 runs_max: config.runs_max,
                 ledger_key,
                 ..EngineSettings::default()

@@ -52,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) node: String,
+    pub(crate) lease_ttl: Duration,
     pub(crate) connections: usize,
     pub(crate) head_timeout: Duration,
     pub(crate) body_timeout: Duration,
@@ -109,6 +110,10 @@ impl Reading<'_> {
         let (operation, drain) =
             (self.duration("operation_timeout"), self.duration("drain_timeout"));
         let retention = self.duration("retention");
+        let lease_ttl = self.parse("lease_ttl", "a duration from `1s` to `10m`", |text| {
+            let (least, most) = (Duration::from_secs(1), Duration::from_secs(600));
+            parse_duration(text).ok().filter(|ttl| (least..=most).contains(ttl))
+        });
         Some(Config {
             listen: listen?,
             data_dir: PathBuf::from(self.text("data_dir")),
@@ -122,6 +127,7 @@ impl Reading<'_> {
             log_format: log_format?,
             log_level: self.text("log_level"),
             node: self.text("node"),
+            lease_ttl: lease_ttl?,
             connections: connections?,
             head_timeout: head?,
             body_timeout: body?,
