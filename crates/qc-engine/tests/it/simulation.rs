@@ -142,9 +142,9 @@ impl Simulation {
             tokio::time::sleep(Duration::from_millis(self.dice.below(pause + 1))).await;
             match self.dice.below(20) {
                 0..=8 => self.send(),
+                9..=11 => self.break_store(),
                 12..=14 if self.several => self.disturb().await,
-                9..=12 => self.break_store(),
-                13 | 14 => self.kill().await,
+                12..=14 => self.kill().await,
                 _ => self.operate().await,
             }
             self.observe().await;
