@@ -144,7 +144,7 @@ impl OpenError {
         if kind.starts_with("error connecting") && text.contains("does not allow writes") {
             return Self::ReadOnly(text);
         }
-        let network = error.source().is_some_and(|source| source.is::<io::Error>());
+        let network = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).is_some();
         if network || error.is_closed() || kind.starts_with("timeout") {
             return Self::Unreachable(text);
         }

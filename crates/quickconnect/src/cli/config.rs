@@ -68,12 +68,7 @@ fn human(all: &BTreeMap<&'static str, Resolved>, shown: &dyn Fn(&str) -> bool) -
         };
         let value = setting.shown(&resolved.value);
         let value = if value.is_empty() { "-".to_owned() } else { value };
-        rows.push(vec![
-            setting.key.to_owned(),
-            value,
-            source,
-            setting.summary.to_owned(),
-        ]);
+        rows.push(vec![setting.key.to_owned(), value, source, setting.summary.to_owned()]);
     }
     table(&["SETTING", "VALUE", "FROM", "WHAT"], &rows)
 }

@@ -157,7 +157,9 @@ async fn database_server(config: &Config, dsn: &Dsn) -> Check {
         Ok(ServerReport { version, durability, schema }) => {
             let survives = match durability {
                 Durability::Node => "a commit survives the loss of its machine",
-                _ => "a commit survives a crash of its machine, not its loss (no synchronous standby)",
+                _ => {
+                    "a commit survives a crash of its machine, not its loss (no synchronous standby)"
+                }
             };
             let schema = match schema {
                 0 => "nothing in it yet".to_owned(),
@@ -175,7 +177,7 @@ async fn database(config: &Config, path: &Path) -> Check {
     }
     let wal = path.with_extension("db-wal");
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let (main, log) = (size(&path), size(&wal));
+    let (main, log) = (size(path), size(&wal));
     let detail = format!("{} MiB, log {} MiB at {}", main >> 20, log >> 20, path.display());
     if log > WAL {
         let message = format!("the write-ahead log has {} MiB", log >> 20);

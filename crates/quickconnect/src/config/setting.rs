@@ -34,7 +34,11 @@ const fn setting(key: &'static str, default: &'static str, summary: &'static str
 pub(crate) const SETTINGS: &[Setting] = &[
     setting("listen", "127.0.0.1:7070", "Address and port to listen on"),
     setting("data_dir", ".qc", "Directory of the database"),
-    setting("store", "sqlite", "Where runs are kept: `sqlite`, `sqlite:<path>`, a `postgres://` URL, or `memory`"),
+    setting(
+        "store",
+        "sqlite",
+        "Where runs are kept: `sqlite`, `sqlite:<path>`, a `postgres://` URL, or `memory`",
+    ),
     setting("secrets_dir", "", "Directory of secrets: <environment>/<name>, one file each"),
     setting("tls_certificate", "", "PEM file with the server's certificate chain"),
     setting("tls_key", "", "PEM file with the certificate's private key"),
@@ -44,7 +48,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("otlp_endpoint", "", "OTLP/HTTP collector for traces, such as http://127.0.0.1:4318"),
     setting("log_format", "json", "`json`, one object a line, or `text`"),
     setting("log_level", "info", "What is logged: `error`, `warn`, `info`, `debug`, or a filter"),
-    setting("node", "node-1", "This node's name, in leases; on PostgreSQL the machine's unless it is set"),
+    setting(
+        "node",
+        "node-1",
+        "This node's name, in leases; on PostgreSQL the machine's unless it is set",
+    ),
     setting("connections", "10000", "The most connections at once"),
     setting("head_timeout", "30s", "How long a client may take to send a request's head"),
     setting("body_timeout", "30s", "How long a client may take to send a body"),

@@ -82,19 +82,16 @@ fn settle<'a>(
         Some(DocumentDeed::Replace { .. } | DocumentDeed::Remove) => true,
         None => desk.known.documents.contains_key(&key),
     };
-    let deed = match after {
-        Some((revision, at, body)) => {
-            desk.known.documents.insert(key, Document { revision, body: Cow::Borrowed(body) });
-            if was_there {
-                DocumentDeed::Replace { revision, at, body }
-            } else {
-                DocumentDeed::Add { revision, at, body }
-            }
+    let deed = if let Some((revision, at, body)) = after {
+        desk.known.documents.insert(key, Document { revision, body: Cow::Borrowed(body) });
+        if was_there {
+            DocumentDeed::Replace { revision, at, body }
+        } else {
+            DocumentDeed::Add { revision, at, body }
         }
-        None => {
-            desk.known.documents.remove(&key);
-            if was_there { DocumentDeed::Remove } else { DocumentDeed::Nothing }
-        }
+    } else {
+        desk.known.documents.remove(&key);
+        if was_there { DocumentDeed::Remove } else { DocumentDeed::Nothing }
     };
     desk.deeds.documents.insert(key, deed);
 }

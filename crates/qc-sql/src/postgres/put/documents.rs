@@ -38,7 +38,7 @@ pub(super) async fn put(
         match *deed {
             DocumentDeed::Add { revision, at, body } => new.push((*key, revision, at, body)),
             DocumentDeed::Replace { revision, at, body } => {
-                changed.push((*key, revision, at, body))
+                changed.push((*key, revision, at, body));
             }
             DocumentDeed::Remove => gone.push(*key),
             DocumentDeed::Nothing => {}

@@ -10,14 +10,18 @@ mod keys;
 mod ledger;
 mod letters;
 
-use tokio::join;
+use futures_util::future::join_all;
 
 use super::{
     apply::Deeds,
     connection::Connection,
+    connections::Answering,
     load::BEGIN,
-    trouble::{Outcome, Trouble},
+    trouble::{Meaning, Outcome, Trouble},
 };
+
+/// A statement under way.
+type Writing<'a> = Answering<'a, ()>;
 
 /// What is written, to be prepared together.
 pub(super) const STATEMENTS: [&str; 11] = [
@@ -52,36 +56,33 @@ pub(super) async fn put(
     connection.prepare(&STATEMENTS).await.map_err(Failed::Undone)?;
     ledger::check(deeds).map_err(|error| Failed::Undone(error.into()))?;
     let client = connection.client();
-    let writing = async {
-        let begin = async { if begin { Ok(client.batch_execute(BEGIN).await?) } else { Ok(()) } };
-        let commit = async { Ok(client.batch_execute("COMMIT").await?) };
-        // Sent in this order: each future sends when it is polled first. A statement that fails
-        // turns the commit into a rollback.
-        let (a, b, c, d, e, f, g, h, committed) = join!(
-            biased;
-            begin,
-            heads::go_on(connection, &deeds.heads),
-            documents::put(connection, &deeds.documents),
-            keys::claim(connection, &deeds.keys),
-            heads::add(connection, &deeds.heads),
-            journal::append(connection, &deeds.journal),
-            letters::put(connection, &deeds.letters),
-            ledger::append(connection, &deeds.ledger),
-            commit,
+    let begin: Writing<'_> =
+        Box::pin(
+            async move { if begin { Ok(client.batch_execute(BEGIN).await?) } else { Ok(()) } },
         );
-        Ok(([a, b, c, d, e, f, g, h], committed))
-    };
-    let answers = connection.within("writing a batch", writing).await;
-    let (statements, committed) = answers.map_err(Failed::Unknown)?;
-    for statement in statements {
-        statement.map_err(Failed::of)?;
-    }
-    committed.map_err(Failed::of)
+    let commit: Writing<'_> = Box::pin(async { Ok(client.batch_execute("COMMIT").await?) });
+    // Sent in this order: each sends when it is polled first, and so few are polled one after the
+    // other. Locks are taken in the same order by everybody. A statement that fails turns the
+    // commit into a rollback.
+    let all: [Writing<'_>; 9] = [
+        begin,
+        Box::pin(heads::go_on(connection, &deeds.heads)),
+        Box::pin(documents::put(connection, &deeds.documents)),
+        Box::pin(keys::claim(connection, &deeds.keys)),
+        Box::pin(heads::add(connection, &deeds.heads)),
+        Box::pin(journal::append(connection, &deeds.journal)),
+        Box::pin(letters::put(connection, &deeds.letters)),
+        Box::pin(ledger::append(connection, &deeds.ledger)),
+        commit,
+    ];
+    let answers = async { Ok(join_all(all).await) };
+    let answers = connection.within("writing a batch", answers).await.map_err(Failed::Unknown)?;
+    // The first that failed is the reason; those behind it only say that it did.
+    answers.into_iter().collect::<Outcome<Vec<()>>>().map(drop).map_err(Failed::of)
 }
 
 impl Failed {
     fn of(trouble: Trouble) -> Self {
-        use super::trouble::Meaning;
         if trouble.meaning() == Meaning::Lost {
             Self::Unknown(trouble)
         } else {
