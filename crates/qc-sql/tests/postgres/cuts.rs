@@ -62,24 +62,28 @@ async fn a_cut_around_the_commit_is_unknown_and_reading_back_tells() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_network_that_hangs_ends_in_time_and_cannot_commit_later() {
+async fn what_a_cut_off_server_still_had_to_do_is_not_done_after_it_was_read_back() {
     let Some(place) = Place::fresh() else { return };
     let proxy = Proxy::to(place.server.port());
-    let options = PostgresOptions {
-        statement_time: Duration::from_millis(1_500),
-        ..PostgresOptions::default()
-    };
-    let store = through(&place, &proxy, options).await;
+    let store = through(&place, &proxy, PostgresOptions::default()).await;
     store.write(vec![accept(1)]).await.unwrap();
-    proxy.cut_next(Cut::Hang);
-    let answer = store.write(vec![accept(2)]).await;
+    let lease = store.lease(0..1024, "a", Duration::from_secs(60)).await.unwrap().unwrap();
+    // The step waits for a row, with the commit behind it in the server's hands.
+    let holder = place.hold("SELECT 1 FROM quickconnect.run FOR UPDATE", 2);
+    let write = {
+        let txn = Box::new(Fixture::step(1, 1, vec![Op::Journal(Fixture::entry("step"))]));
+        let (store, write) = (Arc::clone(&store), vec![Write::Commit { lease, txn }]);
+        tokio::spawn(async move { store.write(write).await })
+    };
+    place.wait_for("wait_event_type = 'Lock'");
+    proxy.sever();
+    let answer = write.await.unwrap();
     assert!(matches!(answer, Err(StoreError::Unknown(_))), "{answer:?}");
-    assert_eq!(store.run(Fixture::run(2)).await.unwrap(), None);
-    // The server's end of the hanging connection is gone: it holds nothing and commits nothing.
-    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-         AND state LIKE 'idle in transaction%'";
-    assert_eq!(place.sql(open), "0");
-    store.write(vec![accept(2)]).await.unwrap();
+    let version = async || store.run(Fixture::run(1)).await.unwrap().unwrap().version;
+    assert_eq!(version().await, 1);
+    holder.await.unwrap();
+    place.sql("BEGIN; SELECT 1 FROM quickconnect.run FOR UPDATE; COMMIT");
+    assert_eq!(version().await, 1, "what was read back was final");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,8 @@
 //! The ledger's places: in order, final, and never given twice.
 
-use qc_store::{LedgerFilter, Store, Write, conformance::Fixture};
+use std::{sync::Arc, time::Duration};
+
+use qc_store::{LedgerFilter, LedgerKind, Op, Store, Write, conformance::Fixture};
 
 use crate::place::Place;
 
@@ -11,41 +13,33 @@ fn batch(n: u128) -> Vec<Write> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_under_way_holds_back_what_is_later_and_a_foreign_one_nothing() {
     let Some(place) = Place::fresh() else { return };
-    let store = place.open().await;
+    let store = Arc::new(place.open().await);
     store.write(batch(1)).await.unwrap();
     let rows = async || store.ledger(&LedgerFilter::default()).await.unwrap().len();
     assert_eq!(rows().await, 1);
     place.sql("CREATE TABLE public.theirs (a integer)");
-    let hold = |sql: &'static str| {
-        let (server, database) = (place.server, place.database.clone());
-        tokio::task::spawn_blocking(move || server.sql(&database, sql))
-    };
-    let at_work = |what: &str| {
-        let count = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL \
-             AND wait_event = 'PgSleep' AND query LIKE '%{what}%' AND pid <> pg_backend_pid() \
-             AND datname = current_database()"
-        );
-        while place.sql(&count) == "0" {
-            std::thread::yield_now();
-        }
-    };
     // Another application writes for long in the same database: nothing waits for it.
-    let foreign = hold("BEGIN; INSERT INTO public.theirs VALUES (1); SELECT pg_sleep(2); COMMIT");
-    tokio::task::block_in_place(|| at_work("theirs"));
+    let foreign = place.hold("INSERT INTO public.theirs VALUES (1)", 2);
     store.write(batch(2)).await.unwrap();
     assert_eq!(rows().await, 2, "a foreign transaction holds nothing back");
     foreign.await.unwrap();
-    // A writer of the ledger that began before: what is behind its place waits for its end.
-    let ours = hold(
-        "BEGIN; LOCK TABLE quickconnect.ledger IN ROW EXCLUSIVE MODE; \
-         SELECT pg_current_xact_id(); SELECT pg_sleep(2) AS ours; COMMIT",
-    );
-    tokio::task::block_in_place(|| at_work("ours"));
+    // A step that began before and waits for a row: it has its number, and no row of the ledger.
+    let lease = store.lease(0..1024, "a", Duration::from_secs(60)).await.unwrap().unwrap();
+    let holder = place.hold("SELECT 1 FROM quickconnect.run FOR UPDATE", 1);
+    let row = Fixture::row(1, LedgerKind::Task, "late");
+    let txn = Box::new(Fixture::step(1, 1, vec![Op::Ledger(row)]));
+    let late = {
+        let (store, write) = (Arc::clone(&store), vec![Write::Commit { lease, txn }]);
+        tokio::spawn(async move { store.write(write).await })
+    };
+    place.wait_for("wait_event_type = 'Lock' AND backend_xid IS NOT NULL");
     store.write(batch(3)).await.unwrap();
-    assert_eq!(rows().await, 2, "it could still write a row before that one");
-    ours.await.unwrap();
-    assert_eq!(rows().await, 3);
+    assert_eq!(rows().await, 2, "a row that comes later has a place before that one");
+    holder.await.unwrap();
+    late.await.unwrap().unwrap();
+    let rows = store.ledger(&LedgerFilter::default()).await.unwrap();
+    let outcomes: Vec<_> = rows.iter().map(|entry| entry.row.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["accepted", "accepted", "late", "accepted"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,31 +36,43 @@ async fn renewals_and_commits_do_not_wait_for_each_other_and_a_new_owner_does() 
     let store = Arc::new(place.open().await);
     store.write(vec![Write::Accept(Box::new(Fixture::accept(1)))]).await.unwrap();
     let lease = store.lease(0..1024, "a", Duration::ZERO).await.unwrap().unwrap();
-    let holder = tokio::task::spawn_blocking({
-        let (server, database) = (place.server, place.database.clone());
-        move || {
-            server.sql(
-                &database,
-                "BEGIN; SELECT 1 FROM quickconnect.lease FOR KEY SHARE; SELECT pg_sleep(2) AS held; \
-                 COMMIT",
-            )
-        }
-    });
-    let held = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
-         AND datname = current_database()";
-    while place.sql(held) == "0" {
-        tokio::task::yield_now().await;
-    }
+    let holder = place.hold("SELECT 1 FROM quickconnect.lease FOR KEY SHARE", 2);
     assert!(store.renew(&lease, Duration::ZERO).await.unwrap());
     let committed = WriteOutcome::Commit(TxnOutcome::Committed { version: 2 });
     assert_eq!(store.write(vec![step(&lease, 1, 1)]).await.unwrap(), [committed]);
     assert!(!holder.is_finished(), "neither waited for the transaction that holds the lease");
     let taken = store.lease(0..1024, "b", Duration::from_secs(60)).await.unwrap().unwrap();
-    assert!(holder.is_finished() || place.sql(held) == "0", "the new owner waited for it");
+    let held = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
+         AND datname = current_database()";
+    assert_eq!(place.sql(held), "0", "the new owner waited for it");
     assert!(taken.epoch > lease.epoch);
     holder.await.unwrap();
     let fenced = WriteOutcome::Commit(TxnOutcome::Fenced);
     assert_eq!(store.write(vec![step(&lease, 1, 2)]).await.unwrap(), [fenced]);
+}
+
+/// A commit of the owner that is under way when its lease is taken is in before the new owner has it,
+/// or not at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_owner_waits_for_the_commit_under_way() {
+    let Some(place) = Place::fresh() else { return };
+    let store = Arc::new(place.open().await);
+    store.write(vec![Write::Accept(Box::new(Fixture::accept(1)))]).await.unwrap();
+    let lease = store.lease(0..1024, "a", Duration::ZERO).await.unwrap().unwrap();
+    // Somebody holds the run's row, so that the commit stands still half-way.
+    let holder = place.hold("SELECT 1 FROM quickconnect.run FOR UPDATE", 1);
+    let owner = {
+        let (store, write) = (Arc::clone(&store), vec![step(&lease, 1, 1)]);
+        tokio::spawn(async move { store.write(write).await })
+    };
+    place.wait_for("wait_event_type = 'Lock'");
+    let thief = place.open().await;
+    thief.lease(0..1024, "b", Duration::from_secs(60)).await.unwrap().unwrap();
+    let head = thief.run(Fixture::run(1)).await.unwrap().unwrap();
+    let committed = WriteOutcome::Commit(TxnOutcome::Committed { version: 2 });
+    assert_eq!(owner.await.unwrap().unwrap(), [committed]);
+    assert_eq!(head.version, 2, "what the new owner read when it had the lease was final");
+    holder.await.unwrap();
 }
 
 /// Batches of several nodes over the same keys and documents in opposite orders: the server finds no

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock, mpsc};
 
 use qc_pgserver::Server;
 use qc_sql::postgres::{Dsn, OpenError, PostgresOptions, PostgresStore};
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, task::JoinHandle};
 
 /// Drives connections of stores that are made where nobody can wait.
 static BACKGROUND: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
@@ -28,6 +28,28 @@ impl Place {
 
     pub(crate) async fn open(&self) -> PostgresStore {
         open(&self.url()).await.unwrap()
+    }
+
+    /// Holds what a statement locks for so many seconds; returns when it is held.
+    pub(crate) fn hold(&self, statement: &str, seconds: u32) -> JoinHandle<String> {
+        let (server, database) = (self.server, self.database.clone());
+        let sql = format!("BEGIN; {statement}; SELECT pg_sleep({seconds}); COMMIT");
+        let holder = tokio::task::spawn_blocking(move || server.sql(&database, &sql));
+        self.wait_for("wait_event = 'PgSleep'");
+        holder
+    }
+
+    /// Waits until a connection of the database is as the condition says.
+    pub(crate) fn wait_for(&self, condition: &str) {
+        let count = format!(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE {condition} AND datname = current_database()"
+        );
+        tokio::task::block_in_place(|| {
+            while self.sql(&count) == "0" {
+                std::thread::yield_now();
+            }
+        });
     }
 
     pub(crate) fn sql(&self, sql: &str) -> String {
