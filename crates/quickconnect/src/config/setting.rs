@@ -15,6 +15,11 @@ impl Setting {
         format!("QC_{}", self.key.to_ascii_uppercase())
     }
 
+    /// A value of it as it may be shown: without a password.
+    pub(crate) fn shown(&self, value: &str) -> String {
+        if self.key == "store" { qc_sql::postgres::mask(value) } else { value.to_owned() }
+    }
+
     /// The flag, without its dashes.
     pub(crate) fn flag(&self) -> String {
         self.key.replace('_', "-")
@@ -29,7 +34,11 @@ const fn setting(key: &'static str, default: &'static str, summary: &'static str
 pub(crate) const SETTINGS: &[Setting] = &[
     setting("listen", "127.0.0.1:7070", "Address and port to listen on"),
     setting("data_dir", ".qc", "Directory of the database"),
-    setting("store", "sqlite", "Where runs are kept: `sqlite`, or `memory` (lost at the end)"),
+    setting(
+        "store",
+        "sqlite",
+        "Where runs are kept: `sqlite`, `sqlite:<path>`, a `postgres://` URL, or `memory`",
+    ),
     setting("secrets_dir", "", "Directory of secrets: <environment>/<name>, one file each"),
     setting("tls_certificate", "", "PEM file with the server's certificate chain"),
     setting("tls_key", "", "PEM file with the certificate's private key"),
