@@ -15,6 +15,7 @@ pub(crate) mod server;
 pub(crate) mod signing;
 pub(crate) mod story;
 pub(crate) mod systems;
+pub(crate) mod wire;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

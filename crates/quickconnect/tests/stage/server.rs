@@ -26,6 +26,7 @@ pub(crate) struct Server {
     pub(crate) folder: PathBuf,
     /// Where its database is; `folder/data` when nothing else is said.
     pub(crate) data: PathBuf,
+    log: PathBuf,
     settings: Vec<(String, String)>,
     child: Option<Child>,
     words: Option<watch::Receiver<Word>>,
@@ -51,10 +52,19 @@ impl Server {
             port: free_port(),
             folder: folder.to_owned(),
             data: folder.join("data"),
+            log: folder.join("server.log"),
             settings: Vec::new(),
             child: None,
             words: None,
         }
+    }
+
+    /// Another server on the same stage, with places of its own.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        let mut other = Self::new(&self.folder);
+        other.data = self.folder.join(name);
+        other.log = self.folder.join(format!("{name}.log"));
+        other
     }
 
     pub(crate) fn set(&mut self, variable: &str, value: &str) {
@@ -146,9 +156,23 @@ impl Server {
 
     /// Asks the process to end (SIGTERM).
     pub(crate) fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Has the process stand still.
+    pub(crate) fn freeze(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let child = self.child.as_ref().expect("it runs");
         let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Waits for the process's own end.
@@ -164,7 +188,7 @@ impl Server {
     }
 
     pub(crate) fn log_file(&self) -> PathBuf {
-        self.folder.join("server.log")
+        self.log.clone()
     }
 
     /// The log's last lines, for a failing test's message.
@@ -182,11 +206,30 @@ impl Server {
 
     /// Asks the management API.
     pub(crate) async fn ask(&self, path: &str) -> Value {
+        self.get(path).await.json()
+    }
+
+    /// Asks for something that is not JSON.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        String::from_utf8_lossy(&self.get(path).await.body).into_owned()
+    }
+
+    async fn get(&self, path: &str) -> super::http::Reply {
         let headers = [("authorization", format!("Bearer {}", self.token()))];
         let reply =
             Line::to(self.port).send(Method::GET, path, &headers, Bytes::new()).await.unwrap();
         assert_eq!(reply.status, 200, "{path}: {}", reply.shown());
-        reply.json()
+        reply
+    }
+
+    /// Has the management API do something.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> super::http::Reply {
+        let headers = [
+            ("authorization", format!("Bearer {}", self.token())),
+            ("content-type", "application/json".to_owned()),
+        ];
+        let body = Bytes::from(body.to_string());
+        Line::to(self.port).send(Method::POST, path, &headers, body).await.unwrap()
     }
 
     /// All entries of a list of the management API.
