@@ -196,7 +196,8 @@ impl Engine {
             return None;
         }
         match shared.reserve(run, false) {
-            Reserved::Place(place) => Some(place),
+            // A call that might not be sent from here is not journaled as about to be.
+            Reserved::Place(place) => Some(place).filter(|place| place.tenure.is_certain()),
             Reserved::NotOurs => None,
             Reserved::There | Reserved::Full => {
                 shared.behind.store(true, Ordering::Release);
