@@ -16,6 +16,7 @@ use crate::{
     cli::{Exit, Output, Trouble},
     codes,
     config::Config,
+    signals::Signals,
     traces::Traces,
     wiring::{self, Platform},
 };
@@ -41,8 +42,10 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a server: store, first token, deployments, doors, engine; ready at the end.
+    /// Starts a server: store, first token, deployments, doors, engine; ready at the end. Whoever starts one listens to
+    /// signals already. One that comes meanwhile is not lost: what was begun, such as the first token, is finished first.
     pub(crate) async fn start(
+        _listening: &Signals,
         config: &Config,
         secrets: Arc<Secrets>,
         context: Option<PathBuf>,
@@ -179,40 +182,6 @@ async fn prune(
             Err(error) => tracing::warn!(%error, "what is past its time cannot be removed now"),
         }
     }
-}
-
-/// Waits for the first wish to end (SIGTERM or SIGINT); `hangup` is done at each SIGHUP meanwhile.
-pub(crate) async fn wish_to_end(mut hangup: impl AsyncFnMut()) {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let signals = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::hangup()),
-        );
-        if let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hung_up)) = signals {
-            loop {
-                tokio::select! {
-                    _ = terminate.recv() => return,
-                    _ = interrupt.recv() => return,
-                    _ = hung_up.recv() => hangup().await,
-                }
-            }
-        }
-    }
-    // Without the finer signals there is still Ctrl-C.
-    #[cfg(not(unix))]
-    drop(&mut hangup);
-    drop(tokio::signal::ctrl_c().await);
-}
-
-/// Ends the process at once when the user insists.
-pub(crate) fn end_at_second_signal() {
-    tokio::spawn(async {
-        wish_to_end(async || {}).await;
-        std::process::exit(i32::from(Exit::Interrupted.number()));
-    });
 }
 
 #[cfg(test)]

@@ -20,12 +20,7 @@ use super::{
     output::Output,
     session::Session,
 };
-use crate::{
-    codes,
-    config::SettingFlags,
-    lifecycle::{Running, end_at_second_signal, wish_to_end},
-    telemetry, wiring,
-};
+use crate::{codes, config::SettingFlags, lifecycle::Running, signals::Signals, telemetry, wiring};
 
 /// How long the files must rest before they are read: an editor saves in several steps.
 const REST: Duration = Duration::from_millis(200);
@@ -42,7 +37,11 @@ pub(crate) struct Arguments {
     settings: SettingFlags,
 }
 
-pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
+pub(super) async fn run(
+    session: &Session,
+    arguments: Arguments,
+    mut signals: Signals,
+) -> Result<Exit, Trouble> {
     let environment: EnvironmentName = arguments.environment.parse().map_err(|error| {
         Trouble::usage(codes::BAD_SETTING, format!("`--environment`: {error}"), "write `sandbox`")
     })?;
@@ -56,7 +55,8 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     telemetry::begin(&config)?;
     let secrets = Arc::new(wiring::secrets(&config, &session.variables));
     let output = session.output;
-    let running = Running::start(&config, secrets, session.context_path(), output).await?;
+    let context = session.context_path();
+    let running = Running::start(&signals, &config, secrets, context, output).await?;
     output.say(&format!("serving {} on {}", arguments.folder.display(), running.url));
     let (changed, mut changes) = mpsc::channel(1);
     let _watcher = watch(&arguments.folder, changed)?;
@@ -70,11 +70,7 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
             while changes.try_recv().is_ok() {}
         }
     };
-    tokio::select! {
-        () = following => {}
-        () = wish_to_end(async || {}) => {}
-    }
-    end_at_second_signal();
+    signals.unless(following).await;
     running.end().await;
     Ok(Exit::Ok)
 }
