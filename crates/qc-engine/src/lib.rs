@@ -23,6 +23,7 @@ mod operate;
 mod record;
 mod recover;
 mod release;
+mod repeat;
 mod run;
 mod settle;
 mod start;

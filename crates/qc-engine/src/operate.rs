@@ -10,7 +10,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     Accepted, Engine, EngineError, Replay, Resolution, RunEnd, RunView,
-    accept::{Prepared, begin, bucket_of},
+    accept::{Beginning, Prepared, begin, bucket_of},
     chain::{EarlierCall, effects_of},
     command::{Command, Request},
     entry::{self, Journaled},
@@ -194,7 +194,8 @@ impl Engine {
         });
         let start = workflow_start(deployment, &facts, input, at, self.shared.entropy.next_u64());
         let first_row = record::operated(&facts, at, actor, "run.replay", &format!("of {run}"));
-        let (run, draft) = begin(deployment, facts.clone(), start, None, earlier);
+        let beginning = Beginning::Replay { earlier };
+        let (run, draft) = begin(deployment, facts.clone(), start, None, beginning);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
         let prepared = Prepared { run, draft, key: None, event, first_row };

@@ -195,7 +195,7 @@ pub(crate) fn fold(
 ) -> Result<Folded, RecoverError> {
     let mut entries = journal.iter().enumerate();
     let Some((index, first)) = entries.next() else { return Err(RecoverError::NoStart) };
-    let Journaled::Start { start, traceparent, earlier } = entry::decode(index, first)? else {
+    let Journaled::Start { start, traceparent, earlier, .. } = entry::decode(index, first)? else {
         return Err(RecoverError::NoStart);
     };
     let (mut machine, _) = Machine::start(deployment.release.program.clone(), &start);

@@ -319,6 +319,19 @@ impl Sender {
         key: Option<&str>,
         data: Value,
     ) -> Result<Accepted, EngineError> {
+        self.engine.accept(&self.deployment, self.incoming(key, data)).await
+    }
+
+    /// Asks whether it has come before.
+    pub(crate) async fn repeat(
+        &self,
+        key: Option<&str>,
+        data: Value,
+    ) -> Result<Option<Accepted>, EngineError> {
+        self.engine.repeat(&self.deployment, &self.incoming(key, data)).await
+    }
+
+    fn incoming(&self, key: Option<&str>, data: Value) -> Incoming {
         let event = Event {
             id: "1".to_owned(),
             source: "/test".to_owned(),
@@ -335,7 +348,7 @@ impl Sender {
         for (slot, byte) in body_hash.iter_mut().zip(text.bytes()) {
             *slot = byte;
         }
-        let incoming = Incoming {
+        Incoming {
             trigger: Name::new("in").unwrap(),
             tenant: Name::new("default").unwrap(),
             event,
@@ -344,8 +357,7 @@ impl Sender {
             actor: Actor::platform("test"),
             received_at: self.clock.now(),
             traceparent: None,
-        };
-        self.engine.accept(&self.deployment, incoming).await
+        }
     }
 }
 

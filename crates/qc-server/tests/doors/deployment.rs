@@ -128,7 +128,9 @@ fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment,
     let (workflow, findings) = qc_workflow::load(&document);
     let (program, findings) = qc_workflow::compile(&workflow.ok_or(findings)?, &Bound(&connectors));
     let program = program.ok_or(findings)?;
-    let triggers = triggers().into_iter().map(|trigger| (trigger.name.clone(), trigger));
+    let strict = bundle.originals().contains_key(STRICT);
+    let triggers = if strict { stricter(triggers()) } else { triggers() };
+    let triggers = triggers.into_iter().map(|trigger| (trigger.name.clone(), trigger));
     Ok(Deployment {
         environment: environment.clone(),
         vars: Arc::new(BTreeMap::new()),
@@ -229,6 +231,28 @@ fn contract() -> Schema {
         "properties": { "id": { "type": "string" }, "lines": { "items": { "type": "integer" } } },
     });
     Schema::compile(&schema, &BTreeMap::<String, String>::new()).unwrap()
+}
+
+/// The file that makes a release stricter than the one before it.
+pub(crate) const STRICT: &str = "strict";
+
+/// What a later release may do to its senders: contracts where there were none or looser ones, fewer types, and
+/// expressions that do not do for every event.
+fn stricter(triggers: Vec<Trigger>) -> Vec<Trigger> {
+    let schema = json!({ "type": "object", "required": ["reason"] });
+    let contract = Schema::compile(&schema, &BTreeMap::<String, String>::new()).unwrap();
+    let strict = |trigger: Trigger| match trigger.name.as_str() {
+        "keyed" | "agreed" | "events" | "keyed-events" => {
+            Trigger { contract: Some(contract.clone()), ..trigger }
+        }
+        "typed" => Trigger {
+            kind: TriggerKind::CloudEvents { types: vec!["case.closed".into()] },
+            ..trigger
+        },
+        "json" => Trigger { subject: Some(jq(r#".data.reason // error("no reason")"#)), ..trigger },
+        _ => trigger,
+    };
+    triggers.into_iter().map(strict).collect()
 }
 
 fn triggers() -> Vec<Trigger> {
