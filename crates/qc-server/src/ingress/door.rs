@@ -144,7 +144,7 @@ impl<'a> Door<'a> {
     ) -> Result<(TenantName, Option<String>, Option<Problem>), Problem> {
         let trigger = self.trigger;
         let types = match &trigger.kind {
-            TriggerKind::CloudEvents { types } => types.as_slice(),
+            TriggerKind::CloudEvents { types, .. } => types.as_slice(),
             TriggerKind::Json { .. } | TriggerKind::Webhook { .. } => &[],
         };
         let strange = check_type(types, event, below).err();

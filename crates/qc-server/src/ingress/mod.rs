@@ -106,7 +106,13 @@ where
             .header(header::ALLOW, "POST"));
     }
     let arrived_at = state.clock.now();
-    let known = sender::by_token(state, deployment, trigger, &parts.headers).await?;
+    // What is not sent with POST can only be a handshake, which knows no tokens: it asks whether events may come here,
+    // and whoever sends them then needs the token.
+    let known = if parts.method == Method::POST {
+        sender::by_token(state, deployment, trigger, &parts.headers).await?
+    } else {
+        None
+    };
     let patience = state.settings.body_timeout;
     let body = body::read(body, &parts.headers, trigger.body_limit, patience).await?;
     if let Some(response) =

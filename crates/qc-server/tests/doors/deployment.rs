@@ -172,7 +172,13 @@ fn json_trigger(name: &str) -> Trigger {
 
 fn events(name: &str, types: &[&str]) -> Trigger {
     let types = types.iter().map(|name| (*name).to_owned()).collect();
-    trigger(name, TriggerKind::CloudEvents { types }, TriggerAuth::Open)
+    trigger(name, TriggerKind::CloudEvents { types, challenge: None }, TriggerAuth::Open)
+}
+
+/// CloudEvents from senders that ask first.
+fn asked(name: &str, kind: ChallengeKind, auth: TriggerAuth) -> Trigger {
+    let challenge = Some(Challenge { kind, secret: None });
+    trigger(name, TriggerKind::CloudEvents { types: Vec::new(), challenge }, auth)
 }
 
 fn webhook(name: &str, scheme: SignatureScheme, challenge: Option<ChallengeKind>) -> Trigger {
@@ -246,7 +252,7 @@ fn stricter(triggers: Vec<Trigger>) -> Vec<Trigger> {
             Trigger { contract: Some(contract.clone()), ..trigger }
         }
         "typed" => Trigger {
-            kind: TriggerKind::CloudEvents { types: vec!["case.closed".into()] },
+            kind: TriggerKind::CloudEvents { types: vec!["case.closed".into()], challenge: None },
             ..trigger
         },
         "json" => Trigger { subject: Some(jq(r#".data.reason // error("no reason")"#)), ..trigger },
@@ -289,7 +295,13 @@ fn triggers() -> Vec<Trigger> {
         webhook("meta", SignatureScheme::github(), Some(ChallengeKind::Meta)),
         webhook("crc", SignatureScheme::github(), Some(ChallengeKind::Crc)),
         webhook("graph", SignatureScheme::github(), Some(ChallengeKind::MicrosoftGraph)),
-        webhook("abuse", SignatureScheme::github(), Some(anywhere)),
+        webhook("abuse", SignatureScheme::github(), Some(anywhere.clone())),
+        asked("asked", anywhere, TriggerAuth::Token),
+        asked(
+            "asked-by-all",
+            ChallengeKind::CloudEvents { origins: Vec::new() },
+            TriggerAuth::Open,
+        ),
         webhook("unconfigured", SignatureScheme::github(), None),
         trigger("form", open_form, TriggerAuth::Open),
     ]

@@ -335,7 +335,7 @@ fn triggers() -> Vec<Trigger> {
         scheme,
         secret: SecretRef::parse("secret://hook").unwrap(),
     };
-    let events = TriggerKind::CloudEvents { types: vec!["a".into(), "b".into()] };
+    let events = TriggerKind::CloudEvents { types: vec!["a".into(), "b".into()], challenge: None };
     let mut events = trigger("events", events, TriggerAuth::Token);
     events.tenant = TenantRule::FromEvent(jq(".tenant // \"default\""));
     let json = || TriggerKind::Json { event_type: "plain".into() };
