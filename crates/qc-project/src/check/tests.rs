@@ -242,6 +242,35 @@ fn files_that_nothing_reads_are_named() {
     assert!(help.contains(&"did you mean `acceptance/`?"), "{help:?}");
 }
 
+#[test]
+fn what_has_its_place_and_is_not_read_yet_is_noted_once_each() {
+    let notes = |files: ProjectFiles| -> Vec<String> {
+        let findings = Project::load(files).check();
+        let notes = findings.iter().filter(|f| f.message.contains("nothing reads"));
+        notes.map(|f| format!("{} {}: {}", f.severity, f.code, f.message)).collect()
+    };
+    assert_eq!(notes(init(Template::Notify)), Vec::<String>::new());
+    let mut files = init(Template::Notify);
+    for path in [
+        "access/policy.cedar",
+        "access/matrix.tsv",
+        "flags.yaml",
+        "slo/latency.yaml",
+        "integrations/notify/migrations/2.0.0.md",
+        // Names that only begin like them are somebody else's.
+        "flags.yaml.example",
+        "slow/notes.md",
+    ] {
+        files.insert(path, "a: 1\n");
+    }
+    let notes = notes(files);
+    assert_eq!(notes.len(), 4, "{notes:#?}");
+    for name in ["access/", "flags.yaml", "slo/", "integrations/notify/migrations/"] {
+        let expected = format!("note QC-P026: nothing reads `{name}` yet");
+        assert!(notes.iter().any(|note| note.starts_with(&expected)), "{expected}: {notes:#?}");
+    }
+}
+
 /// A trigger for CloudEvents takes the handshake of senders that ask first, as a webhook does; one for plain JSON does not.
 #[test]
 fn a_handshake_is_read_where_it_has_a_meaning() {
