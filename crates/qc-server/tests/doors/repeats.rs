@@ -78,7 +78,7 @@ async fn a_repeat_is_not_judged_by_the_triggers_expressions_or_types() {
 async fn a_batch_of_repeats_and_new_events_is_taken_in_order() {
     let world = World::new().await;
     let (old, fresh) = (event("old", &json!({})), event("fresh", &json!({"reason": "r"})));
-    let entries = batch(&world, "events", &[old.clone()]).await.json();
+    let entries = batch(&world, "events", std::slice::from_ref(&old)).await.json();
     let first = entries["events"][0]["run"].as_str().unwrap().to_owned();
     world.redeploy(STRICT).await;
     let reply = batch(&world, "events", &[fresh.clone(), old.clone(), fresh.clone()]).await;
