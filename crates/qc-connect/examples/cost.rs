@@ -120,7 +120,13 @@ async fn work(outbound: Arc<Outbound>, release: Arc<Connectors>) {
         vars: Arc::default(),
     };
     let effect =
-        EffectContext { key: "qc:run:/do/0/open:0".to_owned(), ..EffectContext::default() };
+        EffectContext {
+        run: qc_model::RunId::from_bits(1),
+        key: "qc:run:/do/0/open:0".to_owned(),
+        first_sent_at: None,
+        traceparent: String::new(),
+        secrets: std::sync::Arc::default(),
+    };
     let call = CallRequest {
         id: CallId { pointer: "/do/0/open".into(), visit: "0".into() },
         task: "open".into(),
