@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use qc_model::Finding;
 use qc_server::{Service, TlsKeys, bind, serve};
+use qc_store::blobs::{Asked, Blobs, Swept};
 use qc_vault::Secrets;
 use tokio::{
     net::TcpListener,
@@ -23,6 +24,10 @@ use crate::{
 
 /// How often what is past its time is removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How often large bodies that no run holds are removed: every one of them is looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// A run that is younger need not be in the store yet.
+const YOUNG: Duration = Duration::from_secs(3600);
 /// How many rows one removal takes at most: it shares the disk with the commits.
 const PRUNE_ROWS: usize = 2_000;
 
@@ -100,6 +105,11 @@ impl Running {
             Arc::clone(&platform.store),
             Arc::clone(&platform.clock),
             config.retention,
+        ));
+        chores.spawn(sweep(
+            Arc::clone(&platform.store),
+            Arc::clone(&platform.blobs),
+            Arc::clone(&platform.clock),
         ));
         if let Some(keys) = &tls {
             chores.spawn(Arc::clone(keys).watch());
@@ -180,6 +190,33 @@ async fn prune(
             Ok(0) => {}
             Ok(rows) => tracing::debug!(rows, "removed what was past its time"),
             Err(error) => tracing::warn!(%error, "what is past its time cannot be removed now"),
+        }
+    }
+}
+
+async fn sweep(
+    store: Arc<dyn qc_store::Store>,
+    blobs: Arc<dyn Blobs>,
+    clock: Arc<dyn qc_model::Clock>,
+) {
+    let exists = |run| {
+        let store = Arc::clone(&store);
+        let asked: Asked<'_> = Box::pin(async move { Ok(store.run(run).await?.is_some()) });
+        asked
+    };
+    // The first one soon: a process that ended may have left something.
+    let mut pause = PRUNE_EVERY;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = SWEEP_EVERY;
+        match blobs.sweep(clock.now() - YOUNG, &exists).await {
+            Ok(swept) if swept == Swept::default() => {}
+            Ok(swept) => tracing::info!(
+                blobs = swept.blobs,
+                bytes = swept.bytes,
+                "removed large bodies that no run holds"
+            ),
+            Err(error) => tracing::warn!(%error, "large bodies cannot be looked through now"),
         }
     }
 }

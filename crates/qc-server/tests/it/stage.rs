@@ -264,6 +264,7 @@ impl Stage {
             headers: map,
             body: Body::Bytes(body.into()),
             timeout: Duration::from_secs(20),
+            connect_timeout: None,
         };
         let response = self.caller.call(request).await.unwrap();
         let (status, headers) = (response.status.as_u16(), response.headers);
