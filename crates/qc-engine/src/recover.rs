@@ -252,7 +252,12 @@ fn settle_log(
                 log.remove(call);
             }
         }
-        Told::TimerFired { .. } | Told::Cancelled { .. } | Told::Reopened => {}
+        Told::TimerFired { .. }
+        | Told::EventReceived { .. }
+        | Told::ChildStarted { .. }
+        | Told::ChildEnded { .. }
+        | Told::Cancelled { .. }
+        | Told::Reopened => {}
     }
 }
 
@@ -260,8 +265,8 @@ fn settle_log(
 pub(crate) fn end_of(outcome: &Outcome, deployment: &Deployment) -> RunEnd {
     match outcome {
         Outcome::Completed { output } => RunEnd::Completed { output: output.clone() },
-        Outcome::Cancelled { reason } => RunEnd::Cancelled { reason: reason.clone() },
-        Outcome::Faulted { failure, error } => {
+        Outcome::Cancelled { reason, .. } => RunEnd::Cancelled { reason: reason.clone() },
+        Outcome::Faulted { failure, error, .. } => {
             let mut failure = failure.clone();
             failure.owner = failure.owner.or_else(|| deployment.release.owner.clone());
             RunEnd::Faulted { failure, error: error.clone() }

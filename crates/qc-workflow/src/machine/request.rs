@@ -6,10 +6,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::{
-    evaluate::{Sight, kind_of},
+    evaluate::kind_of,
     fault::Fault,
     frame::FrameId,
     step::Step,
+    view::Sight,
 };
 use crate::{
     Authentication, CallTarget,
