@@ -6,7 +6,7 @@ use bytes::Bytes;
 use qc_engine::{EngineSettings, Replay, RunEnd};
 use qc_model::{Actor, BlobHash, Clock, RunId};
 use qc_store::{
-    RunStatus, Store,
+    Retention, RunStatus, Store,
     blobs::{Asked, Blobs, Swept},
 };
 use serde_json::{Value, json};
@@ -86,7 +86,8 @@ async fn a_replay_keeps_the_blobs_that_it_inherits() {
         (between, Swept { markers: 1, ..Swept::default() }),
         (world.clock.now(), Swept { markers: 1, blobs: 1, bytes: 400_000, unfinished: 0 }),
     ] {
-        assert!(world.store.prune(world.clock.now(), keep_since, 100).await.unwrap() > 0);
+        let retention = Retention::at(world.clock.now(), keep_since);
+        assert!(world.store.prune(&retention, 100).await.unwrap().runs > 0);
         assert_eq!(sweep(&world).await, swept);
     }
 }

@@ -95,7 +95,11 @@ fn what_is_wrong_with_events_schedules_and_children_is_named() {
     for (body, code, said) in [
         (listen("{ all: [] }"), "QC-W023", "`all` has no filter"),
         (listen("{ one: { with: {} } }"), "QC-W023", "names no property"),
-        (listen("{ one: { with: { dataSchema: x } } }"), "QC-W023", "`dataSchema` cannot be the name"),
+        (
+            listen("{ one: { with: { dataSchema: x } } }"),
+            "QC-W023",
+            "`dataSchema` cannot be the name",
+        ),
         (listen("{ one: { with: { type: x } }, until: '.' }"), "QC-W023", "`until` has no meaning"),
         (listen("{ any: [], until: { any: [], until: '.' } }"), "QC-W001", "`until within until`"),
         (listen("{ one: { with: { type: 'a(' } } }"), "QC-W023", "no regular expression"),
