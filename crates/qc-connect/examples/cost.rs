@@ -119,8 +119,7 @@ async fn work(outbound: Arc<Outbound>, release: Arc<Connectors>) {
         tenant: TenantName::new("acme").expect("a legal name"),
         vars: Arc::default(),
     };
-    let effect =
-        EffectContext {
+    let effect = EffectContext {
         run: qc_model::RunId::from_bits(1),
         key: "qc:run:/do/0/open:0".to_owned(),
         first_sent_at: None,

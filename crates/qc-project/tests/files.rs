@@ -67,11 +67,13 @@ const TASKS: &str = "  - fetch:
 
 const KEYED: &str = "operations:\n  addDocument:\n    effect: {class: keyed, key: {in: header, name: Idempotency-Key, window: 24h, then: once}}\n";
 /// A repeat with another body would be refused.
-const REMEMBERS: &str = "idempotency: {header: Idempotency-Key, window: 24h, operations: [addDocument]}\n";
+const REMEMBERS: &str =
+    "idempotency: {header: Idempotency-Key, window: 24h, operations: [addDocument]}\n";
 
 /// More than stays in a workflow's data, with every byte, and bytes that look like a part's end.
 fn report() -> Vec<u8> {
-    let mut bytes: Vec<u8> = (0..300_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let mut bytes: Vec<u8> =
+        (0..300_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     bytes.extend_from_slice(b"\r\n--qc-\r\n\r\n--");
     bytes
 }
@@ -83,7 +85,11 @@ fn project(report: &[u8], scenario: &str) -> Project {
         assert!(text.contains(from), "{path} has no `{from}`");
         files.insert(path, text.replacen(from, to, 1));
     };
-    change("integrations/notify/workflow.yaml", "        ref: ${ .alert_id }\n", &format!("        ref: ${{ .alert_id }}\n{TASKS}"));
+    change(
+        "integrations/notify/workflow.yaml",
+        "        ref: ${ .alert_id }\n",
+        &format!("        ref: ${{ .alert_id }}\n{TASKS}"),
+    );
     change("integrations/notify/integration.yaml", "tasks: [tell]", "tasks: [tell, fetch, keep]");
     change(
         "integrations/notify/integration.yaml",
@@ -91,7 +97,9 @@ fn project(report: &[u8], scenario: &str) -> Project {
         "systems:\n  archive: {direction: inbound, criticality: low, owner: operations, on_unavailable: queue}\n  library: {direction: outbound, criticality: low, owner: operations, on_unavailable: queue}\n",
     );
     for (name, document) in [("archive", ARCHIVE), ("library", LIBRARY)] {
-        let mut connector = format!("name: {name}\nversion: 1.0.0\ntitle: {name}\nowner: operations\nopenapi: openapi.yaml\nretry: {{attempts: 5, delay: 1s}}\n");
+        let mut connector = format!(
+            "name: {name}\nversion: 1.0.0\ntitle: {name}\nowner: operations\nopenapi: openapi.yaml\nretry: {{attempts: 5, delay: 1s}}\n"
+        );
         if name == "library" {
             connector.push_str(KEYED);
             files.insert("connectors/library/simulator.yaml", REMEMBERS.to_owned());
@@ -143,7 +151,8 @@ then:
         size = report.len(),
         hash = hex(&report),
     );
-    let selection = acceptance::Selection { integration: None, scenario: Some("a-file".to_owned()) };
+    let selection =
+        acceptance::Selection { integration: None, scenario: Some("a-file".to_owned()) };
     let verdict = |report: &[u8]| {
         let project = project(report, &scenario);
         let verdict = acceptance::run(&project, &selection);

@@ -144,9 +144,8 @@ impl Platform {
 
     /// Lets the last commits reach the disk. All other users of the committer must have ended.
     pub(crate) async fn close(self) {
-        let Self {
-            engine, store, blobs, committer, catalogue, clock, entropy, state, commit_loop
-        } = self;
+        let Self { engine, store, blobs, committer, catalogue, clock, entropy, state, commit_loop } =
+            self;
         drop((engine, blobs, committer, catalogue, state, clock, entropy));
         // Users that still hold a committer, such as a connection cut off, cannot keep the process alive.
         if tokio::time::timeout(std::time::Duration::from_secs(5), commit_loop).await.is_err() {

@@ -197,8 +197,8 @@ impl Outbound {
         let arriving = Arriving::new(job, status, &headers, &exposed);
         let received = self.receive(&arriving, response.body, job.effect.run).await;
         record.response_bytes += arriving.count();
-        let body = received
-            .map_err(|lost| Box::new(without_secrets(lost.failure(status), &exposed)))?;
+        let body =
+            received.map_err(|lost| Box::new(without_secrets(lost.failure(status), &exposed)))?;
         let links = headers.get_all(header::LINK).iter().cloned().collect();
         for value in headers.values_mut() {
             if let Some(clean) = scrub(value.as_bytes(), &exposed)

@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use qc_model::{
-    Applied, BlobHash, Body, BodyStream, CallError, CallErrorKind, Class, Failure, NextAction, RunId,
+    Applied, BlobHash, Body, BodyStream, CallError, CallErrorKind, Class, Failure, NextAction,
+    RunId,
 };
 use qc_store::StoreError;
 

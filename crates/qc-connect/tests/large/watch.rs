@@ -67,11 +67,7 @@ impl Watching {
 }
 
 /// A body whose bytes are counted as they are asked for.
-fn watched(
-    body: Body,
-    flow: &Arc<Flow>,
-    arrived: impl Fn() -> u64 + Send + 'static,
-) -> Body {
+fn watched(body: Body, flow: &Arc<Flow>, arrived: impl Fn() -> u64 + Send + 'static) -> Body {
     let Body::Stream { length, stream } = body else { return body };
     let flow = Arc::clone(flow);
     let stream: BodyStream = Box::pin(stream.inspect(move |chunk| {

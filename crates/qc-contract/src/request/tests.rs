@@ -167,9 +167,8 @@ fn bodies_of_other_kinds() {
 fn a_blob_stands_wherever_bytes_do() {
     let hash = "ab".repeat(32);
     let blob = json!({"blob": hash, "size": 9, "mediaType": "application/pdf"});
-    let content = |content: &str| {
-        api(&format!("]\n      requestBody:\n        content: {{{content}}}\n"))
-    };
+    let content =
+        |content: &str| api(&format!("]\n      requestBody:\n        content: {{{content}}}\n"));
     let plan = |api: &OpenApi, arguments: Value| {
         let plan = build(api, &arguments).unwrap().body.unwrap();
         (plan.value, plan.media_type)

@@ -104,8 +104,7 @@ async fn a_run_goes_on_with_its_blobs_after_a_crash() {
     let blobs = world.blobs.clone();
     let (store, clock) = world.kill();
     let (deployments, settings) = (vec![deployment("r1", &tasks)], EngineSettings::default());
-    let world =
-        World::with_blobs(store, blobs, clock, deployments, outside.clone(), 2, settings);
+    let world = World::with_blobs(store, blobs, clock, deployments, outside.clone(), 2, settings);
     assert_eq!(output(world.end(run).await), json!("stored"));
     assert_eq!((outside.requests("/tickets"), uploads(&outside)), (1, vec![large()]));
 }

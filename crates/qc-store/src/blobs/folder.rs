@@ -47,8 +47,12 @@ struct Folder {
 impl FolderBlobs {
     /// Opens the folder, making it when it is not there. What a process that died was writing is removed.
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
-        let folder = Folder { root: root.into(), gate: RwLock::default(), writing: Mutex::default() };
+        let folder =
+            Folder { root: root.into(), gate: RwLock::default(), writing: Mutex::default() };
         fs::create_dir_all(folder.temporary())?;
+        if let Some(above) = folder.root.parent().filter(|above| !above.as_os_str().is_empty()) {
+            sync(above)?;
+        }
         folder.remove_unfinished()?;
         Ok(Self { folder: Arc::new(folder) })
     }
@@ -94,11 +98,7 @@ impl Blobs for FolderBlobs {
         self.blocking(move |folder| folder.keep(from, run, hash)).await
     }
 
-    async fn sweep(
-        &self,
-        older_than: Timestamp,
-        exists: &Exists<'_>,
-    ) -> Result<Swept, StoreError> {
+    async fn sweep(&self, older_than: Timestamp, exists: &Exists<'_>) -> Result<Swept, StoreError> {
         sweep::sweep(self, older_than, exists).await
     }
 }
@@ -137,7 +137,9 @@ impl Temporary {
         for _ in 0..NAMES {
             let number = {
                 let mut writing = folder.writing();
-                let number = (0..).find(|number| !writing.contains(number)).unwrap_or_default();
+                // Of one number more than are taken, one is free.
+                let mut numbers = 0..=writing.len() as u64;
+                let number = numbers.find(|number| !writing.contains(number)).unwrap_or_default();
                 writing.insert(number);
                 number
             };

@@ -65,7 +65,8 @@ impl Blobs for MemoryBlobs {
         }
         let blob = intake.finish();
         let mut held = self.held();
-        let others: u64 = held.iter().filter(|(hash, _)| **hash != blob.hash).map(|h| h.1.size).sum();
+        let others: u64 =
+            held.iter().filter(|(hash, _)| **hash != blob.hash).map(|h| h.1.size).sum();
         if others + size > self.room {
             return Err(full().into());
         }
@@ -93,11 +94,7 @@ impl Blobs for MemoryBlobs {
         Ok(true)
     }
 
-    async fn sweep(
-        &self,
-        older_than: Timestamp,
-        exists: &Exists<'_>,
-    ) -> Result<Swept, StoreError> {
+    async fn sweep(&self, older_than: Timestamp, exists: &Exists<'_>) -> Result<Swept, StoreError> {
         let asked: BTreeSet<RunId> = {
             let held = self.held();
             let runs = held.values().flat_map(|held| &held.runs).copied();

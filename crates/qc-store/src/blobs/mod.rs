@@ -39,11 +39,7 @@ pub trait Blobs: Send + Sync {
     /// Removes the markers of runs that were made before `older_than` and do not exist (a younger run may be about to be
     /// committed), then the blobs without markers, then what writers that died have left. An error of `exists` ends it:
     /// what is not certainly unused stays.
-    async fn sweep(
-        &self,
-        older_than: Timestamp,
-        exists: &Exists<'_>,
-    ) -> Result<Swept, StoreError>;
+    async fn sweep(&self, older_than: Timestamp, exists: &Exists<'_>) -> Result<Swept, StoreError>;
 }
 
 /// Asks whether a run is in the store.

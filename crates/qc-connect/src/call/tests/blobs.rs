@@ -299,7 +299,12 @@ async fn the_key_in_a_body_leaves_a_blob_alone() {
     let key = "operations:\n  replaceFile:\n    effect:\n      class: keyed\n      key: { in: body, name: key, format: hash, window: 1h }\n";
     let keyed = world_with(|yaml| yaml.replace("operations:\n", key));
     let call = keyed.call("replaceFile", json!({"body": blob}));
-    world.outbound.perform(&keyed.release, &world.scope, &call, &world.effect).await.result.unwrap();
+    world
+        .outbound
+        .perform(&keyed.release, &world.scope, &call, &world.effect)
+        .await
+        .result
+        .unwrap();
     assert_eq!(world.seen_last().body, "x");
 }
 
