@@ -55,7 +55,10 @@ pub(crate) struct EventFilter {
 /// What one property of an event must be.
 pub(crate) enum Pattern {
     Equal(Value),
-    Text { text: String, regex: Option<Regex> },
+    Text {
+        text: String,
+        regex: Option<Regex>,
+    },
     /// Evaluated on the property: a truth value decides, any other value must be equal.
     Expression(Expr),
     /// Every entry must be there and fit.
@@ -89,9 +92,10 @@ impl EventFilter {
         expected: &Expected,
         evaluate: Evaluate<'_>,
     ) -> Option<Expected> {
-        let fits = self.properties.iter().all(|(name, pattern)| {
-            pattern.fits(event.get(name).unwrap_or(&Value::Null), evaluate)
-        });
+        let fits = self
+            .properties
+            .iter()
+            .all(|(name, pattern)| pattern.fits(event.get(name).unwrap_or(&Value::Null), evaluate));
         if !fits {
             return None;
         }

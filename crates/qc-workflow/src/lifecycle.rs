@@ -62,10 +62,8 @@ impl Lifecycle<'_> {
     }
 
     fn task_events(&self, note: &TaskNote, at: Timestamp) -> Vec<Value> {
-        let listens = self
-            .program
-            .tasks()
-            .any(|fact| fact.kind == "listen" && fact.pointer == note.pointer);
+        let listens =
+            self.program.tasks().any(|fact| fact.kind == "listen" && fact.pointer == note.pointer);
         let mut events = match note.kind {
             NoteKind::Started => vec![
                 self.task(note, "created", "createdAt", at, &[]),
@@ -124,7 +122,13 @@ impl Lifecycle<'_> {
         self.event(&format!("{TASK}.{word}.v1"), what, at, data)
     }
 
-    fn event(&self, kind: &str, what: impl Display, at: Timestamp, data: Map<String, Value>) -> Value {
+    fn event(
+        &self,
+        kind: &str,
+        what: impl Display,
+        at: Timestamp,
+        data: Map<String, Value>,
+    ) -> Value {
         json!({
             "specversion": "1.0",
             "id": format!("{}:{what}:{}", self.run, at.as_millis()),

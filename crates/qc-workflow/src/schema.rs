@@ -289,7 +289,10 @@ fn strategies() -> Vec<Value> {
     vec![
         closed(&["one"], json!({"one": filter})),
         closed(&["any"], json!({"any": {"type": "array", "maxItems": 64, "items": filter}})),
-        closed(&["all"], json!({"all": {"type": "array", "minItems": 1, "maxItems": 64, "items": filter}})),
+        closed(
+            &["all"],
+            json!({"all": {"type": "array", "minItems": 1, "maxItems": 64, "items": filter}}),
+        ),
     ]
 }
 
@@ -316,7 +319,8 @@ fn events() -> Value {
         }),
     );
     let listen = closed(&["to"], json!({"to": {"anyOf": listened}, "read": read()}));
-    let label = json!({"type": "string", "pattern": "^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$"});
+    let label =
+        json!({"type": "string", "pattern": "^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$"});
     let version =
         json!({"type": "string", "pattern": "^(latest|[0-9]+\\.[0-9]+\\.[0-9]+(?:[-+].+)?)$"});
     let workflow = closed(

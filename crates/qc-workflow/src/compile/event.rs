@@ -41,9 +41,9 @@ impl Compiler<'_> {
         let filters = self.filters(&listen.to.filters, Seen::Task);
         let until = match &listen.to.until {
             None => Some(None),
-            Some(dsl::Until::Condition(text)) => {
-                self.expression(text, Stage::Definition).map(|condition| Some(Until::Condition(condition)))
-            }
+            Some(dsl::Until::Condition(text)) => self
+                .expression(text, Stage::Definition)
+                .map(|condition| Some(Until::Condition(condition))),
             Some(dsl::Until::Events(strategy)) => self
                 .filters(&strategy.filters, Seen::Task)
                 .map(|filters| Some(Until::Events { mode: strategy.mode, filters })),
@@ -126,9 +126,7 @@ impl Compiler<'_> {
     fn filter_expression(&mut self, text: &Text, seen: Seen) -> Option<Pattern> {
         match seen {
             Seen::Task => self.expression(text, Stage::Definition).map(Pattern::Expression),
-            Seen::Event => {
-                self.expression(text, Stage::Nothing).map(Pattern::Expression)
-            }
+            Seen::Event => self.expression(text, Stage::Nothing).map(Pattern::Expression),
         }
     }
 
@@ -137,7 +135,8 @@ impl Compiler<'_> {
     fn text_pattern(&mut self, text: &str, node: &Node) -> Option<Pattern> {
         if text.contains("${") {
             let message = format!("`{text}` has an expression in it and is more than that");
-            let help = "write the whole property as one expression, such as `${ startswith(\"a\") }`";
+            let help =
+                "write the whole property as one expression, such as `${ startswith(\"a\") }`";
             self.report(codes::EVENT_FILTER, node.span, message).help = Some(help.to_owned());
             return None;
         }

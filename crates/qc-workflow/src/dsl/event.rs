@@ -83,9 +83,7 @@ fn filter(reader: &Reader<'_>, node: &Node, what: &str) -> Option<EventFilter> {
     let correlate: Vec<Option<Correlation>> = fields
         .named_objects("correlate")
         .into_iter()
-        .map(|(name, inner)| {
-            correlation(Text { text: name.name.clone(), span: name.span }, inner)
-        })
+        .map(|(name, inner)| correlation(Text { text: name.name.clone(), span: name.span }, inner))
         .collect();
     fields.finish();
     let mut correlate: Vec<Correlation> = correlate.into_iter().collect::<Option<_>>()?;

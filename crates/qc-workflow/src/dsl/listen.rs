@@ -37,7 +37,8 @@ fn each(mut each: ObjectReader<'_, '_>) -> EachEvent {
     let output = mould(&mut each, "output", "as");
     let export = mould(&mut each, "export", "as");
     each.finish();
-    let (item, at) = (item.unwrap_or_else(|| named("item", span)), at.unwrap_or_else(|| named("index", span)));
+    let (item, at) =
+        (item.unwrap_or_else(|| named("item", span)), at.unwrap_or_else(|| named("index", span)));
     EachEvent { item, at, tasks, output, export }
 }
 

@@ -104,9 +104,9 @@ impl Step<'_> {
     }
 
     fn is_orphan(&self, call: &CallId, attempt: u32) -> bool {
-        self.state.orphans.get(call).is_some_and(|orphan| {
-            matches!(&orphan.work, Work::Call(request) if request.attempt == attempt)
-        })
+        self.state.orphans.get(call).is_some_and(
+            |orphan| matches!(&orphan.work, Work::Call(request) if request.attempt == attempt),
+        )
     }
 
     pub(super) fn call_succeeded(&mut self, call: &CallId, attempt: u32, output: &CallOutput) {

@@ -13,9 +13,7 @@ use super::{
     view::Sight,
 };
 use crate::{
-    Action, CallId, ChildRequest, DEPTH_LIMIT, OpenChild, Outcome,
-    child::child_key,
-    codes,
+    Action, CallId, ChildRequest, DEPTH_LIMIT, OpenChild, Outcome, child::child_key, codes,
     program::Subflow,
 };
 
@@ -98,8 +96,7 @@ impl Step<'_> {
         if depth > DEPTH_LIMIT {
             let title = "Workflows run workflows too deeply";
             let detail = format!("a workflow may stand below at most {DEPTH_LIMIT} others");
-            let failure =
-                Failure::new(Class::Permanent, codes::NESTED_TOO_DEEPLY, title, detail);
+            let failure = Failure::new(Class::Permanent, codes::NESTED_TOO_DEEPLY, title, detail);
             return Err(self.standard_fault(id, StandardError::Runtime, failure));
         }
         let input = match &plan.input {
@@ -266,12 +263,6 @@ impl Step<'_> {
         let raised = failure.code == codes::RAISED;
         let error = Arc::new(Value::Object(object));
         // What took effect in the child is the child's own matter: its continuation repeats nothing.
-        Box::new(Flight {
-            failure: failure.clone(),
-            error,
-            raised,
-            repeatable: true,
-            fatal: false,
-        })
+        Box::new(Flight { failure: failure.clone(), error, raised, repeatable: true, fatal: false })
     }
 }

@@ -116,8 +116,12 @@ impl Machine {
     pub fn interrupted(&self) -> Vec<CallId> {
         let state = &self.state;
         let winding = !state.running();
-        let live = state.live.iter().filter(|(_, frame)| winding && state.frames.request(**frame).is_some());
-        let orphans = state.orphans.iter().filter(|(_, orphan)| matches!(orphan.work, Work::Call(_)));
+        let live = state
+            .live
+            .iter()
+            .filter(|(_, frame)| winding && state.frames.request(**frame).is_some());
+        let orphans =
+            state.orphans.iter().filter(|(_, orphan)| matches!(orphan.work, Work::Call(_)));
         live.map(|(id, _)| id).chain(orphans.map(|(id, _)| id)).cloned().collect()
     }
 

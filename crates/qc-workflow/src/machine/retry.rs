@@ -68,9 +68,10 @@ impl Step<'_> {
             return 0;
         };
         let (block, visit) = (format!("{}/try/", task.pointer), format!("{}.", frame.visit));
-        let inside = self.state.memory.iter().filter(|(call, _)| {
-            call.pointer.starts_with(&block) && call.visit.starts_with(&visit)
-        });
+        let inside =
+            self.state.memory.iter().filter(|(call, _)| {
+                call.pointer.starts_with(&block) && call.visit.starts_with(&visit)
+            });
         let until = inside.filter_map(|(_, memory)| memory.not_before).max();
         let left = until.map_or(Duration::ZERO, |until| until.since(self.now));
         u64::try_from(left.as_millis()).unwrap_or(u64::MAX)

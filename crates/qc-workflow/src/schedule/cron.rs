@@ -307,7 +307,9 @@ impl Field {
                 self.what,
                 self.least,
                 self.most,
-                self.names.first().map_or(String::new(), |name| format!(", or a name such as {name}")),
+                self.names
+                    .first()
+                    .map_or(String::new(), |name| format!(", or a name such as {name}")),
             )),
         }
     }

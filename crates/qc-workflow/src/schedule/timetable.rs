@@ -153,7 +153,10 @@ mod tests {
             assert_eq!(following(&timetable, after, 1), [next]);
         }
         assert_eq!(timetable.next(Timestamp::from_millis(i64::MAX)), None);
-        assert_eq!(Timetable::every(u64::MAX, at("2026-11-22T10:00:30Z")).next(at("2027-01-01T00:00:00Z")), None);
+        assert_eq!(
+            Timetable::every(u64::MAX, at("2026-11-22T10:00:30Z")).next(at("2027-01-01T00:00:00Z")),
+            None
+        );
     }
 
     const ZONES: [&str; 7] = [
@@ -167,10 +170,19 @@ mod tests {
     ];
 
     fn pattern() -> impl Strategy<Value = String> {
-        let minute = prop_oneof![Just("*".to_owned()), Just("*/7".into()), (0..60u8).prop_map(|m| m.to_string())];
-        let hour = prop_oneof![Just("*".to_owned()), (0..24u8).prop_map(|h| h.to_string()), Just("0-5".into())];
+        let minute = prop_oneof![
+            Just("*".to_owned()),
+            Just("*/7".into()),
+            (0..60u8).prop_map(|m| m.to_string())
+        ];
+        let hour = prop_oneof![
+            Just("*".to_owned()),
+            (0..24u8).prop_map(|h| h.to_string()),
+            Just("0-5".into())
+        ];
         let day = prop_oneof![4 => Just("*".to_owned()), 1 => (1..32u8).prop_map(|d| d.to_string()), 1 => Just("L".into())];
-        let weekday = prop_oneof![4 => Just("*".to_owned()), 1 => (0..8u8).prop_map(|d| d.to_string())];
+        let weekday =
+            prop_oneof![4 => Just("*".to_owned()), 1 => (0..8u8).prop_map(|d| d.to_string())];
         (minute, hour, day, weekday).prop_map(|(m, h, d, w)| format!("{m} {h} {d} * {w}"))
     }
 
@@ -179,7 +191,8 @@ mod tests {
     fn by_looking(pattern: &str, zone: &str, after: i64, minutes: i64) -> Vec<i64> {
         let cron: Cron = pattern.parse().expect("a pattern");
         let zone = TimeZoneDatabase::bundled().get(zone).expect("a zone");
-        let shown = |minute: i64| zone.to_datetime(Instant::from_second(minute * 60).expect("in range"));
+        let shown =
+            |minute: i64| zone.to_datetime(Instant::from_second(minute * 60).expect("in range"));
         // Long enough before to know what was shown already: clocks go back by a day at most.
         let mut newest = shown(after - 3_000);
         let mut due = Vec::new();

@@ -24,7 +24,11 @@ pub struct ZoneError {
 
 impl fmt::Display for ZoneError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no time zone `{}`: write an IANA name such as `Europe/Berlin`", self.name)
+        write!(
+            f,
+            "there is no time zone `{}`: write an IANA name such as `Europe/Berlin`",
+            self.name
+        )
     }
 }
 

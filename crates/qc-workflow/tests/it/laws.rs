@@ -138,14 +138,17 @@ fn play(run: &mut Run, moves: &[Move]) {
             Move::Offer(which) => {
                 let kind = ["a", "b", "c"][usize::from(which % 3)];
                 let subject = if which % 2 == 0 { "x" } else { "y" };
-                run.offer(json!({"source": "/test", "id": which % 16, "type": kind, "subject": subject}));
+                run.offer(
+                    json!({"source": "/test", "id": which % 16, "type": kind, "subject": subject}),
+                );
                 let id = format!("{}", which % 16);
                 run.offer(json!({"source": "/test", "id": id, "type": kind, "subject": subject}));
             }
             Move::Begin(at) if !run.children.is_empty() => {
                 let child = run.children[at % run.children.len()].clone();
                 if !child.awaited {
-                    run.children.retain(|open| open.id != child.id || open.attempt != child.attempt);
+                    run.children
+                        .retain(|open| open.id != child.id || open.attempt != child.attempt);
                 }
                 let (id, attempt) = (child.id, child.attempt);
                 run.tell(Happening::ChildStarted { id, attempt, run: "child".to_owned() });
@@ -155,8 +158,13 @@ fn play(run: &mut Run, moves: &[Move]) {
                 let outcome = ending(*how);
                 // The end of one that is not awaited is told only when it could not start.
                 if child.awaited || matches!(outcome, Outcome::Faulted { .. }) {
-                    run.children.retain(|open| open.id != child.id || open.attempt != child.attempt);
-                    run.tell(Happening::ChildEnded { id: child.id, attempt: child.attempt, outcome });
+                    run.children
+                        .retain(|open| open.id != child.id || open.attempt != child.attempt);
+                    run.tell(Happening::ChildEnded {
+                        id: child.id,
+                        attempt: child.attempt,
+                        outcome,
+                    });
                 }
             }
             Move::Wake if !run.machine().timers().is_empty() => {
@@ -198,7 +206,9 @@ fn play(run: &mut Run, moves: &[Move]) {
                     );
                 }
             }
-            Move::Cancel(undo) => run.tell(Happening::Cancelled { reason: "the test".into(), compensate: *undo }),
+            Move::Cancel(undo) => {
+                run.tell(Happening::Cancelled { reason: "the test".into(), compensate: *undo })
+            }
             Move::Reopen => run.tell(Happening::Reopened),
             _ => {}
         }
