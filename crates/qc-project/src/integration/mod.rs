@@ -1,6 +1,7 @@
 //! `integration.yaml`: the brief and the governance of one integration, in one schema.
 
 mod call_policy;
+mod compensation;
 mod failure_mode;
 mod governance;
 mod limit;
@@ -8,12 +9,14 @@ mod nfr;
 mod object;
 mod owners;
 mod rollout;
+mod schedule;
 mod step;
 mod system;
 mod trigger;
 mod trigger_auth;
 
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
+pub use compensation::{Arguments, CompensationSpec};
 pub use failure_mode::{Escalation, FailureMode};
 pub use governance::{Acceptance, Communication, Review};
 pub use limit::{Excess, Limit, LimitScope};
@@ -21,6 +24,7 @@ pub use nfr::{Audit, Latency, Nfr, Recovery, Throughput};
 pub use object::{DataClass, DataObject};
 pub use owners::Owners;
 pub use rollout::{Fallback, Rollout, Stage};
+pub use schedule::{Rhythm, ScheduleSpec};
 pub use step::{Outcome, Step};
 pub use system::{Criticality, Direction, OnUnavailable, System};
 pub use trigger::{Idempotency, Ordering, TrafficProfile, TriggerForm, TriggerSpec};
@@ -65,6 +69,8 @@ pub struct Integration {
     pub policies: Named<Name, CallRules>,
     /// Rules for the calls of single tasks.
     pub tasks: Named<String, TaskRules>,
+    /// What undoes tasks when a run fails.
+    pub compensation: Named<String, CompensationSpec>,
     /// Who answers for what.
     pub owners: Option<Owners>,
     /// How a new version goes live.
@@ -102,6 +108,10 @@ impl Record for Integration {
         let policies = f.several("policies", "Rules for calls that tasks take by name.");
         let tasks =
             f.several("tasks", "Rules for the calls of single tasks, by task name or pointer.");
+        let compensation = f.several(
+            "compensation",
+            "What undoes tasks when a run fails or is cancelled so, by task name or pointer.",
+        );
         let owners = f.required("owners", "Who answers for what.");
         let rollout = f.optional("rollout", "How a new version goes live.");
         let communication = f.optional("communication", "Who is told of changes.");
@@ -123,6 +133,7 @@ impl Record for Integration {
             limits,
             policies,
             tasks,
+            compensation,
             owners,
             rollout,
             communication,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use qc_document::{Node, Reader};
 use serde_json::Value;
 
-use super::{TenantSpec, trigger_auth::TriggerAccess};
+use super::{ScheduleSpec, TenantSpec, schedule::SCHEDULE_KEYS, trigger_auth::TriggerAccess};
 use crate::codes;
 use crate::shape::{
     ByteSize, Definitions, Fields, Jq, ProjectPath, Rate, Record, Shape, Spanned, read_word,
@@ -63,6 +63,8 @@ pub enum TriggerForm {
         /// The handshake that the provider starts, as `qc-connect` reads it.
         challenge: Option<Node>,
     },
+    /// Nothing comes in: it is time.
+    Schedule(ScheduleSpec),
 }
 
 /// What makes a repeat of an event recognisable.
@@ -97,10 +99,31 @@ enum Kind {
     CloudEvents,
     Json,
     Webhook,
+    Schedule,
 }
 
-const KINDS: &[(&str, Kind)] =
-    &[("cloudevents", Kind::CloudEvents), ("json", Kind::Json), ("webhook", Kind::Webhook)];
+const KINDS: &[(&str, Kind)] = &[
+    ("cloudevents", Kind::CloudEvents),
+    ("json", Kind::Json),
+    ("webhook", Kind::Webhook),
+    ("schedule", Kind::Schedule),
+];
+
+/// What has no meaning when nothing comes in.
+const OF_REQUESTS: [&str; 12] = [
+    "types",
+    "event_type",
+    "event_id",
+    "challenge",
+    "auth",
+    "signature",
+    "secret",
+    "contract",
+    "idempotency",
+    "expected_rate",
+    "traffic",
+    "body_limit",
+];
 
 const DEFAULT_BODY: ByteSize = ByteSize(256 << 10);
 
@@ -121,7 +144,8 @@ impl Record for TriggerSpec {
         let span = f.span();
         let kind = f.required("kind", "The form of what comes in.");
         let form = read_form(f, kind);
-        let access = TriggerAccess::of_fields(f);
+        let timed = kind == Some(Kind::Schedule);
+        let access = TriggerAccess::of_fields(f, timed);
         let tenant = f.required(
             "tenant",
             "Whose event it is: a tenant's name, or `{from: <jq over the event>}`.",
@@ -164,12 +188,16 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
         "challenge",
         "For `cloudevents` and `webhook`: the handshake that the sender starts.",
     );
+    let schedule = ScheduleSpec::of_fields(f);
     let kind = kind?;
     let misplaced: &[&str] = match kind {
         Kind::CloudEvents => &["event_type", "event_id"],
         Kind::Json => &["types", "event_id", "challenge"],
         Kind::Webhook => &["types"],
+        Kind::Schedule => &OF_REQUESTS,
     };
+    let timed: &[&str] = if kind == Kind::Schedule { &[] } else { &SCHEDULE_KEYS };
+    let misplaced: Vec<&str> = misplaced.iter().chain(timed).copied().collect();
     for key in misplaced.iter().filter(|key| f.has(key)) {
         let word = KINDS.iter().find(|(_, k)| *k == kind).map_or("", |(word, _)| word);
         let message = format!("`{key}` has no meaning for a trigger of kind `{word}`");
@@ -184,6 +212,7 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
         );
     };
     match (kind, event_type) {
+        (Kind::Schedule, _) => Some(TriggerForm::Schedule(schedule)),
         (Kind::CloudEvents, _) => Some(TriggerForm::CloudEvents { types, challenge }),
         (Kind::Json, Some(event_type)) => Some(TriggerForm::Json { event_type: event_type.source }),
         (Kind::Webhook, Some(event_type)) => {

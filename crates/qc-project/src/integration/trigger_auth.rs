@@ -22,6 +22,8 @@ pub enum TriggerAccess {
     },
     /// Anybody.
     Open,
+    /// Nobody: the platform begins the runs itself.
+    Timed,
 }
 
 /// Where a signature scheme is described.
@@ -63,16 +65,23 @@ impl Shape for Word {
 
 impl TriggerAccess {
     /// Reads `auth`, `signature` and `secret` of a trigger.
-    pub(super) fn of_fields(f: &mut Fields<'_, '_>) -> Option<Spanned<Self>> {
-        let word: Option<Spanned<Word>> = f.required(
+    pub(super) fn of_fields(f: &mut Fields<'_, '_>, timed: bool) -> Option<Spanned<Self>> {
+        let word: Option<Spanned<Word>> = f.optional(
             "auth",
-            "Who may send: a token's holder, whoever signs, or anybody (`none`).",
+            "Who may send: a token's holder, whoever signs, or anybody (`none`). Needed but for `schedule`.",
         );
         let signature = f.optional(
             "signature",
             "How senders sign: `{connector: name}` or a scheme described here.",
         );
         let secret = f.optional("secret", "The signing secret; the connector's own when left out.");
+        if timed {
+            return Some(Spanned { value: Self::Timed, span: f.span() });
+        }
+        if word.is_none() && !f.has("auth") {
+            let help = "say who may send: `token`, `signature` or `none`";
+            f.report(qc_document::codes::MISSING_KEY, f.span(), "the trigger needs `auth`", help);
+        }
         let Spanned { value: word, span } = word?;
         let signs = word == Word::Signature;
         // A connector's webhook has a secret of its own.
