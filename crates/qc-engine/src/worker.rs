@@ -186,10 +186,9 @@ impl Engine {
             return true;
         }
         match (head.state.cause, head.state.wake_at) {
-            (LiveCause::Ended, _) => return true,
             (LiveCause::Activity, _) | (LiveCause::Timer, None) => {}
-            // Something else than time takes it further.
-            (_, None) => return true,
+            // At its end, or something else than time takes it further.
+            (LiveCause::Ended, _) | (_, None) => return true,
             (_, Some(at)) if at > shared.now() => {
                 shared.sleeping.add(at, run);
                 return true;

@@ -6,7 +6,10 @@
 //! their epochs are kept.
 
 mod apply;
+mod backup;
+mod backup_error;
 mod checkpoint;
+mod manifest;
 mod open;
 mod open_error;
 mod options;
@@ -14,6 +17,7 @@ mod pragmas;
 mod prune;
 mod read;
 mod readers;
+mod restore;
 mod schema;
 mod stored;
 mod trouble;
@@ -23,12 +27,15 @@ mod writer;
 
 use std::{
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use async_trait::async_trait;
+pub use backup_error::BackupError;
+pub use manifest::{BackupCounts, BackupFacts};
 pub use open_error::OpenError;
 pub use options::SqliteOptions;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
@@ -39,7 +46,8 @@ use qc_store::{
     WriteOutcome,
 };
 use readers::Readers;
-use tokio::sync::{mpsc, oneshot};
+pub use restore::{restore, verify};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use writer::{Job, Reply, Writer};
 
 /// So many batches and other requests may wait for the writer; who comes later waits to wait.
@@ -52,6 +60,9 @@ pub struct SqliteStore {
     /// None while it is being dropped.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
+    path: PathBuf,
+    /// One backup at a time.
+    backup: Arc<Semaphore>,
 }
 
 impl SqliteStore {
@@ -70,7 +81,13 @@ impl SqliteStore {
             .spawn(move || writer.run(arrivals))
             .map_err(thread_failed)?;
         let readers = Readers::new(path.to_owned(), &options);
-        Ok(Self { readers, jobs: Some(jobs), writer: Some(writer) })
+        Ok(Self {
+            readers,
+            jobs: Some(jobs),
+            writer: Some(writer),
+            path: path.to_owned(),
+            backup: Arc::new(Semaphore::new(1)),
+        })
     }
 
     /// Hands a job to the writer and waits for its answer.

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     apply::{self, Desk, LedgerTail, TallyTail},
-    checkpoint::{Checkpointer, checkpoint},
+    checkpoint::{Checkpointer, begin_log_anew},
     open::Opened,
     trouble::{Outcome, Trouble},
     words::WordNumbers,
@@ -69,6 +69,9 @@ impl Writer {
             .unwrap_or(0);
         let page: u64 =
             db.pragma_query_value(None, "page_size", |row| row.get(0)).map(i64::unsigned_abs)?;
+        // What a backup or a long question has let grow is cut again when the log begins anew.
+        let limit = i64::try_from(wal_bytes_max.saturating_mul(2)).unwrap_or(i64::MAX);
+        db.pragma_update_and_check(None, "journal_size_limit", limit, |_| Ok(()))?;
         let wal_pages_max = u32::try_from(wal_bytes_max / page.max(1)).unwrap_or(u32::MAX).max(1);
         Ok(Self {
             ledger: LedgerTail::read(&db)?,
@@ -223,7 +226,7 @@ impl Writer {
         if pages < self.force_at {
             return;
         }
-        match checkpoint(&self.db, "RESTART") {
+        match begin_log_anew(&self.db) {
             Ok(true) => self.checkpointer.wal_pages.store(0, Ordering::Relaxed),
             Ok(false) => {
                 // A long question holds it up: again after a further eighth.
