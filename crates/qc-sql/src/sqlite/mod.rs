@@ -40,10 +40,10 @@ pub use open_error::OpenError;
 pub use options::SqliteOptions;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LedgerEntry,
-    LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey, SignalEntry,
-    SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter, Write,
-    WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen,
+    LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
+    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter,
+    Write, WriteOutcome,
 };
 use readers::Readers;
 pub use restore::{restore, verify};
@@ -128,9 +128,27 @@ impl Store for SqliteStore {
         self.ask(|reply| Job::Lease { buckets, node, ttl, reply }).await
     }
 
-    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
-        let lease = lease.clone();
-        self.ask(|reply| Job::Renew { lease, ttl, reply }).await
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<bool>, StoreError> {
+        let leases = leases.to_vec();
+        self.ask(|reply| Job::Renew { leases, ttl, reply }).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        let leases = leases.to_vec();
+        self.ask(|reply| Job::Release { leases, reply }).await
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseSeen>, StoreError> {
+        self.ask(|reply| Job::Leases { reply }).await
+    }
+
+    async fn announce(&self, node: &str, ttl: Duration) -> Result<(), StoreError> {
+        let node = node.to_owned();
+        self.ask(|reply| Job::Announce { node, ttl, reply }).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<String>, StoreError> {
+        self.ask(|reply| Job::Nodes { reply }).await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {
