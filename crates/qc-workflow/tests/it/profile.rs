@@ -38,8 +38,12 @@ fn scenarios() -> Vec<(String, Scenario)> {
 
 /// An outline once for each of its examples.
 fn expanded(outline: Scenario) -> Vec<Scenario> {
-    let rows: Vec<&Vec<String>> =
-        outline.examples.iter().filter_map(|one| one.table.as_ref()).flat_map(|t| &t.rows).collect();
+    let rows: Vec<&Vec<String>> = outline
+        .examples
+        .iter()
+        .filter_map(|one| one.table.as_ref())
+        .flat_map(|t| &t.rows)
+        .collect();
     let Some((head, rows)) = rows.split_first() else { return vec![outline.clone()] };
     let one = |row: &Vec<String>| {
         let fill = |text: &str| {
@@ -353,7 +357,7 @@ impl World {
             let told = facts.into_iter().flat_map(|fact| lifecycle.events(fact, run.now));
             let told: Vec<String> = told
                 .inspect(|event| {
-                    assert!(event["id"].as_str().is_some_and(|id| id.starts_with("run-1:")))
+                    assert!(event["id"].as_str().is_some_and(|id| id.starts_with("run-1:")));
                 })
                 .map(|event| {
                     event["type"].as_str().expect("a type").replace("io.serverlessworkflow.", "")
