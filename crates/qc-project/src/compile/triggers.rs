@@ -49,12 +49,11 @@ impl Compiling<'_> {
         let auth = match (&spec.access.value, webhook) {
             (TriggerAccess::Token, _) => Ok(TriggerAuth::Token),
             (TriggerAccess::Open, _) => Ok(TriggerAuth::Open),
-            // Nobody sends to it: it is not among those that the doors know.
-            (TriggerAccess::Timed, _) => Err(Reported),
             (TriggerAccess::Signature { .. }, Some((scheme, secret, _))) => {
                 Ok(TriggerAuth::Signature { scheme, secret })
             }
-            (TriggerAccess::Signature { .. }, None) => Err(Reported),
+            // What time pulls is not among those that the doors know.
+            (TriggerAccess::Signature { .. }, None) | (TriggerAccess::Timed, _) => Err(Reported),
         };
         let tenant = match &spec.tenant {
             TenantSpec::Fixed(tenant) => Ok(TenantRule::Fixed(tenant.value.clone())),

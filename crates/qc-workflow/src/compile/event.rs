@@ -144,16 +144,14 @@ impl Compiler<'_> {
             return Some(Pattern::Text { text: text.to_owned(), regex: None });
         }
         let whole = RegexBuilder::new(&format!("^(?:{text})$")).size_limit(REGEX_LIMIT).build();
-        match whole {
-            Ok(regex) => Some(Pattern::Text { text: text.to_owned(), regex: Some(regex) }),
-            Err(_) => {
-                let message = format!("`{text}` is no regular expression");
-                let help = "a text with one of `* + ? ( ) [ ] { } | ^ $ \\` is matched as a regular \
-                            expression too: put a backslash before what means itself";
-                self.report(codes::EVENT_FILTER, node.span, message).help = Some(help.to_owned());
-                None
-            }
-        }
+        let Ok(regex) = whole else {
+            let message = format!("`{text}` is no regular expression");
+            let help = "a text with one of `* + ? ( ) [ ] { } | ^ $ \\` is matched as a regular \
+                        expression too: put a backslash before what means itself";
+            self.report(codes::EVENT_FILTER, node.span, message).help = Some(help.to_owned());
+            return None;
+        };
+        Some(Pattern::Text { text: text.to_owned(), regex: Some(regex) })
     }
 
     /// A literal that must be equal.

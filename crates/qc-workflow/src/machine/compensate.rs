@@ -28,8 +28,8 @@ pub(super) struct Undoable {
 pub(super) struct UndoState {
     /// What is being undone.
     current: Option<CallId>,
-    /// It is over, and calls that it sent and that were cut short are being settled.
-    settling: Option<Option<Failure>>,
+    /// How that went, while calls that it sent and that were cut short are being settled.
+    over: Option<Undone>,
     report: Compensated,
 }
 
@@ -76,8 +76,12 @@ impl Step<'_> {
         let Some(undo) = task.undo else { return };
         let id = CallId { pointer: Arc::clone(&task.pointer), visit };
         // A `try` that is tried again completes it again: it is there once.
-        self.state.undoable.retain(|known| known.id != id);
-        self.state.undoable.push(Undoable { id, undo, input, output });
+        self.state.order += 1;
+        let order = self.state.order;
+        if let Some(earlier) = self.state.undo_places.insert(id.clone(), order) {
+            self.state.undoable.remove(&earlier);
+        }
+        self.state.undoable.insert(order, Undoable { id, undo, input, output });
     }
 
     /// Begins the undoing. What the run was is gone; it cannot be continued.
@@ -89,8 +93,7 @@ impl Step<'_> {
         self.state.memory.clear();
         self.state.deferred.clear();
         self.forget_deeds();
-        self.state.executed = 0;
-        let undoing = UndoState { current: None, settling: None, report: Compensated::default() };
+        let undoing = UndoState { current: None, over: None, report: Compensated::default() };
         let root = self.state.frames.insert(Frame {
             parent: None,
             thread: 0,
@@ -121,7 +124,11 @@ impl Step<'_> {
 
     /// Undoes the task that completed last, or ends the run when there is none left.
     fn undo_next(&mut self, root: FrameId) {
-        let Some(next) = self.state.undoable.pop() else { return self.compensated(root) };
+        let Some((_, next)) = self.state.undoable.pop_last() else {
+            return self.compensated(root);
+        };
+        // Each has the whole budget of tasks: one does not take it from the others.
+        self.state.executed = 0;
         let raw = Arc::new(json!({ "input": *next.input, "output": *next.output }));
         let body = self.task_body(next.undo, raw);
         let visit = Arc::clone(&next.id.visit);
@@ -137,7 +144,7 @@ impl Step<'_> {
     /// One undoing is over: what it left under way is cut short and settled, then the next begins.
     pub(super) fn undo_over(&mut self, root: FrameId, failure: Option<Failure>) {
         if let Some(undoing) = self.undo_mut(root) {
-            undoing.settling = Some(failure);
+            undoing.over = undoing.current.take().map(|task| Undone { task, failure });
         }
         self.cut_below(root, root);
         self.settled(root);
@@ -146,10 +153,8 @@ impl Step<'_> {
     /// Nothing of the last undoing is under way any more.
     pub(super) fn undo_settled(&mut self, root: FrameId) {
         let Some(undoing) = self.undo_mut(root) else { return };
-        let Some(failure) = undoing.settling.take() else { return };
-        if let Some(task) = undoing.current.take() {
-            undoing.report.undone.push(Undone { task, failure });
-        }
+        let Some(over) = undoing.over.take() else { return };
+        undoing.report.undone.push(over);
         self.undo_next(root);
     }
 

@@ -388,10 +388,9 @@ impl Step<'_> {
                 let raw = Arc::clone(raw);
                 self.item_worked(id, raw);
             }
-            // Its tasks go on where they were.
-            Some(Current { worked: None, .. }) => {}
             None if began => self.hear_on(id),
-            None => {}
+            // Its tasks go on where they were; or it has heard nothing yet.
+            Some(Current { worked: None, .. }) | None => {}
         }
     }
 

@@ -164,12 +164,14 @@ struct State {
     memory: BTreeMap<CallId, Memory>,
     /// Which events were taken, by source and id.
     taken: BTreeMap<(String, String), Vec<Taken>>,
-    /// Counts beginnings of listens and takings of events.
+    /// Counts beginnings of listens, takings of events, and completions of what can be undone.
     order: u64,
     /// The subscriptions as they were told.
     subscribed: Vec<Subscription>,
     /// Tasks that can be undone, in the order in which they completed.
-    undoable: Vec<Undoable>,
+    undoable: BTreeMap<u64, Undoable>,
+    /// Where each of them stands there.
+    undo_places: BTreeMap<CallId, u64>,
     /// What was to be done next when the run failed.
     deferred: Vec<Deed>,
     /// Tasks executed since the start or the last reopening.
@@ -281,7 +283,8 @@ impl State {
             taken: BTreeMap::new(),
             order: 0,
             subscribed: Vec::new(),
-            undoable: Vec::new(),
+            undoable: BTreeMap::new(),
+            undo_places: BTreeMap::new(),
             deferred: Vec::new(),
             executed: 0,
         }

@@ -236,8 +236,10 @@ impl Step<'_> {
             // The calls under way are interrupted already.
             Phase::Failing { .. } => {}
             // What is being undone is undone to its end.
-            Phase::Compensating(_) => return,
-            Phase::Faulted { .. } | Phase::Cancelling { .. } | Phase::Over(_) => return,
+            Phase::Compensating(_)
+            | Phase::Faulted { .. }
+            | Phase::Cancelling { .. }
+            | Phase::Over(_) => return,
         }
         self.state.phase = Phase::Cancelling { reason: reason.to_owned(), compensate };
         self.settle_run();

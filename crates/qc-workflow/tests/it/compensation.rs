@@ -30,7 +30,8 @@ fn body() -> impl Strategy<Value = String> {
 /// Every call is undone by another one.
 fn undoing(text: &str) -> String {
     let calls = ["c0", "c1", "c2"].into_iter().filter(|call| text.contains(&format!("{call}:")));
-    calls.map(|call| format!("{call}: {{ do: crm.upsert }}\n")).collect()
+    let rules: Vec<String> = calls.map(|call| format!("{call}: {{ do: crm.upsert }}")).collect();
+    rules.join("\n")
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use qc_model::{Applied, Class, Failure};
 use qc_workflow::{Action, Happening, Machine, Outcome, Subscription};
 use serde_json::json;
 
-use crate::driver::{Bound, Run, answer, failure, program_of, stated, with_head};
+use crate::driver::{Run, answer, compensated, failure, stated, with_head};
 
 /// A task without children.
 fn leaf() -> impl Strategy<Value = String> {
@@ -135,15 +135,7 @@ fn play(run: &mut Run, moves: &[Move]) {
                 let (call, attempt, failure) = (request.id, request.attempt, failing(*kind));
                 run.tell(Happening::CallFailed { call, attempt, failure });
             }
-            Move::Offer(which) => {
-                let kind = ["a", "b", "c"][usize::from(which % 3)];
-                let subject = if which % 2 == 0 { "x" } else { "y" };
-                run.offer(
-                    json!({"source": "/test", "id": which % 16, "type": kind, "subject": subject}),
-                );
-                let id = format!("{}", which % 16);
-                run.offer(json!({"source": "/test", "id": id, "type": kind, "subject": subject}));
-            }
+            Move::Offer(which) => offer(run, *which),
             Move::Begin(at) if !run.children.is_empty() => {
                 let child = run.children[at % run.children.len()].clone();
                 if !child.awaited {
@@ -207,13 +199,23 @@ fn play(run: &mut Run, moves: &[Move]) {
                 }
             }
             Move::Cancel(undo) => {
-                run.tell(Happening::Cancelled { reason: "the test".into(), compensate: *undo })
+                run.tell(Happening::Cancelled { reason: "the test".into(), compensate: *undo });
             }
             Move::Reopen => run.tell(Happening::Reopened),
             _ => {}
         }
         check_state(run);
     }
+}
+
+/// An event, of which some come again; and one that is none, as its id is no text.
+fn offer(run: &mut Run, which: u8) {
+    let kind = ["a", "b", "c"][usize::from(which % 3)];
+    let subject = if which.is_multiple_of(2) { "x" } else { "y" };
+    let event = json!({"source": "/test", "id": which % 16, "type": kind, "subject": subject});
+    assert_eq!(run.offer(event.clone()), 0);
+    let id = (which % 16).to_string();
+    run.offer(json!({"source": "/test", "id": id, "type": kind, "subject": subject}));
 }
 
 fn ending(how: u8) -> Outcome {
@@ -318,8 +320,9 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_run_is_sound_and_replays_to_the_same(text in workflow(), moves in moves(), entropy: u64) {
-        let program = program_of(&text, &Bound::default());
+    fn every_run_is_sound_and_replays_to_the_same(text in workflow(), moves in moves(), entropy: u64, undo: bool) {
+        let undoing = if undo { "t0: { do: fun }\n" } else { "{}" };
+        let program = compensated(&text, undoing).expect("it compiles");
         let mut run = Run::start(program.clone(), json!({"n": 0}), entropy);
         check_state(&run);
         play(&mut run, &moves);

@@ -357,7 +357,7 @@ impl World {
             let told = facts.into_iter().flat_map(|fact| lifecycle.events(fact, run.now));
             let told: Vec<String> = told
                 .inspect(|event| {
-                    assert!(event["id"].as_str().is_some_and(|id| id.starts_with("run-1:")))
+                    assert!(event["id"].as_str().is_some_and(|id| id.starts_with("run-1:")));
                 })
                 .map(|event| {
                     event["type"].as_str().expect("a type").replace("io.serverlessworkflow.", "")
