@@ -2,6 +2,15 @@
 
 use qc_model::Code;
 
+/// The media type is not one that the trigger takes.
+pub const MEDIA_TYPE: Code = Code::new("QC-I004");
+/// The data do not fit the trigger's contract.
+pub const CONTRACT: Code = Code::new("QC-I009");
+/// The idempotency key cannot be used.
+pub const BAD_KEY: Code = Code::new("QC-I010");
+/// The tenant cannot be found from the event.
+pub const NO_TENANT: Code = Code::new("QC-I011");
+
 /// An expression of the trigger failed on the event.
 pub const TRIGGER_EXPRESSION: Code = Code::new("QC-R001");
 /// A call may or may not have taken effect and must not be sent again unasked.

@@ -4,6 +4,7 @@ mod calls;
 mod data;
 mod enforcement;
 mod failure_modes;
+mod fetched;
 mod numbers;
 mod organisation;
 mod owners;
@@ -95,6 +96,7 @@ impl Project {
             systems::check(&mut subject);
             calls::check(&mut subject);
             triggers::check(&mut subject);
+            fetched::check(&mut subject);
             data::check(&mut subject);
             owners::check(&mut subject);
             failure_modes::check(&mut subject);

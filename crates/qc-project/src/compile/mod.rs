@@ -12,4 +12,4 @@ pub use build::{build, export};
 pub(crate) use policies::{effect_class, rules_of, task_policies};
 pub(crate) use release::vars;
 pub use release::{Compiled, release};
-pub(crate) use triggers::{compile_jq, load_schema, triggers};
+pub(crate) use triggers::{broker, compile_jq, load_schema, triggers};

@@ -1,5 +1,6 @@
 //! `integration.yaml`: the brief and the governance of one integration, in one schema.
 
+mod broker;
 mod call_policy;
 mod failure_mode;
 mod governance;
@@ -7,12 +8,14 @@ mod limit;
 mod nfr;
 mod object;
 mod owners;
+mod poll;
 mod rollout;
 mod step;
 mod system;
 mod trigger;
 mod trigger_auth;
 
+pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
 pub use failure_mode::{Escalation, FailureMode};
 pub use governance::{Acceptance, Communication, Review};
@@ -20,6 +23,7 @@ pub use limit::{Excess, Limit, LimitScope};
 pub use nfr::{Audit, Latency, Nfr, Recovery, Throughput};
 pub use object::{DataClass, DataObject};
 pub use owners::Owners;
+pub use poll::PollSpec;
 pub use rollout::{Fallback, Rollout, Stage};
 pub use step::{Outcome, Step};
 pub use system::{Criticality, Direction, OnUnavailable, System};

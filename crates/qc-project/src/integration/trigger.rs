@@ -5,7 +5,7 @@ use std::time::Duration;
 use qc_document::{Node, Reader};
 use serde_json::Value;
 
-use super::{TenantSpec, trigger_auth::TriggerAccess};
+use super::{AmqpSpec, PollSpec, TenantSpec, trigger_auth::TriggerAccess};
 use crate::codes;
 use crate::shape::{
     ByteSize, Definitions, Fields, Jq, ProjectPath, Rate, Record, Shape, Spanned, read_word,
@@ -61,6 +61,22 @@ pub enum TriggerForm {
         /// The handshake that the provider starts, as `qc-connect` reads it.
         challenge: Option<Node>,
     },
+    /// Messages of a queue: CloudEvents, or plain JSON when a type is given.
+    Amqp {
+        /// The queue.
+        source: AmqpSpec,
+        /// The accepted types of CloudEvents; all when empty.
+        types: Vec<Spanned<String>>,
+        /// The type of the events that plain JSON becomes.
+        event_type: Option<String>,
+    },
+    /// Items of another system's list.
+    Poll {
+        /// What is asked.
+        poll: Box<PollSpec>,
+        /// The type of the event that an item becomes.
+        event_type: String,
+    },
 }
 
 /// What makes a repeat of an event recognisable.
@@ -95,10 +111,24 @@ enum Kind {
     CloudEvents,
     Json,
     Webhook,
+    Amqp,
+    Poll,
 }
 
-const KINDS: &[(&str, Kind)] =
-    &[("cloudevents", Kind::CloudEvents), ("json", Kind::Json), ("webhook", Kind::Webhook)];
+impl Kind {
+    /// Whether the platform fetches the events by itself.
+    fn is_fetched(self) -> bool {
+        matches!(self, Self::Amqp | Self::Poll)
+    }
+}
+
+const KINDS: &[(&str, Kind)] = &[
+    ("cloudevents", Kind::CloudEvents),
+    ("json", Kind::Json),
+    ("webhook", Kind::Webhook),
+    ("amqp", Kind::Amqp),
+    ("poll", Kind::Poll),
+];
 
 const DEFAULT_BODY: ByteSize = ByteSize(256 << 10);
 
@@ -119,7 +149,7 @@ impl Record for TriggerSpec {
         let span = f.span();
         let kind = f.required("kind", "The form of what comes in.");
         let form = read_form(f, kind);
-        let access = TriggerAccess::of_fields(f);
+        let access = TriggerAccess::of_fields(f, kind.map(Kind::is_fetched));
         let tenant = f.required(
             "tenant",
             "Whose event it is: a tenant's name, or `{from: <jq over the event>}`.",
@@ -127,6 +157,14 @@ impl Record for TriggerSpec {
         let contract =
             f.optional("contract", "The JSON Schema of the event's data, a file of this folder.");
         let idempotency = f.optional("idempotency", "What makes a repeat recognisable.");
+        if kind == Some(Kind::Poll) && !f.has("idempotency") {
+            f.report(
+                qc_document::codes::MISSING_KEY,
+                span,
+                "a trigger of kind `poll` needs `idempotency`",
+                "after a crash the same items are read again, and only their keys tell",
+            );
+        }
         let subject = f.optional("subject", "What the event is about: jq over the event.");
         let input =
             f.optional("input", "The workflow's input: jq over the event; its data when left out.");
@@ -151,20 +189,25 @@ impl Record for TriggerSpec {
 
 fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> {
     let types: Vec<Spanned<String>> =
-        f.several("types", "For `cloudevents`: the accepted types; all when left out.");
+        f.several("types", "For CloudEvents: the accepted types; all when left out.");
     let event_type: Option<Jq> = f.optional(
         "event_type",
-        "For `json`: the event's type. For `webhook`: jq over `{headers, body}`.",
+        "For `json`, `poll`, and plain JSON of `amqp`: the event's type. For `webhook`: jq over `{headers, body}`.",
     );
     let event_id =
         f.optional("event_id", "For `webhook`: the delivery's id, jq over `{headers, body}`.");
     let challenge: Option<Node> =
         f.optional("challenge", "For `webhook`: the handshake that the provider starts.");
+    let amqp: Option<AmqpSpec> = f.optional("amqp", "For `amqp`: the queue.");
+    let poll: Option<PollSpec> = f.optional("poll", "For `poll`: what is asked, and how often.");
     let kind = kind?;
     let misplaced: &[&str] = match kind {
-        Kind::CloudEvents => &["event_type", "event_id", "challenge"],
-        Kind::Json => &["types", "event_id", "challenge"],
-        Kind::Webhook => &["types"],
+        Kind::CloudEvents => &["event_type", "event_id", "challenge", "amqp", "poll"],
+        Kind::Json => &["types", "event_id", "challenge", "amqp", "poll"],
+        Kind::Webhook => &["types", "amqp", "poll"],
+        Kind::Amqp if f.has("event_type") => &["types", "event_id", "challenge", "poll"],
+        Kind::Amqp => &["event_id", "challenge", "poll"],
+        Kind::Poll => &["types", "event_id", "challenge", "amqp"],
     };
     for key in misplaced.iter().filter(|key| f.has(key)) {
         let word = KINDS.iter().find(|(_, k)| *k == kind).map_or("", |(word, _)| word);
@@ -179,13 +222,28 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
             "events of every kind have a type by which people and metrics know them",
         );
     };
+    for (own, key) in [(Kind::Amqp, "amqp"), (Kind::Poll, "poll")] {
+        if kind == own && !f.has(key) {
+            let message = format!("a trigger of kind `{key}` needs `{key}`");
+            let help = "say where the events come from";
+            f.report(qc_document::codes::MISSING_KEY, f.span(), message, help);
+        }
+    }
     match (kind, event_type) {
         (Kind::CloudEvents, _) => Some(TriggerForm::CloudEvents { types }),
         (Kind::Json, Some(event_type)) => Some(TriggerForm::Json { event_type: event_type.source }),
         (Kind::Webhook, Some(event_type)) => {
             Some(TriggerForm::Webhook { event_type, event_id, challenge })
         }
-        (Kind::Json | Kind::Webhook, None) => {
+        (Kind::Amqp, event_type) => Some(TriggerForm::Amqp {
+            source: amqp?,
+            types,
+            event_type: event_type.map(|text| text.source),
+        }),
+        (Kind::Poll, Some(event_type)) => {
+            Some(TriggerForm::Poll { poll: Box::new(poll?), event_type: event_type.source })
+        }
+        (Kind::Json | Kind::Webhook | Kind::Poll, None) => {
             needs_type();
             None
         }

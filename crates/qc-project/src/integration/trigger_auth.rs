@@ -22,6 +22,8 @@ pub enum TriggerAccess {
     },
     /// Anybody.
     Open,
+    /// Nobody: the platform fetches the events by itself.
+    Fetched,
 }
 
 /// Where a signature scheme is described.
@@ -62,17 +64,42 @@ impl Shape for Word {
 }
 
 impl TriggerAccess {
-    /// Reads `auth`, `signature` and `secret` of a trigger.
-    pub(super) fn of_fields(f: &mut Fields<'_, '_>) -> Option<Spanned<Self>> {
-        let word: Option<Spanned<Word>> = f.required(
+    /// Reads `auth`, `signature` and `secret` of a trigger. `fetched`: the platform fetches its events by itself, and
+    /// nobody sends.
+    pub(super) fn of_fields(
+        f: &mut Fields<'_, '_>,
+        fetched: Option<bool>,
+    ) -> Option<Spanned<Self>> {
+        let word: Option<Spanned<Word>> = f.optional(
             "auth",
-            "Who may send: a token's holder, whoever signs, or anybody (`none`).",
+            "Who may send over HTTP: a token's holder, whoever signs, or anybody (`none`). Needed there.",
         );
         let signature = f.optional(
             "signature",
             "How senders sign: `{connector: name}` or a scheme described here.",
         );
         let secret = f.optional("secret", "The signing secret; the connector's own when left out.");
+        let missing = !f.has("auth");
+        match fetched {
+            Some(true) => {
+                let span = f.span();
+                for key in ["auth", "signature", "secret"].into_iter().filter(|key| f.has(key)) {
+                    let message =
+                        format!("`{key}` has no meaning here: nobody sends to this trigger");
+                    f.report(codes::MISPLACED_KEY, span, message, "remove it");
+                }
+                return Some(Spanned { value: Self::Fetched, span });
+            }
+            Some(false) if missing => {
+                f.report(
+                    qc_document::codes::MISSING_KEY,
+                    f.span(),
+                    "the trigger needs `auth`",
+                    "write `auth: token`, `auth: signature`, or `auth: none`",
+                );
+            }
+            Some(false) | None => {}
+        }
         let Spanned { value: word, span } = word?;
         let signs = word == Word::Signature;
         // A connector's webhook has a secret of its own.

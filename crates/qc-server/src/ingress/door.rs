@@ -2,11 +2,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures_util::future::join_all;
 use http::HeaderMap;
-use qc_engine::{Accepted, Deployment, Incoming, TenantRule, Trigger};
-use qc_model::{Actor, Event, EventData, TenantName, Timestamp};
-use serde_json::Value;
+use qc_engine::{Accepted, Deployment, Incoming, Refusal, Trigger};
+use qc_model::{Actor, Event, TenantName, Timestamp};
 
-use super::{cloudevents::Sent, key, media::Media, trace, view};
+use super::{cloudevents::Sent, key, media::Media, trace};
 use crate::{PointedError, Problem, State, codes};
 
 /// One request at one trigger, whose sender is known.
@@ -122,57 +121,39 @@ impl<'a> Door<'a> {
         sender_id: Option<String>,
         below: &str,
     ) -> Result<(TenantName, Option<String>), Problem> {
-        let trigger = self.trigger;
-        if let (TenantRule::Fixed(tenant), None, None) =
-            (&trigger.tenant, &trigger.idempotency, &trigger.contract)
-        {
-            let key = key::of(trigger, &Value::Null, self.headers, sender_id, self.received_at)?;
-            return Ok((tenant.clone(), key));
-        }
-        let binary = matches!(event.data, EventData::Binary(_));
-        view::structured(event, |view| {
-            let tenant = self.tenant(view)?;
-            let key = key::of(trigger, view, self.headers, sender_id, self.received_at)?;
-            if let Some(contract) = &trigger.contract {
-                if binary {
-                    let detail = "the trigger has a contract; its events carry JSON data";
-                    return Err(Problem::new(415, codes::MEDIA_TYPE, "Media type", detail));
+        let given = match self.trigger.idempotency {
+            Some(_) => None,
+            None => key::given(self.headers, sender_id)?,
+        };
+        qc_engine::judge(self.trigger, event, given, self.received_at)
+            .map(|judged| (judged.tenant, judged.key))
+            .map_err(|refusal| match &refusal {
+                Refusal::Contract(mismatches) => {
+                    Problem::contract(mismatches, self.pointer_base(below))
                 }
-                let mismatches = contract.check(view.get("data").unwrap_or(&Value::Null));
-                if !mismatches.is_empty() {
-                    return Err(Problem::contract(&mismatches, self.pointer_base(below)));
+                Refusal::NotJson => {
+                    Problem::new(415, refusal.code(), "Media type", refusal.detail())
                 }
-            }
-            Ok((tenant, key))
-        })
+                Refusal::Key(_) => {
+                    Problem::new(422, refusal.code(), "Unusable idempotency key", refusal.detail())
+                }
+                Refusal::Tenant(_) => {
+                    Problem::new(422, refusal.code(), "No tenant", refusal.detail())
+                }
+            })
     }
 
     /// Pointers lead into the body as it was sent: a plain body is the data itself.
     fn pointer_base<'b>(&self, below: &'b str) -> &'b str {
         match self.trigger.kind {
-            qc_engine::TriggerKind::CloudEvents { .. } => match Media::of(self.headers) {
-                Ok(Media::CloudEvent | Media::CloudEventBatch) => below,
-                _ => "",
-            },
+            qc_engine::TriggerKind::CloudEvents { .. } | qc_engine::TriggerKind::Amqp(_) => {
+                match Media::of(self.headers) {
+                    Ok(Media::CloudEvent | Media::CloudEventBatch) => below,
+                    _ => "",
+                }
+            }
             _ => "",
         }
-    }
-
-    fn tenant(&self, view: &Value) -> Result<TenantName, Problem> {
-        let expression = match &self.trigger.tenant {
-            TenantRule::Fixed(tenant) => return Ok(tenant.clone()),
-            TenantRule::FromEvent(expression) => expression,
-        };
-        let why = match key::evaluate(expression, view, self.received_at) {
-            Ok(Value::String(text)) => match TenantName::new(&text) {
-                Ok(tenant) => return Ok(tenant),
-                Err(_) => "it gives a text that is no legal name".to_owned(),
-            },
-            Ok(_) => "it gives no text".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let detail = format!("the trigger finds the tenant with `{}`: {why}", expression.source());
-        Err(Problem::new(422, codes::NO_TENANT, "No tenant", detail))
     }
 
     fn incoming(&self, sent: Sent, tenant: TenantName, key: Option<String>) -> Incoming {

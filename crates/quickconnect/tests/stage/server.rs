@@ -15,7 +15,7 @@ use http::Method;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::http::Line;
+use super::http::{Line, Reply};
 
 /// How long a start may take, on a busy machine and with a store to recover.
 const START: Duration = Duration::from_secs(60);
@@ -180,13 +180,22 @@ impl Server {
         context["token"].as_str().unwrap().to_owned()
     }
 
+    /// Asks the management API for text.
+    pub(crate) async fn ask_text(&self, path: &str) -> String {
+        String::from_utf8(self.asked(path).await.body.to_vec()).unwrap()
+    }
+
     /// Asks the management API.
     pub(crate) async fn ask(&self, path: &str) -> Value {
+        self.asked(path).await.json()
+    }
+
+    async fn asked(&self, path: &str) -> Reply {
         let headers = [("authorization", format!("Bearer {}", self.token()))];
         let reply =
             Line::to(self.port).send(Method::GET, path, &headers, Bytes::new()).await.unwrap();
         assert_eq!(reply.status, 200, "{path}: {}", reply.shown());
-        reply.json()
+        reply
     }
 
     /// All entries of a list of the management API.

@@ -38,6 +38,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let numbers = state.engine.gauges();
     let mut findings = state.catalogue.findings();
     findings.extend(missing_secrets(state));
+    findings.extend(state.engine.standings().findings());
     Ok(Reply::ok(&Server {
         schema_version: 1,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,6 +75,9 @@ fn needed(deployment: &Deployment) -> Vec<&SecretRef> {
         }
         if let TriggerKind::Webhook { challenge: Some(challenge), .. } = &trigger.kind {
             secrets.extend(challenge.secret.as_ref());
+        }
+        if let TriggerKind::Amqp(amqp) = &trigger.kind {
+            secrets.extend(amqp.broker.secrets());
         }
     }
     secrets.sort();
