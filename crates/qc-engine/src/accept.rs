@@ -89,6 +89,7 @@ impl Engine {
             origin: run,
             replay_of: None,
             accepted_at: at,
+            trace: None,
         });
         let body = Bytes::from(structured.to_string());
         let hash = record::payload_hash(&shared.settings.ledger_key, &body);
@@ -141,6 +142,11 @@ impl Engine {
             journal: draft.take_journal(),
             ledger,
             dead: draft.dead.take(),
+            signals: Vec::new(),
+            waits: Vec::new(),
+            turn: None,
+            documents: Vec::new(),
+            keys: Vec::new(),
         };
         let outcome = match shared.committer.accept(accept).await {
             Err(StoreError::Unknown(why)) => self.read_back(&facts, why).await,
@@ -174,6 +180,10 @@ impl Engine {
                     Err(EngineError::KeyReused { run: first })
                 }
             }
+            Ok(AcceptOutcome::Conflict { kind, name, .. }) => Err(StoreError::Unavailable(
+                format!("the {kind} `{name}` changed meanwhile; try again"),
+            )
+            .into()),
             Err(error) => Err(error.into()),
         }
     }

@@ -244,6 +244,10 @@ async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Resul
                 tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
                 return Err(Leave::NotOurs);
             }
+            Ok(TxnOutcome::DocumentConflict { kind, name, .. }) => {
+                tracing::error!(run = %facts.id, "the {kind} `{name}` is not as a step expected it");
+                return Err(Leave::NotOurs);
+            }
             Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => {
                 tracing::error!(run = %facts.id, "a run's step cannot be stored: {error}");
                 return Err(Leave::NotOurs);

@@ -138,7 +138,9 @@ impl Engine {
         let lease = lease.as_ref().as_ref().ok_or_else(not_leased)?;
         match self.shared.committer.commit(lease, txn).await? {
             TxnOutcome::Committed { .. } => Ok(()),
-            TxnOutcome::Conflict { .. } | TxnOutcome::Fenced => {
+            TxnOutcome::Conflict { .. }
+            | TxnOutcome::Fenced
+            | TxnOutcome::DocumentConflict { .. } => {
                 Err(StoreError::Unavailable("the run changed meanwhile; try again".to_owned())
                     .into())
             }
@@ -190,6 +192,7 @@ impl Engine {
             origin: if replay.new_effects { id } else { old.facts.origin },
             replay_of: Some(run),
             accepted_at: at,
+            trace: None,
             ..old.facts
         });
         let start = workflow_start(deployment, &facts, input, at, self.shared.entropy.next_u64());

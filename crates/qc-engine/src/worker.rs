@@ -186,12 +186,15 @@ impl Engine {
             return true;
         }
         match (head.state.cause, head.state.wake_at) {
-            (LiveCause::Ended, _) | (LiveCause::Parked, None) => return true,
-            (LiveCause::Timer | LiveCause::Parked, Some(at)) if at > shared.now() => {
+            (LiveCause::Ended, _) => return true,
+            (LiveCause::Activity, _) | (LiveCause::Timer, None) => {}
+            // Something else than time takes it further.
+            (_, None) => return true,
+            (_, Some(at)) if at > shared.now() => {
                 shared.sleeping.add(at, run);
                 return true;
             }
-            (LiveCause::Activity | LiveCause::Timer | LiveCause::Parked, _) => {}
+            (_, Some(_)) => {}
         }
         match self.take_up(run, None).await {
             Ok(()) | Err(RecoverError::There) => true,

@@ -28,7 +28,8 @@ impl Office<'_> {
         audit: LedgerRow,
     ) -> Result<ChangeOutcome, StoreError> {
         let id = TxnId::new(self.now(), self.entropy);
-        self.committer.change(Change { id, documents, ledger: vec![audit] }).await
+        let change = Change { id, documents, ledger: vec![audit], signals: Vec::new() };
+        self.committer.change(change).await
     }
 }
 

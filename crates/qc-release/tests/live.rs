@@ -124,7 +124,8 @@ async fn a_damaged_blob_is_noticed() {
         at: Timestamp::from_millis(5),
     };
     let id = qc_model::TxnId::new(Timestamp::from_millis(5), &world.entropy);
-    world.committer.change(Change { id, documents: vec![put], ledger: Vec::new() }).await.unwrap();
+    let change = Change { id, documents: vec![put], ledger: Vec::new(), signals: Vec::new() };
+    world.committer.change(change).await.unwrap();
     let error = load(&*world.store, built.hash()).await.unwrap_err();
     assert!(matches!(error, ReleaseError::Damaged { .. }), "{error}");
 }

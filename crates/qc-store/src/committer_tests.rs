@@ -176,7 +176,7 @@ async fn an_unknown_outcome_is_read_back() {
     assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
     store.fail_next(Fault::Unknown { applied: true });
     let put = Fixture::put("token", "t", crate::Expect::Absent, "x");
-    let change = Change { id: Fixture::txn(5), documents: vec![put], ledger: vec![] };
+    let change = Change { id: Fixture::txn(5), ..Fixture::change(vec![put]) };
     assert_eq!(committer.change(change).await, Ok(ChangeOutcome::Changed));
 }
 

@@ -197,9 +197,9 @@ async fn prune(
     loop {
         tokio::time::sleep(PRUNE_EVERY).await;
         let now = clock.now();
-        match store.prune(now, now - retention, PRUNE_ROWS).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::debug!(rows, "removed what was past its time"),
+        match store.prune(&qc_store::Retention::at(now, now - retention), PRUNE_ROWS).await {
+            Ok(gone) if gone.total() == 0 => {}
+            Ok(gone) => tracing::debug!(rows = gone.total(), "removed what was past its time"),
             Err(error) => tracing::warn!(%error, "what is past its time cannot be removed now"),
         }
     }

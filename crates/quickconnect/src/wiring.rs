@@ -243,7 +243,8 @@ async fn ledger_key(
             at: now,
         };
         let id = qc_model::TxnId::new(now, entropy);
-        let change = qc_store::Change { id, documents: vec![put], ledger: Vec::new() };
+        let change =
+            qc_store::Change { id, documents: vec![put], ledger: Vec::new(), signals: Vec::new() };
         // When another node was faster, its key counts: read again below.
         committer.change(change).await.map_err(|error| store_trouble(&error))?;
     }

@@ -11,6 +11,7 @@ mod open;
 mod open_error;
 mod options;
 mod pragmas;
+mod prune;
 mod read;
 mod readers;
 mod schema;
@@ -30,10 +31,12 @@ use std::{
 use async_trait::async_trait;
 pub use open_error::OpenError;
 pub use options::SqliteOptions;
-use qc_model::{RunId, Timestamp};
+use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadLetter, Document, Durability, Entry, Lease, LedgerEntry, LedgerFilter,
-    RunFilter, RunHead, Store, StoreError, StoredEvent, Write, WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LedgerEntry,
+    LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey, SignalEntry,
+    SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter, Write,
+    WriteOutcome,
 };
 use readers::Readers;
 use tokio::sync::{mpsc, oneshot};
@@ -157,6 +160,73 @@ impl Store for SqliteStore {
         self.readers.read(move |db, words| read::dead_letters(db, words, &filter)).await
     }
 
+    async fn dead_groups(&self, filter: &DeadFilter) -> Result<Vec<DeadGroup>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db, words| read::dead_groups(db, words, &filter)).await
+    }
+
+    async fn keys_of(&self, run: RunId) -> Result<Vec<RunKey>, StoreError> {
+        self.readers.read(move |db, _| read::keys_of(db, run)).await
+    }
+
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<SignalEntry>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db, words| read::signals(db, words, &filter)).await
+    }
+
+    async fn signal(&self, scope: &str, id: &str) -> Result<Option<SignalEntry>, StoreError> {
+        let (scope, id) = (scope.to_owned(), id.to_owned());
+        self.readers.read(move |db, words| read::signal(db, words, &scope, &id)).await
+    }
+
+    async fn waits(&self, filter: &WaitFilter) -> Result<Vec<OpenWait>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db, words| read::waits(db, words, &filter)).await
+    }
+
+    async fn wait_sites(
+        &self,
+        scope: &str,
+        kind: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        let (scope, kind, after) = (scope.to_owned(), kind.to_owned(), after.map(str::to_owned));
+        self.readers.read(move |db, _| read::wait_sites(db, &scope, &kind, after.as_deref())).await
+    }
+
+    async fn waits_of(&self, run: RunId) -> Result<Vec<Wait>, StoreError> {
+        self.readers.read(move |db, words| read::waits_of(db, words, run)).await
+    }
+
+    async fn first_in_line(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
+        let (scope, key) = (scope.to_owned(), key.to_owned());
+        self.readers.read(move |db, _| read::first_in_line(db, &scope, &key)).await
+    }
+
+    async fn turn_of(&self, run: RunId) -> Result<Option<TurnPlace>, StoreError> {
+        self.readers.read(move |db, words| read::turn_of(db, words, run)).await
+    }
+
+    async fn runs_in_turn(
+        &self,
+        buckets: Range<u16>,
+        limit: usize,
+    ) -> Result<Vec<RunHead>, StoreError> {
+        self.readers.read(move |db, words| read::runs_in_turn(db, words, &buckets, limit)).await
+    }
+
+    async fn tally(
+        &self,
+        environment: Option<&EnvironmentName>,
+        integration: Option<&Name>,
+    ) -> Result<Tally, StoreError> {
+        let name = |name: &Name| name.as_str().to_owned();
+        let (environment, integration) = (environment.map(name), integration.map(name));
+        self.readers
+            .read(move |db, _| read::tally(db, environment.as_deref(), integration.as_deref()))
+            .await
+    }
+
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
         let filter = filter.clone();
         self.readers.read(move |db, words| read::ledger(db, words, &filter)).await
@@ -182,12 +252,7 @@ impl Store for SqliteStore {
         self.readers.read(move |db, _| read::key_owner(db, &scope, &key)).await
     }
 
-    async fn prune(
-        &self,
-        now: Timestamp,
-        keep_since: Timestamp,
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.ask(|reply| Job::Prune { now, keep_since, limit, reply }).await
+    async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {
+        self.prune_in_steps(retention, limit).await
     }
 }

@@ -6,7 +6,8 @@ use super::{OpenError, pragmas::PAGE_BYTES};
 const APPLICATION: i64 = 0x5143_7374;
 
 /// Every migration, the first from nothing to version 1.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 
 /// Whose database it is, before anything is changed.
 pub(super) fn check_owner(db: &Connection, path: &std::path::Path) -> Result<(), OpenError> {

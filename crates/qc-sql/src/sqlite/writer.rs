@@ -9,12 +9,12 @@ use std::{
 };
 
 use qc_model::Timestamp;
-use qc_store::{Lease, LeaseTable, StoreError, Write, WriteOutcome};
+use qc_store::{Lease, LeaseTable, Pruned, Retention, StoreError, Write, WriteOutcome};
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    apply::{self, Desk, LedgerTail},
+    apply::{self, Desk, LedgerTail, TallyTail},
     checkpoint::{Checkpointer, checkpoint},
     open::Opened,
     trouble::{Outcome, Trouble},
@@ -26,7 +26,8 @@ pub(super) enum Job {
     Write { batch: Vec<Write>, reply: Reply<Vec<WriteOutcome>> },
     Lease { buckets: Range<u16>, node: String, ttl: Duration, reply: Reply<Option<Lease>> },
     Renew { lease: Lease, ttl: Duration, reply: Reply<bool> },
-    Prune { now: Timestamp, keep_since: Timestamp, limit: usize, reply: Reply<usize> },
+    PruneRows { retention: Retention, at_most: Pruned, reply: Reply<Pruned> },
+    PruneRuns { runs: Vec<i64>, since: Timestamp, reply: Reply<usize> },
 }
 
 /// Where the answer goes.
@@ -38,6 +39,7 @@ pub(super) struct Writer {
     leases: LeaseTable,
     epoch: i64,
     ledger: LedgerTail,
+    tally: TallyTail,
     checkpointer: Checkpointer,
     wal_pages_max: u32,
     /// The size of the log at which emptying it is tried again.
@@ -70,6 +72,7 @@ impl Writer {
         let wal_pages_max = u32::try_from(wal_bytes_max / page.max(1)).unwrap_or(u32::MAX).max(1);
         Ok(Self {
             ledger: LedgerTail::read(&db)?,
+            tally: TallyTail::default(),
             db,
             words: WordNumbers::default(),
             leases: LeaseTable::default(),
@@ -96,11 +99,15 @@ impl Writer {
                     let until = self.started.elapsed() + ttl;
                     drop(reply.send(Ok(self.leases.renew(&lease, until))));
                 }
-                Job::Prune { now, keep_since, limit, reply } => {
-                    let pruned = self.in_transaction(|writer| {
-                        apply::prune(&writer.db, &writer.ledger, now, keep_since, limit)
-                    });
-                    drop(reply.send(pruned));
+                Job::PruneRows { retention, at_most, reply } => {
+                    drop(reply.send(self.in_transaction(|writer| {
+                        apply::prune_rows(&writer.desk(), &retention, at_most)
+                    })));
+                }
+                Job::PruneRuns { runs, since, reply } => {
+                    drop(reply.send(self.in_transaction(|writer| {
+                        apply::prune_runs(&mut writer.desk(), &runs, since)
+                    })));
                 }
             }
             self.bound_the_log();
@@ -111,23 +118,24 @@ impl Writer {
         for write in batch {
             write.check()?;
         }
-        self.in_transaction(|writer| {
-            let outcomes = batch.iter().map(|write| writer.apply(write)).collect();
-            writer.ledger.settle(&writer.db)?;
-            outcomes
-        })
+        self.in_transaction(|writer| batch.iter().map(|write| writer.apply(write)).collect())
     }
 
     fn apply(&mut self, write: &Write) -> Outcome<WriteOutcome> {
-        let Self { db, words, leases, ledger, .. } = self;
-        let mut desk = Desk { db, words, leases, ledger };
+        let mut desk = self.desk();
         Ok(match write {
             Write::Accept(accept) => WriteOutcome::Accept(apply::accept(&mut desk, accept)?),
             Write::Commit { lease, txn } => {
                 WriteOutcome::Commit(apply::commit(&mut desk, lease, txn)?)
             }
             Write::Change(change) => WriteOutcome::Change(apply::change(&mut desk, change)?),
+            Write::Claim { lease, runs } => WriteOutcome::Claim(apply::claim(&desk, lease, runs)?),
         })
+    }
+
+    fn desk(&mut self) -> Desk<'_> {
+        let Self { db, words, leases, ledger, tally, .. } = self;
+        Desk { db, words, leases, ledger, tally }
     }
 
     fn lease(
@@ -162,6 +170,8 @@ impl Writer {
         }
         let ledger = self.ledger.clone();
         let done = self.begin().and_then(|()| deed(self)).and_then(|answer| {
+            self.ledger.settle(&self.db)?;
+            self.tally.settle(&self.db)?;
             self.db.prepare_cached("COMMIT")?.execute([])?;
             Ok(answer)
         });
@@ -169,6 +179,7 @@ impl Writer {
             Ok(answer) => Ok(answer),
             Err(trouble) => {
                 self.ledger = ledger;
+                self.tally.forget();
                 Err(self.undo(&trouble))
             }
         }
