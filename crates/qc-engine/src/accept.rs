@@ -21,9 +21,10 @@ use crate::{
     draft::Draft,
     drive::tell,
     engine::{Place, Reserved},
-    entry::Journaled,
+    entry::{Journaled, Keyed},
     happening::What,
     record,
+    repeat::{key_scope, keyed},
     run::{ActiveRun, RunContext},
     start::workflow_start,
 };
@@ -47,8 +48,11 @@ impl Engine {
         let trigger = deployment.release.triggers.get(&incoming.trigger).ok_or_else(|| {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
-        let prepared = self.prepare(deployment, trigger, &incoming)?;
-        self.write(prepared).await
+        match self.prepare(deployment, trigger, &incoming) {
+            Ok(prepared) => self.write(prepared).await,
+            // A repeat gets its run also when the trigger's expressions no longer do for it.
+            Err(unfit) => self.repeat(deployment, &incoming).await?.ok_or(unfit),
+        }
     }
 
     fn prepare(
@@ -96,13 +100,14 @@ impl Engine {
         let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len());
         let start = workflow_start(deployment, &facts, input, at, shared.entropy.next_u64());
         let traceparent = incoming.traceparent.clone();
-        let (run, draft) = begin(deployment, facts, start, traceparent, Vec::new());
         let key = incoming.key.as_ref().map(|key| IdempotencyKey {
-            scope: key_scope(&run.context.facts),
+            scope: key_scope(deployment, incoming),
             key: key.clone(),
             body_hash: incoming.body_hash,
             expires_at: at + trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |i| i.window),
         });
+        let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
+        let (run, draft) = begin(deployment, facts, start, traceparent, Beginning::Event { keyed });
         let event = StoredEvent { id: event, received_at: at, body };
         Ok(Prepared { run, draft, key, event, first_row })
     }
@@ -223,21 +228,33 @@ pub(crate) struct Prepared {
     pub(crate) first_row: qc_store::LedgerRow,
 }
 
+/// From what a run begins.
+pub(crate) enum Beginning {
+    /// An event.
+    Event { keyed: Option<Keyed> },
+    /// An earlier run, and what it has done already.
+    Replay { earlier: Vec<EarlierCall> },
+}
+
 /// Starts the machine: the run in memory, and what its first commit says.
 pub(crate) fn begin(
     deployment: &Arc<Deployment>,
     facts: Arc<RunFacts>,
     start: Start,
     traceparent: Option<String>,
-    earlier: Vec<EarlierCall>,
+    beginning: Beginning,
 ) -> (ActiveRun, Draft) {
+    let (keyed, earlier) = match beginning {
+        Beginning::Event { keyed } => (keyed, Vec::new()),
+        Beginning::Replay { earlier } => (None, earlier),
+    };
     let at = facts.accepted_at;
     let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
     let context = RunContext::new(facts, deployment.clone(), traceparent.clone());
     let mut run = ActiveRun::new(context, machine, HashMap::new());
     run.earlier = earlier.iter().cloned().map(|one| (one.call, one.outcome)).collect();
     let mut draft = Draft::new(at);
-    draft.journal(Journaled::Start { start: Box::new(start), traceparent, earlier });
+    draft.journal(Journaled::Start { start: Box::new(start), traceparent, earlier, keyed });
     run.begin(actions, &mut draft);
     (run, draft)
 }
@@ -245,11 +262,6 @@ pub(crate) fn begin(
 /// The bucket of a run: from the random part of its id.
 pub(crate) fn bucket_of(run: RunId) -> u16 {
     u16::try_from(run.bits() % u128::from(BUCKETS)).unwrap_or(0)
-}
-
-/// Within what an idempotency key is unique.
-fn key_scope(facts: &RunFacts) -> String {
-    format!("{}/{}/{}/{}", facts.tenant, facts.environment, facts.integration, facts.trigger)
 }
 
 fn text_of(value: &Value) -> String {

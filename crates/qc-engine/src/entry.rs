@@ -25,6 +25,10 @@ pub(crate) enum Journaled {
         /// What earlier runs of the replay chain did: not done again.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         earlier: Vec<EarlierCall>,
+        /// The idempotency key with which the event came: a repeat is recognised by it also when nothing of it may be
+        /// written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keyed: Option<Keyed>,
     },
     /// A call is about to be sent: from here on it may have been.
     Intent {
@@ -52,6 +56,15 @@ pub(crate) enum Journaled {
         /// Who decided.
         by: Actor,
     },
+}
+
+/// What an idempotency key stands for, beside the run: its text is the store's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Keyed {
+    /// The body's SHA-256, as base64.
+    pub(crate) body_sha256: String,
+    /// Until when it is remembered.
+    pub(crate) until: Timestamp,
 }
 
 #[derive(Serialize)]

@@ -1,7 +1,7 @@
 //! What every event is held against, wherever it came from: whose it is, what makes a repeat recognisable, and its
 //! contract. What is refused here has cost the store nothing.
 
-use qc_contract::Mismatch;
+use qc_contract::{Mismatch, Schema};
 use qc_expression::Expression;
 use qc_model::{Code, Event, EventData, TenantName, Timestamp};
 use serde_json::Value;
@@ -11,13 +11,16 @@ use crate::{TenantRule, Trigger, codes, start::over_event, view};
 /// The longest idempotency key, in bytes.
 const KEY_LONGEST: usize = 255;
 
-/// An event that may be taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is known of an event once it was looked at.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
     /// Whose it is.
     pub tenant: TenantName,
     /// What makes a repeat recognisable.
     pub key: Option<String>,
+    /// What speaks against it, unless it is known from before: what is on disk has its run, whatever the contract now
+    /// says.
+    pub breach: Option<Refusal>,
 }
 
 /// Why an event is not taken.
@@ -69,7 +72,7 @@ pub fn judge(
     if let (TenantRule::Fixed(tenant), None, None) =
         (&trigger.tenant, &trigger.idempotency, &trigger.contract)
     {
-        return Ok(Judged { tenant: tenant.clone(), key: given });
+        return Ok(Judged { tenant: tenant.clone(), key: given, breach: None });
     }
     let binary = matches!(event.data, EventData::Binary(_));
     view::structured(event, |view| {
@@ -78,17 +81,17 @@ pub fn judge(
             Some(rule) => Some(key(&rule.key, view, at)?),
             None => given,
         };
-        if let Some(contract) = &trigger.contract {
-            if binary {
-                return Err(Refusal::NotJson);
-            }
-            let mismatches = contract.check(view.get("data").unwrap_or(&Value::Null));
-            if !mismatches.is_empty() {
-                return Err(Refusal::Contract(mismatches));
-            }
-        }
-        Ok(Judged { tenant, key })
+        let breach = trigger.contract.as_ref().and_then(|contract| breach(contract, view, binary));
+        Ok(Judged { tenant, key, breach })
     })
+}
+
+fn breach(contract: &Schema, view: &Value, binary: bool) -> Option<Refusal> {
+    if binary {
+        return Some(Refusal::NotJson);
+    }
+    let mismatches = contract.check(view.get("data").unwrap_or(&Value::Null));
+    (!mismatches.is_empty()).then_some(Refusal::Contract(mismatches))
 }
 
 fn tenant(rule: &TenantRule, view: &Value, at: Timestamp) -> Result<TenantName, Refusal> {

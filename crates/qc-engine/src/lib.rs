@@ -27,6 +27,7 @@ mod record;
 mod recover;
 mod refused;
 mod release;
+mod repeat;
 mod run;
 mod settle;
 mod standing;

@@ -10,8 +10,8 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     Accepted, Engine, EngineError, Replay, Resolution, RunEnd, RunView,
-    accept::{Prepared, begin, bucket_of},
-    chain::{EarlierCall, effects_of},
+    accept::{Beginning, Prepared, begin, bucket_of},
+    chain::{EarlierCall, blobs_in, effects_of},
     command::{Command, Request},
     entry::{self, Journaled},
     record,
@@ -195,9 +195,15 @@ impl Engine {
             trace: None,
             ..old.facts
         });
+        // Before the run is there: what it inherits must not go with the run that received it. One that the old run does
+        // not hold is none of its own, and stays closed to the new one.
+        for hash in blobs_in(&earlier) {
+            self.shared.outbound.blobs().keep(run, id, hash).await?;
+        }
         let start = workflow_start(deployment, &facts, input, at, self.shared.entropy.next_u64());
         let first_row = record::operated(&facts, at, actor, "run.replay", &format!("of {run}"));
-        let (run, draft) = begin(deployment, facts.clone(), start, None, earlier);
+        let beginning = Beginning::Replay { earlier };
+        let (run, draft) = begin(deployment, facts.clone(), start, None, beginning);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
         let prepared = Prepared { run, draft, key: None, event, first_row };

@@ -195,7 +195,7 @@ pub(crate) fn fold(
 ) -> Result<Folded, RecoverError> {
     let mut entries = journal.iter().enumerate();
     let Some((index, first)) = entries.next() else { return Err(RecoverError::NoStart) };
-    let Journaled::Start { start, traceparent, earlier } = entry::decode(index, first)? else {
+    let Journaled::Start { start, traceparent, earlier, .. } = entry::decode(index, first)? else {
         return Err(RecoverError::NoStart);
     };
     let (mut machine, _) = Machine::start(deployment.release.program.clone(), &start);
@@ -252,7 +252,12 @@ fn settle_log(
                 log.remove(call);
             }
         }
-        Told::TimerFired { .. } | Told::Cancelled { .. } | Told::Reopened => {}
+        Told::TimerFired { .. }
+        | Told::EventReceived { .. }
+        | Told::ChildStarted { .. }
+        | Told::ChildEnded { .. }
+        | Told::Cancelled { .. }
+        | Told::Reopened => {}
     }
 }
 
@@ -260,8 +265,8 @@ fn settle_log(
 pub(crate) fn end_of(outcome: &Outcome, deployment: &Deployment) -> RunEnd {
     match outcome {
         Outcome::Completed { output } => RunEnd::Completed { output: output.clone() },
-        Outcome::Cancelled { reason } => RunEnd::Cancelled { reason: reason.clone() },
-        Outcome::Faulted { failure, error } => {
+        Outcome::Cancelled { reason, .. } => RunEnd::Cancelled { reason: reason.clone() },
+        Outcome::Faulted { failure, error, .. } => {
             let mut failure = failure.clone();
             failure.owner = failure.owner.or_else(|| deployment.release.owner.clone());
             RunEnd::Faulted { failure, error: error.clone() }

@@ -40,8 +40,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let row = self.refused_row(deployment, trigger, actor, refused, body);
         let id = TxnId::new(row.at, &*self.shared.entropy);
-        let change =
-            Change { id, documents: Vec::new(), ledger: vec![row], signals: Vec::new() };
+        let change = Change { id, documents: Vec::new(), ledger: vec![row], signals: Vec::new() };
         match self.shared.committer.change(change).await? {
             ChangeOutcome::Changed => {
                 self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);

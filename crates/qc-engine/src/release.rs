@@ -77,6 +77,8 @@ pub enum TriggerKind {
     CloudEvents {
         /// The accepted types.
         types: Vec<String>,
+        /// The handshake that the sender starts.
+        challenge: Option<Challenge>,
     },
     /// A plain JSON body, wrapped as an event of this type.
     Json {

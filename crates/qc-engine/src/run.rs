@@ -183,6 +183,13 @@ impl ActiveRun {
                 }
                 Action::Note(note) => self.note(note, draft),
                 Action::Finish(outcome) => self.finish(outcome, draft),
+                // No release has these yet: qc-project's `unbuilt` refuses them.
+                Action::Listen(_)
+                | Action::StopListening { .. }
+                | Action::StartChild(_)
+                | Action::CancelChild { .. } => {
+                    tracing::error!(run = %self.facts().id, "the run asks for what is not built");
+                }
             }
         }
     }
@@ -260,11 +267,11 @@ impl ActiveRun {
                 draft.ledger(record::run_changed(self.facts(), draft.at, "completed", None));
                 RunEnd::Completed { output }
             }
-            Outcome::Cancelled { reason } => {
+            Outcome::Cancelled { reason, .. } => {
                 draft.ledger(record::run_changed(self.facts(), draft.at, "cancelled", None));
                 RunEnd::Cancelled { reason }
             }
-            Outcome::Faulted { mut failure, error } => {
+            Outcome::Faulted { mut failure, error, .. } => {
                 failure.owner =
                     failure.owner.or_else(|| self.context.deployment.release.owner.clone());
                 draft.ledger(record::run_changed(

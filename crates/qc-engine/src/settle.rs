@@ -47,6 +47,7 @@ pub(crate) async fn settle(
     let facts = &context.facts;
     let request = &ready.request;
     let effect = EffectContext {
+        run: facts.id,
         key: effect_key(facts.origin, &request.id),
         first_sent_at: Some(ready.first_sent_at),
         traceparent: traceparent(

@@ -1,5 +1,5 @@
 //! The storage interface of QuickConnect, the in-memory model of it, and the conformance suite
-//! that every backend passes.
+//! that every backend passes. Beside it, the place for large bodies ([`blobs`]).
 //!
 //! Three facets live over ONE transaction: runs (with their events, journals, waits and places in
 //! line, and the signals that they listen for), documents (everything that is configured) and the
@@ -11,6 +11,7 @@
 //! that write them own their versions and upcast old ones on read.
 
 mod accept;
+pub mod blobs;
 mod check;
 mod committer;
 #[cfg(any(test, feature = "conformance"))]

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use qc_model::Finding;
 use qc_server::{Service, TlsKeys, bind, serve};
+use qc_store::blobs::{Asked, Blobs, Swept};
 use qc_vault::Secrets;
 use tokio::{
     net::TcpListener,
@@ -17,12 +18,17 @@ use crate::{
     cli::{Exit, Output, Trouble},
     codes,
     config::Config,
+    signals::Signals,
     traces::Traces,
     wiring::{self, Platform},
 };
 
 /// How often what is past its time is removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How often large bodies that no run holds are removed: every one of them is looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// A run that is younger need not be in the store yet.
+const YOUNG: Duration = Duration::from_secs(3600);
 /// How many rows one removal takes at most: it shares the disk with the commits.
 const PRUNE_ROWS: usize = 2_000;
 
@@ -43,8 +49,10 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a server: store, first token, deployments, doors, engine; ready at the end.
+    /// Starts a server: store, first token, deployments, doors, engine; ready at the end. Whoever starts one listens to
+    /// signals already. One that comes meanwhile is not lost: what was begun, such as the first token, is finished first.
     pub(crate) async fn start(
+        _listening: &Signals,
         config: &Config,
         secrets: Arc<Secrets>,
         context: Option<PathBuf>,
@@ -100,6 +108,11 @@ impl Running {
             Arc::clone(&platform.store),
             Arc::clone(&platform.clock),
             config.retention,
+        ));
+        chores.spawn(sweep(
+            Arc::clone(&platform.store),
+            Arc::clone(&platform.blobs),
+            Arc::clone(&platform.clock),
         ));
         if let Some(keys) = &tls {
             chores.spawn(Arc::clone(keys).watch());
@@ -205,38 +218,31 @@ async fn prune(
     }
 }
 
-/// Waits for the first wish to end (SIGTERM or SIGINT); `hangup` is done at each SIGHUP meanwhile.
-pub(crate) async fn wish_to_end(mut hangup: impl AsyncFnMut()) {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let signals = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::hangup()),
-        );
-        if let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hung_up)) = signals {
-            loop {
-                tokio::select! {
-                    _ = terminate.recv() => return,
-                    _ = interrupt.recv() => return,
-                    _ = hung_up.recv() => hangup().await,
-                }
-            }
+async fn sweep(
+    store: Arc<dyn qc_store::Store>,
+    blobs: Arc<dyn Blobs>,
+    clock: Arc<dyn qc_model::Clock>,
+) {
+    let exists = |run| {
+        let store = Arc::clone(&store);
+        let asked: Asked<'_> = Box::pin(async move { Ok(store.run(run).await?.is_some()) });
+        asked
+    };
+    // The first one soon: a process that ended may have left something.
+    let mut pause = PRUNE_EVERY;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = SWEEP_EVERY;
+        match blobs.sweep(clock.now() - YOUNG, &exists).await {
+            Ok(swept) if swept == Swept::default() => {}
+            Ok(swept) => tracing::info!(
+                blobs = swept.blobs,
+                bytes = swept.bytes,
+                "removed large bodies that no run holds"
+            ),
+            Err(error) => tracing::warn!(%error, "large bodies cannot be looked through now"),
         }
     }
-    // Without the finer signals there is still Ctrl-C.
-    #[cfg(not(unix))]
-    drop(&mut hangup);
-    drop(tokio::signal::ctrl_c().await);
-}
-
-/// Ends the process at once when the user insists.
-pub(crate) fn end_at_second_signal() {
-    tokio::spawn(async {
-        wish_to_end(async || {}).await;
-        std::process::exit(i32::from(Exit::Interrupted.number()));
-    });
 }
 
 #[cfg(test)]

@@ -20,7 +20,11 @@ use qc_project::{Project, ProjectFiles};
 use qc_release::Bundle;
 use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State};
 use qc_sql::sqlite::{SqliteOptions, SqliteStore};
-use qc_store::{CommitLimits, Committer, Document, DocumentOp, Expect, Store, memory::MemoryStore};
+use qc_store::{
+    CommitLimits, Committer, Document, DocumentOp, Expect, Store,
+    blobs::{Blobs, FolderBlobs, MemoryBlobs},
+    memory::MemoryStore,
+};
 use qc_vault::Secrets;
 use tokio::task::JoinHandle;
 
@@ -85,6 +89,7 @@ fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment,
 pub(crate) struct Platform {
     pub(crate) engine: Engine,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) committer: Committer,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -104,7 +109,9 @@ impl Platform {
         let (committer, commit_loop) = Committer::new(Arc::clone(&store), CommitLimits::default());
         let commit_loop = tokio::spawn(commit_loop);
         let caller: Arc<dyn Caller> = Arc::new(http_caller(config)?);
-        let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets));
+        let blobs = open_blobs(config)?;
+        let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))
+            .with_blobs(Arc::clone(&blobs), config.blob_limit as u64);
         let catalogue = Catalogue::new(Arc::clone(&store), CRAFT);
         let ledger_key = ledger_key(&*store, &committer, &*clock, &*entropy).await?;
         let engine = Engine::new(EngineParts {
@@ -132,13 +139,14 @@ impl Platform {
             commits,
             settings: server_settings(config),
         });
-        Ok(Self { engine, store, committer, catalogue, clock, entropy, state, commit_loop })
+        Ok(Self { engine, store, blobs, committer, catalogue, clock, entropy, state, commit_loop })
     }
 
     /// Lets the last commits reach the disk. All other users of the committer must have ended.
     pub(crate) async fn close(self) {
-        let Self { engine, store, committer, catalogue, clock, entropy, state, commit_loop } = self;
-        drop((engine, committer, catalogue, state, clock, entropy));
+        let Self { engine, store, blobs, committer, catalogue, clock, entropy, state, commit_loop } =
+            self;
+        drop((engine, blobs, committer, catalogue, state, clock, entropy));
         // Users that still hold a committer, such as a connection cut off, cannot keep the process alive.
         if tokio::time::timeout(std::time::Duration::from_secs(5), commit_loop).await.is_err() {
             tracing::warn!(
@@ -178,6 +186,25 @@ pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>, Trouble> {
     let store = SqliteStore::open(database(folder), SqliteOptions::default())
         .map_err(|error| Trouble::new(Exit::Conflict, error.finding()))?;
     Ok(Arc::new(store))
+}
+
+/// Opens the place of large bodies. Whoever does it holds the store's lock.
+fn open_blobs(config: &Config) -> Result<Arc<dyn Blobs>, Trouble> {
+    if config.store == StoreKind::Memory {
+        return Ok(Arc::new(MemoryBlobs::default()));
+    }
+    let folder = blobs(&config.data_dir);
+    let opened = FolderBlobs::open(&folder).map_err(|error| {
+        let message = format!("the directory of large bodies {}: {error}", folder.display());
+        let help = "the server must be able to write in all of its `data_dir`";
+        Trouble::usage(codes::DATA_DIRECTORY, message, help)
+    })?;
+    Ok(Arc::new(opened))
+}
+
+/// The directory of large bodies.
+pub(crate) fn blobs(folder: &Path) -> std::path::PathBuf {
+    folder.join("blobs")
 }
 
 /// The database's file.

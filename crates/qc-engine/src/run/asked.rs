@@ -25,7 +25,11 @@ impl ActiveRun {
             Request::Cancel { reason } => {
                 self.must_be_open("it is at its end already")?;
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.cancel", reason));
-                self.tell(Told::Cancelled { reason: reason.clone() }, entropy, draft);
+                self.tell(
+                    Told::Cancelled { reason: reason.clone(), compensate: false },
+                    entropy,
+                    draft,
+                );
             }
             Request::Retry => {
                 if !matches!(self.end, Some(RunEnd::Faulted { .. })) {

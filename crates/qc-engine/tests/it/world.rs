@@ -11,6 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use qc_connect::{
     call::{Connectors, Outbound},
@@ -25,7 +26,9 @@ use qc_model::{
     Actor, Body, CallError, CallErrorKind, Caller, Clock, Entropy, EnvironmentName, Event,
     EventData, Finding, Name, OutboundRequest, OutboundResponse, RunId, Timestamp,
 };
-use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
+use qc_store::{
+    CommitLimits, Committer, Store, StoreError, blobs::MemoryBlobs, memory::MemoryStore,
+};
 use qc_vault::Secrets;
 use qc_workflow::{Bindings, CallPolicy};
 use serde_json::{Value, json};
@@ -73,6 +76,8 @@ impl Entropy for Counting {
 pub(crate) enum Answer {
     /// With this status and body.
     Status(u16, Value),
+    /// With bytes that are no JSON.
+    Bytes(Bytes),
     /// Throttled: try again after so many seconds.
     Throttle(u64),
     /// It takes the request, and the connection breaks before the answer.
@@ -89,6 +94,7 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) key: Option<String>,
     pub(crate) body: Value,
+    pub(crate) raw: Bytes,
     pub(crate) applied: bool,
 }
 
@@ -126,22 +132,30 @@ impl Caller for Outside {
         let path = url.split_once("test").map_or(url.as_str(), |(_, path)| path);
         let path = path.split('?').next().unwrap_or_default().to_owned();
         let key = request.headers.get("idempotency-key").map(|v| v.to_str().unwrap().to_owned());
-        let body = request.body.collect(1 << 20).await?;
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let raw = request.body.collect(1 << 20).await?;
+        let body = serde_json::from_slice(&raw).unwrap_or(Value::Null);
         let nth = self.requests(&path);
         let answer = (self.rule)(&path, nth);
         let applied = matches!(
             answer,
-            Answer::Status(200..=299, _) | Answer::AppliedThenBroken | Answer::Slow(..)
+            Answer::Status(200..=299, _)
+                | Answer::Bytes(_)
+                | Answer::AppliedThenBroken
+                | Answer::Slow(..)
         );
         if !matches!(answer, Answer::Unreachable) {
-            self.seen.lock().unwrap().push(Seen { path, key, body, applied });
+            self.seen.lock().unwrap().push(Seen { path, key, body, raw, applied });
         }
         let broken = |kind, sent| CallError { kind, sent, message: "the test says so".to_owned() };
         let mut headers = HeaderMap::new();
         headers.insert("content-type", "application/json".parse().unwrap());
         let (status, content) = match answer {
             Answer::Status(status, content) => (status, content),
+            Answer::Bytes(bytes) => {
+                headers.insert("content-type", "application/pdf".parse().unwrap());
+                let (status, body) = (StatusCode::OK, Body::Bytes(bytes));
+                return Ok(OutboundResponse { status, headers, body });
+            }
             Answer::Throttle(seconds) => {
                 headers.insert("retry-after", seconds.to_string().parse().unwrap());
                 (429, json!({"error": "slow down"}))
@@ -319,6 +333,19 @@ impl Sender {
         key: Option<&str>,
         data: Value,
     ) -> Result<Accepted, EngineError> {
+        self.engine.accept(&self.deployment, self.incoming(key, data)).await
+    }
+
+    /// Asks whether it has come before.
+    pub(crate) async fn repeat(
+        &self,
+        key: Option<&str>,
+        data: Value,
+    ) -> Result<Option<Accepted>, EngineError> {
+        self.engine.repeat(&self.deployment, &self.incoming(key, data)).await
+    }
+
+    fn incoming(&self, key: Option<&str>, data: Value) -> Incoming {
         let event = Event {
             id: "1".to_owned(),
             source: "/test".to_owned(),
@@ -335,7 +362,7 @@ impl Sender {
         for (slot, byte) in body_hash.iter_mut().zip(text.bytes()) {
             *slot = byte;
         }
-        let incoming = Incoming {
+        Incoming {
             trigger: Name::new("in").unwrap(),
             tenant: Name::new("default").unwrap(),
             event,
@@ -344,8 +371,7 @@ impl Sender {
             actor: Actor::platform("test"),
             received_at: self.clock.now(),
             traceparent: None,
-        };
-        self.engine.accept(&self.deployment, incoming).await
+        }
     }
 }
 
@@ -353,6 +379,7 @@ impl Sender {
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) store: Arc<MemoryStore>,
+    pub(crate) blobs: Arc<MemoryBlobs>,
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) deployment: Arc<Deployment>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -409,6 +436,19 @@ impl World {
         seed: u64,
         settings: EngineSettings,
     ) -> Self {
+        Self::with_blobs(store, Arc::default(), clock, deployments, outside, seed, settings)
+    }
+
+    /// The same, over the large bodies that another process may have left.
+    pub(crate) fn with_blobs(
+        store: Arc<MemoryStore>,
+        blobs: Arc<MemoryBlobs>,
+        clock: Arc<VirtualClock>,
+        deployments: Vec<Deployment>,
+        outside: Arc<dyn Caller>,
+        seed: u64,
+        settings: EngineSettings,
+    ) -> Self {
         let (dead, dies) = watch::channel(false);
         let outside = Arc::new(Process { outside, dead: dies });
         let as_store: Arc<dyn Store> = store.clone();
@@ -418,7 +458,8 @@ impl World {
         let engine = Engine::new(EngineParts {
             committer,
             store: as_store,
-            outbound: Outbound::new(outside, clock.clone(), Arc::new(Secrets::none())),
+            outbound: Outbound::new(outside, clock.clone(), Arc::new(Secrets::none()))
+                .with_blobs(blobs.clone(), 1 << 20),
             clock: clock.clone(),
             entropy: Arc::new(Counting(AtomicU64::new(seed << 32))),
             releases: Arc::new(Fixed(deployments)),
@@ -427,7 +468,7 @@ impl World {
         engine.set_deployments(vec![(*deployment).clone()]);
         let running = engine.clone();
         let tasks = vec![tokio::spawn(commits), tokio::spawn(async move { running.run().await })];
-        Self { engine, store, clock, deployment, tasks, dead }
+        Self { engine, store, blobs, clock, deployment, tasks, dead }
     }
 
     /// One who sends events to this process, for as long as it lives.

@@ -103,7 +103,7 @@ impl Door<'_> {
     ) -> Result<Event, String> {
         let own_id = || sending.id.clone().unwrap_or_else(|| format!("acceptance-{number}"));
         let (kind, id) = match &trigger.kind {
-            TriggerKind::CloudEvents { types }
+            TriggerKind::CloudEvents { types, .. }
             | TriggerKind::Amqp(AmqpTrigger { form: MessageForm::CloudEvents { types }, .. }) => {
                 let kind = sending.event_type.clone().or_else(|| types.first().cloned());
                 let kind = kind

@@ -243,6 +243,60 @@ fn files_that_nothing_reads_are_named() {
 }
 
 #[test]
+fn what_has_its_place_and_is_not_read_yet_is_noted_once_each() {
+    let notes = |files: ProjectFiles| -> Vec<String> {
+        let findings = Project::load(files).check();
+        let notes = findings.iter().filter(|f| f.message.contains("nothing reads"));
+        notes.map(|f| format!("{} {}: {}", f.severity, f.code, f.message)).collect()
+    };
+    assert_eq!(notes(init(Template::Notify)), Vec::<String>::new());
+    let mut files = init(Template::Notify);
+    for path in [
+        "access/policy.cedar",
+        "access/matrix.tsv",
+        "flags.yaml",
+        "slo/latency.yaml",
+        "integrations/notify/migrations/2.0.0.md",
+        // Names that only begin like them are somebody else's.
+        "flags.yaml.example",
+        "slow/notes.md",
+    ] {
+        files.insert(path, "a: 1\n");
+    }
+    let notes = notes(files);
+    assert_eq!(notes.len(), 4, "{notes:#?}");
+    for name in ["access/", "flags.yaml", "slo/", "integrations/notify/migrations/"] {
+        let expected = format!("note QC-P026: nothing reads `{name}` yet");
+        assert!(notes.iter().any(|note| note.starts_with(&expected)), "{expected}: {notes:#?}");
+    }
+}
+
+/// A trigger for CloudEvents takes the handshake of senders that ask first, as a webhook does; one for plain JSON does not.
+#[test]
+fn a_handshake_is_read_where_it_has_a_meaning() {
+    use qc_engine::TriggerKind;
+    let with = |kind: &str, challenge: &str| {
+        let to = format!("{kind}\n    challenge: {challenge}");
+        changed(INTEGRATION, "kind: json\n    event_type: com.example.alert", &to)
+    };
+    let origins = "{kind: cloudevents, origins: [shop.example]}";
+    let files = with("kind: cloudevents", origins);
+    assert_eq!(codes(files.clone()), Vec::<String>::new());
+    let bundle = crate::compile::build(&Project::load(files), "notify").unwrap();
+    let release = crate::compile::release(&bundle).unwrap();
+    let deployment = release.deployment(&"sandbox".parse().unwrap()).unwrap();
+    let trigger = deployment.release.triggers.values().next().unwrap();
+    let TriggerKind::CloudEvents { challenge: Some(challenge), .. } = &trigger.kind else {
+        panic!("{trigger:?}")
+    };
+    assert_eq!(format!("{:?}", challenge.kind), r#"CloudEvents { origins: ["shop.example"] }"#);
+    let json = "kind: json\n    event_type: com.example.alert";
+    assert_eq!(codes(with(json, "cloudevents")), ["QC-P005"]);
+    assert_eq!(codes(with("kind: cloudevents", "cloudevent")), ["QC-Q015"]);
+    assert_eq!(codes(with("kind: cloudevents", "{kind: cloudevents, origin: x}")), ["QC-Q012"]);
+}
+
+#[test]
 fn without_side_effects_a_missing_key_is_a_warning() {
     let mut files = changed(
         INTEGRATION,

@@ -91,19 +91,20 @@ impl Compiling<'_> {
         by_connector: Option<Challenge>,
     ) -> Result<TriggerKind, Reported> {
         Ok(match form {
-            TriggerForm::CloudEvents { types } => TriggerKind::CloudEvents {
+            TriggerForm::CloudEvents { types, challenge } => TriggerKind::CloudEvents {
                 types: types.iter().map(|kind| kind.value.clone()).collect(),
+                challenge: self.challenge(challenge.as_ref())?.or(by_connector),
             },
             TriggerForm::Json { event_type } => {
                 TriggerKind::Json { event_type: event_type.clone() }
             }
             TriggerForm::Webhook { event_type, event_id, challenge } => {
                 let event_id = event_id.as_ref().map(|jq| self.expression(jq));
-                let challenge = challenge.as_ref().map(|node| self.read(node, Challenge::parse));
+                let challenge = self.challenge(challenge.as_ref());
                 TriggerKind::Webhook {
                     event_type: self.expression(event_type)?,
                     event_id: event_id.transpose()?,
-                    challenge: challenge.transpose()?.or(by_connector),
+                    challenge: challenge?.or(by_connector),
                 }
             }
             TriggerForm::Amqp { source, types, event_type } => {
@@ -161,6 +162,10 @@ impl Compiling<'_> {
                 Some((webhook.signature.clone(), secret, webhook.challenge.clone()))
             }
         }
+    }
+
+    fn challenge(&mut self, node: Option<&Node>) -> Result<Option<Challenge>, Reported> {
+        node.map(|node| self.read(node, Challenge::parse)).transpose()
     }
 
     fn read<T>(

@@ -46,6 +46,8 @@ pub enum TriggerForm {
     CloudEvents {
         /// The accepted types; all when empty.
         types: Vec<Spanned<String>>,
+        /// The handshake that the sender starts, as `qc-connect` reads it.
+        challenge: Option<Node>,
     },
     /// A plain JSON body.
     Json {
@@ -196,13 +198,15 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
     );
     let event_id =
         f.optional("event_id", "For `webhook`: the delivery's id, jq over `{headers, body}`.");
-    let challenge: Option<Node> =
-        f.optional("challenge", "For `webhook`: the handshake that the provider starts.");
+    let challenge: Option<Node> = f.optional(
+        "challenge",
+        "For `cloudevents` and `webhook`: the handshake that the sender starts.",
+    );
     let amqp: Option<AmqpSpec> = f.optional("amqp", "For `amqp`: the queue.");
     let poll: Option<PollSpec> = f.optional("poll", "For `poll`: what is asked, and how often.");
     let kind = kind?;
     let misplaced: &[&str] = match kind {
-        Kind::CloudEvents => &["event_type", "event_id", "challenge", "amqp", "poll"],
+        Kind::CloudEvents => &["event_type", "event_id", "amqp", "poll"],
         Kind::Json => &["types", "event_id", "challenge", "amqp", "poll"],
         Kind::Webhook => &["types", "amqp", "poll"],
         Kind::Amqp if f.has("event_type") => &["types", "event_id", "challenge", "poll"],
@@ -230,7 +234,7 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
         }
     }
     match (kind, event_type) {
-        (Kind::CloudEvents, _) => Some(TriggerForm::CloudEvents { types }),
+        (Kind::CloudEvents, _) => Some(TriggerForm::CloudEvents { types, challenge }),
         (Kind::Json, Some(event_type)) => Some(TriggerForm::Json { event_type: event_type.source }),
         (Kind::Webhook, Some(event_type)) => {
             Some(TriggerForm::Webhook { event_type, event_id, challenge })

@@ -111,14 +111,13 @@ async fn through(
     let limits = ParseLimits { bytes: trigger.body_limit, ..ParseLimits::ingress() };
     let door = Door::new(state, deployment, trigger, &headers, actor.clone());
     let accepted = match &amqp.form {
-        MessageForm::CloudEvents { types } => {
+        MessageForm::CloudEvents { .. } => {
             match cloudevents::read(&headers, media, &offered.body, &limits)? {
                 Carried::One(sent) => {
-                    door::check_type(types, &sent.event, "")?;
                     let id = door::sender_id(&sent.event);
                     vec![door.accept(*sent, Some(id)).await?]
                 }
-                Carried::Batch(batch) => door.accept_batch(types, batch).await?,
+                Carried::Batch(batch) => door.accept_batch(batch).await?,
             }
         }
         MessageForm::Json { event_type } => {

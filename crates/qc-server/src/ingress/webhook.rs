@@ -25,11 +25,10 @@ pub(super) fn has_challenge(trigger: &Trigger) -> bool {
 
 fn challenge_of(trigger: &Trigger) -> Option<&Challenge> {
     match &trigger.kind {
-        TriggerKind::Webhook { challenge, .. } => challenge.as_ref(),
-        TriggerKind::CloudEvents { .. }
-        | TriggerKind::Json { .. }
-        | TriggerKind::Amqp(_)
-        | TriggerKind::Poll(_) => None,
+        TriggerKind::Webhook { challenge, .. } | TriggerKind::CloudEvents { challenge, .. } => {
+            challenge.as_ref()
+        }
+        TriggerKind::Json { .. } | TriggerKind::Amqp(_) | TriggerKind::Poll(_) => None,
     }
 }
 

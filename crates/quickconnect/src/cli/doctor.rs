@@ -100,6 +100,7 @@ fn here(config: &Config, checks: &mut Vec<Check>) {
     checks.push(disk(&config.data_dir));
     if config.store == StoreKind::Sqlite {
         checks.push(database(config));
+        checks.push(blobs(config));
     }
     checks.push(address(config));
     if let Some(files) = &config.tls {
@@ -174,6 +175,28 @@ fn database(config: &Config) -> Check {
             Check::well("database", format!("{detail}; in use by a server"))
         }
         Err(trouble) => Check::of("database", detail, trouble.findings),
+    }
+}
+
+fn blobs(config: &Config) -> Check {
+    let folder = wiring::blobs(&config.data_dir);
+    let unfinished = folder.join("tmp");
+    match std::fs::metadata(&unfinished) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Check::well("blobs", format!("none yet at {}", folder.display()))
+        }
+        Ok(found) if found.is_dir() && !found.permissions().readonly() => {
+            Check::well("blobs", format!("large bodies are kept in {}", folder.display()))
+        }
+        found => {
+            let why = found.map_or_else(
+                |error| error.to_string(),
+                |_| "it is not a directory that can be written".to_owned(),
+            );
+            let message = format!("{}: {why}", unfinished.display());
+            let help = "the server must be able to write in all of its `data_dir`";
+            Check::ill("blobs", Finding::error(codes::DATA_DIRECTORY, message).help(help))
+        }
     }
 }
 

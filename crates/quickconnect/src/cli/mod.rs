@@ -40,6 +40,7 @@ pub(crate) use exit::Exit;
 pub(crate) use output::Output;
 pub(crate) use trouble::Trouble;
 
+use crate::signals::Signals;
 use output::{Color, ColorWishes};
 use session::Session;
 
@@ -180,6 +181,7 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     }
 }
 
+/// A verb that stays up listens to signals before it does anything; the others end by them, as programs do.
 async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
     match verb {
         Verb::Init(arguments) => init::run(session, &arguments),
@@ -187,18 +189,18 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Check(arguments) => check::run(session, &arguments),
         Verb::Test(arguments) => test::run(session, &arguments),
         Verb::Schema(arguments) => Ok(schema::run(session, &arguments)),
-        Verb::Simulate(arguments) => simulate::run(session, arguments).await,
+        Verb::Simulate(arguments) => simulate::run(session, arguments, Signals::listen()).await,
         Verb::Release(verb) => release::run(session, verb).await,
         Verb::Deploy(arguments) => deploy::run(session, &arguments).await,
         Verb::Rollback(arguments) => rollback::run(session, &arguments).await,
         Verb::Deployments(arguments) => deployments::run(session, &arguments).await,
         Verb::Export(arguments) => export::run(session, &arguments).await,
-        Verb::Demo(arguments) => demo::run(session, &arguments).await,
-        Verb::Serve(arguments) => serve::run(session, arguments).await,
-        Verb::Dev(arguments) => dev::run(session, arguments).await,
+        Verb::Demo(arguments) => demo::run(session, &arguments, Signals::listen()).await,
+        Verb::Serve(arguments) => serve::run(session, arguments, Signals::listen()).await,
+        Verb::Dev(arguments) => dev::run(session, arguments, Signals::listen()).await,
         Verb::Trigger(arguments) => trigger::run(session, &arguments).await,
         Verb::Runs(verb) => runs::run(session, verb).await,
-        Verb::Tail(arguments) => tail::run(session, &arguments).await,
+        Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,

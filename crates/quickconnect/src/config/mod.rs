@@ -58,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) operation_timeout: Duration,
     pub(crate) drain_timeout: Duration,
     pub(crate) api_body_limit: usize,
+    pub(crate) blob_limit: usize,
     pub(crate) runs_max: usize,
     pub(crate) retention: Duration,
 }
@@ -104,7 +105,7 @@ impl Reading<'_> {
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
         let (connections, runs_max) = (self.count("connections"), self.count("runs_max"));
-        let api_body_limit = self.count("api_body_limit");
+        let (api_body_limit, blob_limit) = (self.count("api_body_limit"), self.count("blob_limit"));
         let (head, body) = (self.duration("head_timeout"), self.duration("body_timeout"));
         let (operation, drain) =
             (self.duration("operation_timeout"), self.duration("drain_timeout"));
@@ -128,6 +129,7 @@ impl Reading<'_> {
             operation_timeout: operation?,
             drain_timeout: drain?,
             api_body_limit: api_body_limit?,
+            blob_limit: blob_limit?,
             runs_max: runs_max?,
             retention: retention?,
         })

@@ -1,24 +1,21 @@
 //! The server as a child process, and the program's other verbs.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
-    thread,
+    process::{Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::Method;
+use rustix::process::Signal;
 use serde_json::Value;
-use tokio::sync::watch;
 
-use super::http::{Line, Reply};
-
-/// How long a start may take, on a busy machine and with a store to recover.
-const START: Duration = Duration::from_secs(60);
+use super::{
+    http::{Line, Reply},
+    process::{PATIENCE, Process},
+};
 
 /// A server's places; its process may come and go.
 pub(crate) struct Server {
@@ -27,16 +24,7 @@ pub(crate) struct Server {
     /// Where its database is; `folder/data` when nothing else is said.
     pub(crate) data: PathBuf,
     settings: Vec<(String, String)>,
-    child: Option<Child>,
-    words: Option<watch::Receiver<Word>>,
-}
-
-/// What the process has said so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Nothing,
-    Serving,
-    Ended,
+    process: Option<Process>,
 }
 
 /// A port that is free now.
@@ -52,8 +40,7 @@ impl Server {
             folder: folder.to_owned(),
             data: folder.join("data"),
             settings: Vec::new(),
-            child: None,
-            words: None,
+            process: None,
         }
     }
 
@@ -65,7 +52,8 @@ impl Server {
         self.folder.join("secrets")
     }
 
-    fn command(&self) -> Command {
+    /// The program, with this server's settings.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_qc"));
         command
             .env_clear()
@@ -105,28 +93,25 @@ impl Server {
 
     /// Starts the process; it may not be ready yet.
     pub(crate) fn spawn(&mut self) {
-        assert!(self.child.is_none(), "it runs already");
-        let mut child = self
-            .command()
-            .arg("serve")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (say, words) = watch::channel(Word::Nothing);
-        let errors = child.stderr.take().unwrap();
-        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
-        thread::spawn(move || listen(BufReader::new(errors), log, &say));
-        self.child = Some(child);
-        self.words = Some(words);
+        self.spawn_verb(&["serve"]);
+    }
+
+    /// Starts a verb that serves, such as `dev`.
+    pub(crate) fn spawn_verb(&mut self, arguments: &[&str]) {
+        assert!(self.process.is_none(), "it runs already");
+        let mut command = self.command();
+        command.args(arguments);
+        self.process = Some(Process::spawn(command, &self.log_file()));
+    }
+
+    /// The process, which runs.
+    pub(crate) fn process(&self) -> &Process {
+        self.process.as_ref().expect("it runs")
     }
 
     /// Waits until the process serves.
     pub(crate) async fn ready(&self) {
-        let mut words = self.words.clone().expect("it was started");
-        let word = tokio::time::timeout(START, words.wait_for(|word| *word != Word::Nothing)).await;
-        let served = matches!(word, Ok(Ok(ref word)) if **word == Word::Serving);
-        assert!(served, "the server does not start:\n{}", self.log_end());
+        self.process().says(" on http").await;
     }
 
     pub(crate) async fn start(&mut self) {
@@ -136,31 +121,19 @@ impl Server {
 
     /// Ends the process at once (SIGKILL), and sees that it is gone.
     pub(crate) fn kill(&mut self) {
-        let mut child = self.child.take().expect("it runs");
-        if let Some(status) = child.try_wait().unwrap() {
+        if let Some(status) = self.process.take().expect("it runs").kill() {
             panic!("the server had ended by itself: {status}\n{}", self.log_end());
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 
     /// Asks the process to end (SIGTERM).
     pub(crate) fn terminate(&self) {
-        let child = self.child.as_ref().expect("it runs");
-        let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.process().signal(Signal::TERM);
     }
 
     /// Waits for the process's own end.
     pub(crate) async fn ended(&mut self, limit: Duration) -> ExitStatus {
-        let mut child = self.child.take().expect("it runs");
-        let mut words = self.words.take().expect("it was started");
-        let ended = words.wait_for(|word| *word == Word::Ended);
-        if tokio::time::timeout(limit, ended).await.is_err() {
-            drop(child.kill());
-            panic!("the server does not end within {limit:?}:\n{}", self.log_end());
-        }
-        child.wait().unwrap()
+        self.process.take().expect("it runs").ended(limit).await
     }
 
     pub(crate) fn log_file(&self) -> PathBuf {
@@ -174,7 +147,7 @@ impl Server {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         let text = std::fs::read_to_string(self.folder.join("context.json")).unwrap();
         let context: Value = serde_json::from_str(&text).unwrap();
         context["token"].as_str().unwrap().to_owned()
@@ -203,7 +176,7 @@ impl Server {
         let began = Instant::now();
         let mut all: Vec<Value> = Vec::new();
         let mut next = String::new();
-        while began.elapsed() < START {
+        while began.elapsed() < PATIENCE {
             let mark = if path.contains('?') { '&' } else { '?' };
             let page = self.ask(&format!("{path}{mark}limit=500{next}")).await;
             all.extend(page["items"].as_array().unwrap().iter().cloned());
@@ -214,25 +187,4 @@ impl Server {
         }
         panic!("{path} has no end");
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            drop(child.kill());
-            drop(child.wait());
-        }
-    }
-}
-
-/// Follows what the process says until it ends.
-fn listen(lines: impl BufRead, mut log: File, say: &watch::Sender<Word>) {
-    for line in lines.lines().map_while(Result::ok) {
-        // The log is for people; the test does not hang on it.
-        drop(writeln!(log, "{line}"));
-        if line.starts_with("serving on ") {
-            say.send_replace(Word::Serving);
-        }
-    }
-    say.send_replace(Word::Ended);
 }
