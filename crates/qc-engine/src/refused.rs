@@ -4,14 +4,12 @@
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use qc_model::{Actor, Code, TenantName, TxnId};
+use qc_model::{Actor, Code, TxnId};
 use qc_store::{Change, ChangeOutcome, LedgerKind, LedgerRow, StoreError};
 use serde_json::json;
 
-use crate::{Deployment, Engine, TenantRule, Trigger, record};
+use crate::{Deployment, Engine, Trigger, record};
 
-/// Whose the row is when the tenant is not known.
-const NOBODYS: &str = "platform";
 /// The most wrong places that a row names.
 const PLACES: usize = 20;
 
@@ -61,11 +59,6 @@ impl Engine {
         body: &[u8],
     ) -> LedgerRow {
         let shared = &self.shared;
-        let nobodys = || TenantName::new(NOBODYS).expect("is a legal name");
-        let tenant = match &trigger.tenant {
-            TenantRule::Fixed(tenant) => tenant.clone(),
-            TenantRule::FromEvent(_) => nobodys(),
-        };
         let places: Vec<_> = refused.places.iter().take(PLACES).collect();
         let mut facts = json!({
             "detail": refused.detail,
@@ -79,7 +72,7 @@ impl Engine {
         LedgerRow {
             at: shared.now(),
             kind: LedgerKind::Event,
-            tenant,
+            tenant: record::tenant_of(trigger),
             environment: Some(deployment.environment.clone()),
             integration: Some(deployment.release.integration.clone()),
             run: None,

@@ -31,7 +31,7 @@ const WAKE_AGAIN: Duration = Duration::from_secs(5);
 impl Engine {
     /// Runs the engine until it is drained.
     pub async fn run(&self) {
-        tokio::join!(self.hold_lease(), self.wake_sleepers(), self.sweep());
+        tokio::join!(self.hold_lease(), self.wake_sleepers(), self.sweep(), self.keep_polling());
     }
 
     /// Stops: takes nothing new, lets calls in flight come to their end for up to `limit`, and
@@ -60,7 +60,7 @@ impl Engine {
         }
     }
 
-    async fn draining(&self) {
+    pub(crate) async fn draining(&self) {
         let mut draining = self.shared.draining.subscribe();
         // The sender lives as long as the engine.
         drop(draining.wait_for(|draining| *draining).await);

@@ -1,6 +1,6 @@
 //! The error codes of the doors: ingress (`I`) and the management API (`A`, from 010). Each has a page in `docs/errors/`.
 
-pub use qc_engine::codes::{BAD_KEY, CONTRACT, MEDIA_TYPE, NO_TENANT};
+pub use qc_engine::codes::{BAD_KEY, CONTRACT, KEY_REUSED, MEDIA_TYPE, NO_TENANT};
 use qc_model::Code;
 
 /// There is no such trigger, or nothing is deployed there.
@@ -17,8 +17,6 @@ pub const SIGNATURE: Code = Code::new("QC-I006");
 pub const NOT_AN_EVENT: Code = Code::new("QC-I007");
 /// The trigger does not take events of this type.
 pub const EVENT_TYPE: Code = Code::new("QC-I008");
-/// The idempotency key was used before for another body.
-pub const KEY_REUSED: Code = Code::new("QC-I012");
 /// The store has no room.
 pub const STORE_FULL: Code = Code::new("QC-I013");
 /// The store cannot be used now.

@@ -1,4 +1,13 @@
 //! Polls: systems that send nothing by themselves are asked again and again for what is new.
+//!
+//! One poll is: read the durable cursor, ask, judge each item as an event that came, accept them all, and move the
+//! cursor in the commit that accepts the last of them. A poll that breaks off anywhere is repeated from the old cursor,
+//! and the items' own keys tell what had come before; so nothing is doubled and nothing is skipped.
+
+mod ask;
+mod cursor;
+mod keep;
+mod take;
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@ mod blobs;
 mod crash;
 mod effects;
 mod operations;
+mod polling;
 mod review;
 mod simulation;
 mod story;
