@@ -152,6 +152,7 @@ impl Engine {
         let mut ledger = vec![first_row];
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
+        let emits = !draft.signals.is_empty();
         let accept = Accept {
             txn: TxnId::new(at, &*shared.entropy),
             key,
@@ -161,7 +162,7 @@ impl Engine {
             journal: draft.take_journal(),
             ledger,
             dead: draft.dead.take(),
-            signals: Vec::new(),
+            signals: std::mem::take(&mut draft.signals),
             waits: Vec::new(),
             turn: None,
             documents,
@@ -176,6 +177,9 @@ impl Engine {
                 // A replay is no event: nobody sent it.
                 if facts.replay_of.is_none() {
                     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+                }
+                if emits {
+                    shared.emitted.send_modify(|commits| *commits += 1);
                 }
                 shared.tell(facts.id, &facts.integration, || What::Accepted {
                     subject: facts.subject.clone(),

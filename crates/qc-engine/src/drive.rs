@@ -219,6 +219,7 @@ fn take_in(
 /// Writes a draft, again and again while the store cannot take it: results must not be lost.
 async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Result<(), Leave> {
     let facts = run.context.facts.clone();
+    let emits = !draft.signals.is_empty();
     let txn = Txn {
         id: TxnId::new(draft.at, &*shared.entropy),
         run: facts.id,
@@ -260,6 +261,9 @@ async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Resul
                 sleep(COMMIT_AGAIN).await;
             }
         }
+    }
+    if emits {
+        shared.emitted.send_modify(|commits| *commits += 1);
     }
     tell(shared, run, &draft);
     run.commit_draft(draft);

@@ -102,6 +102,8 @@ pub(crate) struct Shared {
     pub(crate) sleeping: Wheel,
     pub(crate) waiting: Waiting,
     pub(crate) standings: Standings,
+    /// Counts the commits that added events to outboxes.
+    pub(crate) emitted: watch::Sender<u64>,
     /// Counts the changes of what is deployed.
     deployed: watch::Sender<u64>,
     active: Mutex<HashMap<RunId, mpsc::Sender<Command>>>,
@@ -204,6 +206,7 @@ impl Engine {
                 sleeping: Wheel::default(),
                 waiting: Waiting::default(),
                 standings: Standings::default(),
+                emitted: watch::Sender::new(0),
                 deployed: watch::Sender::new(0),
                 active: Mutex::new(HashMap::new()),
                 happenings: broadcast::Sender::new(HAPPENINGS_BEHIND),

@@ -22,6 +22,7 @@ mod entry;
 mod happening;
 mod judge;
 mod operate;
+mod outbox;
 mod poll;
 mod record;
 mod recover;
@@ -45,6 +46,7 @@ pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
+pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
 pub use poll::PollTrigger;
 pub use refused::Refused;
 pub use release::{

@@ -11,7 +11,7 @@ use qc_vault::SecretRef;
 use qc_workflow::Program;
 use serde_json::Value;
 
-use crate::{AmqpTrigger, PollTrigger};
+use crate::{AmqpTrigger, PollTrigger, Publication};
 
 /// A release as it runs: everything compiled, nothing fetched. Runs are pinned to it by its hash.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Release {
     pub connectors: Arc<Connectors>,
     /// How events come in.
     pub triggers: BTreeMap<Name, Trigger>,
+    /// What it publishes of the events that it emits, by name.
+    pub publications: BTreeMap<Name, Publication>,
     /// What each secret of the workflow (`$secrets.x`) refers to.
     pub secrets: Arc<BTreeMap<String, SecretRef>>,
     /// Who owns it: shown with every failure.

@@ -7,6 +7,7 @@ mod crash;
 mod effects;
 mod operations;
 mod polling;
+mod publishing;
 mod review;
 mod simulation;
 mod story;

@@ -310,6 +310,7 @@ pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Depl
             program: Arc::new(program),
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
+            publications: BTreeMap::new(),
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),

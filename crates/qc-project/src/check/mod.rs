@@ -8,6 +8,7 @@ mod fetched;
 mod numbers;
 mod organisation;
 mod owners;
+mod publications;
 mod scenarios;
 mod secrets;
 mod simulators;
@@ -97,6 +98,7 @@ impl Project {
             calls::check(&mut subject);
             triggers::check(&mut subject);
             fetched::check(&mut subject);
+            publications::check(&mut subject);
             data::check(&mut subject);
             owners::check(&mut subject);
             failure_modes::check(&mut subject);

@@ -9,6 +9,7 @@ mod nfr;
 mod object;
 mod owners;
 mod poll;
+mod publication;
 mod rollout;
 mod step;
 mod system;
@@ -24,6 +25,7 @@ pub use nfr::{Audit, Latency, Nfr, Recovery, Throughput};
 pub use object::{DataClass, DataObject};
 pub use owners::Owners;
 pub use poll::PollSpec;
+pub use publication::{EventType, ExchangeSpec, PublicationSpec, TargetSpec};
 pub use rollout::{Fallback, Rollout, Stage};
 pub use step::{Outcome, Step};
 pub use system::{Criticality, Direction, OnUnavailable, System};
@@ -55,6 +57,8 @@ pub struct Integration {
     pub objects: Named<Name, DataObject>,
     /// How events come in.
     pub triggers: Named<Name, TriggerSpec>,
+    /// What it publishes of the events that it emits.
+    pub publishes: Named<Name, PublicationSpec>,
     /// What keeps events in order.
     pub ordering: Option<Ordering>,
     /// What can go wrong, and what then happens.
@@ -98,6 +102,10 @@ impl Record for Integration {
         let systems = f.required("systems", "The systems that the integration touches, by name.");
         let objects = f.several("objects", "The data that the integration moves, by name.");
         let triggers = f.required("triggers", "How events come in, by name.");
+        let publishes = f.several(
+            "publishes",
+            "What is published of the events that the workflow emits, by name.",
+        );
         let ordering = f.optional("ordering", "What keeps events in order.");
         let failure_modes = f.several("failure_modes", "What can go wrong, and what then happens.");
         let acceptance = f.several("acceptance", "When the integration is good enough.");
@@ -120,6 +128,7 @@ impl Record for Integration {
             systems: systems.unwrap_or_default(),
             objects,
             triggers: triggers.unwrap_or_default(),
+            publishes,
             ordering,
             failure_modes,
             acceptance,

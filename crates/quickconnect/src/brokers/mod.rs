@@ -1,13 +1,16 @@
-//! Brokers at work: one subscription for each queue that a deployed trigger names. Follows what is deployed.
+//! Brokers at work: one subscription for each queue that a deployed trigger names, one route for each publication.
+//! Follows what is deployed.
 
 mod address;
 mod queue;
+mod route;
+mod said;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use qc_broker::amqp::Client;
 use qc_engine::{Engine, Tie, TieKind, TriggerKind};
-use qc_model::Clock;
+use qc_model::{Clock, Name};
 use qc_server::State;
 use qc_vault::Secrets;
 use tokio::{
@@ -17,6 +20,7 @@ use tokio::{
 };
 
 use queue::Subscription;
+use route::Route;
 
 /// How long a tie may take to end in order.
 const END: Duration = Duration::from_secs(10);
@@ -41,6 +45,21 @@ pub(crate) struct Brokers {
 
 /// Which tie, of which release: a new release makes a new tie.
 type Key = (Tie, String);
+
+/// What a tie does.
+enum Work {
+    Queue(Box<Subscription>),
+    Route(Box<Route>),
+}
+
+impl Work {
+    async fn run(&self, stop: watch::Receiver<bool>) {
+        match self {
+            Self::Queue(subscription) => subscription.run(stop).await,
+            Self::Route(route) => route.run(stop).await,
+        }
+    }
+}
 
 /// A tie at work.
 struct Running {
@@ -88,30 +107,35 @@ async fn keep(parts: Parts, stop: watch::Receiver<bool>) {
 }
 
 /// What the deployments want.
-fn wanted(parts: &Parts) -> BTreeMap<Key, Subscription> {
+fn wanted(parts: &Parts) -> BTreeMap<Key, Work> {
     let deployments = parts.engine.deployments();
     let mut wanted = BTreeMap::new();
     for deployment in deployments.iter() {
         let release = &deployment.release;
+        let tie = |kind, name: &Name| Tie {
+            kind,
+            environment: deployment.environment.clone(),
+            integration: release.integration.clone(),
+            name: name.clone(),
+        };
         for trigger in release.triggers.values() {
             if matches!(trigger.kind, TriggerKind::Amqp(_)) {
-                let tie = Tie {
-                    kind: TieKind::Queue,
-                    environment: deployment.environment.clone(),
-                    integration: release.integration.clone(),
-                    name: trigger.name.clone(),
-                };
-                let subscription =
-                    Subscription::new(parts.clone(), Arc::clone(deployment), tie.clone());
-                wanted.insert((tie, release.hash.clone()), subscription);
+                let tie = tie(TieKind::Queue, &trigger.name);
+                let work = Subscription::new(parts.clone(), Arc::clone(deployment), tie.clone());
+                wanted.insert((tie, release.hash.clone()), Work::Queue(Box::new(work)));
             }
+        }
+        for name in release.publications.keys() {
+            let tie = tie(TieKind::Route, name);
+            let work = Route::new(parts.clone(), Arc::clone(deployment), tie.clone());
+            wanted.insert((tie, release.hash.clone()), Work::Route(Box::new(work)));
         }
     }
     wanted
 }
 
 /// Begins a tie. When its code fails it is taken up again: events must not stop to come without a word.
-fn begin(tie: Subscription) -> Running {
+fn begin(tie: Work) -> Running {
     let (stop, stopped) = watch::channel(false);
     let tie = Arc::new(tie);
     let task = tokio::spawn(async move {

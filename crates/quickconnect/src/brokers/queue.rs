@@ -5,12 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use qc_broker::{Fault, Intake, Link, Message, Source, Taker, Verdict, amqp::Queue, consume};
 use qc_engine::{AmqpTrigger, Deployment, Tie, Trigger, TriggerKind};
-use qc_model::Finding;
 use qc_server::{OfferOutcome, Offered};
 use tokio::sync::watch;
 
-use super::{Parts, address::address};
-use crate::codes;
+use super::{Parts, address::address, said::say};
 
 /// A subscription to the queue of a deployed trigger.
 pub(super) struct Subscription {
@@ -72,29 +70,6 @@ impl Taker for Subscription {
     }
 
     fn stands(&self, link: Link) {
-        let finding = match link {
-            Link::Up => None,
-            Link::Down(fault) => Some(fault.finding()),
-            Link::Held(why) => {
-                let message = format!("messages are held back: {why}");
-                Some(
-                    Finding::warning(codes::HELD, message)
-                        .help("see the server's log; they are taken as soon as they can be"),
-                )
-            }
-        };
-        let now = self.parts.clock.now();
-        if self.parts.engine.standings().stands(&self.tie, finding.clone(), now) {
-            let Tie { environment, integration, name, .. } = &self.tie;
-            match finding {
-                None => {
-                    tracing::info!(%environment, %integration, trigger = %name, "messages come")
-                }
-                Some(finding) => {
-                    let (code, said) = (&finding.code, &finding.message);
-                    tracing::warn!(%environment, %integration, trigger = %name, %code, "{said}");
-                }
-            }
-        }
+        say(&self.parts, &self.tie, link, "messages come");
     }
 }

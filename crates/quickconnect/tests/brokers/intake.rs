@@ -36,6 +36,11 @@ impl Default for Trigger<'_> {
 
 /// Writes a project whose one integration takes orders from queues.
 pub(crate) fn project(folder: &Path, triggers: &[Trigger<'_>]) {
+    project_with(folder, triggers, "", WORKFLOW);
+}
+
+/// The same with more of the integration and another workflow.
+pub(crate) fn project_with(folder: &Path, triggers: &[Trigger<'_>], more: &str, workflow: &str) {
     let mut text = String::from(HEAD);
     for Trigger { name, queue, broker, cloudevents } in triggers {
         let form = if *cloudevents {
@@ -48,12 +53,13 @@ pub(crate) fn project(folder: &Path, triggers: &[Trigger<'_>]) {
              tenant: default\n    contract: contracts/order.schema.json\n    subject: .data.order_id\n    body_limit: 64KiB\n"
         ));
     }
+    text.push_str(more);
     text.push_str(TAIL);
     let integration = folder.join("project/integrations/intake");
     fs::create_dir_all(integration.join("contracts")).unwrap();
     fs::write(folder.join("project/quickconnect.yaml"), ORGANISATION).unwrap();
     fs::write(integration.join("integration.yaml"), text).unwrap();
-    fs::write(integration.join("workflow.yaml"), WORKFLOW).unwrap();
+    fs::write(integration.join("workflow.yaml"), workflow).unwrap();
     fs::write(integration.join("contracts/order.schema.json"), CONTRACT).unwrap();
 }
 
@@ -115,7 +121,7 @@ pub(crate) async fn subjects(server: &Server) -> Vec<String> {
 }
 
 /// Waits until each order has one run and no order has two.
-async fn each_once(server: &Server, orders: usize) {
+pub(crate) async fn each_once(server: &Server, orders: usize) {
     let counts = eventually("each order has run", async || {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for subject in subjects(server).await {
@@ -131,7 +137,7 @@ async fn each_once(server: &Server, orders: usize) {
     assert_eq!(all.len(), orders, "runs that did not end");
 }
 
-async fn publish(line: &Line, orders: std::ops::Range<usize>) {
+pub(crate) async fn publish(line: &Line, orders: std::ops::Range<usize>) {
     for number in orders {
         line.put_json("orders", &json!({ "order_id": format!("order-{number}") })).await;
     }

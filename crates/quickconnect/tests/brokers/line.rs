@@ -41,7 +41,6 @@ impl Line {
     }
 
     /// A durable topic exchange with a queue of everything that goes through it.
-    #[allow(dead_code, reason = "routes need it")]
     pub(crate) async fn exchange(&self, name: &str, queue: &str) {
         let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let plain = FieldTable::default();
@@ -88,7 +87,6 @@ impl Line {
     }
 
     /// Takes a message out of a queue.
-    #[allow(dead_code, reason = "routes need it")]
     pub(crate) async fn get(&self, queue: &str) -> Option<lapin::message::BasicGetMessage> {
         let got =
             self.channel.basic_get(queue.into(), BasicGetOptions::default()).await.unwrap()?;

@@ -12,6 +12,7 @@ mod intake;
 mod line;
 mod rabbit;
 mod refusals;
+mod routes;
 
 use std::io::Write as _;
 
@@ -28,4 +29,5 @@ async fn events_come_from_a_broker_and_go_to_one() {
         intake::nothing_is_lost_or_doubled_however_often_the_server_is_killed(&rabbit),
     );
     intake::a_broker_that_restarts_is_found_again(&mut rabbit).await;
+    routes::each_event_goes_out_whatever_ends_in_between(&mut rabbit).await;
 }

@@ -1,6 +1,6 @@
 use http::Method;
 use qc_access::Action;
-use qc_engine::{Deployment, TriggerAuth, TriggerKind};
+use qc_engine::{Deployment, Target, TriggerAuth, TriggerKind};
 use qc_model::Finding;
 use qc_store::{DeadFilter, DeadState};
 use qc_vault::SecretRef;
@@ -79,6 +79,10 @@ fn needed(deployment: &Deployment) -> Vec<&SecretRef> {
         if let TriggerKind::Amqp(amqp) = &trigger.kind {
             secrets.extend(amqp.broker.secrets());
         }
+    }
+    for publication in release.publications.values() {
+        let Target::Amqp { broker, .. } = &publication.to;
+        secrets.extend(broker.secrets());
     }
     secrets.sort();
     secrets.dedup();
