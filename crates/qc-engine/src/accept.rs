@@ -9,7 +9,7 @@ use std::{
 
 use base64::Engine as _;
 use bytes::Bytes;
-use qc_model::{Class, EventId, Failure, RunId, TxnId};
+use qc_model::{Class, EventId, Failure, RunId, Timestamp, TxnId};
 use qc_store::{
     Accept, AcceptOutcome, DocumentOp, IdempotencyKey, LedgerRow, RunFacts, StoreError, StoredEvent,
 };
@@ -24,15 +24,13 @@ use crate::{
     drive::tell,
     engine::{Place, Reserved},
     entry::{Journaled, Keyed},
+    groups::{bucket_of, in_bucket},
     happening::What,
     record,
     repeat::{key_scope, keyed},
     run::{ActiveRun, RunContext},
     start::workflow_start,
 };
-
-/// How many virtual buckets runs are spread over; nodes lease ranges of them.
-pub(crate) const BUCKETS: u16 = 1_024;
 
 /// How long a key is remembered that the sender gave and the trigger does not rule.
 const SENDER_KEY_WINDOW: Duration = Duration::from_secs(24 * 3_600);
@@ -76,7 +74,7 @@ impl Engine {
     ) -> Result<Prepared, EngineError> {
         let shared = &self.shared;
         let at = incoming.received_at;
-        let run = RunId::new(at, &*shared.entropy);
+        let run = self.new_run_id(at);
         let event = EventId::new(at, &*shared.entropy);
         let structured = incoming
             .event
@@ -125,6 +123,15 @@ impl Engine {
         Ok(Prepared { run, draft, key, event, first_row, documents: Vec::new(), rows: Vec::new() })
     }
 
+    /// A new run's id: of this node's own buckets when it has some, so that nobody has to hand the
+    /// run over.
+    pub(crate) fn new_run_id(&self, at: Timestamp) -> RunId {
+        let shared = &self.shared;
+        let run = RunId::new(at, &*shared.entropy);
+        let bucket = shared.leases.pick(shared.entropy.next_u64());
+        bucket.map_or(run, |bucket| in_bucket(run, bucket))
+    }
+
     /// Commits a prepared run and, when there is room, starts it. Goes on to its end when the
     /// caller goes away meanwhile: a run that is on disk has its calls sent at once.
     pub(crate) async fn write(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
@@ -153,6 +160,7 @@ impl Engine {
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
         let emits = !draft.signals.is_empty();
+        ledger.iter_mut().for_each(|row| record::signed(row, &shared.settings.node));
         let accept = Accept {
             txn: TxnId::new(at, &*shared.entropy),
             key,
@@ -191,7 +199,7 @@ impl Engine {
                         run.commit_draft(draft);
                         self.spawn(run, place, None);
                     }
-                    None => shared.backlog.notify_one(),
+                    None => self.wake_owner(facts.id),
                 }
                 Ok(Accepted::New { run: facts.id })
             }
@@ -215,11 +223,12 @@ impl Engine {
     /// waited for that room longer.
     fn place_for_new(&self, run: RunId) -> Option<Place> {
         let shared = &self.shared;
-        if !shared.is_leased() || shared.behind.load(Ordering::Acquire) {
+        if shared.behind.load(Ordering::Acquire) {
             return None;
         }
         match shared.reserve(run, false) {
             Reserved::Place(place) => Some(place),
+            Reserved::NotOurs => None,
             Reserved::There | Reserved::Full => {
                 shared.behind.store(true, Ordering::Release);
                 None
@@ -279,11 +288,6 @@ pub(crate) fn begin(
     draft.journal(Journaled::Start { start: Box::new(start), traceparent, earlier, keyed });
     run.begin(actions, &mut draft);
     (run, draft)
-}
-
-/// The bucket of a run: from the random part of its id.
-pub(crate) fn bucket_of(run: RunId) -> u16 {
-    u16::try_from(run.bits() % u128::from(BUCKETS)).unwrap_or(0)
 }
 
 fn text_of(value: &Value) -> String {

@@ -1,5 +1,6 @@
 use qc_model::{Actor, Event, Failure, Name, RunId, TenantName, Timestamp};
 use qc_store::{RunHead, StoreError};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// An event that passed the door: its sender is known, its form is right.
@@ -97,7 +98,8 @@ pub enum RunEnd {
 }
 
 /// How a parked, ambiguous call is resolved by a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// The effect took place; the output stands for the call's answer.
     Applied {

@@ -1,6 +1,7 @@
 //! What people ask of a run that is under way.
 
 use qc_model::Actor;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::{EngineError, Resolution};
@@ -9,11 +10,14 @@ use crate::{EngineError, Resolution};
 pub(crate) struct Command {
     pub(crate) what: Request,
     pub(crate) actor: Actor,
+    /// The letter by which it came from another node.
+    pub(crate) letter: Option<String>,
     pub(crate) reply: oneshot::Sender<Result<(), EngineError>>,
 }
 
 /// What is asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     /// End it.
     Cancel { reason: String },

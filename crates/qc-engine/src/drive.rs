@@ -8,10 +8,10 @@ use std::{
 };
 
 use qc_model::{Timestamp, TxnId};
-use qc_store::{StoreError, Txn, TxnOutcome};
+use qc_store::{LedgerKind, LedgerRow, Op, StoreError, Txn, TxnOutcome};
 use qc_workflow::{CallId, NoteKind};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::sleep,
 };
@@ -22,8 +22,10 @@ use crate::{
     draft::Draft,
     engine::{Place, Shared},
     happening::{Failed, What},
+    record,
     run::ActiveRun,
     settle::{Performed, settle},
+    tenure::{Standing, Tenure},
     trace::run_traceparent,
 };
 
@@ -41,13 +43,9 @@ impl Engine {
     }
 }
 
-/// Why a run leaves memory before its end.
-enum Leave {
-    /// Somebody else has taken it a step further, or this node lost its lease.
-    NotOurs,
-    /// The engine is ending.
-    Draining,
-}
+/// A run leaves memory before its end: somebody else has taken it a step further, or this node lost
+/// its group, or is ending.
+struct NotOurs;
 
 async fn drive(
     shared: Arc<Shared>,
@@ -58,13 +56,14 @@ async fn drive(
     let id = run.context.facts.id;
     let mut calls: JoinSet<Performed> = JoinSet::new();
     let mut cuts: HashMap<CallId, oneshot::Sender<()>> = HashMap::new();
-    let mut draining = shared.draining.subscribe();
+    let tenure = place.tenure.clone();
+    let mut standing = tenure.watch();
     if let Some(mut draft) = run.resume_with.take() {
-        if shared.is_draining() {
+        if !tenure.is_ours() {
             draft.withhold();
         }
         let nothing_new = draft.is_empty() && run.stands_as_stored(&draft);
-        if !nothing_new && commit(&shared, &mut run, draft).await.is_err() {
+        if !nothing_new && commit(&shared, &tenure, &mut run, draft).await.is_err() {
             return;
         }
     }
@@ -72,19 +71,19 @@ async fn drive(
         if run.end.is_some() && first.is_none() {
             break;
         }
-        start_calls(&shared, &mut run, &mut calls, &mut cuts);
+        start_calls(&shared, &tenure, &mut run, &mut calls, &mut cuts);
         let event = match first.take() {
             Some(command) => Some(Woken::Asked(command)),
-            None => wait(&shared, &run, &mut calls, &mut place.mailbox, &mut draining).await,
+            None => wait(&shared, &run, &mut calls, &mut place.mailbox, &mut standing).await,
         };
         let Some(event) = event else { break };
         let mut draft = Draft::new(shared.now());
         let replies = take_in(&shared, &mut run, event, &mut calls, &mut cuts, &mut draft);
-        if shared.is_draining() {
+        if !tenure.is_ours() {
             draft.withhold();
         }
         let written =
-            if draft.is_empty() { Ok(()) } else { commit(&shared, &mut run, draft).await };
+            if draft.is_empty() { Ok(()) } else { commit(&shared, &tenure, &mut run, draft).await };
         for (reply, answer) in replies {
             let answer = match &written {
                 Ok(()) => answer,
@@ -119,6 +118,7 @@ enum Woken {
 
 fn start_calls(
     shared: &Arc<Shared>,
+    tenure: &Arc<Tenure>,
     run: &mut ActiveRun,
     calls: &mut JoinSet<Performed>,
     cuts: &mut HashMap<CallId, oneshot::Sender<()>>,
@@ -126,7 +126,7 @@ fn start_calls(
     for ready in run.ready.drain(..) {
         let (cut, cut_off) = oneshot::channel();
         cuts.insert(ready.request.id.clone(), cut);
-        calls.spawn(settle(shared.clone(), run.context.clone(), ready, cut_off));
+        calls.spawn(settle(shared.clone(), tenure.clone(), run.context.clone(), ready, cut_off));
     }
     for call in run.cuts.drain(..) {
         if let Some(cut) = cuts.remove(&call) {
@@ -142,14 +142,20 @@ async fn wait(
     run: &ActiveRun,
     calls: &mut JoinSet<Performed>,
     mailbox: &mut mpsc::Receiver<Command>,
-    draining: &mut tokio::sync::watch::Receiver<bool>,
+    standing: &mut watch::Receiver<Standing>,
 ) -> Option<Woken> {
     loop {
+        let leaving = match *standing.borrow_and_update() {
+            // At once, with its calls: whoever owns the run now judges them as after a crash.
+            Standing::Lost => return None,
+            Standing::Leaving => true,
+            Standing::Ours => false,
+        };
         let wake = run.next_wake();
         let now = shared.now();
         let idle = calls.is_empty();
         let far = wake.is_none_or(|at| at.since(now) > shared.settings.linger);
-        if idle && (far || *draining.borrow()) {
+        if idle && (far || leaving) {
             if run.is_stuck() {
                 shared.counters.stuck.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(run = %run.context.facts.id, code = %crate::codes::STUCK, "a run has no reason to go on");
@@ -173,7 +179,7 @@ async fn wait(
             },
             Some(command) = mailbox.recv() => return Some(Woken::Asked(command)),
             () = sleep(pause) => {}
-            _ = draining.changed() => {}
+            _ = standing.changed() => {}
         }
     }
 }
@@ -202,7 +208,13 @@ fn take_in(
             }
             Woken::Asked(command) => {
                 let entropy = shared.entropy.next_u64();
+                let before = draft.ledger.len();
                 let answer = run.operate(&command.what, &command.actor, entropy, draft);
+                if let Some(letter) = &command.letter {
+                    let audit = |row: &&mut LedgerRow| row.kind == LedgerKind::Audit;
+                    let rows = draft.ledger.iter_mut().skip(before).filter(audit);
+                    rows.for_each(|row| record::by_letter(row, letter));
+                }
                 replies.push((command.reply, answer));
             }
             Woken::Timer => run.wake(|| shared.entropy.next_u64(), draft),
@@ -217,46 +229,57 @@ fn take_in(
 }
 
 /// Writes a draft, again and again while the store cannot take it: results must not be lost.
-async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Result<(), Leave> {
+async fn commit(
+    shared: &Shared,
+    tenure: &Tenure,
+    run: &mut ActiveRun,
+    mut draft: Draft,
+) -> Result<(), NotOurs> {
     let facts = run.context.facts.clone();
     let emits = !draft.signals.is_empty();
+    let mut ops = draft.take_writes();
+    for op in &mut ops {
+        if let Op::Ledger(row) = op {
+            record::signed(row, &shared.settings.node);
+        }
+    }
     let txn = Txn {
         id: TxnId::new(draft.at, &*shared.entropy),
         run: facts.id,
         expect: run.version,
         state: run.state(&draft, draft.at),
-        ops: draft.take_writes(),
+        ops,
     };
     loop {
-        let lease = shared.lease.load_full();
-        let Some(lease) = lease.as_ref() else {
-            return Err(Leave::NotOurs);
-        };
-        match shared.committer.commit(lease, txn.clone()).await {
+        if !tenure.certain().await {
+            return Err(NotOurs);
+        }
+        match shared.committer.commit(&tenure.lease, txn.clone()).await {
             Ok(TxnOutcome::Committed { version }) => {
                 run.version = version;
                 break;
             }
-            Ok(TxnOutcome::Conflict { .. } | TxnOutcome::Fenced) => {
+            Ok(outcome @ (TxnOutcome::Conflict { .. } | TxnOutcome::Fenced)) => {
+                if outcome == TxnOutcome::Fenced {
+                    shared.leases.numbers.fenced.fetch_add(1, Ordering::Relaxed);
+                    tenure.lose();
+                }
                 if let Some(version) = written(shared, &txn).await {
                     run.version = version;
                     break;
                 }
                 tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
-                return Err(Leave::NotOurs);
+                return Err(NotOurs);
             }
             Ok(TxnOutcome::DocumentConflict { kind, name, .. }) => {
                 tracing::error!(run = %facts.id, "the {kind} `{name}` is not as a step expected it");
-                return Err(Leave::NotOurs);
+                return Err(NotOurs);
             }
             Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => {
                 tracing::error!(run = %facts.id, "a run's step cannot be stored: {error}");
-                return Err(Leave::NotOurs);
+                return Err(NotOurs);
             }
             Err(error) => {
-                if shared.is_draining() {
-                    return Err(Leave::Draining);
-                }
                 tracing::warn!(run = %facts.id, "a run's step waits to be stored: {error}");
                 sleep(COMMIT_AGAIN).await;
             }

@@ -12,13 +12,17 @@ use std::{
 use arc_swap::ArcSwap;
 use qc_connect::call::Outbound;
 use qc_model::{Clock, Entropy, Name, RunId, Timestamp};
-use qc_store::{Committer, Lease, Store};
+use qc_store::{Committer, Store};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::{
     Deployment, Deployments, ReleaseSource, Standings,
     command::Command,
+    groups::group_of_run,
     happening::{Happening, What},
+    leases::Leases,
+    mail::Mail,
+    tenure::{Standing, Tenure},
     waiting::Waiting,
     wheel::Wheel,
 };
@@ -51,14 +55,16 @@ pub struct EngineParts {
 /// The engine's settings.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// This node's name, for leases and the ledger.
+    /// This node's name, for leases and the ledger. No other process may have it.
     pub node: String,
     /// How many runs may be in memory at once; further ones wait in the store.
     pub runs_max: usize,
     /// The key under which payloads are hashed for the ledger (HMAC-SHA-256).
     pub ledger_key: [u8; 32],
-    /// How long a lease of the run buckets lasts without renewal.
+    /// How long a lease of run buckets lasts without renewal.
     pub lease_ttl: Duration,
+    /// How long calls in flight get to finish when their run goes to another node.
+    pub hand_over: Duration,
     /// A run whose next timer is further away than this leaves memory until then.
     pub linger: Duration,
 }
@@ -70,6 +76,7 @@ impl Default for EngineSettings {
             runs_max: 10_000,
             ledger_key: [0; 32],
             lease_ttl: Duration::from_secs(10),
+            hand_over: Duration::from_secs(60),
             linger: Duration::from_secs(10),
         }
     }
@@ -90,7 +97,8 @@ pub(crate) struct Shared {
     pub(crate) releases: Arc<dyn ReleaseSource>,
     pub(crate) settings: EngineSettings,
     pub(crate) deployments: ArcSwap<Deployments>,
-    pub(crate) lease: ArcSwap<Option<Lease>>,
+    pub(crate) leases: Leases,
+    pub(crate) mail: Mail,
     pub(crate) draining: watch::Sender<bool>,
     /// The drain is over: the lease need not be held any longer.
     pub(crate) drained: watch::Sender<bool>,
@@ -115,13 +123,15 @@ pub(crate) struct Shared {
 /// goes away or a panic must not leave a place that nobody fills.
 pub(crate) struct Place {
     pub(crate) mailbox: mpsc::Receiver<Command>,
+    /// Under which the run is driven.
+    pub(crate) tenure: Arc<Tenure>,
     shared: Arc<Shared>,
     run: RunId,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.shared.vacate(self.run);
+        self.shared.vacate(self.run, &self.tenure);
     }
 }
 
@@ -133,6 +143,8 @@ pub(crate) enum Reserved {
     There,
     /// There is no room now.
     Full,
+    /// Its group is not this node's.
+    NotOurs,
 }
 
 /// What the engine has counted since it started.
@@ -178,14 +190,27 @@ pub struct Gauges {
     pub recovered: u64,
     /// Runs found without a reason to go on since the start: must stay 0.
     pub stuck: u64,
-    /// Whether this node holds the right to run.
+    /// Whether this node holds the right to run: some groups of runs, or all.
     pub leased: bool,
+    /// How many groups of runs this node has, of 64.
+    pub groups: usize,
+    /// How many nodes share the store, this one included, as it saw last; 1 when it is not shared.
+    pub nodes: usize,
+    /// Groups taken since the start from nodes that had let them run out.
+    pub takeovers: u64,
+    /// Groups handed over to other nodes since the start.
+    pub handed_over: u64,
+    /// Groups that other nodes took since the start, because this one did not renew them in time.
+    pub groups_lost: u64,
+    /// Commits since the start that came after their group was another node's: not written.
+    pub fenced: u64,
 }
 
 impl Engine {
     /// An engine that is not running yet: [`Engine::run`] drives it.
     pub fn new(parts: EngineParts) -> Self {
         let EngineParts { committer, store, outbound, clock, entropy, releases, settings } = parts;
+        let leases = Leases::new(!store.caps().shared);
         Self {
             shared: Arc::new(Shared {
                 committer,
@@ -196,7 +221,8 @@ impl Engine {
                 releases,
                 settings,
                 deployments: ArcSwap::from_pointee(Deployments::default()),
-                lease: ArcSwap::from_pointee(None),
+                leases,
+                mail: Mail::default(),
                 draining: watch::Sender::new(false),
                 drained: watch::Sender::new(false),
                 backlog: Notify::new(),
@@ -213,6 +239,11 @@ impl Engine {
                 listened: AtomicBool::new(false),
             }),
         }
+    }
+
+    /// This node's name.
+    pub fn node(&self) -> &str {
+        &self.shared.settings.node
     }
 
     /// What is deployed now.
@@ -246,6 +277,7 @@ impl Engine {
     pub fn gauges(&self) -> Gauges {
         let counters = &self.shared.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let leases = &self.shared.leases;
         Gauges {
             runs_in_memory: self.shared.active().len(),
             accepted: read(&counters.accepted),
@@ -259,7 +291,13 @@ impl Engine {
             calls_failed: read(&counters.calls_failed),
             recovered: read(&counters.recovered),
             stuck: read(&counters.stuck),
-            leased: self.shared.lease.load().is_some(),
+            leased: leases.any(),
+            groups: leases.count(),
+            nodes: leases.numbers.nodes.load(Ordering::Relaxed).max(1),
+            takeovers: read(&leases.numbers.takeovers),
+            handed_over: read(&leases.numbers.handed_over),
+            groups_lost: read(&leases.numbers.lost),
+            fenced: read(&leases.numbers.fenced),
         }
     }
 }
@@ -278,16 +316,16 @@ impl Shared {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn is_leased(&self) -> bool {
-        self.lease.load().is_some()
-    }
-
     /// Takes a place in memory for a run. `asked`: somebody asks something of it.
     pub(crate) fn reserve(self: &Arc<Self>, run: RunId, asked: bool) -> Reserved {
         let mut active = self.active();
         if active.contains_key(&run) {
             return Reserved::There;
         }
+        // Within the lock: once a group is being handed over, no run of it comes into memory.
+        let Some(tenure) = self.leases.of(run).filter(|tenure| tenure.is_ours()) else {
+            return Reserved::NotOurs;
+        };
         let max = self.settings.runs_max.saturating_add(if asked { ASKED_MAX } else { 0 });
         if active.len() >= max {
             return Reserved::Full;
@@ -295,11 +333,11 @@ impl Shared {
         let (commands, mailbox) = mpsc::channel(8);
         active.insert(run, commands);
         drop(active);
-        Reserved::Place(Place { mailbox, shared: self.clone(), run })
+        Reserved::Place(Place { mailbox, tenure, shared: self.clone(), run })
     }
 
     /// A run's place is free again.
-    fn vacate(&self, run: RunId) {
+    fn vacate(&self, run: RunId, tenure: &Tenure) {
         let left = {
             let mut active = self.active();
             active.remove(&run);
@@ -311,6 +349,9 @@ impl Shared {
         if left == 0 {
             self.idle.notify_waiters();
         }
+        if tenure.standing() != Standing::Ours {
+            self.leases.emptied.notify_one();
+        }
     }
 
     /// The mailbox of a run in memory.
@@ -320,6 +361,15 @@ impl Shared {
 
     pub(crate) fn is_active(&self, run: RunId) -> bool {
         self.active().contains_key(&run)
+    }
+
+    /// How many runs of each group are in memory.
+    pub(crate) fn runs_by_group(&self) -> HashMap<u16, usize> {
+        let mut counts = HashMap::new();
+        for run in self.active().keys() {
+            *counts.entry(group_of_run(*run)).or_default() += 1;
+        }
+        counts
     }
 
     pub(crate) fn runs_in_memory(&self) -> usize {

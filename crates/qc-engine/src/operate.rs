@@ -6,14 +6,19 @@ use bytes::Bytes;
 use qc_model::{Actor, EventId, RunId, TxnId};
 use qc_store::{DeadState, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome};
 use serde_json::{Value, json};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout},
+};
 
 use crate::{
     Accepted, Engine, EngineError, Replay, Resolution, RunEnd, RunView,
-    accept::{Beginning, Prepared, begin, bucket_of},
+    accept::{Beginning, Prepared, begin},
     chain::{EarlierCall, blobs_in, effects_of},
     command::{Command, Request},
     entry::{self, Journaled},
+    forward::{ANSWER_IN, Errand, unanswered},
+    groups::bucket_of,
     record,
     recover::{RecoverError, end_of, fold},
     start::workflow_start,
@@ -22,8 +27,25 @@ use crate::{
 /// How often a request is handed to a run that keeps leaving memory.
 const HAND_OVERS: usize = 20;
 
-/// How long a request to a run may take.
-const ANSWER_IN: Duration = Duration::from_secs(30);
+/// The pauses between two looks at a run that may end on another node: from the first on longer and
+/// longer, as it takes longer.
+const LOOK_FIRST: Duration = Duration::from_millis(50);
+const LOOK_LAST: Duration = Duration::from_secs(1);
+
+/// Why a request was not done here.
+#[derive(Debug)]
+pub(crate) enum Asking {
+    /// Another node owns the run, or will.
+    Elsewhere,
+    /// It cannot be done.
+    Failed(EngineError),
+}
+
+impl<E: Into<EngineError>> From<E> for Asking {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
 
 impl Engine {
     /// Waits for a run's end, at most so long. None: it is not at its end yet.
@@ -34,14 +56,25 @@ impl Engine {
         if !self.shared.is_active(run) && self.head(run).await?.state.status.is_terminal() {
             return Ok(self.inspect(run).await?.end);
         }
-        if let Ok(Ok(end)) = timeout(limit, &mut waiter.end).await {
-            return Ok(Some(end));
+        let deadline = Instant::now() + limit;
+        let mut pause = LOOK_FIRST;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // A run of this node's is told of at its end; one of another node's is looked at.
+            let here = self.shared.leases.is_alone();
+            let patience = if here { left } else { left.min(pause) };
+            if let Ok(Ok(end)) = timeout(patience, &mut waiter.end).await {
+                return Ok(Some(end));
+            }
+            // It may have ended somewhere else.
+            if !self.shared.is_active(run) && self.head(run).await?.state.status.is_terminal() {
+                return Ok(self.inspect(run).await?.end);
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            pause = (pause * 3 / 2).min(LOOK_LAST);
         }
-        // It may have ended somewhere else.
-        if self.head(run).await?.state.status.is_terminal() {
-            return Ok(self.inspect(run).await?.end);
-        }
-        Ok(None)
     }
 
     /// A run with its journal.
@@ -115,32 +148,51 @@ impl Engine {
         reason: &str,
         actor: &Actor,
     ) -> Result<(), EngineError> {
+        match self.discard_here(run, reason, actor, None).await {
+            Err(Asking::Elsewhere) => {
+                self.forward(run, Errand::Discard { reason: reason.to_owned() }, actor).await
+            }
+            Err(Asking::Failed(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    pub(crate) async fn discard_here(
+        &self,
+        run: RunId,
+        reason: &str,
+        actor: &Actor,
+        letter: Option<&str>,
+    ) -> Result<(), Asking> {
         let head = self.head(run).await?;
+        let tenure = self.shared.leases.of(run).ok_or_else(|| self.elsewhere())?;
         if head.state.status != qc_store::RunStatus::Faulted {
-            return Err(EngineError::WrongState {
-                run,
-                status: head.state.status.as_str(),
-                reason: "only a run that ended in failure has a dead letter".to_owned(),
-            });
+            let reason = "only a run that ended in failure has a dead letter".to_owned();
+            let status = head.state.status.as_str();
+            return Err(EngineError::WrongState { run, status, reason }.into());
         }
         let at = self.shared.now();
+        let mut row = record::operated(&head.facts, at, actor, "dlq.discard", reason);
+        if let Some(id) = letter {
+            record::by_letter(&mut row, id);
+        }
         let txn = Txn {
             id: TxnId::new(at, &*self.shared.entropy),
             run,
             expect: head.version,
             state: head.state.clone(),
-            ops: vec![
-                Op::SettleDead(DeadState::Discarded),
-                Op::Ledger(record::operated(&head.facts, at, actor, "dlq.discard", reason)),
-            ],
+            ops: vec![Op::SettleDead(DeadState::Discarded), Op::Ledger(row)],
         };
-        let lease = self.shared.lease.load_full();
-        let lease = lease.as_ref().as_ref().ok_or_else(not_leased)?;
-        match self.shared.committer.commit(lease, txn).await? {
+        if !tenure.certain().await {
+            return Err(self.elsewhere());
+        }
+        match self.shared.committer.commit(&tenure.lease, txn).await? {
             TxnOutcome::Committed { .. } => Ok(()),
-            TxnOutcome::Conflict { .. }
-            | TxnOutcome::Fenced
-            | TxnOutcome::DocumentConflict { .. } => {
+            TxnOutcome::Fenced => {
+                tenure.lose();
+                Err(self.elsewhere())
+            }
+            TxnOutcome::Conflict { .. } | TxnOutcome::DocumentConflict { .. } => {
                 Err(StoreError::Unavailable("the run changed meanwhile; try again".to_owned())
                     .into())
             }
@@ -183,7 +235,7 @@ impl Engine {
             None => (self.inspect(run).await?.input, self.effects_of(&old).await?),
         };
         let at = self.shared.now();
-        let id = RunId::new(at, &*self.shared.entropy);
+        let id = self.new_run_id(at);
         let facts = Arc::new(RunFacts {
             id,
             bucket: bucket_of(id),
@@ -223,42 +275,63 @@ impl Engine {
         self.shared.store.run(run).await?.ok_or(EngineError::NoRun(run))
     }
 
-    /// Hands a request to a run, taking it into memory when it is not there.
+    /// Hands a request to a run, here or through the node that owns it.
     async fn ask(&self, run: RunId, what: Request, actor: &Actor) -> Result<(), EngineError> {
+        match self.ask_here(run, &what, actor, None).await {
+            Err(Asking::Elsewhere) => self.forward(run, Errand::Ask(what), actor).await,
+            Err(Asking::Failed(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Another node owns a run, when there are others.
+    fn elsewhere(&self) -> Asking {
+        if self.shared.leases.is_alone() { not_leased().into() } else { Asking::Elsewhere }
+    }
+
+    /// Hands a request to a run of this node's, taking it into memory when it is not there.
+    pub(crate) async fn ask_here(
+        &self,
+        run: RunId,
+        what: &Request,
+        actor: &Actor,
+        letter: Option<&str>,
+    ) -> Result<(), Asking> {
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();
-            let command = Command { what: what.clone(), actor: actor.clone(), reply };
+            let letter = letter.map(str::to_owned);
+            let command = Command { what: what.clone(), actor: actor.clone(), letter, reply };
             let handed = match self.shared.mailbox(run) {
                 Some(mailbox) => {
                     let sending = timeout(ANSWER_IN, mailbox.send(command));
                     sending.await.map_err(|_| unanswered(run))?.is_ok()
                 }
-                None if self.shared.is_draining() => return Err(EngineError::Draining),
+                None if self.shared.is_draining() => return Err(EngineError::Draining.into()),
                 None => match self.take_up(run, Some(command)).await {
                     Ok(()) => true,
-                    Err(RecoverError::NoRun) => return Err(EngineError::NoRun(run)),
+                    Err(RecoverError::NoRun) => return Err(EngineError::NoRun(run).into()),
+                    Err(RecoverError::NotOurs) => {
+                        // Not even its owner can do anything for a run that is not there.
+                        self.head(run).await?;
+                        return Err(self.elsewhere());
+                    }
                     Err(RecoverError::NoRoom | RecoverError::There) => false,
-                    Err(other) => return Err(other.into()),
+                    Err(other) => return Err(EngineError::from(other).into()),
                 },
             };
             if handed {
                 match timeout(ANSWER_IN, answer).await {
-                    Ok(Ok(answer)) => return answer,
+                    Ok(Ok(answer)) => return answer.map_err(Asking::Failed),
                     // Never looked at: the run left memory between the two.
                     Ok(Err(_)) => {}
                     // It may still be done. Asking again could decide another call in its place.
-                    Err(_) => return Err(unanswered(run)),
+                    Err(_) => return Err(unanswered(run).into()),
                 }
             }
             tokio::task::yield_now().await;
         }
         Err(StoreError::Unavailable(format!("{run} cannot be reached now; try again")).into())
     }
-}
-
-fn unanswered(run: RunId) -> EngineError {
-    StoreError::Unknown(format!("{run} did not answer in time; look at it before you ask again"))
-        .into()
 }
 
 fn not_leased() -> EngineError {

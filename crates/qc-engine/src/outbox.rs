@@ -271,7 +271,7 @@ impl Outbox {
             integration: Some(self.tie.integration.clone()),
             run: Some(*run),
             event: None,
-            actor: "platform:engine".to_owned(),
+            actor: record::engine_of(&self.engine.shared.settings.node),
             subject: self.tie.name.to_string(),
             outcome: outcome.to_owned(),
             code,

@@ -12,6 +12,36 @@ use crate::{TenantRule, Trigger};
 
 /// Whose rows are of which the tenant is not known.
 const PLATFORM: &str = "platform";
+/// The engine, in rows about what it does by itself.
+const ENGINE: &str = "platform:engine";
+
+/// The engine of a node.
+pub(crate) fn engine_of(node: &str) -> String {
+    format!("{ENGINE}/{node}")
+}
+
+/// Says which node did what the engine did.
+pub(crate) fn signed(row: &mut LedgerRow, node: &str) {
+    if row.actor == ENGINE {
+        row.actor = format!("{ENGINE}/{node}");
+    }
+}
+
+/// Says by which letter of another node a deed was asked for.
+pub(crate) fn by_letter(row: &mut LedgerRow, id: &str) {
+    if let Ok(Value::Object(mut facts)) = serde_json::from_slice(&row.facts) {
+        facts.insert(LETTER.to_owned(), json!(id));
+        row.facts = to_bytes(&Value::Object(facts));
+    }
+}
+
+/// Whether a deed was asked for by this letter.
+pub(crate) fn is_of_letter(row: &LedgerRow, id: &str) -> bool {
+    serde_json::from_slice::<Value>(&row.facts).is_ok_and(|facts| facts[LETTER] == id)
+}
+
+/// The name of the fact.
+const LETTER: &str = "letter";
 
 /// The actor as the ledger writes it: `kind:id`.
 pub(crate) fn actor_text(actor: &Actor) -> String {
@@ -66,7 +96,7 @@ fn row(
         integration: Some(facts.integration.clone()),
         run: Some(facts.id),
         event: Some(facts.event),
-        actor: "platform:engine".to_owned(),
+        actor: ENGINE.to_owned(),
         subject,
         outcome: outcome.to_owned(),
         code: None,

@@ -45,6 +45,8 @@ pub(crate) enum RecoverError {
     There,
     #[error("there is no room for the run now")]
     NoRoom,
+    #[error("another node owns the run")]
+    NotOurs,
 }
 
 impl RecoverError {
@@ -53,7 +55,7 @@ impl RecoverError {
         match self {
             Self::NoRelease(_) => Some(codes::NO_RELEASE),
             Self::Journal(_) | Self::NoStart | Self::Broken(_) => Some(codes::JOURNAL),
-            Self::Store(_) | Self::NoRun | Self::There | Self::NoRoom => None,
+            Self::Store(_) | Self::NoRun | Self::There | Self::NoRoom | Self::NotOurs => None,
         }
     }
 }
@@ -63,9 +65,10 @@ impl From<RecoverError> for EngineError {
         match error {
             RecoverError::Store(error) => Self::Store(error),
             RecoverError::NoRelease(hash) => Self::NoRelease(hash),
-            RecoverError::There | RecoverError::NoRoom | RecoverError::NoRun => {
-                Self::Store(StoreError::Unavailable(error.to_string()))
-            }
+            RecoverError::There
+            | RecoverError::NoRoom
+            | RecoverError::NoRun
+            | RecoverError::NotOurs => Self::Store(StoreError::Unavailable(error.to_string())),
             RecoverError::Journal(_) | RecoverError::NoStart | RecoverError::Broken(_) => {
                 Self::Store(StoreError::Corrupt(error.to_string()))
             }
@@ -93,6 +96,7 @@ impl Engine {
             Reserved::Place(place) => place,
             Reserved::There => return Err(RecoverError::There),
             Reserved::Full => return Err(RecoverError::NoRoom),
+            Reserved::NotOurs => return Err(RecoverError::NotOurs),
         };
         let loaded = caught(self.load(run, first.is_some())).await;
         if let Some(active) = loaded.map_err(RecoverError::Broken)?? {
@@ -141,8 +145,7 @@ impl Engine {
         let shared = &self.shared;
         let Some(code) = error.parks() else { return };
         let Ok(Some(head)) = shared.store.run(run).await else { return };
-        let lease = shared.lease.load_full();
-        let Some(lease) = lease.as_ref() else { return };
+        let Some(tenure) = shared.leases.of(run) else { return };
         if head.state.status.is_terminal() {
             return;
         }
@@ -155,7 +158,11 @@ impl Engine {
         );
         let summary = Some(in_a_line(&failure));
         let told = head.state.summary == summary;
-        let row = (!told).then(|| record::run_changed(&head.facts, at, "parked", Some(&failure)));
+        let row = (!told).then(|| {
+            let mut row = record::run_changed(&head.facts, at, "parked", Some(&failure));
+            record::signed(&mut row, &shared.settings.node);
+            row
+        });
         let txn = Txn {
             id: TxnId::new(at, &*shared.entropy),
             run,
@@ -169,7 +176,7 @@ impl Engine {
             },
             ops: row.map(Op::Ledger).into_iter().collect(),
         };
-        if let Err(error) = shared.committer.commit(lease, txn).await {
+        if let Err(error) = shared.committer.commit(&tenure.lease, txn).await {
             tracing::warn!(%run, "the run cannot be set aside now: {error}");
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     record,
     run::{ActiveRun, Purpose, Ready, RunContext, Settled},
     start::effect_key,
+    tenure::Tenure,
     trace::traceparent,
     unwind::caught,
 };
@@ -40,6 +41,7 @@ pub(crate) struct Performed {
 /// Performs a call whose intent is on disk.
 pub(crate) async fn settle(
     shared: Arc<Shared>,
+    tenure: Arc<Tenure>,
     context: Arc<RunContext>,
     ready: Ready,
     cut_off: oneshot::Receiver<()>,
@@ -60,6 +62,7 @@ pub(crate) async fn settle(
     };
     let mut work = Work {
         shared: &shared,
+        tenure: &tenure,
         context: &context,
         ready: &ready,
         effect,
@@ -85,6 +88,7 @@ pub(crate) async fn settle(
 
 struct Work<'a> {
     shared: &'a Shared,
+    tenure: &'a Tenure,
     context: &'a RunContext,
     ready: &'a Ready,
     effect: EffectContext,
@@ -107,8 +111,25 @@ impl Work<'_> {
                 decided => return decided,
             }
         }
+        // Nothing is sent that another node could be sending, too.
+        tokio::select! {
+            biased;
+            ours = self.tenure.certain() => if !ours {
+                return Settled::Failed(not_sent_failure());
+            },
+            Ok(()) = &mut cut_off => return Settled::Failed(not_sent_failure()),
+        }
+        let (tenure, whole) = (self.tenure, self.acts_as() != Effect::Verify);
+        let doubted = async {
+            if whole {
+                std::future::pending::<()>().await;
+            }
+            tenure.doubted().await;
+        };
         let sent = tokio::select! {
             biased;
+            // The next owner would read back while this one is still at it.
+            () = doubted => None,
             sent = self.send() => Some(sent),
             Ok(()) = cut_off => None,
         };
@@ -318,6 +339,10 @@ fn in_doubt_failure() -> Failure {
             "the call may have been sent before the process ended",
         )
     }
+}
+
+fn not_sent_failure() -> Failure {
+    Failure::new(Class::Cancelled, codes::CUT_OFF, "the call was cut off", "it was not sent")
 }
 
 fn cut_failure() -> Failure {

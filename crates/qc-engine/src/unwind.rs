@@ -20,6 +20,15 @@ pub(crate) async fn caught<F: Future>(work: F) -> Result<F::Output, String> {
     .await
 }
 
+/// Does something when its scope ends, however that comes.
+pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())

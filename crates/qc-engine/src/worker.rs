@@ -1,17 +1,13 @@
-//! The engine's loops: it holds the lease, wakes sleeping runs, and takes up again every run that
+//! The engine's loops: it wakes sleeping runs, and takes up again every run that
 //! has no reason to go on in memory. Recovery is this loop, not an act of starting.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::VecDeque, ops::Range, sync::atomic::Ordering, time::Duration};
 
 use qc_model::RunId;
 use qc_store::{LiveCause, RunHead, StoreError};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{Engine, accept::BUCKETS, recover::RecoverError};
+use crate::{Engine, groups::ranges, recover::RecoverError, unwind::OnDrop};
 
 /// Between two sweeps over the open runs.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -31,16 +27,26 @@ const WAKE_AGAIN: Duration = Duration::from_secs(5);
 impl Engine {
     /// Runs the engine until it is drained.
     pub async fn run(&self) {
-        tokio::join!(self.hold_lease(), self.wake_sleepers(), self.sweep(), self.keep_polling());
+        tokio::join!(
+            self.hold_leases(),
+            self.wake_sleepers(),
+            self.sweep(),
+            self.exchange_mail(),
+            self.take_fresh(),
+            self.keep_polling(),
+        );
     }
 
     /// Stops: takes nothing new, lets calls in flight come to their end for up to `limit`, and
-    /// leaves everything else to the next start.
+    /// leaves everything else to the other nodes, or to the next start. Each group of runs goes to
+    /// the others as soon as nothing of it is in flight; [`Engine::run`] ends when all are gone.
     pub async fn drain(&self, limit: Duration) {
         self.shared.draining.send_replace(true);
         let shared = &self.shared;
-        // Also when the caller gives the drain up: the lease is not held for ever.
+        shared.leases.leave_all();
+        // Also when the caller gives the drain up: the leases are not held for ever.
         let _end = OnDrop(|| {
+            shared.leases.lose_all();
             shared.drained.send_replace(true);
         });
         let emptied = async {
@@ -66,39 +72,6 @@ impl Engine {
         drop(draining.wait_for(|draining| *draining).await);
     }
 
-    /// Holds the lease of all buckets while it can, to the end of the drain: what is in flight then
-    /// is still to be journaled.
-    async fn hold_lease(&self) {
-        let shared = &self.shared;
-        let ttl = shared.settings.lease_ttl;
-        let mut drained = shared.drained.subscribe();
-        while !*drained.borrow() {
-            let held = shared.lease.load_full();
-            let renewed = match held.as_ref() {
-                Some(lease) => {
-                    shared.store.renew(lease, ttl).await.map(|alive| alive.then(|| lease.clone()))
-                }
-                None => shared.store.lease(0..BUCKETS, &shared.settings.node, ttl).await,
-            };
-            match renewed {
-                Ok(lease) => {
-                    if lease.is_none() && held.is_some() {
-                        tracing::error!("the lease of the run buckets was lost to another node");
-                    }
-                    if lease.is_some() && held.is_none() {
-                        self.shared.backlog.notify_one();
-                    }
-                    shared.lease.store(Arc::new(lease));
-                }
-                Err(error) => tracing::warn!("the lease cannot be renewed now: {error}"),
-            }
-            tokio::select! {
-                () = sleep(ttl / 3) => {}
-                _ = drained.changed() => {}
-            }
-        }
-    }
-
     /// Takes up runs whose time has come.
     async fn wake_sleepers(&self) {
         let shared = &self.shared;
@@ -108,7 +81,8 @@ impl Engine {
             for run in shared.sleeping.take_due(now) {
                 match self.take_up(run, None).await {
                     // Without room the sweep takes it up later.
-                    Ok(()) | Err(RecoverError::NoRoom | RecoverError::There) => {}
+                    Ok(())
+                    | Err(RecoverError::NoRoom | RecoverError::There | RecoverError::NotOurs) => {}
                     Err(error) => {
                         tracing::warn!(%run, "a sleeping run cannot be taken up now: {error}");
                         self.set_aside(run, &error).await;
@@ -132,7 +106,7 @@ impl Engine {
         let mut round = Round::default();
         loop {
             let began = Instant::now();
-            if self.shared.is_leased()
+            if self.shared.leases.any()
                 && let Err(error) = self.go_round(&mut round).await
             {
                 tracing::warn!("the open runs cannot be read now: {error}");
@@ -152,13 +126,17 @@ impl Engine {
     async fn go_round(&self, round: &mut Round) -> Result<(), StoreError> {
         if round.is_new() {
             self.shared.behind.store(false, Ordering::Release);
+            round.groups = self.shared.leases.ours();
+            round.ranges = ranges(&round.groups).into();
         }
         loop {
             let Some(head) = round.page.front() else {
-                round.page =
-                    self.shared.store.open_runs(0..BUCKETS, round.after, PAGE).await?.into();
-                let Some(last) = round.page.back() else { break };
-                round.after = Some(last.facts.id);
+                let Some(range) = round.ranges.front().cloned() else { break };
+                round.page = self.shared.store.open_runs(range, round.after, PAGE).await?.into();
+                round.after = round.page.back().map(|last| last.facts.id);
+                if round.after.is_none() {
+                    round.ranges.pop_front();
+                }
                 continue;
             };
             if self.shared.is_draining() {
@@ -170,26 +148,37 @@ impl Engine {
             }
             round.page.pop_front();
         }
-        *round = Round::default();
-        if self.shared.behind.load(Ordering::Acquire) {
-            // Somebody lined up meanwhile, or was passed by before this round went on.
+        let groups = std::mem::take(round).groups;
+        let came = self.shared.leases.ours().iter().any(|group| !groups.contains(group));
+        if came || self.shared.behind.load(Ordering::Acquire) {
+            // A group came or somebody lined up meanwhile, or was passed by before this round went on.
             self.shared.backlog.notify_one();
         }
         Ok(())
+    }
+
+    /// Takes up what has to be taken up of some runs, as far as there is room; the others line up.
+    pub(crate) async fn sweep_page(&self, page: &[RunHead]) {
+        for head in page {
+            if !self.sweep_run(head).await {
+                self.shared.behind.store(true, Ordering::Release);
+                self.shared.backlog.notify_one();
+                return;
+            }
+        }
     }
 
     /// False when there is no room for it.
     async fn sweep_run(&self, head: &RunHead) -> bool {
         let shared = &self.shared;
         let run = head.facts.id;
-        if shared.is_active(run) {
+        if shared.is_active(run) || !shared.leases.owns(run) {
             return true;
         }
         match (head.state.cause, head.state.wake_at) {
-            (LiveCause::Ended, _) => return true,
             (LiveCause::Activity, _) | (LiveCause::Timer, None) => {}
-            // Something else than time takes it further.
-            (_, None) => return true,
+            // At its end, or something else than time takes it further.
+            (LiveCause::Ended, _) | (_, None) => return true,
             (_, Some(at)) if at > shared.now() => {
                 shared.sleeping.add(at, run);
                 return true;
@@ -197,7 +186,7 @@ impl Engine {
             (_, Some(_)) => {}
         }
         match self.take_up(run, None).await {
-            Ok(()) | Err(RecoverError::There) => true,
+            Ok(()) | Err(RecoverError::There | RecoverError::NotOurs) => true,
             Err(RecoverError::NoRoom) => false,
             Err(error) => {
                 tracing::error!(%run, "a run cannot be taken up: {error}");
@@ -208,24 +197,19 @@ impl Engine {
     }
 }
 
-/// Does something when its scope ends, however that comes.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
-
 /// A round over the open runs that may be interrupted and gone on with.
 #[derive(Debug, Default)]
 struct Round {
+    /// What was this node's when it began.
+    groups: Vec<u16>,
+    /// Its buckets; the first are at work.
+    ranges: VecDeque<Range<u16>>,
     page: VecDeque<RunHead>,
     after: Option<RunId>,
 }
 
 impl Round {
     fn is_new(&self) -> bool {
-        self.page.is_empty() && self.after.is_none()
+        self.page.is_empty() && self.ranges.is_empty()
     }
 }

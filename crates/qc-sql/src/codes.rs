@@ -22,3 +22,9 @@ pub const FOREIGN: Code = Code::new("QC-S008");
 pub const DISK_FULL: Code = Code::new("QC-S009");
 /// The operating system or SQLite refused for another reason.
 pub const CANNOT_OPEN: Code = Code::new("QC-S010");
+/// The place for a backup, or for what is restored, is taken.
+pub const PLACE_TAKEN: Code = Code::new("QC-S011");
+/// A backup is not whole, or not as it was written.
+pub const BACKUP_DAMAGED: Code = Code::new("QC-S012");
+/// A backup could not be made or restored.
+pub const BACKUP_FAILED: Code = Code::new("QC-S013");

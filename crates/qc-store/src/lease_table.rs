@@ -1,6 +1,6 @@
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use crate::{BUCKETS, Lease, StoreError};
+use crate::{BUCKETS, Lease, LeaseSeen, StoreError};
 
 /// Who holds which bucket, for backends that live in one process. Time is a duration since some
 /// fixed moment of the backend's own clock.
@@ -67,6 +67,40 @@ impl LeaseTable {
         false
     }
 
+    /// Gives up the buckets of a lease, as far as it still covers them.
+    pub fn release(&mut self, lease: &Lease) {
+        for bucket in lease.buckets.clone() {
+            if self.covers(lease, bucket) {
+                self.slots[usize::from(bucket)] = None;
+            }
+        }
+    }
+
+    /// All that is leased, neighbours of one lease together.
+    pub fn seen(&self, now: Duration) -> Vec<LeaseSeen> {
+        let mut seen: Vec<LeaseSeen> = Vec::new();
+        for (bucket, slot) in (0..BUCKETS).zip(&self.slots) {
+            let Some(slot) = slot else { continue };
+            let left = slot.until.saturating_sub(now);
+            match seen.last_mut() {
+                Some(LeaseSeen { lease, left: before })
+                    if lease.buckets.end == bucket
+                        && lease.epoch == slot.epoch
+                        && *lease.node == *slot.node
+                        && *before == left =>
+                {
+                    lease.buckets.end = bucket + 1;
+                }
+                _ => {
+                    let (node, epoch) = (slot.node.to_string(), slot.epoch);
+                    let lease = Lease { buckets: bucket..bucket + 1, node, epoch };
+                    seen.push(LeaseSeen { lease, left });
+                }
+            }
+        }
+        seen
+    }
+
     /// Whether the lease gives the right to commit runs of this bucket.
     pub fn covers(&self, lease: &Lease, bucket: u16) -> bool {
         lease.buckets.contains(&bucket)
@@ -109,6 +143,25 @@ mod tests {
         table.take(500..600, "b", 2, at(40)).unwrap();
         assert!(table.covers(&first, 499) && !table.covers(&first, 500));
         assert!(!table.renew(&first, at(50)), "a bucket of it has moved on");
+    }
+
+    #[test]
+    fn what_is_released_is_free_at_once_and_seen_no_more() {
+        let mut table = LeaseTable::default();
+        let first = table.take(0..32, "a", 1, at(10)).unwrap();
+        table.take(16..32, "b", 2, at(10)).unwrap();
+        let shown: Vec<_> = table
+            .seen(at(4))
+            .into_iter()
+            .map(|s| (s.lease.buckets, s.lease.epoch, s.left))
+            .collect();
+        assert_eq!(shown, [(0..16, 1, at(6)), (16..32, 2, at(6))]);
+        table.release(&first);
+        assert!(!table.covers(&first, 0) && table.free_for(&(0..16), "b", at(0)).unwrap());
+        assert!(!table.free_for(&(16..17), "a", at(0)).unwrap(), "another's stays");
+        let shown: Vec<_> =
+            table.seen(at(11)).into_iter().map(|s| (s.lease.buckets, s.left)).collect();
+        assert_eq!(shown, [(16..32, at(0))]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod lease_table;
 mod ledger;
 mod limits;
 pub mod memory;
+mod node_table;
 mod prune;
 mod read;
 mod read_back;
@@ -47,13 +48,14 @@ pub use limits::{
     BUCKETS, KEY_BYTES_MAX, KEYS_MAX, PAGE_MAX, TEXT_BYTES_MAX, WRITE_BYTES_MAX, WRITE_ITEMS_MAX,
     filter_page,
 };
+pub use node_table::NodeTable;
 pub use prune::{Pruned, Retention};
 pub use read::{DeadFilter, RunFilter};
 pub use read_back::{ReadBack, Resolution};
 pub use run::{DeadLetter, DeadState, Entry, LiveCause, RunFacts, RunHead, RunState, RunStatus};
 pub use run_key::RunKey;
 pub use signal::{Signal, SignalEntry, SignalFilter};
-pub use store::{Caps, Durability, Lease, Store, Write, WriteOutcome};
+pub use store::{Caps, Durability, Lease, LeaseSeen, Store, Write, WriteOutcome};
 pub use tally::{ByEnd, Counted, Gap, Held, Tally};
 pub use turn::{Turn, TurnPlace};
 pub use txn::{Change, ChangeOutcome, Op, Txn, TxnOutcome};

@@ -31,8 +31,24 @@ pub trait Store: Send + Sync {
         ttl: Duration,
     ) -> Result<Option<Lease>, StoreError>;
 
-    /// Prolongs a lease; false when it is no longer held (its epoch has moved on).
-    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError>;
+    /// Prolongs leases, those that ran out and that nobody took included. One answer for each, in
+    /// the same order: false when it is no longer held (its epoch has moved on).
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<bool>, StoreError>;
+
+    /// Gives leases up: others may take their buckets at once, and a commit under them is fenced
+    /// from now on. Those no longer held are left as they are.
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError>;
+
+    /// Every lease that was taken and not released since, in the order of its buckets, those that
+    /// ran out included. One lease may be told in parts.
+    async fn leases(&self) -> Result<Vec<LeaseSeen>, StoreError>;
+
+    /// Says that `node` lives, for so long from now on; for no time: that it goes. Announcements
+    /// that ran out may be forgotten here.
+    async fn announce(&self, node: &str, ttl: Duration) -> Result<(), StoreError>;
+
+    /// The names of the nodes whose announcement has not run out, sorted.
+    async fn nodes(&self) -> Result<Vec<String>, StoreError>;
 
     /// Writes a batch: each [`Write`] atomic and independent of the others' conflicts, all of
     /// them one commit, durable when this returns. Outcomes stand in the order of the batch. An
@@ -181,6 +197,15 @@ pub struct Lease {
     pub node: String,
     /// Rises with every change of hands; a commit under an older one is fenced.
     pub epoch: u64,
+}
+
+/// A lease as the store shows it to everybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseSeen {
+    /// The lease.
+    pub lease: Lease,
+    /// How long it still runs, by the store's clock; zero: it ran out, and anybody may take it.
+    pub left: Duration,
 }
 
 /// One atomic write.

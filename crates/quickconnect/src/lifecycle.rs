@@ -247,7 +247,40 @@ async fn sweep(
 
 #[cfg(test)]
 mod tests {
+    use qc_model::{RunId, Timestamp};
+    use qc_store::{blobs::MemoryBlobs, memory::MemoryStore};
+
     use super::*;
+
+    struct Still;
+
+    impl qc_model::Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_795_358_400_000)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_bodies_go_when_no_run_of_the_store_holds_them() {
+        let blobs = Arc::new(MemoryBlobs::default());
+        let young = qc_model::Clock::now(&Still) - Duration::from_secs(3500);
+        let young = u128::try_from(young.as_millis()).unwrap() << 80;
+        let runs = [RunId::from_bits(1), RunId::from_bits(young)];
+        let body = || qc_model::Body::Bytes("a body".into()).into_stream();
+        let mut there = Vec::new();
+        for run in runs {
+            there.push((run, blobs.put(run, body(), 10).await.unwrap().hash));
+        }
+        let chore =
+            tokio::spawn(sweep(Arc::new(MemoryStore::new()), blobs.clone(), Arc::new(Still)));
+        tokio::time::sleep(PRUNE_EVERY + Duration::from_secs(1)).await;
+        let mut left = Vec::new();
+        for (run, hash) in there {
+            left.push(blobs.get(run, hash).await.unwrap().is_some());
+        }
+        assert_eq!(left, [false, true]);
+        chore.abort();
+    }
 
     #[test]
     fn the_url_is_one_that_a_client_here_can_use() {

@@ -85,12 +85,11 @@ impl Clients {
         };
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         let found = others.iter().position(|(known, _)| *known == time);
-        let (_, client) = match found {
-            Some(at) => others.remove(at),
-            None => {
-                let settings = HttpSettings { connect_timeout: time, ..self.settings.clone() };
-                (time, client(&settings).map_err(|finding| refused(&finding.message))?)
-            }
+        let client = if let Some(at) = found {
+            others.remove(at).1
+        } else {
+            let settings = HttpSettings { connect_timeout: time, ..self.settings.clone() };
+            client(&settings).map_err(|finding| refused(&finding.message))?
         };
         if others.len() >= CLIENTS {
             others.remove(0);

@@ -60,13 +60,13 @@ impl Download {
         });
         Self { url }
     }
+}
 
-    /// The hash of what it gives.
-    pub(crate) fn hash(&self, size: u64) -> String {
-        let mut context = Context::new(&SHA256);
-        (0..size / BLOCK as u64).for_each(|number| context.update(&block(number)));
-        hex(context)
-    }
+/// The hash of what a [`Download`] of this size gives.
+pub(crate) fn hash_of(size: u64) -> String {
+    let mut context = Context::new(&SHA256);
+    (0..size / BLOCK as u64).for_each(|number| context.update(&block(number)));
+    hex(context)
 }
 
 /// What an upload was.
@@ -85,11 +85,11 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub(crate) async fn serve() -> Self {
-        Self::breaking_after(u64::MAX).await
+    pub(crate) fn serve() -> Self {
+        Self::breaking_after(u64::MAX)
     }
 
-    pub(crate) async fn breaking_after(limit: u64) -> Self {
+    pub(crate) fn breaking_after(limit: u64) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         // Little waits in the receiver's buffer, so that what is counted is in the sender.
         socket.set_recv_buffer_size(64 * 1024).unwrap();

@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use qc_model::{Actor, Class, Failure, Finding, TxnId};
+use qc_model::{Actor, Class, Failure, Finding, RunId, TxnId};
 use qc_store::{Change, LedgerKind, LedgerRow};
 use serde_json::{Value, json};
 use tokio::{
@@ -118,8 +119,13 @@ impl Engine {
 
     /// Whether this node is the one that tends a tie of which there must be only one: the one that may run the runs of
     /// its bucket. Two at a time would do no harm, as the cursor moves only from where it was read.
-    pub(crate) fn may_tend(&self, _tie: &Tie) -> bool {
-        self.shared.is_leased() && !self.shared.is_draining()
+    pub(crate) fn may_tend(&self, tie: &Tie) -> bool {
+        let Tie { kind, environment, integration, name } = tie;
+        let text = format!("{} {environment}/{integration}/{name}", kind.as_str());
+        let hash = digest(&SHA256, text.as_bytes());
+        let number = hash.as_ref().iter().take(8).fold(0, |sum, byte| sum << 8 | u128::from(*byte));
+        // A run's bucket is the rest of its number.
+        self.shared.leases.owns(RunId::from_bits(number)) && !self.shared.is_draining()
     }
 
     /// Waits by the engine's clock, also when that jumps.
@@ -243,7 +249,7 @@ impl Engine {
             integration: Some(deployment.release.integration.clone()),
             run: None,
             event: None,
-            actor: "platform:engine".to_owned(),
+            actor: record::engine_of(&shared.settings.node),
             subject: format!("{}.{}", poll.connector, poll.operation),
             outcome: if failure.is_some() { "failed" } else { "ok" }.to_owned(),
             code: failure.map(|failure| failure.code.to_string()),

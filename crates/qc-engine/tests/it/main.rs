@@ -5,6 +5,8 @@
 mod blobs;
 mod crash;
 mod effects;
+mod link;
+mod nodes;
 mod operations;
 mod polling;
 mod publishing;

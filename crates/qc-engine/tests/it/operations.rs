@@ -93,7 +93,7 @@ async fn draining_refuses_new_events_and_lets_calls_end() {
     let world = World::new(TICKET, outside.clone());
     let run = world.start(json!({"title": "x"})).await;
     world.engine.drain(std::time::Duration::from_secs(10)).await;
-    assert_eq!(world.send(None, json!({})).await.unwrap_err(), EngineError::Draining);
+    assert_eq!(world.sender().send(None, json!({})).await.unwrap_err(), EngineError::Draining);
     let head = world.store.run(run).await.unwrap().unwrap();
     assert_eq!(head.state.status, RunStatus::Completed);
 }

@@ -2,12 +2,17 @@
 //! end, people who cancel, resolve, retry and replay. When it calms down, everything must be at its
 //! end, and nothing may have been done twice that must not be.
 //!
-//! `QC_SEEDS=n` runs more seeds, `QC_SEED=s` one of them, telling its script.
+//! In one world a process is alone with its store; in the other, two to four share one: they join,
+//! leave and die, stand still beyond their leases, lose their way to the store, and have clocks that
+//! jump.
+//!
+//! `QC_SEEDS=n` runs more seeds, `QC_SEED=s` one of them in both worlds, telling its script.
 
 mod dice;
 mod hostile;
 mod judge;
 mod people;
+mod several;
 mod workflows;
 
 use std::{
@@ -26,9 +31,13 @@ use qc_store::{
     memory::{Fault, MemoryStore},
 };
 use serde_json::json;
+use several::Seen;
 use tokio::task::JoinSet;
 
-use crate::world::{VirtualClock, World, deployment};
+use crate::{
+    link::Book,
+    world::{VirtualClock, World},
+};
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 200;
@@ -44,7 +53,20 @@ struct Simulation {
     seed: u64,
     dice: Dice,
     tasks: String,
-    world: World,
+    store: Arc<MemoryStore>,
+    /// The right time.
+    clock: Arc<VirtualClock>,
+    /// The processes that take part.
+    nodes: Vec<World>,
+    /// Whether they share the store; else there is one.
+    several: bool,
+    /// How many there have been.
+    started: u64,
+    book: Arc<Book>,
+    /// Some node's clock is not right.
+    jumped: bool,
+    /// Nodes that are leaving in peace.
+    leaving: JoinSet<()>,
     outside: Arc<Hostile>,
     settings: EngineSettings,
     sending: JoinSet<Sent>,
@@ -61,11 +83,15 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, several: bool) -> Self {
         let mut dice = Dice::new(seed);
         let tasks = workflows::tasks(&mut dice);
         let clock = Arc::new(VirtualClock::now());
-        let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+        let store = Arc::new(if several {
+            MemoryStore::shared_with_clock(clock.clone())
+        } else {
+            MemoryStore::with_clock(clock.clone())
+        });
         let faults = [0, 15, 35, 60][usize::try_from(dice.below(4)).unwrap()];
         let outside = Hostile::new(Dice::new(seed ^ 0xabcd), store.clone(), clock.clone(), faults);
         let settings = EngineSettings {
@@ -73,20 +99,19 @@ impl Simulation {
             linger: Duration::from_secs(1 + dice.below(10)),
             ..EngineSettings::default()
         };
-        let world = World::with(
-            store,
-            clock,
-            vec![deployment("r1", &tasks)],
-            outside.clone(),
-            seed + 1,
-            settings.clone(),
-        );
-        Self {
+        let mut simulation = Self {
             seed,
             dice,
             script: format!("do:\n{tasks}{settings:?}, {faults} % faults\n"),
             tasks,
-            world,
+            store,
+            clock,
+            nodes: Vec::new(),
+            several,
+            started: 0,
+            book: Arc::default(),
+            jumped: false,
+            leaving: JoinSet::new(),
             outside,
             settings,
             sending: JoinSet::new(),
@@ -97,22 +122,29 @@ impl Simulation {
             replayed: BTreeSet::new(),
             versions: BTreeMap::new(),
             problems: Vec::new(),
+        };
+        let nodes = if several { 2 + simulation.dice.below(3) } else { 1 };
+        for _ in 0..nodes {
+            simulation.join();
         }
+        simulation
     }
 
     fn tell(&mut self, what: &str) {
-        let at = self.world.uptime();
+        let at = self.nodes[0].uptime();
         writeln!(self.script, "{:>9.3} {what}", at.as_secs_f64()).unwrap();
     }
 
-    async fn go(mut self) -> Result<(), String> {
+    async fn go(mut self) -> Result<Seen, String> {
         let steps = 6 + self.dice.below(30);
         for _ in 0..steps {
             let pause = [0, 1, 40, 700, 6_000][usize::try_from(self.dice.below(5)).unwrap()];
             tokio::time::sleep(Duration::from_millis(self.dice.below(pause + 1))).await;
             match self.dice.below(20) {
                 0..=8 => self.send(),
-                9..=12 => self.break_store(),
+                9..=11 => self.break_store(),
+                12..=14 if self.several => self.disturb().await,
+                12 => self.break_store(),
                 13 | 14 => self.kill().await,
                 _ => self.operate().await,
             }
@@ -120,14 +152,16 @@ impl Simulation {
         }
         self.tell("everything goes well from now on");
         self.outside.calm_down();
+        self.mend().await;
         while let Some(sent) = self.sending.join_next().await {
             self.sent.push(sent.unwrap());
         }
         self.wind_up().await;
         self.judge().await;
         self.problems.extend(self.outside.problems());
+        self.problems.extend(self.book.problems());
         if self.problems.is_empty() {
-            return Ok(());
+            return Ok(self.seen());
         }
         for seen in self.outside.seen() {
             writeln!(self.script, "{seen:?}").unwrap();
@@ -139,6 +173,11 @@ impl Simulation {
 
     /// Sends an event, now and then one that was sent before, without waiting for the answer.
     fn send(&mut self) {
+        let node = self.any();
+        self.send_through(node);
+    }
+
+    fn send_through(&mut self, node: usize) {
         let again = self.events > 0 && self.dice.percent(30);
         let event = if again { self.dice.below(self.events) } else { self.events };
         self.events = self.events.max(event + 1);
@@ -149,7 +188,7 @@ impl Simulation {
         }
         let key = keyed.then(|| format!("k{event}"));
         self.tell(&format!("event {event}, {key:?}"));
-        let sender = self.world.sender();
+        let sender = self.nodes[node].sender();
         self.sending.spawn(async move {
             let answer = sender.send(key.as_deref(), json!({"n": event})).await;
             Sent { event, answer }
@@ -166,34 +205,24 @@ impl Simulation {
         let times = 1 + self.dice.below(5);
         self.tell(&format!("the store fails {times} times: {fault:?}"));
         for _ in 0..times {
-            self.world.store.fail_next(fault);
+            self.store.fail_next(fault);
         }
     }
 
     /// The process ends, and another one follows: at once, or when the lease has run out.
     async fn kill(&mut self) {
         self.tell("the process ends");
-        self.kills.push(self.world.clock.now());
-        let nth = self.kills.len() as u64;
+        self.kills.push(self.clock.now());
         if self.dice.percent(30) {
-            self.settings.node = format!("node-{nth}");
+            self.settings.node = format!("node-{}", self.kills.len());
         }
-        let store = self.world.store.clone();
-        let clock = self.world.clock.clone();
-        let next = World::with(
-            store,
-            clock,
-            vec![deployment("r1", &self.tasks)],
-            self.outside.clone(),
-            self.seed + 1 + (nth << 20),
-            self.settings.clone(),
-        );
-        std::mem::replace(&mut self.world, next).kill();
+        self.join();
+        self.nodes.swap_remove(0).kill();
         tokio::time::sleep(Duration::from_millis(self.dice.below(3_000))).await;
     }
 
     async fn runs(&self) -> Vec<RunHead> {
-        self.world.store.runs(&RunFilter { limit: 1_000, ..RunFilter::default() }).await.unwrap()
+        self.store.runs(&RunFilter { limit: 1_000, ..RunFilter::default() }).await.unwrap()
     }
 
     /// Versions only rise, and what is at its end stays there unless a person opens it again.
@@ -220,8 +249,8 @@ impl Simulation {
             if open.is_empty() {
                 return;
             }
-            // People come back every five minutes.
-            if round % 10 == 9 {
+            // People come back every five minutes. (Several nodes cost more time to simulate.)
+            if self.several || round % 10 == 9 {
                 for head in open {
                     self.decide(&head).await;
                 }
@@ -230,14 +259,14 @@ impl Simulation {
     }
 }
 
-fn simulate(seed: u64) -> Result<(), String> {
+fn simulate(seed: u64, several: bool) -> Result<Seen, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     // Built where the virtual clock runs.
-    runtime.block_on(async { Simulation::new(seed).go().await })
+    runtime.block_on(async { Simulation::new(seed, several).go().await })
 }
 
 #[expect(clippy::disallowed_methods, reason = "how many seeds a test runs is not a setting")]
@@ -247,12 +276,26 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn a_hostile_world_does_nothing_twice_and_leaves_nothing_behind() {
+    play(false);
+}
+
+#[test]
+fn several_nodes_do_nothing_twice_and_leave_nothing_behind() {
+    let Some(seen) = play(true) else { return };
+    // What the others are to be safe from has happened.
+    assert!(seen.takeovers > 0 && seen.lost > 0 && seen.handed_over > 0, "{seen:?}");
+    assert!(seen.fenced > 0 && seen.recovered > 0, "{seen:?}");
+}
+
+/// What happened in all seeds together; None when only one was asked for.
+fn play(several: bool) -> Option<Seen> {
     if let Some(seed) = number("QC_SEED") {
-        if let Err(story) = simulate(seed) {
+        if let Err(story) = simulate(seed, several) {
             panic!("{story}");
         }
-        return;
+        return None;
     }
+    let total: Mutex<Seen> = Mutex::default();
     let seeds = number("QC_SEEDS").unwrap_or(SEEDS);
     let next = Mutex::new(0..seeds);
     let failed: Mutex<Vec<String>> = Mutex::default();
@@ -261,10 +304,11 @@ fn a_hostile_world_does_nothing_twice_and_leaves_nothing_behind() {
             scope.spawn(|| {
                 loop {
                     let Some(seed) = next.lock().unwrap().next() else { return };
-                    let result = std::panic::catch_unwind(|| simulate(seed))
+                    let result = std::panic::catch_unwind(|| simulate(seed, several))
                         .unwrap_or_else(|_| Err(format!("seed {seed} panicked")));
-                    if let Err(story) = result {
-                        failed.lock().unwrap().push(story);
+                    match result {
+                        Ok(seen) => total.lock().unwrap().add(&seen),
+                        Err(story) => failed.lock().unwrap().push(story),
                     }
                 }
             });
@@ -275,6 +319,7 @@ fn a_hostile_world_does_nothing_twice_and_leaves_nothing_behind() {
         let others: Vec<_> = failed.iter().filter_map(|story| story.lines().next()).collect();
         panic!("{first}\n\nfailed, QC_SEED=<seed> tells one again: {others:#?}");
     }
+    Some(total.into_inner().unwrap())
 }
 
 /// Whether an answer says that nothing was taken.

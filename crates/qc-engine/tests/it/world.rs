@@ -34,6 +34,8 @@ use qc_workflow::{Bindings, CallPolicy};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::link::{Link, Mode, Reached};
+
 /// Virtual time: tokio's paused clock, which jumps when everybody waits.
 pub(crate) struct VirtualClock {
     began: tokio::time::Instant,
@@ -44,6 +46,11 @@ pub(crate) struct VirtualClock {
 impl VirtualClock {
     pub(crate) fn now() -> Self {
         Self { began: tokio::time::Instant::now(), jumped: AtomicI64::new(0) }
+    }
+
+    /// Another one, which may become wrong by itself.
+    pub(crate) fn beside(&self) -> Self {
+        Self { began: self.began, jumped: AtomicI64::new(0) }
     }
 
     /// Makes the clock wrong by so many milliseconds more.
@@ -393,7 +400,10 @@ pub(crate) struct World {
     pub(crate) blobs: Arc<MemoryBlobs>,
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) deployment: Arc<Deployment>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    /// What lies between it and the rest, when it is one of several.
+    pub(crate) link: Option<Arc<Link>>,
+    /// Group commit, and the engine.
+    tasks: [tokio::task::JoinHandle<()>; 2],
     dead: watch::Sender<bool>,
 }
 
@@ -401,11 +411,27 @@ pub(crate) struct World {
 struct Process {
     outside: Arc<dyn Caller>,
     dead: watch::Receiver<bool>,
+    link: Option<Arc<Link>>,
 }
 
 #[async_trait]
 impl Caller for Process {
     async fn call(&self, request: OutboundRequest) -> Result<OutboundResponse, CallError> {
+        let Some(link) = &self.link else { return self.living(request).await };
+        if link.mode() == Mode::Frozen {
+            // A node that stands still comes to no such point; it has not been sent.
+            link.awake().await;
+            let message = "the node stood still".to_owned();
+            return Err(CallError { kind: CallErrorKind::Connect, sent: false, message });
+        }
+        let answer = self.living(request).await;
+        link.awake().await;
+        answer
+    }
+}
+
+impl Process {
+    async fn living(&self, request: OutboundRequest) -> Result<OutboundResponse, CallError> {
         let mut dead = self.dead.clone();
         tokio::select! {
             biased;
@@ -460,9 +486,47 @@ impl World {
         seed: u64,
         settings: EngineSettings,
     ) -> Self {
-        let (dead, dies) = watch::channel(false);
-        let outside = Arc::new(Process { outside, dead: dies });
         let as_store: Arc<dyn Store> = store.clone();
+        Self::wired(store, as_store, blobs, None, clock, deployments, outside, seed, settings)
+    }
+
+    /// One of several processes over a shared store, which it reaches over a link of its own.
+    pub(crate) fn node(
+        reached: Reached,
+        clock: Arc<VirtualClock>,
+        deployments: Vec<Deployment>,
+        outside: Arc<dyn Caller>,
+        seed: u64,
+        settings: EngineSettings,
+    ) -> Self {
+        let (store, link) = (reached.store.clone(), Some(reached.link.clone()));
+        Self::wired(
+            store,
+            Arc::new(reached),
+            Arc::default(),
+            link,
+            clock,
+            deployments,
+            outside,
+            seed,
+            settings,
+        )
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "everything that a process is made of")]
+    fn wired(
+        store: Arc<MemoryStore>,
+        as_store: Arc<dyn Store>,
+        blobs: Arc<MemoryBlobs>,
+        link: Option<Arc<Link>>,
+        clock: Arc<VirtualClock>,
+        deployments: Vec<Deployment>,
+        outside: Arc<dyn Caller>,
+        seed: u64,
+        settings: EngineSettings,
+    ) -> Self {
+        let (dead, dies) = watch::channel(false);
+        let outside = Arc::new(Process { outside, dead: dies, link: link.clone() });
         let (committer, commits) = Committer::new(as_store.clone(), CommitLimits::default());
         let deployments: Vec<_> = deployments.into_iter().map(Arc::new).collect();
         let deployment = deployments[0].clone();
@@ -478,8 +542,8 @@ impl World {
         });
         engine.set_deployments(vec![(*deployment).clone()]);
         let running = engine.clone();
-        let tasks = vec![tokio::spawn(commits), tokio::spawn(async move { running.run().await })];
-        Self { engine, store, blobs, clock, deployment, tasks, dead }
+        let tasks = [tokio::spawn(commits), tokio::spawn(async move { running.run().await })];
+        Self { engine, store, blobs, clock, deployment, link, tasks, dead }
     }
 
     /// One who sends events to this process, for as long as it lives.
@@ -536,6 +600,13 @@ impl World {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("{run} never is {status:?}: {:#?}", self.engine.inspect(run).await.unwrap());
+    }
+
+    /// Ends the process in peace: what is in flight gets so long.
+    pub(crate) async fn leave(mut self, limit: Duration) {
+        self.engine.drain(limit).await;
+        drop(tokio::time::timeout(limit, &mut self.tasks[1]).await);
+        self.kill();
     }
 
     /// Ends the process at once: nothing that it still had in memory survives.

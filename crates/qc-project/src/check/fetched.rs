@@ -25,7 +25,8 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             TriggerForm::Poll { poll, .. } => asked(subject, poll),
             TriggerForm::CloudEvents { .. }
             | TriggerForm::Json { .. }
-            | TriggerForm::Webhook { .. } => {}
+            | TriggerForm::Webhook { .. }
+            | TriggerForm::Schedule(_) => {}
         }
     }
 }

@@ -119,6 +119,119 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (INTEGRATION, "owners:", "review: {every: 90d, by: you}\nowners:", &["QC-P007"]),
     (INTEGRATION, "purpose:", "porpose:", &["QC-Q012", "QC-Q013"]),
+    // A second trigger, of time: W001 is what is not built yet.
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, cron: 0 6 * * *, time_zone: Europe/Berlin, overlap: queue, catch_up: {all: 3}, jitter: 5m, tenant: default, input: .data}\nfailure_modes:",
+        &["QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, catch_up: none, tenant: default}\nfailure_modes:",
+        &["QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, cron: 0 6 * *, tenant: default}\nfailure_modes:",
+        &["QC-W001", "QC-W024"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, cron: 0 6 * * *, time_zone: Europe/Atlantis, tenant: default}\nfailure_modes:",
+        &["QC-W001", "QC-W024"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, time_zone: UTC, tenant: default}\nfailure_modes:",
+        &["QC-P030", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, cron: 0 6 * * *, tenant: default}\nfailure_modes:",
+        &["QC-P030", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 10ms, tenant: default}\nfailure_modes:",
+        &["QC-W001", "QC-W024"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, tenant: default}\nfailure_modes:",
+        &["QC-P030", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, tenant: {from: .data.tenant}}\nfailure_modes:",
+        &["QC-P030", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, tenant: default, auth: token}\nfailure_modes:",
+        &["QC-P005", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, overlap: never, tenant: default}\nfailure_modes:",
+        &["QC-Q015", "QC-W001"],
+    ),
+    (INTEGRATION, "kind: json", "kind: json\n    overlap: skip", &["QC-P005"]),
+    (INTEGRATION, "    auth: token\n", "", &["QC-Q013"]),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tell: {do: chat.getChannel, with: {channel: '${ .output.channel }'}}}\nowners:",
+        &["QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tel: {do: chat.getChannel}}\nowners:",
+        &["QC-W001", "QC-W025"],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tell: {do: chat.getChanel}}\nowners:",
+        &["QC-W001", "QC-W012"],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tell: {do: untell}}\nowners:",
+        &["QC-W001", "QC-W006"],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tell: {do: chat.getChannel, with: {channel: '${ | }'}}}\nowners:",
+        &["QC-E001", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tell: {do: chat.getChannel, with: text}}\nowners:",
+        &["QC-Q014", "QC-W001"],
+    ),
+    (WORKFLOW, "do:\n", "schedule: {every: {hours: 1}}\ndo:\n", &["QC-P030", "QC-W001"]),
+    (WORKFLOW, "do:\n", "do:\n  - hear: {listen: {to: {one: {with: {type: a}}}}}\n", &["QC-W001"]),
+    (
+        WORKFLOW,
+        "do:\n",
+        "do:\n  - other: {run: {workflow: {namespace: a, name: b}}}\n",
+        &["QC-W001"],
+    ),
     (WORKFLOW, "metadata.vars.channel", "metadata.vars.chanel", &["QC-P009"]),
     (
         CONNECTOR,
@@ -340,4 +453,26 @@ fn the_table_of_what_is_not_enforced_is_about_real_keys() {
 fn resolve<'a>(root: &'a serde_json::Value, node: &'a serde_json::Value) -> &'a serde_json::Value {
     let reference = node.get("$ref").and_then(serde_json::Value::as_str);
     reference.and_then(|reference| root.pointer(reference.trim_start_matches('#'))).unwrap_or(node)
+}
+
+/// What is wrong with what undoes a task is shown where that is written.
+#[test]
+fn findings_about_compensation_stand_in_the_integration() {
+    let from = "owners:";
+    for (with, line) in [
+        ("compensation:\n  tel: {do: chat.getChannel}\nowners:", "  tel:"),
+        (
+            "compensation:\n  tell:\n    do: chat.getChannel\n    with: {channel: '${ .a( }'}\nowners:",
+            "    with:",
+        ),
+    ] {
+        let files = changed(INTEGRATION, from, with);
+        let text = files.text(INTEGRATION).unwrap_or_default().to_owned();
+        let findings = Project::load(files).check();
+        let found = findings.iter().find(|f| !["QC-W001", "QC-P026"].contains(&f.code.as_str()));
+        let place = found.and_then(|finding| finding.place.clone()).expect("it has a place");
+        assert_eq!(&*place.file, INTEGRATION);
+        let said = text.lines().nth(place.line - 1).unwrap_or_default();
+        assert!(said.starts_with(line), "{said}");
+    }
 }

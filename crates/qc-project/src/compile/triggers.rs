@@ -56,6 +56,8 @@ impl Compiling<'_> {
             (TriggerAccess::Token, _) => Ok(TriggerAuth::Token),
             (TriggerAccess::Open, _) => Ok(TriggerAuth::Open),
             (TriggerAccess::Fetched, _) => Ok(TriggerAuth::Fetched),
+            // Nobody sends to it: it is not among those that the doors know.
+            (TriggerAccess::Timed, _) => Err(Reported),
             (TriggerAccess::Signature { .. }, Some((scheme, secret, _))) => {
                 Ok(TriggerAuth::Signature { scheme, secret })
             }
@@ -98,6 +100,7 @@ impl Compiling<'_> {
             TriggerForm::Json { event_type } => {
                 TriggerKind::Json { event_type: event_type.clone() }
             }
+            TriggerForm::Schedule(_) => return Err(Reported),
             TriggerForm::Webhook { event_type, event_id, challenge } => {
                 let event_id = event_id.as_ref().map(|jq| self.expression(jq));
                 let challenge = self.challenge(challenge.as_ref());

@@ -2,6 +2,7 @@
 
 mod broker;
 mod call_policy;
+mod compensation;
 mod failure_mode;
 mod governance;
 mod limit;
@@ -11,6 +12,7 @@ mod owners;
 mod poll;
 mod publication;
 mod rollout;
+mod schedule;
 mod step;
 mod system;
 mod trigger;
@@ -18,6 +20,7 @@ mod trigger_auth;
 
 pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
+pub use compensation::{Arguments, CompensationSpec};
 pub use failure_mode::{Escalation, FailureMode};
 pub use governance::{Acceptance, Communication, Review};
 pub use limit::{Excess, Limit, LimitScope};
@@ -27,6 +30,7 @@ pub use owners::Owners;
 pub use poll::PollSpec;
 pub use publication::{EventType, ExchangeSpec, PublicationSpec, TargetSpec};
 pub use rollout::{Fallback, Rollout, Stage};
+pub use schedule::{Rhythm, ScheduleSpec};
 pub use step::{Outcome, Step};
 pub use system::{Criticality, Direction, OnUnavailable, System};
 pub use trigger::{Idempotency, Ordering, TrafficProfile, TriggerForm, TriggerSpec};
@@ -73,6 +77,8 @@ pub struct Integration {
     pub policies: Named<Name, CallRules>,
     /// Rules for the calls of single tasks.
     pub tasks: Named<String, TaskRules>,
+    /// What undoes tasks when a run fails.
+    pub compensation: Named<String, CompensationSpec>,
     /// Who answers for what.
     pub owners: Option<Owners>,
     /// How a new version goes live.
@@ -114,6 +120,10 @@ impl Record for Integration {
         let policies = f.several("policies", "Rules for calls that tasks take by name.");
         let tasks =
             f.several("tasks", "Rules for the calls of single tasks, by task name or pointer.");
+        let compensation = f.several(
+            "compensation",
+            "What undoes tasks when a run fails or is cancelled so, by task name or pointer.",
+        );
         let owners = f.required("owners", "Who answers for what.");
         let rollout = f.optional("rollout", "How a new version goes live.");
         let communication = f.optional("communication", "Who is told of changes.");
@@ -136,6 +146,7 @@ impl Record for Integration {
             limits,
             policies,
             tasks,
+            compensation,
             owners,
             rollout,
             communication,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use qc_document::{Node, Reader};
 use serde_json::Value;
 
-use super::{AmqpSpec, PollSpec, TenantSpec, trigger_auth::TriggerAccess};
+use super::{
+    AmqpSpec, PollSpec, ScheduleSpec, TenantSpec, schedule::SCHEDULE_KEYS,
+    trigger_auth::TriggerAccess,
+};
 use crate::codes;
 use crate::shape::{
     ByteSize, Definitions, Fields, Jq, ProjectPath, Rate, Record, Shape, Spanned, read_word,
@@ -79,6 +82,8 @@ pub enum TriggerForm {
         /// The type of the event that an item becomes.
         event_type: String,
     },
+    /// Nothing comes in: it is time.
+    Schedule(ScheduleSpec),
 }
 
 /// What makes a repeat of an event recognisable.
@@ -115,12 +120,17 @@ enum Kind {
     Webhook,
     Amqp,
     Poll,
+    Schedule,
 }
 
 impl Kind {
-    /// Whether the platform fetches the events by itself.
-    fn is_fetched(self) -> bool {
-        matches!(self, Self::Amqp | Self::Poll)
+    /// How events come in when nobody sends them.
+    fn by_itself(self) -> Option<TriggerAccess> {
+        match self {
+            Self::Amqp | Self::Poll => Some(TriggerAccess::Fetched),
+            Self::Schedule => Some(TriggerAccess::Timed),
+            Self::CloudEvents | Self::Json | Self::Webhook => None,
+        }
     }
 }
 
@@ -130,6 +140,25 @@ const KINDS: &[(&str, Kind)] = &[
     ("webhook", Kind::Webhook),
     ("amqp", Kind::Amqp),
     ("poll", Kind::Poll),
+    ("schedule", Kind::Schedule),
+];
+
+/// What has no meaning when nothing comes in.
+const OF_REQUESTS: [&str; 14] = [
+    "types",
+    "event_type",
+    "event_id",
+    "challenge",
+    "auth",
+    "signature",
+    "secret",
+    "contract",
+    "idempotency",
+    "expected_rate",
+    "traffic",
+    "body_limit",
+    "amqp",
+    "poll",
 ];
 
 const DEFAULT_BODY: ByteSize = ByteSize(256 << 10);
@@ -151,7 +180,7 @@ impl Record for TriggerSpec {
         let span = f.span();
         let kind = f.required("kind", "The form of what comes in.");
         let form = read_form(f, kind);
-        let access = TriggerAccess::of_fields(f, kind.map(Kind::is_fetched));
+        let access = TriggerAccess::of_fields(f, kind.map(Kind::by_itself));
         let tenant = f.required(
             "tenant",
             "Whose event it is: a tenant's name, or `{from: <jq over the event>}`.",
@@ -204,15 +233,21 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
     );
     let amqp: Option<AmqpSpec> = f.optional("amqp", "For `amqp`: the queue.");
     let poll: Option<PollSpec> = f.optional("poll", "For `poll`: what is asked, and how often.");
+    let schedule = ScheduleSpec::of_fields(f);
     let kind = kind?;
     let misplaced: &[&str] = match kind {
         Kind::CloudEvents => &["event_type", "event_id", "amqp", "poll"],
         Kind::Json => &["types", "event_id", "challenge", "amqp", "poll"],
         Kind::Webhook => &["types", "amqp", "poll"],
-        Kind::Amqp if f.has("event_type") => &["types", "event_id", "challenge", "poll"],
-        Kind::Amqp => &["event_id", "challenge", "poll"],
-        Kind::Poll => &["types", "event_id", "challenge", "amqp"],
+        Kind::Amqp if f.has("event_type") => {
+            &["types", "event_id", "challenge", "auth", "signature", "secret", "poll"]
+        }
+        Kind::Amqp => &["event_id", "challenge", "auth", "signature", "secret", "poll"],
+        Kind::Poll => &["types", "event_id", "challenge", "auth", "signature", "secret", "amqp"],
+        Kind::Schedule => &OF_REQUESTS,
     };
+    let timed: &[&str] = if kind == Kind::Schedule { &[] } else { &SCHEDULE_KEYS };
+    let misplaced: Vec<&str> = misplaced.iter().chain(timed).copied().collect();
     for key in misplaced.iter().filter(|key| f.has(key)) {
         let word = KINDS.iter().find(|(_, k)| *k == kind).map_or("", |(word, _)| word);
         let message = format!("`{key}` has no meaning for a trigger of kind `{word}`");
@@ -234,6 +269,7 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
         }
     }
     match (kind, event_type) {
+        (Kind::Schedule, _) => Some(TriggerForm::Schedule(schedule)),
         (Kind::CloudEvents, _) => Some(TriggerForm::CloudEvents { types, challenge }),
         (Kind::Json, Some(event_type)) => Some(TriggerForm::Json { event_type: event_type.source }),
         (Kind::Webhook, Some(event_type)) => {

@@ -24,6 +24,8 @@ pub enum TriggerAccess {
     Open,
     /// Nobody: the platform fetches the events by itself.
     Fetched,
+    /// Nobody: the platform begins the runs itself.
+    Timed,
 }
 
 /// Where a signature scheme is described.
@@ -64,41 +66,27 @@ impl Shape for Word {
 }
 
 impl TriggerAccess {
-    /// Reads `auth`, `signature` and `secret` of a trigger. `fetched`: the platform fetches its events by itself, and
-    /// nobody sends.
+    /// Reads `auth`, `signature` and `secret` of a trigger. `by_itself`: how its events come when nobody sends them.
     pub(super) fn of_fields(
         f: &mut Fields<'_, '_>,
-        fetched: Option<bool>,
+        by_itself: Option<Option<Self>>,
     ) -> Option<Spanned<Self>> {
         let word: Option<Spanned<Word>> = f.optional(
             "auth",
-            "Who may send over HTTP: a token's holder, whoever signs, or anybody (`none`). Needed there.",
+            "Who may send: a token's holder, whoever signs, or anybody (`none`). Needed where somebody sends.",
         );
         let signature = f.optional(
             "signature",
             "How senders sign: `{connector: name}` or a scheme described here.",
         );
         let secret = f.optional("secret", "The signing secret; the connector's own when left out.");
-        let missing = !f.has("auth");
-        match fetched {
-            Some(true) => {
-                let span = f.span();
-                for key in ["auth", "signature", "secret"].into_iter().filter(|key| f.has(key)) {
-                    let message =
-                        format!("`{key}` has no meaning here: nobody sends to this trigger");
-                    f.report(codes::MISPLACED_KEY, span, message, "remove it");
-                }
-                return Some(Spanned { value: Self::Fetched, span });
-            }
-            Some(false) if missing => {
-                f.report(
-                    qc_document::codes::MISSING_KEY,
-                    f.span(),
-                    "the trigger needs `auth`",
-                    "write `auth: token`, `auth: signature`, or `auth: none`",
-                );
-            }
-            Some(false) | None => {}
+        let sent = by_itself.as_ref().is_some_and(Option::is_none);
+        if let Some(Some(value)) = by_itself {
+            return Some(Spanned { value, span: f.span() });
+        }
+        if sent && word.is_none() && !f.has("auth") {
+            let help = "say who may send: `token`, `signature` or `none`";
+            f.report(qc_document::codes::MISSING_KEY, f.span(), "the trigger needs `auth`", help);
         }
         let Spanned { value: word, span } = word?;
         let signs = word == Word::Signature;

@@ -14,10 +14,10 @@ use prometheus_client::{
 };
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Lease, LedgerEntry, LedgerFilter,
-    LedgerKind, LedgerRow, Op, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
-    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter,
-    Write, WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Lease, LeaseSeen, LedgerEntry,
+    LedgerFilter, LedgerKind, LedgerRow, Op, OpenWait, Pruned, Retention, RunFilter, RunHead,
+    RunKey, SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait,
+    WaitFilter, Write, WriteOutcome,
 };
 
 /// The most series of calls; what comes beyond them is counted as `other`.
@@ -148,8 +148,24 @@ impl Store for MeteredStore {
         self.inner.lease(buckets, node, ttl).await
     }
 
-    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
-        self.inner.renew(lease, ttl).await
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<bool>, StoreError> {
+        self.inner.renew(leases, ttl).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        self.inner.release(leases).await
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseSeen>, StoreError> {
+        self.inner.leases().await
+    }
+
+    async fn announce(&self, node: &str, ttl: Duration) -> Result<(), StoreError> {
+        self.inner.announce(node, ttl).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<String>, StoreError> {
+        self.inner.nodes().await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {

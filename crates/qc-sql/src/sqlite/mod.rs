@@ -6,7 +6,10 @@
 //! their epochs are kept.
 
 mod apply;
+mod backup;
+mod backup_error;
 mod checkpoint;
+mod manifest;
 mod open;
 mod open_error;
 mod options;
@@ -14,6 +17,7 @@ mod pragmas;
 mod prune;
 mod read;
 mod readers;
+mod restore;
 mod schema;
 mod stored;
 mod trouble;
@@ -23,23 +27,27 @@ mod writer;
 
 use std::{
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use async_trait::async_trait;
+pub use backup_error::BackupError;
+pub use manifest::{BackupCounts, BackupFacts};
 pub use open_error::OpenError;
 pub use options::SqliteOptions;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LedgerEntry,
-    LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey, SignalEntry,
-    SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter, Write,
-    WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen,
+    LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
+    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter,
+    Write, WriteOutcome,
 };
 use readers::Readers;
-use tokio::sync::{mpsc, oneshot};
+pub use restore::{restore, verify};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use writer::{Job, Reply, Writer};
 
 /// So many batches and other requests may wait for the writer; who comes later waits to wait.
@@ -52,6 +60,9 @@ pub struct SqliteStore {
     /// None while it is being dropped.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
+    path: PathBuf,
+    /// One backup at a time.
+    backup: Arc<Semaphore>,
 }
 
 impl SqliteStore {
@@ -70,7 +81,13 @@ impl SqliteStore {
             .spawn(move || writer.run(arrivals))
             .map_err(thread_failed)?;
         let readers = Readers::new(path.to_owned(), &options);
-        Ok(Self { readers, jobs: Some(jobs), writer: Some(writer) })
+        Ok(Self {
+            readers,
+            jobs: Some(jobs),
+            writer: Some(writer),
+            path: path.to_owned(),
+            backup: Arc::new(Semaphore::new(1)),
+        })
     }
 
     /// Hands a job to the writer and waits for its answer.
@@ -111,9 +128,27 @@ impl Store for SqliteStore {
         self.ask(|reply| Job::Lease { buckets, node, ttl, reply }).await
     }
 
-    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
-        let lease = lease.clone();
-        self.ask(|reply| Job::Renew { lease, ttl, reply }).await
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<bool>, StoreError> {
+        let leases = leases.to_vec();
+        self.ask(|reply| Job::Renew { leases, ttl, reply }).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        let leases = leases.to_vec();
+        self.ask(|reply| Job::Release { leases, reply }).await
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseSeen>, StoreError> {
+        self.ask(|reply| Job::Leases { reply }).await
+    }
+
+    async fn announce(&self, node: &str, ttl: Duration) -> Result<(), StoreError> {
+        let node = node.to_owned();
+        self.ask(|reply| Job::Announce { node, ttl, reply }).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<String>, StoreError> {
+        self.ask(|reply| Job::Nodes { reply }).await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {

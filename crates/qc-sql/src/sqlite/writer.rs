@@ -9,13 +9,15 @@ use std::{
 };
 
 use qc_model::Timestamp;
-use qc_store::{Lease, LeaseTable, Pruned, Retention, StoreError, Write, WriteOutcome};
+use qc_store::{
+    Lease, LeaseSeen, LeaseTable, NodeTable, Pruned, Retention, StoreError, Write, WriteOutcome,
+};
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     apply::{self, Desk, LedgerTail, TallyTail},
-    checkpoint::{Checkpointer, checkpoint},
+    checkpoint::{Checkpointer, begin_log_anew},
     open::Opened,
     trouble::{Outcome, Trouble},
     words::WordNumbers,
@@ -25,7 +27,11 @@ use super::{
 pub(super) enum Job {
     Write { batch: Vec<Write>, reply: Reply<Vec<WriteOutcome>> },
     Lease { buckets: Range<u16>, node: String, ttl: Duration, reply: Reply<Option<Lease>> },
-    Renew { lease: Lease, ttl: Duration, reply: Reply<bool> },
+    Renew { leases: Vec<Lease>, ttl: Duration, reply: Reply<Vec<bool>> },
+    Release { leases: Vec<Lease>, reply: Reply<()> },
+    Leases { reply: Reply<Vec<LeaseSeen>> },
+    Announce { node: String, ttl: Duration, reply: Reply<()> },
+    Nodes { reply: Reply<Vec<String>> },
     PruneRows { retention: Retention, at_most: Pruned, reply: Reply<Pruned> },
     PruneRuns { runs: Vec<i64>, since: Timestamp, reply: Reply<usize> },
 }
@@ -37,6 +43,7 @@ pub(super) struct Writer {
     db: Connection,
     words: WordNumbers,
     leases: LeaseTable,
+    nodes: NodeTable,
     epoch: i64,
     ledger: LedgerTail,
     tally: TallyTail,
@@ -69,6 +76,9 @@ impl Writer {
             .unwrap_or(0);
         let page: u64 =
             db.pragma_query_value(None, "page_size", |row| row.get(0)).map(i64::unsigned_abs)?;
+        // What a backup or a long question has let grow is cut again when the log begins anew.
+        let limit = i64::try_from(wal_bytes_max.saturating_mul(2)).unwrap_or(i64::MAX);
+        db.pragma_update_and_check(None, "journal_size_limit", limit, |_| Ok(()))?;
         let wal_pages_max = u32::try_from(wal_bytes_max / page.max(1)).unwrap_or(u32::MAX).max(1);
         Ok(Self {
             ledger: LedgerTail::read(&db)?,
@@ -76,6 +86,7 @@ impl Writer {
             db,
             words: WordNumbers::default(),
             leases: LeaseTable::default(),
+            nodes: NodeTable::default(),
             epoch,
             checkpointer,
             wal_pages_max,
@@ -95,9 +106,25 @@ impl Writer {
                 Job::Lease { buckets, node, ttl, reply } => {
                     drop(reply.send(self.lease(buckets, &node, ttl)));
                 }
-                Job::Renew { lease, ttl, reply } => {
+                Job::Renew { leases, ttl, reply } => {
                     let until = self.started.elapsed() + ttl;
-                    drop(reply.send(Ok(self.leases.renew(&lease, until))));
+                    let held = leases.iter().map(|lease| self.leases.renew(lease, until));
+                    drop(reply.send(Ok(held.collect())));
+                }
+                Job::Release { leases, reply } => {
+                    leases.iter().for_each(|lease| self.leases.release(lease));
+                    drop(reply.send(Ok(())));
+                }
+                Job::Leases { reply } => {
+                    drop(reply.send(Ok(self.leases.seen(self.started.elapsed()))));
+                }
+                Job::Announce { node, ttl, reply } => {
+                    let now = self.started.elapsed();
+                    self.nodes.announce(&node, now, now + ttl);
+                    drop(reply.send(Ok(())));
+                }
+                Job::Nodes { reply } => {
+                    drop(reply.send(Ok(self.nodes.live(self.started.elapsed()))));
                 }
                 Job::PruneRows { retention, at_most, reply } => {
                     drop(reply.send(self.in_transaction(|writer| {
@@ -223,7 +250,7 @@ impl Writer {
         if pages < self.force_at {
             return;
         }
-        match checkpoint(&self.db, "RESTART") {
+        match begin_log_anew(&self.db) {
             Ok(true) => self.checkpointer.wal_pages.store(0, Ordering::Relaxed),
             Ok(false) => {
                 // A long question holds it up: again after a further eighth.

@@ -50,6 +50,9 @@ impl FolderBlobs {
         let folder =
             Folder { root: root.into(), gate: RwLock::default(), writing: Mutex::default() };
         fs::create_dir_all(folder.temporary())?;
+        if let Some(above) = folder.root.parent().filter(|above| !above.as_os_str().is_empty()) {
+            sync(above)?;
+        }
         folder.remove_unfinished()?;
         Ok(Self { folder: Arc::new(folder) })
     }
@@ -134,7 +137,9 @@ impl Temporary {
         for _ in 0..NAMES {
             let number = {
                 let mut writing = folder.writing();
-                let number = (0..).find(|number| !writing.contains(number)).unwrap_or_default();
+                // Of one number more than are taken, one is free.
+                let mut numbers = 0..=writing.len() as u64;
+                let number = numbers.find(|number| !writing.contains(number)).unwrap_or_default();
                 writing.insert(number);
                 number
             };

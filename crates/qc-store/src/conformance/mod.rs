@@ -46,7 +46,10 @@ pub use finding::{
     runs_are_found_by_event_trace_and_release,
 };
 pub use fixtures::Fixture;
-pub use leases::{leases_change_hands, the_epoch_survives_reopening};
+pub use leases::{
+    leases_are_seen_and_released, leases_change_hands, nodes_come_and_go,
+    the_epoch_survives_reopening,
+};
 pub use ledger::{the_ledger_filters, the_ledger_pages_under_writes};
 pub use pruning::{
     prune_has_a_time_for_each_kind, prune_keeps_what_is_open, prune_removes_what_is_past_its_time,
@@ -92,7 +95,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub type Check = (&'static str, for<'a> fn(&'a Factory) -> Running<'a>);
 
 /// Every check but the comparison with the model, by name.
-pub const ALL: [Check; 47] = [
+pub const ALL: [Check; 49] = [
     ("a known key answers the first run", |f| Box::pin(a_known_key_answers_the_first_run(f))),
     ("a race for one key has one winner", |f| Box::pin(a_race_for_one_key_has_one_winner(f))),
     ("a key that expired is replaced", |f| Box::pin(a_key_that_expired_is_replaced(f))),
@@ -106,6 +109,8 @@ pub const ALL: [Check; 47] = [
     ("documents in pages", |f| Box::pin(documents_come_in_order_and_pages(f))),
     ("one conflict undoes the change", |f| Box::pin(one_conflict_undoes_the_change(f))),
     ("leases change hands", |f| Box::pin(leases_change_hands(f))),
+    ("leases are seen and released", |f| Box::pin(leases_are_seen_and_released(f))),
+    ("nodes come and go", |f| Box::pin(nodes_come_and_go(f))),
     ("the epoch survives reopening", |f| Box::pin(the_epoch_survives_reopening(f))),
     ("the ledger filters", |f| Box::pin(the_ledger_filters(f))),
     ("the ledger pages under writes", |f| Box::pin(the_ledger_pages_under_writes(f))),

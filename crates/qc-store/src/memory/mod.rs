@@ -27,10 +27,10 @@ use state::State;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LedgerEntry,
-    LedgerFilter, OpenWait, PAGE_MAX, Pruned, Retention, RunFilter, RunHead, RunKey, SignalEntry,
-    SignalFilter, Store, StoreError, StoredEvent, Tally, Turn, TurnPlace, Wait, WaitFilter, Write,
-    WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen,
+    LedgerEntry, LedgerFilter, OpenWait, PAGE_MAX, Pruned, Retention, RunFilter, RunHead, RunKey,
+    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, Turn, TurnPlace, Wait,
+    WaitFilter, Write, WriteOutcome,
 };
 
 /// A store in memory: everything it accepts is gone with the process.
@@ -40,6 +40,7 @@ pub struct MemoryStore {
     /// One batch at a time, as a disk would; also the gate that tests hold.
     gate: Arc<Semaphore>,
     clock: LeaseClock,
+    shared: bool,
 }
 
 /// Where leases take their time from.
@@ -65,12 +66,18 @@ impl MemoryStore {
         Self::with_lease_clock(LeaseClock::Given(clock))
     }
 
+    /// The same as a store that several nodes share: for simulations of them in one process.
+    pub fn shared_with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self { shared: true, ..Self::with_clock(clock) }
+    }
+
     fn with_lease_clock(clock: LeaseClock) -> Self {
         Self {
             state: Mutex::new(State::default()),
             faults: Mutex::new(Faults::default()),
             gate: Arc::new(Semaphore::new(1)),
             clock,
+            shared: false,
         }
     }
 
@@ -121,7 +128,12 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     fn caps(&self) -> Caps {
-        Caps { backend: "memory", durability: Durability::Process, batch_max: 512, shared: false }
+        Caps {
+            backend: "memory",
+            durability: Durability::Process,
+            batch_max: 512,
+            shared: self.shared,
+        }
     }
 
     async fn lease(
@@ -140,9 +152,34 @@ impl Store for MemoryStore {
         state.leases.take(buckets, node, epoch, now + ttl).map(Some)
     }
 
-    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<bool>, StoreError> {
         let until = self.lease_now() + ttl;
-        Ok(self.state().leases.renew(lease, until))
+        let mut state = self.state();
+        Ok(leases.iter().map(|lease| state.leases.renew(lease, until)).collect())
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for lease in leases {
+            state.leases.release(lease);
+        }
+        Ok(())
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseSeen>, StoreError> {
+        let now = self.lease_now();
+        Ok(self.state().leases.seen(now))
+    }
+
+    async fn announce(&self, node: &str, ttl: Duration) -> Result<(), StoreError> {
+        let now = self.lease_now();
+        self.state().nodes.announce(node, now, now + ttl);
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<String>, StoreError> {
+        let now = self.lease_now();
+        Ok(self.state().nodes.live(now))
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {

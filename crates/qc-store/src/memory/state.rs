@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use qc_model::{EnvironmentName, Name, RunId, TenantName, Timestamp};
 
 use crate::{
-    Counted, DeadLetter, Document, Entry, LeaseTable, LedgerRow, RunFacts, RunHead, RunKey, Signal,
-    StoredEvent, Turn, Wait,
+    Counted, DeadLetter, Document, Entry, LeaseTable, LedgerRow, NodeTable, RunFacts, RunHead,
+    RunKey, Signal, StoredEvent, Turn, Wait,
 };
 
 /// All that the store knows.
@@ -27,6 +27,7 @@ pub(super) struct State {
     pub(super) lines: BTreeMap<Turn, Vec<RunId>>,
     pub(super) counted: BTreeMap<Place, Counted>,
     pub(super) leases: LeaseTable,
+    pub(super) nodes: NodeTable,
     /// The newest epoch of any lease.
     pub(super) epoch: u64,
 }

@@ -111,7 +111,7 @@ fn what_is_wrong_with_events_schedules_and_children_is_named() {
             "$input",
         ),
         (listen("{ one: { with: { type: x }, correlate: { k: {} } } }"), "QC-Q013", "needs `from`"),
-        (listen("{ one: { with: { type: x } }, all: [] }"), "QC-Q014", "`all`"),
+        (listen("{ one: { with: { type: x } }, all: [] }"), "QC-Q016", "`all`"),
         (schedule("{}"), "QC-Q013", "needs one of"),
         (schedule("{ cron: '0 0 31 2 *' }"), "QC-W024", "never comes true"),
         (schedule("{ every: PT0.5S }"), "QC-W024", "shorter than a second"),

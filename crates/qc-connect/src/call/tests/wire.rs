@@ -219,31 +219,27 @@ async fn other_schemes_and_bad_settings_are_refused() {
     }
 }
 
-/// An address whose queue of connections is full and that takes none from it: connecting to it never ends.
-async fn deaf() -> (String, Vec<TcpStream>) {
+/// A listener whose queue of connections is full and that takes none from it: connecting to it never ends.
+async fn deaf() -> (String, TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = socket.local_addr().unwrap();
     let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
     let mut queued = Vec::new();
     for _ in 0..64 {
-        let connecting =
-            tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(address));
-        match connecting.await {
-            Ok(connected) => queued.push(connected.unwrap()),
-            Err(_) => {
-                // Kept for as long as the process lives: the queue goes with its listener.
-                std::mem::forget(listener);
-                return (format!("http://{address}/"), queued);
-            }
-        }
+        let connecting = TcpStream::connect(address);
+        let connected = tokio::time::timeout(Duration::from_millis(300), connecting).await;
+        let Ok(connected) = connected else {
+            return (format!("http://{address}/"), listener, queued);
+        };
+        queued.push(connected.unwrap());
     }
     panic!("the queue takes every connection");
 }
 
 #[tokio::test]
 async fn a_connection_takes_no_longer_than_its_request_allows() {
-    let (url, _queued) = deaf().await;
+    let (url, _listener, _queued) = deaf().await;
     let settings =
         HttpSettings { connect_timeout: Duration::from_secs(60), ..HttpSettings::default() };
     let caller = HttpCaller::new(&settings).unwrap();

@@ -21,13 +21,17 @@ impl Simulation {
             self.judge_run(head, &mut not_applied).await;
         }
         self.judge_effects(&runs, &not_applied);
-        let gauges = self.world.engine.gauges();
-        if gauges.stuck > 0 {
-            self.problems.push(format!("{} runs were stuck", gauges.stuck));
+        let all: Vec<_> = self.nodes.iter().map(|node| node.engine.gauges()).collect();
+        for gauges in all {
+            if gauges.stuck > 0 {
+                self.problems.push(format!("{} runs were stuck", gauges.stuck));
+            }
+            let ended = runs.iter().all(|head| head.state.status.is_terminal());
+            if gauges.runs_in_memory > 0 && ended {
+                self.problems.push(format!("{} places are still taken", gauges.runs_in_memory));
+            }
         }
-        if gauges.runs_in_memory > 0 && runs.iter().all(|head| head.state.status.is_terminal()) {
-            self.problems.push(format!("{} places are still taken", gauges.runs_in_memory));
-        }
+        self.judge_nodes().await;
     }
 
     /// Every answer about a key names one run, which exists; what was refused never became one.
@@ -75,11 +79,11 @@ impl Simulation {
         let run = head.facts.id;
         if !head.state.status.is_terminal() {
             let state = format!("{:?}", head.state);
-            let journal = self.world.engine.inspect(run).await.map(|view| view.journal);
+            let journal = self.nodes[0].engine.inspect(run).await.map(|view| view.journal);
             self.problems.push(format!("{run} is not at its end: {state}\n{journal:#?}"));
             return;
         }
-        let view = match self.world.engine.inspect(run).await {
+        let view = match self.nodes[0].engine.inspect(run).await {
             Ok(view) => view,
             Err(error) => return self.problems.push(format!("{run} cannot be read: {error}")),
         };
@@ -106,7 +110,7 @@ impl Simulation {
             }
         }
         let filter = LedgerFilter { run: Some(run), limit: 1_000, ..LedgerFilter::default() };
-        let rows = self.world.store.ledger(&filter).await.unwrap();
+        let rows = self.store.ledger(&filter).await.unwrap();
         let told = rows.iter().any(|entry| {
             entry.row.kind == LedgerKind::Run && entry.row.outcome == head.state.status.as_str()
         });
@@ -166,6 +170,7 @@ impl Simulation {
             if let Some(until) = pair[0].pause_until
                 && same
                 && !ended
+                && !self.jumped
                 && !by_right
                 && pair[1].at < until
             {

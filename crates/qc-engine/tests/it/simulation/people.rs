@@ -27,7 +27,7 @@ impl Simulation {
         let runs = self.runs().await;
         let Some(head) = self.dice.pick(&runs).cloned() else { return };
         let run = head.facts.id;
-        let engine = self.world.engine.clone();
+        let engine = self.anybody().clone();
         match head.state.status {
             RunStatus::Running | RunStatus::Waiting => {
                 if self.dice.percent(30) {
@@ -58,14 +58,14 @@ impl Simulation {
         if !self.replayed.insert(run) {
             return;
         }
-        let answer = self.world.engine.replay(run, Replay::default(), &Self::somebody()).await;
+        let answer = self.anybody().replay(run, Replay::default(), &Self::somebody()).await;
         self.tell(&format!("replay {run}: {answer:?}"));
     }
 
     /// Decides what a run is parked for: the truth about ambiguous calls, and that all else is mended.
     pub(super) async fn decide(&mut self, head: &RunHead) {
         let run = head.facts.id;
-        let engine = self.world.engine.clone();
+        let engine = self.anybody().clone();
         self.touched.insert(run);
         for parked in self.parked(run).await {
             if !parked.ambiguous {
@@ -87,8 +87,8 @@ impl Simulation {
 
     /// The calls that a run's journal tells are parked. (Those interrupted since are gone from the
     /// run; asking for them is refused, which harms nobody.)
-    async fn parked(&self, run: RunId) -> Vec<ParkedCall> {
-        let Ok(view) = self.world.engine.inspect(run).await else { return Vec::new() };
+    async fn parked(&mut self, run: RunId) -> Vec<ParkedCall> {
+        let Ok(view) = self.anybody().inspect(run).await else { return Vec::new() };
         let event = &view.input["n"];
         let mut parked: Vec<ParkedCall> = Vec::new();
         let mut gone: BTreeSet<String> = BTreeSet::new();

@@ -5,9 +5,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{Desk, LedgerTail, ledger::SPAN_BITS, tally::Place};
 use crate::sqlite::{stored::status_of, trouble::Outcome};
 
-const KEYS: &str = "DELETE FROM idempotency WHERE (scope, key) IN (SELECT scope, key \
-     FROM idempotency JOIN word ON word.no = scope WHERE expires_at <= ?1 \
-     ORDER BY expires_at, word.text, key LIMIT ?2)";
+const KEYS: &str = "SELECT scope, key FROM idempotency JOIN word ON word.no = scope \
+     WHERE expires_at <= ?1 ORDER BY expires_at, word.text, key LIMIT ?2";
+/// One by one: a list of pairs makes SQLite look at all keys of their scopes.
+const KEY: &str = "DELETE FROM idempotency WHERE scope = ?1 AND key = ?2";
 const SIGNALS: &str = "DELETE FROM signal WHERE seq IN (SELECT seq FROM signal \
      WHERE expires_at <= ?1 ORDER BY expires_at, seq LIMIT ?2)";
 /// Again what the reader who found it has asked: meanwhile it may have been opened again.
@@ -36,16 +37,26 @@ pub(in crate::sqlite) fn prune_rows(
     at_most: Pruned,
 ) -> Outcome<Pruned> {
     let limit = |most: usize| i64::try_from(most).unwrap_or(i64::MAX);
-    let delete = |sql: &str, now: Timestamp, most: usize| -> Outcome<usize> {
-        Ok(desk.db.prepare_cached(sql)?.execute(params![now.as_millis(), limit(most)])?)
-    };
     let since = retention.ledger_since.as_millis();
+    let signals_now = retention.signals_now.as_millis();
+    let mut signals = desk.db.prepare_cached(SIGNALS)?;
     Ok(Pruned {
-        keys: delete(KEYS, retention.keys_now, at_most.keys)?,
-        signals: delete(SIGNALS, retention.signals_now, at_most.signals)?,
+        keys: prune_keys(desk.db, retention.keys_now, limit(at_most.keys))?,
+        signals: signals.execute(params![signals_now, limit(at_most.signals)])?,
         runs: 0,
         ledger: prune_ledger(desk.db, desk.ledger, since, limit(at_most.ledger))?,
     })
+}
+
+fn prune_keys(db: &Connection, now: Timestamp, limit: i64) -> Outcome<usize> {
+    let mut find = db.prepare_cached(KEYS)?;
+    let found: Vec<(i64, String)> = find
+        .query_map(params![now.as_millis(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (scope, key) in &found {
+        db.prepare_cached(KEY)?.execute(params![scope, key])?;
+    }
+    Ok(found.len())
 }
 
 /// Removes those of the runs that ended before the moment and have no open dead letter.

@@ -20,8 +20,11 @@ const PLACE: &str = "SELECT turn.scope, turn.key, (SELECT count(*) FROM (SELECT 
 const IN_TURN: &str = "WITH RECURSIVE first (place) AS ( \
      SELECT (SELECT no FROM turn ORDER BY scope, key, no LIMIT 1) \
      UNION ALL \
-     SELECT (SELECT next.no FROM turn AS next WHERE (next.scope, next.key) > (turn.scope, turn.key) \
-     ORDER BY next.scope, next.key, next.no LIMIT 1) \
+     SELECT coalesce( \
+     (SELECT next.no FROM turn AS next WHERE next.scope = turn.scope AND next.key > turn.key \
+     ORDER BY next.key, next.no LIMIT 1), \
+     (SELECT next.no FROM turn AS next WHERE next.scope > turn.scope \
+     ORDER BY next.scope, next.key, next.no LIMIT 1)) \
      FROM first JOIN turn ON turn.no = first.place) \
      SELECT turn.run FROM first JOIN turn ON turn.no = first.place";
 

@@ -16,9 +16,7 @@ use crate::sqlite::{
 
 const SELECT: &str = "SELECT run, bucket, id, scope, kind, site, key FROM wait";
 /// Jumps from site to site along the index.
-const SITES: &str = "WITH RECURSIVE next (site) AS ( \
-     SELECT min(site) FROM wait WHERE scope = ?1 AND kind = ?2 AND (?3 IS NULL OR site > ?3) \
-     UNION ALL \
+const NEXT_SITES: &str = "UNION ALL \
      SELECT (SELECT min(site) FROM wait WHERE scope = ?1 AND kind = ?2 AND site > next.site) \
      FROM next WHERE next.site IS NOT NULL) \
      SELECT site FROM next WHERE site IS NOT NULL LIMIT ?4";
@@ -86,9 +84,15 @@ pub(in crate::sqlite) fn wait_sites(
     after: Option<&str>,
 ) -> Outcome<Vec<String>> {
     let Some(scope) = find(db, scope)? else { return Ok(Vec::new()) };
-    let mut query = db.prepare_cached(SITES)?;
+    // Every text is at or after the empty one.
+    let compare = if after.is_some() { ">" } else { ">=" };
+    let mut query = db.prepare_cached(&format!(
+        "WITH RECURSIVE next (site) AS (SELECT min(site) FROM wait WHERE scope = ?1 AND kind = ?2 \
+         AND site {compare} ?3 {NEXT_SITES}"
+    ))?;
     let mut sites = BTreeSet::new();
     for kind in BTreeSet::from([kind, ""]) {
+        let after = after.unwrap_or_default();
         let found =
             query.query_map(params![scope, kind, after, page(PAGE_MAX)], |row| row.get(0))?;
         for site in found {
