@@ -10,7 +10,9 @@ use std::{
 use base64::Engine as _;
 use bytes::Bytes;
 use qc_model::{Class, EventId, Failure, RunId, Timestamp, TxnId};
-use qc_store::{Accept, AcceptOutcome, IdempotencyKey, RunFacts, StoreError, StoredEvent};
+use qc_store::{
+    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, LedgerRow, RunFacts, StoreError, StoredEvent,
+};
 use qc_workflow::{Machine, Start};
 use serde_json::Value;
 
@@ -40,6 +42,17 @@ impl Engine {
         deployment: &Arc<Deployment>,
         incoming: Incoming,
     ) -> Result<Accepted, EngineError> {
+        self.accept_with(deployment, incoming, Vec::new(), Vec::new()).await
+    }
+
+    /// Takes an event as [`Engine::accept`] does; documents and ledger rows are written with a new one.
+    pub(crate) async fn accept_with(
+        &self,
+        deployment: &Arc<Deployment>,
+        incoming: Incoming,
+        documents: Vec<DocumentOp>,
+        rows: Vec<LedgerRow>,
+    ) -> Result<Accepted, EngineError> {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
@@ -47,7 +60,7 @@ impl Engine {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
         match self.prepare(deployment, trigger, &incoming) {
-            Ok(prepared) => self.write(prepared).await,
+            Ok(prepared) => self.write(Prepared { documents, rows, ..prepared }).await,
             // A repeat gets its run also when the trigger's expressions no longer do for it.
             Err(unfit) => self.repeat(deployment, &incoming).await?.ok_or(unfit),
         }
@@ -107,7 +120,7 @@ impl Engine {
         let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
         let (run, draft) = begin(deployment, facts, start, traceparent, Beginning::Event { keyed });
         let event = StoredEvent { id: event, received_at: at, body };
-        Ok(Prepared { run, draft, key, event, first_row })
+        Ok(Prepared { run, draft, key, event, first_row, documents: Vec::new(), rows: Vec::new() })
     }
 
     /// A new run's id: of this node's own buckets when it has some, so that nobody has to hand the
@@ -131,7 +144,7 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { mut run, mut draft, key, event, first_row } = prepared;
+        let Prepared { mut run, mut draft, key, event, first_row, documents, rows } = prepared;
         let shared = &self.shared;
         let facts = run.context.facts.clone();
         let at = facts.accepted_at;
@@ -144,7 +157,9 @@ impl Engine {
         }
         let state = run.state(&draft, at);
         let mut ledger = vec![first_row];
+        ledger.extend(rows);
         ledger.append(&mut draft.ledger);
+        let emits = !draft.signals.is_empty();
         ledger.iter_mut().for_each(|row| record::signed(row, &shared.settings.node));
         let accept = Accept {
             txn: TxnId::new(at, &*shared.entropy),
@@ -155,10 +170,10 @@ impl Engine {
             journal: draft.take_journal(),
             ledger,
             dead: draft.dead.take(),
-            signals: Vec::new(),
+            signals: std::mem::take(&mut draft.signals),
             waits: Vec::new(),
             turn: None,
-            documents: Vec::new(),
+            documents,
             keys: Vec::new(),
         };
         let outcome = match shared.committer.accept(accept).await {
@@ -170,6 +185,9 @@ impl Engine {
                 // A replay is no event: nobody sent it.
                 if facts.replay_of.is_none() {
                     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+                }
+                if emits {
+                    shared.emitted.send_modify(|commits| *commits += 1);
                 }
                 shared.tell(facts.id, &facts.integration, || What::Accepted {
                     subject: facts.subject.clone(),
@@ -234,7 +252,11 @@ pub(crate) struct Prepared {
     pub(crate) draft: Draft,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) event: StoredEvent,
-    pub(crate) first_row: qc_store::LedgerRow,
+    pub(crate) first_row: LedgerRow,
+    /// What else changes with it.
+    pub(crate) documents: Vec<DocumentOp>,
+    /// What else the ledger says with it.
+    pub(crate) rows: Vec<LedgerRow>,
 }
 
 /// From what a run begins.

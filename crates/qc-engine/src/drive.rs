@@ -236,6 +236,7 @@ async fn commit(
     mut draft: Draft,
 ) -> Result<(), NotOurs> {
     let facts = run.context.facts.clone();
+    let emits = !draft.signals.is_empty();
     let mut ops = draft.take_writes();
     for op in &mut ops {
         if let Op::Ledger(row) = op {
@@ -283,6 +284,9 @@ async fn commit(
                 sleep(COMMIT_AGAIN).await;
             }
         }
+    }
+    if emits {
+        shared.emitted.send_modify(|commits| *commits += 1);
     }
     tell(shared, run, &draft);
     run.commit_draft(draft);

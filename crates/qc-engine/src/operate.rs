@@ -258,7 +258,8 @@ impl Engine {
         let (run, draft) = begin(deployment, facts.clone(), start, None, beginning);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
-        let prepared = Prepared { run, draft, key: None, event, first_row };
+        let (documents, rows) = (Vec::new(), Vec::new());
+        let prepared = Prepared { run, draft, key: None, event, first_row, documents, rows };
         match self.write(prepared).await? {
             Accepted::New { run } | Accepted::Repeat { run } => Ok(run),
         }

@@ -11,6 +11,8 @@ use qc_vault::SecretRef;
 use qc_workflow::Program;
 use serde_json::Value;
 
+use crate::{AmqpTrigger, PollTrigger, Publication};
+
 /// A release as it runs: everything compiled, nothing fetched. Runs are pinned to it by its hash.
 #[derive(Debug)]
 pub struct Release {
@@ -26,6 +28,8 @@ pub struct Release {
     pub connectors: Arc<Connectors>,
     /// How events come in.
     pub triggers: BTreeMap<Name, Trigger>,
+    /// What it publishes of the events that it emits, by name.
+    pub publications: BTreeMap<Name, Publication>,
     /// What each secret of the workflow (`$secrets.x`) refers to.
     pub secrets: Arc<BTreeMap<String, SecretRef>>,
     /// Who owns it: shown with every failure.
@@ -92,6 +96,20 @@ pub enum TriggerKind {
         /// The handshake that the provider starts.
         challenge: Option<Challenge>,
     },
+    /// Messages from a queue of a broker.
+    Amqp(AmqpTrigger),
+    /// Items of another system's list, asked for again and again.
+    Poll(Box<PollTrigger>),
+}
+
+impl TriggerKind {
+    /// Whether events come over HTTP; the platform fetches the others by itself.
+    pub fn is_sent(&self) -> bool {
+        match self {
+            Self::CloudEvents { .. } | Self::Json { .. } | Self::Webhook { .. } => true,
+            Self::Amqp(_) | Self::Poll(_) => false,
+        }
+    }
 }
 
 /// Who may send.
@@ -108,6 +126,8 @@ pub enum TriggerAuth {
     },
     /// Anybody; declared on purpose, and a finding.
     Open,
+    /// Nobody: the platform fetches the events by itself.
+    Fetched,
 }
 
 /// How the tenant of an event is found.

@@ -19,7 +19,9 @@ use qc_workflow::{
 };
 use serde_json::Value;
 
-use crate::{Deployment, RunEnd, chain::Earlier, codes, draft::Draft, entry::Journaled, record};
+use crate::{
+    Deployment, RunEnd, chain::Earlier, codes, draft::Draft, entry::Journaled, outbox, record,
+};
 
 /// What stays the same while a run is in memory.
 pub(crate) struct RunContext {
@@ -180,6 +182,8 @@ impl ActiveRun {
                 Action::Interrupt { call, .. } => self.interrupt(call, draft),
                 Action::Emit { event, .. } => {
                     draft.ledger(record::event_emitted(self.facts(), draft.at, &event));
+                    let release = &self.context.deployment.release;
+                    draft.signals.extend(outbox::signals(release, self.facts(), draft.at, &event));
                 }
                 Action::Note(note) => self.note(note, draft),
                 Action::Finish(outcome) => self.finish(outcome, draft),

@@ -33,6 +33,7 @@ impl Engine {
             self.sweep(),
             self.exchange_mail(),
             self.take_fresh(),
+            self.keep_polling(),
         );
     }
 

@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     allocator, bootstrap,
+    brokers::{self, Brokers},
     cli::{Exit, Output, Trouble},
     codes,
     config::Config,
@@ -42,6 +43,7 @@ pub(crate) struct Running {
     doors: JoinHandle<()>,
     engine: JoinHandle<()>,
     chores: JoinSet<()>,
+    brokers: Brokers,
     traces: Option<Traces>,
     drain: Duration,
 }
@@ -70,7 +72,8 @@ impl Running {
         let listener = listen(config.listen)?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let url = url_of(address, tls.is_some());
-        let platform = Platform::wire(config, secrets).await?;
+        let client = wiring::broker_client(config)?;
+        let platform = Platform::wire(config, Arc::clone(&secrets)).await?;
         // Before anything can happen, so that nothing is missed.
         let traces = export_traces(config, &platform)?;
         let made =
@@ -114,20 +117,41 @@ impl Running {
         if let Some(keys) = &tls {
             chores.spawn(Arc::clone(keys).watch());
         }
+        let brokers = Brokers::start(brokers::Parts {
+            engine: platform.engine.clone(),
+            state: Arc::clone(&platform.state),
+            client,
+            secrets,
+            clock: Arc::clone(&platform.clock),
+        });
         platform.state.set_ready(true);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
         let drain = config.drain_timeout;
         let context_file = made.map(|made| made.file);
-        Ok(Self { platform, url, tls, context_file, stop, doors, engine, chores, traces, drain })
+        Ok(Self {
+            platform,
+            url,
+            tls,
+            context_file,
+            stop,
+            doors,
+            engine,
+            chores,
+            brokers,
+            traces,
+            drain,
+        })
     }
 
     /// Ends gracefully: nothing new is taken, what is in flight settles and is journaled, then the store is closed.
     pub(crate) async fn end(self) {
-        let Self { platform, stop, doors, engine, mut chores, traces, drain, .. } = self;
+        let Self { platform, stop, doors, engine, mut chores, brokers, traces, drain, .. } = self;
         platform.state.set_ready(false);
         tracing::info!("draining");
         // Waited for: a chore that still held the store would keep it from being closed.
         chores.shutdown().await;
+        // Before the engine drains: it would take nothing of what they still have in hand.
+        brokers.end().await;
         let closing = async {
             stop.send_replace(true);
             // A door that panicked is closed, too.

@@ -7,6 +7,7 @@
 
 mod allocator;
 mod bootstrap;
+mod brokers;
 mod cli;
 mod codes;
 mod config;

@@ -226,6 +226,17 @@ pub(crate) fn http_caller(config: &Config) -> Result<HttpCaller, Trouble> {
     HttpCaller::new(&settings).map_err(|finding| Trouble::new(Exit::Usage, *finding))
 }
 
+/// Makes connections to brokers.
+pub(crate) fn broker_client(config: &Config) -> Result<qc_broker::amqp::Client, Trouble> {
+    let authorities = match &config.ca_bundle {
+        Some(path) => Some(fs::read(path).map_err(|error| Trouble::file(path, &error))?),
+        None => None,
+    };
+    let name = format!("quickconnect {}", config.node);
+    qc_broker::amqp::Client::new(authorities.as_deref(), &name)
+        .map_err(|finding| Trouble::new(Exit::Usage, *finding))
+}
+
 /// Where secrets are found: files, then the process environment.
 pub(crate) fn secrets(config: &Config, variables: &BTreeMap<String, String>) -> Secrets {
     let secrets = Secrets::none().with_variables(variables.clone());

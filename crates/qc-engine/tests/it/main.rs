@@ -8,6 +8,8 @@ mod effects;
 mod link;
 mod nodes;
 mod operations;
+mod polling;
+mod publishing;
 mod review;
 mod simulation;
 mod story;

@@ -231,6 +231,11 @@ paths:
       operationId: findMessages
       parameters: [ { name: ref, in: query, schema: { type: string } } ]
       responses: { '200': { description: ok } }
+  /changes:
+    get:
+      operationId: listChanges
+      parameters: [ { name: since, in: query, schema: { type: integer } } ]
+      responses: { '200': { description: ok } }
   /charges:
     post:
       operationId: charge
@@ -275,17 +280,6 @@ fn desk() -> Arc<Connectors> {
 
 /// A deployment of a workflow whose tasks stand under `do:`.
 pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
-    let connectors = desk();
-    let text = format!(
-        "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
-    );
-    let document =
-        qc_document::parse_yaml(Source::new("workflow.yaml", &*text), &ParseLimits::default())
-            .unwrap();
-    let (workflow, findings) = qc_workflow::load(&document);
-    let workflow = workflow.unwrap_or_else(|| panic!("{findings:#?}"));
-    let (program, findings) = qc_workflow::compile(&workflow, &Bound(&connectors));
-    let program = program.unwrap_or_else(|| panic!("{findings:#?}"));
     let trigger = Trigger {
         name: Name::new("in").unwrap(),
         kind: TriggerKind::Json { event_type: "test".to_owned() },
@@ -297,6 +291,22 @@ pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
         input: None,
         body_limit: 1 << 20,
     };
+    deployment_with(hash, tasks, trigger)
+}
+
+/// The same, with a trigger of the test's own.
+pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Deployment {
+    let connectors = desk();
+    let text = format!(
+        "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
+    );
+    let document =
+        qc_document::parse_yaml(Source::new("workflow.yaml", &*text), &ParseLimits::default())
+            .unwrap();
+    let (workflow, findings) = qc_workflow::load(&document);
+    let workflow = workflow.unwrap_or_else(|| panic!("{findings:#?}"));
+    let (program, findings) = qc_workflow::compile(&workflow, &Bound(&connectors));
+    let program = program.unwrap_or_else(|| panic!("{findings:#?}"));
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
         vars: Arc::new(BTreeMap::new()),
@@ -307,6 +317,7 @@ pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
             program: Arc::new(program),
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
+            publications: BTreeMap::new(),
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use qc_connect::webhook::{Challenge, SignatureScheme};
 use qc_contract::Schema;
 use qc_document::{Node, Reader, Span};
-use qc_engine::{Idempotency, TenantRule, Trigger, TriggerAuth, TriggerKind};
+use qc_engine::{
+    AmqpTrigger, BrokerAccess, Idempotency, MessageForm, PollTrigger, TenantRule, Trigger,
+    TriggerAuth, TriggerKind,
+};
 use qc_expression::Expression;
 use qc_model::{Finding, Name};
 use qc_vault::SecretRef;
@@ -13,9 +16,12 @@ use qc_vault::SecretRef;
 use crate::files::relocate;
 use crate::{
     Project, codes,
-    integration::{Integration, SignatureRef, TenantSpec, TriggerAccess, TriggerForm, TriggerSpec},
+    integration::{
+        AmqpSpec, BrokerSpec, Integration, PollSpec, SignatureRef, TenantSpec, TriggerAccess,
+        TriggerForm, TriggerSpec,
+    },
     project::{FilesIn, IntegrationFolder, Loaded},
-    shape::Jq,
+    shape::{Jq, Spanned},
 };
 
 /// Compiles all triggers of an integration. What is wrong is among the findings, and not in the result.
@@ -49,6 +55,7 @@ impl Compiling<'_> {
         let auth = match (&spec.access.value, webhook) {
             (TriggerAccess::Token, _) => Ok(TriggerAuth::Token),
             (TriggerAccess::Open, _) => Ok(TriggerAuth::Open),
+            (TriggerAccess::Fetched, _) => Ok(TriggerAuth::Fetched),
             (TriggerAccess::Signature { .. }, Some((scheme, secret, _))) => {
                 Ok(TriggerAuth::Signature { scheme, secret })
             }
@@ -102,6 +109,27 @@ impl Compiling<'_> {
                     challenge: challenge?.or(by_connector),
                 }
             }
+            TriggerForm::Amqp { source, types, event_type } => {
+                TriggerKind::Amqp(amqp(source, types, event_type.as_deref()))
+            }
+            TriggerForm::Poll { poll, event_type } => {
+                TriggerKind::Poll(Box::new(self.poll(poll, event_type)?))
+            }
+        })
+    }
+
+    fn poll(&mut self, spec: &PollSpec, event_type: &str) -> Result<PollTrigger, Reported> {
+        let arguments = spec.arguments.as_ref().map(|jq| self.expression(jq));
+        let (items, cursor) = (self.expression(&spec.items), self.expression(&spec.cursor));
+        Ok(PollTrigger {
+            connector: spec.connector.value.to_string(),
+            operation: spec.operation.value.clone(),
+            arguments: arguments.transpose()?,
+            every: spec.every.value,
+            items: items?,
+            cursor: cursor?,
+            start: spec.start.clone(),
+            event_type: event_type.to_owned(),
         })
     }
 
@@ -180,6 +208,33 @@ impl Compiling<'_> {
     fn report(&mut self, code: qc_model::Code, span: Span, message: String, help: &str) {
         let finding = Finding::error(code, message).at(self.definition.place(span));
         self.findings.push(finding.help(help));
+    }
+}
+
+fn amqp(source: &AmqpSpec, types: &[Spanned<String>], event_type: Option<&str>) -> AmqpTrigger {
+    let form = match event_type {
+        Some(event_type) => MessageForm::Json { event_type: event_type.to_owned() },
+        None => MessageForm::CloudEvents {
+            types: types.iter().map(|kind| kind.value.clone()).collect(),
+        },
+    };
+    AmqpTrigger {
+        broker: broker(&source.broker.value),
+        queue: source.queue.0.clone(),
+        prefetch: u16::try_from(source.prefetch.0).unwrap_or(1),
+        form,
+    }
+}
+
+/// A broker as the engine names it.
+pub(crate) fn broker(spec: &BrokerSpec) -> BrokerAccess {
+    match spec {
+        BrokerSpec::Url(secret) => BrokerAccess::Url(secret.clone()),
+        BrokerSpec::Parts(parts) => BrokerAccess::Parts {
+            url: parts.url.clone(),
+            user: parts.user.clone(),
+            password: parts.password.clone(),
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! `integration.yaml`: the brief and the governance of one integration, in one schema.
 
+mod broker;
 mod call_policy;
 mod compensation;
 mod failure_mode;
@@ -8,6 +9,8 @@ mod limit;
 mod nfr;
 mod object;
 mod owners;
+mod poll;
+mod publication;
 mod rollout;
 mod schedule;
 mod step;
@@ -15,6 +18,7 @@ mod system;
 mod trigger;
 mod trigger_auth;
 
+pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
 pub use compensation::{Arguments, CompensationSpec};
 pub use failure_mode::{Escalation, FailureMode};
@@ -23,6 +27,8 @@ pub use limit::{Excess, Limit, LimitScope};
 pub use nfr::{Audit, Latency, Nfr, Recovery, Throughput};
 pub use object::{DataClass, DataObject};
 pub use owners::Owners;
+pub use poll::PollSpec;
+pub use publication::{EventType, ExchangeSpec, PublicationSpec, TargetSpec};
 pub use rollout::{Fallback, Rollout, Stage};
 pub use schedule::{Rhythm, ScheduleSpec};
 pub use step::{Outcome, Step};
@@ -55,6 +61,8 @@ pub struct Integration {
     pub objects: Named<Name, DataObject>,
     /// How events come in.
     pub triggers: Named<Name, TriggerSpec>,
+    /// What it publishes of the events that it emits.
+    pub publishes: Named<Name, PublicationSpec>,
     /// What keeps events in order.
     pub ordering: Option<Ordering>,
     /// What can go wrong, and what then happens.
@@ -100,6 +108,10 @@ impl Record for Integration {
         let systems = f.required("systems", "The systems that the integration touches, by name.");
         let objects = f.several("objects", "The data that the integration moves, by name.");
         let triggers = f.required("triggers", "How events come in, by name.");
+        let publishes = f.several(
+            "publishes",
+            "What is published of the events that the workflow emits, by name.",
+        );
         let ordering = f.optional("ordering", "What keeps events in order.");
         let failure_modes = f.several("failure_modes", "What can go wrong, and what then happens.");
         let acceptance = f.several("acceptance", "When the integration is good enough.");
@@ -126,6 +138,7 @@ impl Record for Integration {
             systems: systems.unwrap_or_default(),
             objects,
             triggers: triggers.unwrap_or_default(),
+            publishes,
             ordering,
             failure_modes,
             acceptance,

@@ -22,6 +22,8 @@ pub enum TriggerAccess {
     },
     /// Anybody.
     Open,
+    /// Nobody: the platform fetches the events by itself.
+    Fetched,
     /// Nobody: the platform begins the runs itself.
     Timed,
 }
@@ -64,21 +66,25 @@ impl Shape for Word {
 }
 
 impl TriggerAccess {
-    /// Reads `auth`, `signature` and `secret` of a trigger.
-    pub(super) fn of_fields(f: &mut Fields<'_, '_>, timed: bool) -> Option<Spanned<Self>> {
+    /// Reads `auth`, `signature` and `secret` of a trigger. `by_itself`: how its events come when nobody sends them.
+    pub(super) fn of_fields(
+        f: &mut Fields<'_, '_>,
+        by_itself: Option<Option<Self>>,
+    ) -> Option<Spanned<Self>> {
         let word: Option<Spanned<Word>> = f.optional(
             "auth",
-            "Who may send: a token's holder, whoever signs, or anybody (`none`). Needed but for `schedule`.",
+            "Who may send: a token's holder, whoever signs, or anybody (`none`). Needed where somebody sends.",
         );
         let signature = f.optional(
             "signature",
             "How senders sign: `{connector: name}` or a scheme described here.",
         );
         let secret = f.optional("secret", "The signing secret; the connector's own when left out.");
-        if timed {
-            return Some(Spanned { value: Self::Timed, span: f.span() });
+        let sent = by_itself.as_ref().is_some_and(Option::is_none);
+        if let Some(Some(value)) = by_itself {
+            return Some(Spanned { value, span: f.span() });
         }
-        if word.is_none() && !f.has("auth") {
+        if sent && word.is_none() && !f.has("auth") {
             let help = "say who may send: `token`, `signature` or `none`";
             f.report(qc_document::codes::MISSING_KEY, f.span(), "the trigger needs `auth`", help);
         }

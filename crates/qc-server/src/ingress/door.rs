@@ -2,12 +2,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures_util::future::join_all;
 use http::HeaderMap;
-use qc_contract::Schema;
-use qc_engine::{Accepted, Deployment, Incoming, TenantRule, Trigger, TriggerKind};
-use qc_model::{Actor, Event, EventData, TenantName, Timestamp};
-use serde_json::Value;
+use qc_engine::{
+    Accepted, AmqpTrigger, Deployment, Incoming, MessageForm, Refusal, Trigger, TriggerKind,
+};
+use qc_model::{Actor, Event, TenantName, Timestamp};
 
-use super::{cloudevents::Sent, key, media::Media, trace, view};
+use super::{cloudevents::Sent, key, media::Media, trace};
 use crate::{PointedError, Problem, State, codes};
 
 /// One request at one trigger, whose sender is known.
@@ -142,79 +142,61 @@ impl<'a> Door<'a> {
         sender_id: Option<String>,
         below: &str,
     ) -> Result<(TenantName, Option<String>, Option<Problem>), Problem> {
-        let trigger = self.trigger;
-        let types = match &trigger.kind {
-            TriggerKind::CloudEvents { types, .. } => types.as_slice(),
-            TriggerKind::Json { .. } | TriggerKind::Webhook { .. } => &[],
+        let types = match &self.trigger.kind {
+            TriggerKind::CloudEvents { types, .. }
+            | TriggerKind::Amqp(AmqpTrigger { form: MessageForm::CloudEvents { types }, .. }) => {
+                types.as_slice()
+            }
+            TriggerKind::Json { .. }
+            | TriggerKind::Webhook { .. }
+            | TriggerKind::Amqp(_)
+            | TriggerKind::Poll(_) => &[],
         };
         let strange = check_type(types, event, below).err();
-        if let (TenantRule::Fixed(tenant), None, None) =
-            (&trigger.tenant, &trigger.idempotency, &trigger.contract)
-        {
-            let key = key::of(trigger, &Value::Null, self.headers, sender_id, self.received_at)?;
-            return Ok((tenant.clone(), key, strange));
-        }
-        let binary = matches!(event.data, EventData::Binary(_));
-        view::structured(event, |view| {
-            let found = self.tenant(view).and_then(|tenant| {
-                let key = key::of(trigger, view, self.headers, sender_id, self.received_at)?;
-                Ok((tenant, key))
-            });
-            match (found, strange) {
-                (Ok((tenant, key)), None) => {
-                    let breach = trigger.contract.as_ref();
-                    let breach = breach.and_then(|one| self.breach(one, view, binary, below));
-                    Ok((tenant, key, breach))
-                }
-                (Ok((tenant, key)), strange) => Ok((tenant, key, strange)),
-                // The trigger's expressions are made for events of its types: that is what is wrong.
-                (Err(_), Some(strange)) => Err(strange),
-                (Err(problem), None) => Err(problem),
+        let given = match self.trigger.idempotency {
+            Some(_) => Ok(None),
+            None => key::given(self.headers, sender_id),
+        };
+        let judged = given.and_then(|given| {
+            qc_engine::judge(self.trigger, event, given, self.received_at)
+                .map_err(|refusal| self.problem(&refusal, below))
+        });
+        match (judged, strange) {
+            (Ok(judged), None) => {
+                let breach = judged.breach.map(|breach| self.problem(&breach, below));
+                Ok((judged.tenant, judged.key, breach))
             }
-        })
+            (Ok(judged), strange) => Ok((judged.tenant, judged.key, strange)),
+            // The trigger's expressions are made for events of its types: that is what is wrong.
+            (Err(_), Some(strange)) => Err(strange),
+            (Err(problem), None) => Err(problem),
+        }
     }
 
-    /// What of an event breaks the contract.
-    fn breach(
-        &self,
-        contract: &Schema,
-        view: &Value,
-        binary: bool,
-        below: &str,
-    ) -> Option<Problem> {
-        if binary {
-            let detail = "the trigger has a contract; its events carry JSON data";
-            return Some(Problem::new(415, codes::MEDIA_TYPE, "Media type", detail));
-        }
-        let mismatches = contract.check(view.get("data").unwrap_or(&Value::Null));
-        (!mismatches.is_empty()).then(|| Problem::contract(&mismatches, &self.pointer_base(below)))
+    /// A refusal as the sender hears it.
+    fn problem(&self, refusal: &Refusal, below: &str) -> Problem {
+        let (status, title) = match refusal {
+            Refusal::Contract(mismatches) => {
+                return Problem::contract(mismatches, &self.pointer_base(below));
+            }
+            Refusal::NotJson => (415, "Media type"),
+            Refusal::Key(_) => (422, "Unusable idempotency key"),
+            Refusal::Tenant(_) => (422, "No tenant"),
+        };
+        Problem::new(status, refusal.code(), title, refusal.detail())
     }
 
     /// Where the data stand in the body as it was sent: a plain body is the data itself.
     fn pointer_base(&self, below: &str) -> String {
         match (&self.trigger.kind, Media::of(self.headers)) {
-            (TriggerKind::CloudEvents { .. }, Ok(Media::CloudEvent | Media::CloudEventBatch)) => {
+            (
+                TriggerKind::CloudEvents { .. } | TriggerKind::Amqp(_),
+                Ok(Media::CloudEvent | Media::CloudEventBatch),
+            ) => {
                 format!("{below}/data")
             }
             _ => String::new(),
         }
-    }
-
-    fn tenant(&self, view: &Value) -> Result<TenantName, Problem> {
-        let expression = match &self.trigger.tenant {
-            TenantRule::Fixed(tenant) => return Ok(tenant.clone()),
-            TenantRule::FromEvent(expression) => expression,
-        };
-        let why = match key::evaluate(expression, view, self.received_at) {
-            Ok(Value::String(text)) => match TenantName::new(&text) {
-                Ok(tenant) => return Ok(tenant),
-                Err(_) => "it gives a text that is no legal name".to_owned(),
-            },
-            Ok(_) => "it gives no text".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let detail = format!("the trigger finds the tenant with `{}`: {why}", expression.source());
-        Err(Problem::new(422, codes::NO_TENANT, "No tenant", detail))
     }
 
     fn incoming(&self, sent: Sent, tenant: TenantName, key: Option<String>) -> Incoming {

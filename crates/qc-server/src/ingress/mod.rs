@@ -8,11 +8,11 @@ mod cloudevents;
 mod door;
 mod key;
 mod media;
+mod offered;
 mod plain;
 mod prefer;
 mod sender;
 mod trace;
-mod view;
 mod webhook;
 
 use std::sync::Arc;
@@ -27,6 +27,8 @@ use qc_engine::{Accepted, Deployment, Trigger, TriggerKind};
 use qc_model::Actor;
 
 use crate::{Problem, State, body, codes, metrics::AcceptOutcome};
+pub use offered::{OfferOutcome, Offered};
+
 use cloudevents::Carried;
 use door::Door;
 use media::Media;
@@ -53,7 +55,8 @@ where
     let (parts, body) = request.into_parts();
     let deployment = find(state, parts.uri.path())?;
     let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
-    let trigger = deployment.release.triggers.get(name).ok_or_else(no_trigger)?;
+    let trigger = deployment.release.triggers.get(name);
+    let trigger = trigger.filter(|trigger| trigger.kind.is_sent()).ok_or_else(no_trigger)?;
     let since = std::time::Instant::now();
     let result = through(state, &deployment, trigger, &parts, body, id).await;
     let outcome = match &result {
@@ -170,6 +173,7 @@ async fn take(
         TriggerKind::Webhook { event_type, event_id, .. } => {
             door.wrap_webhook(event_type, event_id.as_ref(), media, body, &limits)?
         }
+        TriggerKind::Amqp(_) | TriggerKind::Poll(_) => return Err(no_trigger()),
     };
     let accepted = door.accept(sent, sender_id).await?;
     let outcome = match accepted {

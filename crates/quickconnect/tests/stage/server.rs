@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{
-    http::Line,
+    http::{Line, Reply},
     process::{PATIENCE, Process},
 };
 
@@ -153,13 +153,22 @@ impl Server {
         context["token"].as_str().unwrap().to_owned()
     }
 
+    /// Asks the management API for text.
+    pub(crate) async fn ask_text(&self, path: &str) -> String {
+        String::from_utf8(self.asked(path).await.body.to_vec()).unwrap()
+    }
+
     /// Asks the management API.
     pub(crate) async fn ask(&self, path: &str) -> Value {
+        self.asked(path).await.json()
+    }
+
+    async fn asked(&self, path: &str) -> Reply {
         let headers = [("authorization", format!("Bearer {}", self.token()))];
         let reply =
             Line::to(self.port).send(Method::GET, path, &headers, Bytes::new()).await.unwrap();
         assert_eq!(reply.status, 200, "{path}: {}", reply.shown());
-        reply.json()
+        reply
     }
 
     /// All entries of a list of the management API.
