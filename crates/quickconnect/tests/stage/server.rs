@@ -1,7 +1,6 @@
 //! The server as a child process, and the program's other verbs.
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
@@ -14,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     http::{Line, Reply},
+    port::Port,
     process::{PATIENCE, Process},
 };
 
@@ -25,18 +25,15 @@ pub(crate) struct Server {
     pub(crate) data: PathBuf,
     settings: Vec<(String, String)>,
     process: Option<Process>,
-}
-
-/// A port that is free now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    _port: Port,
 }
 
 impl Server {
     pub(crate) fn new(folder: &Path) -> Self {
+        let port = Port::reserve();
         Self {
-            port: free_port(),
+            port: port.number,
+            _port: port,
             folder: folder.to_owned(),
             data: folder.join("data"),
             settings: Vec::new(),
