@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::{say, stage::server::free_port, stage::wish};
+use crate::{say, stage::port::Port, stage::wish};
 
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(90);
@@ -32,6 +32,8 @@ pub(crate) struct Rabbit {
     distribution: u16,
     epmd: Child,
     broker: Option<Child>,
+    /// Held, so that the three stay its own while it restarts.
+    _ports: [Port; 3],
 }
 
 /// The server's own script: the one in `/usr/sbin` insists on its own user.
@@ -60,7 +62,8 @@ impl Rabbit {
             fs::create_dir(home.join(name)).unwrap();
             everybody(&home.join(name));
         }
-        let (port, names, distribution) = (free_port(), free_port(), free_port());
+        let ports = [Port::reserve(), Port::reserve(), Port::reserve()];
+        let [port, names, distribution] = ports.each_ref().map(|port| port.number);
         let hosts: Vec<_> = HOSTS.iter().map(|name| json!({ "name": name })).collect();
         let rights: Vec<_> = HOSTS
             .iter()
@@ -89,7 +92,8 @@ impl Rabbit {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut rabbit = Self { port, folder, server, names, distribution, epmd, broker: None };
+        let mut rabbit =
+            Self { port, folder, server, names, distribution, _ports: ports, epmd, broker: None };
         rabbit.go().await;
         Some(rabbit)
     }
