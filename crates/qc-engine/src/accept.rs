@@ -145,7 +145,9 @@ impl Engine {
         let state = run.state(&draft, at);
         let mut ledger = vec![first_row];
         ledger.append(&mut draft.ledger);
-        ledger.iter_mut().for_each(|row| record::signed(row, &shared.settings.node));
+        for row in &mut ledger {
+            record::signed(row, &shared.settings.node);
+        }
         let accept = Accept {
             txn: TxnId::new(at, &*shared.entropy),
             key,
