@@ -41,6 +41,7 @@ pub fn files(folder: &Path, ending: &str) -> Vec<(PathBuf, String)> {
 pub fn ranks() -> BTreeMap<&'static str, u8> {
     BTreeMap::from([
         ("qc-model", 0),
+        ("qc-pgserver", 0),
         ("qc-expression", 1),
         ("qc-document", 1),
         ("qc-contract", 2),

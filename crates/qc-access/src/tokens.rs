@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long a record is believed without asking the store: a revoked token ends within this time.
-const FRESH: Duration = Duration::from_secs(5);
+const FRESH: Duration = Duration::from_secs(1);
 /// Records kept in memory; beyond it the cache starts anew.
 const CACHED: usize = 10_000;
 
@@ -179,7 +179,7 @@ mod tests {
         let entropy = Counting(AtomicU64::new(9));
         let change = revoke(&token.record, &Actor::platform("test"), clock.now(), &entropy);
         store.write(vec![Write::Change(Box::new(change))]).await.unwrap();
-        clock.0.store(2_000 + 61_000 + 5_000, Ordering::Relaxed);
+        clock.0.store(2_000 + 61_000 + 1_000, Ordering::Relaxed);
         assert_eq!(tokens.authenticate(&text).await, Err(AuthenticationError::Unknown));
     }
 
@@ -193,7 +193,7 @@ mod tests {
         let entropy = Counting(AtomicU64::new(9));
         let change = revoke(&token.record, &Actor::platform("test"), clock.now(), &entropy);
         store.write(vec![Write::Change(Box::new(change))]).await.unwrap();
-        clock.0.fetch_add(4_999, Ordering::Relaxed);
+        clock.0.fetch_add(999, Ordering::Relaxed);
         assert!(tokens.authenticate(&text).await.is_ok(), "still believed");
         clock.0.fetch_add(1, Ordering::Relaxed);
         assert_eq!(tokens.authenticate(&text).await, Err(AuthenticationError::Unknown));

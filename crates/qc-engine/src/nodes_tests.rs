@@ -31,9 +31,9 @@ impl World {
         let mine: Vec<Mine> = self
             .owner
             .iter()
-            .map(|owner| match owner.as_deref() == Some(me) {
-                true => Mine::Owned { runs: 0 },
-                false => Mine::No,
+            .map(|owner| match owner.as_deref() {
+                Some(name) if name == me => Mine::Owned { runs: 0 },
+                _ => Mine::No,
             })
             .collect();
         plan(&View { me, nodes, settled, holders: &holders, mine: &mine })

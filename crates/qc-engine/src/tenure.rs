@@ -59,7 +59,7 @@ impl Asked {
 
     /// The term that follows, with a margin for clocks that do not run alike.
     fn term(self, ttl: Duration) -> Term {
-        let length = ttl - ttl / MARGIN;
+        let length = ttl.saturating_sub(ttl / MARGIN);
         Term { until: self.at + length, asked_at: self.wall, length }
     }
 }

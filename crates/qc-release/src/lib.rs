@@ -21,4 +21,4 @@ pub use deployment::{DeploymentRecord, Past, current, deploy, deployments, histo
 pub use error::ReleaseError;
 pub use keep::{ReleaseRecord, load, record, releases, save};
 pub use manifest::{Derived, FileEntry, Manifest};
-pub use office::Office;
+pub use office::{Office, revision};

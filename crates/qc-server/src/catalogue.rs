@@ -1,6 +1,10 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -11,6 +15,9 @@ use qc_release::{Bundle, ReleaseError};
 use qc_store::{Store, StoreError};
 
 use crate::codes;
+
+/// How often a node looks whether another one has changed what is deployed.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
 /// Compiled releases kept in memory beyond those that are deployed: for runs that are pinned to older ones.
 const KEPT: usize = 64;
@@ -47,13 +54,34 @@ pub struct Catalogue {
     craft: Craft,
     compiled: Mutex<HashMap<Key, Arc<Deployment>>>,
     findings: RwLock<Vec<Finding>>,
+    /// The revision of releases and deployments that runs here.
+    revision: AtomicU64,
 }
 
 impl Catalogue {
     /// Over a store.
     pub fn new(store: Arc<dyn Store>, craft: Craft) -> Arc<Self> {
         let (compiled, findings) = (Mutex::default(), RwLock::default());
-        Arc::new(Self { store, craft, compiled, findings })
+        Arc::new(Self { store, craft, compiled, findings, revision: AtomicU64::new(0) })
+    }
+
+    /// Follows what other nodes deploy, for ever; ends at once when there are no others.
+    pub async fn follow(self: Arc<Self>, engine: Engine) {
+        while self.store.caps().shared {
+            tokio::time::sleep(FOLLOW_EVERY).await;
+            match qc_release::revision(&*self.store).await {
+                Ok(revision) if revision == self.revision.load(Ordering::Acquire) => {}
+                Ok(_) => match self.reload(&engine).await {
+                    Ok(findings) => {
+                        for finding in findings {
+                            tracing::error!(code = %finding.code, "{finding}");
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "the deployments stay as they were"),
+                },
+                Err(error) => tracing::debug!(%error, "changed deployments cannot be seen now"),
+            }
+        }
     }
 
     /// The problems of what is deployed, as of the last [`Catalogue::reload`].
@@ -100,6 +128,8 @@ impl Catalogue {
 
     /// Makes the engine run what the store says is deployed. What cannot be compiled is left out, and said.
     pub async fn reload(&self, engine: &Engine) -> Result<Vec<Finding>, ReleaseError> {
+        // Before the rest: a change meanwhile is seen at the next look.
+        let revision = qc_release::revision(&*self.store).await?;
         let records = qc_release::deployments(&*self.store, None).await?;
         let (mut list, mut findings, mut live) = (Vec::new(), Vec::new(), HashSet::new());
         for record in records {
@@ -120,6 +150,7 @@ impl Catalogue {
             }
         }
         engine.set_deployments(list);
+        self.revision.store(revision, Ordering::Release);
         let mut memory = self.memory();
         if memory.len() > live.len() + KEPT {
             memory.retain(|key, _| live.contains(key));

@@ -30,7 +30,7 @@ fn databases() -> impl Fn() -> Subject + Send + Sync {
             drop(old);
             Arc::new(SqliteStore::open(&path, options.clone()).unwrap())
         };
-        Subject { store: Arc::new(store), reopen: Some(Box::new(reopen)) }
+        Subject { store: Arc::new(store), reopen: Some(Box::new(reopen)), beside: None }
     }
 }
 

@@ -104,6 +104,7 @@ impl Running {
         let engine = tokio::spawn(async move { running.run().await });
         let mut chores = JoinSet::new();
         chores.spawn(allocator::give_back());
+        chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
         chores.spawn(prune(
             Arc::clone(&platform.store),
             Arc::clone(&platform.clock),
@@ -125,7 +126,8 @@ impl Running {
             clock: Arc::clone(&platform.clock),
         });
         platform.state.set_ready(true);
-        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+        let node = platform.engine.node();
+        tracing::info!(%address, %node, version = env!("CARGO_PKG_VERSION"), "serving");
         let drain = config.drain_timeout;
         let context_file = made.map(|made| made.file);
         Ok(Self {
@@ -175,7 +177,7 @@ fn export_traces(config: &Config, platform: &Platform) -> Result<Option<Traces>,
     // Connections of its own: a collector that hangs takes none from the calls of runs.
     let caller = Arc::new(wiring::http_caller(config)?);
     let (listener, clock) = (platform.engine.subscribe(), Arc::clone(&platform.clock));
-    Traces::begin(listener, caller, clock, endpoint, &config.node)
+    Traces::begin(listener, caller, clock, endpoint, platform.engine.node())
         .map(Some)
         .map_err(|finding| Trouble::new(Exit::Usage, *finding))
 }

@@ -13,6 +13,7 @@ mod codes;
 mod config;
 mod context;
 mod lifecycle;
+mod node_name;
 mod signals;
 mod signature;
 mod telemetry;

@@ -19,7 +19,10 @@ use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp
 use qc_project::{Project, ProjectFiles};
 use qc_release::Bundle;
 use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State};
-use qc_sql::sqlite::{SqliteOptions, SqliteStore};
+use qc_sql::{
+    postgres::{Dsn, PostgresOptions, PostgresStore, ServerReport},
+    sqlite::{SqliteOptions, SqliteStore},
+};
 use qc_store::{
     CommitLimits, Committer, Document, DocumentOp, Expect, Store,
     blobs::{Blobs, FolderBlobs, MemoryBlobs},
@@ -31,7 +34,8 @@ use tokio::task::JoinHandle;
 use crate::{
     cli::{Exit, Trouble},
     codes,
-    config::{Config, StoreKind},
+    config::{Config, DATABASE, StoreKind},
+    node_name::node_name,
 };
 
 /// The wall clock.
@@ -101,7 +105,7 @@ pub(crate) struct Platform {
 impl Platform {
     /// Wires everything. Nothing runs yet but the commit loop.
     pub(crate) async fn wire(config: &Config, secrets: Arc<Secrets>) -> Result<Self, Trouble> {
-        let metered = MeteredStore::new(open_store(config)?);
+        let metered = MeteredStore::new(open_store(config).await?);
         let commits = metered.numbers();
         let store: Arc<dyn Store> = Arc::new(metered);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -122,7 +126,8 @@ impl Platform {
             entropy: Arc::clone(&entropy),
             releases: Arc::<Catalogue>::clone(&catalogue),
             settings: EngineSettings {
-                node: config.node.clone(),
+                node: node_name(&config.node, &*entropy),
+                lease_ttl: config.lease_ttl,
                 runs_max: config.runs_max,
                 ledger_key,
                 ..EngineSettings::default()
@@ -170,30 +175,42 @@ fn server_settings(config: &Config) -> ServerSettings {
 }
 
 /// Opens the store.
-pub(crate) fn open_store(config: &Config) -> Result<Arc<dyn Store>, Trouble> {
-    if config.store == StoreKind::Memory {
-        return Ok(Arc::new(MemoryStore::new()));
+pub(crate) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Trouble> {
+    match &config.store {
+        StoreKind::Memory => Ok(Arc::new(MemoryStore::new())),
+        StoreKind::Sqlite(file) => open_file(config, file),
+        StoreKind::Postgres(dsn) => {
+            let opened = PostgresStore::open(dsn, &postgres_options(config)?).await;
+            Ok(Arc::new(opened.map_err(|error| postgres_trouble(&error))?))
+        }
     }
+}
+
+fn open_file(config: &Config, file: &Path) -> Result<Arc<dyn Store>, Trouble> {
     let folder = &config.data_dir;
-    fs::create_dir_all(folder).map_err(|error| {
-        let message = format!("the data directory {}: {error}", folder.display());
-        Trouble::usage(
-            codes::DATA_DIRECTORY,
-            message,
-            "set `data_dir` to a directory that can be written",
-        )
-    })?;
-    let store = SqliteStore::open(database(folder), SqliteOptions::default())
+    // A path that somebody named may be wrong; the data directory is ours to make.
+    if file.starts_with(folder) {
+        fs::create_dir_all(folder).map_err(|error| {
+            let message = format!("the data directory {}: {error}", folder.display());
+            Trouble::usage(
+                codes::DATA_DIRECTORY,
+                message,
+                "set `data_dir` to a directory that can be written",
+            )
+        })?;
+    }
+    let store = SqliteStore::open(file, SqliteOptions::default())
         .map_err(|error| Trouble::new(Exit::Conflict, error.finding()))?;
     Ok(Arc::new(store))
 }
 
 /// Opens the place of large bodies. Whoever does it holds the store's lock.
 fn open_blobs(config: &Config) -> Result<Arc<dyn Blobs>, Trouble> {
-    if config.store == StoreKind::Memory {
-        return Ok(Arc::new(MemoryBlobs::default()));
-    }
-    let folder = blobs(&config.data_dir);
+    let folder = match &config.store {
+        StoreKind::Memory => return Ok(Arc::new(MemoryBlobs::default())),
+        StoreKind::Sqlite(file) => blobs(file),
+        StoreKind::Postgres(_) => config.data_dir.join("blobs"),
+    };
     let opened = FolderBlobs::open(&folder).map_err(|error| {
         let message = format!("the directory of large bodies {}: {error}", folder.display());
         let help = "the server must be able to write in all of its `data_dir`";
@@ -202,25 +219,44 @@ fn open_blobs(config: &Config) -> Result<Arc<dyn Blobs>, Trouble> {
     Ok(Arc::new(opened))
 }
 
-/// The directory of large bodies.
-pub(crate) fn blobs(folder: &Path) -> std::path::PathBuf {
-    folder.join("blobs")
+/// The directory of large bodies beside a database's file.
+pub(crate) fn blobs(file: &Path) -> std::path::PathBuf {
+    if file.ends_with(DATABASE) {
+        return file.with_file_name("blobs");
+    }
+    // Each of several databases in one directory has its own.
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".blobs");
+    file.with_file_name(name)
 }
 
-/// The database's file.
-pub(crate) fn database(folder: &Path) -> std::path::PathBuf {
-    folder.join("quickconnect.db")
+/// What the PostgreSQL server says of itself; changes nothing there.
+pub(crate) async fn look_at_server(config: &Config, dsn: &Dsn) -> Result<ServerReport, Trouble> {
+    let looked = PostgresStore::look(dsn, &postgres_options(config)?).await;
+    looked.map_err(|error| postgres_trouble(&error))
+}
+
+fn postgres_options(config: &Config) -> Result<PostgresOptions, Trouble> {
+    Ok(PostgresOptions { authorities: authorities(config)?, ..PostgresOptions::default() })
+}
+
+fn postgres_trouble(error: &qc_sql::postgres::OpenError) -> Trouble {
+    use qc_sql::postgres::OpenError as E;
+    let exit = if matches!(error, E::Unreachable(_)) { Exit::Unreachable } else { Exit::Conflict };
+    Trouble::new(exit, error.finding())
+}
+
+/// Private authorities, for calls to other systems and to the database.
+fn authorities(config: &Config) -> Result<Option<Vec<u8>>, Trouble> {
+    let read = |path: &std::path::PathBuf| fs::read(path).map_err(|e| Trouble::file(path, &e));
+    config.ca_bundle.as_ref().map(read).transpose()
 }
 
 /// The client for calls to other systems.
 pub(crate) fn http_caller(config: &Config) -> Result<HttpCaller, Trouble> {
-    let authorities = match &config.ca_bundle {
-        Some(path) => Some(fs::read(path).map_err(|error| Trouble::file(path, &error))?),
-        None => None,
-    };
     let settings = HttpSettings {
         proxy: config.outbound_proxy.clone(),
-        authorities,
+        authorities: authorities(config)?,
         ..HttpSettings::default()
     };
     HttpCaller::new(&settings).map_err(|finding| Trouble::new(Exit::Usage, *finding))

@@ -108,11 +108,14 @@ impl Link {
     }
 }
 
+/// Under which epoch and by whom each version of a run was written.
+type Versions = BTreeMap<u64, (u64, String)>;
+
 /// Every commit that the store took, by run: version and epoch. And whether it takes those of
 /// former owners, too; which it then counts.
 #[derive(Default)]
 pub(crate) struct Book {
-    commits: Mutex<BTreeMap<RunId, BTreeMap<u64, (u64, String)>>>,
+    commits: Mutex<BTreeMap<RunId, Versions>>,
     pub(crate) unfenced: AtomicBool,
     stale: AtomicU64,
     fenced: AtomicU64,

@@ -144,8 +144,7 @@ impl Simulation {
                 0..=8 => self.send(),
                 9..=11 => self.break_store(),
                 12..=14 if self.several => self.disturb().await,
-                12 => self.break_store(),
-                13 | 14 => self.kill().await,
+                12..=14 => self.kill().await,
                 _ => self.operate().await,
             }
             self.observe().await;

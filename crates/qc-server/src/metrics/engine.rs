@@ -39,15 +39,33 @@ impl Collector for EngineNumbers {
             ("runs_stuck", "Runs found without a reason to go on: must stay 0", numbers.stuck),
             ("calls", "Attempts of calls since the start", numbers.calls),
             ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),
+            (
+                "groups_taken_over",
+                "Groups of runs taken from nodes that let their leases run out",
+                numbers.takeovers,
+            ),
+            ("groups_handed_over", "Groups of runs handed over in peace", numbers.handed_over),
+            (
+                "groups_lost",
+                "Groups of runs that other nodes took because this one renewed too late",
+                numbers.groups_lost,
+            ),
+            (
+                "commits_fenced",
+                "Commits that came after their group was another node's: not written",
+                numbers.fenced,
+            ),
         ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
         }
-        let in_memory = i64::try_from(numbers.runs_in_memory).unwrap_or(i64::MAX);
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let gauges = [
-            ("runs_in_memory", "Runs at work now", in_memory),
+            ("nodes", "Nodes that share the store, as this one sees", count(numbers.nodes)),
+            ("groups", "Groups of runs that are this node's, of 64", count(numbers.groups)),
+            ("runs_in_memory", "Runs at work now", count(numbers.runs_in_memory)),
             ("leased", "Whether this node holds the right to run", i64::from(numbers.leased)),
         ];
         for (name, help, value) in gauges {

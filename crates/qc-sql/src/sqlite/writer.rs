@@ -112,7 +112,9 @@ impl Writer {
                     drop(reply.send(Ok(held.collect())));
                 }
                 Job::Release { leases, reply } => {
-                    leases.iter().for_each(|lease| self.leases.release(lease));
+                    for lease in &leases {
+                        self.leases.release(lease);
+                    }
                     drop(reply.send(Ok(())));
                 }
                 Job::Leases { reply } => {

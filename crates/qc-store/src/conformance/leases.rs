@@ -88,7 +88,7 @@ pub async fn leases_are_seen_and_released(factory: &Factory) {
     assert_eq!(shown(store).await, [row(&low, false), row(&other, false)]);
     let committed = TxnOutcome::Committed { version: 2 };
     assert_eq!(commit(store, &low, Fixture::step(1, 1, vec![])).await, committed);
-    store.release(&[low.clone()]).await.expect("answered");
+    store.release(std::slice::from_ref(&low)).await.expect("answered");
     assert_eq!(commit(store, &low, Fixture::step(1, 2, vec![])).await, TxnOutcome::Fenced);
     assert_eq!(store.renew(&[low.clone(), high], MINUTE).await.expect("answered"), [false, false]);
     let next = take(0..16, "b", MINUTE).await;

@@ -18,6 +18,7 @@ pub mod model;
 mod pruning;
 mod reading;
 mod reopening;
+mod sharing;
 mod signals;
 mod turns;
 mod waits;
@@ -61,6 +62,11 @@ pub use reading::{
     runs_are_listed_newest_first,
 };
 pub use reopening::reopening_keeps_everything;
+pub use sharing::{
+    a_race_between_nodes_has_one_winner, a_stolen_lease_stops_its_owner,
+    a_tailing_reader_misses_nothing, documents_of_several_nodes_lose_no_change,
+    several_nodes_hold_several_ranges,
+};
 pub use signals::{
     a_reader_who_follows_the_signals_misses_none, a_repeated_signal_is_ignored,
     signals_are_filtered_and_paged, signals_come_with_every_kind_of_write,
@@ -78,12 +84,17 @@ use crate::Store;
 /// Opens what a store has written once more, after that store was dropped.
 pub type Reopen = Box<dyn Fn(Arc<dyn Store>) -> Arc<dyn Store> + Send + Sync>;
 
-/// A fresh store, and how to reopen it when it keeps anything.
+/// Opens what a store has written a second time, beside it: another node.
+pub type Beside = Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
+
+/// A fresh store, and how to open it once more.
 pub struct Subject {
     /// The store, empty.
     pub store: Arc<dyn Store>,
-    /// Drops the store that it is given and opens the same data again.
+    /// Drops the store that it is given and opens the same data again, when it keeps anything.
     pub reopen: Option<Reopen>,
+    /// When several nodes may share it.
+    pub beside: Option<Beside>,
 }
 
 /// Makes fresh stores.
@@ -95,7 +106,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub type Check = (&'static str, for<'a> fn(&'a Factory) -> Running<'a>);
 
 /// Every check but the comparison with the model, by name.
-pub const ALL: [Check; 49] = [
+pub const ALL: [Check; 54] = [
     ("a known key answers the first run", |f| Box::pin(a_known_key_answers_the_first_run(f))),
     ("a race for one key has one winner", |f| Box::pin(a_race_for_one_key_has_one_winner(f))),
     ("a key that expired is replaced", |f| Box::pin(a_key_that_expired_is_replaced(f))),
@@ -122,6 +133,11 @@ pub const ALL: [Check; 49] = [
     ("large and odd payloads", |f| Box::pin(large_and_odd_payloads_survive(f))),
     ("many runs in pages", |f| Box::pin(many_runs_load_in_pages(f))),
     ("open runs page under writes", |f| Box::pin(open_runs_page_under_writes(f))),
+    ("a stolen lease", |f| Box::pin(a_stolen_lease_stops_its_owner(f))),
+    ("several ranges", |f| Box::pin(several_nodes_hold_several_ranges(f))),
+    ("a race between nodes", |f| Box::pin(a_race_between_nodes_has_one_winner(f))),
+    ("a tailing reader", |f| Box::pin(a_tailing_reader_misses_nothing(f))),
+    ("documents of several nodes", |f| Box::pin(documents_of_several_nodes_lose_no_change(f))),
     ("runs newest first", |f| Box::pin(runs_are_listed_newest_first(f))),
     ("an accept moves a cursor", |f| Box::pin(an_accept_moves_a_cursor(f))),
     ("a step changes documents", |f| Box::pin(a_step_changes_documents(f))),

@@ -30,7 +30,8 @@ pub async fn reopening_keeps_everything(factory: &Factory) {
     assert_eq!(everything(store.as_ref()).await, before);
     let repeat = AcceptOutcome::Duplicate { run: Fixture::run(50), same_body: true };
     assert_eq!(accept(store.as_ref(), Fixture::keyed(51, "k", 1)).await, repeat);
-    let lease = lease_all(store.as_ref(), "b").await;
+    // The same node: where leases outlive the process, nobody else gets them yet.
+    let lease = lease_all(store.as_ref(), "a").await;
     let next = commit(store.as_ref(), &lease, Fixture::step(3, 2, vec![])).await;
     assert_eq!(next, TxnOutcome::Committed { version: 3 });
     accept_many(store.as_ref(), 60..61).await;

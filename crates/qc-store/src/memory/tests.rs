@@ -7,7 +7,9 @@ use crate::{
 };
 
 fn fresh() -> Subject {
-    Subject { store: Arc::new(MemoryStore::new()), reopen: None }
+    let store = Arc::new(MemoryStore::new());
+    let beside = Arc::clone(&store);
+    Subject { store, reopen: None, beside: Some(Box::new(move || beside.clone())) }
 }
 
 #[tokio::test]

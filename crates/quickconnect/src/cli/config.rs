@@ -46,6 +46,9 @@ fn json_of(all: &BTreeMap<&'static str, Resolved>, shown: &dyn Fn(&str) -> bool)
     let mut settings = Map::new();
     for setting in SETTINGS.iter().filter(|setting| shown(setting.key)) {
         let mut entry = json!(all.get(setting.key));
+        if let Some(resolved) = all.get(setting.key) {
+            entry["value"] = json!(setting.shown(&resolved.value));
+        }
         entry["summary"] = json!(setting.summary);
         entry["default"] = json!(setting.default);
         settings.insert(setting.key.to_owned(), entry);
@@ -63,13 +66,9 @@ fn human(all: &BTreeMap<&'static str, Resolved>, shown: &dyn Fn(&str) -> bool) -
             Source::File(path) => format!("file {path}"),
             Source::Default => "default".to_owned(),
         };
-        let value = if resolved.value.is_empty() { "-" } else { resolved.value.as_str() };
-        rows.push(vec![
-            setting.key.to_owned(),
-            value.to_owned(),
-            source,
-            setting.summary.to_owned(),
-        ]);
+        let value = setting.shown(&resolved.value);
+        let value = if value.is_empty() { "-".to_owned() } else { value };
+        rows.push(vec![setting.key.to_owned(), value, source, setting.summary.to_owned()]);
     }
     table(&["SETTING", "VALUE", "FROM", "WHAT"], &rows)
 }

@@ -6,6 +6,8 @@ use qc_server::{
     TlsKeys,
     wire::{Deployment, Page, Server},
 };
+use qc_sql::postgres::{Dsn, ServerReport};
+use qc_store::Durability;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -58,7 +60,7 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     match session.settings(arguments.settings.0) {
         Ok(config) => {
             checks.push(Check::well("settings", "all of them can be used"));
-            here(&config, &mut checks);
+            here(&config, &mut checks).await;
         }
         Err(trouble) => checks.push(Check::of("settings", "", trouble.findings)),
     }
@@ -96,11 +98,15 @@ fn shown(session: &Session, check: &Check) -> String {
 }
 
 /// What can be seen on this machine.
-fn here(config: &Config, checks: &mut Vec<Check>) {
+async fn here(config: &Config, checks: &mut Vec<Check>) {
     checks.push(disk(&config.data_dir));
-    if config.store == StoreKind::Sqlite {
-        checks.push(database(config));
-        checks.push(blobs(config));
+    match &config.store {
+        StoreKind::Sqlite(file) => {
+            checks.push(database(config, file).await);
+            checks.push(blobs(file));
+        }
+        StoreKind::Postgres(dsn) => checks.push(database_server(config, dsn).await),
+        StoreKind::Memory => {}
     }
     checks.push(address(config));
     if let Some(files) = &config.tls {
@@ -149,14 +155,32 @@ fn disk(folder: &Path) -> Check {
     }
 }
 
-fn database(config: &Config) -> Check {
-    let path = wiring::database(&config.data_dir);
+async fn database_server(config: &Config, dsn: &Dsn) -> Check {
+    match wiring::look_at_server(config, dsn).await {
+        Ok(ServerReport { version, durability, schema }) => {
+            let survives = match durability {
+                Durability::Node => "a commit survives the loss of its machine",
+                _ => {
+                    "a commit survives a crash of its machine, not its loss (no synchronous standby)"
+                }
+            };
+            let schema = match schema {
+                0 => "nothing in it yet".to_owned(),
+                version => format!("schema {version}"),
+            };
+            Check::well("database", format!("PostgreSQL {version} at {dsn}, {schema}; {survives}"))
+        }
+        Err(trouble) => Check::of("database", "", trouble.findings),
+    }
+}
+
+async fn database(config: &Config, path: &Path) -> Check {
     if !path.exists() {
         return Check::well("database", format!("none yet at {}", path.display()));
     }
     let wal = path.with_extension("db-wal");
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let (main, log) = (size(&path), size(&wal));
+    let (main, log) = (size(path), size(&wal));
     let detail = format!("{} MiB, log {} MiB at {}", main >> 20, log >> 20, path.display());
     if log > WAL {
         let message = format!("the write-ahead log has {} MiB", log >> 20);
@@ -165,7 +189,7 @@ fn database(config: &Config) -> Check {
     }
     // Only a database that rests can be opened here, and opening checks its integrity and reads back every PRAGMA. A
     // running server did that when it started.
-    match wiring::open_store(config) {
+    match wiring::open_store(config).await {
         Ok(_) => {
             Check::well("database", format!("{detail}; it opens, its PRAGMAs are as they must be"))
         }
@@ -178,8 +202,8 @@ fn database(config: &Config) -> Check {
     }
 }
 
-fn blobs(config: &Config) -> Check {
-    let folder = wiring::blobs(&config.data_dir);
+fn blobs(file: &Path) -> Check {
+    let folder = wiring::blobs(file);
     let unfinished = folder.join("tmp");
     match std::fs::metadata(&unfinished) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -270,9 +294,10 @@ fn clocks(server: &Server, before: Timestamp, after: Timestamp) -> Check {
 
 fn work(server: &Server) -> Check {
     let mut findings = Vec::new();
-    if !server.ready || !server.leased {
+    // Beside others a node may have no group: they run what it takes.
+    if !server.ready || (!server.leased && server.nodes < 2) {
         let message = "the server does not run workflows now".to_owned();
-        let help = "it is starting, ending, or another node holds the lease: see its log";
+        let help = "it is starting, ending, or cannot renew its leases: see its log";
         findings.push(Finding::error(codes::UNREACHABLE, message).help(help));
     }
     if server.stuck > 0 {
@@ -281,8 +306,12 @@ fn work(server: &Server) -> Check {
         findings.push(Finding::error(codes::BAD_ANSWER, message).help(help));
     }
     let detail = format!(
-        "{} runs at work, {} open dead letters",
-        server.runs_in_memory, server.open_dead_letters
+        "{} runs at work, {} open dead letters; node {}, {} of 64 groups, {} in all",
+        server.runs_in_memory,
+        server.open_dead_letters,
+        server.node,
+        server.groups,
+        if server.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", server.nodes) },
     );
     Check::of("work", detail, findings)
 }

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use qc_document::parse_duration;
 use qc_model::Finding;
 use qc_server::{TlsFiles, TrustedProxies};
+use qc_sql::postgres::{Dsn, mask};
 
 use crate::{
     cli::{Exit, Trouble},
@@ -20,13 +21,18 @@ pub(crate) use setting::{SETTINGS, find};
 pub(crate) use sources::{Resolved, Said, Source};
 
 /// Where runs are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoreKind {
     /// In a file.
-    Sqlite,
+    Sqlite(PathBuf),
     /// In memory, for trying things out.
     Memory,
+    /// On a PostgreSQL server, which several nodes may share.
+    Postgres(Box<Dsn>),
 }
+
+/// The database's file in a data directory.
+pub(crate) const DATABASE: &str = "quickconnect.db";
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) node: String,
+    pub(crate) lease_ttl: Duration,
     pub(crate) connections: usize,
     pub(crate) head_timeout: Duration,
     pub(crate) body_timeout: Duration,
@@ -91,11 +98,7 @@ impl Reading<'_> {
         let listen = self.parse("listen", "an address and port, such as 127.0.0.1:7070", |text| {
             text.parse().ok()
         });
-        let store = self.parse("store", "`sqlite` or `memory`", |text| match text {
-            "sqlite" => Some(StoreKind::Sqlite),
-            "memory" => Some(StoreKind::Memory),
-            _ => None,
-        });
+        let store = self.store();
         let log_format = self.parse("log_format", "`json` or `text`", |text| match text {
             "json" => Some(LogFormat::Json),
             "text" => Some(LogFormat::Text),
@@ -110,6 +113,10 @@ impl Reading<'_> {
         let (operation, drain) =
             (self.duration("operation_timeout"), self.duration("drain_timeout"));
         let retention = self.duration("retention");
+        let lease_ttl = self.parse("lease_ttl", "a duration from `1s` to `10m`", |text| {
+            let (least, most) = (Duration::from_secs(1), Duration::from_secs(600));
+            parse_duration(text).ok().filter(|ttl| (least..=most).contains(ttl))
+        });
         Some(Config {
             listen: listen?,
             data_dir: PathBuf::from(self.text("data_dir")),
@@ -123,6 +130,7 @@ impl Reading<'_> {
             log_format: log_format?,
             log_level: self.text("log_level"),
             node: self.text("node"),
+            lease_ttl: lease_ttl?,
             connections: connections?,
             head_timeout: head?,
             body_timeout: body?,
@@ -133,6 +141,33 @@ impl Reading<'_> {
             runs_max: runs_max?,
             retention: retention?,
         })
+    }
+
+    fn store(&mut self) -> Option<StoreKind> {
+        let text = self.text("store");
+        let file = match text.as_str() {
+            "memory" => return Some(StoreKind::Memory),
+            "sqlite" => PathBuf::from(self.text("data_dir")).join(DATABASE),
+            url if Dsn::is_meant(url) => {
+                return match Dsn::parse(url) {
+                    Ok(dsn) => Some(StoreKind::Postgres(Box::new(dsn))),
+                    Err(error) => {
+                        self.wrong("store", &error.to_string());
+                        None
+                    }
+                };
+            }
+            path => match path.strip_prefix("sqlite:") {
+                Some(path) if !path.is_empty() => PathBuf::from(path),
+                None if path.contains('/') && !path.contains(':') => PathBuf::from(path),
+                _ => {
+                    let expected = "`sqlite`, `sqlite:<path>`, `memory` or a `postgres://` URL";
+                    self.wrong("store", &format!("`{}` is not {expected}", mask(path)));
+                    return None;
+                }
+            },
+        };
+        Some(StoreKind::Sqlite(file))
     }
 
     fn text(&self, key: &str) -> String {
@@ -232,7 +267,30 @@ mod tests {
         let config = with(&[]).unwrap();
         assert_eq!(config.listen.port(), 7070);
         assert!(config.listen.ip().is_loopback());
-        assert_eq!(config.store, StoreKind::Sqlite);
+        assert_eq!(config.store, StoreKind::Sqlite(".qc/quickconnect.db".into()));
+    }
+
+    #[test]
+    fn the_store_is_a_file_memory_or_a_server() {
+        let store = |text: &str| with(&[("store", text)]).map(|config| config.store);
+        assert_eq!(store("memory").unwrap(), StoreKind::Memory);
+        for file in ["sqlite:/var/lib/a.db", "/var/lib/a.db"] {
+            assert_eq!(store(file).unwrap(), StoreKind::Sqlite("/var/lib/a.db".into()));
+        }
+        let url = "postgres://u:hunter2@h/d";
+        let config = with(&[("store", url)]).unwrap();
+        assert_eq!(config.store, StoreKind::Postgres(Box::new(Dsn::parse(url).unwrap())));
+        assert!(!format!("{config:?}").contains("hunter2"));
+        for wrong in [
+            "postgres://u:hunter2@h/d?sslmode=verify-ca",
+            "postgres:u:hunter2@h",
+            "mysql://u:hunter2@h/d",
+            "sqlite:",
+        ] {
+            let trouble = store(wrong).unwrap_err();
+            assert_eq!(trouble.findings[0].code, codes::BAD_SETTING, "{wrong}");
+            assert!(!format!("{trouble:?}").contains("hunter2"), "{trouble:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,11 @@ impl Setting {
         format!("QC_{}", self.key.to_ascii_uppercase())
     }
 
+    /// A value of it as it may be shown: without a password.
+    pub(crate) fn shown(&self, value: &str) -> String {
+        if self.key == "store" { qc_sql::postgres::mask(value) } else { value.to_owned() }
+    }
+
     /// The flag, without its dashes.
     pub(crate) fn flag(&self) -> String {
         self.key.replace('_', "-")
@@ -29,7 +34,11 @@ const fn setting(key: &'static str, default: &'static str, summary: &'static str
 pub(crate) const SETTINGS: &[Setting] = &[
     setting("listen", "127.0.0.1:7070", "Address and port to listen on"),
     setting("data_dir", ".qc", "Directory of the database and of large bodies"),
-    setting("store", "sqlite", "Where runs are kept: `sqlite`, or `memory` (lost at the end)"),
+    setting(
+        "store",
+        "sqlite",
+        "Where runs are kept: `sqlite`, `sqlite:<path>`, a `postgres://` URL, or `memory`",
+    ),
     setting("secrets_dir", "", "Directory of secrets: <environment>/<name>, one file each"),
     setting("tls_certificate", "", "PEM file with the server's certificate chain"),
     setting("tls_key", "", "PEM file with the certificate's private key"),
@@ -39,7 +48,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("otlp_endpoint", "", "OTLP/HTTP collector for traces, such as http://127.0.0.1:4318"),
     setting("log_format", "json", "`json`, one object a line, or `text`"),
     setting("log_level", "info", "What is logged: `error`, `warn`, `info`, `debug`, or a filter"),
-    setting("node", "node-1", "This node's name, in leases and the ledger"),
+    setting("node", "", "The first part of this node's name; the machine's own when left out"),
+    setting("lease_ttl", "10s", "When a node is silent for so long, the others take its runs over"),
     setting("connections", "10000", "The most connections at once"),
     setting("head_timeout", "30s", "How long a client may take to send a request's head"),
     setting("body_timeout", "30s", "How long a client may take to send a body"),

@@ -75,7 +75,13 @@ pub struct Server {
     pub store: String,
     /// Runs at work.
     pub runs_in_memory: usize,
-    /// Whether it holds the right to run.
+    /// Its name among the nodes that share the store.
+    pub node: String,
+    /// How many nodes share the store, this one included.
+    pub nodes: usize,
+    /// How many of the 64 groups of runs are this node's.
+    pub groups: usize,
+    /// Whether it holds the right to run: some of the groups, or all.
     pub leased: bool,
     /// Runs without a reason to go on; must be 0.
     pub stuck: u64,

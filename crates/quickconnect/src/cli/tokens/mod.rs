@@ -18,7 +18,7 @@ use crate::{
     config::{Config, SettingFlags, StoreKind},
     context,
     lifecycle::url_of,
-    wiring::{Platform, database},
+    wiring::{Platform, look_at_server},
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -116,7 +116,7 @@ async fn create(session: &Session, arguments: CreateArguments) -> Result<Exit, T
 
 async fn recover(session: &Session, arguments: RecoverArguments) -> Result<Exit, Trouble> {
     let config = session.settings(arguments.settings.0)?;
-    has_database(&config)?;
+    has_database(&config).await?;
     let platform = Platform::wire(&config, Arc::new(Secrets::none())).await?;
     let token = bootstrap::admin_token(&platform, "recovered administrator").await?;
     let url = url_of(config.listen, config.tls.is_some());
@@ -136,12 +136,17 @@ async fn recover(session: &Session, arguments: RecoverArguments) -> Result<Exit,
 }
 
 /// Recovery is for a server that has been: an administrator of a new, empty database would be nobody's.
-fn has_database(config: &Config) -> Result<(), Trouble> {
-    let message = match config.store {
+async fn has_database(config: &Config) -> Result<(), Trouble> {
+    let message = match &config.store {
         StoreKind::Memory => "the store is in memory: there is nothing to recover".to_owned(),
-        StoreKind::Sqlite => {
-            let file = database(&config.data_dir);
-            if fs::metadata(&file).is_ok_and(|found| found.len() > 0) {
+        StoreKind::Postgres(dsn) => {
+            if look_at_server(config, dsn).await?.schema > 0 {
+                return Ok(());
+            }
+            format!("no server has used the database {dsn}")
+        }
+        StoreKind::Sqlite(file) => {
+            if fs::metadata(file).is_ok_and(|found| found.len() > 0) {
                 return Ok(());
             }
             format!("there is no database {}", file.display())
