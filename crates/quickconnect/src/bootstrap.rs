@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use qc_access::{IssueRequest, Role, TOKEN_KIND, issue};
+use bytes::Bytes;
+use qc_access::{IssueRequest, Issued, Role, TOKEN_KIND, issue};
 use qc_model::Actor;
+use qc_store::{ChangeOutcome, DocumentOp, Expect, StoreError};
 use qc_vault::Secret;
 
 use crate::{
@@ -29,14 +31,40 @@ pub(crate) async fn first_token(
     if !any.map_err(|error| store_trouble(&error))?.is_empty() {
         return Ok(None);
     }
-    let token = admin_token(platform, "first administrator").await?;
+    let Some(token) = only_once(platform).await? else { return Ok(None) };
     let file = place(url, usual, data_dir);
     context::write(&file, url, &token)?;
     Ok(Some(Bootstrapped { file }))
 }
 
+/// The first token, unless another node that starts at the same time has made it.
+async fn only_once(platform: &Platform) -> Result<Option<Secret>, Trouble> {
+    const KIND: &str = "platform";
+    const NAME: &str = "first-token";
+    let trouble = |error: StoreError| store_trouble(&error);
+    let before = platform.store.document(KIND, NAME).await.map_err(trouble)?;
+    let mut issued = issue_admin(platform, "first administrator");
+    issued.change.documents.push(DocumentOp::Put {
+        kind: KIND.to_owned(),
+        name: NAME.to_owned(),
+        expect: before.map_or(Expect::Absent, |before| Expect::Revision(before.revision)),
+        body: Bytes::new(),
+        at: platform.clock.now(),
+    });
+    match platform.committer.change(issued.change).await.map_err(trouble)? {
+        ChangeOutcome::Changed => Ok(Some(issued.text)),
+        ChangeOutcome::Conflict { .. } => Ok(None),
+    }
+}
+
 /// A further administrator's token.
 pub(crate) async fn admin_token(platform: &Platform, name: &str) -> Result<Secret, Trouble> {
+    let issued = issue_admin(platform, name);
+    platform.committer.change(issued.change).await.map_err(|error| store_trouble(&error))?;
+    Ok(issued.text)
+}
+
+fn issue_admin(platform: &Platform, name: &str) -> Issued {
     let request = IssueRequest {
         name: name.to_owned(),
         environment: None,
@@ -45,9 +73,7 @@ pub(crate) async fn admin_token(platform: &Platform, name: &str) -> Result<Secre
         lifetime: None,
     };
     let actor = Actor::platform("bootstrap");
-    let issued = issue(request, &actor, platform.clock.now(), &*platform.entropy);
-    platform.committer.change(issued.change).await.map_err(|error| store_trouble(&error))?;
-    Ok(issued.text)
+    issue(request, &actor, platform.clock.now(), &*platform.entropy)
 }
 
 /// Where a server's token is written: the usual context file, unless that is another server's.

@@ -1,5 +1,6 @@
-//! The whole program on PostgreSQL: one node that is killed while its database crashes too, and a
-//! second node that takes over.
+//! The whole program on PostgreSQL: one node that is killed while its database crashes too, two that
+//! share the runs, and three to which everything happens under load. `QC_NODES_SEED` and
+//! `QC_NODES_EVENTS` override the seed and the number of events of the last one.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
@@ -8,3 +9,4 @@ mod stage;
 
 mod settings;
 mod shared;
+mod three;

@@ -1,4 +1,9 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
 
 use crate::stage::{
     http::Line,
@@ -20,6 +25,8 @@ async fn each_effect_takes_place_once_though_node_and_database_crash() {
     let Some(postgres) = qc_pgserver::own(&[]) else { return };
     let mut story = Story::set(7, true).await;
     story.server.set("QC_STORE", &postgres.url(&postgres.database()));
+    // A process that follows another one has another name: it waits for the lease to run out.
+    story.server.set("QC_LEASE_TTL", "3s");
     story.deploy().await;
     let sender = Sender::new(story.server.port, EVENTS, 7);
     let connections = sender.begin(CONNECTIONS as u64);
@@ -48,47 +55,72 @@ async fn each_effect_takes_place_once_though_node_and_database_crash() {
     assert_eq!(wrongs, Vec::<String>::new());
 }
 
+/// How many groups of runs a node has.
+async fn groups(server: &Server) -> u64 {
+    server.ask("/api/v1/server").await["groups"].as_u64().unwrap()
+}
+
+async fn until_groups(server: &Server, expected: u64, limit: Duration) -> Duration {
+    let began = Instant::now();
+    while groups(server).await != expected {
+        assert!(began.elapsed() < limit, "{}", server.log_end());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    began.elapsed()
+}
+
+/// Two nodes share the runs, each reaches those of the other, and one that ends in peace is replaced
+/// at once, long before its lease would have run out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_second_node_waits_and_takes_over() {
+async fn two_nodes_share_the_runs_and_hand_them_over() {
     let Some(postgres) = qc_pgserver::shared() else { return };
     let url = postgres.url(&postgres.database());
     let mut story = Story::set(8, false).await;
-    story.server.set("QC_STORE", &url);
-    story.server.set("QC_NODE", "first");
+    let mut second = story.server.beside("second");
+    for server in [&mut story.server, &mut second] {
+        server.set("QC_STORE", &url);
+        server.set("QC_LEASE_TTL", "20s");
+    }
     story.deploy().await;
-    let mut second = Server::new(&story.server.folder);
-    second.data = second.folder.join("second");
-    second.set("QC_STORE", &url);
-    second.set("QC_NODE", "second");
     second.start().await;
-    let reply = send_once(&mut Line::to(story.server.port), 0, Some(30)).await.unwrap();
-    assert_eq!(reply.status, 200, "{}", reply.shown());
-    let leased = async |server: &Server| server.ask("/api/v1/server").await["leased"] == true;
-    assert!(leased(&story.server).await && !leased(&second).await);
-    // The waiting node takes events all the same; the owner finds and runs them.
-    let reply = send_once(&mut Line::to(second.port), 1, None).await.unwrap();
-    assert_eq!(reply.status, 202, "{}", reply.shown());
-    story.server.kill();
-    let taking_over = async {
-        while !leased(&second).await {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(TAKING_OVER, taking_over).await.expect("the second node takes over");
-    for number in 2..10 {
-        let reply = send_once(&mut Line::to(second.port), number, Some(30)).await.unwrap();
+    until_groups(&second, 32, TAKING_OVER).await;
+    let mut lines = [Line::to(story.server.port), Line::to(second.port)];
+    for number in 0..10 {
+        let reply = send_once(&mut lines[number % 2], number, Some(30)).await.unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.shown());
+        // Whoever asks the other node about the same event waits for the same run.
+        let reply = send_once(&mut lines[1 - number % 2], number, Some(30)).await.unwrap();
         assert_eq!(reply.status, 200, "{}", reply.shown());
     }
-    let ended = async {
-        loop {
-            let runs = second.ask_all("/api/v1/runs").await;
-            if runs.iter().filter(|run| run["status"] == "completed").count() == 10 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+    // A run that waits for a credential, cancelled through the node that does not own it.
+    let token = story.server.secrets().join("sandbox/chat/token");
+    let secret = std::fs::read(&token).unwrap();
+    std::fs::remove_file(&token).unwrap();
+    for number in 10..14 {
+        let reply = send_once(&mut lines[number % 2], number, None).await.unwrap();
+        assert_eq!(reply.status, 202, "{}", reply.shown());
+        let run = reply.json()["run"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/runs/{run}");
+        let other = if number % 2 == 0 { &second } else { &story.server };
+        let began = Instant::now();
+        while other.ask(&path).await["status"] != "parked" {
+            assert!(began.elapsed() < TAKING_OVER, "{}", other.log_end());
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-    };
-    tokio::time::timeout(TAKING_OVER, ended).await.expect("every run ends");
-    let cases: BTreeSet<String> = (0..10).map(case_of).collect();
-    assert_eq!(judge(&cases, &story.systems.seen()), Vec::<String>::new());
+        let reason = json!({"reason": "a test"});
+        let reply = other.post(&format!("{path}/cancel"), &reason).await;
+        assert_eq!(reply.status, 204, "{}", reply.shown());
+        let again = other.post(&format!("{path}/cancel"), &reason).await;
+        assert_eq!(again.status, 409, "{}", again.shown());
+    }
+    std::fs::write(&token, secret).unwrap();
+    let doctor = story.server.well(&["doctor"]);
+    assert!(doctor.contains("32 of 64 groups, 2 nodes in all"), "{doctor}");
+    story.server.terminate();
+    let took = until_groups(&second, 64, TAKING_OVER).await;
+    assert!(took < Duration::from_secs(8), "the other went on after {took:?}");
+    let status = story.server.ended(TAKING_OVER).await;
+    assert!(status.success(), "{status}");
+    let log = std::fs::read_to_string(story.server.log_file()).unwrap();
+    assert!(log.contains("all groups of runs were handed over"), "{log}");
 }

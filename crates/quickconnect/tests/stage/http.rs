@@ -38,12 +38,25 @@ impl Reply {
 /// One connection to the server, made anew when it broke.
 pub(crate) struct Line {
     port: u16,
+    patience: Duration,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Line {
     pub(crate) fn to(port: u16) -> Self {
-        Self { port, sender: None }
+        Self { port, patience: PATIENCE, sender: None }
+    }
+
+    /// One that gives up sooner, as a load balancer does with a server that does not answer.
+    pub(crate) fn impatient(port: u16, patience: Duration) -> Self {
+        Self { port, patience, sender: None }
+    }
+
+    /// Speaks to another server from now on.
+    pub(crate) fn turn_to(&mut self, port: u16) {
+        if port != self.port {
+            (self.port, self.sender) = (port, None);
+        }
     }
 
     /// Over a stream that is there, such as a secured one; once it breaks it stays broken.
@@ -61,9 +74,10 @@ impl Line {
         headers: &[(&'static str, String)],
         body: Bytes,
     ) -> Result<Reply, String> {
+        let patience = self.patience;
         let exchange = self.exchange(method, path, headers, body);
         let result =
-            timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err("no answer".to_owned()));
+            timeout(patience, exchange).await.unwrap_or_else(|_| Err("no answer".to_owned()));
         if result.is_err() {
             self.sender = None;
         }

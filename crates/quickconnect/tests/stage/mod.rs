@@ -17,6 +17,7 @@ pub(crate) mod server;
 pub(crate) mod signing;
 pub(crate) mod story;
 pub(crate) mod systems;
+pub(crate) mod wire;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -33,7 +33,10 @@ const AGAIN: u64 = 10;
 
 /// The sender's book, shared by its connections.
 pub(crate) struct Sender {
-    port: u16,
+    /// Of the servers, any of which takes any event.
+    ports: Vec<u16>,
+    /// How long an answer is waited for before the event is sent once more.
+    patience: Duration,
     total: usize,
     seed: u64,
     gate: Semaphore,
@@ -92,8 +95,14 @@ pub(crate) async fn send_once(
 
 impl Sender {
     pub(crate) fn new(port: u16, total: usize, seed: u64) -> Arc<Self> {
+        Self::over(vec![port], Duration::from_secs(70), total, seed)
+    }
+
+    /// One that sends to several servers, and to the next one when one does not answer in time.
+    pub(crate) fn over(ports: Vec<u16>, patience: Duration, total: usize, seed: u64) -> Arc<Self> {
         Arc::new(Self {
-            port,
+            ports,
+            patience,
             total,
             seed,
             gate: Semaphore::new(0),
@@ -162,7 +171,7 @@ impl Sender {
 
     async fn work(&self, nth: u64) {
         let mut chance = Chance::part(self.seed, nth);
-        let mut line = Line::to(self.port);
+        let mut line = Line::impatient(self.port(chance.next()), self.patience);
         loop {
             let Ok(permit) = self.gate.acquire().await else { return };
             permit.forget();
@@ -170,11 +179,18 @@ impl Sender {
             if number >= self.total {
                 return;
             }
+            line.turn_to(self.port(chance.next()));
             self.deliver(&mut line, number, &mut chance).await;
             if chance.percent(AGAIN) {
+                line.turn_to(self.port(chance.next()));
                 self.deliver(&mut line, number, &mut chance).await;
             }
         }
+    }
+
+    fn port(&self, chance: u64) -> u16 {
+        let place = usize::try_from(chance % self.ports.len() as u64).unwrap();
+        self.ports[place]
     }
 
     /// Sends an event until it is acknowledged.
@@ -193,6 +209,7 @@ impl Sender {
                 Err(_) => {}
             }
             self.resent.fetch_add(1, Ordering::Relaxed);
+            line.turn_to(self.port(chance.next()));
             // A sender's pause before it tries again, not a wait for anything.
             tokio::time::sleep(chance.between(10, 80)).await;
         }
@@ -233,12 +250,13 @@ impl Sender {
         for _ in 0..connections {
             let (own, next) = (Arc::clone(self), Arc::clone(&next));
             all.spawn(async move {
-                let (mut line, mut outputs) = (Line::to(own.port), Vec::new());
+                let (mut line, mut outputs) = (Line::to(own.ports[0]), Vec::new());
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= own.total {
                         return outputs;
                     }
+                    line.turn_to(own.port(number as u64));
                     outputs.extend(own.outcome(&mut line, number, wait).await);
                 }
             });

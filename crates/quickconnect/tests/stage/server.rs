@@ -23,6 +23,7 @@ pub(crate) struct Server {
     pub(crate) folder: PathBuf,
     /// Where its database is; `folder/data` when nothing else is said.
     pub(crate) data: PathBuf,
+    log: PathBuf,
     settings: Vec<(String, String)>,
     process: Option<Process>,
     _port: Port,
@@ -36,9 +37,18 @@ impl Server {
             _port: port,
             folder: folder.to_owned(),
             data: folder.join("data"),
+            log: folder.join("server.log"),
             settings: Vec::new(),
             process: None,
         }
+    }
+
+    /// Another server on the same stage, with places of its own.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        let mut other = Self::new(&self.folder);
+        other.data = self.folder.join(name);
+        other.log = self.folder.join(format!("{name}.log"));
+        other
     }
 
     pub(crate) fn set(&mut self, variable: &str, value: &str) {
@@ -128,13 +138,23 @@ impl Server {
         self.process().signal(Signal::TERM);
     }
 
+    /// Has the process stand still.
+    pub(crate) fn freeze(&self) {
+        self.process().signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        self.process().signal(Signal::CONT);
+    }
+
     /// Waits for the process's own end.
     pub(crate) async fn ended(&mut self, limit: Duration) -> ExitStatus {
         self.process.take().expect("it runs").ended(limit).await
     }
 
     pub(crate) fn log_file(&self) -> PathBuf {
-        self.folder.join("server.log")
+        self.log.clone()
     }
 
     /// The log's last lines, for a failing test's message.
@@ -166,6 +186,16 @@ impl Server {
             Line::to(self.port).send(Method::GET, path, &headers, Bytes::new()).await.unwrap();
         assert_eq!(reply.status, 200, "{path}: {}", reply.shown());
         reply
+    }
+
+    /// Has the management API do something.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        let headers = [
+            ("authorization", format!("Bearer {}", self.token())),
+            ("content-type", "application/json".to_owned()),
+        ];
+        let body = Bytes::from(body.to_string());
+        Line::to(self.port).send(Method::POST, path, &headers, body).await.unwrap()
     }
 
     /// All entries of a list of the management API.
