@@ -95,7 +95,7 @@ impl Running {
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
         let mut chores = JoinSet::new();
-        chores.spawn(allocator::give_back());
+        chores.spawn(allocator::wake_to_give_back());
         chores.spawn(prune(
             Arc::clone(&platform.store),
             Arc::clone(&platform.clock),
