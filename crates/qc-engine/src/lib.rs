@@ -20,6 +20,7 @@ mod engine;
 mod entry;
 mod happening;
 mod operate;
+mod outgoing;
 mod record;
 mod recover;
 mod release;
