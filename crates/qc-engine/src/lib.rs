@@ -30,6 +30,7 @@ mod nodes;
 mod obey;
 mod operate;
 mod outbox;
+mod outgoing;
 mod poll;
 mod record;
 mod recover;

@@ -103,7 +103,7 @@ impl Running {
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
         let mut chores = JoinSet::new();
-        chores.spawn(allocator::give_back());
+        chores.spawn(allocator::wake_to_give_back());
         chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
         chores.spawn(prune(
             Arc::clone(&platform.store),

@@ -17,7 +17,7 @@ use qc_connect::call::{HttpCaller, HttpSettings, Outbound};
 use qc_engine::{Deployment, Engine, EngineParts, EngineSettings};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
-use qc_release::Bundle;
+use qc_release::{Bundle, Effective};
 use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State};
 use qc_sql::{
     postgres::{Dsn, PostgresOptions, PostgresStore, ServerReport},
@@ -84,8 +84,8 @@ fn bundle(files: BTreeMap<String, Bytes>, integration: &Name) -> Result<Bundle, 
     qc_project::compile::build(&project, integration.as_str())
 }
 
-fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
-    let compiled = qc_project::compile::release(bundle)?;
+fn compile(release: &Effective, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
+    let compiled = qc_project::compile::release(release)?;
     compiled.deployment(environment).map_err(|finding| vec![*finding])
 }
 

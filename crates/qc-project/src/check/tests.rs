@@ -396,7 +396,7 @@ fn a_handshake_is_read_where_it_has_a_meaning() {
     let files = with("kind: cloudevents", origins);
     assert_eq!(codes(files.clone()), Vec::<String>::new());
     let bundle = crate::compile::build(&Project::load(files), "notify").unwrap();
-    let release = crate::compile::release(&bundle).unwrap();
+    let release = crate::compile::release(&bundle.effective()).unwrap();
     let deployment = release.deployment(&"sandbox".parse().unwrap()).unwrap();
     let trigger = deployment.release.triggers.values().next().unwrap();
     let TriggerKind::CloudEvents { challenge: Some(challenge), .. } = &trigger.kind else {

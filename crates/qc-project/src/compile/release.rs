@@ -7,7 +7,7 @@ use qc_connect::call::Connectors;
 use qc_contract::OpenApi;
 use qc_engine::{Deployment, Release};
 use qc_model::{EnvironmentName, Finding, Severity};
-use qc_release::Bundle;
+use qc_release::Effective;
 use qc_workflow::SiteTarget;
 use serde_json::Value;
 
@@ -21,9 +21,10 @@ pub struct Compiled {
     organisation: Organisation,
 }
 
-/// Compiles a bundle. Only what stands in the way of running is a finding here: the bundle was checked when it was built.
-pub fn release(bundle: &Bundle) -> Result<Compiled, Vec<Finding>> {
-    let project = Project::load(ProjectFiles::new(bundle.effective()));
+/// Compiles a release. Only what stands in the way of running is a finding here: it was checked when it was built.
+pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
+    let files = bundle.files().iter().map(|(path, bytes)| (path.clone(), bytes.clone()));
+    let project = Project::load(ProjectFiles::new(files));
     let folder = project
         .integration(bundle.manifest().integration.as_str())
         .map_err(|finding| vec![*finding])?;

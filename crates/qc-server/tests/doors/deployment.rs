@@ -17,7 +17,7 @@ use qc_document::{ParseLimits, Source};
 use qc_engine::{Deployment, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind};
 use qc_expression::Expression;
 use qc_model::{Code, EnvironmentName, Finding, Name};
-use qc_release::{Bundle, Draft};
+use qc_release::{Bundle, Draft, Effective};
 use qc_server::Craft;
 use qc_vault::SecretRef;
 use qc_workflow::{Bindings, CallPolicy};
@@ -115,7 +115,7 @@ pub(crate) fn bundle(
     Bundle::build(draft).map_err(|error| vec![error.finding()])
 }
 
-fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
+fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
     let files = BTreeMap::from([
         ("connectors/desk/connector.yaml".to_owned(), CONNECTOR.to_owned()),
         ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
@@ -128,7 +128,7 @@ fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment,
     let (workflow, findings) = qc_workflow::load(&document);
     let (program, findings) = qc_workflow::compile(&workflow.ok_or(findings)?, &Bound(&connectors));
     let program = program.ok_or(findings)?;
-    let strict = bundle.originals().contains_key(STRICT);
+    let strict = bundle.files().contains_key(STRICT);
     let triggers = if strict { stricter(triggers()) } else { triggers() };
     let triggers = triggers.into_iter().map(|trigger| (trigger.name.clone(), trigger));
     Ok(Deployment {

@@ -40,7 +40,7 @@ pub(crate) use exit::Exit;
 pub(crate) use output::Output;
 pub(crate) use trouble::Trouble;
 
-use crate::signals::Signals;
+use crate::{allocator, signals::Signals};
 use output::{Color, ColorWishes};
 use session::Session;
 
@@ -162,7 +162,9 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     let Cli { globals, verb } = cli;
     let output = Output::new(globals.json, globals.quiet, globals.color, wishes);
     let session = Session::new(output, globals, variables);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().on_thread_park(allocator::give_back);
+    let runtime = match runtime.build() {
         Ok(runtime) => runtime,
         Err(error) => {
             output.say(&format!("the program cannot start its threads: {error}"));

@@ -9,6 +9,7 @@ mod stage;
 mod certificates;
 mod chat;
 mod dev;
+mod memory;
 mod notify;
 mod outbound_tls;
 mod proxy;
