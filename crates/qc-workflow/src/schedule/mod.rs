@@ -11,16 +11,18 @@ pub use due::{CatchUp, Due, MISSED_LIMIT, Overlap};
 pub use timetable::Timetable;
 pub use zone::{Zone, ZoneError};
 
+use std::sync::Arc;
+
 use qc_expression::{Limits, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     FilterIndex, ReadAs,
-    correlation::key_of,
+    correlation::{canonical, key_of},
     dsl::Mode,
     event_filter::{EventFilter, Expected},
-    program::Expr,
+    program::{Expr, Wording},
 };
 
 /// A workflow's own `schedule`.
@@ -62,7 +64,7 @@ pub struct Gathering {
 impl EventStart {
     /// What an index needs of the filters.
     pub fn filters(&self) -> Vec<FilterIndex> {
-        self.filters.iter().map(|filter| filter.index(&Expected::new())).collect()
+        self.filters.iter().map(|filter| filter.index(&expected(filter))).collect()
     }
 
     /// Which gathering an event belongs to: the canonical JSON of what its correlations say, `[]`
@@ -91,8 +93,23 @@ impl EventStart {
 }
 
 fn fits(filter: &EventFilter, event: &Value) -> Option<Expected> {
-    filter.fits(event, &Expected::new(), &|expr: &Expr, value: &Value| {
-        let scope = Scope { variables: &[], now_ms: 0, limits: Limits::default() };
-        expr.expression.evaluate(value, &scope).ok()
-    })
+    filter.fits(event, &expected(filter), &evaluate)
+}
+
+/// What the correlations of a filter expect: there is no run that could say more than the file.
+fn expected(filter: &EventFilter) -> Expected {
+    let expected = filter.correlate.iter().filter_map(|correlation| {
+        let value = match correlation.expect.as_ref()? {
+            Wording::Literal(text) => Value::String(text.to_string()),
+            // One that fails expects what no event carries.
+            Wording::Expression(expr) => evaluate(expr, &Value::Null).unwrap_or(Value::Null),
+        };
+        Some((Arc::clone(&correlation.name), canonical(value)))
+    });
+    expected.collect()
+}
+
+fn evaluate(expr: &Expr, value: &Value) -> Option<Value> {
+    let scope = Scope { variables: &[], now_ms: 0, limits: Limits::default() };
+    expr.expression.evaluate(value, &scope).ok()
 }

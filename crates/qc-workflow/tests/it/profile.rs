@@ -399,16 +399,21 @@ impl World {
             self.due(zone, rest);
         } else if let Some(rest) = text.strip_prefix("an event begins a run with ") {
             let (event, input) = rest.split_once(" => ").expect("an event and an input");
-            let event = value(step, event);
-            let program = compensated(&with_head(&self.body), "{}").expect("it compiles");
-            let Some(Schedule::On(start)) = program.schedule() else { panic!("no events") };
-            assert!(start.gathering_of(&event).is_some());
-            let begun = start.gather(&mut self.gathering, &event).unwrap_or(Value::Null);
-            assert_eq!(begun, value(step, input));
+            assert_eq!(self.begun(&value(step, event)), Some(value(step, input)));
+        } else if let Some(rest) = text.strip_prefix("no run begins with ") {
+            assert_eq!(self.begun(&value(step, rest)), None);
         } else {
             return false;
         }
         true
+    }
+
+    /// The input of the run that an event begins; null while others are needed too.
+    fn begun(&mut self, event: &Value) -> Option<Value> {
+        let program = compensated(&with_head(&self.body), "{}").expect("it compiles");
+        let Some(Schedule::On(start)) = program.schedule() else { panic!("no events") };
+        start.gathering_of(event)?;
+        Some(start.gather(&mut self.gathering, event).unwrap_or(Value::Null))
     }
 
     /// When the workflow's cron pattern is due, of what was missed since a moment.

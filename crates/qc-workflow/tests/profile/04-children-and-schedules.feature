@@ -197,3 +197,13 @@ Feature: Workflows in workflows, and schedules
     Then an event begins a run with {type: a, subject: x} => null
     And an event begins a run with {type: a, subject: x, data: 2} => null
     And an event begins a run with {type: b, subject: x} => [{type: a, subject: x}, {type: b, subject: x}]
+
+  @57
+  Scenario: A constant is expected of the events that begin a run
+    Given the workflow:
+      """
+      schedule: { on: { one: { with: { type: a }, correlate: { area: { from: .subject, expect: north } } } } }
+      do: [ a: { set: '1' } ]
+      """
+    Then an event begins a run with {type: a, subject: north, data: 1} => [1]
+    And no run begins with {type: a, subject: south, data: 1}
