@@ -107,7 +107,7 @@ impl Engine {
         let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
         let (run, draft) = begin(deployment, facts, start, traceparent, Beginning::Event { keyed });
         let event = StoredEvent { id: event, received_at: at, body };
-        Ok(Prepared { run, draft, key, event, first_row })
+        Ok(Prepared { run, draft, key, event, first_row, documents: Vec::new() })
     }
 
     /// A new run's id: of this node's own buckets when it has some, so that nobody has to hand the
@@ -131,7 +131,7 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { mut run, mut draft, key, event, first_row } = prepared;
+        let Prepared { mut run, mut draft, key, event, first_row, documents } = prepared;
         let shared = &self.shared;
         let facts = run.context.facts.clone();
         let at = facts.accepted_at;
@@ -158,7 +158,7 @@ impl Engine {
             signals: Vec::new(),
             waits: Vec::new(),
             turn: None,
-            documents: Vec::new(),
+            documents,
             keys: Vec::new(),
         };
         let outcome = match shared.committer.accept(accept).await {
@@ -235,6 +235,8 @@ pub(crate) struct Prepared {
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) event: StoredEvent,
     pub(crate) first_row: qc_store::LedgerRow,
+    /// Documents that change with it.
+    pub(crate) documents: Vec<qc_store::DocumentOp>,
 }
 
 /// From what a run begins.

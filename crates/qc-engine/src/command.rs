@@ -4,7 +4,7 @@ use qc_model::Actor;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::{EngineError, Resolution};
+use crate::{EngineError, Resolution, continuation::Chain};
 
 /// A request to a run, with the place for its answer.
 pub(crate) struct Command {
@@ -12,6 +12,8 @@ pub(crate) struct Command {
     pub(crate) actor: Actor,
     /// The letter by which it came from another node.
     pub(crate) letter: Option<String>,
+    /// The run's chain, when it is to be tried again.
+    pub(crate) chain: Option<Chain>,
     pub(crate) reply: oneshot::Sender<Result<(), EngineError>>,
 }
 

@@ -13,6 +13,7 @@ mod api;
 mod chain;
 pub mod codes;
 mod command;
+mod continuation;
 mod deployments;
 mod draft;
 mod drive;

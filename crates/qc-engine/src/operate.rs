@@ -16,6 +16,7 @@ use crate::{
     accept::{Beginning, Prepared, begin},
     chain::{EarlierCall, blobs_in, effects_of},
     command::{Command, Request},
+    continuation::{Barred, Chain},
     entry::{self, Journaled},
     forward::{ANSWER_IN, Errand, unanswered},
     groups::bucket_of,
@@ -210,6 +211,9 @@ impl Engine {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
+        // The chain before the run: as long as the chain stays as it was read, the run stays ended.
+        let origin = self.head(run).await?.facts.origin;
+        let chain = self.shared.chain(origin).await?;
         let old = self.head(run).await?;
         let wrong = |reason: &str| EngineError::WrongState {
             run,
@@ -236,12 +240,17 @@ impl Engine {
         };
         let at = self.shared.now();
         let id = self.new_run_id(at);
+        let mut documents = Vec::new();
+        if !replay.new_effects {
+            let replayed = chain.replayed(run, id, at);
+            documents.push(replayed.map_err(|barred| wrong(&barred.reason()))?);
+        }
         let facts = Arc::new(RunFacts {
             id,
             bucket: bucket_of(id),
             release: deployment.release.hash.clone(),
             event: EventId::new(at, &*self.shared.entropy),
-            origin: if replay.new_effects { id } else { old.facts.origin },
+            origin: if replay.new_effects { id } else { origin },
             replay_of: Some(run),
             accepted_at: at,
             trace: None,
@@ -255,12 +264,19 @@ impl Engine {
         let start = workflow_start(deployment, &facts, input, at, self.shared.entropy.next_u64());
         let first_row = record::operated(&facts, at, actor, "run.replay", &format!("of {run}"));
         let beginning = Beginning::Replay { earlier };
-        let (run, draft) = begin(deployment, facts.clone(), start, None, beginning);
+        let (active, draft) = begin(deployment, facts.clone(), start, None, beginning);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
-        let prepared = Prepared { run, draft, key: None, event, first_row };
-        match self.write(prepared).await? {
-            Accepted::New { run } | Accepted::Repeat { run } => Ok(run),
+        let prepared = Prepared { run: active, draft, key: None, event, first_row, documents };
+        match self.write(prepared).await {
+            Ok(Accepted::New { run } | Accepted::Repeat { run }) => Ok(run),
+            Err(error) if replay.new_effects => Err(error),
+            Err(error) => match self.shared.chain(origin).await?.bars(run) {
+                // The answer was lost, the deed was not.
+                Some(Barred::By(newest)) if newest == id => Ok(id),
+                Some(barred) => Err(wrong(&barred.reason())),
+                None => Err(error),
+            },
         }
     }
 
@@ -272,6 +288,11 @@ impl Engine {
 
     async fn head(&self, run: RunId) -> Result<RunHead, EngineError> {
         self.shared.store.run(run).await?.ok_or(EngineError::NoRun(run))
+    }
+
+    async fn chain_of(&self, run: RunId) -> Result<Chain, EngineError> {
+        let head = self.head(run).await?;
+        Ok(self.shared.chain(head.facts.origin).await?)
     }
 
     /// Hands a request to a run, here or through the node that owns it.
@@ -296,10 +317,15 @@ impl Engine {
         actor: &Actor,
         letter: Option<&str>,
     ) -> Result<(), Asking> {
+        let chain = match what {
+            Request::Retry => Some(self.chain_of(run).await?),
+            Request::Cancel { .. } | Request::Resolve { .. } | Request::Resume => None,
+        };
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();
             let letter = letter.map(str::to_owned);
-            let command = Command { what: what.clone(), actor: actor.clone(), letter, reply };
+            let (what, actor, chain) = (what.clone(), actor.clone(), chain.clone());
+            let command = Command { what, actor, letter, chain, reply };
             let handed = match self.shared.mailbox(run) {
                 Some(mailbox) => {
                     let sending = timeout(ANSWER_IN, mailbox.send(command));

@@ -8,7 +8,10 @@ use qc_workflow::{CallId, CallOutput, Happening as Told, RequestFacts};
 
 use super::{ActiveRun, Purpose, never_sent};
 use crate::{
-    EngineError, Resolution, RunEnd, codes, command::Request, draft::Draft, entry::Journaled,
+    EngineError, Resolution, RunEnd, codes,
+    command::{Command, Request},
+    draft::Draft,
+    entry::Journaled,
     record,
 };
 
@@ -16,12 +19,12 @@ impl ActiveRun {
     /// Does what a person asks.
     pub(crate) fn operate(
         &mut self,
-        request: &Request,
-        actor: &Actor,
+        command: &Command,
         entropy: u64,
         draft: &mut Draft,
     ) -> Result<(), EngineError> {
-        match request {
+        let actor = &command.actor;
+        match &command.what {
             Request::Cancel { reason } => {
                 self.must_be_open("it is at its end already")?;
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.cancel", reason));
@@ -36,6 +39,11 @@ impl ActiveRun {
                     return Err(
                         self.wrong_state("only a run that ended in failure can be tried again")
                     );
+                }
+                // Whoever hands a retry over has read the chain.
+                if let Some(chain) = &command.chain {
+                    let reopened = chain.reopened(self.facts().id, draft.at);
+                    draft.documents.push(reopened.map_err(|b| self.wrong_state(&b.reason()))?);
                 }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", ""));
                 draft.settle_dead = Some(DeadState::Retried);
