@@ -117,7 +117,12 @@ async fn drive(
     }
     drop(place);
     match &run.end {
-        Some(end) => shared.waiting.ended(id, end),
+        Some(end) => {
+            shared.waiting.ended(id, end);
+            if let Some(line) = run.line_left(end) {
+                shared.lines.moved(line.clone());
+            }
+        }
         None => {
             if let Some(at) = run.next_wake() {
                 shared.sleeping.add(at, id);
@@ -259,6 +264,8 @@ async fn commit(
             record::signed(row, &shared.settings.node);
         }
     }
+    let left = draft.end.as_ref().and_then(|end| run.line_left(end));
+    ops.extend(left.map(|_| Op::EndTurn));
     let txn = Txn {
         id: TxnId::new(draft.at, &*shared.entropy),
         run: facts.id,

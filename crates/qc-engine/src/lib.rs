@@ -24,6 +24,8 @@ mod groups;
 mod happening;
 mod hold;
 mod leases;
+mod line;
+mod lines;
 mod mail;
 mod nodes;
 mod obey;
@@ -46,8 +48,10 @@ pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunVi
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use happening::{Failed, Happening, What};
+pub use lines::{LineName, LineView};
 pub use release::{
-    Deployment, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind,
+    Deployment, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger, TriggerAuth,
+    TriggerKind,
 };
 pub use start::over_event;
 pub use trace::run_span;

@@ -114,7 +114,7 @@ async fn only_the_newest_run_of_a_chain_is_retried_or_replayed() {
     output(world.end(third).await);
     assert_eq!(outside.requests("/charges"), 4);
     // New effects are a chain of their own, from any run.
-    let anew = Replay { new_effects: true, input: None };
+    let anew = Replay { new_effects: true, ..Replay::default() };
     let anew = world.engine.replay(first, anew, &me()).await.unwrap();
     output(world.end(anew).await);
     assert_eq!(outside.requests("/charges"), 5);

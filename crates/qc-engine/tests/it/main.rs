@@ -9,6 +9,7 @@ mod effects;
 mod link;
 mod nodes;
 mod operations;
+mod ordering;
 mod review;
 mod simulation;
 mod story;

@@ -11,7 +11,10 @@ use qc_release::Bundle;
 use qc_workflow::SiteTarget;
 use serde_json::Value;
 
-use super::{build::used_connectors, triggers::triggers};
+use super::{
+    build::used_connectors,
+    triggers::{ordering, triggers},
+};
 use crate::{Project, ProjectFiles, codes, organisation::Organisation, project::IntegrationFolder};
 
 /// A release, compiled, with what is needed to deploy it in any environment.
@@ -29,6 +32,7 @@ pub fn release(bundle: &Bundle) -> Result<Compiled, Vec<Finding>> {
         .map_err(|finding| vec![*finding])?;
     let mut findings: Vec<Finding> = project.load_findings().to_vec();
     let triggers = triggers(&project, folder, &mut findings);
+    let ordering = ordering(folder, &mut findings);
     let connectors = connectors(&project, folder, &mut findings);
     findings.retain(|finding| finding.severity == Severity::Error);
     let (Some(program), Some(definition), Some(organisation)) =
@@ -54,6 +58,7 @@ pub fn release(bundle: &Bundle) -> Result<Compiled, Vec<Finding>> {
         connectors: Arc::new(connectors),
         triggers,
         secrets: Arc::new(secrets.collect()),
+        ordering,
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
         system_owners: system_owners.collect(),
     };

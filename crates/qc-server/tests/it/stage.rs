@@ -324,6 +324,7 @@ fn deployment() -> Deployment {
             program: Arc::new(program),
             connectors: Arc::new(Connectors::new([], [])),
             triggers,
+            ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::new(),
