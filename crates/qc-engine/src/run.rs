@@ -20,7 +20,13 @@ use qc_workflow::{
 use serde_json::Value;
 
 use crate::{
-    Deployment, RunEnd, chain::Earlier, codes, draft::Draft, entry::Journaled, outbox, record,
+    Deployment, RunEnd,
+    chain::Earlier,
+    codes,
+    draft::Draft,
+    entry::Journaled,
+    line::{Line, leaves},
+    outbox, record,
 };
 
 /// What stays the same while a run is in memory.
@@ -29,6 +35,8 @@ pub(crate) struct RunContext {
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) traceparent: Option<String>,
     pub(crate) scope: EnvironmentScope,
+    /// The line in which it stood when it was accepted.
+    pub(crate) line: Option<Line>,
 }
 
 impl RunContext {
@@ -37,12 +45,21 @@ impl RunContext {
         deployment: Arc<Deployment>,
         traceparent: Option<String>,
     ) -> Arc<Self> {
+        Self::in_line(facts, deployment, traceparent, None)
+    }
+
+    pub(crate) fn in_line(
+        facts: Arc<RunFacts>,
+        deployment: Arc<Deployment>,
+        traceparent: Option<String>,
+        line: Option<Line>,
+    ) -> Arc<Self> {
         let scope = EnvironmentScope {
             name: facts.environment.clone(),
             tenant: facts.tenant.clone(),
             vars: deployment.vars.clone(),
         };
-        Arc::new(Self { facts, deployment, traceparent, scope })
+        Arc::new(Self { facts, deployment, traceparent, scope, line })
     }
 }
 
@@ -471,6 +488,13 @@ impl ActiveRun {
                 (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
             }
         }
+    }
+
+    /// The line that it leaves with this end.
+    pub(crate) fn line_left(&self, end: &RunEnd) -> Option<&Line> {
+        let ordering = self.context.deployment.release.ordering.as_ref();
+        let on_failure = ordering.map(|rule| rule.on_failure).unwrap_or_default();
+        self.context.line.as_ref().filter(|_| leaves(end, on_failure))
     }
 
     /// Whether a commit would leave the run as it stands on disk.

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod blobs;
+mod continuation;
 mod crash;
 mod effects;
 mod link;
 mod nodes;
 mod operations;
+mod ordering;
 mod polling;
 mod publishing;
 mod review;

@@ -106,7 +106,7 @@ pub(crate) struct Seen {
 }
 
 /// What a path answers to its n-th request.
-type Rule = Box<dyn Fn(&str, usize) -> Answer + Send + Sync>;
+type Rule = Box<dyn Fn(&str, usize, &Value) -> Answer + Send + Sync>;
 
 /// The outside: answers by the test's rule, remembers every request, and honours keys.
 pub(crate) struct Outside {
@@ -116,7 +116,15 @@ pub(crate) struct Outside {
 
 impl Outside {
     pub(crate) fn new(rule: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { rule: Box::new(rule), seen: Mutex::default() })
+        Arc::new(Self {
+            rule: Box::new(move |path, nth, _| rule(path, nth)),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// One that looks at the requests' bodies.
+    pub(crate) fn judging(rule: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { rule: Box::new(move |_, _, body| rule(body)), seen: Mutex::default() })
     }
 
     /// How often a path took effect, a repeat under one key counted once.
@@ -142,7 +150,7 @@ impl Caller for Outside {
         let raw = request.body.collect(1 << 20).await?;
         let body = serde_json::from_slice(&raw).unwrap_or(Value::Null);
         let nth = self.requests(&path);
-        let answer = (self.rule)(&path, nth);
+        let answer = (self.rule)(&path, nth, &body);
         let applied = matches!(
             answer,
             Answer::Status(200..=299, _)
@@ -318,6 +326,7 @@ pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Depl
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             publications: BTreeMap::new(),
+            ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use qc_document::{Node, Reader};
+use qc_engine::OnFailure;
 use serde_json::Value;
 
 use super::{
@@ -100,6 +101,8 @@ pub struct Idempotency {
 pub struct Ordering {
     /// Events with the same key are worked on one after the other.
     pub key: Jq,
+    /// What becomes of those behind a run that fails.
+    pub on_failure: OnFailure,
 }
 
 /// How events come over time.
@@ -301,13 +304,28 @@ impl Record for Idempotency {
     }
 }
 
+const ON_FAILURE: &[(&str, OnFailure)] = &[("block", OnFailure::Block), ("skip", OnFailure::Skip)];
+
+impl Shape for OnFailure {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        read_word(ON_FAILURE, node, what, reader)
+    }
+    fn schema(_: &mut Definitions) -> Value {
+        word_schema(ON_FAILURE)
+    }
+}
+
 impl Record for Ordering {
     const NAME: &'static str = "ordering";
     const DOC: &'static str = "What keeps events in order.";
 
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
         let key = f.required("key", "Events with the same key are worked on one after the other.");
-        Some(Self { key: key? })
+        let on_failure = f.optional(
+            "on_failure",
+            "What becomes of those behind a run that fails: with `block` (when left out) they wait until its dead letter is dealt with, with `skip` the next one begins.",
+        );
+        Some(Self { key: key?, on_failure: on_failure.unwrap_or_default() })
     }
 }
 
