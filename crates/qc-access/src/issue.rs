@@ -64,6 +64,7 @@ pub fn issue(
         id: TxnId::new(now, entropy),
         documents: vec![put],
         ledger: vec![audit(&record, "issued", actor, now)],
+        signals: vec![],
     };
     Issued { text: minted.text, record, change }
 }
@@ -84,6 +85,7 @@ pub fn revoke(
         id: TxnId::new(now, entropy),
         documents: vec![delete],
         ledger: vec![audit(record, "revoked", actor, now)],
+        signals: vec![],
     }
 }
 

@@ -119,8 +119,13 @@ async fn work(outbound: Arc<Outbound>, release: Arc<Connectors>) {
         tenant: TenantName::new("acme").expect("a legal name"),
         vars: Arc::default(),
     };
-    let effect =
-        EffectContext { key: "qc:run:/do/0/open:0".to_owned(), ..EffectContext::default() };
+    let effect = EffectContext {
+        run: qc_model::RunId::from_bits(1),
+        key: "qc:run:/do/0/open:0".to_owned(),
+        first_sent_at: None,
+        traceparent: String::new(),
+        secrets: std::sync::Arc::default(),
+    };
     let call = CallRequest {
         id: CallId { pointer: "/do/0/open".into(), visit: "0".into() },
         task: "open".into(),

@@ -69,6 +69,10 @@ pub const UNSENDABLE: Code = Code::new("QC-N119");
 pub const UNDECLARED_SECRET: Code = Code::new("QC-N120");
 /// The HTTP client's settings are unusable.
 pub const CLIENT_SETTINGS: Code = Code::new("QC-N121");
+/// A request names a blob that its run does not hold.
+pub const BLOB_GONE: Code = Code::new("QC-N130");
+/// A large body cannot be kept or read.
+pub const BLOBS_UNUSABLE: Code = Code::new("QC-N131");
 
 // Webhooks.
 

@@ -26,6 +26,6 @@ pub use model::{
     Response, SchemaAt, SecurityRequirement, SecurityScheme, Server, StatusPattern, Style, Version,
 };
 pub use openapi::{IncomingRequest, OpenApi, Routed};
-pub use request::{BodyPlan, BodyValue, BuiltRequest, Part};
+pub use request::{BodyPlan, BodyValue, BuiltRequest, Part, PartContent};
 pub use sample::sample;
 pub use schema::Schema;

@@ -10,7 +10,9 @@ use std::{
 use base64::Engine as _;
 use bytes::Bytes;
 use qc_model::{Class, EventId, Failure, RunId, Timestamp, TxnId};
-use qc_store::{Accept, AcceptOutcome, IdempotencyKey, RunFacts, StoreError, StoredEvent};
+use qc_store::{
+    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, LedgerRow, RunFacts, StoreError, StoredEvent,
+};
 use qc_workflow::{Machine, Start};
 use serde_json::Value;
 
@@ -21,10 +23,12 @@ use crate::{
     draft::Draft,
     drive::tell,
     engine::{Place, Reserved},
-    entry::Journaled,
+    entry::{Journaled, Keyed},
     groups::{bucket_of, in_bucket},
     happening::What,
+    line::{Line, joins, line_of, standing},
     record,
+    repeat::{key_scope, keyed},
     run::{ActiveRun, RunContext},
     start::workflow_start,
 };
@@ -39,14 +43,28 @@ impl Engine {
         deployment: &Arc<Deployment>,
         incoming: Incoming,
     ) -> Result<Accepted, EngineError> {
+        self.accept_with(deployment, incoming, Vec::new(), Vec::new()).await
+    }
+
+    /// Takes an event as [`Engine::accept`] does; documents and ledger rows are written with a new one.
+    pub(crate) async fn accept_with(
+        &self,
+        deployment: &Arc<Deployment>,
+        incoming: Incoming,
+        documents: Vec<DocumentOp>,
+        rows: Vec<LedgerRow>,
+    ) -> Result<Accepted, EngineError> {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
         let trigger = deployment.release.triggers.get(&incoming.trigger).ok_or_else(|| {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
-        let prepared = self.prepare(deployment, trigger, &incoming)?;
-        self.write(prepared).await
+        match self.prepare(deployment, trigger, &incoming) {
+            Ok(prepared) => self.write(Prepared { documents, rows, ..prepared }).await,
+            // A repeat gets its run also when the trigger's expressions no longer do for it.
+            Err(unfit) => self.repeat(deployment, &incoming).await?.ok_or(unfit),
+        }
     }
 
     fn prepare(
@@ -57,7 +75,6 @@ impl Engine {
     ) -> Result<Prepared, EngineError> {
         let shared = &self.shared;
         let at = incoming.received_at;
-        let run = self.new_run_id(at);
         let event = EventId::new(at, &*shared.entropy);
         let structured = incoming
             .event
@@ -74,6 +91,8 @@ impl Engine {
             Some(expression) => Some(text_of(&evaluate(expression, "subject")?)),
             None => incoming.event.subject.clone(),
         };
+        let line = line_of(deployment, &incoming.tenant, &structured, at)?;
+        let run = line.as_ref().map_or_else(|| self.new_run_id(at), |it| self.run_id_in(it, at));
         let facts = Arc::new(RunFacts {
             id: run,
             bucket: bucket_of(run),
@@ -87,21 +106,24 @@ impl Engine {
             origin: run,
             replay_of: None,
             accepted_at: at,
+            trace: None,
         });
         let body = Bytes::from(structured.to_string());
         let hash = record::payload_hash(&shared.settings.ledger_key, &body);
         let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len());
         let start = workflow_start(deployment, &facts, input, at, shared.entropy.next_u64());
         let traceparent = incoming.traceparent.clone();
-        let (run, draft) = begin(deployment, facts, start, traceparent, Vec::new());
         let key = incoming.key.as_ref().map(|key| IdempotencyKey {
-            scope: key_scope(&run.context.facts),
+            scope: key_scope(deployment, incoming),
             key: key.clone(),
             body_hash: incoming.body_hash,
             expires_at: at + trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |i| i.window),
         });
+        let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
+        let beginning = Beginning::Event { keyed };
+        let begun = begin(deployment, facts, start, traceparent, beginning, line);
         let event = StoredEvent { id: event, received_at: at, body };
-        Ok(Prepared { run, draft, key, event, first_row })
+        Ok(Prepared { begun, key, event, first_row, documents: Vec::new(), rows: Vec::new() })
     }
 
     /// A new run's id: of this node's own buckets when it has some, so that nobody has to hand the
@@ -125,23 +147,23 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { mut run, mut draft, key, event, first_row } = prepared;
+        let Prepared { begun, key, event, first_row, documents, rows } = prepared;
+        let Begun { facts, run, mut draft, line } = begun;
         let shared = &self.shared;
-        let facts = run.context.facts.clone();
         let at = facts.accepted_at;
         // The place in memory is taken before the commit, so that recovery cannot take the run up
         // between the commit and its start. Without one its calls are not sent now, and nothing
         // may say that they were about to be.
-        let place = self.place_for_new(facts.id);
+        let place = run.as_ref().and_then(|_| self.place_for_new(facts.id));
         if place.is_none() {
             draft.withhold();
         }
-        let state = run.state(&draft, at);
+        let state = run.as_ref().map_or_else(|| standing(at), |run| run.state(&draft, at));
         let mut ledger = vec![first_row];
+        ledger.extend(rows);
         ledger.append(&mut draft.ledger);
-        for row in &mut ledger {
-            record::signed(row, &shared.settings.node);
-        }
+        let emits = !draft.signals.is_empty();
+        ledger.iter_mut().for_each(|row| record::signed(row, &shared.settings.node));
         let accept = Accept {
             txn: TxnId::new(at, &*shared.entropy),
             key,
@@ -151,6 +173,11 @@ impl Engine {
             journal: draft.take_journal(),
             ledger,
             dead: draft.dead.take(),
+            signals: std::mem::take(&mut draft.signals),
+            waits: Vec::new(),
+            turn: line.as_ref().map(Line::turn),
+            documents,
+            keys: Vec::new(),
         };
         let outcome = match shared.committer.accept(accept).await {
             Err(StoreError::Unknown(why)) => self.read_back(&facts, why).await,
@@ -162,17 +189,15 @@ impl Engine {
                 if facts.replay_of.is_none() {
                     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
                 }
+                if emits {
+                    shared.emitted.send_modify(|commits| *commits += 1);
+                }
                 shared.tell(facts.id, &facts.integration, || What::Accepted {
                     subject: facts.subject.clone(),
                 });
-                tell(shared, &run, &draft);
-                match place {
-                    Some(place) => {
-                        run.version = 1;
-                        run.commit_draft(draft);
-                        self.spawn(run, place, None);
-                    }
-                    None => self.wake_owner(facts.id),
+                match run {
+                    Some(run) => self.go_on(run, draft, place),
+                    None => self.joined(facts.id).await,
                 }
                 Ok(Accepted::New { run: facts.id })
             }
@@ -184,7 +209,24 @@ impl Engine {
                     Err(EngineError::KeyReused { run: first })
                 }
             }
+            Ok(AcceptOutcome::Conflict { kind, name, .. }) => Err(StoreError::Unavailable(
+                format!("the {kind} `{name}` changed meanwhile; try again"),
+            )
+            .into()),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A new run is on disk: here it goes on when it has a place in memory, else with its owner.
+    fn go_on(&self, mut run: ActiveRun, draft: Draft, place: Option<Place>) {
+        tell(&self.shared, &run, &draft);
+        match place {
+            Some(place) => {
+                run.version = 1;
+                run.commit_draft(draft);
+                self.spawn(run, place, None);
+            }
+            None => self.wake_owner(run.context.facts.id),
         }
     }
 
@@ -218,35 +260,62 @@ impl Engine {
 
 /// A run that is ready to be committed for the first time.
 pub(crate) struct Prepared {
-    pub(crate) run: ActiveRun,
-    pub(crate) draft: Draft,
+    pub(crate) begun: Begun,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) event: StoredEvent,
-    pub(crate) first_row: qc_store::LedgerRow,
+    pub(crate) first_row: LedgerRow,
+    /// What else changes with it.
+    pub(crate) documents: Vec<DocumentOp>,
+    /// What else the ledger says with it.
+    pub(crate) rows: Vec<LedgerRow>,
 }
 
-/// Starts the machine: the run in memory, and what its first commit says.
+/// A run that begins, at once or when its turn comes.
+pub(crate) struct Begun {
+    pub(crate) facts: Arc<RunFacts>,
+    /// The run in memory; None when it waits for its turn.
+    pub(crate) run: Option<ActiveRun>,
+    /// What its first commit says.
+    pub(crate) draft: Draft,
+    /// The line that it joins.
+    pub(crate) line: Option<Line>,
+}
+
+/// From what a run begins.
+pub(crate) enum Beginning {
+    /// An event.
+    Event { keyed: Option<Keyed> },
+    /// An earlier run, and what it has done already.
+    Replay { earlier: Vec<EarlierCall> },
+}
+
+/// Starts the machine, unless the run has to wait for its turn.
 pub(crate) fn begin(
     deployment: &Arc<Deployment>,
     facts: Arc<RunFacts>,
     start: Start,
     traceparent: Option<String>,
-    earlier: Vec<EarlierCall>,
-) -> (ActiveRun, Draft) {
+    beginning: Beginning,
+    line: Option<Line>,
+) -> Begun {
+    let (keyed, earlier) = match beginning {
+        Beginning::Event { keyed } => (keyed, Vec::new()),
+        Beginning::Replay { earlier } => (None, earlier),
+    };
+    if line.is_some() {
+        let draft = joins(start, traceparent, earlier, keyed, line.clone());
+        return Begun { facts, run: None, draft, line };
+    }
     let at = facts.accepted_at;
     let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
-    let context = RunContext::new(facts, deployment.clone(), traceparent.clone());
+    let context = RunContext::new(facts.clone(), deployment.clone(), traceparent.clone());
     let mut run = ActiveRun::new(context, machine, HashMap::new());
     run.earlier = earlier.iter().cloned().map(|one| (one.call, one.outcome)).collect();
     let mut draft = Draft::new(at);
-    draft.journal(Journaled::Start { start: Box::new(start), traceparent, earlier });
+    let start = Box::new(start);
+    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line: None });
     run.begin(actions, &mut draft);
-    (run, draft)
-}
-
-/// Within what an idempotency key is unique.
-fn key_scope(facts: &RunFacts) -> String {
-    format!("{}/{}/{}/{}", facts.tenant, facts.environment, facts.integration, facts.trigger)
+    Begun { facts, run: Some(run), draft, line: None }
 }
 
 fn text_of(value: &Value) -> String {

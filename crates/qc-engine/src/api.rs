@@ -51,6 +51,9 @@ pub enum EngineError {
     /// The engine is ending and takes no more.
     #[error("the server is shutting down")]
     Draining,
+    /// Nobody stands in such a line.
+    #[error("nobody waits for a turn under the key `{0}` there")]
+    NoLine(String),
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(RunId),
@@ -117,6 +120,8 @@ pub struct Replay {
     pub new_effects: bool,
     /// Run with this input in place of the old one.
     pub input: Option<Value>,
+    /// Begin at once, whoever else stands in the line of its key.
+    pub out_of_order: bool,
 }
 
 /// A run with its journal, decoded for people and machines.

@@ -1,11 +1,12 @@
 //! What the earlier runs of a chain of replays have done to the outside: a replay under the same
 //! keys does none of it again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use qc_model::Timestamp;
+use qc_model::{BlobHash, BlobValue, Timestamp};
 use qc_workflow::{CallId, CallOutput, Effect, Happening as Told};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     Deployment,
@@ -66,7 +67,10 @@ pub(crate) fn effects_of(
             Journaled::NotApplied { call, .. } => {
                 known.remove(&call);
             }
-            Journaled::Intent { .. } | Journaled::Parked { .. } => {}
+            Journaled::Begun
+            | Journaled::NeverBegun { .. }
+            | Journaled::Intent { .. }
+            | Journaled::Parked { .. } => {}
         }
     }
     for (call, log) in fold(deployment, journal)?.log {
@@ -77,4 +81,28 @@ pub(crate) fn effects_of(
     }
     let kept = known.into_iter().filter(|(call, _)| !repeatable.contains(&*call.pointer));
     Ok(kept.map(|(call, outcome)| EarlierCall { call, outcome }).collect())
+}
+
+/// The blobs that the answers of earlier runs name: whoever inherits the answers needs them.
+pub(crate) fn blobs_in(earlier: &[EarlierCall]) -> BTreeSet<BlobHash> {
+    let mut found = BTreeSet::new();
+    for call in earlier {
+        if let Earlier::Answered { output } = &call.outcome {
+            collect_blobs(&output.content, &mut found);
+        }
+    }
+    found
+}
+
+/// As deep as the value is: what is stored was parsed within the limits of JSON.
+fn collect_blobs(value: &Value, found: &mut BTreeSet<BlobHash>) {
+    if let Some(blob) = BlobValue::of(value) {
+        found.insert(blob.hash);
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_blobs(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| collect_blobs(field, found)),
+        _ => {}
+    }
 }

@@ -2,6 +2,18 @@
 
 use qc_model::Code;
 
+/// The media type is not one that the trigger takes.
+pub const MEDIA_TYPE: Code = Code::new("QC-I004");
+/// The data do not fit the trigger's contract.
+pub const CONTRACT: Code = Code::new("QC-I009");
+/// The idempotency key cannot be used.
+pub const BAD_KEY: Code = Code::new("QC-I010");
+/// The tenant cannot be found from the event.
+pub const NO_TENANT: Code = Code::new("QC-I011");
+
+/// The idempotency key was used before for another body.
+pub const KEY_REUSED: Code = Code::new("QC-I012");
+
 /// An expression of the trigger failed on the event.
 pub const TRIGGER_EXPRESSION: Code = Code::new("QC-R001");
 /// A call may or may not have taken effect and must not be sent again unasked.
@@ -16,5 +28,11 @@ pub const STUCK: Code = Code::new("QC-R005");
 pub const CUT_OFF: Code = Code::new("QC-R007");
 /// The code that performs a call panicked.
 pub const BROKE_OFF: Code = Code::new("QC-R009");
+/// An event that is to be published can go nowhere.
+pub const UNROUTABLE: Code = Code::new("QC-B022");
+/// The answer to a poll cannot be used.
+pub const POLL_ANSWER: Code = Code::new("QC-B020");
+/// What a poll brought cannot be taken now.
+pub const POLL_NOT_TAKEN: Code = Code::new("QC-B021");
 /// A journal cannot be read.
 pub const JOURNAL: Code = Code::new("QC-R008");

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use qc_model::{Failure, Timestamp};
-use qc_store::{DeadLetter, DeadState, Entry, LedgerRow, Op};
+use qc_store::{DeadLetter, DeadState, DocumentOp, Entry, LedgerRow, Op, Signal};
 use qc_workflow::{Happening as Told, TaskNote};
 
 use crate::{
@@ -17,10 +17,14 @@ pub(crate) struct Draft {
     pub(crate) at: Timestamp,
     pub(crate) journal: Vec<Journaled>,
     pub(crate) ledger: Vec<LedgerRow>,
+    /// Events that go out.
+    pub(crate) signals: Vec<Signal>,
     /// Calls whose intent this commit writes: performed once it is on disk.
     pub(crate) ready: Vec<Ready>,
     pub(crate) dead: Option<DeadLetter>,
     pub(crate) settle_dead: Option<DeadState>,
+    /// Documents that change with it.
+    pub(crate) documents: Vec<DocumentOp>,
     pub(crate) end: Option<RunEnd>,
     /// Why a call was parked, for the listeners.
     pub(crate) parked: Option<Failure>,
@@ -38,9 +42,11 @@ impl Draft {
             at,
             journal: Vec::new(),
             ledger: Vec::new(),
+            signals: Vec::new(),
             ready: Vec::new(),
             dead: None,
             settle_dead: None,
+            documents: Vec::new(),
             end: None,
             parked: None,
             notes: Vec::new(),
@@ -80,6 +86,8 @@ impl Draft {
     pub(crate) fn take_writes(&mut self) -> Vec<Op> {
         let mut ops: Vec<Op> = self.take_journal().into_iter().map(Op::Journal).collect();
         ops.extend(std::mem::take(&mut self.ledger).into_iter().map(Op::Ledger));
+        ops.extend(std::mem::take(&mut self.signals).into_iter().map(Op::Signal));
+        ops.extend(std::mem::take(&mut self.documents).into_iter().map(Op::Document));
         ops.extend(self.settle_dead.take().map(Op::SettleDead));
         ops.extend(self.dead.take().map(Op::Dead));
         ops

@@ -16,11 +16,12 @@ use qc_store::{Committer, Store};
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::{
-    Deployment, Deployments, ReleaseSource,
+    Deployment, Deployments, ReleaseSource, Standings,
     command::Command,
     groups::group_of_run,
     happening::{Happening, What},
     leases::Leases,
+    line::Lines,
     mail::Mail,
     tenure::{Standing, Tenure},
     waiting::Waiting,
@@ -99,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) deployments: ArcSwap<Deployments>,
     pub(crate) leases: Leases,
     pub(crate) mail: Mail,
+    pub(crate) lines: Lines,
     pub(crate) draining: watch::Sender<bool>,
     /// The drain is over: the lease need not be held any longer.
     pub(crate) drained: watch::Sender<bool>,
@@ -109,6 +111,11 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) sleeping: Wheel,
     pub(crate) waiting: Waiting,
+    pub(crate) standings: Standings,
+    /// Counts the commits that added events to outboxes.
+    pub(crate) emitted: watch::Sender<u64>,
+    /// Counts the changes of what is deployed.
+    deployed: watch::Sender<u64>,
     active: Mutex<HashMap<RunId, mpsc::Sender<Command>>>,
     happenings: broadcast::Sender<Happening>,
     listened: AtomicBool,
@@ -147,6 +154,7 @@ pub(crate) enum Reserved {
 pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,
     pub(crate) repeated: AtomicU64,
+    pub(crate) refused: AtomicU64,
     pub(crate) completed: AtomicU64,
     pub(crate) faulted: AtomicU64,
     pub(crate) cancelled: AtomicU64,
@@ -166,6 +174,8 @@ pub struct Gauges {
     pub accepted: u64,
     /// Repeats recognised since the start.
     pub repeated: u64,
+    /// Events that came by themselves and were refused for good since the start.
+    pub refused: u64,
     /// Runs completed since the start.
     pub completed: u64,
     /// Runs that ended in failure since the start.
@@ -215,6 +225,7 @@ impl Engine {
                 deployments: ArcSwap::from_pointee(Deployments::default()),
                 leases,
                 mail: Mail::default(),
+                lines: Lines::default(),
                 draining: watch::Sender::new(false),
                 drained: watch::Sender::new(false),
                 backlog: Notify::new(),
@@ -223,6 +234,9 @@ impl Engine {
                 counters: Counters::default(),
                 sleeping: Wheel::default(),
                 waiting: Waiting::default(),
+                standings: Standings::default(),
+                emitted: watch::Sender::new(0),
+                deployed: watch::Sender::new(0),
                 active: Mutex::new(HashMap::new()),
                 happenings: broadcast::Sender::new(HAPPENINGS_BEHIND),
                 listened: AtomicBool::new(false),
@@ -243,6 +257,17 @@ impl Engine {
     /// Replaces what is deployed. Runs at work keep the release to which they are pinned.
     pub fn set_deployments(&self, list: Vec<Deployment>) {
         self.shared.deployments.store(Arc::new(Deployments::new(list)));
+        self.shared.deployed.send_modify(|changes| *changes += 1);
+    }
+
+    /// Hears of every change of what is deployed.
+    pub fn deployments_changed(&self) -> watch::Receiver<u64> {
+        self.shared.deployed.subscribe()
+    }
+
+    /// How the platform's own ties to the outside stand.
+    pub fn standings(&self) -> &Standings {
+        &self.shared.standings
     }
 
     /// Listens to what happens from now on.
@@ -260,6 +285,7 @@ impl Engine {
             runs_in_memory: self.shared.active().len(),
             accepted: read(&counters.accepted),
             repeated: read(&counters.repeated),
+            refused: read(&counters.refused),
             completed: read(&counters.completed),
             faulted: read(&counters.faulted),
             cancelled: read(&counters.cancelled),

@@ -6,7 +6,7 @@ use qc_store::Entry;
 use qc_workflow::{CallId, Input, Start};
 use serde::{Deserialize, Serialize};
 
-use crate::chain::EarlierCall;
+use crate::{chain::EarlierCall, line::Line};
 
 /// The version that is written.
 const VERSION: u32 = 1;
@@ -25,6 +25,20 @@ pub(crate) enum Journaled {
         /// What earlier runs of the replay chain did: not done again.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         earlier: Vec<EarlierCall>,
+        /// The idempotency key with which the event came: a repeat is recognised by it also when nothing of it may be
+        /// written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keyed: Option<Keyed>,
+        /// The line in which the run stands: it begins with the entry that says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<Line>,
+    },
+    /// Its turn has come: the machine starts, at this entry's time.
+    Begun,
+    /// It was cancelled while it waited for its turn.
+    NeverBegun {
+        /// Why.
+        reason: String,
     },
     /// A call is about to be sent: from here on it may have been.
     Intent {
@@ -52,6 +66,15 @@ pub(crate) enum Journaled {
         /// Who decided.
         by: Actor,
     },
+}
+
+/// What an idempotency key stands for, beside the run: its text is the store's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Keyed {
+    /// The body's SHA-256, as base64.
+    pub(crate) body_sha256: String,
+    /// Until when it is remembered.
+    pub(crate) until: Timestamp,
 }
 
 #[derive(Serialize)]

@@ -51,6 +51,8 @@ pub(crate) enum Errand {
     Ask(Request),
     /// Its dead letter is settled.
     Discard { reason: String },
+    /// Its line goes on without it.
+    LeaveLine { reason: String },
 }
 
 /// What came of it.

@@ -10,9 +10,11 @@
 
 mod accept;
 mod api;
+mod broker;
 mod chain;
 pub mod codes;
 mod command;
+mod continuation;
 mod deployments;
 mod draft;
 mod drive;
@@ -22,30 +24,48 @@ mod forward;
 mod groups;
 mod happening;
 mod hold;
+mod judge;
 mod leases;
+mod line;
+mod lines;
 mod mail;
 mod nodes;
 mod obey;
 mod operate;
+mod outbox;
+mod outgoing;
+mod poll;
 mod record;
 mod recover;
+mod refused;
 mod release;
+mod repeat;
 mod run;
 mod settle;
+mod standing;
 mod start;
 mod tenure;
 mod trace;
 mod unwind;
+mod view;
 mod waiting;
 mod wheel;
 mod worker;
 
 pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
+pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use happening::{Failed, Happening, What};
+pub use judge::{Judged, Refusal, is_legal_key, judge};
+pub use lines::{LineName, LineView};
+pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
+pub use poll::PollTrigger;
+pub use refused::Refused;
 pub use release::{
-    Deployment, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind,
+    Deployment, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger, TriggerAuth,
+    TriggerKind,
 };
+pub use standing::{Standing, Standings, Tie, TieKind};
 pub use start::over_event;
 pub use trace::run_span;

@@ -167,7 +167,10 @@ impl Engine {
         documents: Vec<DocumentOp>,
     ) -> Result<ChangeOutcome, StoreError> {
         let id = TxnId::new(self.shared.now(), &*self.shared.entropy);
-        self.shared.committer.change(Change { id, documents, ledger: Vec::new() }).await
+        self.shared
+            .committer
+            .change(Change { id, documents, signals: Vec::new(), ledger: Vec::new() })
+            .await
     }
 
     async fn read_mail(&self, desk: &mut Desk) -> Result<(), StoreError> {

@@ -4,12 +4,21 @@
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use qc_connect::call::{CallRecord, DriftNote};
-use qc_model::{Actor, Failure, Timestamp};
+use qc_model::{Actor, Failure, TenantName, Timestamp};
 use qc_store::{LedgerKind, LedgerRow, RunFacts};
 use serde_json::{Value, json};
 
+use crate::{TenantRule, Trigger};
+
+/// Whose rows are of which the tenant is not known.
+const PLATFORM: &str = "platform";
 /// The engine, in rows about what it does by itself.
 const ENGINE: &str = "platform:engine";
+
+/// The engine of a node.
+pub(crate) fn engine_of(node: &str) -> String {
+    format!("{ENGINE}/{node}")
+}
 
 /// Says which node did what the engine did.
 pub(crate) fn signed(row: &mut LedgerRow, node: &str) {
@@ -44,6 +53,14 @@ pub(crate) fn actor_text(actor: &Actor) -> String {
         qc_model::ActorKind::Anonymous => "anonymous",
     };
     format!("{kind}:{}", actor.id)
+}
+
+/// Whose a row is that belongs to a trigger and no event.
+pub(crate) fn tenant_of(trigger: &Trigger) -> TenantName {
+    match &trigger.tenant {
+        TenantRule::Fixed(tenant) => tenant.clone(),
+        TenantRule::FromEvent(_) => TenantName::new(PLATFORM).expect("is a legal name"),
+    }
 }
 
 /// HMAC-SHA-256 of a payload under the installation's key, in hex: tells whether two payloads are

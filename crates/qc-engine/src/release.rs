@@ -11,6 +11,8 @@ use qc_vault::SecretRef;
 use qc_workflow::Program;
 use serde_json::Value;
 
+use crate::{AmqpTrigger, PollTrigger, Publication};
+
 /// A release as it runs: everything compiled, nothing fetched. Runs are pinned to it by its hash.
 #[derive(Debug)]
 pub struct Release {
@@ -26,6 +28,10 @@ pub struct Release {
     pub connectors: Arc<Connectors>,
     /// How events come in.
     pub triggers: BTreeMap<Name, Trigger>,
+    /// What it publishes of the events that it emits, by name.
+    pub publications: BTreeMap<Name, Publication>,
+    /// What keeps its events in order, when something does.
+    pub ordering: Option<OrderingRule>,
     /// What each secret of the workflow (`$secrets.x`) refers to.
     pub secrets: Arc<BTreeMap<String, SecretRef>>,
     /// Who owns it: shown with every failure.
@@ -43,6 +49,25 @@ pub struct Deployment {
     pub vars: Arc<BTreeMap<String, Value>>,
     /// The release.
     pub release: Arc<Release>,
+}
+
+/// What keeps an integration's events in order: those of one key are worked on one after the other.
+#[derive(Debug)]
+pub struct OrderingRule {
+    /// The key, over the event; a string or a number.
+    pub key: Expression,
+    /// What becomes of those behind a run that fails.
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of those behind a run that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// They wait until the dead letter is dealt with.
+    #[default]
+    Block,
+    /// The next one begins.
+    Skip,
 }
 
 /// How events of one kind come in.
@@ -75,6 +100,8 @@ pub enum TriggerKind {
     CloudEvents {
         /// The accepted types.
         types: Vec<String>,
+        /// The handshake that the sender starts.
+        challenge: Option<Challenge>,
     },
     /// A plain JSON body, wrapped as an event of this type.
     Json {
@@ -90,6 +117,20 @@ pub enum TriggerKind {
         /// The handshake that the provider starts.
         challenge: Option<Challenge>,
     },
+    /// Messages from a queue of a broker.
+    Amqp(AmqpTrigger),
+    /// Items of another system's list, asked for again and again.
+    Poll(Box<PollTrigger>),
+}
+
+impl TriggerKind {
+    /// Whether events come over HTTP; the platform fetches the others by itself.
+    pub fn is_sent(&self) -> bool {
+        match self {
+            Self::CloudEvents { .. } | Self::Json { .. } | Self::Webhook { .. } => true,
+            Self::Amqp(_) | Self::Poll(_) => false,
+        }
+    }
 }
 
 /// Who may send.
@@ -106,6 +147,8 @@ pub enum TriggerAuth {
     },
     /// Anybody; declared on purpose, and a finding.
     Open,
+    /// Nobody: the platform fetches the events by itself.
+    Fetched,
 }
 
 /// How the tenant of an event is found.

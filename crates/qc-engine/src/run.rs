@@ -19,7 +19,15 @@ use qc_workflow::{
 };
 use serde_json::Value;
 
-use crate::{Deployment, RunEnd, chain::Earlier, codes, draft::Draft, entry::Journaled, record};
+use crate::{
+    Deployment, RunEnd,
+    chain::Earlier,
+    codes,
+    draft::Draft,
+    entry::Journaled,
+    line::{Line, leaves},
+    outbox, record,
+};
 
 /// What stays the same while a run is in memory.
 pub(crate) struct RunContext {
@@ -27,6 +35,8 @@ pub(crate) struct RunContext {
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) traceparent: Option<String>,
     pub(crate) scope: EnvironmentScope,
+    /// The line in which it stood when it was accepted.
+    pub(crate) line: Option<Line>,
 }
 
 impl RunContext {
@@ -35,12 +45,21 @@ impl RunContext {
         deployment: Arc<Deployment>,
         traceparent: Option<String>,
     ) -> Arc<Self> {
+        Self::in_line(facts, deployment, traceparent, None)
+    }
+
+    pub(crate) fn in_line(
+        facts: Arc<RunFacts>,
+        deployment: Arc<Deployment>,
+        traceparent: Option<String>,
+        line: Option<Line>,
+    ) -> Arc<Self> {
         let scope = EnvironmentScope {
             name: facts.environment.clone(),
             tenant: facts.tenant.clone(),
             vars: deployment.vars.clone(),
         };
-        Arc::new(Self { facts, deployment, traceparent, scope })
+        Arc::new(Self { facts, deployment, traceparent, scope, line })
     }
 }
 
@@ -180,9 +199,18 @@ impl ActiveRun {
                 Action::Interrupt { call, .. } => self.interrupt(call, draft),
                 Action::Emit { event, .. } => {
                     draft.ledger(record::event_emitted(self.facts(), draft.at, &event));
+                    let release = &self.context.deployment.release;
+                    draft.signals.extend(outbox::signals(release, self.facts(), draft.at, &event));
                 }
                 Action::Note(note) => self.note(note, draft),
                 Action::Finish(outcome) => self.finish(outcome, draft),
+                // No release has these yet: qc-project's `unbuilt` refuses them.
+                Action::Listen(_)
+                | Action::StopListening { .. }
+                | Action::StartChild(_)
+                | Action::CancelChild { .. } => {
+                    tracing::error!(run = %self.facts().id, "the run asks for what is not built");
+                }
             }
         }
     }
@@ -260,11 +288,11 @@ impl ActiveRun {
                 draft.ledger(record::run_changed(self.facts(), draft.at, "completed", None));
                 RunEnd::Completed { output }
             }
-            Outcome::Cancelled { reason } => {
+            Outcome::Cancelled { reason, .. } => {
                 draft.ledger(record::run_changed(self.facts(), draft.at, "cancelled", None));
                 RunEnd::Cancelled { reason }
             }
-            Outcome::Faulted { mut failure, error } => {
+            Outcome::Faulted { mut failure, error, .. } => {
                 failure.owner =
                     failure.owner.or_else(|| self.context.deployment.release.owner.clone());
                 draft.ledger(record::run_changed(
@@ -460,6 +488,13 @@ impl ActiveRun {
                 (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
             }
         }
+    }
+
+    /// The line that it leaves with this end.
+    pub(crate) fn line_left(&self, end: &RunEnd) -> Option<&Line> {
+        let ordering = self.context.deployment.release.ordering.as_ref();
+        let on_failure = ordering.map(|rule| rule.on_failure).unwrap_or_default();
+        self.context.line.as_ref().filter(|_| leaves(end, on_failure))
     }
 
     /// Whether a commit would leave the run as it stands on disk.

@@ -13,6 +13,7 @@ use crate::{
     draft::Draft,
     engine::Shared,
     happening::{Failed, What},
+    outgoing::request_of,
     record,
     run::{ActiveRun, Purpose, Ready, RunContext, Settled},
     start::effect_key,
@@ -49,6 +50,7 @@ pub(crate) async fn settle(
     let facts = &context.facts;
     let request = &ready.request;
     let effect = EffectContext {
+        run: facts.id,
         key: effect_key(facts.origin, &request.id),
         first_sent_at: Some(ready.first_sent_at),
         traceparent: traceparent(
@@ -203,14 +205,19 @@ impl Work<'_> {
         failure
     }
 
-    /// An attempt that was being sent when it ended: what was known of its request went with it.
+    /// An attempt that was being sent when it ended: its request went with it, and what is told of it is what the call
+    /// itself says.
     fn unfinished(&mut self, failure: &Failure) {
         let Some(began) = self.under_way.take() else { return };
         self.shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
         let lasted = self.shared.now().since(began).as_millis();
+        let release = &self.context.deployment.release.connectors;
+        let (method, url) = request_of(release, &self.context.scope, &self.ready.request);
         let record = CallRecord {
             class: Some(failure.class),
             sent: failure.applied != Applied::No,
+            method,
+            url,
             duration_ms: u64::try_from(lasted).unwrap_or(u64::MAX),
             ..CallRecord::begun(&self.ready.request, &self.effect.key, began)
         };

@@ -33,6 +33,7 @@ pub(crate) fn workflow_start(
                 "vars": vars,
             }),
         },
+        depth: 0,
     }
 }
 

@@ -33,6 +33,8 @@ impl Engine {
             self.sweep(),
             self.exchange_mail(),
             self.take_fresh(),
+            self.keep_polling(),
+            self.move_lines(),
         );
     }
 
@@ -127,6 +129,11 @@ impl Engine {
             self.shared.behind.store(false, Ordering::Release);
             round.groups = self.shared.leases.ours();
             round.ranges = ranges(&round.groups).into();
+            for range in round.ranges.clone() {
+                if !self.sweep_lines(range).await? {
+                    self.shared.behind.store(true, Ordering::Release);
+                }
+            }
         }
         loop {
             let Some(head) = round.page.front() else {
@@ -159,7 +166,11 @@ impl Engine {
     /// Takes up what has to be taken up of some runs, as far as there is room; the others line up.
     pub(crate) async fn sweep_page(&self, page: &[RunHead]) {
         for head in page {
-            if !self.sweep_run(head).await {
+            let taken = match head.state.cause {
+                LiveCause::Turn => self.begin_in_turn(head.facts.id).await,
+                _ => self.sweep_run(head).await,
+            };
+            if !taken {
                 self.shared.behind.store(true, Ordering::Release);
                 self.shared.backlog.notify_one();
                 return;
@@ -175,12 +186,14 @@ impl Engine {
             return true;
         }
         match (head.state.cause, head.state.wake_at) {
-            (LiveCause::Ended, _) | (LiveCause::Parked, None) => return true,
-            (LiveCause::Timer | LiveCause::Parked, Some(at)) if at > shared.now() => {
+            (LiveCause::Activity, _) | (LiveCause::Timer, None) => {}
+            // At its end, or something else than time takes it further.
+            (LiveCause::Ended, _) | (_, None) => return true,
+            (_, Some(at)) if at > shared.now() => {
                 shared.sleeping.add(at, run);
                 return true;
             }
-            (LiveCause::Activity | LiveCause::Timer | LiveCause::Parked, _) => {}
+            (_, Some(_)) => {}
         }
         match self.take_up(run, None).await {
             Ok(()) | Err(RecoverError::There | RecoverError::NotOurs) => true,

@@ -2,7 +2,7 @@ use std::{fmt, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderMap, Method, StatusCode};
 
 /// The outbound HTTP seam: the only way in which the platform reaches other systems. It sends one
@@ -26,6 +26,8 @@ pub struct OutboundRequest {
     pub body: Body,
     /// From the first byte sent to the last byte of the response's head and body.
     pub timeout: Duration,
+    /// How long making the connection may take of that, TLS included; the caller's own limit when none is given.
+    pub connect_timeout: Option<Duration>,
 }
 
 /// The answer's head, and its body to be read.
@@ -59,6 +61,14 @@ impl Body {
     /// A body without bytes.
     pub const fn empty() -> Self {
         Self::Bytes(Bytes::new())
+    }
+
+    /// The chunks, one after the other.
+    pub fn into_stream(self) -> BodyStream {
+        match self {
+            Self::Bytes(bytes) => Box::pin(stream::iter((!bytes.is_empty()).then_some(Ok(bytes)))),
+            Self::Stream { stream, .. } => stream,
+        }
     }
 
     /// Reads the whole body, refusing more than `limit` bytes.

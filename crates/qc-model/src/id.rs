@@ -93,6 +93,11 @@ impl<K> Id<K> {
         Self(time_ordered(at, entropy), PhantomData)
     }
 
+    /// When it was made, to the millisecond.
+    pub fn made_at(self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.0 >> 80).unwrap_or(i64::MAX))
+    }
+
     /// From its 128 bits, as stored.
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits, PhantomData)
@@ -192,6 +197,7 @@ mod tests {
         assert!(early < late && early.to_string() < late.to_string());
         assert_eq!(late.to_string().parse::<RunId>().unwrap(), late);
         assert_eq!(late.to_string().len(), 30);
+        assert_eq!(late.made_at(), Timestamp::from_millis(1_001));
     }
 
     #[test]

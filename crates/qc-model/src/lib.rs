@@ -2,12 +2,14 @@
 //!
 //! Here: typed ids and names, time and randomness as arguments ([`Clock`], [`Entropy`]), the
 //! CloudEvents envelope ([`Event`]), the error taxonomy ([`Failure`]), diagnosed problems
-//! ([`Finding`]), who acts ([`Actor`]) and the outbound HTTP seam ([`Caller`]).
+//! ([`Finding`]), who acts ([`Actor`]), how data name a large body ([`BlobHash`]) and the outbound
+//! HTTP seam ([`Caller`]).
 //!
 //! Deliberately not here: anything that reads a file, opens a socket, looks at the wall clock or
 //! knows a storage engine. A word joins this crate when three crates use it, not before.
 
 mod actor;
+mod blob;
 mod caller;
 mod clock;
 mod code;
@@ -18,6 +20,7 @@ mod id;
 mod name;
 
 pub use actor::{Actor, ActorKind};
+pub use blob::{BlobHash, BlobHashError, BlobValue};
 pub use caller::{
     Body, BodyStream, CallError, CallErrorKind, Caller, OutboundRequest, OutboundResponse,
 };

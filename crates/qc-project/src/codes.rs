@@ -74,6 +74,8 @@ pub const TRIGGER_WITHOUT_KEY: Code = Code::new("QC-P034");
 pub const UNKNOWN_INTEGRATION: Code = Code::new("QC-P035");
 /// Something with that name is there already.
 pub const EXISTS: Code = Code::new("QC-P036");
+/// Something is published that no task emits.
+pub const UNEMITTED: Code = Code::new("QC-P050");
 
 /// A scenario refers to something that is not there.
 pub const SCENARIO_REFERENCE: Code = Code::new("QC-T501");

@@ -8,7 +8,7 @@ use qc_connect::{call::Connectors, connector::Connector};
 use qc_contract::{Files, OpenApi};
 use qc_document::{Document, Node, ParseLimits, Reader, Source, Span, parse};
 use qc_model::{Finding, Name, Place, Severity};
-use qc_workflow::{Program, Workflow};
+use qc_workflow::{Compensation, Compensations, Program, Workflow, compile_compensated};
 
 use crate::{
     ProjectFiles, acceptance::Scenario, codes, compile::Bound, files::file_place,
@@ -262,6 +262,7 @@ impl IntegrationFolder {
             documents: BTreeMap::new(),
         };
         loaded.compile(files, connectors, findings);
+        findings.extend(crate::unbuilt::refuse(&loaded));
         loaded
     }
 
@@ -282,11 +283,14 @@ impl IntegrationFolder {
         };
         // Once to learn what is called from where, and once more under the rules of the integration, which speak
         // of tasks and are relative to what the connectors say.
-        let (first, found) = qc_workflow::compile(&workflow.value, &bound);
+        let undo = self.definition.as_ref().map(compensations);
+        let compile =
+            |bound: &Bound<'_>| compile_compensated(&workflow.value, bound, undo.as_ref());
+        let (first, found) = compile(&bound);
         let (program, found) = match (first, &self.definition) {
             (Some(program), Some(definition)) => {
                 let rules = crate::compile::task_policies(&definition.value, &program);
-                qc_workflow::compile(&workflow.value, &Bound { rules, ..bound })
+                compile(&Bound { rules, ..bound })
             }
             (first, _) => (first, found),
         };
@@ -307,6 +311,18 @@ impl IntegrationFolder {
     pub fn name(&self) -> &str {
         self.folder.rsplit('/').next().unwrap_or(&self.folder)
     }
+}
+
+/// What the integration says about undoing tasks, as the workflow's compiler takes it.
+fn compensations(definition: &Loaded<Integration>) -> Compensations<'_> {
+    let tasks = definition.value.compensation.iter().map(|(task, spec)| Compensation {
+        task: &task.value,
+        task_span: task.span,
+        call: &spec.call.value,
+        call_span: spec.call.span,
+        with: spec.with.as_ref().map(|arguments| &arguments.0),
+    });
+    Compensations { source: &definition.source, tasks: tasks.collect() }
 }
 
 /// Whether a path is `<folder>/acceptance/<name>.yaml`.

@@ -52,7 +52,7 @@ fn a_release_holds_exactly_what_the_integration_needs() {
 fn a_release_compiles_from_its_bundle_alone() {
     let bundle =
         compile::build(&Project::load(example()), "customer-escalation").expect("can be built");
-    let compiled = compile::release(&bundle).expect("compiles");
+    let compiled = compile::release(&bundle.effective()).expect("compiles");
     let release = &compiled.release;
     assert_eq!((release.hash.as_str(), release.version.as_str()), (bundle.hash(), "1.0.0"));
     assert_eq!(release.owner.as_deref(), Some("integrations"));
@@ -126,10 +126,10 @@ fn a_huge_document_is_kept_whole_and_loaded_small() {
     );
     let bundle =
         compile::build(&Project::load(kept.clone()), "notify").unwrap_or_else(|e| panic!("{e:#?}"));
-    let small = bundle.effective()["connectors/chat/openapi.json"].len();
+    let small = bundle.effective().files()["connectors/chat/openapi.json"].len();
     assert_eq!(bundle.originals()["connectors/chat/openapi.json"].len(), document.len());
     assert!(small < document.len() / 20, "{small} of {}", document.len());
-    let compiled = compile::release(&bundle).expect("compiles");
+    let compiled = compile::release(&bundle.effective()).expect("compiles");
     assert_eq!(compiled.release.connectors.operation_names("chat"), ["issues/create"]);
 
     // Into a store, out of it, and the same files again.

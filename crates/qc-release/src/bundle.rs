@@ -22,6 +22,15 @@ pub struct Bundle {
     derived: BTreeMap<String, Bytes>,
 }
 
+/// A release as a server runs it: originals that something derived stands in for are not even read. An API's
+/// description of many megabytes does not pass through memory for the three operations that are kept of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    manifest: Manifest,
+    hash: String,
+    files: BTreeMap<String, Bytes>,
+}
+
 /// What a bundle is made from.
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -105,18 +114,13 @@ impl Bundle {
         manifest: Manifest,
         blob: impl Fn(&str) -> Option<Bytes>,
     ) -> Result<Self, BundleError> {
-        let fetch = |path: &str, hash: &str| {
-            let mismatch = |what| BundleError::Mismatch { path: path.to_owned(), what };
-            let bytes = blob(hash).ok_or_else(|| mismatch("is missing"))?;
-            if sha256(&bytes) == hash { Ok(bytes) } else { Err(mismatch("is not what was stored")) }
-        };
         let mut files = BTreeMap::new();
         for (path, entry) in &manifest.files {
-            files.insert(path.clone(), fetch(path, &entry.sha256)?);
+            files.insert(path.clone(), checked(path, &entry.sha256, &blob)?);
         }
         let mut derived = BTreeMap::new();
         for (path, entry) in &manifest.derived {
-            derived.insert(path.clone(), fetch(path, &entry.sha256)?);
+            derived.insert(path.clone(), checked(path, &entry.sha256, &blob)?);
         }
         Ok(Self { hash: manifest.hash(), manifest, files, derived })
     }
@@ -136,11 +140,11 @@ impl Bundle {
         &self.files
     }
 
-    /// The files as the server loads them: originals, with derived ones in place of some.
-    pub fn effective(&self) -> BTreeMap<String, Bytes> {
+    /// The release as a server runs it: originals, with derived ones in place of some.
+    pub fn effective(&self) -> Effective {
         let mut files = self.files.clone();
         files.extend(self.derived.iter().map(|(path, bytes)| (path.clone(), bytes.clone())));
-        files
+        Effective { manifest: self.manifest.clone(), hash: self.hash.clone(), files }
     }
 
     /// The bytes under each hash.
@@ -150,4 +154,44 @@ impl Bundle {
         let derived = self.manifest.derived.iter();
         files.chain(derived.map(|(path, e)| (e.sha256.as_str(), &self.derived[path]))).collect()
     }
+}
+
+impl Effective {
+    /// Puts together what runs, from a manifest and what `blob` has under each hash; every byte is checked.
+    pub(crate) fn assemble(
+        manifest: Manifest,
+        blob: impl Fn(&str) -> Option<Bytes>,
+    ) -> Result<Self, BundleError> {
+        let mut files = BTreeMap::new();
+        for (path, hash, _) in manifest.effective() {
+            files.insert(path.to_owned(), checked(path, hash, &blob)?);
+        }
+        Ok(Self { hash: manifest.hash(), manifest, files })
+    }
+
+    /// The release's hash, as of the [`Bundle`].
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// What the release consists of.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The files that count, by path.
+    pub fn files(&self) -> &BTreeMap<String, Bytes> {
+        &self.files
+    }
+}
+
+/// What is stored under a hash, if it is what was stored.
+fn checked(
+    path: &str,
+    hash: &str,
+    blob: &impl Fn(&str) -> Option<Bytes>,
+) -> Result<Bytes, BundleError> {
+    let mismatch = |what| BundleError::Mismatch { path: path.to_owned(), what };
+    let bytes = blob(hash).ok_or_else(|| mismatch("is missing"))?;
+    if sha256(&bytes) == hash { Ok(bytes) } else { Err(mismatch("is not what was stored")) }
 }

@@ -8,7 +8,7 @@ use qc_store::{ChangeOutcome, DocumentOp, Expect, PAGE_MAX, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Bundle, Manifest, Office, ReleaseError, blob, office::audit};
+use crate::{Bundle, BundleError, Effective, Manifest, Office, ReleaseError, blob, office::audit};
 
 const RELEASE: &str = "release";
 const BLOB: &str = "blob";
@@ -120,8 +120,29 @@ fn parse(body: &[u8], hash: &str) -> Result<ReleaseRecord, ReleaseError> {
 /// A release with its files, by its full hash; every byte is checked against it.
 pub async fn load(store: &dyn Store, hash: &str) -> Result<Option<Bundle>, ReleaseError> {
     let Some(record) = record(store, hash).await? else { return Ok(None) };
+    let blobs = fetch(store, record.manifest.blobs()).await?;
+    let bundle = Bundle::assemble(record.manifest, |name| blobs.get(name).cloned());
+    bundle.map(Some).map_err(|error| damaged(hash, &error))
+}
+
+/// What of a release a server runs, by its full hash; every byte of it is checked.
+pub async fn load_effective(
+    store: &dyn Store,
+    hash: &str,
+) -> Result<Option<Effective>, ReleaseError> {
+    let Some(record) = record(store, hash).await? else { return Ok(None) };
+    let wanted = record.manifest.effective().map(|(_, name, size)| (name, size));
+    let blobs = fetch(store, wanted).await?;
+    let effective = Effective::assemble(record.manifest, |name| blobs.get(name).cloned());
+    effective.map(Some).map_err(|error| damaged(hash, &error))
+}
+
+async fn fetch<'a>(
+    store: &dyn Store,
+    wanted: impl Iterator<Item = (&'a str, u64)>,
+) -> Result<HashMap<String, Bytes>, ReleaseError> {
     let mut blobs: HashMap<String, Bytes> = HashMap::new();
-    for (name, size) in record.manifest.blobs() {
+    for (name, size) in wanted {
         if blobs.contains_key(name) {
             continue;
         }
@@ -129,9 +150,11 @@ pub async fn load(store: &dyn Store, hash: &str) -> Result<Option<Bundle>, Relea
         let bytes = stored.and_then(|document| blob::unpack(&document.body, size));
         blobs.extend(bytes.map(|bytes| (name.to_owned(), bytes)));
     }
-    let bundle = Bundle::assemble(record.manifest, |name| blobs.get(name).cloned());
-    let damaged = |reason: String| ReleaseError::Damaged { hash: hash.to_owned(), reason };
-    bundle.map(Some).map_err(|error| damaged(error.to_string()))
+    Ok(blobs)
+}
+
+fn damaged(hash: &str, error: &BundleError) -> ReleaseError {
+    ReleaseError::Damaged { hash: hash.to_owned(), reason: error.to_string() }
 }
 
 /// All releases, newest first; with `beginning`, only those whose hash begins so.

@@ -66,6 +66,14 @@ impl Manifest {
         let files = self.files.values().map(|file| (file.sha256.as_str(), file.size));
         files.chain(self.derived.values().map(|file| (file.sha256.as_str(), file.size)))
     }
+
+    /// What counts when the release runs: path, hash and size of each file, derived ones in place of their originals.
+    pub(crate) fn effective(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        let originals = self.files.iter().filter(|(path, _)| !self.derived.contains_key(*path));
+        let originals = originals.map(|(path, file)| (path, &file.sha256, file.size));
+        let derived = self.derived.iter().map(|(path, file)| (path, &file.sha256, file.size));
+        originals.chain(derived).map(|(path, hash, size)| (path.as_str(), hash.as_str(), size))
+    }
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {

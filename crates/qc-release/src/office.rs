@@ -37,7 +37,8 @@ impl Office<'_> {
             at: self.now(),
         });
         let id = TxnId::new(self.now(), self.entropy);
-        self.committer.change(Change { id, documents, ledger: vec![audit] }).await
+        let change = Change { id, documents, ledger: vec![audit], signals: Vec::new() };
+        self.committer.change(change).await
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use bytes::Bytes;
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Name, Timestamp};
 use qc_release::{
-    Bundle, Draft, Office, ReleaseError, current, deploy, deployments, history, load, releases,
-    rollback, save,
+    Bundle, Draft, Office, ReleaseError, current, deploy, deployments, history, load,
+    load_effective, releases, rollback, save,
 };
 use qc_store::memory::MemoryStore;
 use qc_store::{Change, CommitLimits, Committer, DocumentOp, Expect, LedgerFilter, Store};
@@ -98,7 +98,11 @@ async fn a_release_comes_back_byte_for_byte() {
         loaded.originals()["connectors/crm/openapi.json"].len(),
         built.originals()["connectors/crm/openapi.json"].len()
     );
-    assert_eq!(&loaded.effective()["connectors/crm/openapi.json"][..], b"{\"openapi\":\"3.1.0\"}");
+    let effective = loaded.effective();
+    assert_eq!(&effective.files()["connectors/crm/openapi.json"][..], b"{\"openapi\":\"3.1.0\"}");
+    assert_eq!(load_effective(&*world.store, built.hash()).await.unwrap().unwrap(), effective);
+    assert_eq!(effective.hash(), built.hash());
+    assert_eq!(load_effective(&*world.store, "0000").await.unwrap(), None);
     assert_eq!(load(&*world.store, "0000").await.unwrap(), None);
     let listed = releases(&*world.store, "").await.unwrap();
     assert_eq!(listed[0].built_from.as_deref(), Some("commit abc"));
@@ -124,7 +128,8 @@ async fn a_damaged_blob_is_noticed() {
         at: Timestamp::from_millis(5),
     };
     let id = qc_model::TxnId::new(Timestamp::from_millis(5), &world.entropy);
-    world.committer.change(Change { id, documents: vec![put], ledger: Vec::new() }).await.unwrap();
+    let change = Change { id, documents: vec![put], ledger: Vec::new(), signals: Vec::new() };
+    world.committer.change(change).await.unwrap();
     let error = load(&*world.store, built.hash()).await.unwrap_err();
     assert!(matches!(error, ReleaseError::Damaged { .. }), "{error}");
 }

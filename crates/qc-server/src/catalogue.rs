@@ -11,14 +11,17 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use qc_engine::{Deployment, Engine, ReleaseSource};
 use qc_model::{EnvironmentName, Finding, Name};
-use qc_release::{Bundle, ReleaseError};
+use qc_release::{Bundle, Effective, ReleaseError};
 use qc_store::{Store, StoreError};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::codes;
 
 /// How often a node looks whether another one has changed what is deployed.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
+/// How many releases are built or compiled at once; each may take tens of megabytes meanwhile.
+const COMPILING: usize = 2;
 /// Compiled releases kept in memory beyond those that are deployed: for runs that are pinned to older ones.
 const KEPT: usize = 64;
 
@@ -32,7 +35,7 @@ pub struct Craft {
     /// Makes the release of an integration from a project's files, or says all that is wrong with them.
     pub bundle: MakeBundle,
     /// Makes a release ready to run in an environment.
-    pub compile: fn(&Bundle, &EnvironmentName) -> Result<Deployment, Vec<Finding>>,
+    pub compile: fn(&Effective, &EnvironmentName) -> Result<Deployment, Vec<Finding>>,
 }
 
 /// Why a release cannot run in an environment.
@@ -53,6 +56,7 @@ pub struct Catalogue {
     store: Arc<dyn Store>,
     craft: Craft,
     compiled: Mutex<HashMap<Key, Arc<Deployment>>>,
+    places: Arc<Semaphore>,
     findings: RwLock<Vec<Finding>>,
     /// The revision of releases and deployments that runs here.
     revision: AtomicU64,
@@ -62,7 +66,14 @@ impl Catalogue {
     /// Over a store.
     pub fn new(store: Arc<dyn Store>, craft: Craft) -> Arc<Self> {
         let (compiled, findings) = (Mutex::default(), RwLock::default());
-        Arc::new(Self { store, craft, compiled, findings, revision: AtomicU64::new(0) })
+        Arc::new(Self {
+            store,
+            craft,
+            compiled,
+            places: Arc::new(Semaphore::new(COMPILING)),
+            findings,
+            revision: AtomicU64::new(0),
+        })
     }
 
     /// Follows what other nodes deploy, for ever; ends at once when there are no others.
@@ -96,10 +107,27 @@ impl Catalogue {
         integration: Name,
     ) -> Result<Bundle, CompileError> {
         let bundle = self.craft.bundle;
-        tokio::task::spawn_blocking(move || bundle(files, &integration))
-            .await
-            .map_err(|error| CompileError::Internal(error.to_string()))?
-            .map_err(CompileError::Findings)
+        self.apart(move || bundle(files, &integration)).await?.map_err(CompileError::Findings)
+    }
+
+    /// Does work that takes much memory for a while, on a thread of its own: with its end all of that goes back, where a
+    /// thread that lives on would keep it for the next such work.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, CompileError> {
+        let internal = |reason: String| CompileError::Internal(reason);
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(|error| internal(error.to_string()))?;
+        let (tell, told) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("compile".to_owned());
+        let started = thread.spawn(move || {
+            // Whoever asked may have gone away meanwhile; the place is taken until the work is done.
+            drop(tell.send(work()));
+            drop(place);
+        });
+        started.map_err(|error| internal(format!("no thread can be started: {error}")))?;
+        told.await.map_err(|_| internal("compiling broke off".to_owned()))
     }
 
     /// A release ready to run in an environment; from memory when it was needed before.
@@ -112,15 +140,13 @@ impl Catalogue {
         if let Some(known) = self.memory().get(&key) {
             return Ok(Arc::clone(known));
         }
-        let bundle = qc_release::load(&*self.store, hash)
+        let release = qc_release::load_effective(&*self.store, hash)
             .await
             .and_then(|found| found.ok_or_else(|| ReleaseError::NoRelease(hash.to_owned())))
             .map_err(CompileError::Release)?;
         let (compile, place) = (self.craft.compile, environment.clone());
-        let deployment = tokio::task::spawn_blocking(move || compile(&bundle, &place))
-            .await
-            .map_err(|error| CompileError::Internal(error.to_string()))?
-            .map_err(CompileError::Findings)?;
+        let deployment =
+            self.apart(move || compile(&release, &place)).await?.map_err(CompileError::Findings)?;
         let deployment = Arc::new(deployment);
         self.memory().insert(key, Arc::clone(&deployment));
         Ok(deployment)

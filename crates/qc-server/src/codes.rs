@@ -1,5 +1,6 @@
 //! The error codes of the doors: ingress (`I`) and the management API (`A`, from 010). Each has a page in `docs/errors/`.
 
+pub use qc_engine::codes::{BAD_KEY, CONTRACT, KEY_REUSED, MEDIA_TYPE, NO_TENANT};
 use qc_model::Code;
 
 /// There is no such trigger, or nothing is deployed there.
@@ -8,8 +9,6 @@ pub const NO_TRIGGER: Code = Code::new("QC-I001");
 pub const TRIGGER_METHOD: Code = Code::new("QC-I002");
 /// The body is larger than the trigger takes.
 pub const BODY_TOO_LARGE: Code = Code::new("QC-I003");
-/// The media type is not one that the trigger takes.
-pub const MEDIA_TYPE: Code = Code::new("QC-I004");
 /// The body is compressed, or in another character encoding than UTF-8.
 pub const BODY_ENCODING: Code = Code::new("QC-I005");
 /// The signature is missing or wrong, or its time is out of tolerance.
@@ -18,14 +17,6 @@ pub const SIGNATURE: Code = Code::new("QC-I006");
 pub const NOT_AN_EVENT: Code = Code::new("QC-I007");
 /// The trigger does not take events of this type.
 pub const EVENT_TYPE: Code = Code::new("QC-I008");
-/// The data do not fit the trigger's contract.
-pub const CONTRACT: Code = Code::new("QC-I009");
-/// The idempotency key cannot be used.
-pub const BAD_KEY: Code = Code::new("QC-I010");
-/// The tenant cannot be found from the event.
-pub const NO_TENANT: Code = Code::new("QC-I011");
-/// The idempotency key was used before for another body.
-pub const KEY_REUSED: Code = Code::new("QC-I012");
 /// The store has no room.
 pub const STORE_FULL: Code = Code::new("QC-I013");
 /// The store cannot be used now.
@@ -73,3 +64,5 @@ pub const NO_TOKEN_RECORD: Code = Code::new("QC-A020");
 pub const STORE_DAMAGED: Code = Code::new("QC-A021");
 /// The operation took too long.
 pub const TOO_SLOW: Code = Code::new("QC-A022");
+/// Nobody stands in such a line.
+pub const NO_LINE: Code = Code::new("QC-A023");

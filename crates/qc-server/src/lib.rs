@@ -24,6 +24,7 @@ mod state;
 
 pub use api::{VERSION, wire};
 pub use catalogue::{Catalogue, CompileError, Craft, MakeBundle};
+pub use ingress::{OfferOutcome, Offered};
 pub use listen::{TlsError, TlsFiles, TlsKeys, bind, serve};
 pub use metrics::{CommitNumbers, MeteredStore};
 pub use openapi::document as openapi_document;

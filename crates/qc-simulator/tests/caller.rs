@@ -32,6 +32,7 @@ async fn post(caller: &SimulatedCaller, url: &str) -> Result<OutboundResponse, C
             headers: headers(&pairs),
             body: Body::Bytes(body),
             timeout: Duration::from_secs(1),
+            connect_timeout: None,
         })
         .await
 }

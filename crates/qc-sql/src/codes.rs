@@ -22,21 +22,27 @@ pub const FOREIGN: Code = Code::new("QC-S008");
 pub const DISK_FULL: Code = Code::new("QC-S009");
 /// The operating system or SQLite refused for another reason.
 pub const CANNOT_OPEN: Code = Code::new("QC-S010");
+/// The place for a backup, or for what is restored, is taken.
+pub const PLACE_TAKEN: Code = Code::new("QC-S011");
+/// A backup is not whole, or not as it was written.
+pub const BACKUP_DAMAGED: Code = Code::new("QC-S012");
+/// A backup could not be made or restored.
+pub const BACKUP_FAILED: Code = Code::new("QC-S013");
 /// Nobody answers at the address of the PostgreSQL server.
-pub const UNREACHABLE: Code = Code::new("QC-S011");
+pub const UNREACHABLE: Code = Code::new("QC-S014");
 /// The PostgreSQL server does not accept user or password.
-pub const SIGN_IN: Code = Code::new("QC-S012");
+pub const SIGN_IN: Code = Code::new("QC-S015");
 /// The database on the PostgreSQL server does not exist.
-pub const NO_DATABASE: Code = Code::new("QC-S013");
+pub const NO_DATABASE: Code = Code::new("QC-S016");
 /// TLS with the PostgreSQL server cannot be had as `sslmode` asks.
-pub const TLS_REFUSED: Code = Code::new("QC-S014");
+pub const TLS_REFUSED: Code = Code::new("QC-S017");
 /// The PostgreSQL server is older than 15.
-pub const SERVER_TOO_OLD: Code = Code::new("QC-S015");
+pub const SERVER_TOO_OLD: Code = Code::new("QC-S018");
 /// A setting of the PostgreSQL server can lose what was acknowledged.
-pub const UNSAFE_SETTING: Code = Code::new("QC-S016");
+pub const UNSAFE_SETTING: Code = Code::new("QC-S019");
 /// The PostgreSQL server takes no writes.
-pub const READ_ONLY_SERVER: Code = Code::new("QC-S017");
+pub const READ_ONLY_SERVER: Code = Code::new("QC-S020");
 /// The database has another encoding than UTF-8.
-pub const ENCODING: Code = Code::new("QC-S018");
+pub const ENCODING: Code = Code::new("QC-S021");
 /// The user may not make the schema.
-pub const NO_RIGHT: Code = Code::new("QC-S019");
+pub const NO_RIGHT: Code = Code::new("QC-S022");

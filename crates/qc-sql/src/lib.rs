@@ -1,7 +1,8 @@
 //! The stores on SQL databases: SQLite ([`sqlite::SqliteStore`]: one file, one process) and
 //! PostgreSQL ([`postgres::PostgresStore`]: one database, several nodes).
 //!
-//! Known only to the wiring of the binary; everything else speaks to `qc_store::Store`.
+//! Known only to the wiring of the binary; everything else speaks to `qc_store::Store`. Backups are
+//! of SQLite alone: [`sqlite::SqliteStore::backup`], [`sqlite::restore`].
 //! Deliberately not here: group commit (`qc_store::Committer`, above the trait), any meaning of the
 //! bodies that are stored, and a layer over both databases: each is used for what it is good at.
 

@@ -1,10 +1,12 @@
 use bytes::Bytes;
 use qc_model::{EventId, RunId, Timestamp, TxnId};
 
-use crate::{DeadLetter, Entry, LedgerRow, RunFacts, RunState};
+use crate::{
+    DeadLetter, DocumentOp, Entry, LedgerRow, RunFacts, RunKey, RunState, Signal, Turn, Wait,
+};
 
-/// One event to accept: key, event, run, the run's first journal entries and ledger rows, in one
-/// transaction. Needs no lease.
+/// One event to accept: key, event, run, the run's first journal entries and ledger rows, and what
+/// else begins with it, in one transaction. Needs no lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accept {
     /// This transaction.
@@ -23,6 +25,16 @@ pub struct Accept {
     pub ledger: Vec<LedgerRow>,
     /// The dead letter of a run that failed in its very first step.
     pub dead: Option<DeadLetter>,
+    /// Events that runs may listen for.
+    pub signals: Vec<Signal>,
+    /// What the run waits for after its first step. Of several with one id the last counts.
+    pub waits: Vec<Wait>,
+    /// The line that the run joins, at its end.
+    pub turn: Option<Turn>,
+    /// Documents that change with it, such as the cursor of who polled the event.
+    pub documents: Vec<DocumentOp>,
+    /// By what people will find it; see [`Op::Keys`](crate::Op::Keys).
+    pub keys: Vec<RunKey>,
 }
 
 /// What makes a repeat of an event recognisable.
@@ -51,7 +63,7 @@ pub struct StoredEvent {
 }
 
 /// What became of an [`Accept`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AcceptOutcome {
     /// It is on disk.
     Accepted,
@@ -61,5 +73,14 @@ pub enum AcceptOutcome {
         run: RunId,
         /// Whether the bodies are the same.
         same_body: bool,
+    },
+    /// A document was not as expected (and neither key nor run is known). Nothing was written.
+    Conflict {
+        /// The document's kind.
+        kind: String,
+        /// The document's name.
+        name: String,
+        /// Its present revision; None when it is absent.
+        revision: Option<u64>,
     },
 }

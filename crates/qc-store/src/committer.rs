@@ -6,6 +6,7 @@ use std::{
     },
 };
 
+use qc_model::RunId;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -120,6 +121,18 @@ impl Committer {
     pub async fn change(&self, change: Change) -> Result<ChangeOutcome, StoreError> {
         match self.write(Write::Change(Box::new(change))).await? {
             WriteOutcome::Change(outcome) => Ok(outcome),
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    /// Counts that these runs are about to be taken up; see [`Write::Claim`].
+    pub async fn claim(
+        &self,
+        lease: &Lease,
+        runs: Vec<RunId>,
+    ) -> Result<Vec<Option<u32>>, StoreError> {
+        match self.write(Write::Claim { lease: lease.clone(), runs }).await? {
+            WriteOutcome::Claim(counts) => Ok(counts),
             other => Err(mismatch(&other)),
         }
     }

@@ -176,8 +176,28 @@ async fn an_unknown_outcome_is_read_back() {
     assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
     store.fail_next(Fault::Unknown { applied: true });
     let put = Fixture::put("token", "t", crate::Expect::Absent, "x");
-    let change = Change { id: Fixture::txn(5), documents: vec![put], ledger: vec![] };
+    let change = Change { id: Fixture::txn(5), ..Fixture::change(vec![put]) };
     assert_eq!(committer.change(change).await, Ok(ChangeOutcome::Changed));
+}
+
+#[tokio::test]
+async fn signals_and_claims_of_unknown_outcome_may_be_sent_again() {
+    let (store, committer, _commit_loop) = start(CommitLimits::default());
+    let lease =
+        store.lease(0..1024, "a", std::time::Duration::from_secs(9)).await.unwrap().unwrap();
+    let change = || Change { signals: vec![Fixture::signal(1, "x")], ..Fixture::change(vec![]) };
+    store.fail_next(Fault::Unknown { applied: false });
+    let lost = committer.change(change()).await;
+    assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
+    store.fail_next(Fault::Unknown { applied: true });
+    assert_eq!(committer.change(change()).await, Ok(ChangeOutcome::Changed));
+    committer.accept(Fixture::accept(1)).await.unwrap();
+    let claim = || committer.claim(&lease, vec![Fixture::run(1)]);
+    for applied in [false, true] {
+        store.fail_next(Fault::Unknown { applied });
+        assert!(matches!(claim().await, Err(StoreError::Unavailable(_))));
+    }
+    assert_eq!(claim().await, Ok(vec![Some(2)]), "counted once too often at worst");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-use qc_model::{EnvironmentName, Name, RunId, Timestamp};
+use qc_model::{EnvironmentName, EventId, Name, RunId, Timestamp};
 
-use crate::{DeadState, RunStatus};
+use crate::{DeadState, RunKey, RunStatus};
 
 /// Which runs to list, newest first. Empty fields do not restrict.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,13 +17,35 @@ pub struct RunFilter {
     pub subject: Option<String>,
     /// Only runs accepted at or after this moment.
     pub since: Option<Timestamp>,
+    /// Only runs accepted before this moment.
+    pub until: Option<Timestamp>,
+    /// Only runs of this trigger.
+    pub trigger: Option<Name>,
+    /// Only runs of this release.
+    pub release: Option<String>,
+    /// Only runs that handle this event.
+    pub event: Option<EventId>,
+    /// Only runs of this sender's trace.
+    pub trace: Option<String>,
+    /// Only runs with this business key.
+    pub key: Option<RunKey>,
+    /// Only runs with a business key of this value, whatever its name.
+    pub value: Option<String>,
     /// At most so many; 0, and more than 1,000, mean 1,000.
     pub limit: usize,
 }
 
-/// Which dead letters to list, newest first. Empty fields do not restrict.
+/// Which dead letters to list or to group, newest first. Empty fields do not restrict.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadFilter {
+    /// Only this fingerprint.
+    pub fingerprint: Option<String>,
+    /// Only this failure's code.
+    pub code: Option<String>,
+    /// Only runs that died at or after this moment.
+    pub since: Option<Timestamp>,
+    /// Only runs that died before this moment.
+    pub until: Option<Timestamp>,
     /// Only letters of runs older than this one: the last of the page before.
     pub before: Option<RunId>,
     /// Only this state.

@@ -13,7 +13,8 @@ pub struct ReadBack(Trace);
 enum Trace {
     Accept { run: RunId },
     Commit { run: RunId, expect: u64, txn: TxnId },
-    Change(Vec<DocumentOp>),
+    Change { documents: Vec<DocumentOp>, signal: Option<(String, String)> },
+    Claim,
 }
 
 /// What reading back has shown.
@@ -33,14 +34,19 @@ impl ReadBack {
             Write::Commit { txn, .. } => {
                 Trace::Commit { run: txn.run, expect: txn.expect, txn: txn.id }
             }
-            Write::Change(change) => Trace::Change(change.documents.clone()),
+            Write::Change(change) => Trace::Change {
+                documents: change.documents.clone(),
+                signal: change.signals.last().map(|last| (last.scope.clone(), last.id.clone())),
+            },
+            Write::Claim { .. } => Trace::Claim,
         })
     }
 
     /// Reads back what became of the write.
     ///
     /// A change of documents counts as written when every document stands as it wished; a change
-    /// that wished what was there before cannot be told apart from one that happened.
+    /// that wished what was there before cannot be told apart from one that happened. A claim
+    /// counts as not written: sent again it counts twice at worst.
     pub async fn resolve(&self, store: &dyn Store) -> Result<Resolution, StoreError> {
         match &self.0 {
             Trace::Accept { run } => Ok(match store.run(*run).await? {
@@ -62,14 +68,20 @@ impl ReadBack {
                     }
                 })
             }
-            Trace::Change(ops) => {
-                for op in ops {
+            Trace::Change { documents, signal } => {
+                for op in documents {
                     if !stands(store, op).await? {
                         return Ok(Resolution::NotWritten);
                     }
                 }
+                if let Some((scope, id)) = signal
+                    && store.signal(scope, id).await?.is_none()
+                {
+                    return Ok(Resolution::NotWritten);
+                }
                 Ok(Resolution::Settled(WriteOutcome::Change(ChangeOutcome::Changed)))
             }
+            Trace::Claim => Ok(Resolution::NotWritten),
         }
     }
 }

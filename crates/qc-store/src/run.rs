@@ -30,6 +30,9 @@ pub struct RunFacts {
     pub replay_of: Option<RunId>,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// The id of the sender's trace (W3C, 32 hex digits), when it sent one; for finding the run.
+    #[serde(default)]
+    pub trace: Option<String>,
 }
 
 /// What changes about a run.
@@ -112,9 +115,32 @@ pub enum LiveCause {
     Timer,
     /// It is parked; the summary says for what.
     Parked,
+    /// It stands in a line and waits for its turn.
+    Turn,
+    /// It waits for an event.
+    Event,
+    /// It waits for another run.
+    Child,
+    /// It waits for a person's task.
+    Person,
+    /// Its trigger is paused, or a limit holds it.
+    Held,
 }
 
 impl LiveCause {
+    /// All, for tables and filters.
+    pub const ALL: [Self; 9] = [
+        Self::Ended,
+        Self::Activity,
+        Self::Timer,
+        Self::Parked,
+        Self::Turn,
+        Self::Event,
+        Self::Child,
+        Self::Person,
+        Self::Held,
+    ];
+
     /// The name as stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -122,14 +148,17 @@ impl LiveCause {
             Self::Activity => "activity",
             Self::Timer => "timer",
             Self::Parked => "parked",
+            Self::Turn => "turn",
+            Self::Event => "event",
+            Self::Child => "child",
+            Self::Person => "person",
+            Self::Held => "held",
         }
     }
 
     /// The cause with this name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Ended, Self::Activity, Self::Timer, Self::Parked]
-            .into_iter()
-            .find(|cause| cause.as_str() == name)
+        Self::ALL.into_iter().find(|cause| cause.as_str() == name)
     }
 }
 
@@ -144,6 +173,9 @@ pub struct RunHead {
     pub version: u64,
     /// The transaction that wrote it last.
     pub last_txn: TxnId,
+    /// How often it was claimed since its last commit; see [`Write::Claim`](crate::Write::Claim).
+    #[serde(default)]
+    pub claims: u32,
 }
 
 /// One entry of a run's journal. Its body is the engine's, as bytes.

@@ -1,11 +1,13 @@
 use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
-use qc_model::{RunId, Timestamp};
+use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 
 use crate::{
-    Accept, AcceptOutcome, Change, ChangeOutcome, DeadFilter, DeadLetter, Document, Entry,
-    LedgerEntry, LedgerFilter, RunFilter, RunHead, StoreError, StoredEvent, Txn, TxnOutcome,
+    Accept, AcceptOutcome, Change, ChangeOutcome, DeadFilter, DeadGroup, DeadLetter, Document,
+    Entry, LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
+    SignalEntry, SignalFilter, StoreError, StoredEvent, Tally, TurnPlace, Txn, TxnOutcome, Wait,
+    WaitFilter,
 };
 
 /// The system of record. Time arrives in the arguments; only leases use the store's own clock.
@@ -13,6 +15,8 @@ use crate::{
 /// No listing is longer than [`PAGE_MAX`](crate::PAGE_MAX), whatever limit it is given: a page
 /// shorter than the limit is not the last one unless the limit is within that. No write is beyond
 /// what [`Write::check`] takes; a batch with one that is, is refused whole.
+///
+/// What a write has answered is seen by every read that begins after the answer, on every node.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// What this backend promises.
@@ -82,6 +86,60 @@ pub trait Store: Send + Sync {
     /// Lists dead letters, newest first.
     async fn dead_letters(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, StoreError>;
 
+    /// Groups the dead letters that pass the filter by tenant, environment and fingerprint, the
+    /// group in which somebody died last first; at most the filter's limit of groups.
+    async fn dead_groups(&self, filter: &DeadFilter) -> Result<Vec<DeadGroup>, StoreError>;
+
+    /// A run's business keys, by name and value.
+    async fn keys_of(&self, run: RunId) -> Result<Vec<RunKey>, StoreError>;
+
+    /// Reads signals in the order of their places. Whoever reads on after the last place that it
+    /// was given misses none; see [`SignalEntry::seq`].
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<SignalEntry>, StoreError>;
+
+    /// One signal.
+    async fn signal(&self, scope: &str, id: &str) -> Result<Option<SignalEntry>, StoreError>;
+
+    /// Lists open waits.
+    async fn waits(&self, filter: &WaitFilter) -> Result<Vec<OpenWait>, StoreError>;
+
+    /// The sites after `after` that have an open wait which an event of this kind in this scope
+    /// answers (those for any kind included), each once, in order. Costs about as much as there are
+    /// sites, however many waits they have.
+    async fn wait_sites(
+        &self,
+        scope: &str,
+        kind: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, StoreError>;
+
+    /// A run's open waits, by id.
+    async fn waits_of(&self, run: RunId) -> Result<Vec<Wait>, StoreError>;
+
+    /// The run at the head of a line, whatever it does there.
+    async fn first_in_line(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError>;
+
+    /// A run's place in its line, while it stands in one.
+    async fn turn_of(&self, run: RunId) -> Result<Option<TurnPlace>, StoreError>;
+
+    /// Runs of the bucket range that wait for their turn (their cause is
+    /// [`Turn`](crate::LiveCause::Turn)) and are at the head of their line now, in the order of
+    /// their ids: what a sweep takes up.
+    async fn runs_in_turn(
+        &self,
+        buckets: Range<u16>,
+        limit: usize,
+    ) -> Result<Vec<RunHead>, StoreError>;
+
+    /// Adds up what was counted and what is there, of one moment. Looks at every run of the
+    /// environment and integration: a question for a check, not for every page; a store that is
+    /// too big to answer it in time says [`StoreError::Unavailable`].
+    async fn tally(
+        &self,
+        environment: Option<&EnvironmentName>,
+        integration: Option<&Name>,
+    ) -> Result<Tally, StoreError>;
+
     /// Reads the ledger, oldest first.
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError>;
 
@@ -99,16 +157,11 @@ pub trait Store: Send + Sync {
     /// The run to which a live idempotency key belongs: resolves an unknown accept.
     async fn key_owner(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError>;
 
-    /// Removes what is past its time: idempotency keys expired at `now`, and ended runs (with
-    /// their events, journals, settled dead letters) and ledger rows older than `keep_since`. At
-    /// most `limit` rows of each; returns how many went. Never touches runs that are not at
-    /// their end, nor open dead letters' runs.
-    async fn prune(
-        &self,
-        now: Timestamp,
-        keep_since: Timestamp,
-        limit: usize,
-    ) -> Result<usize, StoreError>;
+    /// Removes what is past its time, the oldest first and at most `limit` of each kind. Never
+    /// touches runs that are not at their end, nor open dead letters' runs. Not one transaction:
+    /// works in steps that let commits through, so what an error leaves is a part of the work;
+    /// a run goes whole, with all that belongs to it.
+    async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError>;
 }
 
 /// What a backend promises.
@@ -169,6 +222,14 @@ pub enum Write {
     },
     /// Changes documents.
     Change(Box<Change>),
+    /// Counts that runs are about to be taken up, before they are: a run that ends the process
+    /// each time is found by its count. Every commit of a run sets it back to 0.
+    Claim {
+        /// The lease that covers the runs' buckets.
+        lease: Lease,
+        /// The runs.
+        runs: Vec<RunId>,
+    },
 }
 
 /// What became of a [`Write`], in the same order.
@@ -180,4 +241,7 @@ pub enum WriteOutcome {
     Commit(TxnOutcome),
     /// Of a change of documents.
     Change(ChangeOutcome),
+    /// Of a claim, for each run in order: its count with this claim; None when there is no such
+    /// run or the lease does not cover it (that one was not counted, the others were).
+    Claim(Vec<Option<u32>>),
 }

@@ -77,6 +77,7 @@ fn measure(name: &str, text: &str, input: &Value) {
             version: "0".into(),
             metadata: Value::Null,
         },
+        depth: 0,
     };
     let output = CallOutput {
         status: 200,

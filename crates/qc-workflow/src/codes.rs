@@ -44,6 +44,12 @@ pub const SWITCH: Code = Code::new("QC-W020");
 pub const SENT_ONCE: Code = Code::new("QC-W021");
 /// A text in a data field looks like an expression and is not one.
 pub const LOOKS_LIKE_EXPRESSION: Code = Code::new("QC-W022");
+/// A filter of events cannot be used.
+pub const EVENT_FILTER: Code = Code::new("QC-W023");
+/// A schedule cannot be used.
+pub const SCHEDULE: Code = Code::new("QC-W024");
+/// A compensation refers to a task that is not there, or to one that cannot be compensated.
+pub const COMPENSATION: Code = Code::new("QC-W025");
 
 /// An expression failed while the run was executing.
 pub const EXPRESSION_FAILED: Code = Code::new("QC-W101");
@@ -63,3 +69,11 @@ pub const NOT_A_LIST: Code = Code::new("QC-W107");
 pub const CALL_ARGUMENTS: Code = Code::new("QC-W108");
 /// An expression for a duration gave something else.
 pub const DURATION_VALUE: Code = Code::new("QC-W109");
+/// Workflows run workflows more deeply than may be.
+pub const NESTED_TOO_DEEPLY: Code = Code::new("QC-W110");
+/// A workflow that another one runs was cancelled.
+pub const CHILD_CANCELLED: Code = Code::new("QC-W111");
+/// What a correlation expects is null.
+pub const NOTHING_EXPECTED: Code = Code::new("QC-W112");
+/// An event that a task emits is no CloudEvent.
+pub const NO_CLOUD_EVENT: Code = Code::new("QC-W113");

@@ -6,7 +6,7 @@ use qc_model::{Failure, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{CallId, CallOutput, CallRequest};
+use crate::{CallId, CallOutput, CallRequest, ChildRequest, Compensated, ListenId, Subscription};
 
 /// How a run begins. The journal holds it as its first entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,18 @@ pub struct Start {
     pub entropy: u64,
     /// What expressions see as `$runtime`.
     pub runtime: RuntimeFacts,
+    /// How many workflows above this one run it; 0 when none does. See [`crate::DEPTH_LIMIT`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub depth: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(depth: &u32) -> bool {
+    *depth == 0
+}
+
+fn first() -> u32 {
+    1
 }
 
 /// What `$runtime` tells.
@@ -80,6 +92,36 @@ pub enum Happening {
     Cancelled {
         /// Why.
         reason: String,
+        /// Whether completed tasks that can be undone are undone.
+        #[serde(default)]
+        compensate: bool,
+    },
+    /// An event that a listen wants: see [`crate::Machine::wants`].
+    EventReceived {
+        /// Which listen.
+        listen: ListenId,
+        /// The event, as a structured CloudEvent.
+        event: Value,
+    },
+    /// A child that was asked for exists.
+    ChildStarted {
+        /// Which child.
+        id: CallId,
+        /// Which attempt.
+        #[serde(default = "first")]
+        attempt: u32,
+        /// The child's run.
+        run: String,
+    },
+    /// A child is at its end, or could not be started: then it ends faulted without having started.
+    ChildEnded {
+        /// Which child.
+        id: CallId,
+        /// Which attempt.
+        #[serde(default = "first")]
+        attempt: u32,
+        /// How.
+        outcome: Outcome,
     },
     /// A faulted run continues: the failed task is tried again with a fresh budget.
     Reopened,
@@ -103,6 +145,28 @@ pub enum Action {
         call: CallId,
         /// Which attempt.
         attempt: u32,
+    },
+    /// Offer the run the events that this fits, those too that came in since the run began, in the
+    /// order in which they came, and journal those that it wants. Takes the place of an earlier
+    /// subscription with the same id.
+    Listen(Subscription),
+    /// Offer nothing more for this listen.
+    StopListening {
+        /// Which listen.
+        id: ListenId,
+    },
+    /// Run a workflow as a child, and answer with `ChildStarted`; and with `ChildEnded` when it is
+    /// awaited or could not be started. A further attempt continues the same child.
+    StartChild(ChildRequest),
+    /// The run no longer waits for this child's result: it is to be cancelled, and its end is still
+    /// told once.
+    CancelChild {
+        /// Which child.
+        id: CallId,
+        /// Which attempt.
+        attempt: u32,
+        /// Whether what it completed is to be undone.
+        compensate: bool,
     },
     /// Publish an event. Its id is the same for every attempt, so a repeat can be recognised.
     Emit {
@@ -131,6 +195,9 @@ pub struct TaskNote {
     /// The failure, where one is the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// The DSL's error object, where an error is the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Value>,
 }
 
 /// What happened to a task.
@@ -171,10 +238,16 @@ pub enum Outcome {
         failure: Failure,
         /// The DSL's error object: type, status, title, detail, instance.
         error: Value,
+        /// What was undone; None when nothing was to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compensation: Option<Compensated>,
     },
     /// It was cancelled.
     Cancelled {
         /// Why.
         reason: String,
+        /// What was undone; None when nothing was to be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compensation: Option<Compensated>,
     },
 }

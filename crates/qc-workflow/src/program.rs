@@ -8,8 +8,10 @@ use qc_model::Place;
 use serde_json::Value;
 
 use crate::{
-    AuthenticationScheme, CallPolicy, ClientAuthentication, OutputShape, RetryPolicy,
-    dsl::ErrorFilter,
+    AuthenticationScheme, CallPolicy, ChildSite, ClientAuthentication, OutputShape, ReadAs,
+    RetryPolicy, Schedule, WorkflowRef,
+    dsl::{ErrorFilter, Mode},
+    event_filter::EventFilter,
 };
 
 /// A compiled workflow. Immutable, `Send + Sync`, shared behind an [`Arc`].
@@ -19,6 +21,10 @@ pub struct Program {
     pub(crate) version: Arc<str>,
     pub(crate) definition: Arc<Value>,
     pub(crate) reads_workflow: bool,
+    /// Whether any task listens.
+    pub(crate) listens: bool,
+    /// Whether any task can be undone.
+    pub(crate) compensates: bool,
     pub(crate) input: Mould,
     pub(crate) output: Mould,
     pub(crate) timeout: Option<Length>,
@@ -26,7 +32,9 @@ pub struct Program {
     pub(crate) tasks: Vec<Task>,
     pub(crate) secrets: Vec<Arc<str>>,
     pub(crate) calls: Vec<CallSite>,
+    pub(crate) children: Vec<ChildSite>,
     pub(crate) facts: Vec<TaskFact>,
+    pub(crate) schedule: Option<Schedule>,
 }
 
 impl Program {
@@ -48,6 +56,21 @@ impl Program {
     /// Every place from which something is called, functions unfolded.
     pub fn calls(&self) -> impl Iterator<Item = &CallSite> {
         self.calls.iter()
+    }
+
+    /// Every place from which another workflow is run, functions unfolded.
+    pub fn children(&self) -> impl Iterator<Item = &ChildSite> {
+        self.children.iter()
+    }
+
+    /// When runs begin by themselves, as the workflow's own `schedule` says.
+    pub fn schedule(&self) -> Option<&Schedule> {
+        self.schedule.as_ref()
+    }
+
+    /// The places of the tasks that are undone when the run fails.
+    pub fn compensated(&self) -> impl Iterator<Item = &str> {
+        self.tasks.iter().filter(|task| task.undo.is_some()).map(|task| &*task.pointer)
     }
 
     /// The names in `use.secrets`.
@@ -198,6 +221,8 @@ pub(crate) struct Task {
     pub(crate) kind: Kind,
     /// Whether it stands inside the `try` block of a task that retries.
     pub(crate) in_retry: bool,
+    /// The task that undoes it.
+    pub(crate) undo: Option<TaskIndex>,
 }
 
 pub(crate) enum Kind {
@@ -212,6 +237,35 @@ pub(crate) enum Kind {
     Call(Box<Call>),
     Function { arguments: Option<Shape>, body: TaskIndex },
     Emit(Shape),
+    Listen(Box<Listen>),
+    Run(Box<Subflow>),
+}
+
+pub(crate) struct Listen {
+    pub(crate) mode: Mode,
+    /// At least one.
+    pub(crate) filters: Vec<EventFilter>,
+    pub(crate) until: Option<Until>,
+    pub(crate) read: ReadAs,
+    pub(crate) each: Option<EachEvent>,
+}
+
+pub(crate) enum Until {
+    Condition(Expr),
+    Events { mode: Mode, filters: Vec<EventFilter> },
+}
+
+pub(crate) struct EachEvent {
+    pub(crate) body: Option<List>,
+    pub(crate) output: Mould,
+    pub(crate) export: Mould,
+}
+
+pub(crate) struct Subflow {
+    pub(crate) workflow: WorkflowRef,
+    /// The task's input when left out.
+    pub(crate) input: Option<Shape>,
+    pub(crate) awaited: bool,
 }
 
 pub(crate) struct Loop {

@@ -22,6 +22,7 @@ pub fn schema() -> Value {
             "input": reference("input"),
             "output": reference("output"),
             "timeout": reference("timeout"),
+            "schedule": schedule(),
             "use": components(),
             "do": reference("taskList"),
         },
@@ -87,7 +88,7 @@ fn components() -> Value {
 
 fn definitions() -> Value {
     let mut all = Map::new();
-    for part in [shapes(), credentials(), retries(), tasks(), calls()] {
+    for part in [shapes(), credentials(), retries(), events(), tasks(), calls()] {
         if let Value::Object(part) = part {
             all.extend(part);
         }
@@ -255,8 +256,82 @@ fn tasks() -> Value {
             task(&["try", "catch"], json!({"try": list, "catch": catch})),
             task(&["raise"], json!({"raise": raise})),
             task(&["wait"], json!({"wait": reference("length")})),
+            reference("listenTask"),
+            reference("runTask"),
             task(&["emit"], json!({"emit": closed(&["event"], json!({"event": closed(&["with"], json!({"with": event}))}))})),
         ]},
+    })
+}
+
+/// How events are read.
+fn read() -> Value {
+    json!({"enum": ["data", "envelope", "raw"]})
+}
+
+fn schedule() -> Value {
+    let one = |key: &str, value: Value| {
+        let mut properties = Map::new();
+        properties.insert(key.into(), value);
+        closed(&[key], Value::Object(properties))
+    };
+    let strategy = json!({"anyOf": strategies()});
+    json!({"anyOf": [
+        one("every", reference("fixed")),
+        one("after", reference("fixed")),
+        one("cron", json!({"type": "string"})),
+        closed(&["on"], json!({"on": strategy, "read": read()})),
+    ]})
+}
+
+/// `one`, `any` and `all`, without `until`.
+fn strategies() -> Vec<Value> {
+    let filter = reference("eventFilter");
+    vec![
+        closed(&["one"], json!({"one": filter})),
+        closed(&["any"], json!({"any": {"type": "array", "maxItems": 64, "items": filter}})),
+        closed(
+            &["all"],
+            json!({"all": {"type": "array", "minItems": 1, "maxItems": 64, "items": filter}}),
+        ),
+    ]
+}
+
+fn events() -> Value {
+    let text = json!({"type": "string"});
+    let filters = json!({"type": "array", "maxItems": 64, "items": reference("eventFilter")});
+    let until = json!({"anyOf": [{"type": "string"}, {"anyOf": strategies()}]});
+    let mut listened = strategies();
+    listened.push(closed(&["any", "until"], json!({"any": filters, "until": until})));
+    let properties = json!({
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": "^[a-z0-9]+$"},
+    });
+    let correlation = closed(&["from"], json!({"from": text, "expect": text}));
+    let each = closed(
+        &[],
+        json!({
+            "item": text,
+            "at": text,
+            "do": reference("taskList"),
+            "output": reference("output"),
+            "export": reference("output"),
+        }),
+    );
+    let listen = closed(&["to"], json!({"to": {"anyOf": listened}, "read": read()}));
+    let label =
+        json!({"type": "string", "pattern": "^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$"});
+    let version =
+        json!({"type": "string", "pattern": "^(latest|[0-9]+\\.[0-9]+\\.[0-9]+(?:[-+].+)?)$"});
+    let workflow = closed(
+        &["namespace", "name"],
+        json!({"namespace": label, "name": label, "version": version, "input": true}),
+    );
+    let run = closed(&["workflow"], json!({"workflow": workflow, "await": {"type": "boolean"}}));
+    json!({
+        "eventFilter": closed(&["with"], json!({"with": properties, "correlate": named(correlation)})),
+        "listenTask": task(&["listen"], json!({"listen": listen, "foreach": each})),
+        "runTask": task(&["run"], json!({"run": run})),
     })
 }
 

@@ -36,3 +36,6 @@ pub(crate) const SPANS_DROPPED: Code = Code::new("QC-K015");
 pub(crate) const NO_DATABASE: Code = Code::new("QC-K016");
 /// What the command line names is not there.
 pub(crate) const NOTHING_CHOSEN: Code = Code::new("QC-K020");
+
+/// Messages of a queue are held back: they cannot be taken now.
+pub(crate) const HELD: Code = Code::new("QC-B009");

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use qc_model::Finding;
 use qc_server::{Service, TlsKeys, bind, serve};
+use qc_store::blobs::{Asked, Blobs, Swept};
 use qc_vault::Secrets;
 use tokio::{
     net::TcpListener,
@@ -13,15 +14,21 @@ use tokio::{
 
 use crate::{
     allocator, bootstrap,
+    brokers::{self, Brokers},
     cli::{Exit, Output, Trouble},
     codes,
     config::Config,
+    signals::Signals,
     traces::Traces,
     wiring::{self, Platform},
 };
 
 /// How often what is past its time is removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How often large bodies that no run holds are removed: every one of them is looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// A run that is younger need not be in the store yet.
+const YOUNG: Duration = Duration::from_secs(3600);
 /// How many rows one removal takes at most: it shares the disk with the commits.
 const PRUNE_ROWS: usize = 2_000;
 
@@ -36,13 +43,16 @@ pub(crate) struct Running {
     doors: JoinHandle<()>,
     engine: JoinHandle<()>,
     chores: JoinSet<()>,
+    brokers: Brokers,
     traces: Option<Traces>,
     drain: Duration,
 }
 
 impl Running {
-    /// Starts a server: store, first token, deployments, doors, engine; ready at the end.
+    /// Starts a server: store, first token, deployments, doors, engine; ready at the end. Whoever starts one listens to
+    /// signals already. One that comes meanwhile is not lost: what was begun, such as the first token, is finished first.
     pub(crate) async fn start(
+        _listening: &Signals,
         config: &Config,
         secrets: Arc<Secrets>,
         context: Option<PathBuf>,
@@ -62,7 +72,8 @@ impl Running {
         let listener = listen(config.listen)?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let url = url_of(address, tls.is_some());
-        let platform = Platform::wire(config, secrets).await?;
+        let client = wiring::broker_client(config)?;
+        let platform = Platform::wire(config, Arc::clone(&secrets)).await?;
         // Before anything can happen, so that nothing is missed.
         let traces = export_traces(config, &platform)?;
         let made =
@@ -92,31 +103,58 @@ impl Running {
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
         let mut chores = JoinSet::new();
-        chores.spawn(allocator::give_back());
+        chores.spawn(allocator::wake_to_give_back());
         chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
         chores.spawn(prune(
+            platform.engine.clone(),
             Arc::clone(&platform.store),
             Arc::clone(&platform.clock),
             config.retention,
         ));
+        chores.spawn(sweep(
+            Arc::clone(&platform.store),
+            Arc::clone(&platform.blobs),
+            Arc::clone(&platform.clock),
+        ));
         if let Some(keys) = &tls {
             chores.spawn(Arc::clone(keys).watch());
         }
+        let brokers = Brokers::start(brokers::Parts {
+            engine: platform.engine.clone(),
+            state: Arc::clone(&platform.state),
+            client,
+            secrets,
+            clock: Arc::clone(&platform.clock),
+        });
         platform.state.set_ready(true);
         let node = platform.engine.node();
         tracing::info!(%address, %node, version = env!("CARGO_PKG_VERSION"), "serving");
         let drain = config.drain_timeout;
         let context_file = made.map(|made| made.file);
-        Ok(Self { platform, url, tls, context_file, stop, doors, engine, chores, traces, drain })
+        Ok(Self {
+            platform,
+            url,
+            tls,
+            context_file,
+            stop,
+            doors,
+            engine,
+            chores,
+            brokers,
+            traces,
+            drain,
+        })
     }
 
     /// Ends gracefully: nothing new is taken, what is in flight settles and is journaled, then the store is closed.
     pub(crate) async fn end(self) {
-        let Self { platform, stop, doors, engine, mut chores, traces, drain, .. } = self;
+        let Self { platform, stop, doors, engine, mut chores, brokers, traces, drain, .. } = self;
         platform.state.set_ready(false);
         tracing::info!("draining");
         // Waited for: a chore that still held the store would keep it from being closed.
         chores.shutdown().await;
+        // Before the engine drains: it would take nothing of what they still have in hand.
+        brokers.end().await;
         let closing = async {
             stop.send_replace(true);
             // A door that panicked is closed, too.
@@ -168,58 +206,90 @@ pub(crate) fn url_of(address: SocketAddr, tls: bool) -> String {
 }
 
 async fn prune(
+    engine: qc_engine::Engine,
     store: Arc<dyn qc_store::Store>,
     clock: Arc<dyn qc_model::Clock>,
     retention: Duration,
 ) {
+    let mut chains = None;
     loop {
         tokio::time::sleep(PRUNE_EVERY).await;
         let now = clock.now();
-        match store.prune(now, now - retention, PRUNE_ROWS).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::debug!(rows, "removed what was past its time"),
+        match store.prune(&qc_store::Retention::at(now, now - retention), PRUNE_ROWS).await {
+            Ok(gone) if gone.total() == 0 => {}
+            Ok(gone) => tracing::debug!(rows = gone.total(), "removed what was past its time"),
             Err(error) => tracing::warn!(%error, "what is past its time cannot be removed now"),
         }
-    }
-}
-
-/// Waits for the first wish to end (SIGTERM or SIGINT); `hangup` is done at each SIGHUP meanwhile.
-pub(crate) async fn wish_to_end(mut hangup: impl AsyncFnMut()) {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let signals = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::hangup()),
-        );
-        if let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hung_up)) = signals {
-            loop {
-                tokio::select! {
-                    _ = terminate.recv() => return,
-                    _ = interrupt.recv() => return,
-                    _ = hung_up.recv() => hangup().await,
-                }
-            }
+        match engine.tidy_chains(chains.as_deref()).await {
+            Ok(next) => chains = next,
+            Err(error) => tracing::warn!(%error, "chains that are past their time stay for now"),
         }
     }
-    // Without the finer signals there is still Ctrl-C.
-    #[cfg(not(unix))]
-    drop(&mut hangup);
-    drop(tokio::signal::ctrl_c().await);
 }
 
-/// Ends the process at once when the user insists.
-pub(crate) fn end_at_second_signal() {
-    tokio::spawn(async {
-        wish_to_end(async || {}).await;
-        std::process::exit(i32::from(Exit::Interrupted.number()));
-    });
+async fn sweep(
+    store: Arc<dyn qc_store::Store>,
+    blobs: Arc<dyn Blobs>,
+    clock: Arc<dyn qc_model::Clock>,
+) {
+    let exists = |run| {
+        let store = Arc::clone(&store);
+        let asked: Asked<'_> = Box::pin(async move { Ok(store.run(run).await?.is_some()) });
+        asked
+    };
+    // The first one soon: a process that ended may have left something.
+    let mut pause = PRUNE_EVERY;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = SWEEP_EVERY;
+        match blobs.sweep(clock.now() - YOUNG, &exists).await {
+            Ok(swept) if swept == Swept::default() => {}
+            Ok(swept) => tracing::info!(
+                blobs = swept.blobs,
+                bytes = swept.bytes,
+                "removed large bodies that no run holds"
+            ),
+            Err(error) => tracing::warn!(%error, "large bodies cannot be looked through now"),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use qc_model::{RunId, Timestamp};
+    use qc_store::{blobs::MemoryBlobs, memory::MemoryStore};
+
     use super::*;
+
+    struct Still;
+
+    impl qc_model::Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_795_358_400_000)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn large_bodies_go_when_no_run_of_the_store_holds_them() {
+        let blobs = Arc::new(MemoryBlobs::default());
+        let young = qc_model::Clock::now(&Still) - Duration::from_secs(3500);
+        let young = u128::try_from(young.as_millis()).unwrap() << 80;
+        let runs = [RunId::from_bits(1), RunId::from_bits(young)];
+        let body = || qc_model::Body::Bytes("a body".into()).into_stream();
+        let mut there = Vec::new();
+        for run in runs {
+            there.push((run, blobs.put(run, body(), 10).await.unwrap().hash));
+        }
+        let chore =
+            tokio::spawn(sweep(Arc::new(MemoryStore::new()), blobs.clone(), Arc::new(Still)));
+        tokio::time::sleep(PRUNE_EVERY + Duration::from_secs(1)).await;
+        let mut left = Vec::new();
+        for (run, hash) in there {
+            left.push(blobs.get(run, hash).await.unwrap().is_some());
+        }
+        assert_eq!(left, [false, true]);
+        chore.abort();
+    }
 
     #[test]
     fn the_url_is_one_that_a_client_here_can_use() {

@@ -1,18 +1,20 @@
 //! `qc`, the one program of QuickConnect: the server and its command line.
 //!
 //! Here: the verbs (`cli`), the settings (`config`), the wiring of implementations to traits (`wiring`), a server's life
-//! (`lifecycle`), and where the command line finds its server (`context`).
+//! (`lifecycle`, `signals`), and where the command line finds its server (`context`).
 //!
 //! Deliberately not here: anything that could be tested without a process. It lives in the crates below.
 
 mod allocator;
 mod bootstrap;
+mod brokers;
 mod cli;
 mod codes;
 mod config;
 mod context;
 mod lifecycle;
 mod node_name;
+mod signals;
 mod signature;
 mod telemetry;
 mod traces;

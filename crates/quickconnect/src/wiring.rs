@@ -17,20 +17,24 @@ use qc_connect::call::{HttpCaller, HttpSettings, Outbound};
 use qc_engine::{Deployment, Engine, EngineParts, EngineSettings};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
-use qc_release::Bundle;
+use qc_release::{Bundle, Effective};
 use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State};
 use qc_sql::{
     postgres::{Dsn, PostgresOptions, PostgresStore, ServerReport},
     sqlite::{SqliteOptions, SqliteStore},
 };
-use qc_store::{CommitLimits, Committer, Document, DocumentOp, Expect, Store, memory::MemoryStore};
+use qc_store::{
+    CommitLimits, Committer, Document, DocumentOp, Expect, Store,
+    blobs::{Blobs, FolderBlobs, MemoryBlobs},
+    memory::MemoryStore,
+};
 use qc_vault::Secrets;
 use tokio::task::JoinHandle;
 
 use crate::{
     cli::{Exit, Trouble},
     codes,
-    config::{Config, StoreKind},
+    config::{Config, DATABASE, StoreKind},
     node_name::node_name,
 };
 
@@ -80,8 +84,8 @@ fn bundle(files: BTreeMap<String, Bytes>, integration: &Name) -> Result<Bundle, 
     qc_project::compile::build(&project, integration.as_str())
 }
 
-fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
-    let compiled = qc_project::compile::release(bundle)?;
+fn compile(release: &Effective, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
+    let compiled = qc_project::compile::release(release)?;
     compiled.deployment(environment).map_err(|finding| vec![*finding])
 }
 
@@ -89,6 +93,7 @@ fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment,
 pub(crate) struct Platform {
     pub(crate) engine: Engine,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) committer: Committer,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -108,7 +113,9 @@ impl Platform {
         let (committer, commit_loop) = Committer::new(Arc::clone(&store), CommitLimits::default());
         let commit_loop = tokio::spawn(commit_loop);
         let caller: Arc<dyn Caller> = Arc::new(http_caller(config)?);
-        let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets));
+        let blobs = open_blobs(config)?;
+        let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))
+            .with_blobs(Arc::clone(&blobs), config.blob_limit as u64);
         let catalogue = Catalogue::new(Arc::clone(&store), CRAFT);
         let ledger_key = ledger_key(&*store, &committer, &*clock, &*entropy).await?;
         let engine = Engine::new(EngineParts {
@@ -137,13 +144,14 @@ impl Platform {
             commits,
             settings: server_settings(config),
         });
-        Ok(Self { engine, store, committer, catalogue, clock, entropy, state, commit_loop })
+        Ok(Self { engine, store, blobs, committer, catalogue, clock, entropy, state, commit_loop })
     }
 
     /// Lets the last commits reach the disk. All other users of the committer must have ended.
     pub(crate) async fn close(self) {
-        let Self { engine, store, committer, catalogue, clock, entropy, state, commit_loop } = self;
-        drop((engine, committer, catalogue, state, clock, entropy));
+        let Self { engine, store, blobs, committer, catalogue, clock, entropy, state, commit_loop } =
+            self;
+        drop((engine, blobs, committer, catalogue, state, clock, entropy));
         // Users that still hold a committer, such as a connection cut off, cannot keep the process alive.
         if tokio::time::timeout(std::time::Duration::from_secs(5), commit_loop).await.is_err() {
             tracing::warn!(
@@ -196,6 +204,32 @@ fn open_file(config: &Config, file: &Path) -> Result<Arc<dyn Store>, Trouble> {
     Ok(Arc::new(store))
 }
 
+/// Opens the place of large bodies. Whoever does it holds the store's lock.
+fn open_blobs(config: &Config) -> Result<Arc<dyn Blobs>, Trouble> {
+    let folder = match &config.store {
+        StoreKind::Memory => return Ok(Arc::new(MemoryBlobs::default())),
+        StoreKind::Sqlite(file) => blobs(file),
+        StoreKind::Postgres(_) => config.data_dir.join("blobs"),
+    };
+    let opened = FolderBlobs::open(&folder).map_err(|error| {
+        let message = format!("the directory of large bodies {}: {error}", folder.display());
+        let help = "the server must be able to write in all of its `data_dir`";
+        Trouble::usage(codes::DATA_DIRECTORY, message, help)
+    })?;
+    Ok(Arc::new(opened))
+}
+
+/// The directory of large bodies beside a database's file.
+pub(crate) fn blobs(file: &Path) -> std::path::PathBuf {
+    if file.ends_with(DATABASE) {
+        return file.with_file_name("blobs");
+    }
+    // Each of several databases in one directory has its own.
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".blobs");
+    file.with_file_name(name)
+}
+
 /// What the PostgreSQL server says of itself; changes nothing there.
 pub(crate) async fn look_at_server(config: &Config, dsn: &Dsn) -> Result<ServerReport, Trouble> {
     let looked = PostgresStore::look(dsn, &postgres_options(config)?).await;
@@ -226,6 +260,17 @@ pub(crate) fn http_caller(config: &Config) -> Result<HttpCaller, Trouble> {
         ..HttpSettings::default()
     };
     HttpCaller::new(&settings).map_err(|finding| Trouble::new(Exit::Usage, *finding))
+}
+
+/// Makes connections to brokers.
+pub(crate) fn broker_client(config: &Config) -> Result<qc_broker::amqp::Client, Trouble> {
+    let authorities = match &config.ca_bundle {
+        Some(path) => Some(fs::read(path).map_err(|error| Trouble::file(path, &error))?),
+        None => None,
+    };
+    let name = format!("quickconnect {}", config.node);
+    qc_broker::amqp::Client::new(authorities.as_deref(), &name)
+        .map_err(|finding| Trouble::new(Exit::Usage, *finding))
 }
 
 /// Where secrets are found: files, then the process environment.
@@ -261,7 +306,8 @@ async fn ledger_key(
             at: now,
         };
         let id = qc_model::TxnId::new(now, entropy);
-        let change = qc_store::Change { id, documents: vec![put], ledger: Vec::new() };
+        let change =
+            qc_store::Change { id, documents: vec![put], ledger: Vec::new(), signals: Vec::new() };
         // When another node was faster, its key counts: read again below.
         committer.change(change).await.map_err(|error| store_trouble(&error))?;
     }

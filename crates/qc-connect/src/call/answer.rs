@@ -1,16 +1,18 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
+use qc_store::blobs::BlobRef;
 use qc_workflow::OutputShape;
 use serde_json::{Value, json};
+
+use super::receive::Received;
 
 /// A complete answer.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+    pub(super) body: Received,
     /// The `Link` header as it came; a page's address may repeat a key that is taken out of what is shown.
     pub(super) links: Vec<HeaderValue>,
     /// The address that answered, after redirects.
@@ -28,35 +30,47 @@ pub(super) struct Malformed {
 impl Answer {
     /// The media type without parameters, in lower case; empty when there is none.
     pub(super) fn media_type(&self) -> String {
-        let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let bare = value.unwrap_or_default().split(';').next().unwrap_or_default();
-        bare.trim().to_ascii_lowercase()
+        media_type_of(&self.headers)
     }
 
     /// The body as a value: JSON parsed, text as text, anything else as `{"base64": …, "mediaType": …}`; null when there
-    /// is none. With [`OutputShape::Raw`] always base64 text.
+    /// is none. With [`OutputShape::Raw`] base64 text. A blob is `{"blob": …, "size": …, "mediaType": …}` in any shape.
     pub(super) fn content(&self, shape: OutputShape) -> Result<Value, Malformed> {
+        let media_type = self.media_type();
+        let body = match &self.body {
+            Received::Whole(body) => body,
+            Received::Blob(BlobRef { hash, size }) => {
+                let hash = hash.to_string();
+                return Ok(json!({ "blob": hash, "size": size, "mediaType": media_type }));
+            }
+        };
         if shape == OutputShape::Raw {
-            return Ok(Value::String(STANDARD.encode(&self.body)));
+            return Ok(Value::String(STANDARD.encode(body)));
         }
-        if self.body.is_empty() {
+        if body.is_empty() {
             return Ok(Value::Null);
         }
-        let media_type = self.media_type();
         if is_json(&media_type) {
-            return json_content(&self.body);
+            return json_content(body);
         }
         if media_type.is_empty() {
             // Unnamed bodies are JSON more often than not.
-            if let Ok(value) = json_content(&self.body) {
+            if let Ok(value) = json_content(body) {
                 return Ok(value);
             }
         }
-        match std::str::from_utf8(&self.body) {
+        match std::str::from_utf8(body) {
             Ok(text) if is_text(&media_type) => Ok(Value::String(text.to_owned())),
-            _ => Ok(json!({ "base64": STANDARD.encode(&self.body), "mediaType": media_type })),
+            _ => Ok(json!({ "base64": STANDARD.encode(body), "mediaType": media_type })),
         }
     }
+}
+
+/// The media type without parameters, in lower case; empty when there is none.
+pub(super) fn media_type_of(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let bare = value.unwrap_or_default().split(';').next().unwrap_or_default();
+    bare.trim().to_ascii_lowercase()
 }
 
 pub(super) fn is_json(media_type: &str) -> bool {

@@ -1,8 +1,7 @@
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, header};
-use qc_model::{Applied, Body, Class, Failure, OutboundRequest, Timestamp};
+use qc_model::{Class, Failure, OutboundRequest, Timestamp};
 use qc_vault::Secret;
 use qc_workflow::RequestFacts;
 
@@ -12,8 +11,11 @@ use super::{
     classify,
     credentials::{Credential, Proof},
     job::Job,
+    payload::Payload,
+    receive::Arriving,
     redirect::{MOST_REDIRECTS, Redirect},
-    substitute::{MASK, scrub},
+    scrub::scrub,
+    substitute::MASK,
 };
 use crate::codes;
 
@@ -28,14 +30,15 @@ const HARMLESS: [HeaderName; 4] = [
     HeaderName::from_static("traceparent"),
 ];
 
-/// When an attempt must be over.
+/// When an attempt must be over, and how long a connection may take of that.
 pub(super) struct Deadline {
     ends: Timestamp,
+    pub(super) connect: Option<Duration>,
 }
 
 impl Deadline {
     pub(super) fn after(now: Timestamp, timeout: Duration) -> Self {
-        Self { ends: now + timeout }
+        Self { ends: now + timeout, connect: None }
     }
 
     /// The time that is left; when there is none, the failure of a request that was not sent any more.
@@ -65,7 +68,7 @@ pub(super) struct Prepared {
     pub(super) headers: HeaderMap,
     /// Headers with `***` in place of secrets, when there are any.
     pub(super) shown_headers: Option<HeaderMap>,
-    pub(super) body: Bytes,
+    pub(super) body: Payload,
     /// Values of secrets in the above.
     pub(super) exposed: Vec<Secret>,
 }
@@ -129,7 +132,7 @@ impl Outbound {
                 credential = None;
             }
             if !redirect.keeps_body {
-                request.body = Bytes::new();
+                request.body = Payload::default();
                 request.headers.remove(header::CONTENT_TYPE);
             }
             request.method = redirect.method;
@@ -160,14 +163,17 @@ impl Outbound {
                 append_query(&mut url, name, value.expose());
             }
         }
+        let opened = self.open(&request.body, job.effect.run).await?;
         record.requests += 1;
-        record.request_bytes += request.body.len() as u64;
+        record.request_bytes += opened.length;
+        let (body, broken) = opened.parts();
         let outbound = OutboundRequest {
             method: request.method.clone(),
             url: url.clone(),
             headers,
-            body: Body::Bytes(request.body.clone()),
+            body,
             timeout,
+            connect_timeout: job.deadline.connect,
         };
         let exposed = || -> Vec<Secret> {
             let of_credential = credential.map(|one| one.exposed.as_slice()).unwrap_or_default();
@@ -177,6 +183,9 @@ impl Outbound {
             Ok(response) => response,
             Err(error) => {
                 record.sent |= error.sent;
+                if let Some(failure) = broken() {
+                    return Err(Box::new(failure));
+                }
                 return Err(Box::new(without_secrets(classify::call_error(&error), &exposed())));
             }
         };
@@ -184,27 +193,13 @@ impl Outbound {
         let status = response.status.as_u16();
         record.status = Some(status);
         let mut headers = response.headers;
-        let body = match response.body.collect(self.response_limit).await {
-            Ok(body) => body,
-            Err(error) => {
-                let mut failure = classify::call_error(&error);
-                // The head told the outcome, if the head was complete; an answer cut off by our own limit is one.
-                failure.applied = match (error.kind, status) {
-                    (qc_model::CallErrorKind::TooLarge, 200..=299) => Applied::Yes,
-                    (_, 400..=499) => Applied::No,
-                    _ => Applied::Maybe,
-                };
-                failure.status = if status >= 400 { status } else { failure.status };
-                return Err(Box::new(without_secrets(failure, &exposed())));
-            }
-        };
-        record.response_bytes += body.len() as u64;
-        let links = headers.get_all(header::LINK).iter().cloned().collect();
         let exposed = exposed();
-        let body = match scrub(&body, &exposed) {
-            Some(clean) => Bytes::from(clean),
-            None => body,
-        };
+        let arriving = Arriving::new(job, status, &headers, &exposed);
+        let received = self.receive(&arriving, response.body, job.effect.run).await;
+        record.response_bytes += arriving.count();
+        let body =
+            received.map_err(|lost| Box::new(without_secrets(lost.failure(status), &exposed)))?;
+        let links = headers.get_all(header::LINK).iter().cloned().collect();
         for value in headers.values_mut() {
             if let Some(clean) = scrub(value.as_bytes(), &exposed)
                 && let Ok(clean) = http::HeaderValue::from_bytes(&clean)

@@ -1,7 +1,13 @@
-use std::{error::Error as _, fmt, time::Duration};
+use std::{
+    error::Error as _,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
+use http::header;
 use qc_model::{
     Body, CallError, CallErrorKind, Caller, Finding, OutboundRequest, OutboundResponse,
 };
@@ -10,10 +16,13 @@ use reqwest::{Certificate, Client, Proxy, redirect, retry};
 use super::exchange::USER_AGENT;
 use crate::codes;
 
+/// So many clients with connect timeouts of their own are kept; beyond it the one goes that was not used for longest.
+const CLIENTS: usize = 32;
+
 /// Settings of the HTTP client.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// How long a connection may take, TLS included.
+    /// How long a connection may take, TLS included, when its request says nothing else.
     pub connect_timeout: Duration,
     /// Idle connections kept for each host.
     pub idle_per_host: usize,
@@ -41,41 +50,82 @@ impl Default for HttpSettings {
 /// The real way out: one request, once. HTTP/1.1 and HTTP/2 over TLS or plain TCP; no redirects, retries, cookies.
 #[derive(Clone)]
 pub struct HttpCaller {
-    client: Client,
+    clients: Arc<Clients>,
+}
+
+/// One client for each time that a connection may take: the client library sets it for a client as a whole, and its pool
+/// would hand the connecting of one request to another.
+struct Clients {
+    settings: HttpSettings,
+    usual: Client,
+    /// The one that was used last stands last.
+    others: Mutex<Vec<(Duration, Client)>>,
 }
 
 impl HttpCaller {
     /// A client with these settings. Connections are made when they are first needed.
     pub fn new(settings: &HttpSettings) -> Result<Self, Box<Finding>> {
-        let unusable = |what: &str, error: &dyn fmt::Display| {
-            Box::new(Finding::error(codes::CLIENT_SETTINGS, format!("{what}: {error}")))
-        };
-        let mut builder = Client::builder()
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .tcp_nodelay(true)
-            .connect_timeout(settings.connect_timeout)
-            .pool_max_idle_per_host(settings.idle_per_host)
-            .pool_idle_timeout(settings.idle_timeout)
-            .user_agent(USER_AGENT);
-        if let Some(proxy) = &settings.proxy {
-            let proxy =
-                Proxy::all(proxy).map_err(|error| unusable("the outbound proxy", &error))?;
-            builder = builder.proxy(proxy);
-        }
-        if let Some(pem) = &settings.authorities {
-            let bundle = Certificate::from_pem_bundle(pem)
-                .map_err(|error| unusable("the private authorities", &error))?;
-            if bundle.is_empty() {
-                return Err(unusable("the private authorities", &"no certificate in the file"));
-            }
-            builder = builder.tls_certs_merge(bundle);
-        }
-        let client = builder.build().map_err(|error| unusable("the HTTP client", &error))?;
-        Ok(Self { client })
+        let usual = client(settings)?;
+        let clients = Clients { settings: settings.clone(), usual, others: Mutex::default() };
+        Ok(Self { clients: Arc::new(clients) })
     }
+}
+
+#[cfg(test)]
+impl HttpCaller {
+    pub(super) fn kept_clients(&self) -> usize {
+        self.clients.others.lock().unwrap().len()
+    }
+}
+
+impl Clients {
+    fn for_connecting_in(&self, time: Option<Duration>) -> Result<Client, CallError> {
+        let Some(time) = time.filter(|time| *time != self.settings.connect_timeout) else {
+            return Ok(self.usual.clone());
+        };
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = others.iter().position(|(known, _)| *known == time);
+        let client = if let Some(at) = found {
+            others.remove(at).1
+        } else {
+            let settings = HttpSettings { connect_timeout: time, ..self.settings.clone() };
+            client(&settings).map_err(|finding| refused(&finding.message))?
+        };
+        if others.len() >= CLIENTS {
+            others.remove(0);
+        }
+        others.push((time, client.clone()));
+        Ok(client)
+    }
+}
+
+fn client(settings: &HttpSettings) -> Result<Client, Box<Finding>> {
+    let unusable = |what: &str, error: &dyn fmt::Display| {
+        Box::new(Finding::error(codes::CLIENT_SETTINGS, format!("{what}: {error}")))
+    };
+    let mut builder = Client::builder()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .tcp_nodelay(true)
+        .connect_timeout(settings.connect_timeout)
+        .pool_max_idle_per_host(settings.idle_per_host)
+        .pool_idle_timeout(settings.idle_timeout)
+        .user_agent(USER_AGENT);
+    if let Some(proxy) = &settings.proxy {
+        let proxy = Proxy::all(proxy).map_err(|error| unusable("the outbound proxy", &error))?;
+        builder = builder.proxy(proxy);
+    }
+    if let Some(pem) = &settings.authorities {
+        let bundle = Certificate::from_pem_bundle(pem)
+            .map_err(|error| unusable("the private authorities", &error))?;
+        if bundle.is_empty() {
+            return Err(unusable("the private authorities", &"no certificate in the file"));
+        }
+        builder = builder.tls_certs_merge(bundle);
+    }
+    builder.build().map_err(|error| unusable("the HTTP client", &error))
 }
 
 impl fmt::Debug for HttpCaller {
@@ -92,15 +142,22 @@ impl Caller for HttpCaller {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(refused("only http and https are spoken"));
         }
+        let client = self.clients.for_connecting_in(request.connect_timeout)?;
         let mut outgoing = reqwest::Request::new(request.method, url);
         *outgoing.headers_mut() = request.headers;
         *outgoing.timeout_mut() = Some(request.timeout);
         *outgoing.body_mut() = match request.body {
             Body::Bytes(bytes) if bytes.is_empty() => None,
             Body::Bytes(bytes) => Some(bytes.into()),
-            Body::Stream { stream, .. } => Some(reqwest::Body::wrap_stream(stream)),
+            Body::Stream { stream, length } => {
+                if let Some(length) = length {
+                    // A stream of known length needs no chunks, which some servers refuse.
+                    outgoing.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+                }
+                Some(reqwest::Body::wrap_stream(stream))
+            }
         };
-        let response = self.client.execute(outgoing).await.map_err(|error| failed(&error))?;
+        let response = client.execute(outgoing).await.map_err(|error| failed(&error))?;
         let status = response.status();
         let headers = response.headers().clone();
         let length = response.content_length();

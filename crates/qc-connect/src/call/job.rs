@@ -68,6 +68,7 @@ impl Outbound {
                 let found = release.get(connector).ok_or_else(|| unknown(connector, operation))?;
                 job.label.clone_from(connector);
                 job.connector = Some(found.as_ref());
+                job.deadline.connect = found.connect_timeout();
                 job.api = Some(found.api());
                 job.operation =
                     Some(found.operation(operation).ok_or_else(|| unknown(connector, operation))?);

@@ -1,7 +1,7 @@
 //! The outbound stack: what one attempt of a call goes through, one file a layer.
 //!
 //! [`prepare`](self) checks the arguments against the contract and builds the request, `credentials` proves who calls,
-//! `exchange` sends and reads, `classify` turns statuses and errors into failures, `observe` compares the answer with
+//! `exchange` sends, `receive` reads (large bodies into the blobs), `classify` turns statuses and errors into failures, `observe` compares the answer with
 //! the contract, and [`CallRecord`] tells the ledger. Nothing here tries again on its own: the one exception is a
 //! request refused for its credential, which is sent once more with a renewed one.
 
@@ -19,9 +19,12 @@ mod observe;
 mod outbound;
 mod paginate;
 mod pause;
+mod payload;
 mod prepare;
+mod receive;
 mod record;
 mod redirect;
+mod scrub;
 mod substitute;
 mod token;
 mod verify;

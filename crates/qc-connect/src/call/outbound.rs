@@ -5,8 +5,9 @@ use std::{
 };
 
 use qc_model::{
-    Applied, Caller, Class, Clock, EnvironmentName, Failure, Retry, TenantName, Timestamp,
+    Applied, Caller, Class, Clock, EnvironmentName, Failure, Retry, RunId, TenantName, Timestamp,
 };
+use qc_store::blobs::{Blobs, MemoryBlobs};
 use qc_vault::{SecretRef, Secrets};
 use qc_workflow::{CallOutput, CallRequest};
 use serde_json::Value;
@@ -14,8 +15,10 @@ use serde_json::Value;
 use super::{CallRecord, Connectors, DriftNote, job::Sending, token::Tokens};
 use crate::codes;
 
-/// The most bytes of an answer that are read when nothing else is set: 8 MiB.
+/// The most bytes of an answer in a workflow's data when nothing else is set: 8 MiB.
 const RESPONSE_LIMIT: usize = 8 * 1024 * 1024;
+/// The most bytes of a blob when nothing else is set: 1 GiB.
+const BLOB_LIMIT: u64 = 1 << 30;
 /// Most ambiguous calls whose moment is kept in memory; beyond it the list starts anew.
 const DOUBTS: usize = 10_000;
 
@@ -26,6 +29,8 @@ pub struct Outbound {
     pub(super) secrets: Arc<Secrets>,
     pub(super) tokens: Tokens,
     pub(super) response_limit: usize,
+    pub(super) blobs: Arc<dyn Blobs>,
+    pub(super) blob_limit: u64,
     /// When calls that can be read back became ambiguous, by key: the settle delay counts from there.
     doubts: Mutex<HashMap<String, Timestamp>>,
 }
@@ -42,8 +47,10 @@ pub struct EnvironmentScope {
 }
 
 /// What an attempt needs to know about the effect that it is part of.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EffectContext {
+    /// The run: what it receives and sends on as a blob is its own.
+    pub run: RunId,
     /// The effect's stable key, `qc:{origin}:{task pointer}:{visit}`: the same for all attempts.
     pub key: String,
     /// When the first attempt was sent, if there was one.
@@ -78,7 +85,7 @@ pub enum Verified {
 }
 
 impl Outbound {
-    /// A stack over these seams.
+    /// A stack over these seams. Large bodies are kept in memory unless [`Outbound::with_blobs`] says where.
     pub fn new(caller: Arc<dyn Caller>, clock: Arc<dyn Clock>, secrets: Arc<Secrets>) -> Self {
         Self {
             caller,
@@ -86,11 +93,25 @@ impl Outbound {
             secrets,
             tokens: Tokens::default(),
             response_limit: RESPONSE_LIMIT,
+            blobs: Arc::new(MemoryBlobs::default()),
+            blob_limit: BLOB_LIMIT,
             doubts: Mutex::default(),
         }
     }
 
-    /// Reads at most `bytes` of an answer.
+    /// Keeps large bodies there, each of at most `limit` bytes.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: Arc<dyn Blobs>, limit: u64) -> Self {
+        (self.blobs, self.blob_limit) = (blobs, limit);
+        self
+    }
+
+    /// Where large bodies are kept.
+    pub fn blobs(&self) -> &Arc<dyn Blobs> {
+        &self.blobs
+    }
+
+    /// Reads at most `bytes` of an answer into a workflow's data.
     #[must_use]
     pub fn with_response_limit(mut self, bytes: usize) -> Self {
         self.response_limit = bytes;

@@ -1,7 +1,6 @@
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use qc_contract::{BuiltRequest, Mismatch};
-use qc_model::{Class, Failure};
+use qc_model::{BlobValue, Class, Failure};
 use qc_workflow::{CallRequest, Effect};
 use serde_json::{Map, Value};
 
@@ -11,6 +10,7 @@ use super::{
     exchange::{Prepared, USER_AGENT, append_query},
     job::Job,
     key,
+    payload::Payload,
     substitute::{MASK, Masking, Substitution},
 };
 use crate::{
@@ -116,7 +116,7 @@ impl Outbound {
             insert_text(&mut shown_headers, &name, &mask.text(&value))?;
         }
         let body = match plain.body {
-            None => Bytes::new(),
+            None => Payload::default(),
             Some(body) => {
                 let mut body = body.clone();
                 substitution.value_in_place(&mut body)?;
@@ -202,6 +202,8 @@ fn insert_in_body(arguments: &mut Value, name: &str, text: &str) {
     }
     let Some(map) = arguments.as_object_mut() else { return };
     match map.get_mut("body") {
+        // The bytes of a blob have no fields.
+        Some(body) if BlobValue::of(body).is_some() => {}
         Some(Value::Object(body)) => drop(body.insert(name.to_owned(), text.into())),
         Some(_) => {}
         None => drop(map.insert(name.to_owned(), text.into())),

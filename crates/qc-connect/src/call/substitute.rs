@@ -1,13 +1,10 @@
 use std::cell::RefCell;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use qc_model::{Class, EnvironmentName, Failure, NextAction};
 use qc_vault::{Secret, SecretRef, Secrets};
 use qc_workflow::SecretMark;
 use serde_json::Value;
-use url::form_urlencoded;
-use zeroize::Zeroizing;
 
 use super::EffectContext;
 use crate::codes;
@@ -15,9 +12,6 @@ use crate::codes;
 /// A placeholder's two ends in a URL.
 const OPEN: &str = "%EE%80%80";
 const CLOSE: &str = "%EE%80%81";
-
-/// Shorter values are not looked for in what comes back.
-const SHORTEST_SCRUBBED: usize = 6;
 
 /// What stands for a secret wherever the request is shown.
 pub(super) const MASK: &str = "***";
@@ -182,88 +176,4 @@ fn undeclared(name: &str) -> Box<Failure> {
     );
     failure.next_action = NextAction::FixRequest;
     Box::new(failure)
-}
-
-/// Takes the secrets that were sent out of a body that came back: some systems echo what they get, and nothing that
-/// is stored may hold a secret. None when there is nothing to take out.
-pub(super) fn scrub(body: &[u8], exposed: &[Secret]) -> Option<Vec<u8>> {
-    let mut scrubbed: Option<Vec<u8>> = None;
-    for secret in exposed {
-        // Very short values would hit by chance and break the body.
-        if secret.expose().len() < SHORTEST_SCRUBBED {
-            continue;
-        }
-        for needle in spellings(secret.expose()) {
-            let hay = scrubbed.as_deref().unwrap_or(body);
-            if let Some(clean) = replace_all(hay, needle.as_bytes()) {
-                scrubbed = Some(clean);
-            }
-        }
-    }
-    scrubbed
-}
-
-/// A value as it is, and as it comes back in JSON, in a URL, in a form, and in base64.
-fn spellings(value: &str) -> Vec<Zeroizing<String>> {
-    let json = Value::from(value).to_string();
-    let mut all = vec![
-        value.to_owned(),
-        json[1..json.len() - 1].to_owned(),
-        utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
-        form_urlencoded::byte_serialize(value.as_bytes()).collect(),
-        STANDARD.encode(value),
-    ];
-    all.dedup();
-    all.into_iter().map(Zeroizing::new).collect()
-}
-
-fn replace_all(hay: &[u8], needle: &[u8]) -> Option<Vec<u8>> {
-    let find = |from: usize| {
-        let first = needle[0];
-        let last = hay.len().checked_sub(needle.len())?;
-        (from..=last).find(|at| hay[*at] == first && hay[*at..].starts_with(needle))
-    };
-    let mut at = find(0)?;
-    let mut clean = Vec::with_capacity(hay.len());
-    let mut from = 0;
-    loop {
-        clean.extend_from_slice(&hay[from..at]);
-        clean.extend_from_slice(MASK.as_bytes());
-        from = at + needle.len();
-        match find(from) {
-            Some(next) => at = next,
-            None => break,
-        }
-    }
-    clean.extend_from_slice(&hay[from..]);
-    Some(clean)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn secrets_are_found_in_all_their_spellings() {
-        let exposed = [Secret::new("p\"ss w/rd"), Secret::new("tiny")];
-        let body = br#"{"a":"p\"ss w/rd","b":"p%22ss%20w%2Frd","c":"p%22ss+w%2Frd","d":"cCJzcyB3L3Jk","e":"tiny"}"#;
-        let clean = scrub(body, &exposed).unwrap();
-        let expected = br#"{"a":"***","b":"***","c":"***","d":"***","e":"tiny"}"#;
-        assert_eq!(String::from_utf8_lossy(&clean), String::from_utf8_lossy(expected));
-        assert_eq!(scrub(b"nothing here", &exposed), None);
-    }
-
-    proptest! {
-        #[test]
-        fn no_secret_survives_wherever_it_stands(
-            before in "[a-c]{0,12}", secret in "[a-c]{6,9}", between in "[a-c]{0,3}", after in "[a-c]{0,12}",
-        ) {
-            let body = format!("{before}{secret}{between}{secret}{after}");
-            let clean = scrub(body.as_bytes(), &[Secret::new(secret.clone())]).unwrap();
-            let clean = String::from_utf8(clean).unwrap();
-            prop_assert!(!clean.contains(&secret), "{clean}");
-            prop_assert!(clean.contains(MASK));
-        }
-    }
 }

@@ -140,7 +140,11 @@ impl Outbound {
     ) -> Result<Token, Box<Failure>> {
         let timeout = deadline.remaining(self.clock.now())?;
         let asked_at = self.clock.now();
-        let answer = self.caller.call(client.request(timeout)?).await.map_err(unavailable)?;
+        let answer = self
+            .caller
+            .call(client.request(timeout, deadline.connect)?)
+            .await
+            .map_err(unavailable)?;
         let status = answer.status.as_u16();
         let stated = pause::stated(&answer.headers, self.clock.now());
         let body = answer.body.collect(ANSWER_LIMIT).await.map_err(unavailable)?;
@@ -195,7 +199,11 @@ impl Connection {
 }
 
 impl TokenClient {
-    fn request(&self, timeout: Duration) -> Result<OutboundRequest, Box<Failure>> {
+    fn request(
+        &self,
+        timeout: Duration,
+        connect: Option<Duration>,
+    ) -> Result<OutboundRequest, Box<Failure>> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
         if !self.scopes.is_empty() {
@@ -232,6 +240,7 @@ impl TokenClient {
             headers,
             body: Body::Bytes(form.finish().into_bytes().into()),
             timeout,
+            connect_timeout: connect,
         })
     }
 

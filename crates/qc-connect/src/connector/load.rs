@@ -154,11 +154,7 @@ fn rules(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Option<Rules>
         (false, _) => Some(AuthProfile::None),
         (true, auth) => auth.and_then(AuthProfile::read),
     };
-    let timeout = top.optional_object("timeouts").and_then(|mut timeouts| {
-        let total = timeout(&mut timeouts, "total");
-        timeouts.finish();
-        total
-    });
+    let (total, connect) = top.optional_object("timeouts").map(timeouts).unwrap_or_default();
     let retry = top.optional_object("retry").map(retry::read);
     let retryable = top.has("retryable_statuses").then(|| {
         let nodes = top.list("retryable_statuses");
@@ -174,7 +170,8 @@ fn rules(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Option<Rules>
     Some(Rules {
         base_urls,
         auth: auth?,
-        timeout_ms: milliseconds(timeout.unwrap_or(TIMEOUT)),
+        timeout_ms: milliseconds(total.unwrap_or(TIMEOUT)),
+        connect,
         retry: retry.unwrap_or_default(),
         retryable,
         limits,
@@ -183,6 +180,21 @@ fn rules(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Option<Rules>
         validation,
         webhook,
     })
+}
+
+/// How long an attempt may take, and how long a connection may take of that.
+fn timeouts(mut object: ObjectReader<'_, '_>) -> (Option<Duration>, Option<Duration>) {
+    let total = timeout(&mut object, "total");
+    let node = object.optional("connect");
+    let connect = timeout(&mut object, "connect");
+    if let (Some(node), Some(connect)) = (node, connect)
+        && connect > total.unwrap_or(TIMEOUT)
+    {
+        let message = "`connect` is longer than `total`, which the connection is a part of";
+        object.reader().invalid(node, message.to_owned());
+    }
+    object.finish();
+    (total, connect)
 }
 
 fn timeout(object: &mut ObjectReader<'_, '_>, key: &'static str) -> Option<Duration> {

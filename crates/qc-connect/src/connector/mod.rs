@@ -17,6 +17,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use qc_contract::{OpenApi, Operation};
@@ -54,6 +55,7 @@ struct Rules {
     base_urls: BTreeMap<EnvironmentName, Setting>,
     auth: AuthProfile,
     timeout_ms: u64,
+    connect: Option<Duration>,
     retry: RetryPolicy,
     retryable: Option<Vec<StatusMatch>>,
     limits: Vec<DeclaredLimit>,
@@ -146,6 +148,11 @@ impl Connector {
     /// The statuses after which a call is tried again, when the connector lists them.
     pub fn retryable(&self) -> Option<&[StatusMatch]> {
         self.rules.retryable.as_deref()
+    }
+
+    /// How long a connection to it may take; the client's own limit when it says nothing.
+    pub fn connect_timeout(&self) -> Option<Duration> {
+        self.rules.connect
     }
 
     /// What happens when an answer breaks the contract.

@@ -54,7 +54,7 @@ auth:
     client_id: qc
     client_secret: secret://helpdesk/client-secret
     scopes: [tickets]
-timeouts: { total: 20s }
+timeouts: { total: 20s, connect: 1500ms }
 retry: { delay: 2s, backoff: linear, attempts: 3, jitter: { from: 0s, to: 1s } }
 retryable_statuses: [429, 5xx]
 limits: [{ requests: 100, per: 1m }]
@@ -117,6 +117,25 @@ fn a_whole_package_loads() {
     assert!(connector.pagination("listTickets").is_some());
     assert_eq!(connector.response_validation(), ResponseValidation::Enforce);
     assert!(connector.webhook().is_some());
+}
+
+#[test]
+fn a_connection_takes_no_longer_than_the_whole() {
+    let connector = load(CONNECTOR, DOCUMENT).0.unwrap();
+    assert_eq!(connector.connect_timeout(), Some(Duration::from_millis(1500)));
+    let usual = load(&CONNECTOR.replace(", connect: 1500ms", ""), DOCUMENT).0.unwrap();
+    assert_eq!(usual.connect_timeout(), None);
+    for (timeouts, message) in [
+        ("{ total: 1s, connect: 1500ms }", "`connect` is longer than `total`"),
+        ("{ connect: 31s }", "`connect` is longer than `total`"),
+        ("{ connect: 0s }", "`connect` is more than 0 and at most 10m"),
+        ("{ connect: soon }", "duration"),
+    ] {
+        let text = CONNECTOR.replace("{ total: 20s, connect: 1500ms }", timeouts);
+        let (_, findings) = load(&text, DOCUMENT);
+        let found = findings.iter().find(|f| f.severity == Severity::Error).unwrap();
+        assert!(found.to_string().contains(message), "{found}");
+    }
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use qc_model::BlobValue;
 use serde_json::{Map, Value};
 
 use super::style::{plain_text, query_pairs};
-use super::{BodyPlan, BodyValue, Part, essence, is_json};
+use super::{BodyPlan, BodyValue, Part, PartContent, essence, is_json};
 use crate::mismatch::{Direction, Mismatch, kind};
 use crate::model::{Content, RequestBody, Style};
 use crate::openapi::OpenApi;
@@ -73,10 +74,15 @@ pub(super) fn plan(
     media_type: &str,
     value: Value,
 ) -> Result<BodyPlan, Vec<Mismatch>> {
-    let kind = Kind::of(media_type);
+    let blob = BlobValue::of(&value);
+    let kind = match Kind::of(media_type) {
+        // Anything may be sent, so a blob is: as the bytes that it names.
+        Kind::Json if blob.is_some() && media_type.ends_with("/*") => Kind::Binary,
+        kind => kind,
+    };
     let checked = match kind {
         Kind::Json | Kind::Form => content.schema.as_ref(),
-        // Files are given as `{base64, …}`, which is not what the schema describes.
+        // Files are given as `{base64, …}` or `{blob, …}`, which is not what the schema describes.
         Kind::Multipart | Kind::Text | Kind::Binary => None,
     };
     if let Some(schema) = checked {
@@ -85,12 +91,30 @@ pub(super) fn plan(
             return Err(found.into_iter().map(|mismatch| mismatch.below("/body")).collect());
         }
     }
-    let media_type = match essence(media_type).as_str() {
-        "*/*" | "application/*" => "application/json".to_owned(),
-        "text/*" => "text/plain".to_owned(),
+    let named = value.get("mediaType").and_then(Value::as_str).filter(|text| !text.is_empty());
+    let named = named.map(str::to_owned);
+    let media_type = match (essence(media_type).as_str(), &kind) {
+        (essence, Kind::Binary) if essence.ends_with("/*") => {
+            named.unwrap_or_else(|| "application/octet-stream".to_owned())
+        }
+        ("*/*" | "application/*", _) => "application/json".to_owned(),
+        ("text/*", _) => named.unwrap_or_else(|| "text/plain".to_owned()),
         _ => media_type.to_owned(),
     };
-    let value = match kind {
+    let value = match (kind, blob) {
+        (Kind::Text | Kind::Binary, Some(blob)) => BodyValue::Blob(blob.hash),
+        (kind, _) => write(api, content, kind, value)?,
+    };
+    Ok(BodyPlan { media_type, value })
+}
+
+fn write(
+    api: &OpenApi,
+    content: &Content,
+    kind: Kind,
+    value: Value,
+) -> Result<BodyValue, Vec<Mismatch>> {
+    Ok(match kind {
         Kind::Json => BodyValue::Json(value),
         Kind::Form => BodyValue::Form(form(&fields(value)?)?),
         Kind::Multipart => BodyValue::Multipart(parts(&required_parts(api, content, value)?)?),
@@ -99,8 +123,7 @@ pub(super) fn plan(
             None => return Err(wrong("must be text", &value)),
         },
         Kind::Binary => BodyValue::Binary(bytes(&value)?),
-    };
-    Ok(BodyPlan { media_type, value })
+    })
 }
 
 fn wrong(message: &str, value: &Value) -> Vec<Mismatch> {
@@ -168,32 +191,40 @@ fn parts(fields: &Map<String, Value>) -> Result<Vec<Part>, Vec<Mismatch>> {
     Ok(parts)
 }
 
-/// A file is `{base64: …, filename: …, media_type: …}`; another object is sent as JSON, a scalar as text.
+/// A file is `{base64: …}` or `{blob: …}`, with `filename` and `mediaType` as it likes; another object is sent as JSON, a
+/// scalar as text.
 fn part(name: &str, value: &Value) -> Result<Part, Vec<Mismatch>> {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    if text("base64").is_some() {
-        return Ok(Part {
-            name: name.to_owned(),
-            filename: text("filename"),
-            media_type: text("media_type"),
-            content: bytes(value)?,
-        });
+    let text = |key: &str| {
+        let text = value.get(key).and_then(Value::as_str);
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let name = name.to_owned();
+    if let Some(blob) = BlobValue::of(value) {
+        // Without a file's name it would count as a field.
+        let filename = Some(blob.filename.unwrap_or_else(|| name.clone()));
+        let content = PartContent::Blob(blob.hash);
+        return Ok(Part { name, filename, media_type: blob.media_type, content });
+    }
+    if value.get("base64").is_some_and(Value::is_string) {
+        let media_type = text("mediaType").or_else(|| text("media_type"));
+        let content = PartContent::Bytes(bytes(value)?);
+        return Ok(Part { name, filename: text("filename"), media_type, content });
     }
     let (content, media_type) = match plain_text(value) {
         Some(text) => (text, None),
         None => (value.to_string(), Some("application/json".to_owned())),
     };
-    let content = content.into_bytes();
-    Ok(Part { name: name.to_owned(), filename: None, media_type, content })
+    let content = PartContent::Bytes(content.into_bytes());
+    Ok(Part { name, filename: None, media_type, content })
 }
 
-/// Bytes are given as text, or as `{base64: …}`.
+/// Bytes are given as text, or as `{base64: …}`; those of a blob are not read here.
 fn bytes(value: &Value) -> Result<Vec<u8>, Vec<Mismatch>> {
     if let Value::String(text) = value {
         return Ok(text.clone().into_bytes());
     }
     let Some(encoded) = value.get("base64").and_then(Value::as_str) else {
-        return Err(wrong("must be text or `{base64: …}`", value));
+        return Err(wrong("must be text, `{base64: …}` or `{blob: …}` with a blob's hash", value));
     };
     STANDARD.decode(encoded).map_err(|_| {
         let message = "`base64` is not valid base64";

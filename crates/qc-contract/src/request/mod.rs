@@ -4,6 +4,7 @@ mod body;
 mod build;
 mod style;
 
+use qc_model::BlobHash;
 use serde_json::Value;
 
 use crate::model::Method;
@@ -48,6 +49,8 @@ pub enum BodyValue {
     Text(String),
     /// Bytes, as they are.
     Binary(Vec<u8>),
+    /// The bytes of a blob.
+    Blob(BlobHash),
 }
 
 /// One part of a multipart body.
@@ -59,8 +62,17 @@ pub struct Part {
     pub filename: Option<String>,
     /// Media type of the part, when it has to be said.
     pub media_type: Option<String>,
-    /// Its bytes.
-    pub content: Vec<u8>,
+    /// Its content.
+    pub content: PartContent,
+}
+
+/// The content of a part.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PartContent {
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// The bytes of a blob.
+    Blob(BlobHash),
 }
 
 /// `application/json`, `application/problem+json`, `*/*`: what JSON may travel as.

@@ -146,7 +146,8 @@ fn bodies_of_other_kinds() {
         body(json!({"id": "x", "file": {"base64": "aGk=", "filename": "a.txt"}, "n": 1})).unwrap();
     let BodyValue::Multipart(parts) = plan.value else { panic!("multipart is preferred") };
     let file = parts.iter().find(|part| part.name == "file").unwrap();
-    assert_eq!((file.content.as_slice(), file.filename.as_deref()), (&b"hi"[..], Some("a.txt")));
+    let hi = PartContent::Bytes(b"hi".to_vec());
+    assert_eq!((&file.content, file.filename.as_deref()), (&hi, Some("a.txt")));
     assert_eq!(body(json!({"id": "x"})).unwrap_err(), ["`file` is missing"]);
     let plan =
         body(json!({"id": "x", "header.Content-Type": "text/plain", "body": "hello"})).unwrap();
@@ -160,6 +161,41 @@ fn bodies_of_other_kinds() {
     );
     assert_eq!(found.unwrap_err(), ["`base64` is not valid base64"]);
     assert!(body(json!({"id": "x", "header.Content-Type": "image/png", "body": "x"})).is_err());
+}
+
+#[test]
+fn a_blob_stands_wherever_bytes_do() {
+    let hash = "ab".repeat(32);
+    let blob = json!({"blob": hash, "size": 9, "mediaType": "application/pdf"});
+    let content =
+        |content: &str| api(&format!("]\n      requestBody:\n        content: {{{content}}}\n"));
+    let plan = |api: &OpenApi, arguments: Value| {
+        let plan = build(api, &arguments).unwrap().body.unwrap();
+        (plan.value, plan.media_type)
+    };
+    let whole = BodyValue::Blob(hash.parse().unwrap());
+    for (described, media_type) in [
+        ("application/octet-stream: {}", "application/octet-stream"),
+        ("application/*: {}", "application/pdf"),
+        ("'*/*': {}", "application/pdf"),
+        ("text/csv: {}", "text/csv"),
+    ] {
+        let made = plan(&content(described), json!({"id": "x", "body": blob}));
+        assert_eq!(made, (whole.clone(), media_type.to_owned()), "{described}");
+    }
+    let api = content("multipart/form-data: {}");
+    let files = json!([blob, {"blob": hash, "filename": "a.pdf"}, {"blob": "no hash"}]);
+    let (BodyValue::Multipart(parts), _) = plan(&api, json!({"id": "x", "file": files})) else {
+        panic!("multipart is described")
+    };
+    let blob = PartContent::Blob(hash.parse().unwrap());
+    assert_eq!((&parts[0].content, parts[0].filename.as_deref()), (&blob, Some("file")));
+    assert_eq!(parts[0].media_type.as_deref(), Some("application/pdf"));
+    assert_eq!((&parts[1].content, parts[1].filename.as_deref()), (&blob, Some("a.pdf")));
+    assert_eq!(parts[2].content, PartContent::Bytes(b"{\"blob\":\"no hash\"}".to_vec()));
+    // JSON stays JSON: an object with a field of this name is nothing else.
+    let (value, _) = plan(&content("application/json: {}"), json!({"id": "x", "blob": hash}));
+    assert_eq!(value, BodyValue::Json(json!({"blob": hash})));
 }
 
 proptest! {

@@ -138,6 +138,8 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             program: Arc::new(program),
             connectors: Arc::new(connectors),
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
+            publications: BTreeMap::new(),
+            ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: None,
             system_owners: BTreeMap::new(),

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use qc_engine::Resolution;
+use qc_engine::{Happening, Resolution, What};
 use qc_model::{Actor, RunId};
 use qc_store::{LedgerFilter, LedgerKind, RunStatus, Store};
 use serde_json::{Value, json};
+use tokio::sync::broadcast;
 
 use crate::world::{Answer, Outside, World, ok, output};
 
@@ -114,19 +115,59 @@ async fn an_attempt_that_its_timeout_cuts_off_stands_in_the_ledger() {
     let outside = Outside::new(|_, _| Answer::Slow(Duration::from_secs(60), json!({})));
     let tasks = format!("{}    timeout: {{ after: {{ seconds: 2 }} }}\n", task("putState"));
     let world = World::new(&tasks, outside.clone());
+    let mut happenings = world.engine.subscribe();
     let run = world.start(json!({})).await;
     let end = world.end(run).await;
+    // What makes its span: the request, which never came to its end, and the ids under which it went out.
+    let told = attempts(&mut happenings);
+    let [What::Attempt { request, status, connector, operation, traceparent, failed, .. }] =
+        &told[..]
+    else {
+        panic!("{told:#?}")
+    };
+    assert_eq!((request.as_str(), *status), ("PUT http://desk.test/state", None));
+    assert_eq!((connector.as_deref(), operation.as_deref()), (Some("desk"), Some("putState")));
+    assert!(traceparent.starts_with("00-") && failed.is_some(), "{told:#?}");
     assert!(matches!(end, qc_engine::RunEnd::Faulted { .. }), "{end:#?}");
     let rows = calls(&world, run).await;
     let [(subject, outcome, code, facts)] = &rows[..] else { panic!("{rows:#?}") };
     assert_eq!((subject.as_str(), outcome.as_str()), ("desk.putState", "failed"));
     assert_eq!(code.as_deref(), Some("QC-R007"));
     assert_eq!((&facts["attempt"], &facts["class"]), (&json!(1), &json!("timeout")), "{facts}");
+    let url = json!("http://desk.test/state");
+    assert_eq!((&facts["method"], &facts["url"]), (&json!("PUT"), &url), "{facts}");
+    assert_eq!((&facts["connector"], &facts["operation"]), (&json!("desk"), &json!("putState")));
     assert_eq!((&facts["sent"], &facts["applied"]), (&json!(true), &json!("maybe")), "{facts}");
     assert_eq!(facts["duration_ms"], json!(2_000), "{facts}");
     assert!(facts["key"].as_str().is_some_and(|key| !key.is_empty()), "{facts}");
     let gauges = world.engine.gauges();
     assert_eq!((gauges.calls, gauges.calls_failed), (1, 1));
+}
+
+/// The attempts that a listener has heard of so far.
+fn attempts(happenings: &mut broadcast::Receiver<Happening>) -> Vec<What> {
+    let heard = std::iter::from_fn(|| happenings.try_recv().ok());
+    heard.map(|one| one.what).filter(|what| matches!(what, What::Attempt { .. })).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_a_person_cuts_off_stands_in_the_ledger_and_is_told() {
+    let outside = Outside::new(|_, _| Answer::Slow(Duration::from_secs(60), json!({})));
+    let world = World::new(&task("putState"), outside.clone());
+    let mut happenings = world.engine.subscribe();
+    let run = world.start(json!({})).await;
+    while outside.requests("/state") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let me = Actor::platform("test");
+    world.engine.cancel(run, "no longer needed", &me).await.unwrap();
+    let end = world.end(run).await;
+    assert!(matches!(end, qc_engine::RunEnd::Cancelled { .. }), "{end:#?}");
+    let rows = calls(&world, run).await;
+    let [(_, _, _, facts)] = &rows[..] else { panic!("{rows:#?}") };
+    let url = json!("http://desk.test/state");
+    assert_eq!((&facts["method"], &facts["url"]), (&json!("PUT"), &url), "{facts}");
+    assert_eq!(attempts(&mut happenings).len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

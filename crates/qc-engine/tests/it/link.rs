@@ -12,11 +12,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use qc_model::{RunId, Timestamp};
+use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadLetter, Document, Entry, Lease, LeaseSeen, LedgerEntry, LedgerFilter,
-    RunFilter, RunHead, Store, StoreError, StoredEvent, TxnOutcome, Write, WriteOutcome,
-    memory::MemoryStore,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Lease, LeaseSeen, LedgerEntry,
+    LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey, SignalEntry,
+    SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, TxnOutcome, Wait, WaitFilter,
+    Write, WriteOutcome, memory::MemoryStore,
 };
 use tokio::sync::watch;
 
@@ -236,7 +237,7 @@ impl Store for Reached {
             .iter()
             .map(|write| match write {
                 Write::Commit { lease, txn } => Some((lease.clone(), txn.run)),
-                Write::Accept(_) | Write::Change(_) => None,
+                Write::Accept(_) | Write::Change(_) | Write::Claim { .. } => None,
             })
             .collect();
         let unfenced = self.book.unfenced.load(Ordering::Relaxed);
@@ -317,12 +318,64 @@ impl Store for Reached {
         self.through(self.store.key_owner(scope, key)).await
     }
 
-    async fn prune(
+    async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {
+        self.through(self.store.prune(retention, limit)).await
+    }
+
+    async fn dead_groups(&self, filter: &DeadFilter) -> Result<Vec<DeadGroup>, StoreError> {
+        self.through(self.store.dead_groups(filter)).await
+    }
+
+    async fn keys_of(&self, run: RunId) -> Result<Vec<RunKey>, StoreError> {
+        self.through(self.store.keys_of(run)).await
+    }
+
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<SignalEntry>, StoreError> {
+        self.through(self.store.signals(filter)).await
+    }
+
+    async fn signal(&self, scope: &str, id: &str) -> Result<Option<SignalEntry>, StoreError> {
+        self.through(self.store.signal(scope, id)).await
+    }
+
+    async fn waits(&self, filter: &WaitFilter) -> Result<Vec<OpenWait>, StoreError> {
+        self.through(self.store.waits(filter)).await
+    }
+
+    async fn wait_sites(
         &self,
-        now: Timestamp,
-        keep_since: Timestamp,
+        scope: &str,
+        kind: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        self.through(self.store.wait_sites(scope, kind, after)).await
+    }
+
+    async fn waits_of(&self, run: RunId) -> Result<Vec<Wait>, StoreError> {
+        self.through(self.store.waits_of(run)).await
+    }
+
+    async fn first_in_line(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
+        self.through(self.store.first_in_line(scope, key)).await
+    }
+
+    async fn turn_of(&self, run: RunId) -> Result<Option<TurnPlace>, StoreError> {
+        self.through(self.store.turn_of(run)).await
+    }
+
+    async fn runs_in_turn(
+        &self,
+        buckets: Range<u16>,
         limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.through(self.store.prune(now, keep_since, limit)).await
+    ) -> Result<Vec<RunHead>, StoreError> {
+        self.through(self.store.runs_in_turn(buckets, limit)).await
+    }
+
+    async fn tally(
+        &self,
+        environment: Option<&EnvironmentName>,
+        integration: Option<&Name>,
+    ) -> Result<Tally, StoreError> {
+        self.through(self.store.tally(environment, integration)).await
     }
 }

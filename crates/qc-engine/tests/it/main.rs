@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod blobs;
+mod continuation;
 mod crash;
 mod effects;
 mod link;
 mod nodes;
 mod operations;
+mod ordering;
+mod polling;
+mod publishing;
 mod review;
 mod simulation;
 mod story;

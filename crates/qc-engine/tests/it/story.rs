@@ -44,6 +44,26 @@ async fn a_repeat_finds_the_first_run_and_a_misused_key_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whether_an_event_came_before_is_told_without_writing_and_as_long_as_its_key_counts() {
+    let world = World::new(TICKET, Outside::new(|_, _| ok(json!({"id": 7}))));
+    let (sender, title) = (world.sender(), |text: &str| json!({ "title": text }));
+    assert_eq!(sender.repeat(Some("k"), title("a")).await, Ok(None));
+    let Accepted::New { run } = world.send(Some("k"), title("a")).await.unwrap() else { panic!() };
+    world.end(run).await;
+    let commits = world.store.batch_sizes().len();
+    assert_eq!(sender.repeat(Some("k"), title("a")).await, Ok(Some(Accepted::Repeat { run })));
+    assert_eq!(sender.repeat(Some("k"), title("b")).await, Err(EngineError::KeyReused { run }));
+    assert_eq!(sender.repeat(Some("l"), title("a")).await, Ok(None));
+    assert_eq!(sender.repeat(None, title("a")).await, Ok(None));
+    assert_eq!(world.store.batch_sizes().len(), commits);
+    // A sender's key counts for a day.
+    tokio::time::advance(Duration::from_secs(24 * 3_600)).await;
+    assert_eq!(sender.repeat(Some("k"), title("a")).await, Ok(None));
+    let again = world.send(Some("k"), title("a")).await.unwrap();
+    assert!(matches!(again, Accepted::New { run: other } if other != run), "{again:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_throttled_call_waits_as_long_as_it_was_told() {
     let outside =
         Outside::new(|_, nth| if nth == 0 { Answer::Throttle(90) } else { ok(json!({"id": 7})) });

@@ -11,6 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use qc_connect::{
     call::{Connectors, Outbound},
@@ -25,7 +26,9 @@ use qc_model::{
     Actor, Body, CallError, CallErrorKind, Caller, Clock, Entropy, EnvironmentName, Event,
     EventData, Finding, Name, OutboundRequest, OutboundResponse, RunId, Timestamp,
 };
-use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
+use qc_store::{
+    CommitLimits, Committer, Store, StoreError, blobs::MemoryBlobs, memory::MemoryStore,
+};
 use qc_vault::Secrets;
 use qc_workflow::{Bindings, CallPolicy};
 use serde_json::{Value, json};
@@ -80,6 +83,8 @@ impl Entropy for Counting {
 pub(crate) enum Answer {
     /// With this status and body.
     Status(u16, Value),
+    /// With bytes that are no JSON.
+    Bytes(Bytes),
     /// Throttled: try again after so many seconds.
     Throttle(u64),
     /// It takes the request, and the connection breaks before the answer.
@@ -96,11 +101,12 @@ pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) key: Option<String>,
     pub(crate) body: Value,
+    pub(crate) raw: Bytes,
     pub(crate) applied: bool,
 }
 
 /// What a path answers to its n-th request.
-type Rule = Box<dyn Fn(&str, usize) -> Answer + Send + Sync>;
+type Rule = Box<dyn Fn(&str, usize, &Value) -> Answer + Send + Sync>;
 
 /// The outside: answers by the test's rule, remembers every request, and honours keys.
 pub(crate) struct Outside {
@@ -110,7 +116,15 @@ pub(crate) struct Outside {
 
 impl Outside {
     pub(crate) fn new(rule: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { rule: Box::new(rule), seen: Mutex::default() })
+        Arc::new(Self {
+            rule: Box::new(move |path, nth, _| rule(path, nth)),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// One that looks at the requests' bodies.
+    pub(crate) fn judging(rule: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { rule: Box::new(move |_, _, body| rule(body)), seen: Mutex::default() })
     }
 
     /// How often a path took effect, a repeat under one key counted once.
@@ -133,22 +147,30 @@ impl Caller for Outside {
         let path = url.split_once("test").map_or(url.as_str(), |(_, path)| path);
         let path = path.split('?').next().unwrap_or_default().to_owned();
         let key = request.headers.get("idempotency-key").map(|v| v.to_str().unwrap().to_owned());
-        let body = request.body.collect(1 << 20).await?;
-        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let raw = request.body.collect(1 << 20).await?;
+        let body = serde_json::from_slice(&raw).unwrap_or(Value::Null);
         let nth = self.requests(&path);
-        let answer = (self.rule)(&path, nth);
+        let answer = (self.rule)(&path, nth, &body);
         let applied = matches!(
             answer,
-            Answer::Status(200..=299, _) | Answer::AppliedThenBroken | Answer::Slow(..)
+            Answer::Status(200..=299, _)
+                | Answer::Bytes(_)
+                | Answer::AppliedThenBroken
+                | Answer::Slow(..)
         );
         if !matches!(answer, Answer::Unreachable) {
-            self.seen.lock().unwrap().push(Seen { path, key, body, applied });
+            self.seen.lock().unwrap().push(Seen { path, key, body, raw, applied });
         }
         let broken = |kind, sent| CallError { kind, sent, message: "the test says so".to_owned() };
         let mut headers = HeaderMap::new();
         headers.insert("content-type", "application/json".parse().unwrap());
         let (status, content) = match answer {
             Answer::Status(status, content) => (status, content),
+            Answer::Bytes(bytes) => {
+                headers.insert("content-type", "application/pdf".parse().unwrap());
+                let (status, body) = (StatusCode::OK, Body::Bytes(bytes));
+                return Ok(OutboundResponse { status, headers, body });
+            }
             Answer::Throttle(seconds) => {
                 headers.insert("retry-after", seconds.to_string().parse().unwrap());
                 (429, json!({"error": "slow down"}))
@@ -217,6 +239,11 @@ paths:
       operationId: findMessages
       parameters: [ { name: ref, in: query, schema: { type: string } } ]
       responses: { '200': { description: ok } }
+  /changes:
+    get:
+      operationId: listChanges
+      parameters: [ { name: since, in: query, schema: { type: integer } } ]
+      responses: { '200': { description: ok } }
   /charges:
     post:
       operationId: charge
@@ -261,17 +288,6 @@ fn desk() -> Arc<Connectors> {
 
 /// A deployment of a workflow whose tasks stand under `do:`.
 pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
-    let connectors = desk();
-    let text = format!(
-        "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
-    );
-    let document =
-        qc_document::parse_yaml(Source::new("workflow.yaml", &*text), &ParseLimits::default())
-            .unwrap();
-    let (workflow, findings) = qc_workflow::load(&document);
-    let workflow = workflow.unwrap_or_else(|| panic!("{findings:#?}"));
-    let (program, findings) = qc_workflow::compile(&workflow, &Bound(&connectors));
-    let program = program.unwrap_or_else(|| panic!("{findings:#?}"));
     let trigger = Trigger {
         name: Name::new("in").unwrap(),
         kind: TriggerKind::Json { event_type: "test".to_owned() },
@@ -283,6 +299,22 @@ pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
         input: None,
         body_limit: 1 << 20,
     };
+    deployment_with(hash, tasks, trigger)
+}
+
+/// The same, with a trigger of the test's own.
+pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Deployment {
+    let connectors = desk();
+    let text = format!(
+        "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
+    );
+    let document =
+        qc_document::parse_yaml(Source::new("workflow.yaml", &*text), &ParseLimits::default())
+            .unwrap();
+    let (workflow, findings) = qc_workflow::load(&document);
+    let workflow = workflow.unwrap_or_else(|| panic!("{findings:#?}"));
+    let (program, findings) = qc_workflow::compile(&workflow, &Bound(&connectors));
+    let program = program.unwrap_or_else(|| panic!("{findings:#?}"));
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
         vars: Arc::new(BTreeMap::new()),
@@ -293,6 +325,8 @@ pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
             program: Arc::new(program),
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
+            publications: BTreeMap::new(),
+            ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
@@ -326,6 +360,19 @@ impl Sender {
         key: Option<&str>,
         data: Value,
     ) -> Result<Accepted, EngineError> {
+        self.engine.accept(&self.deployment, self.incoming(key, data)).await
+    }
+
+    /// Asks whether it has come before.
+    pub(crate) async fn repeat(
+        &self,
+        key: Option<&str>,
+        data: Value,
+    ) -> Result<Option<Accepted>, EngineError> {
+        self.engine.repeat(&self.deployment, &self.incoming(key, data)).await
+    }
+
+    fn incoming(&self, key: Option<&str>, data: Value) -> Incoming {
         let event = Event {
             id: "1".to_owned(),
             source: "/test".to_owned(),
@@ -342,7 +389,7 @@ impl Sender {
         for (slot, byte) in body_hash.iter_mut().zip(text.bytes()) {
             *slot = byte;
         }
-        let incoming = Incoming {
+        Incoming {
             trigger: Name::new("in").unwrap(),
             tenant: Name::new("default").unwrap(),
             event,
@@ -351,8 +398,7 @@ impl Sender {
             actor: Actor::platform("test"),
             received_at: self.clock.now(),
             traceparent: None,
-        };
-        self.engine.accept(&self.deployment, incoming).await
+        }
     }
 }
 
@@ -360,6 +406,7 @@ impl Sender {
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) store: Arc<MemoryStore>,
+    pub(crate) blobs: Arc<MemoryBlobs>,
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) deployment: Arc<Deployment>,
     /// What lies between it and the rest, when it is one of several.
@@ -435,8 +482,21 @@ impl World {
         seed: u64,
         settings: EngineSettings,
     ) -> Self {
+        Self::with_blobs(store, Arc::default(), clock, deployments, outside, seed, settings)
+    }
+
+    /// The same, over the large bodies that another process may have left.
+    pub(crate) fn with_blobs(
+        store: Arc<MemoryStore>,
+        blobs: Arc<MemoryBlobs>,
+        clock: Arc<VirtualClock>,
+        deployments: Vec<Deployment>,
+        outside: Arc<dyn Caller>,
+        seed: u64,
+        settings: EngineSettings,
+    ) -> Self {
         let as_store: Arc<dyn Store> = store.clone();
-        Self::wired(store, as_store, None, clock, deployments, outside, seed, settings)
+        Self::wired(store, as_store, blobs, None, clock, deployments, outside, seed, settings)
     }
 
     /// One of several processes over a shared store, which it reaches over a link of its own.
@@ -449,13 +509,24 @@ impl World {
         settings: EngineSettings,
     ) -> Self {
         let (store, link) = (reached.store.clone(), Some(reached.link.clone()));
-        Self::wired(store, Arc::new(reached), link, clock, deployments, outside, seed, settings)
+        Self::wired(
+            store,
+            Arc::new(reached),
+            Arc::default(),
+            link,
+            clock,
+            deployments,
+            outside,
+            seed,
+            settings,
+        )
     }
 
     #[expect(clippy::too_many_arguments, reason = "everything that a process is made of")]
     fn wired(
         store: Arc<MemoryStore>,
         as_store: Arc<dyn Store>,
+        blobs: Arc<MemoryBlobs>,
         link: Option<Arc<Link>>,
         clock: Arc<VirtualClock>,
         deployments: Vec<Deployment>,
@@ -471,7 +542,8 @@ impl World {
         let engine = Engine::new(EngineParts {
             committer,
             store: as_store,
-            outbound: Outbound::new(outside, clock.clone(), Arc::new(Secrets::none())),
+            outbound: Outbound::new(outside, clock.clone(), Arc::new(Secrets::none()))
+                .with_blobs(blobs.clone(), 1 << 20),
             clock: clock.clone(),
             entropy: Arc::new(Counting(AtomicU64::new(seed << 32))),
             releases: Arc::new(Fixed(deployments)),
@@ -480,7 +552,7 @@ impl World {
         engine.set_deployments(vec![(*deployment).clone()]);
         let running = engine.clone();
         let tasks = [tokio::spawn(commits), tokio::spawn(async move { running.run().await })];
-        Self { engine, store, clock, deployment, link, tasks, dead }
+        Self { engine, store, blobs, clock, deployment, link, tasks, dead }
     }
 
     /// One who sends events to this process, for as long as it lives.

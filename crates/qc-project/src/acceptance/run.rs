@@ -51,7 +51,7 @@ pub fn run(project: &Project, selection: &Selection) -> Report {
 
 fn compile(project: &Project, name: &str) -> Result<Compiled, Vec<Finding>> {
     let bundle = build(project, name)?;
-    release(&bundle)
+    release(&bundle.effective())
 }
 
 fn one(

@@ -1,7 +1,10 @@
 //! Sending an event as its sender would, up to the door of the engine.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use qc_engine::{Accepted, Engine, Incoming, TenantRule, Trigger, TriggerKind, over_event};
+use qc_engine::{
+    Accepted, AmqpTrigger, Engine, Incoming, MessageForm, TenantRule, Trigger, TriggerKind,
+    over_event,
+};
 use qc_model::{Actor, ActorKind, Clock, Event, EventData, Finding, RunId, TenantName, Timestamp};
 use serde_json::{Value, json};
 
@@ -100,7 +103,8 @@ impl Door<'_> {
     ) -> Result<Event, String> {
         let own_id = || sending.id.clone().unwrap_or_else(|| format!("acceptance-{number}"));
         let (kind, id) = match &trigger.kind {
-            TriggerKind::CloudEvents { types } => {
+            TriggerKind::CloudEvents { types, .. }
+            | TriggerKind::Amqp(AmqpTrigger { form: MessageForm::CloudEvents { types }, .. }) => {
                 let kind = sending.event_type.clone().or_else(|| types.first().cloned());
                 let kind = kind
                     .ok_or("the scenario gives the event no `type`, and the trigger names none")?;
@@ -109,7 +113,11 @@ impl Door<'_> {
                 }
                 (kind, own_id())
             }
-            TriggerKind::Json { event_type } => (event_type.clone(), own_id()),
+            TriggerKind::Json { event_type }
+            | TriggerKind::Amqp(AmqpTrigger { form: MessageForm::Json { event_type }, .. }) => {
+                (event_type.clone(), own_id())
+            }
+            TriggerKind::Poll(poll) => (poll.event_type.clone(), own_id()),
             TriggerKind::Webhook { event_type, event_id, .. } => {
                 let delivery = json!({ "headers": {}, "body": data });
                 let text = |expression| {

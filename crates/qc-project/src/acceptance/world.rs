@@ -13,7 +13,9 @@ use qc_document::{Document, ParseLimits, Source};
 use qc_engine::{Deployment, Engine, EngineParts, EngineSettings, ReleaseSource};
 use qc_model::{EnvironmentName, Finding, Name, Timestamp};
 use qc_simulator::{Credentials, Provider, Setup, SimulatedCaller, SimulatorSpec};
-use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
+use qc_store::{
+    CommitLimits, Committer, Store, StoreError, blobs::MemoryBlobs, memory::MemoryStore,
+};
 use qc_vault::{SecretRef, Secrets};
 use serde_json::{Map, Value};
 
@@ -27,6 +29,8 @@ use crate::{
     project::{CONNECTORS, FilesIn, IntegrationFolder, Loaded, parse_file},
 };
 
+/// The largest body that is streamed in a scenario: as much as a simulator takes.
+const BLOB_LIMIT: u64 = 16 << 20;
 /// What time it is when a scenario does not say: a Monday morning in the past.
 const USUAL_TIME: &str = "2026-01-05T09:00:00Z";
 
@@ -35,6 +39,7 @@ pub(super) struct World {
     pub(super) clock: Arc<VirtualClock>,
     entropy: Arc<Seeded>,
     pub(super) store: Arc<MemoryStore>,
+    blobs: Arc<MemoryBlobs>,
     pub(super) deployment: Arc<Deployment>,
     /// By the name of the connector.
     pub(super) providers: BTreeMap<Name, Arc<Provider>>,
@@ -59,6 +64,7 @@ impl World {
             clock: Arc::clone(&clock),
             entropy: Arc::new(Seeded::new(seed_of(&file.source.path))),
             store: Arc::new(MemoryStore::with_clock(clock)),
+            blobs: Arc::default(),
             deployment: Arc::new(deployment),
             providers: BTreeMap::new(),
             caller: SimulatedCaller::new(),
@@ -121,7 +127,8 @@ impl World {
         let engine = Engine::new(EngineParts {
             committer,
             store,
-            outbound: Outbound::new(caller, self.clock.clone(), Arc::clone(&self.secrets)),
+            outbound: Outbound::new(caller, self.clock.clone(), Arc::clone(&self.secrets))
+                .with_blobs(self.blobs.clone(), BLOB_LIMIT),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             releases: Arc::new(OneRelease(Arc::clone(&self.deployment))),

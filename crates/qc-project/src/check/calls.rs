@@ -10,7 +10,7 @@ use super::{Subject, closest_or_list};
 use crate::{
     codes,
     compile::rules_of,
-    integration::{CallRules, EffectWord},
+    integration::{CallRules, EffectWord, TriggerForm},
     project::{CONNECTORS, parse_file},
 };
 
@@ -197,7 +197,8 @@ fn help_for(site: &CallSite, key: &str, example: &str, subject: &Subject<'_>) ->
 fn keys(subject: &mut Subject<'_>, changes: bool) {
     let help = "add `idempotency: {key: .data.<business id>, window: 72h}`";
     for (name, trigger) in subject.file.value.triggers.iter() {
-        if trigger.idempotency.is_some() {
+        // An occurrence of a schedule is recognised by its time.
+        if trigger.idempotency.is_some() || matches!(trigger.form, TriggerForm::Schedule(_)) {
             continue;
         }
         if changes {

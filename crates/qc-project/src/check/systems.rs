@@ -8,7 +8,7 @@ use qc_workflow::{CallSite, SiteTarget};
 use super::{Subject, closest_or_list};
 use crate::{
     codes,
-    integration::{Direction, System},
+    integration::{Direction, System, TriggerForm},
 };
 
 pub(super) fn check(subject: &mut Subject<'_>) {
@@ -25,8 +25,16 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             }
         }
     }
+    let polled = |name: &Name, system: &System| {
+        let connector = subject.project.connector_of(name, system);
+        subject.file.value.triggers.iter().any(|(_, trigger)| match &trigger.form {
+            TriggerForm::Poll { poll, .. } => Some(&poll.connector.value) == connector,
+            _ => false,
+        })
+    };
     for (name, system) in subject.file.value.systems.iter() {
-        if system.direction != Direction::Inbound && !called.contains(&name.value) {
+        let used = called.contains(&name.value) || polled(&name.value, system);
+        if system.direction != Direction::Inbound && !used {
             let message =
                 format!("the system `{}` takes data from here, but no task calls it", name.value);
             let finding = subject.file.warning(codes::UNUSED_SYSTEM, name.span, message);

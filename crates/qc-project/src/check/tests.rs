@@ -119,6 +119,119 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (INTEGRATION, "owners:", "review: {every: 90d, by: you}\nowners:", &["QC-P007"]),
     (INTEGRATION, "purpose:", "porpose:", &["QC-Q012", "QC-Q013"]),
+    // A second trigger, of time: W001 is what is not built yet.
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, cron: 0 6 * * *, time_zone: Europe/Berlin, overlap: queue, catch_up: {all: 3}, jitter: 5m, tenant: default, input: .data}\nfailure_modes:",
+        &["QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, catch_up: none, tenant: default}\nfailure_modes:",
+        &["QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, cron: 0 6 * *, tenant: default}\nfailure_modes:",
+        &["QC-W001", "QC-W024"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, cron: 0 6 * * *, time_zone: Europe/Atlantis, tenant: default}\nfailure_modes:",
+        &["QC-W001", "QC-W024"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, time_zone: UTC, tenant: default}\nfailure_modes:",
+        &["QC-P030", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, cron: 0 6 * * *, tenant: default}\nfailure_modes:",
+        &["QC-P030", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 10ms, tenant: default}\nfailure_modes:",
+        &["QC-W001", "QC-W024"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, tenant: default}\nfailure_modes:",
+        &["QC-P030", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, tenant: {from: .data.tenant}}\nfailure_modes:",
+        &["QC-P030", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, tenant: default, auth: token}\nfailure_modes:",
+        &["QC-P005", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "failure_modes:",
+        "  nightly: {kind: schedule, every: 1h, overlap: never, tenant: default}\nfailure_modes:",
+        &["QC-Q015", "QC-W001"],
+    ),
+    (INTEGRATION, "kind: json", "kind: json\n    overlap: skip", &["QC-P005"]),
+    (INTEGRATION, "    auth: token\n", "", &["QC-Q013"]),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tell: {do: chat.getChannel, with: {channel: '${ .output.channel }'}}}\nowners:",
+        &["QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tel: {do: chat.getChannel}}\nowners:",
+        &["QC-W001", "QC-W025"],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tell: {do: chat.getChanel}}\nowners:",
+        &["QC-W001", "QC-W012"],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tell: {do: untell}}\nowners:",
+        &["QC-W001", "QC-W006"],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tell: {do: chat.getChannel, with: {channel: '${ | }'}}}\nowners:",
+        &["QC-E001", "QC-W001"],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "compensation: {tell: {do: chat.getChannel, with: text}}\nowners:",
+        &["QC-Q014", "QC-W001"],
+    ),
+    (WORKFLOW, "do:\n", "schedule: {every: {hours: 1}}\ndo:\n", &["QC-P030", "QC-W001"]),
+    (WORKFLOW, "do:\n", "do:\n  - hear: {listen: {to: {one: {with: {type: a}}}}}\n", &["QC-W001"]),
+    (
+        WORKFLOW,
+        "do:\n",
+        "do:\n  - other: {run: {workflow: {namespace: a, name: b}}}\n",
+        &["QC-W001"],
+    ),
     (WORKFLOW, "metadata.vars.channel", "metadata.vars.chanel", &["QC-P009"]),
     (
         CONNECTOR,
@@ -243,6 +356,60 @@ fn files_that_nothing_reads_are_named() {
 }
 
 #[test]
+fn what_has_its_place_and_is_not_read_yet_is_noted_once_each() {
+    let notes = |files: ProjectFiles| -> Vec<String> {
+        let findings = Project::load(files).check();
+        let notes = findings.iter().filter(|f| f.message.contains("nothing reads"));
+        notes.map(|f| format!("{} {}: {}", f.severity, f.code, f.message)).collect()
+    };
+    assert_eq!(notes(init(Template::Notify)), Vec::<String>::new());
+    let mut files = init(Template::Notify);
+    for path in [
+        "access/policy.cedar",
+        "access/matrix.tsv",
+        "flags.yaml",
+        "slo/latency.yaml",
+        "integrations/notify/migrations/2.0.0.md",
+        // Names that only begin like them are somebody else's.
+        "flags.yaml.example",
+        "slow/notes.md",
+    ] {
+        files.insert(path, "a: 1\n");
+    }
+    let notes = notes(files);
+    assert_eq!(notes.len(), 4, "{notes:#?}");
+    for name in ["access/", "flags.yaml", "slo/", "integrations/notify/migrations/"] {
+        let expected = format!("note QC-P026: nothing reads `{name}` yet");
+        assert!(notes.iter().any(|note| note.starts_with(&expected)), "{expected}: {notes:#?}");
+    }
+}
+
+/// A trigger for CloudEvents takes the handshake of senders that ask first, as a webhook does; one for plain JSON does not.
+#[test]
+fn a_handshake_is_read_where_it_has_a_meaning() {
+    use qc_engine::TriggerKind;
+    let with = |kind: &str, challenge: &str| {
+        let to = format!("{kind}\n    challenge: {challenge}");
+        changed(INTEGRATION, "kind: json\n    event_type: com.example.alert", &to)
+    };
+    let origins = "{kind: cloudevents, origins: [shop.example]}";
+    let files = with("kind: cloudevents", origins);
+    assert_eq!(codes(files.clone()), Vec::<String>::new());
+    let bundle = crate::compile::build(&Project::load(files), "notify").unwrap();
+    let release = crate::compile::release(&bundle.effective()).unwrap();
+    let deployment = release.deployment(&"sandbox".parse().unwrap()).unwrap();
+    let trigger = deployment.release.triggers.values().next().unwrap();
+    let TriggerKind::CloudEvents { challenge: Some(challenge), .. } = &trigger.kind else {
+        panic!("{trigger:?}")
+    };
+    assert_eq!(format!("{:?}", challenge.kind), r#"CloudEvents { origins: ["shop.example"] }"#);
+    let json = "kind: json\n    event_type: com.example.alert";
+    assert_eq!(codes(with(json, "cloudevents")), ["QC-P005"]);
+    assert_eq!(codes(with("kind: cloudevents", "cloudevent")), ["QC-Q015"]);
+    assert_eq!(codes(with("kind: cloudevents", "{kind: cloudevents, origin: x}")), ["QC-Q012"]);
+}
+
+#[test]
 fn without_side_effects_a_missing_key_is_a_warning() {
     let mut files = changed(
         INTEGRATION,
@@ -286,4 +453,26 @@ fn the_table_of_what_is_not_enforced_is_about_real_keys() {
 fn resolve<'a>(root: &'a serde_json::Value, node: &'a serde_json::Value) -> &'a serde_json::Value {
     let reference = node.get("$ref").and_then(serde_json::Value::as_str);
     reference.and_then(|reference| root.pointer(reference.trim_start_matches('#'))).unwrap_or(node)
+}
+
+/// What is wrong with what undoes a task is shown where that is written.
+#[test]
+fn findings_about_compensation_stand_in_the_integration() {
+    let from = "owners:";
+    for (with, line) in [
+        ("compensation:\n  tel: {do: chat.getChannel}\nowners:", "  tel:"),
+        (
+            "compensation:\n  tell:\n    do: chat.getChannel\n    with: {channel: '${ .a( }'}\nowners:",
+            "    with:",
+        ),
+    ] {
+        let files = changed(INTEGRATION, from, with);
+        let text = files.text(INTEGRATION).unwrap_or_default().to_owned();
+        let findings = Project::load(files).check();
+        let found = findings.iter().find(|f| !["QC-W001", "QC-P026"].contains(&f.code.as_str()));
+        let place = found.and_then(|finding| finding.place.clone()).expect("it has a place");
+        assert_eq!(&*place.file, INTEGRATION);
+        let said = text.lines().nth(place.line - 1).unwrap_or_default();
+        assert!(said.starts_with(line), "{said}");
+    }
 }

@@ -1,10 +1,12 @@
 //! Triggers: everything in them compiles; who may send; whose events they are.
 
+use qc_workflow::Schedule;
+
 use super::Subject;
 use crate::{
     codes,
     compile::{compile_jq, triggers},
-    integration::{TenantSpec, TriggerAccess},
+    integration::{Rhythm, ScheduleSpec, TenantSpec, TriggerAccess, TriggerForm},
 };
 
 pub(super) fn check(subject: &mut Subject<'_>) {
@@ -31,7 +33,13 @@ pub(super) fn check(subject: &mut Subject<'_>) {
     {
         subject.out.push(*finding);
     }
+    schedule(subject);
     for (name, trigger) in it.triggers.iter() {
+        if let TriggerForm::Schedule(schedule) = &trigger.form {
+            scheduled(subject, schedule, &trigger.tenant);
+            tenant(subject, &trigger.tenant);
+            continue;
+        }
         if matches!(trigger.access.value, TriggerAccess::Open) {
             let message = format!("anybody may send to the trigger `{}`", name.value);
             subject.warning(
@@ -76,6 +84,52 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             );
         }
         tenant(subject, &trigger.tenant);
+    }
+}
+
+/// A workflow's own schedule needs a trigger that says whose runs they are.
+fn schedule(subject: &mut Subject<'_>) {
+    let Some(program) = subject.folder.program.as_ref().filter(|one| one.schedule().is_some())
+    else {
+        return;
+    };
+    let mut triggers = subject.file.value.triggers.iter();
+    let taken_up = triggers.any(|(_, trigger)| {
+        matches!(&trigger.form, TriggerForm::Schedule(schedule) if matches!(schedule.rhythm, Some(Rhythm::OfWorkflow)))
+    });
+    if !taken_up {
+        let message = format!("no trigger takes up the `schedule` of `{}`", program.name());
+        let span = subject.file.root.key_span_at("/triggers").unwrap_or_default();
+        let help =
+            "add a trigger of `kind: schedule` without `cron` and `every`, with its `tenant`";
+        subject.error(codes::CONTRADICTION, span, message, help);
+    }
+}
+
+fn scheduled(subject: &mut Subject<'_>, schedule: &ScheduleSpec, tenant: &TenantSpec) {
+    let own = subject.folder.program.as_ref().map(|program| program.schedule());
+    if let TenantSpec::FromEvent(jq) = tenant {
+        let message = "nothing comes in from which the tenant could be known".to_owned();
+        subject.error(codes::CONTRADICTION, jq.span, message, "write the tenant's name");
+    }
+    let by_clock = match (&schedule.rhythm, own) {
+        (Some(Rhythm::Cron(_)), _) | (Some(Rhythm::OfWorkflow), Some(Some(Schedule::Cron(_)))) => {
+            true
+        }
+        (Some(Rhythm::OfWorkflow), Some(None)) => {
+            let span = subject.file.root.key_span_at("/triggers").unwrap_or_default();
+            let message = "the trigger does not say when, and the workflow has no `schedule`";
+            let help = "write `cron` or `every`";
+            subject.error(codes::CONTRADICTION, span, message.to_owned(), help);
+            return;
+        }
+        // What cannot be read has findings of its own.
+        (None, _) | (Some(Rhythm::OfWorkflow), None) => return,
+        (Some(Rhythm::Every(_)), _) | (Some(Rhythm::OfWorkflow), Some(Some(_))) => false,
+    };
+    if let Some(zone) = schedule.time_zone.as_ref().filter(|_| !by_clock) {
+        let message = "`time_zone` has no meaning for an interval".to_owned();
+        subject.error(codes::CONTRADICTION, zone.span, message, "it is for `cron`: remove it");
     }
 }
 

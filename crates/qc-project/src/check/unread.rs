@@ -1,4 +1,4 @@
-//! Files of an integration that nothing reads: mostly names with a slip.
+//! Files that nothing reads: mostly names with a slip, and some that have their place and wait for what will read them.
 
 use qc_model::Finding;
 
@@ -20,7 +20,20 @@ const KNOWN: &[&str] = &[
     "migrations/",
 ];
 
+/// Files and folders that a project may have, and what will read them.
+const NOT_YET: &[(&str, &str)] = &[
+    ("access/", "access policies; who may do what is decided by the roles of tokens"),
+    ("flags.yaml", "feature flags"),
+    ("slo/", "SLOs"),
+];
+/// The same in an integration's folder.
+const NOT_YET_INSIDE: &[(&str, &str)] = &[("migrations/", "migration notes")];
+
 pub(super) fn check(project: &Project, out: &mut Vec<Finding>) {
+    waiting(project, "", NOT_YET, out);
+    for folder in project.integrations().values() {
+        waiting(project, &format!("{}/", folder.folder), NOT_YET_INSIDE, out);
+    }
     for top in [INTEGRATIONS, CONNECTORS] {
         for (path, _) in project.files().under(top) {
             let local = &path[top.len() + 1..];
@@ -57,6 +70,22 @@ fn integration(path: &str, name: &str, inside: &str, out: &mut Vec<Finding>) {
             path,
             "scenarios are `acceptance/<name>.yaml`; put data into `fixtures/`".to_owned(),
         ));
+    }
+}
+
+/// A note for each that is there, at its first file.
+fn waiting(project: &Project, below: &str, known: &[(&str, &str)], out: &mut Vec<Finding>) {
+    for (name, missing) in known {
+        let whole = format!("{below}{name}");
+        let is_it = |path: &str| {
+            if whole.ends_with('/') { path.starts_with(&whole) } else { path == whole }
+        };
+        if let Some((path, _)) = project.files().iter().find(|(path, _)| is_it(path)) {
+            let message =
+                format!("nothing reads `{whole}` yet: it is neither checked nor enforced");
+            let note = Finding::note(codes::NOT_ENFORCED, message).at(file_place(path));
+            out.push(note.cause(format!("waits for: {missing}")));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use qc_workflow::SiteTarget;
 
 use crate::{
     Project, ProjectFiles,
-    integration::{SignatureRef, TriggerAccess},
+    integration::{SignatureRef, TriggerAccess, TriggerForm},
     project::{CONNECTORS, IntegrationFolder, PROJECT_FILE},
 };
 
@@ -92,6 +92,10 @@ pub(crate) fn used_connectors(
                 &trigger.access.value
             {
                 used.entry(name.value.clone()).or_default();
+            }
+            if let TriggerForm::Poll { poll, .. } = &trigger.form {
+                let operations = used.entry(poll.connector.value.clone()).or_default();
+                operations.insert(poll.operation.value.clone());
             }
         }
     }

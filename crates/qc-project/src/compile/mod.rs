@@ -3,6 +3,7 @@
 mod bindings;
 mod build;
 mod policies;
+mod publications;
 mod release;
 mod triggers;
 
@@ -10,6 +11,7 @@ pub(crate) use bindings::Bound;
 pub(crate) use build::used_connectors;
 pub use build::{build, export};
 pub(crate) use policies::{effect_class, rules_of, task_policies};
+pub(crate) use publications::publications;
 pub(crate) use release::vars;
 pub use release::{Compiled, release};
-pub(crate) use triggers::{compile_jq, load_schema, triggers};
+pub(crate) use triggers::{broker, compile_jq, load_schema, triggers};

@@ -7,11 +7,15 @@ use qc_connect::call::Connectors;
 use qc_contract::OpenApi;
 use qc_engine::{Deployment, Release};
 use qc_model::{EnvironmentName, Finding, Severity};
-use qc_release::Bundle;
+use qc_release::Effective;
 use qc_workflow::SiteTarget;
 use serde_json::Value;
 
-use super::{build::used_connectors, triggers::triggers};
+use super::{
+    build::used_connectors,
+    publications::publications,
+    triggers::{ordering, triggers},
+};
 use crate::{Project, ProjectFiles, codes, organisation::Organisation, project::IntegrationFolder};
 
 /// A release, compiled, with what is needed to deploy it in any environment.
@@ -21,14 +25,17 @@ pub struct Compiled {
     organisation: Organisation,
 }
 
-/// Compiles a bundle. Only what stands in the way of running is a finding here: the bundle was checked when it was built.
-pub fn release(bundle: &Bundle) -> Result<Compiled, Vec<Finding>> {
-    let project = Project::load(ProjectFiles::new(bundle.effective()));
+/// Compiles a release. Only what stands in the way of running is a finding here: it was checked when it was built.
+pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
+    let files = bundle.files().iter().map(|(path, bytes)| (path.clone(), bytes.clone()));
+    let project = Project::load(ProjectFiles::new(files));
     let folder = project
         .integration(bundle.manifest().integration.as_str())
         .map_err(|finding| vec![*finding])?;
     let mut findings: Vec<Finding> = project.load_findings().to_vec();
     let triggers = triggers(&project, folder, &mut findings);
+    let publications = publications(folder, &mut findings);
+    let ordering = ordering(folder, &mut findings);
     let connectors = connectors(&project, folder, &mut findings);
     findings.retain(|finding| finding.severity == Severity::Error);
     let (Some(program), Some(definition), Some(organisation)) =
@@ -53,7 +60,9 @@ pub fn release(bundle: &Bundle) -> Result<Compiled, Vec<Finding>> {
         program: Arc::clone(program),
         connectors: Arc::new(connectors),
         triggers,
+        publications,
         secrets: Arc::new(secrets.collect()),
+        ordering,
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
         system_owners: system_owners.collect(),
     };

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use qc_connect::webhook::{Challenge, SignatureScheme};
 use qc_contract::Schema;
 use qc_document::{Node, Reader, Span};
-use qc_engine::{Idempotency, TenantRule, Trigger, TriggerAuth, TriggerKind};
+use qc_engine::{
+    AmqpTrigger, BrokerAccess, Idempotency, MessageForm, OrderingRule, PollTrigger, TenantRule,
+    Trigger, TriggerAuth, TriggerKind,
+};
 use qc_expression::Expression;
 use qc_model::{Finding, Name};
 use qc_vault::SecretRef;
@@ -13,9 +16,12 @@ use qc_vault::SecretRef;
 use crate::files::relocate;
 use crate::{
     Project, codes,
-    integration::{Integration, SignatureRef, TenantSpec, TriggerAccess, TriggerForm, TriggerSpec},
+    integration::{
+        AmqpSpec, BrokerSpec, Integration, PollSpec, SignatureRef, TenantSpec, TriggerAccess,
+        TriggerForm, TriggerSpec,
+    },
     project::{FilesIn, IntegrationFolder, Loaded},
-    shape::Jq,
+    shape::{Jq, Spanned},
 };
 
 /// Compiles all triggers of an integration. What is wrong is among the findings, and not in the result.
@@ -34,6 +40,22 @@ pub(crate) fn triggers(
         .collect()
 }
 
+/// Compiles what keeps an integration's events in order.
+pub(crate) fn ordering(
+    folder: &IntegrationFolder,
+    findings: &mut Vec<Finding>,
+) -> Option<OrderingRule> {
+    let definition = folder.definition.as_ref()?;
+    let ordering = definition.value.ordering.as_ref()?;
+    match compile_jq(definition, &ordering.key, &[]) {
+        Ok(key) => Some(OrderingRule { key, on_failure: ordering.on_failure }),
+        Err(finding) => {
+            findings.push(*finding);
+            None
+        }
+    }
+}
+
 struct Compiling<'a> {
     project: &'a Project,
     folder: &'a IntegrationFolder,
@@ -49,10 +71,12 @@ impl Compiling<'_> {
         let auth = match (&spec.access.value, webhook) {
             (TriggerAccess::Token, _) => Ok(TriggerAuth::Token),
             (TriggerAccess::Open, _) => Ok(TriggerAuth::Open),
+            (TriggerAccess::Fetched, _) => Ok(TriggerAuth::Fetched),
             (TriggerAccess::Signature { .. }, Some((scheme, secret, _))) => {
                 Ok(TriggerAuth::Signature { scheme, secret })
             }
-            (TriggerAccess::Signature { .. }, None) => Err(Reported),
+            // What time pulls is not among those that the doors know.
+            (TriggerAccess::Signature { .. }, None) | (TriggerAccess::Timed, _) => Err(Reported),
         };
         let tenant = match &spec.tenant {
             TenantSpec::Fixed(tenant) => Ok(TenantRule::Fixed(tenant.value.clone())),
@@ -84,21 +108,44 @@ impl Compiling<'_> {
         by_connector: Option<Challenge>,
     ) -> Result<TriggerKind, Reported> {
         Ok(match form {
-            TriggerForm::CloudEvents { types } => TriggerKind::CloudEvents {
+            TriggerForm::CloudEvents { types, challenge } => TriggerKind::CloudEvents {
                 types: types.iter().map(|kind| kind.value.clone()).collect(),
+                challenge: self.challenge(challenge.as_ref())?.or(by_connector),
             },
             TriggerForm::Json { event_type } => {
                 TriggerKind::Json { event_type: event_type.clone() }
             }
+            TriggerForm::Schedule(_) => return Err(Reported),
             TriggerForm::Webhook { event_type, event_id, challenge } => {
                 let event_id = event_id.as_ref().map(|jq| self.expression(jq));
-                let challenge = challenge.as_ref().map(|node| self.read(node, Challenge::parse));
+                let challenge = self.challenge(challenge.as_ref());
                 TriggerKind::Webhook {
                     event_type: self.expression(event_type)?,
                     event_id: event_id.transpose()?,
-                    challenge: challenge.transpose()?.or(by_connector),
+                    challenge: challenge?.or(by_connector),
                 }
             }
+            TriggerForm::Amqp { source, types, event_type } => {
+                TriggerKind::Amqp(amqp(source, types, event_type.as_deref()))
+            }
+            TriggerForm::Poll { poll, event_type } => {
+                TriggerKind::Poll(Box::new(self.poll(poll, event_type)?))
+            }
+        })
+    }
+
+    fn poll(&mut self, spec: &PollSpec, event_type: &str) -> Result<PollTrigger, Reported> {
+        let arguments = spec.arguments.as_ref().map(|jq| self.expression(jq));
+        let (items, cursor) = (self.expression(&spec.items), self.expression(&spec.cursor));
+        Ok(PollTrigger {
+            connector: spec.connector.value.to_string(),
+            operation: spec.operation.value.clone(),
+            arguments: arguments.transpose()?,
+            every: spec.every.value,
+            items: items?,
+            cursor: cursor?,
+            start: spec.start.clone(),
+            event_type: event_type.to_owned(),
         })
     }
 
@@ -133,6 +180,10 @@ impl Compiling<'_> {
                 Some((webhook.signature.clone(), secret, webhook.challenge.clone()))
             }
         }
+    }
+
+    fn challenge(&mut self, node: Option<&Node>) -> Result<Option<Challenge>, Reported> {
+        node.map(|node| self.read(node, Challenge::parse)).transpose()
     }
 
     fn read<T>(
@@ -173,6 +224,33 @@ impl Compiling<'_> {
     fn report(&mut self, code: qc_model::Code, span: Span, message: String, help: &str) {
         let finding = Finding::error(code, message).at(self.definition.place(span));
         self.findings.push(finding.help(help));
+    }
+}
+
+fn amqp(source: &AmqpSpec, types: &[Spanned<String>], event_type: Option<&str>) -> AmqpTrigger {
+    let form = match event_type {
+        Some(event_type) => MessageForm::Json { event_type: event_type.to_owned() },
+        None => MessageForm::CloudEvents {
+            types: types.iter().map(|kind| kind.value.clone()).collect(),
+        },
+    };
+    AmqpTrigger {
+        broker: broker(&source.broker.value),
+        queue: source.queue.0.clone(),
+        prefetch: u16::try_from(source.prefetch.0).unwrap_or(1),
+        form,
+    }
+}
+
+/// A broker as the engine names it.
+pub(crate) fn broker(spec: &BrokerSpec) -> BrokerAccess {
+    match spec {
+        BrokerSpec::Url(secret) => BrokerAccess::Url(secret.clone()),
+        BrokerSpec::Parts(parts) => BrokerAccess::Parts {
+            url: parts.url.clone(),
+            user: parts.user.clone(),
+            password: parts.password.clone(),
+        },
     }
 }
 

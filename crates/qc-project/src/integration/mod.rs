@@ -1,26 +1,36 @@
 //! `integration.yaml`: the brief and the governance of one integration, in one schema.
 
+mod broker;
 mod call_policy;
+mod compensation;
 mod failure_mode;
 mod governance;
 mod limit;
 mod nfr;
 mod object;
 mod owners;
+mod poll;
+mod publication;
 mod rollout;
+mod schedule;
 mod step;
 mod system;
 mod trigger;
 mod trigger_auth;
 
+pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
+pub use compensation::{Arguments, CompensationSpec};
 pub use failure_mode::{Escalation, FailureMode};
 pub use governance::{Acceptance, Communication, Review};
 pub use limit::{Excess, Limit, LimitScope};
 pub use nfr::{Audit, Latency, Nfr, Recovery, Throughput};
 pub use object::{DataClass, DataObject};
 pub use owners::Owners;
+pub use poll::PollSpec;
+pub use publication::{EventType, ExchangeSpec, PublicationSpec, TargetSpec};
 pub use rollout::{Fallback, Rollout, Stage};
+pub use schedule::{Rhythm, ScheduleSpec};
 pub use step::{Outcome, Step};
 pub use system::{Criticality, Direction, OnUnavailable, System};
 pub use trigger::{Idempotency, Ordering, TrafficProfile, TriggerForm, TriggerSpec};
@@ -51,6 +61,8 @@ pub struct Integration {
     pub objects: Named<Name, DataObject>,
     /// How events come in.
     pub triggers: Named<Name, TriggerSpec>,
+    /// What it publishes of the events that it emits.
+    pub publishes: Named<Name, PublicationSpec>,
     /// What keeps events in order.
     pub ordering: Option<Ordering>,
     /// What can go wrong, and what then happens.
@@ -65,6 +77,8 @@ pub struct Integration {
     pub policies: Named<Name, CallRules>,
     /// Rules for the calls of single tasks.
     pub tasks: Named<String, TaskRules>,
+    /// What undoes tasks when a run fails.
+    pub compensation: Named<String, CompensationSpec>,
     /// Who answers for what.
     pub owners: Option<Owners>,
     /// How a new version goes live.
@@ -94,6 +108,10 @@ impl Record for Integration {
         let systems = f.required("systems", "The systems that the integration touches, by name.");
         let objects = f.several("objects", "The data that the integration moves, by name.");
         let triggers = f.required("triggers", "How events come in, by name.");
+        let publishes = f.several(
+            "publishes",
+            "What is published of the events that the workflow emits, by name.",
+        );
         let ordering = f.optional("ordering", "What keeps events in order.");
         let failure_modes = f.several("failure_modes", "What can go wrong, and what then happens.");
         let acceptance = f.several("acceptance", "When the integration is good enough.");
@@ -102,6 +120,10 @@ impl Record for Integration {
         let policies = f.several("policies", "Rules for calls that tasks take by name.");
         let tasks =
             f.several("tasks", "Rules for the calls of single tasks, by task name or pointer.");
+        let compensation = f.several(
+            "compensation",
+            "What undoes tasks when a run fails or is cancelled so, by task name or pointer.",
+        );
         let owners = f.required("owners", "Who answers for what.");
         let rollout = f.optional("rollout", "How a new version goes live.");
         let communication = f.optional("communication", "Who is told of changes.");
@@ -116,6 +138,7 @@ impl Record for Integration {
             systems: systems.unwrap_or_default(),
             objects,
             triggers: triggers.unwrap_or_default(),
+            publishes,
             ordering,
             failure_modes,
             acceptance,
@@ -123,6 +146,7 @@ impl Record for Integration {
             limits,
             policies,
             tasks,
+            compensation,
             owners,
             rollout,
             communication,

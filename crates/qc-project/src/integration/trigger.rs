@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use qc_document::{Node, Reader};
+use qc_engine::OnFailure;
 use serde_json::Value;
 
-use super::{TenantSpec, trigger_auth::TriggerAccess};
+use super::{
+    AmqpSpec, PollSpec, ScheduleSpec, TenantSpec, schedule::SCHEDULE_KEYS,
+    trigger_auth::TriggerAccess,
+};
 use crate::codes;
 use crate::shape::{
     ByteSize, Definitions, Fields, Jq, ProjectPath, Rate, Record, Shape, Spanned, read_word,
@@ -46,6 +50,8 @@ pub enum TriggerForm {
     CloudEvents {
         /// The accepted types; all when empty.
         types: Vec<Spanned<String>>,
+        /// The handshake that the sender starts, as `qc-connect` reads it.
+        challenge: Option<Node>,
     },
     /// A plain JSON body.
     Json {
@@ -61,6 +67,24 @@ pub enum TriggerForm {
         /// The handshake that the provider starts, as `qc-connect` reads it.
         challenge: Option<Node>,
     },
+    /// Messages of a queue: CloudEvents, or plain JSON when a type is given.
+    Amqp {
+        /// The queue.
+        source: AmqpSpec,
+        /// The accepted types of CloudEvents; all when empty.
+        types: Vec<Spanned<String>>,
+        /// The type of the events that plain JSON becomes.
+        event_type: Option<String>,
+    },
+    /// Items of another system's list.
+    Poll {
+        /// What is asked.
+        poll: Box<PollSpec>,
+        /// The type of the event that an item becomes.
+        event_type: String,
+    },
+    /// Nothing comes in: it is time.
+    Schedule(ScheduleSpec),
 }
 
 /// What makes a repeat of an event recognisable.
@@ -77,6 +101,8 @@ pub struct Idempotency {
 pub struct Ordering {
     /// Events with the same key are worked on one after the other.
     pub key: Jq,
+    /// What becomes of those behind a run that fails.
+    pub on_failure: OnFailure,
 }
 
 /// How events come over time.
@@ -95,10 +121,48 @@ enum Kind {
     CloudEvents,
     Json,
     Webhook,
+    Amqp,
+    Poll,
+    Schedule,
 }
 
-const KINDS: &[(&str, Kind)] =
-    &[("cloudevents", Kind::CloudEvents), ("json", Kind::Json), ("webhook", Kind::Webhook)];
+impl Kind {
+    /// How events come in when nobody sends them.
+    fn by_itself(self) -> Option<TriggerAccess> {
+        match self {
+            Self::Amqp | Self::Poll => Some(TriggerAccess::Fetched),
+            Self::Schedule => Some(TriggerAccess::Timed),
+            Self::CloudEvents | Self::Json | Self::Webhook => None,
+        }
+    }
+}
+
+const KINDS: &[(&str, Kind)] = &[
+    ("cloudevents", Kind::CloudEvents),
+    ("json", Kind::Json),
+    ("webhook", Kind::Webhook),
+    ("amqp", Kind::Amqp),
+    ("poll", Kind::Poll),
+    ("schedule", Kind::Schedule),
+];
+
+/// What has no meaning when nothing comes in.
+const OF_REQUESTS: [&str; 14] = [
+    "types",
+    "event_type",
+    "event_id",
+    "challenge",
+    "auth",
+    "signature",
+    "secret",
+    "contract",
+    "idempotency",
+    "expected_rate",
+    "traffic",
+    "body_limit",
+    "amqp",
+    "poll",
+];
 
 const DEFAULT_BODY: ByteSize = ByteSize(256 << 10);
 
@@ -119,7 +183,7 @@ impl Record for TriggerSpec {
         let span = f.span();
         let kind = f.required("kind", "The form of what comes in.");
         let form = read_form(f, kind);
-        let access = TriggerAccess::of_fields(f);
+        let access = TriggerAccess::of_fields(f, kind.map(Kind::by_itself));
         let tenant = f.required(
             "tenant",
             "Whose event it is: a tenant's name, or `{from: <jq over the event>}`.",
@@ -127,6 +191,14 @@ impl Record for TriggerSpec {
         let contract =
             f.optional("contract", "The JSON Schema of the event's data, a file of this folder.");
         let idempotency = f.optional("idempotency", "What makes a repeat recognisable.");
+        if kind == Some(Kind::Poll) && !f.has("idempotency") {
+            f.report(
+                qc_document::codes::MISSING_KEY,
+                span,
+                "a trigger of kind `poll` needs `idempotency`",
+                "after a crash the same items are read again, and only their keys tell",
+            );
+        }
         let subject = f.optional("subject", "What the event is about: jq over the event.");
         let input =
             f.optional("input", "The workflow's input: jq over the event; its data when left out.");
@@ -151,21 +223,34 @@ impl Record for TriggerSpec {
 
 fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> {
     let types: Vec<Spanned<String>> =
-        f.several("types", "For `cloudevents`: the accepted types; all when left out.");
+        f.several("types", "For CloudEvents: the accepted types; all when left out.");
     let event_type: Option<Jq> = f.optional(
         "event_type",
-        "For `json`: the event's type. For `webhook`: jq over `{headers, body}`.",
+        "For `json`, `poll`, and plain JSON of `amqp`: the event's type. For `webhook`: jq over `{headers, body}`.",
     );
     let event_id =
         f.optional("event_id", "For `webhook`: the delivery's id, jq over `{headers, body}`.");
-    let challenge: Option<Node> =
-        f.optional("challenge", "For `webhook`: the handshake that the provider starts.");
+    let challenge: Option<Node> = f.optional(
+        "challenge",
+        "For `cloudevents` and `webhook`: the handshake that the sender starts.",
+    );
+    let amqp: Option<AmqpSpec> = f.optional("amqp", "For `amqp`: the queue.");
+    let poll: Option<PollSpec> = f.optional("poll", "For `poll`: what is asked, and how often.");
+    let schedule = ScheduleSpec::of_fields(f);
     let kind = kind?;
     let misplaced: &[&str] = match kind {
-        Kind::CloudEvents => &["event_type", "event_id", "challenge"],
-        Kind::Json => &["types", "event_id", "challenge"],
-        Kind::Webhook => &["types"],
+        Kind::CloudEvents => &["event_type", "event_id", "amqp", "poll"],
+        Kind::Json => &["types", "event_id", "challenge", "amqp", "poll"],
+        Kind::Webhook => &["types", "amqp", "poll"],
+        Kind::Amqp if f.has("event_type") => {
+            &["types", "event_id", "challenge", "auth", "signature", "secret", "poll"]
+        }
+        Kind::Amqp => &["event_id", "challenge", "auth", "signature", "secret", "poll"],
+        Kind::Poll => &["types", "event_id", "challenge", "auth", "signature", "secret", "amqp"],
+        Kind::Schedule => &OF_REQUESTS,
     };
+    let timed: &[&str] = if kind == Kind::Schedule { &[] } else { &SCHEDULE_KEYS };
+    let misplaced: Vec<&str> = misplaced.iter().chain(timed).copied().collect();
     for key in misplaced.iter().filter(|key| f.has(key)) {
         let word = KINDS.iter().find(|(_, k)| *k == kind).map_or("", |(word, _)| word);
         let message = format!("`{key}` has no meaning for a trigger of kind `{word}`");
@@ -179,13 +264,29 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
             "events of every kind have a type by which people and metrics know them",
         );
     };
+    for (own, key) in [(Kind::Amqp, "amqp"), (Kind::Poll, "poll")] {
+        if kind == own && !f.has(key) {
+            let message = format!("a trigger of kind `{key}` needs `{key}`");
+            let help = "say where the events come from";
+            f.report(qc_document::codes::MISSING_KEY, f.span(), message, help);
+        }
+    }
     match (kind, event_type) {
-        (Kind::CloudEvents, _) => Some(TriggerForm::CloudEvents { types }),
+        (Kind::Schedule, _) => Some(TriggerForm::Schedule(schedule)),
+        (Kind::CloudEvents, _) => Some(TriggerForm::CloudEvents { types, challenge }),
         (Kind::Json, Some(event_type)) => Some(TriggerForm::Json { event_type: event_type.source }),
         (Kind::Webhook, Some(event_type)) => {
             Some(TriggerForm::Webhook { event_type, event_id, challenge })
         }
-        (Kind::Json | Kind::Webhook, None) => {
+        (Kind::Amqp, event_type) => Some(TriggerForm::Amqp {
+            source: amqp?,
+            types,
+            event_type: event_type.map(|text| text.source),
+        }),
+        (Kind::Poll, Some(event_type)) => {
+            Some(TriggerForm::Poll { poll: Box::new(poll?), event_type: event_type.source })
+        }
+        (Kind::Json | Kind::Webhook | Kind::Poll, None) => {
             needs_type();
             None
         }
@@ -203,13 +304,28 @@ impl Record for Idempotency {
     }
 }
 
+const ON_FAILURE: &[(&str, OnFailure)] = &[("block", OnFailure::Block), ("skip", OnFailure::Skip)];
+
+impl Shape for OnFailure {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        read_word(ON_FAILURE, node, what, reader)
+    }
+    fn schema(_: &mut Definitions) -> Value {
+        word_schema(ON_FAILURE)
+    }
+}
+
 impl Record for Ordering {
     const NAME: &'static str = "ordering";
     const DOC: &'static str = "What keeps events in order.";
 
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
         let key = f.required("key", "Events with the same key are worked on one after the other.");
-        Some(Self { key: key? })
+        let on_failure = f.optional(
+            "on_failure",
+            "What becomes of those behind a run that fails: with `block` (when left out) they wait until its dead letter is dealt with, with `skip` the next one begins.",
+        );
+        Some(Self { key: key?, on_failure: on_failure.unwrap_or_default() })
     }
 }
 

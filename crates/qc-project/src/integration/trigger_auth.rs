@@ -22,6 +22,10 @@ pub enum TriggerAccess {
     },
     /// Anybody.
     Open,
+    /// Nobody: the platform fetches the events by itself.
+    Fetched,
+    /// Nobody: the platform begins the runs itself.
+    Timed,
 }
 
 /// Where a signature scheme is described.
@@ -62,17 +66,28 @@ impl Shape for Word {
 }
 
 impl TriggerAccess {
-    /// Reads `auth`, `signature` and `secret` of a trigger.
-    pub(super) fn of_fields(f: &mut Fields<'_, '_>) -> Option<Spanned<Self>> {
-        let word: Option<Spanned<Word>> = f.required(
+    /// Reads `auth`, `signature` and `secret` of a trigger. `by_itself`: how its events come when nobody sends them.
+    pub(super) fn of_fields(
+        f: &mut Fields<'_, '_>,
+        by_itself: Option<Option<Self>>,
+    ) -> Option<Spanned<Self>> {
+        let word: Option<Spanned<Word>> = f.optional(
             "auth",
-            "Who may send: a token's holder, whoever signs, or anybody (`none`).",
+            "Who may send: a token's holder, whoever signs, or anybody (`none`). Needed where somebody sends.",
         );
         let signature = f.optional(
             "signature",
             "How senders sign: `{connector: name}` or a scheme described here.",
         );
         let secret = f.optional("secret", "The signing secret; the connector's own when left out.");
+        let sent = by_itself.as_ref().is_some_and(Option::is_none);
+        if let Some(Some(value)) = by_itself {
+            return Some(Spanned { value, span: f.span() });
+        }
+        if sent && word.is_none() && !f.has("auth") {
+            let help = "say who may send: `token`, `signature` or `none`";
+            f.report(qc_document::codes::MISSING_KEY, f.span(), "the trigger needs `auth`", help);
+        }
         let Spanned { value: word, span } = word?;
         let signs = word == Word::Signature;
         // A connector's webhook has a secret of its own.

@@ -13,7 +13,7 @@ pub(crate) use fields::Fields;
 pub use quantity::{ByteSize, Rate};
 pub use reference::{Jq, ProjectPath, Version};
 pub use scalar::Integer;
-pub(crate) use scalar::{read_word, word_schema};
+pub(crate) use scalar::{parse, read_word, word_schema};
 
 use std::collections::BTreeMap;
 use std::ops::Deref;

@@ -14,7 +14,7 @@ pub(super) const NAME_PATTERN: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 const DURATION_PATTERN: &str = r"^(P.+|([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+)$";
 
 /// Text that is parsed; the error's text is the finding's.
-pub(super) fn parse<T, E: std::fmt::Display>(
+pub(crate) fn parse<T, E: std::fmt::Display>(
     node: &Node,
     what: &str,
     reader: &Reader<'_>,

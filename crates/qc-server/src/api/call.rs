@@ -128,15 +128,29 @@ impl Call {
 
     /// The body as its type; an absent body counts as `{}`.
     pub(super) fn body<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let limits =
-            ParseLimits { bytes: self.state.settings.api_body_limit, ..ParseLimits::default() };
-        let bytes: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
-        let value = parse_json_value(bytes, &limits).map_err(|error| Problem::json(&error))?;
-        serde_json::from_value(value).map_err(|error| {
-            let detail = error.to_string();
-            Problem::new(422, codes::BAD_BODY, "Unusable body", detail.clone()).pointing("", detail)
-        })
+        read(&self.body, &self.limits())
     }
+
+    /// The same for a body that may be large: its pieces come and go apart from the threads that live on.
+    pub(super) async fn large_body<T: DeserializeOwned + Send + 'static>(
+        &mut self,
+    ) -> Result<T, Problem> {
+        let (body, limits) = (std::mem::take(&mut self.body), self.limits());
+        self.state.catalogue.apart(move || read(&body, &limits)).await?
+    }
+
+    fn limits(&self) -> ParseLimits {
+        ParseLimits { bytes: self.state.settings.api_body_limit, ..ParseLimits::default() }
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &Bytes, limits: &ParseLimits) -> Result<T, Problem> {
+    let bytes: &[u8] = if body.is_empty() { b"{}" } else { body };
+    let value = parse_json_value(bytes, limits).map_err(|error| Problem::json(&error))?;
+    serde_json::from_value(value).map_err(|error| {
+        let detail = error.to_string();
+        Problem::new(422, codes::BAD_BODY, "Unusable body", detail.clone()).pointing("", detail)
+    })
 }
 
 /// A parameter that cannot be used.

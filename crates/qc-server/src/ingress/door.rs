@@ -2,11 +2,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures_util::future::join_all;
 use http::HeaderMap;
-use qc_engine::{Accepted, Deployment, Incoming, TenantRule, Trigger};
-use qc_model::{Actor, Event, EventData, TenantName, Timestamp};
-use serde_json::Value;
+use qc_engine::{
+    Accepted, AmqpTrigger, Deployment, Incoming, MessageForm, Refusal, Trigger, TriggerKind,
+};
+use qc_model::{Actor, Event, TenantName, Timestamp};
 
-use super::{cloudevents::Sent, key, media::Media, trace, view};
+use super::{cloudevents::Sent, key, media::Media, trace};
 use crate::{PointedError, Problem, State, codes};
 
 /// One request at one trigger, whose sender is known.
@@ -40,34 +41,31 @@ impl<'a> Door<'a> {
     /// Accepts one event: tenant, key, contract, then the engine's one commit.
     pub(super) async fn accept(
         &self,
-        mut sent: Sent,
+        sent: Sent,
         sender_id: Option<String>,
     ) -> Result<Accepted, Problem> {
-        let (tenant, key) = self.judge(&mut sent.event, sender_id, "/data")?;
-        let incoming = self.incoming(sent, tenant, key);
-        Ok(self.state.engine.accept(self.deployment, incoming).await?)
+        match self.judge(sent, sender_id, "").await? {
+            Judged::Taken(incoming) => {
+                Ok(self.state.engine.accept(self.deployment, *incoming).await?)
+            }
+            Judged::Known(accepted, _) => Ok(accepted),
+        }
     }
 
     /// Accepts a batch. All of it is judged before any of it is accepted. When the store fails midway the sender sends
     /// the batch again, and what was accepted is recognised by its source and id.
-    pub(super) async fn accept_batch(
-        &self,
-        types: &[String],
-        batch: Vec<Sent>,
-    ) -> Result<Vec<Accepted>, Problem> {
+    pub(super) async fn accept_batch(&self, batch: Vec<Sent>) -> Result<Vec<Accepted>, Problem> {
         if self.trigger.idempotency.is_none() && self.headers.contains_key("idempotency-key") {
             let detail = "a batch has no `Idempotency-Key`: each of its events is recognised by its source and id";
             return Err(Problem::new(400, codes::BAD_KEY, "Unusable idempotency key", detail));
         }
         let mut ready = Vec::with_capacity(batch.len());
         let mut refused: Option<Problem> = None;
-        for (at, mut sent) in batch.into_iter().enumerate() {
+        for (at, sent) in batch.into_iter().enumerate() {
             let below = format!("/{at}");
             let id = Some(sender_id(&sent.event));
-            let verdict = check_type(types, &sent.event, &below)
-                .and_then(|()| self.judge(&mut sent.event, id, &format!("{below}/data")));
-            match (verdict, &mut refused) {
-                (Ok((tenant, key)), _) => ready.push(self.incoming(sent, tenant, key)),
+            match (self.judge(sent, id, &below).await, &mut refused) {
+                (Ok(judged), _) => ready.push(judged),
                 (Err(mut first), None) => {
                     if first.errors.is_empty() {
                         first = first.pointing(below, "this event is refused");
@@ -87,8 +85,10 @@ impl<'a> Door<'a> {
             return Err(problem);
         }
         contradictions(&ready)?;
-        let engine = &self.state.engine;
-        let accepting = ready.into_iter().map(|incoming| engine.accept(self.deployment, incoming));
+        let accepting = ready.into_iter().map(async |judged| match judged {
+            Judged::Taken(incoming) => self.state.engine.accept(self.deployment, *incoming).await,
+            Judged::Known(accepted, _) => Ok(accepted),
+        });
         let mut accepted = Vec::new();
         let mut broken: Option<Problem> = None;
         for (at, outcome) in join_all(accepting).await.into_iter().enumerate() {
@@ -115,64 +115,88 @@ impl<'a> Door<'a> {
         Err(problem)
     }
 
-    /// Whose event it is and what makes a repeat recognisable; refuses what breaks the contract.
-    fn judge(
+    /// Whose event it is and whether it is taken. `below` is where the event stands in the body.
+    ///
+    /// The key comes before the contract: what is on disk already gets its run, or hears that its key stands for another
+    /// body, whatever the contract now says. The key is looked up here only when the contract refuses. When it does not,
+    /// the accepting transaction looks it up by itself and gives the same answers, so a new event asks the store once.
+    async fn judge(
+        &self,
+        mut sent: Sent,
+        sender_id: Option<String>,
+        below: &str,
+    ) -> Result<Judged, Problem> {
+        let (tenant, key, refusal) = self.look(&mut sent.event, sender_id, below)?;
+        let incoming = self.incoming(sent, tenant, key);
+        let Some(refusal) = refusal else { return Ok(Judged::Taken(Box::new(incoming))) };
+        match self.state.engine.repeat(self.deployment, &incoming).await? {
+            Some(accepted) => Ok(Judged::Known(accepted, Box::new(incoming))),
+            None => Err(refusal),
+        }
+    }
+
+    /// The event's tenant and key, and what of it the trigger does not take now.
+    fn look(
         &self,
         event: &mut Event,
         sender_id: Option<String>,
         below: &str,
-    ) -> Result<(TenantName, Option<String>), Problem> {
-        let trigger = self.trigger;
-        if let (TenantRule::Fixed(tenant), None, None) =
-            (&trigger.tenant, &trigger.idempotency, &trigger.contract)
-        {
-            let key = key::of(trigger, &Value::Null, self.headers, sender_id, self.received_at)?;
-            return Ok((tenant.clone(), key));
-        }
-        let binary = matches!(event.data, EventData::Binary(_));
-        view::structured(event, |view| {
-            let tenant = self.tenant(view)?;
-            let key = key::of(trigger, view, self.headers, sender_id, self.received_at)?;
-            if let Some(contract) = &trigger.contract {
-                if binary {
-                    let detail = "the trigger has a contract; its events carry JSON data";
-                    return Err(Problem::new(415, codes::MEDIA_TYPE, "Media type", detail));
-                }
-                let mismatches = contract.check(view.get("data").unwrap_or(&Value::Null));
-                if !mismatches.is_empty() {
-                    return Err(Problem::contract(&mismatches, self.pointer_base(below)));
-                }
+    ) -> Result<(TenantName, Option<String>, Option<Problem>), Problem> {
+        let types = match &self.trigger.kind {
+            TriggerKind::CloudEvents { types, .. }
+            | TriggerKind::Amqp(AmqpTrigger { form: MessageForm::CloudEvents { types }, .. }) => {
+                types.as_slice()
             }
-            Ok((tenant, key))
-        })
-    }
-
-    /// Pointers lead into the body as it was sent: a plain body is the data itself.
-    fn pointer_base<'b>(&self, below: &'b str) -> &'b str {
-        match self.trigger.kind {
-            qc_engine::TriggerKind::CloudEvents { .. } => match Media::of(self.headers) {
-                Ok(Media::CloudEvent | Media::CloudEventBatch) => below,
-                _ => "",
-            },
-            _ => "",
+            TriggerKind::Json { .. }
+            | TriggerKind::Webhook { .. }
+            | TriggerKind::Amqp(_)
+            | TriggerKind::Poll(_) => &[],
+        };
+        let strange = check_type(types, event, below).err();
+        let given = match self.trigger.idempotency {
+            Some(_) => Ok(None),
+            None => key::given(self.headers, sender_id),
+        };
+        let judged = given.and_then(|given| {
+            qc_engine::judge(self.trigger, event, given, self.received_at)
+                .map_err(|refusal| self.problem(&refusal, below))
+        });
+        match (judged, strange) {
+            (Ok(judged), None) => {
+                let breach = judged.breach.map(|breach| self.problem(&breach, below));
+                Ok((judged.tenant, judged.key, breach))
+            }
+            (Ok(judged), strange) => Ok((judged.tenant, judged.key, strange)),
+            // The trigger's expressions are made for events of its types: that is what is wrong.
+            (Err(_), Some(strange)) => Err(strange),
+            (Err(problem), None) => Err(problem),
         }
     }
 
-    fn tenant(&self, view: &Value) -> Result<TenantName, Problem> {
-        let expression = match &self.trigger.tenant {
-            TenantRule::Fixed(tenant) => return Ok(tenant.clone()),
-            TenantRule::FromEvent(expression) => expression,
+    /// A refusal as the sender hears it.
+    fn problem(&self, refusal: &Refusal, below: &str) -> Problem {
+        let (status, title) = match refusal {
+            Refusal::Contract(mismatches) => {
+                return Problem::contract(mismatches, &self.pointer_base(below));
+            }
+            Refusal::NotJson => (415, "Media type"),
+            Refusal::Key(_) => (422, "Unusable idempotency key"),
+            Refusal::Tenant(_) => (422, "No tenant"),
         };
-        let why = match key::evaluate(expression, view, self.received_at) {
-            Ok(Value::String(text)) => match TenantName::new(&text) {
-                Ok(tenant) => return Ok(tenant),
-                Err(_) => "it gives a text that is no legal name".to_owned(),
-            },
-            Ok(_) => "it gives no text".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let detail = format!("the trigger finds the tenant with `{}`: {why}", expression.source());
-        Err(Problem::new(422, codes::NO_TENANT, "No tenant", detail))
+        Problem::new(status, refusal.code(), title, refusal.detail())
+    }
+
+    /// Where the data stand in the body as it was sent: a plain body is the data itself.
+    fn pointer_base(&self, below: &str) -> String {
+        match (&self.trigger.kind, Media::of(self.headers)) {
+            (
+                TriggerKind::CloudEvents { .. } | TriggerKind::Amqp(_),
+                Ok(Media::CloudEvent | Media::CloudEventBatch),
+            ) => {
+                format!("{below}/data")
+            }
+            _ => String::new(),
+        }
     }
 
     fn incoming(&self, sent: Sent, tenant: TenantName, key: Option<String>) -> Incoming {
@@ -189,8 +213,24 @@ impl<'a> Door<'a> {
     }
 }
 
+/// One event that may go on to be accepted.
+enum Judged {
+    /// Nothing speaks against it.
+    Taken(Box<Incoming>),
+    /// It was accepted before; the trigger would not take it today.
+    Known(Accepted, Box<Incoming>),
+}
+
+impl Judged {
+    fn incoming(&self) -> &Incoming {
+        match self {
+            Self::Taken(incoming) | Self::Known(_, incoming) => incoming,
+        }
+    }
+}
+
 /// Refuses events of types that the trigger does not name.
-pub(super) fn check_type(types: &[String], event: &Event, below: &str) -> Result<(), Problem> {
+fn check_type(types: &[String], event: &Event, below: &str) -> Result<(), Problem> {
     if types.is_empty() || types.contains(&event.kind) {
         return Ok(());
     }
@@ -200,10 +240,10 @@ pub(super) fn check_type(types: &[String], event: &Event, below: &str) -> Result
 }
 
 /// Refuses a batch in which one key stands for different events: one of them would be accepted and the other not.
-fn contradictions(ready: &[Incoming]) -> Result<(), Problem> {
+fn contradictions(ready: &[Judged]) -> Result<(), Problem> {
     let mut first_of: HashMap<(&TenantName, &str), &[u8; 32]> = HashMap::new();
     let mut problem: Option<Problem> = None;
-    for (at, incoming) in ready.iter().enumerate() {
+    for (at, incoming) in ready.iter().map(Judged::incoming).enumerate() {
         let Some(key) = incoming.key.as_deref() else { continue };
         let first = first_of.entry((&incoming.tenant, key)).or_insert(&incoming.body_hash);
         if *first != &incoming.body_hash {

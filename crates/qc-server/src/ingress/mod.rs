@@ -1,18 +1,18 @@
 //! The door for events: `POST /in/{environment}/{integration}/{trigger}`.
 //!
 //! The order is fixed: size cap, sender (token or signature), challenge, form, event, tenant, idempotency key, contract,
-//! and then ONE commit by the engine. What is refused on the way costs the store nothing.
+//! and then ONE commit by the engine. What is refused on the way writes nothing.
 
 mod answer;
 mod cloudevents;
 mod door;
 mod key;
 mod media;
+mod offered;
 mod plain;
 mod prefer;
 mod sender;
 mod trace;
-mod view;
 mod webhook;
 
 use std::sync::Arc;
@@ -27,6 +27,8 @@ use qc_engine::{Accepted, Deployment, Trigger, TriggerKind};
 use qc_model::Actor;
 
 use crate::{Problem, State, body, codes, metrics::AcceptOutcome};
+pub use offered::{OfferOutcome, Offered};
+
 use cloudevents::Carried;
 use door::Door;
 use media::Media;
@@ -53,7 +55,8 @@ where
     let (parts, body) = request.into_parts();
     let deployment = find(state, parts.uri.path())?;
     let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
-    let trigger = deployment.release.triggers.get(name).ok_or_else(no_trigger)?;
+    let trigger = deployment.release.triggers.get(name);
+    let trigger = trigger.filter(|trigger| trigger.kind.is_sent()).ok_or_else(no_trigger)?;
     let since = std::time::Instant::now();
     let result = through(state, &deployment, trigger, &parts, body, id).await;
     let outcome = match &result {
@@ -106,7 +109,13 @@ where
             .header(header::ALLOW, "POST"));
     }
     let arrived_at = state.clock.now();
-    let known = sender::by_token(state, deployment, trigger, &parts.headers).await?;
+    // What is not sent with POST can only be a handshake, which knows no tokens: it asks whether events may come here,
+    // and whoever sends them then needs the token.
+    let known = if parts.method == Method::POST {
+        sender::by_token(state, deployment, trigger, &parts.headers).await?
+    } else {
+        None
+    };
     let patience = state.settings.body_timeout;
     let body = body::read(body, &parts.headers, trigger.body_limit, patience).await?;
     if let Some(response) =
@@ -140,15 +149,14 @@ async fn take(
     let media = Media::of(headers)?;
     let limits = ParseLimits { bytes: trigger.body_limit, ..ParseLimits::ingress() };
     let (sent, sender_id) = match &trigger.kind {
-        TriggerKind::CloudEvents { types } => {
+        TriggerKind::CloudEvents { .. } => {
             match cloudevents::read(headers, media, body, &limits)? {
                 Carried::One(sent) => {
-                    door::check_type(types, &sent.event, "")?;
                     let id = door::sender_id(&sent.event);
                     (*sent, Some(id))
                 }
                 Carried::Batch(batch) => {
-                    let accepted = door.accept_batch(types, batch).await?;
+                    let accepted = door.accept_batch(batch).await?;
                     let outcome = if accepted.iter().any(|one| matches!(one, Accepted::New { .. }))
                     {
                         AcceptOutcome::Accepted
@@ -165,6 +173,7 @@ async fn take(
         TriggerKind::Webhook { event_type, event_id, .. } => {
             door.wrap_webhook(event_type, event_id.as_ref(), media, body, &limits)?
         }
+        TriggerKind::Amqp(_) | TriggerKind::Poll(_) => return Err(no_trigger()),
     };
     let accepted = door.accept(sent, sender_id).await?;
     let outcome = match accepted {

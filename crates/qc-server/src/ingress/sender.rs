@@ -15,6 +15,7 @@ pub(super) async fn by_token(
 ) -> Result<Option<Actor>, Problem> {
     match &trigger.auth {
         TriggerAuth::Signature { .. } => Ok(None),
+        TriggerAuth::Fetched => Err(super::no_trigger()),
         TriggerAuth::Open => Ok(Some(anybody())),
         TriggerAuth::Token => {
             let text = bearer(headers).ok_or_else(Problem::no_token)?;

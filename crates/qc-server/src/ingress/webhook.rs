@@ -4,20 +4,13 @@ use http_body_util::Full;
 use percent_encoding::percent_decode;
 use qc_connect::webhook::{Challenge, SignatureScheme};
 use qc_document::{ParseLimits, parse_json_value};
-use qc_engine::{Deployment, Trigger, TriggerAuth, TriggerKind};
+use qc_engine::{Deployment, Trigger, TriggerAuth, TriggerKind, is_legal_key, over_event};
 use qc_expression::Expression;
 use qc_model::{Event, EventData, EventId, Timestamp};
 use qc_vault::Secret;
 use serde_json::{Map, Value, map::Entry};
 
-use super::{
-    body_hash,
-    cloudevents::Sent,
-    door::Door,
-    key::{self, evaluate},
-    media::Media,
-    sender,
-};
+use super::{body_hash, cloudevents::Sent, door::Door, media::Media, sender};
 use crate::{Problem, State, codes};
 
 /// Header fields that hold credentials: no expression sees them.
@@ -32,8 +25,10 @@ pub(super) fn has_challenge(trigger: &Trigger) -> bool {
 
 fn challenge_of(trigger: &Trigger) -> Option<&Challenge> {
     match &trigger.kind {
-        TriggerKind::Webhook { challenge, .. } => challenge.as_ref(),
-        TriggerKind::CloudEvents { .. } | TriggerKind::Json { .. } => None,
+        TriggerKind::Webhook { challenge, .. } | TriggerKind::CloudEvents { challenge, .. } => {
+            challenge.as_ref()
+        }
+        TriggerKind::Json { .. } | TriggerKind::Amqp(_) | TriggerKind::Poll(_) => None,
     }
 }
 
@@ -79,7 +74,7 @@ fn challenge_secrets(
     let reference = match (&challenge.secret, &trigger.auth) {
         (Some(own), _) => own,
         (None, TriggerAuth::Signature { secret, .. }) => secret,
-        (None, TriggerAuth::Token | TriggerAuth::Open) => return Vec::new(),
+        (None, TriggerAuth::Token | TriggerAuth::Open | TriggerAuth::Fetched) => return Vec::new(),
     };
     // A handshake that needs a secret is refused without one by `Challenge::answer`.
     state.secrets.live(&deployment.environment, reference).unwrap_or_default()
@@ -126,7 +121,7 @@ impl Door<'_> {
         };
         let delivery_id = match event_id {
             Some(expression) => match text_of(expression, &delivery, self.received_at)? {
-                Some(id) if !key::legal(&id) => return Err(unusable_id(expression)),
+                Some(id) if !is_legal_key(&id) => return Err(unusable_id(expression)),
                 id => id,
             },
             None => self.standard_webhook_id(),
@@ -184,7 +179,7 @@ fn text_of(
     delivery: &Value,
     now: Timestamp,
 ) -> Result<Option<String>, Problem> {
-    match evaluate(expression, delivery, now) {
+    match over_event(expression, delivery, now) {
         Ok(Value::Null) => Ok(None),
         Ok(Value::String(text)) => Ok((!text.is_empty()).then_some(text)),
         Ok(Value::Number(number)) => Ok(Some(number.to_string())),

@@ -12,11 +12,12 @@ use prometheus_client::{
     },
     registry::Registry,
 };
-use qc_model::{RunId, Timestamp};
+use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadLetter, Document, Entry, Lease, LeaseSeen, LedgerEntry, LedgerFilter,
-    LedgerKind, LedgerRow, Op, RunFilter, RunHead, Store, StoreError, StoredEvent, Write,
-    WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Lease, LeaseSeen, LedgerEntry,
+    LedgerFilter, LedgerKind, LedgerRow, Op, OpenWait, Pruned, Retention, RunFilter, RunHead,
+    RunKey, SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait,
+    WaitFilter, Write, WriteOutcome,
 };
 
 /// The most series of calls; what comes beyond them is counted as `other`.
@@ -121,7 +122,7 @@ fn calls(batch: &[Write]) -> Vec<LedgerRow> {
         .iter()
         .flat_map(|write| match write {
             Write::Commit { txn, .. } => txn.ops.as_slice(),
-            Write::Accept(_) | Write::Change(_) => &[],
+            Write::Accept(_) | Write::Change(_) | Write::Claim { .. } => &[],
         })
         .filter_map(|op| match op {
             Op::Ledger(row) => Some(row),
@@ -231,6 +232,63 @@ impl Store for MeteredStore {
         self.inner.dead_letters(filter).await
     }
 
+    async fn dead_groups(&self, filter: &DeadFilter) -> Result<Vec<DeadGroup>, StoreError> {
+        self.inner.dead_groups(filter).await
+    }
+
+    async fn keys_of(&self, run: RunId) -> Result<Vec<RunKey>, StoreError> {
+        self.inner.keys_of(run).await
+    }
+
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<SignalEntry>, StoreError> {
+        self.inner.signals(filter).await
+    }
+
+    async fn signal(&self, scope: &str, id: &str) -> Result<Option<SignalEntry>, StoreError> {
+        self.inner.signal(scope, id).await
+    }
+
+    async fn waits(&self, filter: &WaitFilter) -> Result<Vec<OpenWait>, StoreError> {
+        self.inner.waits(filter).await
+    }
+
+    async fn wait_sites(
+        &self,
+        scope: &str,
+        kind: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        self.inner.wait_sites(scope, kind, after).await
+    }
+
+    async fn waits_of(&self, run: RunId) -> Result<Vec<Wait>, StoreError> {
+        self.inner.waits_of(run).await
+    }
+
+    async fn first_in_line(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
+        self.inner.first_in_line(scope, key).await
+    }
+
+    async fn turn_of(&self, run: RunId) -> Result<Option<TurnPlace>, StoreError> {
+        self.inner.turn_of(run).await
+    }
+
+    async fn runs_in_turn(
+        &self,
+        buckets: Range<u16>,
+        limit: usize,
+    ) -> Result<Vec<RunHead>, StoreError> {
+        self.inner.runs_in_turn(buckets, limit).await
+    }
+
+    async fn tally(
+        &self,
+        environment: Option<&EnvironmentName>,
+        integration: Option<&Name>,
+    ) -> Result<Tally, StoreError> {
+        self.inner.tally(environment, integration).await
+    }
+
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
         self.inner.ledger(filter).await
     }
@@ -252,12 +310,7 @@ impl Store for MeteredStore {
         self.inner.key_owner(scope, key).await
     }
 
-    async fn prune(
-        &self,
-        now: Timestamp,
-        keep_since: Timestamp,
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.inner.prune(now, keep_since, limit).await
+    async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {
+        self.inner.prune(retention, limit).await
     }
 }

@@ -22,6 +22,11 @@ impl Collector for EngineNumbers {
         let counters = [
             ("events_accepted", "Events accepted since the start", numbers.accepted),
             ("events_repeated", "Repeats recognised since the start", numbers.repeated),
+            (
+                "events_refused",
+                "Events of queues and polls that were refused for good since the start",
+                numbers.refused,
+            ),
             ("runs_completed", "Runs completed since the start", numbers.completed),
             ("runs_faulted", "Runs that ended in failure since the start", numbers.faulted),
             ("runs_cancelled", "Runs cancelled since the start", numbers.cancelled),

@@ -3,6 +3,7 @@
 
 mod commits;
 mod engine;
+mod ties;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -128,6 +129,7 @@ impl Metrics {
     /// Adds the engine's numbers and the store's.
     pub(crate) fn watch(&self, engine: Engine, commits: &Arc<CommitNumbers>) {
         let mut registry = self.registry.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        registry.register_collector(Box::new(ties::Ties(engine.clone())));
         registry.register_collector(Box::new(engine::EngineNumbers(engine)));
         commits.register(&mut registry);
     }

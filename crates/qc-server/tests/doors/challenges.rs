@@ -105,6 +105,44 @@ async fn cloudevents_abuse_protection_lets_declared_origins_in() {
 }
 
 #[tokio::test]
+async fn a_cloudevents_trigger_answers_who_asks_first() {
+    let world = World::new().await;
+    let ask = |trigger: &str, origin: &str| {
+        Ask::new("OPTIONS", &door(trigger)).header("webhook-request-origin", origin)
+    };
+    // The handshake carries no token, though events need one.
+    let reply = world.ask(ask("asked", "good.example")).await;
+    assert_eq!((reply.status, reply.body.len()), (200, 0));
+    assert_eq!(reply.header("webhook-allowed-origin"), Some("good.example"));
+    assert_eq!(reply.header("webhook-allowed-rate"), None);
+    assert_eq!(reply.header("allow"), Some("POST"));
+    let paced = ask("asked", "good.example").header("webhook-request-rate", "120");
+    assert_eq!(world.ask(paced).await.header("webhook-allowed-rate"), Some("*"));
+    for origin in ["evil.example", "", "sub.good.example"] {
+        let refused = world.ask(ask("asked", origin)).await;
+        refused.problem(403, "QC-I022");
+        assert_eq!(refused.header("webhook-allowed-origin"), None, "{origin}");
+    }
+    let reply = world.ask(ask("asked-by-all", "anyone.example")).await;
+    assert_eq!(reply.header("webhook-allowed-origin"), Some("anyone.example"));
+    // What is no handshake is told so; a trigger that declares none answers none.
+    for (method, trigger) in [("OPTIONS", "asked"), ("GET", "asked"), ("OPTIONS", "events")] {
+        let reply = world.ask(Ask::new(method, &door(trigger))).await;
+        reply.problem(405, "QC-I002");
+        assert_eq!(reply.header("allow"), Some("POST"), "{method} {trigger}");
+    }
+    world.ask(ask("events", "good.example")).await.problem(405, "QC-I002");
+    // Having asked is no leave to send without the token.
+    let event = json!({"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": 1});
+    let send = Ask::post(&door("asked"), event.to_string())
+        .with("content-type", "application/cloudevents+json")
+        .header("webhook-request-origin", "good.example");
+    world.ask(send.clone()).await.problem(401, "QC-A001");
+    world.ask(send.token(&world.admin)).await.run();
+    assert_eq!(world.runs().await, 1);
+}
+
+#[tokio::test]
 async fn a_trigger_without_a_handshake_takes_no_other_method() {
     let world = World::new().await;
     for method in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH"] {

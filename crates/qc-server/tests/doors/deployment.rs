@@ -17,7 +17,7 @@ use qc_document::{ParseLimits, Source};
 use qc_engine::{Deployment, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind};
 use qc_expression::Expression;
 use qc_model::{Code, EnvironmentName, Finding, Name};
-use qc_release::{Bundle, Draft};
+use qc_release::{Bundle, Draft, Effective};
 use qc_server::Craft;
 use qc_vault::SecretRef;
 use qc_workflow::{Bindings, CallPolicy};
@@ -115,7 +115,7 @@ pub(crate) fn bundle(
     Bundle::build(draft).map_err(|error| vec![error.finding()])
 }
 
-fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
+fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
     let files = BTreeMap::from([
         ("connectors/desk/connector.yaml".to_owned(), CONNECTOR.to_owned()),
         ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
@@ -128,7 +128,9 @@ fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment,
     let (workflow, findings) = qc_workflow::load(&document);
     let (program, findings) = qc_workflow::compile(&workflow.ok_or(findings)?, &Bound(&connectors));
     let program = program.ok_or(findings)?;
-    let triggers = triggers().into_iter().map(|trigger| (trigger.name.clone(), trigger));
+    let strict = bundle.files().contains_key(STRICT);
+    let triggers = if strict { stricter(triggers()) } else { triggers() };
+    let triggers = triggers.into_iter().map(|trigger| (trigger.name.clone(), trigger));
     Ok(Deployment {
         environment: environment.clone(),
         vars: Arc::new(BTreeMap::new()),
@@ -139,6 +141,8 @@ fn compile(bundle: &Bundle, environment: &EnvironmentName) -> Result<Deployment,
             program: Arc::new(program),
             connectors: Arc::new(connectors),
             triggers: triggers.collect(),
+            publications: BTreeMap::new(),
+            ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-doors".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
@@ -170,7 +174,13 @@ fn json_trigger(name: &str) -> Trigger {
 
 fn events(name: &str, types: &[&str]) -> Trigger {
     let types = types.iter().map(|name| (*name).to_owned()).collect();
-    trigger(name, TriggerKind::CloudEvents { types }, TriggerAuth::Open)
+    trigger(name, TriggerKind::CloudEvents { types, challenge: None }, TriggerAuth::Open)
+}
+
+/// CloudEvents from senders that ask first.
+fn asked(name: &str, kind: ChallengeKind, auth: TriggerAuth) -> Trigger {
+    let challenge = Some(Challenge { kind, secret: None });
+    trigger(name, TriggerKind::CloudEvents { types: Vec::new(), challenge }, auth)
 }
 
 fn webhook(name: &str, scheme: SignatureScheme, challenge: Option<ChallengeKind>) -> Trigger {
@@ -231,6 +241,28 @@ fn contract() -> Schema {
     Schema::compile(&schema, &BTreeMap::<String, String>::new()).unwrap()
 }
 
+/// The file that makes a release stricter than the one before it.
+pub(crate) const STRICT: &str = "strict";
+
+/// What a later release may do to its senders: contracts where there were none or looser ones, fewer types, and
+/// expressions that do not do for every event.
+fn stricter(triggers: Vec<Trigger>) -> Vec<Trigger> {
+    let schema = json!({ "type": "object", "required": ["reason"] });
+    let contract = Schema::compile(&schema, &BTreeMap::<String, String>::new()).unwrap();
+    let strict = |trigger: Trigger| match trigger.name.as_str() {
+        "keyed" | "agreed" | "events" | "keyed-events" => {
+            Trigger { contract: Some(contract.clone()), ..trigger }
+        }
+        "typed" => Trigger {
+            kind: TriggerKind::CloudEvents { types: vec!["case.closed".into()], challenge: None },
+            ..trigger
+        },
+        "json" => Trigger { subject: Some(jq(r#".data.reason // error("no reason")"#)), ..trigger },
+        _ => trigger,
+    };
+    triggers.into_iter().map(strict).collect()
+}
+
 fn triggers() -> Vec<Trigger> {
     let tolerance = Duration::from_secs(300);
     let key = || Some(Idempotency { key: jq(".data.id"), window: Duration::from_secs(3_600) });
@@ -265,7 +297,13 @@ fn triggers() -> Vec<Trigger> {
         webhook("meta", SignatureScheme::github(), Some(ChallengeKind::Meta)),
         webhook("crc", SignatureScheme::github(), Some(ChallengeKind::Crc)),
         webhook("graph", SignatureScheme::github(), Some(ChallengeKind::MicrosoftGraph)),
-        webhook("abuse", SignatureScheme::github(), Some(anywhere)),
+        webhook("abuse", SignatureScheme::github(), Some(anywhere.clone())),
+        asked("asked", anywhere, TriggerAuth::Token),
+        asked(
+            "asked-by-all",
+            ChallengeKind::CloudEvents { origins: Vec::new() },
+            TriggerAuth::Open,
+        ),
         webhook("unconfigured", SignatureScheme::github(), None),
         trigger("form", open_form, TriggerAuth::Open),
     ]

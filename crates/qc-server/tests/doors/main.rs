@@ -14,6 +14,7 @@ mod github;
 mod idempotency;
 mod outside;
 mod parameters;
+mod repeats;
 mod requests;
 mod sign;
 mod signatures;

@@ -71,6 +71,7 @@ pub(crate) struct World {
     pub(crate) admin: String,
     engine: Engine,
     committer: Committer,
+    catalogue: Arc<Catalogue>,
     entropy: Arc<Counting>,
     _stop: watch::Sender<bool>,
 }
@@ -102,7 +103,8 @@ impl World {
         });
         let running = engine.clone();
         tokio::spawn(async move { running.run().await });
-        deploy(&*store, &committer, &*entropy).await;
+        deploy(&*store, &committer, &*entropy, "first").await;
+        let served = catalogue.clone();
         assert!(catalogue.reload(&engine).await.unwrap().is_empty());
         let state = State::new(ServerParts {
             engine: engine.clone(),
@@ -129,6 +131,7 @@ impl World {
             admin,
             engine,
             committer,
+            catalogue: served,
             entropy,
             _stop: stop,
         };
@@ -177,6 +180,12 @@ impl World {
         let issued = issue(request, &Actor::platform("test"), at, &*self.entropy);
         self.committer.change(issued.change).await.unwrap();
         (issued.record.id, issued.text.expose().to_owned())
+    }
+
+    /// Deploys a release with a file of this name in place of the one before.
+    pub(crate) async fn redeploy(&self, file: &str) {
+        deploy(&*self.store, &self.committer, &*self.entropy, file).await;
+        assert!(self.catalogue.reload(&self.engine).await.unwrap().is_empty());
     }
 
     /// How many runs there are.
@@ -231,9 +240,9 @@ fn secrets() -> Secrets {
     secrets.with_value("production", "standard", "whsec_c3RhbmRhcmQtc2VjcmV0")
 }
 
-async fn deploy(store: &dyn Store, committer: &Committer, entropy: &dyn Entropy) {
+async fn deploy(store: &dyn Store, committer: &Committer, entropy: &dyn Entropy, file: &str) {
     let office = Office { store, committer, clock: &SystemClock, entropy };
-    let files = BTreeMap::from([("first".to_owned(), Bytes::from_static(b"1"))]);
+    let files = BTreeMap::from([(file.to_owned(), Bytes::from_static(b"1"))]);
     let bundle = bundle(files, &Name::new("doors").unwrap()).unwrap();
     let me = Actor::platform("test");
     qc_release::save(office, &bundle, None, &me).await.unwrap();

@@ -264,6 +264,7 @@ impl Stage {
             headers: map,
             body: Body::Bytes(body.into()),
             timeout: Duration::from_secs(20),
+            connect_timeout: None,
         };
         let response = self.caller.call(request).await.unwrap();
         let (status, headers) = (response.status.as_u16(), response.headers);
@@ -323,6 +324,8 @@ fn deployment() -> Deployment {
             program: Arc::new(program),
             connectors: Arc::new(Connectors::new([], [])),
             triggers,
+            publications: BTreeMap::new(),
+            ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::new(),
@@ -335,7 +338,7 @@ fn triggers() -> Vec<Trigger> {
         scheme,
         secret: SecretRef::parse("secret://hook").unwrap(),
     };
-    let events = TriggerKind::CloudEvents { types: vec!["a".into(), "b".into()] };
+    let events = TriggerKind::CloudEvents { types: vec!["a".into(), "b".into()], challenge: None };
     let mut events = trigger("events", events, TriggerAuth::Token);
     events.tenant = TenantRule::FromEvent(jq(".tenant // \"default\""));
     let json = || TriggerKind::Json { event_type: "plain".into() };

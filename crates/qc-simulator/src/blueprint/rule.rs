@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value, json};
 
@@ -200,12 +201,20 @@ impl Success {
             return SimResponse::empty(status);
         }
         let is_json = media_type.to_str().is_ok_and(is_json);
-        match body {
-            Value::String(text) if !is_json => {
-                let mut answer = SimResponse::empty(status);
-                answer.headers.insert(header::CONTENT_TYPE, media_type.clone());
-                answer.body = text.clone().into_bytes().into();
-                answer
+        let bytes_as = |media_type: HeaderValue, bytes: Vec<u8>| {
+            let mut answer = SimResponse::empty(status);
+            answer.headers.insert(header::CONTENT_TYPE, media_type);
+            answer.body = bytes.into();
+            answer
+        };
+        match (body, bytes_of(body)) {
+            (Value::String(text), _) if !is_json => {
+                bytes_as(media_type.clone(), text.clone().into_bytes())
+            }
+            (_, Some(bytes)) if !is_json => {
+                let own = body.get("mediaType").and_then(Value::as_str);
+                let own = own.and_then(|text| HeaderValue::from_str(text).ok());
+                bytes_as(own.unwrap_or_else(|| media_type.clone()), bytes)
             }
             _ => SimResponse::json_as(status, media_type.clone(), body),
         }
@@ -224,6 +233,11 @@ impl Success {
             _ => self.status,
         }
     }
+}
+
+/// The bytes of a resource that is a file: `{base64: …}`, with `mediaType` as it likes.
+fn bytes_of(resource: &Value) -> Option<Vec<u8>> {
+    STANDARD.decode(resource.get("base64")?.as_str()?).ok()
 }
 
 /// Whether a media type is JSON.

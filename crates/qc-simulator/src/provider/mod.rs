@@ -2,6 +2,7 @@
 
 mod act;
 mod list;
+mod multipart;
 mod record;
 mod visit;
 

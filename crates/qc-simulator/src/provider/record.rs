@@ -104,7 +104,7 @@ fn reference(paths: &[ReferencePath], visit: &Visit<'_>) -> Option<String> {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
         .iter()

@@ -5,6 +5,7 @@ use qc_model::Timestamp;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
+use super::multipart;
 use crate::blueprint::{Blueprint, Routing};
 use crate::exchange::SimRequest;
 use crate::problem::{ErrorShapes, Fields};
@@ -18,6 +19,8 @@ pub(super) struct Visit<'a> {
     pub(super) routing: Routing<'a>,
     /// The body, when it is JSON or a form.
     pub(super) body: Option<Value>,
+    /// The fields of a form with files. They are not what its schema describes, so they are not checked against it.
+    parts: Option<Map<String, Value>>,
     /// The idempotency key.
     pub(super) key: Option<&'a str>,
 }
@@ -33,6 +36,7 @@ impl<'a> Visit<'a> {
             query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             routing: blueprint.route(&request.method, path),
             body: read_body(request),
+            parts: read_parts(request),
             key: key.and_then(|value| value.to_str().ok()),
         }
     }
@@ -76,8 +80,15 @@ impl<'a> Visit<'a> {
 
     /// The body's fields, when it is an object.
     pub(super) fn fields(&self) -> Map<String, Value> {
-        self.body.as_ref().and_then(Value::as_object).cloned().unwrap_or_default()
+        let fields = self.body.as_ref().and_then(Value::as_object);
+        fields.or(self.parts.as_ref()).cloned().unwrap_or_default()
     }
+}
+
+fn read_parts(request: &SimRequest) -> Option<Map<String, Value>> {
+    let media_type = request.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let multipart = media_type.to_ascii_lowercase().starts_with("multipart/form-data");
+    multipart.then(|| multipart::read(media_type, &request.body)).flatten()
 }
 
 fn read_body(request: &SimRequest) -> Option<Value> {

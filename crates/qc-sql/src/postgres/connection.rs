@@ -34,6 +34,10 @@ pub(super) enum Purpose {
     Read,
 }
 
+/// The advisory locks of parts of the tally ("QCta"), held as long as the connection.
+const PART: &str = "SELECT part FROM generate_series(0, 9999) AS part \
+     WHERE pg_try_advisory_lock(1363375201, part) LIMIT 1";
+
 const WRITE: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
      SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
 const READ: &str = "SET plan_cache_mode = force_custom_plan; SET jit = off";
@@ -107,11 +111,16 @@ impl Address {
             schema::check(&client).await?;
             let settings = if purpose == Purpose::Write { WRITE } else { READ };
             client.batch_execute(settings).await?;
-            Ok(())
+            if purpose == Purpose::Read {
+                return Ok(0);
+            }
+            let row = client.query_opt(PART, &[]).await?;
+            row.map_or(Err(Trouble::Late("finding a part of the tally")), |row| Ok(row.try_get(0)?))
         };
         match timeout(self.connect_time, ready).await {
-            Ok(ready) => ready.map(|()| Connection {
+            Ok(ready) => ready.map(|part| Connection {
                 client,
+                part,
                 backend: facts.backend,
                 statements: HashMap::new(),
                 time: self.statement_time + GRACE,
@@ -124,6 +133,8 @@ impl Address {
 /// A connection with the statements that were prepared on it.
 pub(super) struct Connection {
     client: Client,
+    /// Of a connection that writes: the part of the tally that is its own.
+    part: i32,
     backend: Backend,
     statements: HashMap<String, Statement>,
     time: Duration,
@@ -146,6 +157,11 @@ impl Connection {
             None | Some(true) => Ok(()),
             Some(false) => Err(Trouble::Late("ending a connection")),
         }
+    }
+
+    /// The part of the tally in which it counts.
+    pub(super) const fn part(&self) -> i32 {
+        self.part
     }
 
     /// For statements that were prepared before.

@@ -31,10 +31,12 @@ use connections::Connections;
 pub use dsn::{Dsn, DsnError, TlsMode, mask};
 pub use open_error::OpenError;
 pub use options::PostgresOptions;
-use qc_model::{RunId, Timestamp};
+use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen, LedgerEntry,
-    LedgerFilter, RunFilter, RunHead, Store, StoreError, StoredEvent, Write, WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen,
+    LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
+    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter,
+    Write, WriteOutcome,
 };
 use writer::Writer;
 
@@ -209,6 +211,113 @@ impl Store for PostgresStore {
             .await
     }
 
+    async fn dead_groups(&self, filter: &DeadFilter) -> Result<Vec<DeadGroup>, StoreError> {
+        let filter = filter.clone();
+        self.readers
+            .ask(move |db| {
+                let filter = filter.clone();
+                Box::pin(async move { read::dead_groups(db, &filter).await })
+            })
+            .await
+    }
+
+    async fn keys_of(&self, run: RunId) -> Result<Vec<RunKey>, StoreError> {
+        self.readers.ask(move |db| Box::pin(read::keys_of(db, run))).await
+    }
+
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<SignalEntry>, StoreError> {
+        let filter = filter.clone();
+        self.readers
+            .ask(move |db| {
+                let filter = filter.clone();
+                Box::pin(async move { read::signals(db, &filter).await })
+            })
+            .await
+    }
+
+    async fn signal(&self, scope: &str, id: &str) -> Result<Option<SignalEntry>, StoreError> {
+        let (scope, id) = (scope.to_owned(), id.to_owned());
+        self.readers
+            .ask(move |db| {
+                let (scope, id) = (scope.clone(), id.clone());
+                Box::pin(async move { read::signal(db, &scope, &id).await })
+            })
+            .await
+    }
+
+    async fn waits(&self, filter: &WaitFilter) -> Result<Vec<OpenWait>, StoreError> {
+        let filter = filter.clone();
+        self.readers
+            .ask(move |db| {
+                let filter = filter.clone();
+                Box::pin(async move { read::waits(db, &filter).await })
+            })
+            .await
+    }
+
+    async fn wait_sites(
+        &self,
+        scope: &str,
+        kind: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        let asked = (scope.to_owned(), kind.to_owned(), after.map(str::to_owned));
+        self.readers
+            .ask(move |db| {
+                let (scope, kind, after) = asked.clone();
+                Box::pin(async move { read::wait_sites(db, &scope, &kind, after.as_deref()).await })
+            })
+            .await
+    }
+
+    async fn waits_of(&self, run: RunId) -> Result<Vec<Wait>, StoreError> {
+        self.readers.ask(move |db| Box::pin(read::waits_of(db, run))).await
+    }
+
+    async fn first_in_line(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
+        let (scope, key) = (scope.to_owned(), key.to_owned());
+        self.readers
+            .ask(move |db| {
+                let (scope, key) = (scope.clone(), key.clone());
+                Box::pin(async move { read::first_in_line(db, &scope, &key).await })
+            })
+            .await
+    }
+
+    async fn turn_of(&self, run: RunId) -> Result<Option<TurnPlace>, StoreError> {
+        self.readers.ask(move |db| Box::pin(read::turn_of(db, run))).await
+    }
+
+    async fn runs_in_turn(
+        &self,
+        buckets: Range<u16>,
+        limit: usize,
+    ) -> Result<Vec<RunHead>, StoreError> {
+        self.readers
+            .ask(move |db| {
+                let buckets = buckets.clone();
+                Box::pin(async move { read::runs_in_turn(db, &buckets, limit).await })
+            })
+            .await
+    }
+
+    async fn tally(
+        &self,
+        environment: Option<&EnvironmentName>,
+        integration: Option<&Name>,
+    ) -> Result<Tally, StoreError> {
+        let (environment, integration) = (environment.cloned(), integration.cloned());
+        self.readers
+            .ask(move |db| {
+                let (environment, integration) = (environment.clone(), integration.clone());
+                Box::pin(async move {
+                    let names = (environment.as_ref(), integration.as_ref());
+                    read::tally(db, names.0.map(Name::as_str), names.1.map(Name::as_str)).await
+                })
+            })
+            .await
+    }
+
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
         let filter = filter.clone();
         self.readers
@@ -254,14 +363,7 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn prune(
-        &self,
-        now: Timestamp,
-        keep_since: Timestamp,
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.readers
-            .change(TRIES_MAX, move |db| Box::pin(prune::prune(db, now, keep_since, limit)))
-            .await
+    async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {
+        prune::prune(self, retention, limit).await
     }
 }

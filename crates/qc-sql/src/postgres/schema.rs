@@ -6,7 +6,8 @@ use tokio_postgres::{Client, GenericClient};
 use super::{OpenError, open_error::is_unique_violation};
 
 /// Every migration, the first from nothing to version 1.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 
 /// The advisory lock of migrations and of changes of leases ("QCst").
 pub(super) const LOCK: i64 = 0x5143_7374;
@@ -22,10 +23,12 @@ const VERSION: &str = "SELECT value FROM quickconnect.fact WHERE name = 'schema_
 const SET_VERSION: &str = "UPDATE quickconnect.fact SET value = $1 WHERE name = 'schema_version'";
 
 /// After a restore into another cluster its transactions may have smaller numbers than those in
-/// which the stored rows' places were given: new places must still be above the old ones. On the
-/// cluster that wrote them this never changes anything.
-const RAISE_LEDGER: &str = "UPDATE quickconnect.fact SET value = newest.xid + 1 - next.xid \
-     FROM (SELECT max(seq) >> 16 AS xid FROM quickconnect.ledger) newest, \
+/// which the stored rows' places were given: new places must still be above the old ones, those that
+/// were pruned included. On the cluster that wrote them this never changes anything.
+const RAISE_PLACES: &str = "UPDATE quickconnect.fact SET value = newest.xid + 1 - next.xid \
+     FROM (SELECT greatest((SELECT max(seq) >> 16 FROM quickconnect.ledger), \
+     (SELECT max(seq) >> 16 FROM quickconnect.signal), \
+     (SELECT value FROM quickconnect.fact WHERE name = 'place_floor')) AS xid) newest, \
      (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xid) next \
      WHERE name = 'ledger_base' AND newest.xid >= next.xid + value";
 
@@ -52,7 +55,7 @@ pub(super) async fn migrate(client: &mut Client) -> Result<(), OpenError> {
         })?;
         step.execute(SET_VERSION, &[&version]).await.map_err(of)?;
     }
-    step.execute(RAISE_LEDGER, &[]).await.map_err(of)?;
+    step.execute(RAISE_PLACES, &[]).await.map_err(of)?;
     step.commit().await.map_err(of)
 }
 

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, error::Error};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use qc_model::{Id, Name, Timestamp};
 use qc_store::{DeadState, LedgerKind, LiveCause, RunStatus};
@@ -47,6 +48,18 @@ impl FromSql<'_> for Uuid {
     }
 
     accepts!(UUID);
+}
+
+/// Stands for several texts where they are looked up together: half of a SHA-256.
+pub(super) fn mark(texts: &[&str]) -> Uuid {
+    let mut context = Context::new(&SHA256);
+    for text in texts {
+        // With its length, so that no two lists of texts are one.
+        context.update(&text.len().to_be_bytes());
+        context.update(text.as_bytes());
+    }
+    let digest = context.finish();
+    Uuid(digest.as_ref().get_u128())
 }
 
 /// A text without NUL, which PostgreSQL cannot hold; keeps the order of bytes.
@@ -137,6 +150,10 @@ pub(super) fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+pub(super) fn claims_of(stored: i64) -> Outcome<u32> {
+    u32::try_from(stored).map_err(|_| Trouble::Damaged(format!("the count {stored} is stored")))
+}
+
 pub(super) fn status_of(stored: &str) -> Outcome<RunStatus> {
     RunStatus::parse(stored).ok_or_else(|| unknown("run status", stored))
 }
@@ -160,6 +177,14 @@ fn unknown(what: &str, stored: &str) -> Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_tell_lists_of_texts_apart() {
+        assert_eq!(mark(&["a", "b"]), mark(&["a", "b"]));
+        for other in [&["ab", ""][..], &["", "ab"], &["ab"], &["a", "b", ""]] {
+            assert_ne!(mark(&["a", "b"]), mark(other));
+        }
+    }
 
     #[test]
     fn texts_come_back_and_keep_their_order() {

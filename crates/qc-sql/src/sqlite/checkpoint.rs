@@ -8,9 +8,12 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rusqlite::Connection;
+
+use super::pragmas::BUSY_WAIT;
 
 /// So many new pages in the log are worth a checkpoint (4 MiB).
 const WORTH_PAGES: u32 = 1000;
@@ -72,8 +75,20 @@ fn run(db: &Connection, woken: &Receiver<()>) {
     }
 }
 
+/// How long the writer waits for readers that are in the way of beginning the log anew.
+const READERS_WAIT: Duration = Duration::from_millis(20);
+
+/// Begins the log anew from the writer's connection; false when readers are in the way. A long one,
+/// such as a backup, must not hold up commits for as long as other waits may take.
+pub(super) fn begin_log_anew(db: &Connection) -> rusqlite::Result<bool> {
+    db.busy_timeout(READERS_WAIT)?;
+    let done = checkpoint(db, "RESTART");
+    db.busy_timeout(BUSY_WAIT)?;
+    done
+}
+
 /// Checkpoints; true when the log could be emptied.
-pub(super) fn checkpoint(db: &Connection, mode: &str) -> rusqlite::Result<bool> {
+fn checkpoint(db: &Connection, mode: &str) -> rusqlite::Result<bool> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");
     db.query_row(&sql, [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }

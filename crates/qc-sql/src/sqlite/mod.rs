@@ -6,13 +6,18 @@
 //! their epochs are kept.
 
 mod apply;
+mod backup;
+mod backup_error;
 mod checkpoint;
+mod manifest;
 mod open;
 mod open_error;
 mod options;
 mod pragmas;
+mod prune;
 mod read;
 mod readers;
+mod restore;
 mod schema;
 mod stored;
 mod trouble;
@@ -22,21 +27,27 @@ mod writer;
 
 use std::{
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use async_trait::async_trait;
+pub use backup_error::BackupError;
+pub use manifest::{BackupCounts, BackupFacts};
 pub use open_error::OpenError;
 pub use options::SqliteOptions;
-use qc_model::{RunId, Timestamp};
+use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen, LedgerEntry,
-    LedgerFilter, RunFilter, RunHead, Store, StoreError, StoredEvent, Write, WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen,
+    LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
+    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter,
+    Write, WriteOutcome,
 };
 use readers::Readers;
-use tokio::sync::{mpsc, oneshot};
+pub use restore::{restore, verify};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use writer::{Job, Reply, Writer};
 
 /// So many batches and other requests may wait for the writer; who comes later waits to wait.
@@ -49,6 +60,9 @@ pub struct SqliteStore {
     /// None while it is being dropped.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
+    path: PathBuf,
+    /// One backup at a time.
+    backup: Arc<Semaphore>,
 }
 
 impl SqliteStore {
@@ -67,7 +81,13 @@ impl SqliteStore {
             .spawn(move || writer.run(arrivals))
             .map_err(thread_failed)?;
         let readers = Readers::new(path.to_owned(), &options);
-        Ok(Self { readers, jobs: Some(jobs), writer: Some(writer) })
+        Ok(Self {
+            readers,
+            jobs: Some(jobs),
+            writer: Some(writer),
+            path: path.to_owned(),
+            backup: Arc::new(Semaphore::new(1)),
+        })
     }
 
     /// Hands a job to the writer and waits for its answer.
@@ -175,6 +195,73 @@ impl Store for SqliteStore {
         self.readers.read(move |db, words| read::dead_letters(db, words, &filter)).await
     }
 
+    async fn dead_groups(&self, filter: &DeadFilter) -> Result<Vec<DeadGroup>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db, words| read::dead_groups(db, words, &filter)).await
+    }
+
+    async fn keys_of(&self, run: RunId) -> Result<Vec<RunKey>, StoreError> {
+        self.readers.read(move |db, _| read::keys_of(db, run)).await
+    }
+
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<SignalEntry>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db, words| read::signals(db, words, &filter)).await
+    }
+
+    async fn signal(&self, scope: &str, id: &str) -> Result<Option<SignalEntry>, StoreError> {
+        let (scope, id) = (scope.to_owned(), id.to_owned());
+        self.readers.read(move |db, words| read::signal(db, words, &scope, &id)).await
+    }
+
+    async fn waits(&self, filter: &WaitFilter) -> Result<Vec<OpenWait>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db, words| read::waits(db, words, &filter)).await
+    }
+
+    async fn wait_sites(
+        &self,
+        scope: &str,
+        kind: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        let (scope, kind, after) = (scope.to_owned(), kind.to_owned(), after.map(str::to_owned));
+        self.readers.read(move |db, _| read::wait_sites(db, &scope, &kind, after.as_deref())).await
+    }
+
+    async fn waits_of(&self, run: RunId) -> Result<Vec<Wait>, StoreError> {
+        self.readers.read(move |db, words| read::waits_of(db, words, run)).await
+    }
+
+    async fn first_in_line(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
+        let (scope, key) = (scope.to_owned(), key.to_owned());
+        self.readers.read(move |db, _| read::first_in_line(db, &scope, &key)).await
+    }
+
+    async fn turn_of(&self, run: RunId) -> Result<Option<TurnPlace>, StoreError> {
+        self.readers.read(move |db, words| read::turn_of(db, words, run)).await
+    }
+
+    async fn runs_in_turn(
+        &self,
+        buckets: Range<u16>,
+        limit: usize,
+    ) -> Result<Vec<RunHead>, StoreError> {
+        self.readers.read(move |db, words| read::runs_in_turn(db, words, &buckets, limit)).await
+    }
+
+    async fn tally(
+        &self,
+        environment: Option<&EnvironmentName>,
+        integration: Option<&Name>,
+    ) -> Result<Tally, StoreError> {
+        let name = |name: &Name| name.as_str().to_owned();
+        let (environment, integration) = (environment.map(name), integration.map(name));
+        self.readers
+            .read(move |db, _| read::tally(db, environment.as_deref(), integration.as_deref()))
+            .await
+    }
+
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
         let filter = filter.clone();
         self.readers.read(move |db, words| read::ledger(db, words, &filter)).await
@@ -200,12 +287,7 @@ impl Store for SqliteStore {
         self.readers.read(move |db, _| read::key_owner(db, &scope, &key)).await
     }
 
-    async fn prune(
-        &self,
-        now: Timestamp,
-        keep_since: Timestamp,
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.ask(|reply| Job::Prune { now, keep_since, limit, reply }).await
+    async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {
+        self.prune_in_steps(retention, limit).await
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn check_directory(path: &Path) -> Result<(), OpenError> {
+pub(super) fn check_directory(path: &Path) -> Result<(), OpenError> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -85,7 +85,7 @@ fn check_directory(path: &Path) -> Result<(), OpenError> {
 }
 
 /// One process at a time: two writers with two ideas of the leases would be two truths.
-fn take_lock(path: &Path) -> Result<File, OpenError> {
+pub(super) fn take_lock(path: &Path) -> Result<File, OpenError> {
     let lock_path = beside(path, ".lock");
     let lock = OpenOptions::new()
         .create(true)

@@ -1,10 +1,14 @@
 //! The settings on which durability rests. Each is read back: SQLite ignores what it does not
 //! understand, and a store that is not as durable as it says must not start.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, types::Value};
 
 use super::OpenError;
 
+/// How long a connection waits for another one's lock.
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// Bytes in a page of a new database.
 pub(super) const PAGE_BYTES: i64 = 4096;
 

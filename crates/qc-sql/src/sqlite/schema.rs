@@ -6,7 +6,13 @@ use super::{OpenError, pragmas::PAGE_BYTES};
 const APPLICATION: i64 = 0x5143_7374;
 
 /// Every migration, the first from nothing to version 1.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+
+/// The newest version of the schema.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
 
 /// Whose database it is, before anything is changed.
 pub(super) fn check_owner(db: &Connection, path: &std::path::Path) -> Result<(), OpenError> {
@@ -18,7 +24,7 @@ pub(super) fn check_owner(db: &Connection, path: &std::path::Path) -> Result<(),
     if application != APPLICATION && (application != 0 || found != 0 || tables != 0) {
         return Err(OpenError::Foreign(path.to_owned()));
     }
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     if found > known {
         return Err(OpenError::NewerSchema { found, known });
     }

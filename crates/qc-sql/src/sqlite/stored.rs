@@ -54,11 +54,16 @@ pub(super) const fn cause_number(cause: LiveCause) -> i64 {
         LiveCause::Activity => 1,
         LiveCause::Timer => 2,
         LiveCause::Parked => 3,
+        LiveCause::Turn => 4,
+        LiveCause::Event => 5,
+        LiveCause::Child => 6,
+        LiveCause::Person => 7,
+        LiveCause::Held => 8,
     }
 }
 
 pub(super) fn cause_of(number: i64) -> Outcome<LiveCause> {
-    [LiveCause::Ended, LiveCause::Activity, LiveCause::Timer, LiveCause::Parked]
+    LiveCause::ALL
         .into_iter()
         .find(|cause| cause_number(*cause) == number)
         .ok_or_else(|| unknown("live cause", number))

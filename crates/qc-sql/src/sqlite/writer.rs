@@ -9,13 +9,15 @@ use std::{
 };
 
 use qc_model::Timestamp;
-use qc_store::{Lease, LeaseSeen, LeaseTable, NodeTable, StoreError, Write, WriteOutcome};
+use qc_store::{
+    Lease, LeaseSeen, LeaseTable, NodeTable, Pruned, Retention, StoreError, Write, WriteOutcome,
+};
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    apply::{self, Desk, LedgerTail},
-    checkpoint::{Checkpointer, checkpoint},
+    apply::{self, Desk, LedgerTail, TallyTail},
+    checkpoint::{Checkpointer, begin_log_anew},
     open::Opened,
     trouble::{Outcome, Trouble},
     words::WordNumbers,
@@ -30,7 +32,8 @@ pub(super) enum Job {
     Leases { reply: Reply<Vec<LeaseSeen>> },
     Announce { node: String, ttl: Duration, reply: Reply<()> },
     Nodes { reply: Reply<Vec<String>> },
-    Prune { now: Timestamp, keep_since: Timestamp, limit: usize, reply: Reply<usize> },
+    PruneRows { retention: Retention, at_most: Pruned, reply: Reply<Pruned> },
+    PruneRuns { runs: Vec<i64>, since: Timestamp, reply: Reply<usize> },
 }
 
 /// Where the answer goes.
@@ -43,6 +46,7 @@ pub(super) struct Writer {
     nodes: NodeTable,
     epoch: i64,
     ledger: LedgerTail,
+    tally: TallyTail,
     checkpointer: Checkpointer,
     wal_pages_max: u32,
     /// The size of the log at which emptying it is tried again.
@@ -72,9 +76,13 @@ impl Writer {
             .unwrap_or(0);
         let page: u64 =
             db.pragma_query_value(None, "page_size", |row| row.get(0)).map(i64::unsigned_abs)?;
+        // What a backup or a long question has let grow is cut again when the log begins anew.
+        let limit = i64::try_from(wal_bytes_max.saturating_mul(2)).unwrap_or(i64::MAX);
+        db.pragma_update_and_check(None, "journal_size_limit", limit, |_| Ok(()))?;
         let wal_pages_max = u32::try_from(wal_bytes_max / page.max(1)).unwrap_or(u32::MAX).max(1);
         Ok(Self {
             ledger: LedgerTail::read(&db)?,
+            tally: TallyTail::default(),
             db,
             words: WordNumbers::default(),
             leases: LeaseTable::default(),
@@ -120,11 +128,15 @@ impl Writer {
                 Job::Nodes { reply } => {
                     drop(reply.send(Ok(self.nodes.live(self.started.elapsed()))));
                 }
-                Job::Prune { now, keep_since, limit, reply } => {
-                    let pruned = self.in_transaction(|writer| {
-                        apply::prune(&writer.db, &writer.ledger, now, keep_since, limit)
-                    });
-                    drop(reply.send(pruned));
+                Job::PruneRows { retention, at_most, reply } => {
+                    drop(reply.send(self.in_transaction(|writer| {
+                        apply::prune_rows(&writer.desk(), &retention, at_most)
+                    })));
+                }
+                Job::PruneRuns { runs, since, reply } => {
+                    drop(reply.send(self.in_transaction(|writer| {
+                        apply::prune_runs(&mut writer.desk(), &runs, since)
+                    })));
                 }
             }
             self.bound_the_log();
@@ -135,23 +147,24 @@ impl Writer {
         for write in batch {
             write.check()?;
         }
-        self.in_transaction(|writer| {
-            let outcomes = batch.iter().map(|write| writer.apply(write)).collect();
-            writer.ledger.settle(&writer.db)?;
-            outcomes
-        })
+        self.in_transaction(|writer| batch.iter().map(|write| writer.apply(write)).collect())
     }
 
     fn apply(&mut self, write: &Write) -> Outcome<WriteOutcome> {
-        let Self { db, words, leases, ledger, .. } = self;
-        let mut desk = Desk { db, words, leases, ledger };
+        let mut desk = self.desk();
         Ok(match write {
             Write::Accept(accept) => WriteOutcome::Accept(apply::accept(&mut desk, accept)?),
             Write::Commit { lease, txn } => {
                 WriteOutcome::Commit(apply::commit(&mut desk, lease, txn)?)
             }
             Write::Change(change) => WriteOutcome::Change(apply::change(&mut desk, change)?),
+            Write::Claim { lease, runs } => WriteOutcome::Claim(apply::claim(&desk, lease, runs)?),
         })
+    }
+
+    fn desk(&mut self) -> Desk<'_> {
+        let Self { db, words, leases, ledger, tally, .. } = self;
+        Desk { db, words, leases, ledger, tally }
     }
 
     fn lease(
@@ -186,6 +199,8 @@ impl Writer {
         }
         let ledger = self.ledger.clone();
         let done = self.begin().and_then(|()| deed(self)).and_then(|answer| {
+            self.ledger.settle(&self.db)?;
+            self.tally.settle(&self.db)?;
             self.db.prepare_cached("COMMIT")?.execute([])?;
             Ok(answer)
         });
@@ -193,6 +208,7 @@ impl Writer {
             Ok(answer) => Ok(answer),
             Err(trouble) => {
                 self.ledger = ledger;
+                self.tally.forget();
                 Err(self.undo(&trouble))
             }
         }
@@ -236,7 +252,7 @@ impl Writer {
         if pages < self.force_at {
             return;
         }
-        match checkpoint(&self.db, "RESTART") {
+        match begin_log_anew(&self.db) {
             Ok(true) => self.checkpointer.wal_pages.store(0, Ordering::Relaxed),
             Ok(false) => {
                 // A long question holds it up: again after a further eighth.

@@ -54,7 +54,8 @@ async fn a_cut_around_the_commit_is_unknown_and_reading_back_tells() {
     let done = committer.commit(&lease, step()).await;
     assert_eq!(done, Ok(TxnOutcome::Committed { version: 2 }));
     let put = Fixture::put("token", "t", Expect::Absent, "x");
-    let change = Change { id: Fixture::txn(9), documents: vec![put], ledger: vec![] };
+    let change =
+        Change { id: Fixture::txn(9), documents: vec![put], ledger: vec![], signals: vec![] };
     proxy.cut_next(Cut::After);
     assert_eq!(committer.change(change).await, Ok(ChangeOutcome::Changed));
     assert!(proxy.is_done());

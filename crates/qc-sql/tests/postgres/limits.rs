@@ -70,7 +70,12 @@ async fn long_texts_and_many_rows_are_taken_up_to_the_limits() {
     assert_eq!(store.runs(&filter).await.unwrap().len(), 1);
     let change = |rows: usize| {
         let ledger = vec![Fixture::row(1, LedgerKind::Audit, "ok"); rows];
-        Write::Change(Box::new(Change { id: Fixture::txn(1), documents: vec![], ledger }))
+        Write::Change(Box::new(Change {
+            id: Fixture::txn(1),
+            documents: vec![],
+            ledger,
+            signals: vec![],
+        }))
     };
     store.write((0..6).map(|_| change(10_000)).collect()).await.unwrap();
     let refused = store.write((0..7).map(|_| change(10_000)).collect()).await;

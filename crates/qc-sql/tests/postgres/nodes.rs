@@ -25,7 +25,7 @@ async fn many_nodes_start_at_once() {
     for start in starts {
         start.await.unwrap().unwrap();
     }
-    assert_eq!(place.sql("SELECT value FROM quickconnect.fact WHERE name = 'schema_version'"), "1");
+    assert_eq!(place.sql("SELECT value FROM quickconnect.fact WHERE name = 'schema_version'"), "2");
 }
 
 /// A node that is stopped in the middle of a transaction holds its lease until the server cuts it
@@ -108,8 +108,12 @@ async fn batches_that_meet_in_any_order_do_not_deadlock() {
                             Fixture::put("token", &name, qc_store::Expect::Any, "x")
                         })
                         .collect();
-                    let change =
-                        qc_store::Change { id: Fixture::txn(1), documents, ledger: vec![] };
+                    let change = qc_store::Change {
+                        id: Fixture::txn(1),
+                        documents,
+                        ledger: vec![],
+                        signals: vec![],
+                    };
                     batch.push(Write::Change(Box::new(change)));
                     node.write(batch).await.unwrap();
                 }

@@ -45,7 +45,8 @@ pub async fn a_race_for_one_key_has_one_winner(factory: &Factory) {
     let outcomes = write(store.as_ref(), batch).await;
     assert_eq!(outcomes[0], WriteOutcome::Accept(AcceptOutcome::Accepted));
     let repeat = AcceptOutcome::Duplicate { run: Fixture::run(0), same_body: true };
-    assert!(outcomes[1..].iter().all(|outcome| *outcome == WriteOutcome::Accept(repeat)));
+    let repeat = WriteOutcome::Accept(repeat);
+    assert!(outcomes[1..].iter().all(|outcome| *outcome == repeat));
 
     let limits = CommitLimits { batch_writes: 7, ..CommitLimits::default() };
     let (committer, commit_loop) = Committer::new(Arc::clone(&store), limits);

@@ -14,8 +14,8 @@ fn step(lease: &Lease, txn: Txn) -> Write {
 fn put(body: &str) -> Write {
     Write::Change(Box::new(Change {
         id: Fixture::txn(9),
-        documents: vec![Fixture::put("token", "t", Expect::Absent, body)],
         ledger: vec![Fixture::row(9, LedgerKind::Audit, "created")],
+        ..Fixture::change(vec![Fixture::put("token", "t", Expect::Absent, body)])
     }))
 }
 
@@ -157,9 +157,20 @@ pub async fn what_is_outside_the_limits_is_refused(factory: &Factory) {
     astray.event.id = qc_model::EventId::from_bits(3);
     let lease = lease_all(store, "a").await;
     let letter = Op::Dead(Fixture::letter(7, "escalation"));
+    let long = "x".repeat(1025);
+    let mut talkative = Fixture::accept(2);
+    talkative.signals = vec![Fixture::signal(1, &long)];
+    let mut patient = Fixture::accept(2);
+    patient.turn = Some(Fixture::turn(&long));
+    let wait = Op::Wait(Fixture::wait("w", "x", "s", &long));
+    let claims = vec![Fixture::run(1); 10_001];
     for refused in [
         Write::Accept(Box::new(outside)),
         Write::Accept(Box::new(astray)),
+        Write::Accept(Box::new(talkative)),
+        Write::Accept(Box::new(patient)),
+        Write::Claim { lease: lease.clone(), runs: claims },
+        step(&lease, Fixture::step(1, 1, vec![wait])),
         step(&lease, Fixture::step(1, 1, vec![letter])),
         step(&lease, Fixture::step(1, 1, vec![Op::SettleDead(crate::DeadState::Open); 10_001])),
     ] {

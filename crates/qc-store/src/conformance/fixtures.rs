@@ -3,8 +3,8 @@ use qc_model::{EventId, Name, RunId, Timestamp, TxnId};
 
 use crate::{
     Accept, AcceptOutcome, Change, ChangeOutcome, DeadLetter, DeadState, DocumentOp, Entry, Expect,
-    IdempotencyKey, Lease, LedgerKind, LedgerRow, LiveCause, Op, RunFacts, RunState, RunStatus,
-    Store, StoredEvent, Txn, TxnOutcome, Write, WriteOutcome,
+    IdempotencyKey, Lease, LedgerKind, LedgerRow, LiveCause, Op, RunFacts, RunKey, RunState,
+    RunStatus, Signal, Store, StoredEvent, Turn, Txn, TxnOutcome, Wait, Write, WriteOutcome,
 };
 
 /// The moment at which the fixtures play.
@@ -50,6 +50,7 @@ impl Fixture {
             origin: Self::run(n),
             replay_of: None,
             accepted_at: Self::at(0),
+            trace: None,
         }
     }
 
@@ -148,6 +149,11 @@ impl Fixture {
             journal: vec![Self::entry("begun")],
             ledger: vec![Self::row(n, LedgerKind::Event, "accepted")],
             dead: None,
+            signals: vec![],
+            waits: vec![],
+            turn: None,
+            documents: vec![],
+            keys: vec![],
         }
     }
 
@@ -183,6 +189,51 @@ impl Fixture {
         }
     }
 
+    /// A change of documents.
+    pub fn change(documents: Vec<DocumentOp>) -> Change {
+        Change { id: Self::txn(1), documents, ledger: vec![], signals: vec![] }
+    }
+
+    /// The `n`th signal of a kind, which lives for an hour.
+    pub fn signal(n: i64, kind: &str) -> Signal {
+        Signal {
+            scope: "acme/production".to_owned(),
+            kind: kind.to_owned(),
+            id: format!("signal {n}"),
+            at: Self::at(n),
+            body: Bytes::from(format!(r#"{{"signal":{n}}}"#)),
+            expires_at: Self::at(3_600_000),
+        }
+    }
+
+    /// A wait for events of a kind (empty: of any).
+    pub fn wait(id: &str, kind: &str, site: &str, key: &str) -> Wait {
+        Wait {
+            id: id.to_owned(),
+            scope: "acme/production".to_owned(),
+            kind: kind.to_owned(),
+            site: site.to_owned(),
+            key: key.to_owned(),
+        }
+    }
+
+    /// A line.
+    pub fn turn(key: &str) -> Turn {
+        Turn { scope: "acme/production/escalation".to_owned(), key: key.to_owned() }
+    }
+
+    /// The accept of the `n`th run, which waits in a line.
+    pub fn in_line(n: u128, key: &str) -> Accept {
+        let state =
+            RunState { status: RunStatus::Waiting, cause: LiveCause::Turn, ..Self::at_work() };
+        Accept { turn: Some(Self::turn(key)), state, ..Self::accept(n) }
+    }
+
+    /// A business key.
+    pub fn run_key(name: &str, value: &str) -> RunKey {
+        RunKey { name: name.to_owned(), value: value.to_owned() }
+    }
+
     /// A removal of a document.
     pub fn delete(kind: &str, name: &str, expect: Expect) -> DocumentOp {
         DocumentOp::Delete { kind: kind.to_owned(), name: name.to_owned(), expect }
@@ -213,7 +264,7 @@ pub(super) async fn commit(store: &dyn Store, lease: &Lease, txn: Txn) -> TxnOut
 }
 
 pub(super) async fn change(store: &dyn Store, documents: Vec<DocumentOp>) -> ChangeOutcome {
-    let change = Change { id: Fixture::txn(1), documents, ledger: vec![] };
+    let change = Fixture::change(documents);
     match write(store, vec![Write::Change(Box::new(change))]).await.remove(0) {
         WriteOutcome::Change(outcome) => outcome,
         other => panic!("a change answers {other:?}"),

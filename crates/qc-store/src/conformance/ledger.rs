@@ -5,7 +5,7 @@ use super::{
 use crate::{Change, LedgerFilter, LedgerKind, LedgerRow, Store, Write};
 
 async fn note(store: &dyn Store, ledger: Vec<LedgerRow>) {
-    let change = Change { id: Fixture::txn(1), documents: vec![], ledger };
+    let change = Change { ledger, ..Fixture::change(vec![]) };
     write(store, vec![Write::Change(Box::new(change))]).await;
 }
 

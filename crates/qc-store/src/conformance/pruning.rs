@@ -2,7 +2,15 @@ use super::{
     Factory,
     fixtures::{Fixture, accept, accept_many, commit, lease_all},
 };
-use crate::{DeadFilter, DeadState, LedgerFilter, Op, RunFilter, RunStatus, Txn};
+use crate::{
+    DeadFilter, DeadState, LedgerFilter, Op, Pruned, Retention, RunFilter, RunStatus, SignalFilter,
+    Store, Txn,
+};
+
+async fn prune(store: &dyn Store, now: i64, since: i64, limit: usize) -> usize {
+    let retention = Retention::at(Fixture::at(now), Fixture::at(since));
+    store.prune(&retention, limit).await.expect("pruned").total()
+}
 
 /// However old: open runs, and runs with an open dead letter, stay.
 pub async fn prune_keeps_what_is_open(factory: &Factory) {
@@ -19,8 +27,8 @@ pub async fn prune_keeps_what_is_open(factory: &Factory) {
     let parked = crate::RunState { status: RunStatus::Parked, ..Fixture::at_work() };
     commit(store, &lease, Fixture::into_state(4, 1, parked)).await;
     let far = Fixture::at(1_000_000_000);
-    let gone = store.prune(far, far, 100).await.expect("pruned");
-    assert_eq!(gone, 4, "the ledger's rows, nothing else");
+    let gone = store.prune(&Retention::at(far, far), 100).await.expect("pruned");
+    assert_eq!(gone, Pruned { ledger: 4, ..Pruned::default() }, "the ledger's rows, nothing else");
     for n in 1..5 {
         assert!(store.run(Fixture::run(n)).await.expect("read").is_some());
         assert!(store.event(Fixture::run(n)).await.expect("read").is_some());
@@ -48,14 +56,14 @@ pub async fn prune_removes_what_is_past_its_time(factory: &Factory) {
         store.key_owner("acme/production/case-opened", &format!("k{n}")).await.expect("read")
     };
     // Keys until 30 go (1, 2, 3); runs that ended before 3 go (1, 2); the ledger is of moment 0.
-    assert_eq!(store.prune(Fixture::at(30), Fixture::at(0), 100).await.expect("pruned"), 3);
+    assert_eq!(prune(store, 30, 0, 100).await, 3);
     assert_eq!((owned(3).await, owned(4).await), (None, Some(Fixture::run(4))));
     let newest = store.ledger(&LedgerFilter::default()).await.expect("read");
     assert_eq!(newest.len(), 6);
-    assert_eq!(store.prune(Fixture::at(0), Fixture::at(3), 1).await.expect("pruned"), 2);
+    assert_eq!(prune(store, 0, 3, 1).await, 2);
     assert_eq!(store.run(Fixture::run(1)).await.expect("read"), None);
     assert!(store.run(Fixture::run(2)).await.expect("read").is_some(), "only one was to go");
-    assert_eq!(store.prune(Fixture::at(0), Fixture::at(3), 100).await.expect("pruned"), 6);
+    assert_eq!(prune(store, 0, 3, 100).await, 6);
     for n in [1, 2] {
         assert_eq!(store.event(Fixture::run(n)).await.expect("read"), None);
         assert_eq!(store.journal(Fixture::run(n)).await.expect("read"), []);
@@ -67,4 +75,100 @@ pub async fn prune_removes_what_is_past_its_time(factory: &Factory) {
     accept_many(store, 20..21).await;
     let rows = store.ledger(&LedgerFilter::default()).await.expect("read");
     assert!(rows[0].seq > newest[5].seq);
+}
+
+/// Each kind has its own time; signals go when they have expired, and a place is never given twice.
+pub async fn prune_has_a_time_for_each_kind(factory: &Factory) {
+    let store = factory().store;
+    let store = store.as_ref();
+    let lease = lease_all(store, "a").await;
+    let mut first = Fixture::keyed(1, "k", 1);
+    first.signals = (0..4).map(|n| expiring(n, 10 * (n + 1))).collect();
+    accept(store, first).await;
+    commit(store, &lease, Fixture::into_state(1, 1, Fixture::ended(RunStatus::Completed, 50)))
+        .await;
+    let never = Fixture::at(-1_000_000);
+    let nothing = Retention::at(never, never);
+    let hour = Fixture::at(3_600_000);
+    let of = |retention: Retention| async move { store.prune(&retention, 100).await };
+    assert_eq!(of(nothing).await, Ok(Pruned::default()));
+    let signals = |seconds| Retention { signals_now: Fixture::at(seconds), ..nothing };
+    assert_eq!(of(signals(9)).await, Ok(Pruned::default()), "kept until its moment");
+    assert_eq!(of(signals(20)).await, Ok(Pruned { signals: 2, ..Pruned::default() }));
+    let left = store.signals(&SignalFilter::default()).await.expect("read");
+    let ids: Vec<_> = left.iter().map(|entry| entry.signal.id.as_str()).collect();
+    assert_eq!(ids, ["signal 2", "signal 3"]);
+    let keys = Retention { keys_now: hour, ..nothing };
+    assert_eq!(of(keys).await, Ok(Pruned { keys: 1, ..Pruned::default() }));
+    let ledger = Retention { ledger_since: hour, ..nothing };
+    assert_eq!(of(ledger).await, Ok(Pruned { ledger: 1, ..Pruned::default() }));
+    let runs = |millis| Retention { runs_since: Fixture::at(millis), ..nothing };
+    assert_eq!(of(runs(50)).await, Ok(Pruned::default()));
+    assert_eq!(of(runs(51)).await, Ok(Pruned { runs: 1, ..Pruned::default() }));
+    assert_eq!(of(signals(40)).await, Ok(Pruned { signals: 2, ..Pruned::default() }));
+    // What has gone may come again, behind everything that was ever read.
+    let mut again = Fixture::accept(2);
+    again.signals = vec![expiring(0, 100)];
+    accept(store, again).await;
+    let now = store.signals(&SignalFilter::default()).await.expect("read");
+    assert_eq!(now.len(), 1);
+    assert!(now[0].seq > left[1].seq);
+}
+
+fn expiring(n: i64, millis: i64) -> crate::Signal {
+    crate::Signal { expires_at: Fixture::at(millis), ..Fixture::signal(n, "case.opened") }
+}
+
+/// What belongs to a run goes with it: keys, its place in a line.
+pub async fn prune_takes_all_that_belongs_to_a_run(factory: &Factory) {
+    let store = factory().store;
+    let store = store.as_ref();
+    let lease = lease_all(store, "a").await;
+    for n in [1, 2] {
+        let keys = vec![Fixture::run_key("order", "4711")];
+        accept(store, crate::Accept { keys, ..Fixture::in_line(n, "k") }).await;
+    }
+    let ended = Fixture::ended(RunStatus::Completed, 1);
+    commit(store, &lease, Fixture::into_state(1, 1, ended)).await;
+    let turn = Fixture::turn("k");
+    let first = || store.first_in_line(&turn.scope, &turn.key);
+    assert_eq!(first().await, Ok(Some(Fixture::run(1))), "its end does not free its place");
+    let never = Fixture::at(-1_000_000);
+    let retention = Retention { runs_since: Fixture::at(2), ..Retention::at(never, never) };
+    assert_eq!(store.prune(&retention, 10).await.expect("pruned").runs, 1);
+    assert_eq!(first().await, Ok(Some(Fixture::run(2))));
+    assert_eq!(store.turn_of(Fixture::run(1)).await, Ok(None));
+    assert_eq!(store.keys_of(Fixture::run(1)).await, Ok(vec![]));
+    let value = Some("4711".to_owned());
+    let found = store.runs(&RunFilter { value, ..RunFilter::default() }).await.expect("read");
+    assert_eq!(found.iter().map(|head| head.facts.id).collect::<Vec<_>>(), [Fixture::run(2)]);
+    // The same run accepted anew begins anew.
+    accept(store, Fixture::accept(1)).await;
+    assert_eq!(store.keys_of(Fixture::run(1)).await, Ok(vec![]));
+    assert_eq!(store.turn_of(Fixture::run(1)).await, Ok(None));
+}
+
+/// A prune of many runs with long journals leaves nothing of them, however it goes about it.
+pub async fn prune_works_through_a_backlog(factory: &Factory) {
+    let store = factory().store;
+    let store = store.as_ref();
+    let lease = lease_all(store, "a").await;
+    super::fixtures::accept_many(store, 0..1200).await;
+    let ops = || (0..4).map(|_| Op::Journal(Fixture::entry("step"))).collect();
+    for from in (0..1200u128).step_by(400) {
+        let end = |n| Txn {
+            ops: ops(),
+            ..Fixture::into_state(n, 1, Fixture::ended(RunStatus::Completed, 1))
+        };
+        let batch = (from..from + 400)
+            .map(|n| crate::Write::Commit { lease: lease.clone(), txn: Box::new(end(n)) });
+        super::fixtures::write(store, batch.collect()).await;
+    }
+    assert_eq!(prune(store, 0, 2, 1100).await, 2200, "1,100 runs and as many ledger rows");
+    assert_eq!(store.runs(&RunFilter::default()).await.expect("read").len(), 100);
+    assert_eq!(prune(store, 0, 2, 1100).await, 200);
+    assert_eq!(store.runs(&RunFilter::default()).await.expect("read"), []);
+    assert_eq!(store.journal(Fixture::run(7)).await.expect("read"), []);
+    let tally = store.tally(None, None).await.expect("read");
+    assert_eq!((tally.counted.pruned.completed, tally.gaps()), (1200, vec![]));
 }

@@ -1,12 +1,8 @@
-use std::collections::BTreeMap;
-
-use super::state::{KnownKey, Run, State};
+use super::state::{KnownKey, Place, Run, State};
 use crate::{
-    Accept, AcceptOutcome, Change, ChangeOutcome, Document, DocumentOp, Expect, Lease, Op, RunHead,
-    Txn, TxnOutcome, Write, WriteOutcome,
+    Accept, AcceptOutcome, Change, ChangeOutcome, Lease, Op, RunHead, Txn, TxnOutcome, Write,
+    WriteOutcome,
 };
-
-type Staged = BTreeMap<(String, String), Option<Document>>;
 
 impl State {
     pub(super) fn apply_all(&mut self, batch: Vec<Write>) -> Vec<WriteOutcome> {
@@ -16,21 +12,18 @@ impl State {
                 Write::Accept(accept) => WriteOutcome::Accept(self.accept(*accept)),
                 Write::Commit { lease, txn } => WriteOutcome::Commit(self.commit(&lease, *txn)),
                 Write::Change(change) => WriteOutcome::Change(self.change(*change)),
+                Write::Claim { lease, runs } => WriteOutcome::Claim(self.claim(&lease, &runs)),
             })
             .collect()
     }
 
     fn accept(&mut self, accept: Accept) -> AcceptOutcome {
-        if let Some(key) = &accept.key
-            && let Some(known) = self.keys.get(&(key.scope.clone(), key.key.clone()))
-            && known.expires_at > accept.run.accepted_at
-        {
-            let same_body = known.body_hash == key.body_hash;
-            return AcceptOutcome::Duplicate { run: known.run, same_body };
+        if let Some(known) = self.known(&accept) {
+            return known;
         }
-        if let Some(run) = self.runs.get(&accept.run.id) {
-            let same_body = run.event == accept.event;
-            return AcceptOutcome::Duplicate { run: accept.run.id, same_body };
+        if let Err(conflict) = self.change_documents(accept.documents) {
+            let (kind, name, revision) = conflict;
+            return AcceptOutcome::Conflict { kind, name, revision };
         }
         if let Some(key) = accept.key {
             let known = KnownKey {
@@ -42,17 +35,57 @@ impl State {
         }
         self.note(accept.ledger);
         let id = accept.run.id;
+        let counted = self.counted.entry(Place::of_run(&accept.run)).or_default();
+        counted.accepted += 1;
+        counted.replays += u64::from(accept.run.replay_of.is_some());
+        counted.ended.add(accept.state.status);
         if let Some(letter) = accept.dead {
-            self.dead.insert(id, letter);
+            self.put_letter(letter);
         }
-        let head =
-            RunHead { facts: accept.run, state: accept.state, version: 1, last_txn: accept.txn };
-        self.runs.insert(id, Run { head, event: accept.event, journal: accept.journal });
+        self.signal(accept.signals);
+        if !accept.state.status.is_terminal() {
+            for wait in accept.waits {
+                self.waits.insert((id, wait.id.clone()), wait);
+            }
+        }
+        if let Some(turn) = &accept.turn {
+            self.join_line(turn, id, accept.run.replay_of);
+        }
+        let head = RunHead {
+            facts: accept.run,
+            state: accept.state,
+            version: 1,
+            last_txn: accept.txn,
+            claims: 0,
+        };
+        let mut run = Run {
+            head,
+            event: accept.event,
+            journal: accept.journal,
+            keys: [].into(),
+            turn: accept.turn,
+        };
+        run.add_keys(accept.keys);
+        self.runs.insert(id, run);
         AcceptOutcome::Accepted
     }
 
+    /// Whether the accept repeats another one.
+    fn known(&self, accept: &Accept) -> Option<AcceptOutcome> {
+        if let Some(key) = &accept.key
+            && let Some(known) = self.keys.get(&(key.scope.clone(), key.key.clone()))
+            && known.expires_at > accept.run.accepted_at
+        {
+            let same_body = known.body_hash == key.body_hash;
+            return Some(AcceptOutcome::Duplicate { run: known.run, same_body });
+        }
+        let run = self.runs.get(&accept.run.id)?;
+        let same_body = run.event == accept.event;
+        Some(AcceptOutcome::Duplicate { run: accept.run.id, same_body })
+    }
+
     fn commit(&mut self, lease: &Lease, txn: Txn) -> TxnOutcome {
-        let Some(run) = self.runs.get_mut(&txn.run) else {
+        let Some(run) = self.runs.get(&txn.run) else {
             return TxnOutcome::Conflict { version: None };
         };
         if !self.leases.covers(lease, run.head.facts.bucket) {
@@ -61,79 +94,76 @@ impl State {
         if run.head.version != txn.expect {
             return TxnOutcome::Conflict { version: Some(run.head.version) };
         }
-        run.head.version += 1;
-        run.head.state = txn.state;
-        run.head.last_txn = txn.id;
-        let version = run.head.version;
-        let mut rows = Vec::new();
-        for op in txn.ops {
-            match op {
-                Op::Journal(entry) => run.journal.push(entry),
-                Op::Ledger(row) => rows.push(row),
-                Op::Dead(letter) => {
-                    self.dead.insert(txn.run, letter);
-                }
-                Op::SettleDead(state) => {
-                    if let Some(letter) = self.dead.get_mut(&txn.run) {
-                        letter.state = state;
-                    }
-                }
-            }
+        let documents = txn.ops.iter().filter_map(|op| match op {
+            Op::Document(document) => Some(document.clone()),
+            _ => None,
+        });
+        if let Err((kind, name, revision)) = self.change_documents(documents.collect()) {
+            return TxnOutcome::DocumentConflict { kind, name, revision };
         }
-        self.note(rows);
+        for op in txn.ops {
+            self.apply(txn.run, op);
+        }
+        let Some(run) = self.runs.get_mut(&txn.run) else {
+            return TxnOutcome::Conflict { version: None };
+        };
+        run.head.version += 1;
+        run.head.last_txn = txn.id;
+        run.head.claims = 0;
+        let before = std::mem::replace(&mut run.head.state, txn.state).status;
+        let (version, now) = (run.head.version, run.head.state.status);
+        if before != now {
+            let counted = self.counted.entry(Place::of_run(&run.head.facts)).or_default();
+            counted.reopened.add(before);
+            counted.ended.add(now);
+        }
+        if now.is_terminal() {
+            self.waits.retain(|(of, _), _| *of != txn.run);
+        }
         TxnOutcome::Committed { version }
     }
 
-    fn change(&mut self, change: Change) -> ChangeOutcome {
-        let mut staged = Staged::new();
-        for op in change.documents {
-            if let Err(conflict) = self.stage(&mut staged, op) {
-                return conflict;
+    fn apply(&mut self, id: qc_model::RunId, op: Op) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        match op {
+            Op::Journal(entry) => run.journal.push(entry),
+            Op::Ledger(row) => self.note([row]),
+            Op::Dead(letter) => self.put_letter(letter),
+            Op::SettleDead(state) => self.settle_letter(id, state),
+            Op::Signal(signal) => self.signal([signal]),
+            Op::Wait(wait) => {
+                self.waits.insert((id, wait.id.clone()), wait);
             }
+            Op::Unwait(wait) => {
+                self.waits.remove(&(id, wait));
+            }
+            Op::EndTurn => self.end_turn(id),
+            // Changed before everything else.
+            Op::Document(_) => {}
+            Op::Keys(keys) => run.add_keys(keys),
         }
-        for (key, document) in staged {
-            match document {
-                Some(document) => self.documents.insert(key, document),
-                None => self.documents.remove(&key),
-            };
+    }
+
+    fn change(&mut self, change: Change) -> ChangeOutcome {
+        if let Err((kind, name, revision)) = self.change_documents(change.documents) {
+            return ChangeOutcome::Conflict { kind, name, revision };
         }
         self.note(change.ledger);
+        self.signal(change.signals);
         ChangeOutcome::Changed
     }
 
-    fn stage(&self, staged: &mut Staged, op: DocumentOp) -> Result<(), ChangeOutcome> {
-        let (kind, name, expect) = match &op {
-            DocumentOp::Put { kind, name, expect, .. }
-            | DocumentOp::Delete { kind, name, expect } => (kind, name, *expect),
-        };
-        let key = (kind.clone(), name.clone());
-        let before = staged.get(&key).cloned().unwrap_or_else(|| self.documents.get(&key).cloned());
-        let revision = before.as_ref().map(|document| document.revision);
-        let put_body = match &op {
-            DocumentOp::Put { body, .. } => Some(body),
-            DocumentOp::Delete { .. } => None,
-        };
-        let same = before.as_ref().is_some_and(|there| Some(&there.body) == put_body);
-        let as_expected = match expect {
-            Expect::Any => true,
-            Expect::Absent => revision.is_none(),
-            Expect::Revision(wanted) => revision == Some(wanted),
-            Expect::AbsentOrSame => revision.is_none() || same,
-        };
-        if !as_expected {
-            return Err(ChangeOutcome::Conflict { kind: key.0, name: key.1, revision });
-        }
-        if expect == Expect::AbsentOrSame && same {
-            return Ok(());
-        }
-        let after = match op {
-            DocumentOp::Put { kind, name, body, at, .. } => {
-                let revision = revision.unwrap_or(0) + 1;
-                Some(Document { kind, name, revision, body, updated_at: at })
-            }
-            DocumentOp::Delete { .. } => None,
-        };
-        staged.insert(key, after);
-        Ok(())
+    fn claim(&mut self, lease: &Lease, runs: &[qc_model::RunId]) -> Vec<Option<u32>> {
+        let Self { runs: known, leases, .. } = self;
+        runs.iter()
+            .map(|id| {
+                let head = &mut known.get_mut(id)?.head;
+                if !leases.covers(lease, head.facts.bucket) {
+                    return None;
+                }
+                head.claims = head.claims.saturating_add(1);
+                Some(head.claims)
+            })
+            .collect()
     }
 }

@@ -2,9 +2,16 @@
 //! on it, and the conformance suite compares every other backend with it.
 
 mod apply;
+mod dead;
+mod documents;
 mod faults;
+mod prune;
 mod reads;
+mod signals;
 mod state;
+mod tally;
+mod turns;
+mod waits;
 
 use std::{
     ops::Range,
@@ -15,14 +22,15 @@ use std::{
 use async_trait::async_trait;
 use faults::Faults;
 pub use faults::{Fault, Hold};
-use qc_model::{Clock, RunId, Timestamp};
+use qc_model::{Clock, EnvironmentName, Name, RunId, Timestamp};
 use state::State;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Caps, DeadFilter, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen, LedgerEntry,
-    LedgerFilter, PAGE_MAX, RunFilter, RunHead, Store, StoreError, StoredEvent, Write,
-    WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen,
+    LedgerEntry, LedgerFilter, OpenWait, PAGE_MAX, Pruned, Retention, RunFilter, RunHead, RunKey,
+    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, Turn, TurnPlace, Wait,
+    WaitFilter, Write, WriteOutcome,
 };
 
 /// A store in memory: everything it accepts is gone with the process.
@@ -236,6 +244,65 @@ impl Store for MemoryStore {
         Ok(self.state().list_dead(filter))
     }
 
+    async fn dead_groups(&self, filter: &DeadFilter) -> Result<Vec<DeadGroup>, StoreError> {
+        Ok(self.state().dead_groups(filter))
+    }
+
+    async fn keys_of(&self, run: RunId) -> Result<Vec<RunKey>, StoreError> {
+        let state = self.state();
+        Ok(state.runs.get(&run).map(|run| run.keys.iter().cloned().collect()).unwrap_or_default())
+    }
+
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<SignalEntry>, StoreError> {
+        Ok(self.state().list_signals(filter))
+    }
+
+    async fn signal(&self, scope: &str, id: &str) -> Result<Option<SignalEntry>, StoreError> {
+        Ok(self.state().one_signal(scope, id))
+    }
+
+    async fn waits(&self, filter: &WaitFilter) -> Result<Vec<OpenWait>, StoreError> {
+        Ok(self.state().list_waits(filter))
+    }
+
+    async fn wait_sites(
+        &self,
+        scope: &str,
+        kind: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        Ok(self.state().wait_sites(scope, kind, after))
+    }
+
+    async fn waits_of(&self, run: RunId) -> Result<Vec<Wait>, StoreError> {
+        Ok(self.state().waits_of(run))
+    }
+
+    async fn first_in_line(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
+        let turn = Turn { scope: scope.to_owned(), key: key.to_owned() };
+        Ok(self.state().lines.get(&turn).and_then(|line| line.first().copied()))
+    }
+
+    async fn turn_of(&self, run: RunId) -> Result<Option<TurnPlace>, StoreError> {
+        Ok(self.state().turn_of(run))
+    }
+
+    async fn runs_in_turn(
+        &self,
+        buckets: Range<u16>,
+        limit: usize,
+    ) -> Result<Vec<RunHead>, StoreError> {
+        Ok(self.state().runs_in_turn(&buckets, limit.min(PAGE_MAX)))
+    }
+
+    async fn tally(
+        &self,
+        environment: Option<&EnvironmentName>,
+        integration: Option<&Name>,
+    ) -> Result<Tally, StoreError> {
+        Ok(self.state().tally(environment, integration))
+    }
+
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
         Ok(self.state().list_ledger(filter))
     }
@@ -258,13 +325,8 @@ impl Store for MemoryStore {
         Ok(state.keys.get(&(scope.to_owned(), key.to_owned())).map(|known| known.run))
     }
 
-    async fn prune(
-        &self,
-        now: Timestamp,
-        keep_since: Timestamp,
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        Ok(self.state().prune(now, keep_since, limit))
+    async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {
+        Ok(self.state().prune(retention, limit))
     }
 }
 

@@ -2,11 +2,8 @@ use std::ops::{Bound, Range};
 
 use qc_model::{RunId, Timestamp};
 
-use super::state::State;
-use crate::{
-    DeadFilter, DeadLetter, DeadState, Document, LedgerEntry, LedgerFilter, LedgerRow, RunFilter,
-    RunHead, filter_page,
-};
+use super::state::{Run, State};
+use crate::{LedgerEntry, LedgerFilter, LedgerRow, RunFilter, RunHead, filter_page};
 
 impl State {
     pub(super) fn open_runs(
@@ -47,31 +44,9 @@ impl State {
         self.runs
             .range((Bound::Unbounded, to))
             .rev()
-            .map(|(_, run)| &run.head)
-            .filter(|head| {
-                let facts = &head.facts;
-                (filter.statuses.is_empty() || filter.statuses.contains(&head.state.status))
-                    && is_or_any(filter.environment.as_ref(), Some(&facts.environment))
-                    && is_or_any(filter.integration.as_ref(), Some(&facts.integration))
-                    && is_or_any(filter.subject.as_ref(), facts.subject.as_ref())
-                    && filter.since.is_none_or(|since| facts.accepted_at >= since)
-            })
-            .take(filter_page(filter.limit))
-            .cloned()
-            .collect()
-    }
-
-    pub(super) fn list_dead(&self, filter: &DeadFilter) -> Vec<DeadLetter> {
-        let to = filter.before.map_or(Bound::Unbounded, Bound::Excluded);
-        self.dead
-            .range((Bound::Unbounded, to))
-            .rev()
-            .map(|(_, letter)| letter)
-            .filter(|letter| {
-                filter.state.is_none_or(|state| letter.state == state)
-                    && is_or_any(filter.environment.as_ref(), Some(&letter.environment))
-                    && is_or_any(filter.integration.as_ref(), Some(&letter.integration))
-            })
+            .map(|(_, run)| run)
+            .filter(|run| run_passes(filter, run))
+            .map(|run| &run.head)
             .take(filter_page(filter.limit))
             .cloned()
             .collect()
@@ -85,65 +60,22 @@ impl State {
             .map(|(seq, row)| LedgerEntry { seq: *seq, row: row.clone() })
             .collect()
     }
+}
 
-    pub(super) fn list_documents(
-        &self,
-        kind: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Vec<Document> {
-        let key = |name: &str| (kind.to_owned(), name.to_owned());
-        let from = after.map_or(Bound::Included(key("")), |name| Bound::Excluded(key(name)));
-        self.documents
-            .range((from, Bound::Unbounded))
-            .take_while(|((of, _), _)| of == kind)
-            .take(limit)
-            .map(|(_, document)| document.clone())
-            .collect()
-    }
-
-    pub(super) fn prune(&mut self, now: Timestamp, keep_since: Timestamp, limit: usize) -> usize {
-        let mut keys: Vec<_> = self
-            .keys
-            .iter()
-            .filter(|(_, known)| known.expires_at <= now)
-            .map(|(key, known)| (known.expires_at, key.clone()))
-            .collect();
-        keys.sort_unstable();
-        keys.truncate(limit);
-        let mut runs: Vec<_> = self
-            .runs
-            .values()
-            .map(|run| &run.head)
-            .filter(|head| {
-                let letter = self.dead.get(&head.facts.id);
-                head.state.status.is_terminal()
-                    && head.state.updated_at < keep_since
-                    && letter.is_none_or(|letter| letter.state != DeadState::Open)
-            })
-            .map(|head| (head.state.updated_at, head.facts.id))
-            .collect();
-        runs.sort_unstable();
-        runs.truncate(limit);
-        let rows: Vec<_> = self
-            .ledger
-            .iter()
-            .filter(|(_, row)| row.at < keep_since)
-            .map(|(seq, _)| *seq)
-            .take(limit)
-            .collect();
-        for (_, key) in &keys {
-            self.keys.remove(key);
-        }
-        for (_, run) in &runs {
-            self.runs.remove(run);
-            self.dead.remove(run);
-        }
-        for seq in &rows {
-            self.ledger.remove(seq);
-        }
-        keys.len() + runs.len() + rows.len()
-    }
+fn run_passes(filter: &RunFilter, run: &Run) -> bool {
+    let facts = &run.head.facts;
+    (filter.statuses.is_empty() || filter.statuses.contains(&run.head.state.status))
+        && is_or_any(filter.environment.as_ref(), Some(&facts.environment))
+        && is_or_any(filter.integration.as_ref(), Some(&facts.integration))
+        && is_or_any(filter.trigger.as_ref(), Some(&facts.trigger))
+        && is_or_any(filter.release.as_ref(), Some(&facts.release))
+        && is_or_any(filter.event.as_ref(), Some(&facts.event))
+        && is_or_any(filter.subject.as_ref(), facts.subject.as_ref())
+        && is_or_any(filter.trace.as_ref(), facts.trace.as_ref())
+        && filter.since.is_none_or(|since| facts.accepted_at >= since)
+        && filter.until.is_none_or(|until| facts.accepted_at < until)
+        && filter.key.as_ref().is_none_or(|key| run.keys.contains(key))
+        && filter.value.as_ref().is_none_or(|value| run.keys.iter().any(|key| key.value == *value))
 }
 
 fn passes(filter: &LedgerFilter, row: &LedgerRow) -> bool {
@@ -156,6 +88,6 @@ fn passes(filter: &LedgerFilter, row: &LedgerRow) -> bool {
         && is_or_any(filter.outcome.as_ref(), Some(&row.outcome))
 }
 
-fn is_or_any<T: PartialEq>(wanted: Option<&T>, present: Option<&T>) -> bool {
+pub(super) fn is_or_any<T: PartialEq>(wanted: Option<&T>, present: Option<&T>) -> bool {
     wanted.is_none() || wanted == present
 }

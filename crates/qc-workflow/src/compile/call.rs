@@ -93,7 +93,7 @@ impl Compiler<'_> {
         let fallback = match self.bindings.openapi(&document.text, &operation.text) {
             Ok(policy) => policy,
             Err(finding) => {
-                let place = self.workflow.source.place(operation.span);
+                let place = self.source.place(operation.span);
                 self.findings.push(finding.at(place));
                 CallPolicy::default()
             }
@@ -129,7 +129,7 @@ impl Compiler<'_> {
             task_name: Arc::clone(&site.name.text),
             target,
             policy: policy.clone(),
-            place: self.workflow.source.place(site.name.span),
+            place: self.source.place(site.name.span),
         });
         policy
     }
@@ -206,10 +206,13 @@ impl Compiler<'_> {
         self.functions.push(Arc::clone(&name.text));
         // A function sees no variables of the place that calls it.
         let locals = std::mem::take(&mut self.locals);
+        // It stands in the workflow's file, from wherever it is called.
+        let source = std::mem::replace(&mut self.source, workflow.source.clone());
         let prefix = format!("{}/call", site.pointer);
         let mut pointer = prefix;
         qc_document::push_pointer(&mut pointer, &name.text);
         let body = self.task(function, &pointer, &[], site.depth + 1);
+        self.source = source;
         self.locals = locals;
         self.functions.pop();
         body

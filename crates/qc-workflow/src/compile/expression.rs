@@ -99,7 +99,7 @@ impl Compiler<'_> {
 
     fn parse_error(&mut self, error: ParseError, written: &str, span: Span, stage: Stage) {
         let span = self.within(span, written, &error.range);
-        let place = self.workflow.source.place(span);
+        let place = self.source.place(span);
         let mut finding = Finding::error(error.code, error.message).at(place);
         let unknown = RESERVED.iter().find(|name| {
             let here = in_scope(stage, &self.locals);
@@ -119,7 +119,7 @@ impl Compiler<'_> {
 
     /// The place of a range of an expression, when the file has the text unchanged.
     fn within(&self, span: Span, written: &str, range: &std::ops::Range<usize>) -> Span {
-        let raw = self.workflow.source.text.get(span.start as usize..span.end as usize);
+        let raw = self.source.text.get(span.start as usize..span.end as usize);
         let Some(at) = raw.and_then(|raw| raw.find(written)) else { return span };
         let start = span.start as usize + at;
         if range.end > written.len() || range.start > range.end {

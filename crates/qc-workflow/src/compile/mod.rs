@@ -2,22 +2,26 @@
 //! scope, names and flow targets resolved, schemas compiled, policies bound. All problems at once.
 
 mod call;
+mod compensation;
+mod event;
 mod expression;
 mod hints;
 mod retry;
+mod run;
+mod schedule;
 mod task;
 mod variables;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use qc_contract::Schema;
-use qc_document::{Document, Node, Span, closest};
+use qc_document::{Document, Node, Source, Span, closest};
 use qc_model::{Code, Finding, Severity};
 
 use crate::{
-    Bindings, codes,
+    Bindings, ChildSite, Compensations, codes,
     dsl::{self, Text, Workflow},
-    program::{CallSite, Length, Mould, Program, Task, TaskFact},
+    program::{CallSite, Kind, Length, Mould, Program, Task, TaskFact},
 };
 use variables::Stage;
 
@@ -30,8 +34,17 @@ const NESTING_LIMIT: usize = 32;
 /// Compiles a workflow against what the project binds. All problems are found at once; the program
 /// is there when none is an error.
 pub fn compile(workflow: &Workflow, bindings: &dyn Bindings) -> (Option<Program>, Vec<Finding>) {
+    compile_compensated(workflow, bindings, None)
+}
+
+/// Compiles a workflow as [`compile`] does, with what undoes its tasks when a run fails.
+pub fn compile_compensated(
+    workflow: &Workflow,
+    bindings: &dyn Bindings,
+    compensations: Option<&Compensations<'_>>,
+) -> (Option<Program>, Vec<Finding>) {
     let mut compiler = Compiler::new(workflow, bindings);
-    let program = compiler.workflow();
+    let program = compiler.workflow(compensations);
     let mut findings = compiler.findings;
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.start));
     findings.dedup();
@@ -41,11 +54,14 @@ pub fn compile(workflow: &Workflow, bindings: &dyn Bindings) -> (Option<Program>
 
 struct Compiler<'a> {
     workflow: &'a Workflow,
+    /// The file that is being read: the workflow's, or that of the compensations.
+    source: Source,
     bindings: &'a dyn Bindings,
     findings: Vec<Finding>,
     tasks: Vec<Option<Task>>,
     facts: Vec<TaskFact>,
     calls: Vec<CallSite>,
+    children: Vec<ChildSite>,
     /// Variables of loops and catches around the current place, outermost first.
     locals: Vec<Arc<str>>,
     /// Functions that are being unfolded.
@@ -60,11 +76,13 @@ impl<'a> Compiler<'a> {
     fn new(workflow: &'a Workflow, bindings: &'a dyn Bindings) -> Self {
         Self {
             workflow,
+            source: workflow.source.clone(),
             bindings,
             findings: Vec::new(),
             tasks: Vec::new(),
             facts: Vec::new(),
             calls: Vec::new(),
+            children: Vec::new(),
             locals: Vec::new(),
             functions: Vec::new(),
             retrying: 0,
@@ -73,13 +91,19 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn workflow(&mut self) -> Program {
+    fn workflow(&mut self, compensations: Option<&Compensations<'_>>) -> Program {
         let workflow = self.workflow;
         let input = self.mould(&workflow.input, Stage::WorkflowInput);
         let timeout = self.timeout(workflow.timeout.as_ref(), Stage::WorkflowInput);
         let root = self.list(&workflow.tasks, "/do", 0);
         let output = self.mould(&workflow.output, Stage::WorkflowOutput);
+        let schedule = workflow.schedule.as_ref().and_then(|schedule| self.schedule(schedule));
         self.unused_functions();
+        if let Some(compensations) = compensations {
+            self.compensations(compensations);
+        }
+        // A hole means that a task could not be compiled; then there are findings.
+        let tasks: Vec<Task> = std::mem::take(&mut self.tasks).into_iter().flatten().collect();
         Program {
             namespace: Arc::clone(&workflow.namespace),
             name: Arc::clone(&workflow.name),
@@ -90,18 +114,22 @@ impl<'a> Compiler<'a> {
             output,
             timeout,
             root,
-            // A hole means that a task could not be compiled; then there are findings.
-            tasks: std::mem::take(&mut self.tasks).into_iter().flatten().collect(),
+            listens: tasks.iter().any(|task| matches!(task.kind, Kind::Listen(_))),
+            compensates: tasks.iter().any(|task| task.undo.is_some()),
+            tasks,
             secrets: workflow.components.secrets.iter().map(|s| Arc::clone(&s.text)).collect(),
             calls: std::mem::take(&mut self.calls),
+            children: std::mem::take(&mut self.children),
             facts: std::mem::take(&mut self.facts),
+            schedule,
         }
     }
 
     /// Functions that nothing calls are compiled too, for their findings only.
     fn unused_functions(&mut self) {
         let workflow = self.workflow;
-        let (tasks, facts, calls) = (self.tasks.len(), self.facts.len(), self.calls.len());
+        let (tasks, facts) = (self.tasks.len(), self.facts.len());
+        let (calls, children) = (self.calls.len(), self.children.len());
         for (name, function) in &workflow.components.functions {
             self.functions.push(Arc::clone(name));
             self.task(function, &format!("/use/functions/{name}"), &[], 0);
@@ -110,17 +138,18 @@ impl<'a> Compiler<'a> {
         self.tasks.truncate(tasks);
         self.facts.truncate(facts);
         self.calls.truncate(calls);
+        self.children.truncate(children);
     }
 
     fn report(&mut self, code: Code, span: Span, message: impl Into<String>) -> &mut Finding {
-        let place = self.workflow.source.place(span);
+        let place = self.source.place(span);
         self.findings.push(Finding::error(code, message).at(place));
         let last = self.findings.len() - 1;
         &mut self.findings[last]
     }
 
     fn warn(&mut self, code: Code, span: Span, message: impl Into<String>, help: &str) {
-        let place = self.workflow.source.place(span);
+        let place = self.source.place(span);
         self.findings.push(Finding::warning(code, message).at(place).help(help));
     }
 
@@ -166,7 +195,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn schema(&mut self, node: &Node) -> Option<Schema> {
-        let document = Document { source: self.workflow.source.clone(), root: node.clone() };
+        let document = Document { source: self.source.clone(), root: node.clone() };
         let no_files: BTreeMap<String, String> = BTreeMap::new();
         match Schema::from_document(&document, &no_files) {
             Ok(schema) => Some(schema),

@@ -65,7 +65,7 @@ impl Compiler<'_> {
             pointer: Arc::clone(&pointer),
             name: Arc::clone(&task.name.text),
             kind: kind_name(&task.kind),
-            place: self.workflow.source.place(task.name.span),
+            place: self.source.place(task.name.span),
         });
         let condition = self.optional_expression(task.condition.as_ref(), Stage::TaskInput);
         let input = self.mould(&task.input, Stage::TaskInput);
@@ -87,6 +87,7 @@ impl Compiler<'_> {
             then,
             kind: kind?,
             in_retry: self.retrying > 0,
+            undo: None,
         };
         self.tasks[index as usize] = Some(compiled);
         Some(index)
@@ -110,6 +111,13 @@ impl Compiler<'_> {
             dsl::TaskKind::Wait(length) => self.length(length, stage).map(Kind::Wait),
             dsl::TaskKind::Call(call) => self.call(call, site),
             dsl::TaskKind::Emit(with) => self.data(with, stage).map(Kind::Emit),
+            dsl::TaskKind::Listen(listen) => {
+                let body = below("foreach/do");
+                self.listen(listen, &body, depth).map(|listen| Kind::Listen(Box::new(listen)))
+            }
+            dsl::TaskKind::Run(subflow) => {
+                self.subflow(subflow, site).map(|subflow| Kind::Run(Box::new(subflow)))
+            }
         }
     }
 
@@ -131,12 +139,7 @@ impl Compiler<'_> {
     }
 
     fn each(&mut self, each: &dsl::Loop, prefix: &str, depth: usize) -> Option<Kind> {
-        self.check_variable(&each.each);
-        self.check_variable(&each.at);
-        if each.each.text == each.at.text {
-            let message = format!("`each` and `at` are both `{}`", each.at.text);
-            self.report(codes::VARIABLE_NAME, each.at.span, message);
-        }
+        self.check_variables(&each.each, &each.at, "each");
         let collection = self.collection(&each.collection);
         let outer = self.locals.len();
         self.locals.extend([Arc::clone(&each.each.text), Arc::clone(&each.at.text)]);
@@ -144,6 +147,16 @@ impl Compiler<'_> {
         let body = self.list(&each.tasks, prefix, depth);
         self.locals.truncate(outer);
         Some(Kind::For(Box::new(Loop { collection: collection?, condition, body })))
+    }
+
+    /// The variables of a loop.
+    pub(super) fn check_variables(&mut self, item: &Text, at: &Text, key: &str) {
+        self.check_variable(item);
+        self.check_variable(at);
+        if item.text == at.text {
+            let message = format!("`{key}` and `at` are both `{}`", at.text);
+            self.report(codes::VARIABLE_NAME, at.span, message);
+        }
     }
 
     fn collection(&mut self, node: &qc_document::Node) -> Option<Shape> {
@@ -223,5 +236,7 @@ fn kind_name(kind: &dsl::TaskKind) -> &'static str {
         dsl::TaskKind::Wait(_) => "wait",
         dsl::TaskKind::Call(_) => "call",
         dsl::TaskKind::Emit(_) => "emit",
+        dsl::TaskKind::Listen(_) => "listen",
+        dsl::TaskKind::Run(_) => "run",
     }
 }

@@ -14,6 +14,8 @@ pub(super) enum Stage {
     Definition,
     Export,
     WorkflowOutput,
+    /// Nothing but the value that it is evaluated on.
+    Nothing,
 }
 
 /// The names that the runtime gives; a loop or catch cannot take them.
@@ -23,6 +25,7 @@ pub(super) const RESERVED: [&str; 8] =
 /// The names in scope with what they mean. An inner variable hides an outer one of its name.
 pub(super) fn in_scope(stage: Stage, locals: &[Arc<str>]) -> Vec<(Arc<str>, Slot)> {
     let runtime: &[(&str, Slot)] = match stage {
+        Stage::Nothing => return Vec::new(),
         Stage::WorkflowInput => &[],
         Stage::TaskInput => &[("context", Slot::Context), ("task", Slot::Task)],
         Stage::Definition => {

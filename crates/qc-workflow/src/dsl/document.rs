@@ -9,7 +9,8 @@ use super::{
     Workflow,
     components::components,
     duration::timeout,
-    fields::{mould, refuse, required_text, unsupported},
+    fields::{mould, required_text, unsupported},
+    schedule::schedule,
     task::task_list,
 };
 use crate::codes;
@@ -26,8 +27,7 @@ pub fn load(document: &Document) -> (Option<Workflow>, Vec<Finding>) {
 fn workflow(document: &Document, reader: &Reader<'_>) -> Option<Workflow> {
     let mut fields = reader.object(&document.root, "the workflow")?;
     let head = fields.object("document").and_then(|head| heading(reader, head));
-    let schedules = "say when runs start under `triggers` of the integration";
-    refuse(&mut fields, "schedule", "schedule", schedules);
+    let schedule = schedule(&mut fields);
     evaluate(&mut fields);
     let input = mould(&mut fields, "input", "from");
     let output = mould(&mut fields, "output", "as");
@@ -46,6 +46,7 @@ fn workflow(document: &Document, reader: &Reader<'_>) -> Option<Workflow> {
         components,
         tasks: tasks?,
         timeout,
+        schedule,
         definition: Arc::new(document.root.to_value()),
     })
 }
@@ -105,7 +106,7 @@ fn evaluate(fields: &mut ObjectReader<'_, '_>) {
 }
 
 /// A label of 1 to 63 letters, digits and inner hyphens.
-fn is_label(text: &str) -> bool {
+pub(super) fn is_label(text: &str) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     text.len() <= 63
         && edge(text.chars().next())
@@ -114,7 +115,7 @@ fn is_label(text: &str) -> bool {
 }
 
 /// Semantic Versioning 2.0.0, section 2, 9 and 10.
-fn is_version(text: &str) -> bool {
+pub(super) fn is_version(text: &str) -> bool {
     let (rest, build) = text.split_once('+').map_or((text, None), |(a, b)| (a, Some(b)));
     let (core, pre) = rest.split_once('-').map_or((rest, None), |(a, b)| (a, Some(b)));
     let number = |part: &str| {

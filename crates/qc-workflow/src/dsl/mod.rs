@@ -8,12 +8,17 @@ mod call;
 mod components;
 mod document;
 mod duration;
+mod event;
 mod fields;
+mod listen;
 mod retry;
+mod run;
+mod schedule;
 mod task;
 
 pub(crate) use duration::value_ms;
 pub(crate) use fields::is_expression;
+pub(crate) use run::LATEST;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -22,7 +27,7 @@ use serde_json::Value;
 
 pub use document::load;
 
-use crate::{AuthenticationScheme, Backoff, ClientAuthentication, OutputShape};
+use crate::{AuthenticationScheme, Backoff, ClientAuthentication, Cron, OutputShape, ReadAs};
 
 /// A text and where it stood.
 #[derive(Debug, Clone)]
@@ -43,6 +48,7 @@ pub struct Workflow {
     pub(crate) components: Components,
     pub(crate) tasks: Vec<Task>,
     pub(crate) timeout: Option<Timeout>,
+    pub(crate) schedule: Option<Schedule>,
     pub(crate) definition: Arc<Value>,
 }
 
@@ -108,6 +114,83 @@ pub(crate) enum TaskKind {
     Wait(Length),
     Call(Box<Call>),
     Emit(Node),
+    Listen(Box<Listen>),
+    Run(Box<Subflow>),
+}
+
+/// `listen` and its `foreach`.
+#[derive(Debug, Clone)]
+pub(crate) struct Listen {
+    pub(crate) to: Strategy,
+    pub(crate) read: ReadAs,
+    pub(crate) each: Option<EachEvent>,
+}
+
+/// Which events are taken, and how many.
+#[derive(Debug, Clone)]
+pub(crate) struct Strategy {
+    pub(crate) mode: Mode,
+    pub(crate) filters: Vec<EventFilter>,
+    pub(crate) until: Option<Until>,
+}
+
+/// How many of the filters must have had their event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    One,
+    Any,
+    All,
+}
+
+/// What ends an `any`.
+#[derive(Debug, Clone)]
+pub(crate) enum Until {
+    Condition(Text),
+    Events(Box<Strategy>),
+}
+
+/// A filter of events.
+#[derive(Debug, Clone)]
+pub(crate) struct EventFilter {
+    pub(crate) properties: Vec<(Text, Node)>,
+    pub(crate) correlate: Vec<Correlation>,
+}
+
+/// What links an event to the run.
+#[derive(Debug, Clone)]
+pub(crate) struct Correlation {
+    pub(crate) name: Text,
+    pub(crate) from: Text,
+    pub(crate) expect: Option<Text>,
+}
+
+/// `foreach`: what is done with each event.
+#[derive(Debug, Clone)]
+pub(crate) struct EachEvent {
+    pub(crate) item: Text,
+    pub(crate) at: Text,
+    pub(crate) tasks: Option<Vec<Task>>,
+    pub(crate) output: Mould,
+    pub(crate) export: Mould,
+}
+
+/// `run: workflow`.
+#[derive(Debug, Clone)]
+pub(crate) struct Subflow {
+    pub(crate) namespace: Text,
+    pub(crate) name: Text,
+    pub(crate) version: Text,
+    pub(crate) input: Option<Node>,
+    pub(crate) awaited: bool,
+}
+
+/// `schedule`.
+#[derive(Debug, Clone)]
+pub(crate) enum Schedule {
+    Every(u64),
+    Cron(Cron),
+    After(u64),
+    On { strategy: Strategy, read: ReadAs },
 }
 
 #[derive(Debug, Clone)]

@@ -9,8 +9,10 @@ use super::{
     call::call,
     components::error,
     duration::{length, timeout},
-    fields::{mould, optional_text, required_text, text, unsupported},
+    fields::{mould, optional_text, required_text, text},
+    listen::listen,
     retry::retry,
+    run::run,
 };
 use crate::codes;
 
@@ -90,8 +92,8 @@ fn kind(fields: &mut ObjectReader<'_, '_>, name: &Text) -> Option<TaskKind> {
             "says several things to do"
         };
         let message = format!("the task `{}` {said}", name.text);
-        let help = "a task has exactly one of `call`, `do`, `emit`, `for`, `fork`, `raise`, `set`, \
-                    `switch`, `try`, `wait`";
+        let help = "a task has exactly one of `call`, `do`, `emit`, `for`, `fork`, `listen`, \
+                    `raise`, `run`, `set`, `switch`, `try`, `wait`";
         reader.push(reader.error(codes::TASK_KIND, name.span, message).help(help));
         return None;
     };
@@ -110,32 +112,8 @@ fn kind(fields: &mut ObjectReader<'_, '_>, name: &Text) -> Option<TaskKind> {
             length(reader, node, "`wait`").map(TaskKind::Wait)
         }
         "run" => run(fields),
-        _ => {
-            refuse_listen(fields);
-            None
-        }
+        _ => listen(fields),
     }
-}
-
-fn refuse_listen(fields: &mut ObjectReader<'_, '_>) {
-    if let Some((at, _)) = fields.entry("listen") {
-        let help = "an integration's triggers start runs from events";
-        unsupported(fields.reader(), at.span, "listen", help);
-    }
-    fields.entry("foreach");
-}
-
-fn run(fields: &mut ObjectReader<'_, '_>) -> Option<TaskKind> {
-    let (at, node) = fields.entry("run")?;
-    let kinds = ["container", "script", "shell", "workflow"];
-    let what = kinds.into_iter().find(|kind| node.get(kind).is_some());
-    let feature = what.map_or_else(|| "run".to_owned(), |what| format!("run: {what}"));
-    let help = match what {
-        Some("workflow") => "put the tasks into `use.functions` and call them by name",
-        _ => "nothing of a tenant is executed on the host; call a service that does the work",
-    };
-    unsupported(fields.reader(), at.span, &feature, help);
-    None
 }
 
 fn set(fields: &mut ObjectReader<'_, '_>) -> Option<TaskKind> {

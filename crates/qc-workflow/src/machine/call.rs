@@ -6,7 +6,7 @@ use qc_model::Failure;
 use serde_json::Value;
 
 use super::{
-    State,
+    Answer, State, Work,
     fault::Fault,
     frame::{CallPhase, CallState, FrameId, Stage},
     retry::stated_ms,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Action, CallId, CallOutput, CallRequest, NoteKind,
     policy::retriable,
-    program::{Call, Kind},
+    program::{Call, Kind, Task},
 };
 
 /// Most stated pauses (Retry-After) of one call that do not count as attempts.
@@ -35,7 +35,7 @@ impl Step<'_> {
         let call_id =
             CallId { pointer: Arc::clone(&task.pointer), visit: Arc::clone(&frame.visit) };
         let memory = self.state.memory.get(&call_id);
-        if let Some(answer) = memory.and_then(|memory| memory.answer.as_ref()) {
+        if let Some(Answer::Call(answer)) = memory.and_then(|memory| memory.answer.as_ref()) {
             let output = Arc::new(answer.shaped(call.output));
             self.push(Deed::Leave(id, output, task.then));
             return Ok(());
@@ -104,7 +104,9 @@ impl Step<'_> {
     }
 
     fn is_orphan(&self, call: &CallId, attempt: u32) -> bool {
-        self.state.orphans.get(call).is_some_and(|orphan| orphan.request.attempt == attempt)
+        self.state.orphans.get(call).is_some_and(
+            |orphan| matches!(&orphan.work, Work::Call(request) if request.attempt == attempt),
+        )
     }
 
     pub(super) fn call_succeeded(&mut self, call: &CallId, attempt: u32, output: &CallOutput) {
@@ -114,6 +116,9 @@ impl Step<'_> {
         }
         let Some(id) = self.take_live(call, attempt) else { return };
         if !self.running() {
+            if let Some(Kind::Call(plan)) = self.task_of(id).map(|task| &task.kind) {
+                self.completed_work(id, &Arc::new(output.shaped(plan.output)));
+            }
             if let Some(state) = self.state.frames.call_mut(id) {
                 state.phase = CallPhase::Answered(Arc::new(output.clone()));
             }
@@ -132,7 +137,7 @@ impl Step<'_> {
             && let Some(call) = self.state.frames.call_mut(id).map(|call| call.request.id.clone())
         {
             let memory = self.state.memory.entry(call).or_default();
-            memory.answer = Some(Arc::new(output.clone()));
+            memory.answer = Some(Answer::Call(Arc::new(output.clone())));
         }
         let output = Arc::new(output.shaped(plan.output));
         self.push(Deed::Leave(id, output, task.then));
@@ -161,6 +166,9 @@ impl Step<'_> {
         let may_resend = plan.policy.effect.may_resend(failure.applied);
         let fault = self.call_fault(id, failure.clone(), may_resend);
         let now = self.now;
+        if let Some(call) = self.state.frames.call_mut(id).map(|call| call.request.id.clone()) {
+            self.keep_stated_pause(&call, task, failure);
+        }
         let Some(call) = self.state.frames.call_mut(id) else { return };
         if let Some(ms) = stated_ms(&failure.retry).filter(|_| may_resend) {
             let total = call.stated_ms.saturating_add(ms);
@@ -181,6 +189,18 @@ impl Step<'_> {
             return self.fail(id, fault);
         }
         self.pause_call(id, pause, failure);
+    }
+
+    /// Inside a block that is tried again the pause that the other side stated outlives the attempt:
+    /// a timeout that ends the attempt does not end the pause.
+    pub(super) fn keep_stated_pause(&mut self, call: &CallId, task: &Task, failure: &Failure) {
+        let Kind::Call(plan) = &task.kind else { return };
+        let longest = plan.policy.retry.stated_wait_ms;
+        let stated = stated_ms(&failure.retry).filter(|ms| task.in_retry && *ms <= longest);
+        if let Some(ms) = stated {
+            let memory = self.state.memory.entry(call.clone()).or_default();
+            memory.not_before = Some(self.now + Duration::from_millis(ms));
+        }
     }
 
     fn pause_call(&mut self, id: FrameId, ms: u64, failure: &Failure) {

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use qc_model::{Class, Event, Failure, StandardError, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    evaluate::{Sight, kind_of},
+    evaluate::kind_of,
     fault::Fault,
     frame::FrameId,
     step::{Deed, Step},
+    view::Sight,
 };
 use crate::{
-    Action, CallId,
+    Action, CallId, codes,
     program::{Shape, Task},
 };
 
@@ -33,16 +35,8 @@ impl Step<'_> {
                 return Err(self.arguments_fault(id, detail));
             }
         };
-        for required in ["type", "source", "id"] {
-            let sound = match event.get(required) {
-                None => required != "type",
-                Some(value) => value.as_str().is_some_and(|text| !text.is_empty()),
-            };
-            if !sound {
-                let detail = format!("the event's `{required}` must be a text that is not empty");
-                return Err(self.arguments_fault(id, detail));
-            }
-        }
+        // Null leaves an attribute out, as for header fields; null as data is data.
+        event.retain(|name, value| name == "data" || !value.is_null());
         let Some(frame) = self.state.frames.get(id) else { return Ok(()) };
         let call = CallId { pointer: Arc::clone(&task.pointer), visit: Arc::clone(&frame.visit) };
         let origin = &self.state.facts.origin;
@@ -57,8 +51,23 @@ impl Step<'_> {
             event.entry("datacontenttype").or_insert_with(|| json!("application/json"));
         }
         let event = Value::Object(event);
+        self.check_event(id, &event)?;
         self.actions.push(Action::Emit { id: call, event: event.clone() });
         self.push(Deed::Leave(id, Arc::new(event), task.then));
         Ok(())
+    }
+
+    /// Whoever receives the event reads it as a CloudEvent.
+    fn check_event(&self, id: FrameId, event: &Value) -> Result<(), Fault> {
+        let wrong = match Event::from_structured(event.clone(), |_| None) {
+            Err(error) => format!("{error} (at `{}`)", error.pointer),
+            Ok(Event { time: Some(time), .. }) if time.parse::<Timestamp>().is_err() => {
+                "`time` is no RFC 3339 moment (at `/time`)".to_owned()
+            }
+            Ok(_) => return Ok(()),
+        };
+        let title = "The event is no CloudEvent";
+        let failure = Failure::new(Class::Invalid, codes::NO_CLOUD_EVENT, title, wrong);
+        Err(self.standard_fault(id, StandardError::Expression, failure))
     }
 }

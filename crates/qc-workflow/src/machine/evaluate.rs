@@ -3,78 +3,25 @@
 use std::{borrow::Cow, sync::Arc};
 
 use qc_contract::Schema;
-use qc_expression::{EvalError, Limits, Scope};
+use qc_expression::EvalError;
 use qc_model::{Class, Failure, StandardError};
 use serde_json::Value;
 
 use super::{
-    descriptor,
     fault::Fault,
-    frame::{Body, FrameId},
+    frame::FrameId,
     step::Step,
+    view::{Sight, View},
 };
 use crate::{
     codes,
     dsl::value_ms,
-    program::{Expr, Length, Mould, Shape, Slot, Wording},
+    program::{Expr, Length, Mould, Shape, Wording},
 };
 
-static NOTHING: Value = Value::Null;
-
-/// What is seen beside the frame itself: the raw output while leaving, the transformed output while
-/// exporting, and a variable that is being tried out (the error, while a catch decides).
-#[derive(Clone, Copy, Default)]
-pub(super) struct Sight<'v> {
-    pub(super) raw_output: Option<&'v Value>,
-    pub(super) output: Option<&'v Value>,
-    pub(super) extra: &'v [Arc<Value>],
-}
-
 impl Step<'_> {
-    fn with_variables<T>(
-        &self,
-        id: FrameId,
-        slots: &[Slot],
-        sight: Sight<'_>,
-        evaluate: impl FnOnce(&Scope<'_>) -> Result<T, EvalError>,
-    ) -> Result<T, EvalError> {
-        let frame = self.state.frames.get(id);
-        let facts = &self.state.facts;
-        let descriptor = if slots.contains(&Slot::Task) {
-            self.state
-                .frames
-                .task(id)
-                .map(|task| descriptor::task(self.program.task(task.task), task, sight.raw_output))
-        } else {
-            None
-        };
-        let variables: Vec<&Value> = slots
-            .iter()
-            .map(|slot| match slot {
-                Slot::Context => {
-                    frame.map_or(&NOTHING, |frame| &*self.state.contexts[frame.thread])
-                }
-                Slot::Input => match frame.map(|frame| &frame.body) {
-                    Some(Body::Task(task)) => &*task.input,
-                    _ => &NOTHING,
-                },
-                Slot::Output => sight.output.unwrap_or(&NOTHING),
-                Slot::Secrets => &*facts.secrets,
-                Slot::Workflow => &*facts.workflow,
-                Slot::Runtime => &*facts.runtime,
-                Slot::Task => descriptor.as_ref().unwrap_or(&NOTHING),
-                Slot::Local(at) => {
-                    let locals = frame.map_or(&[][..], |frame| &frame.locals);
-                    let extra = at.checked_sub(locals.len()).and_then(|at| sight.extra.get(at));
-                    locals.get(*at).or(extra).map_or(&NOTHING, |value| &**value)
-                }
-            })
-            .collect();
-        evaluate(&Scope {
-            variables: &variables,
-            now_ms: self.now.as_millis(),
-            limits: Limits::default(),
-        })
+    pub(super) fn view(&self) -> View<'_> {
+        View { program: self.program, state: self.state, now: self.now }
     }
 
     pub(super) fn evaluate(
@@ -85,7 +32,8 @@ impl Step<'_> {
         sight: Sight<'_>,
         what: &str,
     ) -> Result<Value, Fault> {
-        self.with_variables(id, &expr.slots, sight, |scope| expr.expression.evaluate(dot, scope))
+        self.view()
+            .evaluate(id, expr, dot, sight)
             .map_err(|error| self.expression_fault(id, &error, what))
     }
 
@@ -97,7 +45,8 @@ impl Step<'_> {
         sight: Sight<'_>,
         what: &str,
     ) -> Result<bool, Fault> {
-        self.with_variables(id, &expr.slots, sight, |scope| expr.expression.test(dot, scope))
+        self.view()
+            .with_variables(id, &expr.slots, sight, |scope| expr.expression.test(dot, scope))
             .map_err(|error| self.expression_fault(id, &error, what))
     }
 
@@ -113,6 +62,7 @@ impl Step<'_> {
             Shape::Constant(value) => Ok(Arc::clone(value)),
             Shape::Expression(expr) => self.evaluate(id, expr, dot, sight, what).map(Arc::new),
             Shape::Template { template, slots } => self
+                .view()
                 .with_variables(id, slots, sight, |scope| template.evaluate(dot, scope))
                 .map(Arc::new)
                 .map_err(|error| self.expression_fault(id, &error, what)),
@@ -149,6 +99,52 @@ impl Step<'_> {
         let title = "Data do not fit the schema";
         let failure = Failure::new(Class::Invalid, codes::SCHEMA_MISMATCH, title, detail);
         Err(self.standard_fault(id, StandardError::Validation, failure))
+    }
+
+    /// `output` and `export`: their schemas are checked last. `of` goes before their names.
+    pub(super) fn mould_output(
+        &mut self,
+        id: FrameId,
+        output: &Mould,
+        export: &Mould,
+        raw: &Arc<Value>,
+        sight: Sight<'_>,
+        of: &str,
+    ) -> Result<Arc<Value>, Fault> {
+        let formed = match &output.shape {
+            None => Arc::clone(raw),
+            Some(shape) => self.form(id, shape, raw, sight, &format!("{of}output.as"))?,
+        };
+        self.conforms(id, output.schema.as_ref(), &formed, &format!("{of}output"))?;
+        let exported = match &export.shape {
+            None => None,
+            Some(shape) => {
+                let sight = Sight { output: Some(&formed), ..sight };
+                Some(self.form(id, shape, &formed, sight, &format!("{of}export.as"))?)
+            }
+        };
+        if let Some(thread) = self.state.frames.get(id).map(|frame| frame.thread) {
+            let context = exported.as_ref().unwrap_or(&self.state.contexts[thread]);
+            self.conforms(id, export.schema.as_ref(), context, &format!("{of}export"))?;
+            if let Some(context) = exported {
+                self.state.contexts[thread] = context;
+            }
+        }
+        Ok(formed)
+    }
+
+    /// A literal text, or whatever an expression gives.
+    pub(super) fn worded(
+        &self,
+        id: FrameId,
+        wording: &Wording,
+        dot: &Value,
+        what: &str,
+    ) -> Result<Value, Fault> {
+        match wording {
+            Wording::Literal(text) => Ok(Value::String(text.to_string())),
+            Wording::Expression(expr) => self.evaluate(id, expr, dot, Sight::default(), what),
+        }
     }
 
     /// A text field: numbers and truth values are written out.

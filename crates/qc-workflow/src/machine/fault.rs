@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Phase,
-    evaluate::Sight,
     frame::{Branch, FrameId, Stage, TryPhase},
     step::Step,
+    view::Sight,
 };
 use crate::{
-    NoteKind, codes,
+    codes,
     dsl::ErrorFilter,
     program::{Attempt, Kind},
 };
@@ -65,7 +65,7 @@ impl Step<'_> {
     }
 
     /// The place of a frame: its task's pointer, or that of the task around it.
-    fn instance(&self, id: FrameId) -> String {
+    pub(super) fn instance(&self, id: FrameId) -> String {
         let mut at = Some(id);
         while let Some(id) = at {
             if let Some(task) = self.task_of(id) {
@@ -81,12 +81,15 @@ impl Step<'_> {
         if self.state.frames.get(id).is_none() {
             return;
         }
-        self.note(id, NoteKind::Faulted, Some(fault.failure.clone()));
+        self.note_fault(id, &fault);
         let (landing, fault) = self.landing(id, fault);
         match landing {
             Landing::Caught(frame) => self.caught(frame, fault),
             Landing::Absorbed { fork, branch } => self.branch_failed(fork, branch),
-            Landing::Uncaught => self.uncaught(id, fault),
+            Landing::Uncaught => match self.undoing() {
+                Some(root) => self.undo_over(root, Some(fault.failure)),
+                None => self.uncaught(id, fault),
+            },
         }
     }
 
@@ -190,7 +193,7 @@ impl Step<'_> {
     /// Nothing catches it: the run fails once the calls under way are settled. The frames stay, so
     /// that the run can be reopened.
     fn uncaught(&mut self, frame: FrameId, fault: Fault) {
-        self.interrupt_all();
+        self.interrupt_all(true);
         self.state.phase = Phase::Failing { fault, frame };
         self.settle_run();
     }

@@ -7,11 +7,12 @@ use qc_model::{Class, Failure, StandardError};
 use serde_json::{Value, json};
 
 use super::{
-    evaluate::{Sight, kind_of},
+    evaluate::kind_of,
     fault::Fault,
     frame::{ForState, FrameId, Locals, Stage},
     list::longer,
     step::{Deed, Step},
+    view::Sight,
 };
 use crate::{
     codes,

@@ -5,7 +5,13 @@ use std::sync::Arc;
 use qc_model::Timestamp;
 use serde_json::Value;
 
-use super::fault::Fault;
+use super::{
+    Work,
+    child::{ChildPhase, ChildState},
+    compensate::UndoState,
+    fault::Fault,
+    listen::ListenState,
+};
 use crate::{
     CallOutput, CallRequest, TimerId,
     program::{Flow, List, TaskIndex},
@@ -37,6 +43,8 @@ pub(super) enum Body {
     Whole(Whole),
     List(ListState),
     Task(TaskState),
+    /// The undoing of completed tasks.
+    Undo(UndoState),
 }
 
 /// The workflow itself.
@@ -88,6 +96,8 @@ pub(super) enum Stage {
     Try(TryState),
     Wait,
     Call(Box<CallState>),
+    Listen(Box<ListenState>),
+    Child(Box<ChildState>),
     /// Its work is done; output and export are being formed.
     Leaving(Arc<Value>, Flow),
 }
@@ -232,6 +242,33 @@ impl Frames {
             Stage::Call(call) if matches!(call.phase, CallPhase::Sent) => Some(&call.request),
             _ => None,
         }
+    }
+
+    pub(super) fn child(&self, id: FrameId) -> Option<&ChildState> {
+        match &self.task(id)?.stage {
+            Stage::Child(child) => Some(child),
+            _ => None,
+        }
+    }
+
+    pub(super) fn child_mut(&mut self, id: FrameId) -> Option<&mut ChildState> {
+        match &mut self.task_mut(id)?.stage {
+            Stage::Child(child) => Some(child),
+            _ => None,
+        }
+    }
+
+    /// What a frame asked for and waits for.
+    pub(super) fn sent(&self, id: FrameId) -> Option<Work> {
+        if let Some(request) = self.request(id) {
+            return Some(Work::Call(request.clone()));
+        }
+        let child = self.child(id).filter(|child| child.is_open())?;
+        let run = match &child.phase {
+            ChildPhase::Started(run) => Some(run.clone()),
+            _ => None,
+        };
+        Some(Work::Child { request: child.request.clone(), run })
     }
 
     /// All frames in the order of their places.

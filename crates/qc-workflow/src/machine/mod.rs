@@ -4,11 +4,13 @@
 //! same [`Start`] and the same [`Input`]s in the same order give the same state and the same
 //! actions, so a journal of both is all that a run needs to be continued elsewhere.
 //!
-//! One file for each kind of task. A run is a tree of frames (`frame`); work moves through it by a
+//! One file for each kind of task; `compensate` undoes them. A run is a tree of frames (`frame`); work moves through it by a
 //! stack of small deeds (`step`); errors climb in `fault`, and what they cut short is settled in
 //! `winding` before anything else happens.
 
 mod call;
+mod child;
+mod compensate;
 mod descriptor;
 mod emit;
 mod evaluate;
@@ -17,6 +19,7 @@ mod for_each;
 mod fork;
 mod frame;
 mod list;
+mod listen;
 mod raise;
 mod reopen;
 mod request;
@@ -26,6 +29,7 @@ mod switch;
 mod task;
 mod timer;
 mod try_catch;
+mod view;
 mod wait;
 mod whole;
 mod winding;
@@ -36,11 +40,13 @@ use qc_model::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Action, CallId, CallOutput, CallRequest, Effect, Happening, Input, Outcome, Program,
-    SecretMark, Start, TimerId,
+    Action, CallId, CallOutput, CallRequest, ChildRequest, Effect, Happening, Input, Outcome,
+    Program, SecretMark, Start, Subscription, TimerId, program::TaskIndex,
 };
+use compensate::{Ending, Undoable};
 use fault::Fault;
 use frame::{FrameId, Frames};
+use listen::Taken;
 use step::{Deed, Step};
 use timer::Timers;
 
@@ -77,7 +83,12 @@ impl Machine {
                 step.call_failed(call, *attempt, failure);
             }
             Happening::TimerFired { timer } => step.timer_fired(*timer),
-            Happening::Cancelled { reason } => step.cancel(reason),
+            Happening::EventReceived { listen, event } => step.event_received(listen, event),
+            Happening::ChildStarted { id, attempt, run } => step.child_started(id, *attempt, run),
+            Happening::ChildEnded { id, attempt, outcome } => {
+                step.child_ended(id, *attempt, outcome);
+            }
+            Happening::Cancelled { reason, compensate } => step.cancel(reason, *compensate),
             Happening::Reopened => step.reopen(),
         }
         let actions = step.finish();
@@ -93,7 +104,10 @@ impl Machine {
     pub fn outstanding(&self) -> Vec<CallRequest> {
         let state = &self.state;
         let live = state.live.values().filter_map(|frame| state.frames.request(*frame));
-        let orphans = state.orphans.values().map(|orphan| &orphan.request);
+        let orphans = state.orphans.values().filter_map(|orphan| match &orphan.work {
+            Work::Call(request) => Some(request),
+            Work::Child { .. } => None,
+        });
         live.chain(orphans).cloned().collect()
     }
 
@@ -101,28 +115,29 @@ impl Machine {
     /// to be performed again.
     pub fn interrupted(&self) -> Vec<CallId> {
         let state = &self.state;
-        let winding = !matches!(state.phase, Phase::Running);
-        let live = state.live.keys().filter(|_| winding);
-        live.chain(state.orphans.keys()).cloned().collect()
+        let winding = !state.running();
+        let live = state
+            .live
+            .iter()
+            .filter(|(_, frame)| winding && state.frames.request(**frame).is_some());
+        let orphans =
+            state.orphans.iter().filter(|(_, orphan)| matches!(orphan.work, Work::Call(_)));
+        live.map(|(id, _)| id).chain(orphans.map(|(id, _)| id)).cloned().collect()
     }
 
     /// The armed timers. A run that is failing, cancelled or over has none that may fire.
     pub fn timers(&self) -> Vec<(TimerId, Timestamp)> {
-        match self.state.phase {
-            Phase::Running => self.state.timers.armed().collect(),
-            _ => Vec::new(),
-        }
+        if self.state.running() { self.state.timers.armed().collect() } else { Vec::new() }
     }
 
     /// When the next timer is due.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        match self.state.phase {
-            Phase::Running => self.state.timers.armed().map(|(_, at)| at).min(),
-            _ => None,
-        }
+        let armed = self.state.timers.armed().map(|(_, at)| at);
+        armed.min().filter(|_| self.state.running())
     }
 
-    /// How the run ended, once it did. A faulted run can be reopened; then it has none again.
+    /// How the run ended, once it did. A faulted run can be reopened, unless something was undone;
+    /// then it has none again.
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.state.phase {
             Phase::Over(outcome) | Phase::Faulted { outcome, .. } => Some(outcome),
@@ -145,8 +160,18 @@ struct State {
     live: BTreeMap<CallId, FrameId>,
     /// Calls that were sent, cut short, and not answered yet.
     orphans: BTreeMap<CallId, Orphan>,
-    /// What calls inside retried blocks have done so far.
+    /// What calls, children and listens inside retried blocks have done so far.
     memory: BTreeMap<CallId, Memory>,
+    /// Which events were taken, by source and id.
+    taken: BTreeMap<(String, String), Vec<Taken>>,
+    /// Counts beginnings of listens, takings of events, and completions of what can be undone.
+    order: u64,
+    /// The subscriptions as they were told.
+    subscribed: Vec<Subscription>,
+    /// Tasks that can be undone, in the order in which they completed.
+    undoable: BTreeMap<u64, Undoable>,
+    /// Where each of them stands there.
+    undo_places: BTreeMap<CallId, u64>,
     /// What was to be done next when the run failed.
     deferred: Vec<Deed>,
     /// Tasks executed since the start or the last reopening.
@@ -161,11 +186,14 @@ struct Facts {
     secrets: Arc<Value>,
     runtime: Arc<Value>,
     workflow: Arc<Value>,
+    depth: u32,
 }
 
 #[derive(Debug)]
 enum Phase {
     Running,
+    /// Failed or cancelled: what completed is being undone.
+    Compensating(Ending),
     /// An error that nothing catches: waits for the calls under way.
     Failing {
         fault: Fault,
@@ -180,23 +208,53 @@ enum Phase {
     /// Cancelled: waits for the calls under way.
     Cancelling {
         reason: String,
+        compensate: bool,
     },
     Over(Outcome),
 }
 
-/// A call that was sent and cut short.
+/// Work that was asked for and cut short.
 #[derive(Debug)]
 struct Orphan {
-    request: CallRequest,
+    work: Work,
     owner: FrameId,
-    remembered: bool,
+    task: TaskIndex,
+    visit: Arc<str>,
+    /// The task's input.
+    input: Arc<Value>,
 }
 
-/// What a call inside a retried block has done.
+/// What was asked for and is to be answered once.
+#[derive(Debug, Clone)]
+enum Work {
+    Call(CallRequest),
+    Child { request: ChildRequest, run: Option<String> },
+}
+
+impl Work {
+    fn id(&self) -> &CallId {
+        match self {
+            Self::Call(request) => &request.id,
+            Self::Child { request, .. } => &request.id,
+        }
+    }
+}
+
+/// What a call, child or listen inside a retried block has done.
 #[derive(Debug, Default)]
 struct Memory {
     attempts: u32,
-    answer: Option<Arc<CallOutput>>,
+    answer: Option<Answer>,
+    /// The other side stated a pause: until then nothing is sent again.
+    not_before: Option<Timestamp>,
+}
+
+/// What is given instead of doing it again.
+#[derive(Debug)]
+enum Answer {
+    Call(Arc<CallOutput>),
+    /// A child's output, or what a listen heard.
+    Value(Arc<Value>),
 }
 
 impl State {
@@ -210,6 +268,7 @@ impl State {
             secrets: Arc::new(mark.secrets(program.secrets())),
             runtime: Arc::new(descriptor::runtime(&start.runtime)),
             workflow: Arc::new(workflow),
+            depth: start.depth,
         };
         Self {
             facts,
@@ -221,9 +280,19 @@ impl State {
             live: BTreeMap::new(),
             orphans: BTreeMap::new(),
             memory: BTreeMap::new(),
+            taken: BTreeMap::new(),
+            order: 0,
+            subscribed: Vec::new(),
+            undoable: BTreeMap::new(),
+            undo_places: BTreeMap::new(),
             deferred: Vec::new(),
             executed: 0,
         }
+    }
+
+    /// Whether the flow goes on: the workflow's own, or that of undoing it.
+    fn running(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Compensating(_))
     }
 
     /// Whether a successful call of this effect answers from memory when its block is retried.

@@ -29,10 +29,16 @@ impl Step<'_> {
         self.run();
     }
 
-    /// A call that the failure interrupted: its answer counts now, or it is sent again.
+    /// A call or child that the failure interrupted: its answer counts now, or it is sent again.
     fn resume_interrupted(&mut self, id: FrameId) {
-        let Some(call) = self.state.frames.call_mut(id) else { return };
-        if matches!(call.phase, CallPhase::Answered(_) | CallPhase::Idle) {
+        let again = match self.state.frames.task(id).map(|task| &task.stage) {
+            Some(Stage::Call(call)) => {
+                matches!(call.phase, CallPhase::Answered(_) | CallPhase::Idle)
+            }
+            Some(Stage::Child(child)) => !child.is_open(),
+            _ => false,
+        };
+        if again {
             self.push(Deed::Enter(id));
         }
     }
@@ -41,6 +47,7 @@ impl Step<'_> {
         let Some(frame) = self.state.frames.get_mut(id) else { return };
         match &mut frame.body {
             Body::List(_) => self.rearm_attempt(id),
+            Body::Undo(_) => {}
             Body::Whole(whole) => match &whole.stage {
                 WholeStage::Leaving(output) => {
                     let output = output.clone();
@@ -56,7 +63,7 @@ impl Step<'_> {
                     self.push(Deed::Leave(id, output, flow));
                 }
                 Stage::Entering => self.push(Deed::Enter(id)),
-                Stage::Call(_) => {
+                Stage::Call(_) | Stage::Child(_) => {
                     // A pause that its timeout cut short is over: it is sent at once.
                     task.timeout = None;
                     self.state.timers.disarm_all_of(id);
@@ -68,6 +75,7 @@ impl Step<'_> {
                     self.next_attempt(id);
                 }
                 Stage::For(_) => self.next_iteration(id),
+                Stage::Listen(_) => self.resume_listen(id),
                 // It took too long: its parts go on, and its time begins anew.
                 Stage::Around | Stage::Fork(_) | Stage::Try(_) | Stage::Wait => {
                     self.arm_task_timeout(id);

@@ -5,12 +5,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::{
-    evaluate::{Sight, kind_of},
-    fault::Fault,
-    frame::FrameId,
-    step::Step,
-};
+use super::{evaluate::kind_of, fault::Fault, frame::FrameId, step::Step, view::Sight};
 use crate::{
     Authentication, CallTarget,
     program::{Call, Credentials, Endpoint, Part, Shape, Target, Wording},

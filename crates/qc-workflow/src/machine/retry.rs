@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use qc_model::Retry;
 
-use super::{evaluate::Sight, fault::Fault, frame::FrameId, step::Step};
+use super::{fault::Fault, frame::FrameId, step::Step, view::Sight};
 use crate::{policy::retriable, program::Attempt};
 
 impl Step<'_> {
@@ -56,9 +56,25 @@ impl Step<'_> {
         let (attempt, since) = (state.attempt, state.since);
         let own = retry.policy.pause_ms(attempt, self.chance.draw());
         let pause = stated_ms(&fault.failure.retry).map_or(own, |stated| stated.max(own));
+        let pause = pause.max(self.stated_in_block(id));
         let last = since + Duration::from_millis(retry.policy.duration_ms);
         let next = self.now + Duration::from_millis(pause);
         Ok((next <= last).then_some(pause))
+    }
+
+    /// For how long calls of a block must not be sent again, as their other sides stated.
+    fn stated_in_block(&self, id: FrameId) -> u64 {
+        let (Some(task), Some(frame)) = (self.task_of(id), self.state.frames.get(id)) else {
+            return 0;
+        };
+        let (block, visit) = (format!("{}/try/", task.pointer), format!("{}.", frame.visit));
+        let inside =
+            self.state.memory.iter().filter(|(call, _)| {
+                call.pointer.starts_with(&block) && call.visit.starts_with(&visit)
+            });
+        let until = inside.filter_map(|(_, memory)| memory.not_before).max();
+        let left = until.map_or(Duration::ZERO, |until| until.since(self.now));
+        u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -6,7 +6,7 @@ use qc_model::{Failure, Timestamp};
 use serde_json::Value;
 
 use super::{
-    Phase, State,
+    State,
     fault::Fault,
     frame::{Body, Frame, FrameId},
 };
@@ -50,8 +50,14 @@ impl<'s> Step<'s> {
         Self { program, state, now, chance, actions: Vec::new(), deeds: Vec::new() }
     }
 
-    pub(super) fn finish(self) -> Vec<Action> {
+    pub(super) fn finish(mut self) -> Vec<Action> {
+        self.tell_subscriptions();
         self.actions
+    }
+
+    /// Nothing of what was to be done next is done.
+    pub(super) fn forget_deeds(&mut self) {
+        self.deeds.clear();
     }
 
     /// Takes up what the failure kept from being done.
@@ -60,7 +66,7 @@ impl<'s> Step<'s> {
     }
 
     pub(super) fn running(&self) -> bool {
-        matches!(self.state.phase, Phase::Running)
+        self.state.running()
     }
 
     pub(super) fn push(&mut self, deed: Deed) {
@@ -97,6 +103,7 @@ impl<'s> Step<'s> {
             Body::Whole(_) => self.enter_whole(id),
             Body::List(_) => self.advance(id),
             Body::Task(_) => self.enter_task(id),
+            Body::Undo(_) => {}
         }
     }
 
@@ -105,7 +112,7 @@ impl<'s> Step<'s> {
         match frame.body {
             Body::Whole(_) => self.leave_whole(id, output),
             // A list completes by itself, when its last task does.
-            Body::List(_) => {}
+            Body::List(_) | Body::Undo(_) => {}
             Body::Task(_) => self.leave_task(id, output, flow),
         }
     }
@@ -113,13 +120,16 @@ impl<'s> Step<'s> {
     fn completed(&mut self, parent: FrameId, child: FrameId, output: Arc<Value>, flow: Flow) {
         let Some(frame) = self.state.frames.get(parent) else { return };
         if flow == Flow::End {
-            self.end(output);
-            return;
+            return match self.undoing() {
+                Some(root) => self.undo_over(root, None),
+                None => self.end(output),
+            };
         }
         match frame.body {
             Body::Whole(_) => self.push(Deed::Leave(parent, output, flow)),
             Body::List(_) => self.list_goes_on(parent, output, flow),
             Body::Task(_) => self.task_goes_on(parent, child, output),
+            Body::Undo(_) => self.undo_over(parent, None),
         }
     }
 
@@ -143,6 +153,22 @@ impl<'s> Step<'s> {
     }
 
     pub(super) fn note(&mut self, id: FrameId, kind: NoteKind, failure: Option<Failure>) {
+        self.note_with(id, kind, failure, None);
+    }
+
+    /// A note of a fault.
+    pub(super) fn note_fault(&mut self, id: FrameId, fault: &Fault) {
+        let (failure, error) = (fault.failure.clone(), (*fault.error).clone());
+        self.note_with(id, NoteKind::Faulted, Some(failure), Some(error));
+    }
+
+    fn note_with(
+        &mut self,
+        id: FrameId,
+        kind: NoteKind,
+        failure: Option<Failure>,
+        error: Option<Value>,
+    ) {
         let (Some(task), Some(frame)) = (self.task_of(id), self.state.frames.get(id)) else {
             return;
         };
@@ -152,6 +178,7 @@ impl<'s> Step<'s> {
             task: Arc::clone(&task.name),
             kind,
             failure,
+            error,
         }));
     }
 }

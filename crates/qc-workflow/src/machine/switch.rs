@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{evaluate::Sight, fault::Fault, frame::FrameId, step::Step};
+use super::{fault::Fault, frame::FrameId, step::Step, view::Sight};
 use crate::program::{Expr, Flow};
 
 impl Step<'_> {

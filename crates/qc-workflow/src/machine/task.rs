@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::{
     STEP_BUDGET,
-    evaluate::Sight,
     fault::Fault,
     frame::{Frame, FrameId, Stage, TryPhase},
     step::{Deed, Step},
     timer::Purpose,
+    view::Sight,
 };
 use crate::{
     NoteKind, codes,
@@ -22,9 +22,10 @@ impl Step<'_> {
         let (Some(task), Some(state)) = (self.task_of(id), self.state.frames.task(id)) else {
             return;
         };
-        if matches!(state.stage, Stage::Call(_)) {
-            self.resume_call(id);
-            return;
+        match state.stage {
+            Stage::Call(_) => return self.resume_call(id),
+            Stage::Child(_) => return self.resume_child(id),
+            _ => {}
         }
         let raw = Arc::clone(&state.raw);
         self.state.executed += 1;
@@ -92,6 +93,8 @@ impl Step<'_> {
             Kind::Wait(length) => self.enter_wait(id, length, &input)?,
             Kind::Call(call) => self.enter_call(id, call, &input)?,
             Kind::Emit(shape) => self.emit(id, task, shape, &input)?,
+            Kind::Listen(plan) => self.enter_listen(id, plan, &input)?,
+            Kind::Run(plan) => self.enter_run(id, plan, &input)?,
         }
         Ok(())
     }
@@ -169,6 +172,7 @@ impl Step<'_> {
         match (&state.stage, &task.kind) {
             (Stage::For(_), _) => self.loop_goes_on(id, output),
             (Stage::Fork(_), _) => self.branch_done(id, child, output),
+            (Stage::Listen(_), _) => self.item_worked(id, output),
             (Stage::Try(attempt), Kind::Try(plan)) => {
                 let handled = matches!(attempt.phase, TryPhase::Handling);
                 let then = if handled { plan.then.unwrap_or(task.then) } else { task.then };
@@ -182,6 +186,9 @@ impl Step<'_> {
     pub(super) fn leave_task(&mut self, id: FrameId, raw: Arc<Value>, flow: Flow) {
         let Some(task) = self.task_of(id) else { return };
         self.state.timers.disarm_all_of(id);
+        if task.undo.is_some() {
+            self.completed_work(id, &raw);
+        }
         self.set_stage(id, Stage::Leaving(Arc::clone(&raw), flow));
         let output = match self.formed_output(id, task, &raw) {
             Ok(output) => output,
@@ -204,26 +211,6 @@ impl Step<'_> {
         raw: &Arc<Value>,
     ) -> Result<Arc<Value>, Fault> {
         let sight = Sight { raw_output: Some(raw), ..Sight::default() };
-        let output = match &task.output.shape {
-            None => Arc::clone(raw),
-            Some(shape) => self.form(id, shape, raw, sight, "output.as")?,
-        };
-        self.conforms(id, task.output.schema.as_ref(), &output, "output")?;
-        let thread = self.state.frames.get(id).map(|frame| frame.thread);
-        let exported = match &task.export.shape {
-            None => None,
-            Some(shape) => {
-                let sight = Sight { output: Some(&output), ..sight };
-                Some(self.form(id, shape, &output, sight, "export.as")?)
-            }
-        };
-        if let Some(thread) = thread {
-            let context = exported.as_ref().unwrap_or(&self.state.contexts[thread]);
-            self.conforms(id, task.export.schema.as_ref(), context, "export")?;
-            if let Some(context) = exported {
-                self.state.contexts[thread] = context;
-            }
-        }
-        Ok(output)
+        self.mould_output(id, &task.output, &task.export, raw, sight, "")
     }
 }

@@ -56,6 +56,10 @@ impl Timers {
         self.armed.retain(|_, timer| timer.frame != frame);
     }
 
+    pub(super) fn disarm_all(&mut self) {
+        self.armed.clear();
+    }
+
     pub(super) fn armed(&self) -> impl Iterator<Item = (TimerId, Timestamp)> {
         self.armed.iter().map(|(id, timer)| (*id, timer.at))
     }

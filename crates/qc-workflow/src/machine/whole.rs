@@ -6,10 +6,11 @@ use serde_json::Value;
 
 use super::{
     Phase,
-    evaluate::Sight,
+    fault::Fault,
     frame::{Body, Frame, FrameId, ListState, Whole, WholeStage},
     step::{Deed, Step},
     timer::Purpose,
+    view::Sight,
 };
 use crate::{Action, Outcome, codes, program::List};
 
@@ -43,29 +44,35 @@ impl Step<'_> {
             Err(fault) => self.fail(id, fault),
             Ok(input) => {
                 self.state.contexts[0] = Arc::clone(&input);
+                if let Err(fault) = self.try_arm_workflow_timeout(id, &input) {
+                    return self.fail(id, fault);
+                }
                 // Kept as the input that a timeout's expression is evaluated on.
                 if let Some(whole) = self.whole_mut(id) {
                     whole.raw = Arc::clone(&input);
                     whole.stage = WholeStage::Running;
                 }
-                self.arm_workflow_timeout(id);
                 self.enter_list(id, &program.root, input);
             }
         }
     }
 
+    fn try_arm_workflow_timeout(&mut self, id: FrameId, input: &Value) -> Result<(), Fault> {
+        let Some(length) = &self.program.timeout else { return Ok(()) };
+        let ms = self.length_ms(id, length, input, "timeout.after")?;
+        let timer = self.arm(ms, id, Purpose::WorkflowTimeout);
+        if let Some(whole) = self.whole_mut(id) {
+            whole.timeout = Some(timer);
+        }
+        Ok(())
+    }
+
+    /// Arms the workflow's timeout anew.
     pub(super) fn arm_workflow_timeout(&mut self, id: FrameId) {
-        let Some(length) = &self.program.timeout else { return };
         let Some(whole) = self.whole_mut(id) else { return };
         let input = Arc::clone(&whole.raw);
-        match self.length_ms(id, length, &input, "timeout.after") {
-            Err(fault) => self.fail(id, fault),
-            Ok(ms) => {
-                let timer = self.arm(ms, id, Purpose::WorkflowTimeout);
-                if let Some(whole) = self.whole_mut(id) {
-                    whole.timeout = Some(timer);
-                }
-            }
+        if let Err(fault) = self.try_arm_workflow_timeout(id, &input) {
+            self.fail(id, fault);
         }
     }
 

@@ -1,15 +1,21 @@
-//! Cutting work short. A call that was sent is interrupted and settled by the engine first; only
-//! when all of them are answered does the flow go on.
+//! Cutting work short. A call that was sent is interrupted and settled by the engine first, a child
+//! is cancelled; only when all of them are answered does the flow go on.
+
+use std::sync::Arc;
 
 use qc_model::{Applied, Failure};
 
 use super::{
-    Orphan, Phase, State,
+    Answer, Orphan, Phase, State, Work,
+    child::ChildPhase,
+    compensate::Ending,
     frame::{Body, CallPhase, FrameId, Stage, TryPhase, WholeStage},
     step::{Deed, Step},
 };
-use crate::{Action, CallId, CallOutput, CallRequest, NoteKind, Outcome, program::Flow};
-use std::sync::Arc;
+use crate::{
+    Action, CallId, CallOutput, NoteKind, Outcome,
+    program::{Flow, Kind},
+};
 
 impl Step<'_> {
     /// Removes everything below a frame. Calls under way become orphans of `owner`.
@@ -30,15 +36,8 @@ impl Step<'_> {
         {
             self.note(id, NoteKind::Cancelled, None);
         }
-        if let Some(request) = self.state.frames.request(id).cloned() {
-            let remembered = self.task_of(id).is_some_and(|task| task.in_retry);
-            self.state.live.remove(&request.id);
-            if !self.withdraw(&request) {
-                let call = request.id.clone();
-                self.actions.push(Action::Interrupt { call, attempt: request.attempt });
-                let orphan = Orphan { request, owner, remembered };
-                self.state.orphans.insert(orphan.request.id.clone(), orphan);
-            }
+        if let Some(work) = self.state.frames.sent(id) {
+            self.orphan(id, work, owner);
         }
         for orphan in self.state.orphans.values_mut() {
             if orphan.owner == id {
@@ -49,46 +48,93 @@ impl Step<'_> {
         self.state.frames.remove(id);
     }
 
+    /// Cuts short what a frame asked for; `owner` waits for its end.
+    fn orphan(&mut self, id: FrameId, work: Work, owner: FrameId) {
+        self.state.live.remove(work.id());
+        // A child that nobody waits for lives on.
+        let forgotten = matches!(&work, Work::Child { request, .. } if !request.awaited);
+        if self.withdraw(&work) || forgotten {
+            return;
+        }
+        let (Some(task), Some(frame)) = (self.state.frames.task(id), self.state.frames.get(id))
+        else {
+            return;
+        };
+        let (index, input) = (task.task, Arc::clone(&task.input));
+        let visit = Arc::clone(&frame.visit);
+        self.interrupt(&work, false);
+        let orphan = Orphan { work, owner, task: index, visit, input };
+        self.state.orphans.insert(orphan.work.id().clone(), orphan);
+    }
+
+    fn interrupt(&mut self, work: &Work, compensate: bool) {
+        self.actions.push(match work {
+            Work::Call(request) => {
+                Action::Interrupt { call: request.id.clone(), attempt: request.attempt }
+            }
+            Work::Child { request, .. } => {
+                let (id, attempt) = (request.id.clone(), request.attempt);
+                Action::CancelChild { id, attempt, compensate }
+            }
+        });
+    }
+
     /// Takes back a request of this same step, which nobody has seen yet.
-    fn withdraw(&mut self, request: &CallRequest) -> bool {
+    fn withdraw(&mut self, work: &Work) -> bool {
         let before = self.actions.len();
-        self.actions.retain(|action| match action {
-            Action::Call(made) => made.id != request.id || made.attempt != request.attempt,
+        self.actions.retain(|action| match (action, work) {
+            (Action::Call(made), Work::Call(request)) => {
+                made.id != request.id || made.attempt != request.attempt
+            }
+            (Action::StartChild(made), Work::Child { request, .. }) => {
+                made.id != request.id || made.attempt != request.attempt
+            }
             _ => true,
         });
         self.actions.len() < before
     }
 
-    /// Interrupts every call under way and keeps the frames.
-    pub(super) fn interrupt_all(&mut self) {
+    /// Interrupts everything under way and keeps the frames. A child whose parent ends so undoes
+    /// what it did when `compensate` says so and this workflow undoes too.
+    pub(super) fn interrupt_all(&mut self, compensate: bool) {
+        let compensate = compensate && self.program.compensates;
         let live: Vec<FrameId> = self.state.live.values().copied().collect();
         for id in live {
-            let Some(request) = self.state.frames.request(id).cloned() else { continue };
-            if self.withdraw(&request) {
-                self.state.live.remove(&request.id);
+            let Some(work) = self.state.frames.sent(id) else { continue };
+            if self.withdraw(&work) {
+                self.state.live.remove(work.id());
                 if let Some(call) = self.state.frames.call_mut(id) {
                     call.phase = CallPhase::Idle;
+                } else if let Some(child) = self.state.frames.child_mut(id) {
+                    child.phase = ChildPhase::Idle;
                 }
-            } else {
-                let attempt = request.attempt;
-                self.actions.push(Action::Interrupt { call: request.id, attempt });
+            } else if !matches!(&work, Work::Child { request, .. } if !request.awaited) {
+                self.interrupt(&work, compensate);
             }
         }
     }
 
-    /// An orphan was answered.
+    /// A call that was cut short was answered.
     pub(super) fn orphan_settled(&mut self, call: &CallId, answer: Result<&CallOutput, &Failure>) {
         let Some(orphan) = self.state.orphans.remove(call) else { return };
-        let effect = orphan.request.effect;
+        let Work::Call(request) = &orphan.work else { return };
+        let effect = request.effect;
         let applied = answer.map_or_else(|failure| failure.applied, |_| Applied::Yes);
+        let task = self.program.task(orphan.task);
         match answer {
-            Ok(output) if orphan.remembered && State::remembers(effect) => {
-                let memory = self.state.memory.entry(call.clone()).or_default();
-                memory.answer = Some(Arc::new(output.clone()));
+            Ok(output) => {
+                if let Kind::Call(plan) = &task.kind {
+                    let shaped = Arc::new(output.shaped(plan.output));
+                    self.took_effect(orphan.task, orphan.visit, orphan.input, shaped);
+                }
+                // Done and not remembered: nothing repeats it but an idempotent call.
+                if task.in_retry && State::remembers(effect) {
+                    let memory = self.state.memory.entry(call.clone()).or_default();
+                    memory.answer = Some(Answer::Call(Arc::new(output.clone())));
+                }
             }
-            // Done and not remembered: nothing repeats it but an idempotent call.
-            Ok(_) => {}
-            Err(_) => {
+            Err(failure) => {
+                self.keep_stated_pause(call, task, failure);
                 if let Some(state) = self.state.frames.try_mut(orphan.owner)
                     && let TryPhase::Settling(fault) = &mut state.phase
                 {
@@ -96,8 +142,26 @@ impl Step<'_> {
                 }
             }
         }
+        self.orphan_gone(orphan.owner);
+    }
+
+    /// A child that was cut short ended.
+    pub(super) fn orphan_ended(&mut self, child: &CallId, outcome: &Outcome) {
+        let Some(orphan) = self.state.orphans.remove(child) else { return };
+        if let Outcome::Completed { output } = outcome {
+            let output = Arc::new(output.clone());
+            if self.program.task(orphan.task).in_retry {
+                let memory = self.state.memory.entry(child.clone()).or_default();
+                memory.answer = Some(Answer::Value(Arc::clone(&output)));
+            }
+            self.took_effect(orphan.task, orphan.visit, orphan.input, output);
+        }
+        self.orphan_gone(orphan.owner);
+    }
+
+    fn orphan_gone(&mut self, owner: FrameId) {
         if self.running() {
-            self.settled(orphan.owner);
+            self.settled(owner);
             self.run();
         } else {
             self.settle_run();
@@ -132,6 +196,7 @@ impl Step<'_> {
                 Stage::Fork(_) => self.fork_goes_on(owner),
                 _ => {}
             },
+            Body::Undo(_) => self.undo_settled(owner),
             Body::List(_) => {}
         }
     }
@@ -142,15 +207,21 @@ impl Step<'_> {
             return;
         }
         let phase = std::mem::replace(&mut self.state.phase, Phase::Running);
+        let undo = !self.state.undoable.is_empty();
         self.state.phase = match phase {
+            Phase::Failing { fault, .. } if undo => {
+                return self.compensate(Ending::Faulted(fault));
+            }
             Phase::Failing { fault, frame } => {
-                let outcome =
-                    Outcome::Faulted { failure: fault.failure, error: (*fault.error).clone() };
+                let outcome = Ending::Faulted(fault).outcome(None);
                 self.actions.push(Action::Finish(outcome.clone()));
                 Phase::Faulted { outcome, frame, at: self.now }
             }
-            Phase::Cancelling { reason } => {
-                let outcome = Outcome::Cancelled { reason };
+            Phase::Cancelling { reason, compensate: true } if undo => {
+                return self.compensate(Ending::Cancelled(reason));
+            }
+            Phase::Cancelling { reason, .. } => {
+                let outcome = Ending::Cancelled(reason).outcome(None);
                 self.actions.push(Action::Finish(outcome.clone()));
                 Phase::Over(outcome)
             }
@@ -159,14 +230,18 @@ impl Step<'_> {
     }
 
     /// Somebody ends the run.
-    pub(super) fn cancel(&mut self, reason: &str) {
+    pub(super) fn cancel(&mut self, reason: &str, compensate: bool) {
         match self.state.phase {
-            Phase::Running => self.interrupt_all(),
+            Phase::Running => self.interrupt_all(compensate),
             // The calls under way are interrupted already.
             Phase::Failing { .. } => {}
-            Phase::Faulted { .. } | Phase::Cancelling { .. } | Phase::Over(_) => return,
+            // What is being undone is undone to its end.
+            Phase::Compensating(_)
+            | Phase::Faulted { .. }
+            | Phase::Cancelling { .. }
+            | Phase::Over(_) => return,
         }
-        self.state.phase = Phase::Cancelling { reason: reason.to_owned() };
+        self.state.phase = Phase::Cancelling { reason: reason.to_owned(), compensate };
         self.settle_run();
     }
 }

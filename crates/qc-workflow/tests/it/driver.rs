@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use qc_document::{Document, ParseLimits, Source, parse_yaml};
 use qc_model::{Applied, Class, Code, Failure, Finding, Retry, Severity, Timestamp};
 use qc_workflow::{
-    Action, Bindings, CallOutput, CallPolicy, CallRequest, CallTarget, Effect, Happening, Input,
-    Jitter, Machine, NoteKind, Outcome, Program, RequestFacts, RetryPolicy, RuntimeFacts, Start,
-    TaskNote, compile, load,
+    Action, Bindings, CallOutput, CallPolicy, CallRequest, CallTarget, ChildRequest, Compensation,
+    Compensations, Effect, Happening, Input, Jitter, ListenId, Machine, NoteKind, Outcome, Program,
+    RequestFacts, RetryPolicy, RuntimeFacts, Start, Subscription, TaskNote, compile,
+    compile_compensated, correlation_key, load,
 };
 use serde_json::{Value, json};
 
@@ -90,6 +91,33 @@ pub(crate) fn program_of(text: &str, bound: &Bound) -> Arc<Program> {
     Arc::new(program.unwrap_or_else(|| panic!("{}", shown(&findings))))
 }
 
+/// Loads and compiles with what undoes tasks: a map as in `integration.yaml`.
+pub(crate) fn compensated(text: &str, compensation: &str) -> Result<Arc<Program>, Vec<Finding>> {
+    let (workflow, findings) = load(&document(text));
+    let workflow = workflow.ok_or(findings)?;
+    let declared =
+        parse_yaml(Source::new("integration.yaml", compensation), &ParseLimits::default())
+            .expect("is YAML");
+    let entries = declared.root.as_mapping().expect("a map");
+    let tasks = entries
+        .iter()
+        .map(|(task, rule)| {
+            let call = rule.get("do").expect("a call");
+            Compensation {
+                task: &task.name,
+                task_span: task.span,
+                call: call.as_str().expect("a name"),
+                call_span: call.span,
+                with: rule.get("with"),
+            }
+        })
+        .collect();
+    let compensations = Compensations { source: &declared.source, tasks };
+    let (program, findings) =
+        compile_compensated(&workflow, &Bound::default(), Some(&compensations));
+    program.map(Arc::new).ok_or(findings)
+}
+
 pub(crate) fn shown(findings: &[Finding]) -> String {
     findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
@@ -140,6 +168,15 @@ pub(crate) struct Run {
     pub(crate) start: Start,
     pub(crate) inputs: Vec<Input>,
     pub(crate) actions: Vec<Vec<Action>>,
+    /// Listens that wait, as they were told.
+    pub(crate) listens: BTreeMap<ListenId, Subscription>,
+    /// Listens that are to be offered what came in before.
+    fresh: Vec<ListenId>,
+    /// Events that came in.
+    kept: Vec<Value>,
+    /// Children asked for and not ended (or, when not awaited, not started), oldest first.
+    pub(crate) children: Vec<ChildRequest>,
+    pub(crate) cancelled: Vec<String>,
 }
 
 impl Run {
@@ -159,7 +196,12 @@ impl Run {
             metadata: json!({"tenant": "acme"}),
         };
         let (run, origin) = ("run-1".to_owned(), "run-0".to_owned());
-        let start = Start { run, origin, input, at: now, entropy, runtime };
+        let start = Start { run, origin, input, at: now, entropy, runtime, depth: 0 };
+        Self::began(program, start)
+    }
+
+    pub(crate) fn began(program: Arc<Program>, start: Start) -> Self {
+        let now = start.at;
         let (machine, actions) = Machine::start(program, &start);
         let mut this = Self {
             machine: None,
@@ -174,6 +216,11 @@ impl Run {
             start,
             inputs: Vec::new(),
             actions: Vec::new(),
+            listens: BTreeMap::new(),
+            fresh: Vec::new(),
+            kept: Vec::new(),
+            children: Vec::new(),
+            cancelled: Vec::new(),
         };
         this.take(machine, actions);
         this
@@ -196,6 +243,18 @@ impl Run {
                 Action::Emit { event, .. } => self.events.push(event),
                 Action::Note(note) => self.notes.push(note),
                 Action::Finish(outcome) => self.finished.push(outcome),
+                Action::Listen(subscription) => {
+                    self.fresh.push(subscription.id.clone());
+                    self.listens.insert(subscription.id.clone(), subscription);
+                }
+                Action::StopListening { id } => {
+                    assert!(self.listens.remove(&id).is_some(), "{id} was not listened to");
+                }
+                Action::StartChild(request) => self.children.push(request),
+                Action::CancelChild { id, compensate, .. } => {
+                    let how = if compensate { " and undone" } else { "" };
+                    self.cancelled.push(format!("{id}{how}"));
+                }
             }
         }
     }
@@ -207,6 +266,64 @@ impl Run {
         let machine = self.machine.take().expect("there is a machine");
         let (machine, actions) = machine.step(&input);
         self.take(machine, actions);
+        self.offer_kept();
+    }
+
+    /// An event comes in; it is offered to the listens that wait. Says how many took it.
+    pub(crate) fn offer(&mut self, event: Value) -> usize {
+        let waiting: Vec<ListenId> = self.listens.keys().cloned().collect();
+        let taken = waiting.iter().filter(|id| self.offer_to(id, &event)).count();
+        self.kept.push(event);
+        taken
+    }
+
+    /// What came in before is offered to listens that began or changed.
+    fn offer_kept(&mut self) {
+        while !self.fresh.is_empty() {
+            let id = self.fresh.remove(0);
+            for event in self.kept.clone() {
+                self.offer_to(&id, &event);
+            }
+        }
+    }
+
+    fn offer_to(&mut self, id: &ListenId, event: &Value) -> bool {
+        if !self.machine().wants(id, event) {
+            return false;
+        }
+        let subscription = self.listens.get(id).expect("only who listens wants");
+        let found = subscription.filters.iter().any(|filter| {
+            let kind = filter.event_type.as_ref().is_none_or(|kind| event["type"] == **kind);
+            let key = filter.key.is_empty()
+                || correlation_key(&filter.site, event).as_ref() == Some(&filter.key);
+            kind && key
+        });
+        assert!(found, "an index over {subscription:?} finds what is wanted");
+        self.tell(Happening::EventReceived { listen: id.clone(), event: event.clone() });
+        true
+    }
+
+    /// Takes the oldest open child of a task.
+    pub(crate) fn child(&mut self, task: &str) -> ChildRequest {
+        let at = self.children.iter().position(|request| &*request.task == task);
+        let at = at.unwrap_or_else(|| panic!("no open child of `{task}`: {:?}", self.children));
+        self.children.remove(at)
+    }
+
+    pub(crate) fn child_starts(&mut self, task: &str, run: &str) -> &mut Self {
+        let request = self.child(task);
+        if request.awaited {
+            self.children.insert(0, request.clone());
+        }
+        let (id, attempt) = (request.id, request.attempt);
+        self.tell(Happening::ChildStarted { id, attempt, run: run.to_owned() });
+        self
+    }
+
+    pub(crate) fn child_ends(&mut self, task: &str, outcome: Outcome) -> &mut Self {
+        let ChildRequest { id, attempt, .. } = self.child(task);
+        self.tell(Happening::ChildEnded { id, attempt, outcome });
+        self
     }
 
     /// Takes the oldest open call of a task.
@@ -252,6 +369,19 @@ impl Run {
         for _ in 0..50_000 {
             if let Some(outcome) = self.machine().outcome() {
                 return outcome.clone();
+            }
+            if let Some(child) = self.children.first().cloned().filter(|child| !child.awaited) {
+                self.child_starts(&child.task, "child");
+                continue;
+            }
+            if let Some(child) = self.children.first().cloned() {
+                self.child_ends(&child.task, Outcome::Completed { output: json!("child") });
+                continue;
+            }
+            if self.open.is_empty() && self.machine().timers().is_empty() {
+                let reason = "nothing else would end it".to_owned();
+                self.tell(Happening::Cancelled { reason, compensate: true });
+                continue;
             }
             if self.open.is_empty() {
                 self.wake();

@@ -10,7 +10,6 @@ use crate::driver::{Bound, shared, shown};
 
 /// What each rejected example needs that the profile does not have. All others load.
 const REJECTED: &[(&str, &str)] = &[
-    ("accumulate-room-readings", "`listen`"),
     ("authentication-oauth2-secret", ""),
     ("authentication-oauth2", "`secret` holds a secret"),
     ("authentication-oidc-secret", "`oidc authentication`"),
@@ -23,15 +22,6 @@ const REJECTED: &[(&str, &str)] = &[
     ("call-custom-function-cataloged", "`call: a function at a URL`"),
     ("call-grpc", "`call: grpc`"),
     ("call-mcp", "`call: mcp`"),
-    ("for", "`listen`"),
-    ("listen-to-all read-envelope", "`listen`"),
-    ("listen-to-all", "`listen`"),
-    ("listen-to-any-filter", "`listen`"),
-    ("listen-to-any-forever-foreach", "`listen`"),
-    ("listen-to-any-until-condition", "`listen`"),
-    ("listen-to-any-until-consumed", "`listen`"),
-    ("listen-to-any", "`listen`"),
-    ("listen-to-one", "`listen`"),
     ("mock-service-extension", "`use.extensions`"),
     ("run-container-cleanup-always", "`run: container`"),
     ("run-container-cleanup-eventually", "`run: container`"),
@@ -45,11 +35,6 @@ const REJECTED: &[(&str, &str)] = &[
     ("run-return-stderr", "`run: container`"),
     ("run-script-with-stdin-and-arguments", "`run: script`"),
     ("run-shell-stdin-and-arguments", "`run: shell`"),
-    ("run-subflow", "`run: workflow`"),
-    ("schedule-cron", "`schedule`"),
-    ("schedule-event-driven", "`schedule`"),
-    ("set-expression", "`schedule`"),
-    ("set", "`schedule`"),
 ];
 
 #[test]

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use qc_model::{Applied, Class, Failure};
-use qc_workflow::{Action, Happening, Machine, Outcome};
+use qc_workflow::{Action, Happening, Machine, Outcome, Subscription};
 use serde_json::json;
 
-use crate::driver::{Bound, Run, answer, failure, program_of, stated, with_head};
+use crate::driver::{Run, answer, compensated, failure, stated, with_head};
 
 /// A task without children.
 fn leaf() -> impl Strategy<Value = String> {
@@ -24,6 +24,12 @@ fn leaf() -> impl Strategy<Value = String> {
         1 => Just("{ call: fun, with: { n: 1 } }".to_owned()),
         1 => Just("{ set: { n: 5 }, then: end }".to_owned()),
         1 => Just("{ set: { n: 5 }, then: exit }".to_owned()),
+        1 => Just("{ listen: { to: { one: { with: { type: a } } } } }".to_owned()),
+        1 => Just("{ listen: { to: { any: [], until: { one: { with: { type: c } } } }, read: envelope } }".to_owned()),
+        1 => Just("{ listen: { to: { any: [ { with: { type: a } }, { with: { type: b } } ], until: '(. | length) > 1' } }, foreach: { item: e, at: i, do: [ { t0: { call: crm.create } } ] } }".to_owned()),
+        1 => Just("{ listen: { to: { all: [ { with: { type: a }, correlate: { k: { from: .subject } } }, { with: { type: '[bc]' }, correlate: { k: { from: .subject } } } ] } }, timeout: { after: PT9S } }".to_owned()),
+        1 => Just("{ run: { workflow: { namespace: n, name: w } } }".to_owned()),
+        1 => Just("{ run: { workflow: { namespace: n, name: w, version: '1.0.0' }, await: false } }".to_owned()),
         1 => Just("{ switch: [ { back: { when: '(.n // 9) < 2', then: t0 } } ] }".to_owned()),
     ]
 }
@@ -79,9 +85,12 @@ enum Move {
     Succeed(usize),
     Fail(usize, u8),
     Wake,
+    Offer(u8),
+    Begin(usize),
+    End(usize, u8),
     Repeat(usize),
     Stray(u64),
-    Cancel,
+    Cancel(bool),
     Reopen,
 }
 
@@ -90,9 +99,12 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         10 => any::<usize>().prop_map(Move::Succeed),
         8 => (any::<usize>(), any::<u8>()).prop_map(|(at, kind)| Move::Fail(at, kind)),
         6 => Just(Move::Wake),
+        6 => any::<u8>().prop_map(Move::Offer),
+        3 => any::<usize>().prop_map(Move::Begin),
+        4 => (any::<usize>(), any::<u8>()).prop_map(|(at, how)| Move::End(at, how)),
         2 => any::<usize>().prop_map(Move::Repeat),
         1 => (0..40u64).prop_map(Move::Stray),
-        1 => Just(Move::Cancel),
+        1 => any::<bool>().prop_map(Move::Cancel),
         4 => Just(Move::Reopen),
     ];
     prop::collection::vec(one, 0..60)
@@ -123,6 +135,30 @@ fn play(run: &mut Run, moves: &[Move]) {
                 let (call, attempt, failure) = (request.id, request.attempt, failing(*kind));
                 run.tell(Happening::CallFailed { call, attempt, failure });
             }
+            Move::Offer(which) => offer(run, *which),
+            Move::Begin(at) if !run.children.is_empty() => {
+                let child = run.children[at % run.children.len()].clone();
+                if !child.awaited {
+                    run.children
+                        .retain(|open| open.id != child.id || open.attempt != child.attempt);
+                }
+                let (id, attempt) = (child.id, child.attempt);
+                run.tell(Happening::ChildStarted { id, attempt, run: "child".to_owned() });
+            }
+            Move::End(at, how) if !run.children.is_empty() => {
+                let child = run.children[at % run.children.len()].clone();
+                let outcome = ending(*how);
+                // The end of one that is not awaited is told only when it could not start.
+                if child.awaited || matches!(outcome, Outcome::Faulted { .. }) {
+                    run.children
+                        .retain(|open| open.id != child.id || open.attempt != child.attempt);
+                    run.tell(Happening::ChildEnded {
+                        id: child.id,
+                        attempt: child.attempt,
+                        outcome,
+                    });
+                }
+            }
             Move::Wake if !run.machine().timers().is_empty() => {
                 run.wake();
             }
@@ -132,6 +168,9 @@ fn play(run: &mut Run, moves: &[Move]) {
                     Happening::CallSucceeded { call, attempt, .. }
                     | Happening::CallFailed { call, attempt, .. } => {
                         !run.open.iter().any(|open| open.id == *call && open.attempt == *attempt)
+                    }
+                    Happening::ChildEnded { id, attempt, .. } => {
+                        !run.children.iter().any(|open| open.id == *id && open.attempt == *attempt)
                     }
                     _ => false,
                 };
@@ -159,11 +198,35 @@ fn play(run: &mut Run, moves: &[Move]) {
                     );
                 }
             }
-            Move::Cancel => run.tell(Happening::Cancelled { reason: "the test".into() }),
+            Move::Cancel(undo) => {
+                run.tell(Happening::Cancelled { reason: "the test".into(), compensate: *undo });
+            }
             Move::Reopen => run.tell(Happening::Reopened),
             _ => {}
         }
         check_state(run);
+    }
+}
+
+/// An event, of which some come again; and one that is none, as its id is no text.
+fn offer(run: &mut Run, which: u8) {
+    let kind = ["a", "b", "c"][usize::from(which % 3)];
+    let subject = if which.is_multiple_of(2) { "x" } else { "y" };
+    let event = json!({"source": "/test", "id": which % 16, "type": kind, "subject": subject});
+    assert_eq!(run.offer(event.clone()), 0);
+    let id = (which % 16).to_string();
+    run.offer(json!({"source": "/test", "id": id, "type": kind, "subject": subject}));
+}
+
+fn ending(how: u8) -> Outcome {
+    match how % 4 {
+        0 | 1 => Outcome::Completed { output: json!({"n": how}) },
+        2 => Outcome::Cancelled { reason: "the test".into(), compensation: None },
+        _ => {
+            let failure = failing(how);
+            let error = json!({"type": "https://example.com/child", "status": failure.status});
+            Outcome::Faulted { failure, error, compensation: None }
+        }
     }
 }
 
@@ -177,10 +240,25 @@ fn check_state(run: &Run) {
     assert_eq!(open, said, "outstanding calls are those that were asked for and not answered");
     let ids: BTreeSet<String> = outstanding.iter().map(|request| request.id.to_string()).collect();
     assert_eq!(ids.len(), outstanding.len(), "one live attempt of a call at a time");
+    let subscriptions = run.machine().subscriptions();
+    let told: Vec<&Subscription> = run.listens.values().collect();
+    assert_eq!(told.len(), subscriptions.len(), "open subscriptions are those that were told");
+    assert!(subscriptions.iter().all(|one| told.contains(&one)));
+    let children = run.machine().children();
+    for child in &children {
+        assert!(run.children.contains(&child.request), "{} was asked for", child.request.id);
+    }
+    for child in run.children.iter().filter(|child| child.awaited) {
+        assert!(children.iter().any(|open| open.request == *child), "{} is open", child.id);
+    }
     if run.machine().outcome().is_some() {
         assert!(said.is_empty() && run.machine().next_wake().is_none());
+        assert!(subscriptions.is_empty() && children.is_empty());
     } else {
-        let alive = !said.is_empty() || run.machine().next_wake().is_some();
+        let alive = !said.is_empty()
+            || run.machine().next_wake().is_some()
+            || !subscriptions.is_empty()
+            || !children.is_empty();
         assert!(alive, "a run that is not over waits for something");
     }
 }
@@ -200,6 +278,11 @@ fn check_history(run: &Run) {
         for action in batch {
             match action {
                 Action::Call(request) => {
+                    let last = attempts.entry(request.id.to_string()).or_default();
+                    assert_eq!(request.attempt, *last + 1, "attempts of {} count up", request.id);
+                    *last = request.attempt;
+                }
+                Action::StartChild(request) => {
                     let last = attempts.entry(request.id.to_string()).or_default();
                     assert_eq!(request.attempt, *last + 1, "attempts of {} count up", request.id);
                     *last = request.attempt;
@@ -237,8 +320,9 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_run_is_sound_and_replays_to_the_same(text in workflow(), moves in moves(), entropy: u64) {
-        let program = program_of(&text, &Bound::default());
+    fn every_run_is_sound_and_replays_to_the_same(text in workflow(), moves in moves(), entropy: u64, undo: bool) {
+        let undoing = if undo { "t0: { do: fun }\n" } else { "{}" };
+        let program = compensated(&text, undoing).expect("it compiles");
         let mut run = Run::start(program.clone(), json!({"n": 0}), entropy);
         check_state(&run);
         play(&mut run, &moves);
@@ -254,6 +338,9 @@ proptest! {
         }
         prop_assert_eq!(machine.outstanding(), run.machine().outstanding());
         prop_assert_eq!(machine.timers(), run.machine().timers());
+        prop_assert_eq!(machine.subscriptions(), run.machine().subscriptions());
+        prop_assert_eq!(machine.children(), run.machine().children());
+        prop_assert_eq!(machine.outcome(), run.machine().outcome());
 
         run.finish(|request| Ok(answer(json!({"n": request.attempt}))));
         check_history(&run);

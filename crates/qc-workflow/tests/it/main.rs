@@ -2,6 +2,7 @@
 
 mod bounds;
 mod calls;
+mod compensation;
 mod compiling;
 mod conformance;
 mod data_flow;
@@ -9,8 +10,10 @@ mod driver;
 mod editor_schema;
 mod examples;
 mod fork;
+mod journal;
 mod laws;
 mod loading;
+mod profile;
 mod reopen;
 mod retry;
 mod timeouts;

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::driver::{Run, ambiguous, failure};
 
 fn cancel(run: &mut Run) {
-    run.tell(Happening::Cancelled { reason: "no longer needed".into() });
+    run.tell(Happening::Cancelled { reason: "no longer needed".into(), compensate: false });
 }
 
 #[test]
@@ -116,7 +116,10 @@ fn cancelling_settles_what_was_sent_first() {
     assert_eq!(run.interrupted.len(), 1);
     cancel(&mut run);
     run.fail("make", ambiguous(Class::Timeout));
-    assert_eq!(run.outcome(), &Outcome::Cancelled { reason: "no longer needed".into() });
+    assert_eq!(
+        run.outcome(),
+        &Outcome::Cancelled { reason: "no longer needed".into(), compensation: None }
+    );
     run.tell(Happening::Reopened);
     assert_eq!(run.finished.len(), 1);
 }

@@ -160,7 +160,8 @@ impl Client {
             headers.insert(*name, value);
         }
         let url = format!("{}{path}", self.url());
-        Ok(OutboundRequest { method, url, headers, body: Body::Bytes(body.into()), timeout })
+        let body = Body::Bytes(body.into());
+        Ok(OutboundRequest { method, url, headers, body, timeout, connect_timeout: None })
     }
 
     fn silent(&self, error: &qc_model::CallError) -> Trouble {

@@ -20,12 +20,7 @@ use super::{
     output::Output,
     session::Session,
 };
-use crate::{
-    codes,
-    config::SettingFlags,
-    lifecycle::{Running, end_at_second_signal, wish_to_end},
-    telemetry, wiring,
-};
+use crate::{codes, config::SettingFlags, lifecycle::Running, signals::Signals, telemetry, wiring};
 
 /// How long the files must rest before they are read: an editor saves in several steps.
 const REST: Duration = Duration::from_millis(200);
@@ -42,27 +37,31 @@ pub(crate) struct Arguments {
     settings: SettingFlags,
 }
 
-pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
+pub(super) async fn run(
+    session: &Session,
+    arguments: Arguments,
+    mut signals: Signals,
+) -> Result<Exit, Trouble> {
     let environment: EnvironmentName = arguments.environment.parse().map_err(|error| {
         Trouble::usage(codes::BAD_SETTING, format!("`--environment`: {error}"), "write `sandbox`")
     })?;
-    let mut flags = arguments.settings.0;
     // For people at work: a log to be read, a database beside the project.
-    flags.entry("log_format".to_owned()).or_insert_with(|| "text".to_owned());
-    flags.entry("log_level".to_owned()).or_insert_with(|| "warn".to_owned());
     let data = arguments.folder.join(".qc").join("dev").display().to_string();
-    flags.entry("data_dir".to_owned()).or_insert(data);
-    let config = session.settings(flags)?;
+    let defaults =
+        [("log_format", "text".to_owned()), ("log_level", "warn".to_owned()), ("data_dir", data)];
+    let config = session.settings_or(arguments.settings.0, defaults.into())?;
     telemetry::begin(&config)?;
     let secrets = Arc::new(wiring::secrets(&config, &session.variables));
     let output = session.output;
-    let running = Running::start(&config, secrets, session.context_path(), output).await?;
+    let context = session.context_path();
+    let running = Running::start(&signals, &config, secrets, context, output).await?;
     output.say(&format!("serving {} on {}", arguments.folder.display(), running.url));
     let (changed, mut changes) = mpsc::channel(1);
     let _watcher = watch(&arguments.folder, changed)?;
+    let mut following = Following { running: &running, environment, output, troubled: false };
     let following = async {
         loop {
-            update(&running, &arguments.folder, &environment, output).await;
+            following.update(&arguments.folder).await;
             if changes.recv().await.is_none() {
                 return;
             }
@@ -70,11 +69,7 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
             while changes.try_recv().is_ok() {}
         }
     };
-    tokio::select! {
-        () = following => {}
-        () = wish_to_end(async || {}) => {}
-    }
-    end_at_second_signal();
+    signals.unless(following).await;
     running.end().await;
     Ok(Exit::Ok)
 }
@@ -109,52 +104,89 @@ fn watch(folder: &Path, changed: mpsc::Sender<()>) -> Result<notify::Recommended
     Ok(watcher)
 }
 
-/// Runs the working tree as it is now. What has errors stays as it was.
-async fn update(running: &Running, folder: &Path, environment: &EnvironmentName, output: Output) {
-    let folder = folder.to_owned();
-    let loading = tokio::task::spawn_blocking(move || {
-        let project = project(&folder)?;
-        let findings = project.check();
-        Ok::<_, Trouble>((project, findings))
-    });
-    let (project, findings) = match loading.await {
-        Ok(Ok(loaded)) => loaded,
-        Ok(Err(trouble)) => return output.trouble(&trouble),
-        Err(error) => return output.say(&format!("the project was not read: {error}")),
-    };
-    let shown: Vec<Finding> =
-        findings.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
-    if !shown.is_empty() {
-        let format =
-            if output.json { Format::Json } else { Format::Human { colour: output.color } };
-        output.say(render(format, &shown, project.files()).trim_end());
-    }
-    let names: BTreeSet<String> = project.integrations().keys().cloned().collect();
-    for name in names {
-        match deploy(running, &project, &name, environment).await {
-            Ok(None) => {}
-            Ok(Some(hash)) => output.say(&format!("{name} runs as {}", short(&hash))),
-            Err(findings) => output.say(&format!(
-                "{name} stays as it was: {}",
-                findings.first().map_or_else(String::new, ToString::to_string)
-            )),
+/// A working tree as it is followed.
+struct Following<'a> {
+    running: &'a Running,
+    environment: EnvironmentName,
+    output: Output,
+    /// Whether the last look found something that could not run: then the next one says also what did not change.
+    troubled: bool,
+}
+
+impl Following<'_> {
+    /// Runs the working tree as it is now. What has errors stays as it was.
+    async fn update(&mut self, folder: &Path) {
+        let was_troubled = std::mem::replace(&mut self.troubled, true);
+        let Some(project) = self.load(folder).await else { return };
+        self.troubled = false;
+        let names: BTreeSet<String> = project.integrations().keys().cloned().collect();
+        for name in names {
+            match deploy(self.running, &project, &name, &self.environment).await {
+                Ok(Deployed { new: false, .. }) if !was_troubled => {}
+                Ok(Deployed { hash, new }) => {
+                    let note = if new { "" } else { ", as before" };
+                    self.output.say(&format!("{name} runs as {}{note}", short(&hash)));
+                }
+                Err(findings) => {
+                    self.troubled = true;
+                    let first = findings.first().map_or_else(String::new, ToString::to_string);
+                    self.output.say(&format!("{name} stays as it was: {first}"));
+                }
+            }
         }
+    }
+
+    /// Reads the project and says what is wrong with it; None when it cannot be read at all.
+    async fn load(&self, folder: &Path) -> Option<Project> {
+        let (folder, output) = (folder.to_owned(), self.output);
+        let loading = tokio::task::spawn_blocking(move || {
+            let project = project(&folder)?;
+            let findings = project.check();
+            Ok::<_, Trouble>((project, findings))
+        });
+        let (project, findings) = match loading.await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(trouble)) => {
+                output.trouble(&trouble);
+                return None;
+            }
+            Err(error) => {
+                output.say(&format!("the project was not read: {error}"));
+                return None;
+            }
+        };
+        let shown: Vec<Finding> =
+            findings.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
+        if !shown.is_empty() {
+            let format =
+                if output.json { Format::Json } else { Format::Human { colour: output.color } };
+            output.say(render(format, &shown, project.files()).trim_end());
+        }
+        Some(project)
     }
 }
 
-/// Builds and deploys a project's integration; answers the release, or None when it runs already.
+/// What runs now.
+pub(super) struct Deployed {
+    /// Its release.
+    pub(super) hash: String,
+    /// Whether something else ran before.
+    pub(super) new: bool,
+}
+
+/// Builds and deploys a project's integration, unless it runs already.
 pub(super) async fn deploy(
     running: &Running,
     project: &Project,
     name: &str,
     environment: &EnvironmentName,
-) -> Result<Option<String>, Vec<Finding>> {
+) -> Result<Deployed, Vec<Finding>> {
     let platform = &running.platform;
     let bundle = qc_project::compile::build(project, name)?;
     let current = platform.engine.deployments();
     let current = current.lookup(environment.as_str(), name).map(|one| one.release.hash.clone());
     if current.as_deref() == Some(bundle.hash()) {
-        return Ok(None);
+        return Ok(Deployed { hash: bundle.hash().to_owned(), new: false });
     }
     let office = Office {
         store: &*platform.store,
@@ -175,5 +207,5 @@ pub(super) async fn deploy(
     compiled.map_err(qc_server::CompileError::findings)?;
     qc_release::deploy(office, environment, bundle.hash(), &actor).await.map_err(said)?;
     platform.catalogue.reload(&platform.engine).await.map_err(said)?;
-    Ok(Some(bundle.hash().to_owned()))
+    Ok(Deployed { hash: bundle.hash().to_owned(), new: true })
 }

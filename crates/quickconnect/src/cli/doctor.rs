@@ -101,7 +101,10 @@ fn shown(session: &Session, check: &Check) -> String {
 async fn here(config: &Config, checks: &mut Vec<Check>) {
     checks.push(disk(&config.data_dir));
     match &config.store {
-        StoreKind::Sqlite(file) => checks.push(database(config, file).await),
+        StoreKind::Sqlite(file) => {
+            checks.push(database(config, file).await);
+            checks.push(blobs(file));
+        }
         StoreKind::Postgres(dsn) => checks.push(database_server(config, dsn).await),
         StoreKind::Memory => {}
     }
@@ -196,6 +199,28 @@ async fn database(config: &Config, path: &Path) -> Check {
             Check::well("database", format!("{detail}; in use by a server"))
         }
         Err(trouble) => Check::of("database", detail, trouble.findings),
+    }
+}
+
+fn blobs(file: &Path) -> Check {
+    let folder = wiring::blobs(file);
+    let unfinished = folder.join("tmp");
+    match std::fs::metadata(&unfinished) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Check::well("blobs", format!("none yet at {}", folder.display()))
+        }
+        Ok(found) if found.is_dir() && !found.permissions().readonly() => {
+            Check::well("blobs", format!("large bodies are kept in {}", folder.display()))
+        }
+        found => {
+            let why = found.map_or_else(
+                |error| error.to_string(),
+                |_| "it is not a directory that can be written".to_owned(),
+            );
+            let message = format!("{}: {why}", unfinished.display());
+            let help = "the server must be able to write in all of its `data_dir`";
+            Check::ill("blobs", Finding::error(codes::DATA_DIRECTORY, message).help(help))
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod exit;
 mod export;
 mod files;
 mod init;
+mod lines;
 mod new;
 mod new_files;
 mod output;
@@ -40,6 +41,7 @@ pub(crate) use exit::Exit;
 pub(crate) use output::Output;
 pub(crate) use trouble::Trouble;
 
+use crate::{allocator, signals::Signals};
 use output::{Color, ColorWishes};
 use session::Session;
 
@@ -122,6 +124,9 @@ enum Verb {
     Runs(runs::Verb),
     /// Follow what happens, live
     Tail(tail::Arguments),
+    /// Look at runs that go one after the other, and have them go on
+    #[command(subcommand)]
+    Lines(lines::Verb),
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
@@ -161,7 +166,9 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     let Cli { globals, verb } = cli;
     let output = Output::new(globals.json, globals.quiet, globals.color, wishes);
     let session = Session::new(output, globals, variables);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().on_thread_park(allocator::give_back);
+    let runtime = match runtime.build() {
         Ok(runtime) => runtime,
         Err(error) => {
             output.say(&format!("the program cannot start its threads: {error}"));
@@ -180,6 +187,7 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     }
 }
 
+/// A verb that stays up listens to signals before it does anything; the others end by them, as programs do.
 async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
     match verb {
         Verb::Init(arguments) => init::run(session, &arguments),
@@ -187,18 +195,19 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Check(arguments) => check::run(session, &arguments),
         Verb::Test(arguments) => test::run(session, &arguments),
         Verb::Schema(arguments) => Ok(schema::run(session, &arguments)),
-        Verb::Simulate(arguments) => simulate::run(session, arguments).await,
+        Verb::Simulate(arguments) => simulate::run(session, arguments, Signals::listen()).await,
         Verb::Release(verb) => release::run(session, verb).await,
         Verb::Deploy(arguments) => deploy::run(session, &arguments).await,
         Verb::Rollback(arguments) => rollback::run(session, &arguments).await,
         Verb::Deployments(arguments) => deployments::run(session, &arguments).await,
         Verb::Export(arguments) => export::run(session, &arguments).await,
-        Verb::Demo(arguments) => demo::run(session, &arguments).await,
-        Verb::Serve(arguments) => serve::run(session, arguments).await,
-        Verb::Dev(arguments) => dev::run(session, arguments).await,
+        Verb::Demo(arguments) => demo::run(session, &arguments, Signals::listen()).await,
+        Verb::Serve(arguments) => serve::run(session, arguments, Signals::listen()).await,
+        Verb::Dev(arguments) => dev::run(session, arguments, Signals::listen()).await,
         Verb::Trigger(arguments) => trigger::run(session, &arguments).await,
         Verb::Runs(verb) => runs::run(session, verb).await,
-        Verb::Tail(arguments) => tail::run(session, &arguments).await,
+        Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
+        Verb::Lines(verb) => lines::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,

@@ -1,9 +1,10 @@
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use super::{Exit, Trouble, session::Session};
 use crate::{
     config::SettingFlags,
-    lifecycle::{Running, end_at_second_signal, wish_to_end},
+    lifecycle::Running,
+    signals::{Hangups, Signals},
     telemetry, wiring,
 };
 
@@ -13,31 +14,46 @@ pub(crate) struct Arguments {
     settings: SettingFlags,
 }
 
-pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
+pub(super) async fn run(
+    session: &Session,
+    arguments: Arguments,
+    mut signals: Signals,
+) -> Result<Exit, Trouble> {
+    let mut hangups = Hangups::listen();
     let config = session.settings(arguments.settings.0)?;
     telemetry::begin(&config)?;
     let secrets = Arc::new(wiring::secrets(&config, &session.variables));
-    let running = Running::start(&config, secrets, session.context_path(), session.output).await?;
-    let reload = async || {
-        if let Some(keys) = &running.tls
-            && let Err(error) = keys.reload()
-        {
-            tracing::error!(%error, "the TLS certificate stays as it was");
-        }
-        if let Err(error) = running.platform.catalogue.reload(&running.platform.engine).await {
-            tracing::error!(%error, "the deployments stay as they were");
+    let context = session.context_path();
+    let running = Running::start(&signals, &config, secrets, context, session.output).await?;
+    session.output.say(&format!("serving on {}", running.url));
+    let reloading = async {
+        loop {
+            hangups.next().await;
+            reload(&running).await;
         }
     };
-    // Signals are listened to before anybody hears that there is somebody to send one to.
-    {
-        let mut ending = pin!(wish_to_end(reload));
-        tokio::select! {
-            biased;
-            () = &mut ending => {}
-            () = async { session.output.say(&format!("serving on {}", running.url)) } => ending.await,
-        }
-    }
-    end_at_second_signal();
+    signals.unless::<()>(reloading).await;
     running.end().await;
     Ok(Exit::Ok)
+}
+
+/// Reads anew what may have changed under the server. What cannot be used changes nothing.
+async fn reload(running: &Running) {
+    if let Some(keys) = &running.tls {
+        match keys.reload() {
+            Ok(()) => tracing::info!("the TLS certificate was read anew"),
+            Err(error) => {
+                tracing::error!(%error, "the new TLS certificate cannot be used; the old one stays");
+            }
+        }
+    }
+    match running.platform.catalogue.reload(&running.platform.engine).await {
+        Ok(findings) => {
+            for finding in &findings {
+                tracing::error!(code = %finding.code, "{finding}");
+            }
+            tracing::info!("the deployments were read anew");
+        }
+        Err(error) => tracing::error!(%error, "the deployments stay as they were"),
+    }
 }

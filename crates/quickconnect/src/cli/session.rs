@@ -88,11 +88,25 @@ impl Session {
 
     /// What was said about settings.
     pub(crate) fn said(&self, flags: BTreeMap<String, String>) -> Said {
-        Said { flags, variables: self.variables.clone(), file: self.globals.config.clone() }
+        Said {
+            flags,
+            variables: self.variables.clone(),
+            file: self.globals.config.clone(),
+            defaults: BTreeMap::new(),
+        }
     }
 
     /// The settings.
     pub(crate) fn settings(&self, flags: BTreeMap<String, String>) -> Result<Config, Trouble> {
         Config::new(&self.said(flags))
+    }
+
+    /// The settings of a verb with defaults of its own.
+    pub(crate) fn settings_or(
+        &self,
+        flags: BTreeMap<String, String>,
+        defaults: BTreeMap<&'static str, String>,
+    ) -> Result<Config, Trouble> {
+        Config::new(&Said { defaults, ..self.said(flags) })
     }
 }

@@ -18,7 +18,7 @@ use super::{
     output::table,
     session::Session,
 };
-use crate::{codes, lifecycle, wiring::SystemClock};
+use crate::{codes, signals::Signals, wiring::SystemClock};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -50,7 +50,11 @@ fn pair(text: &str) -> Result<(String, PathBuf), String> {
 /// A secret for those who take any: base64, because that is what schemes for signatures ask for.
 const ANY_SECRET: &str = "c2ltdWxhdGVk";
 
-pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
+pub(super) async fn run(
+    session: &Session,
+    arguments: Arguments,
+    mut signals: Signals,
+) -> Result<Exit, Trouble> {
     let output = session.output;
     let project = project(&arguments.folder)?;
     let specs = arguments.specs(&project)?;
@@ -70,7 +74,7 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
             output.say(&format!("  export {variable}={ANY_SECRET}"));
         }
     }
-    lifecycle::wish_to_end(async || {}).await;
+    signals.wish_to_end().await;
     for serving in servings {
         let (name, received) =
             (serving.provider().name().to_owned(), serving.provider().received());

@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::{Exit, Trouble, files::clock, output::versioned, session::Session};
+use crate::signals::Signals;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -12,7 +13,11 @@ pub(crate) struct Arguments {
     integration: Option<String>,
 }
 
-pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trouble> {
+pub(super) async fn run(
+    session: &Session,
+    arguments: &Arguments,
+    mut signals: Signals,
+) -> Result<Exit, Trouble> {
     let output = session.output;
     let wanted = |happening: &Value| {
         let is = |key: &str, wanted: &Option<String>| {
@@ -33,9 +38,9 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
         }
         true
     });
-    tokio::select! {
-        result = following => result.map(|()| Exit::Ok),
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+    match signals.unless(following).await {
+        Some(result) => result.map(|()| Exit::Ok),
+        None => Ok(Exit::Interrupted),
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) enum StoreKind {
 }
 
 /// The database's file in a data directory.
-const DATABASE: &str = "quickconnect.db";
+pub(crate) const DATABASE: &str = "quickconnect.db";
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,7 @@ pub(crate) struct Config {
     pub(crate) operation_timeout: Duration,
     pub(crate) drain_timeout: Duration,
     pub(crate) api_body_limit: usize,
+    pub(crate) blob_limit: usize,
     pub(crate) runs_max: usize,
     pub(crate) retention: Duration,
 }
@@ -107,7 +108,7 @@ impl Reading<'_> {
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
         let (connections, runs_max) = (self.count("connections"), self.count("runs_max"));
-        let api_body_limit = self.count("api_body_limit");
+        let (api_body_limit, blob_limit) = (self.count("api_body_limit"), self.count("blob_limit"));
         let (head, body) = (self.duration("head_timeout"), self.duration("body_timeout"));
         let (operation, drain) =
             (self.duration("operation_timeout"), self.duration("drain_timeout"));
@@ -136,6 +137,7 @@ impl Reading<'_> {
             operation_timeout: operation?,
             drain_timeout: drain?,
             api_body_limit: api_body_limit?,
+            blob_limit: blob_limit?,
             runs_max: runs_max?,
             retention: retention?,
         })

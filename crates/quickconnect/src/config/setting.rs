@@ -33,7 +33,7 @@ const fn setting(key: &'static str, default: &'static str, summary: &'static str
 /// All settings.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting("listen", "127.0.0.1:7070", "Address and port to listen on"),
-    setting("data_dir", ".qc", "Directory of the database"),
+    setting("data_dir", ".qc", "Directory of the database and of large bodies"),
     setting(
         "store",
         "sqlite",
@@ -56,6 +56,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("operation_timeout", "60s", "How long an operation of the management API may take"),
     setting("drain_timeout", "25s", "How long calls in flight get to finish at the end"),
     setting("api_body_limit", "67108864", "The largest body of the management API, in bytes"),
+    setting(
+        "blob_limit",
+        "1073741824",
+        "The largest body that is streamed between systems, in bytes",
+    ),
     setting("runs_max", "10000", "The most runs in memory at once; others wait in the store"),
     setting("retention", "30d", "How long ended runs and ledger rows are kept"),
 ];

@@ -47,6 +47,8 @@ pub(crate) struct Said {
     pub(crate) variables: BTreeMap<String, String>,
     /// The configuration file that was named; `qc.toml` here counts when it exists.
     pub(crate) file: Option<PathBuf>,
+    /// A verb's own defaults, in place of the usual ones.
+    pub(crate) defaults: BTreeMap<&'static str, String>,
 }
 
 impl Said {
@@ -70,7 +72,8 @@ impl Said {
         } else if let Some(value) = file.get(setting.key) {
             (value.clone(), Source::File(path.to_owned()))
         } else {
-            (setting.default.to_owned(), Source::Default)
+            let own = self.defaults.get(setting.key);
+            (own.map_or(setting.default, String::as_str).to_owned(), Source::Default)
         };
         Resolved { value, source }
     }
@@ -181,6 +184,7 @@ mod tests {
             ]
             .into(),
             file: Some(path),
+            defaults: [("node", "own".to_owned()), ("store", "memory".to_owned())].into(),
         };
         let all = said.resolve().unwrap();
         assert_eq!(all["listen"].value, "flag:1");
@@ -189,6 +193,7 @@ mod tests {
         assert_eq!(all["connections"].value, "5");
         assert!(matches!(all["connections"].source, Source::File(_)));
         assert_eq!(all["store"].source, Source::Default);
+        assert_eq!(all["store"].value, "memory");
     }
 
     #[test]

@@ -142,6 +142,7 @@ impl Post {
             headers: HeaderMap::from_iter([(header::CONTENT_TYPE, json)]),
             body: Body::Bytes(body),
             timeout: PATIENCE,
+            connect_timeout: None,
         };
         let response = match self.caller.call(request).await {
             Ok(response) => response,

@@ -46,9 +46,9 @@ fn the_doctor_looks_at_the_server_and_a_refusal_has_its_code() {
     assert!(said(&missing).contains("QC-K016"), "{}", said(&missing));
     let wrong = postgres.url(&database).replace(PASSWORD, "hunter2");
     for (url, exit, code) in [
-        (wrong.as_str(), 5, "QC-S012"),
-        (&postgres.url("nowhere"), 5, "QC-S013"),
-        ("postgres://u:hunter2@127.0.0.1:1/d", 6, "QC-S011"),
+        (wrong.as_str(), 5, "QC-S015"),
+        (&postgres.url("nowhere"), 5, "QC-S016"),
+        ("postgres://u:hunter2@127.0.0.1:1/d", 6, "QC-S014"),
     ] {
         let output = server.qc(&["serve", "--store", url]);
         let text = said(&output);

@@ -90,7 +90,7 @@ impl Cluster {
 
     /// A number of a node's metrics.
     async fn metric(&self, node: &Server, name: &str) -> u64 {
-        let text = node.text("/metrics").await;
+        let text = node.ask_text("/metrics").await;
         let line = text.lines().find(|line| line.split(' ').next() == Some(name));
         line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
     }

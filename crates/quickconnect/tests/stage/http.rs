@@ -8,7 +8,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 
 /// How long any one exchange may take: longer than the longest wait that is asked for.
 const PATIENCE: Duration = Duration::from_secs(70);
@@ -53,6 +57,13 @@ impl Line {
         if port != self.port {
             (self.port, self.sender) = (port, None);
         }
+    }
+
+    /// Over a stream that is there, such as a secured one; once it breaks it stays broken.
+    pub(crate) async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Self, String> {
+        Ok(Self { port: 0, patience: PATIENCE, sender: Some(speak(stream).await?) })
     }
 
     /// Sends one request; an error is a broken connection or silence, whose outcome the sender cannot know.
@@ -100,10 +111,16 @@ impl Line {
         let stream =
             TcpStream::connect(("127.0.0.1", self.port)).await.map_err(|e| e.to_string())?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let (sender, connection) =
-            handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-        // Its end is seen by whoever sends on it.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
+        speak(stream).await
     }
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<SendRequest<Full<Bytes>>, String> {
+    let (sender, connection) =
+        handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    // Its end is seen by whoever sends on it.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(sender)
 }

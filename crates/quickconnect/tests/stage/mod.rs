@@ -9,6 +9,8 @@
 pub(crate) mod chance;
 pub(crate) mod http;
 pub(crate) mod judge;
+pub(crate) mod port;
+pub(crate) mod process;
 pub(crate) mod project;
 pub(crate) mod sender;
 pub(crate) mod server;

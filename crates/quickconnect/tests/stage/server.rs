@@ -1,24 +1,21 @@
 //! The server as a child process, and the program's other verbs.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{BufRead, BufReader, Write},
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Output, Stdio},
-    thread,
+    process::{Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::Method;
+use rustix::process::Signal;
 use serde_json::Value;
-use tokio::sync::watch;
 
-use super::http::Line;
-
-/// How long a start may take, on a busy machine and with a store to recover.
-const START: Duration = Duration::from_secs(60);
+use super::{
+    http::{Line, Reply},
+    port::Port,
+    process::{PATIENCE, Process},
+};
 
 /// A server's places; its process may come and go.
 pub(crate) struct Server {
@@ -28,34 +25,21 @@ pub(crate) struct Server {
     pub(crate) data: PathBuf,
     log: PathBuf,
     settings: Vec<(String, String)>,
-    child: Option<Child>,
-    words: Option<watch::Receiver<Word>>,
-}
-
-/// What the process has said so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Nothing,
-    Serving,
-    Ended,
-}
-
-/// A port that is free now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    process: Option<Process>,
+    _port: Port,
 }
 
 impl Server {
     pub(crate) fn new(folder: &Path) -> Self {
+        let port = Port::reserve();
         Self {
-            port: free_port(),
+            port: port.number,
+            _port: port,
             folder: folder.to_owned(),
             data: folder.join("data"),
             log: folder.join("server.log"),
             settings: Vec::new(),
-            child: None,
-            words: None,
+            process: None,
         }
     }
 
@@ -75,7 +59,8 @@ impl Server {
         self.folder.join("secrets")
     }
 
-    fn command(&self) -> Command {
+    /// The program, with this server's settings.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_qc"));
         command
             .env_clear()
@@ -115,28 +100,25 @@ impl Server {
 
     /// Starts the process; it may not be ready yet.
     pub(crate) fn spawn(&mut self) {
-        assert!(self.child.is_none(), "it runs already");
-        let mut child = self
-            .command()
-            .arg("serve")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (say, words) = watch::channel(Word::Nothing);
-        let errors = child.stderr.take().unwrap();
-        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
-        thread::spawn(move || listen(BufReader::new(errors), log, &say));
-        self.child = Some(child);
-        self.words = Some(words);
+        self.spawn_verb(&["serve"]);
+    }
+
+    /// Starts a verb that serves, such as `dev`.
+    pub(crate) fn spawn_verb(&mut self, arguments: &[&str]) {
+        assert!(self.process.is_none(), "it runs already");
+        let mut command = self.command();
+        command.args(arguments);
+        self.process = Some(Process::spawn(command, &self.log_file()));
+    }
+
+    /// The process, which runs.
+    pub(crate) fn process(&self) -> &Process {
+        self.process.as_ref().expect("it runs")
     }
 
     /// Waits until the process serves.
     pub(crate) async fn ready(&self) {
-        let mut words = self.words.clone().expect("it was started");
-        let word = tokio::time::timeout(START, words.wait_for(|word| *word != Word::Nothing)).await;
-        let served = matches!(word, Ok(Ok(ref word)) if **word == Word::Serving);
-        assert!(served, "the server does not start:\n{}", self.log_end());
+        self.process().says(" on http").await;
     }
 
     pub(crate) async fn start(&mut self) {
@@ -146,45 +128,29 @@ impl Server {
 
     /// Ends the process at once (SIGKILL), and sees that it is gone.
     pub(crate) fn kill(&mut self) {
-        let mut child = self.child.take().expect("it runs");
-        if let Some(status) = child.try_wait().unwrap() {
+        if let Some(status) = self.process.take().expect("it runs").kill() {
             panic!("the server had ended by itself: {status}\n{}", self.log_end());
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 
     /// Asks the process to end (SIGTERM).
     pub(crate) fn terminate(&self) {
-        self.signal(rustix::process::Signal::TERM);
+        self.process().signal(Signal::TERM);
     }
 
     /// Has the process stand still.
     pub(crate) fn freeze(&self) {
-        self.signal(rustix::process::Signal::STOP);
+        self.process().signal(Signal::STOP);
     }
 
     /// Lets it go on.
     pub(crate) fn thaw(&self) {
-        self.signal(rustix::process::Signal::CONT);
-    }
-
-    fn signal(&self, signal: rustix::process::Signal) {
-        let child = self.child.as_ref().expect("it runs");
-        let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
+        self.process().signal(Signal::CONT);
     }
 
     /// Waits for the process's own end.
     pub(crate) async fn ended(&mut self, limit: Duration) -> ExitStatus {
-        let mut child = self.child.take().expect("it runs");
-        let mut words = self.words.take().expect("it was started");
-        let ended = words.wait_for(|word| *word == Word::Ended);
-        if tokio::time::timeout(limit, ended).await.is_err() {
-            drop(child.kill());
-            panic!("the server does not end within {limit:?}:\n{}", self.log_end());
-        }
-        child.wait().unwrap()
+        self.process.take().expect("it runs").ended(limit).await
     }
 
     pub(crate) fn log_file(&self) -> PathBuf {
@@ -198,23 +164,23 @@ impl Server {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         let text = std::fs::read_to_string(self.folder.join("context.json")).unwrap();
         let context: Value = serde_json::from_str(&text).unwrap();
         context["token"].as_str().unwrap().to_owned()
     }
 
+    /// Asks the management API for text.
+    pub(crate) async fn ask_text(&self, path: &str) -> String {
+        String::from_utf8(self.asked(path).await.body.to_vec()).unwrap()
+    }
+
     /// Asks the management API.
     pub(crate) async fn ask(&self, path: &str) -> Value {
-        self.get(path).await.json()
+        self.asked(path).await.json()
     }
 
-    /// Asks for something that is not JSON.
-    pub(crate) async fn text(&self, path: &str) -> String {
-        String::from_utf8_lossy(&self.get(path).await.body).into_owned()
-    }
-
-    async fn get(&self, path: &str) -> super::http::Reply {
+    async fn asked(&self, path: &str) -> Reply {
         let headers = [("authorization", format!("Bearer {}", self.token()))];
         let reply =
             Line::to(self.port).send(Method::GET, path, &headers, Bytes::new()).await.unwrap();
@@ -223,7 +189,7 @@ impl Server {
     }
 
     /// Has the management API do something.
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> super::http::Reply {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         let headers = [
             ("authorization", format!("Bearer {}", self.token())),
             ("content-type", "application/json".to_owned()),
@@ -237,7 +203,7 @@ impl Server {
         let began = Instant::now();
         let mut all: Vec<Value> = Vec::new();
         let mut next = String::new();
-        while began.elapsed() < START {
+        while began.elapsed() < PATIENCE {
             let mark = if path.contains('?') { '&' } else { '?' };
             let page = self.ask(&format!("{path}{mark}limit=500{next}")).await;
             all.extend(page["items"].as_array().unwrap().iter().cloned());
@@ -248,25 +214,4 @@ impl Server {
         }
         panic!("{path} has no end");
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            drop(child.kill());
-            drop(child.wait());
-        }
-    }
-}
-
-/// Follows what the process says until it ends.
-fn listen(lines: impl BufRead, mut log: File, say: &watch::Sender<Word>) {
-    for line in lines.lines().map_while(Result::ok) {
-        // The log is for people; the test does not hang on it.
-        drop(writeln!(log, "{line}"));
-        if line.starts_with("serving on ") {
-            say.send_replace(Word::Serving);
-        }
-    }
-    say.send_replace(Word::Ended);
 }

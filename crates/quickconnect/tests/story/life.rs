@@ -13,7 +13,7 @@ use crate::stage::{
     http::Line,
     judge::{judge, judge_holdings},
     sender::{Sender, case_of, send_once},
-    server::{Server, free_port},
+    server::Server,
     story::Story,
 };
 
@@ -135,7 +135,6 @@ async fn a_damaged_database_is_refused_with_a_finding_and_left_as_it_is() {
 async fn a_server_tells_whether_it_is_ready_and_answers_nothing_else_without_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::new(folder.path());
-    server.port = free_port();
     server.start().await;
     let mut line = Line::to(server.port);
     for (path, status) in

@@ -162,7 +162,8 @@ async fn a_trace_that_its_sender_does_not_sample_is_handed_on_so_and_not_exporte
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_collector_that_is_not_there_stops_no_run_and_is_complained_about() {
     let mut story = Story::set(12, false).await;
-    let nobody = format!("http://127.0.0.1:{}", stage::server::free_port());
+    let port = stage::port::Port::reserve();
+    let nobody = format!("http://127.0.0.1:{}", port.number);
     story.server.set("QC_OTLP_ENDPOINT", &nobody);
     story.deploy().await;
     let reply = deliver(&story, 4, event_of(4), None).await;

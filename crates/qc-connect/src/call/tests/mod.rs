@@ -1,5 +1,6 @@
 //! The stack against a scripted other side, and the HTTP client against a real socket.
 
+mod blobs;
 mod credentials;
 mod failures;
 mod keys;
@@ -13,6 +14,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -20,7 +22,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use qc_contract::OpenApi;
 use qc_model::{
     Body, CallError, CallErrorKind, Caller, Clock, EnvironmentName, Failure, OutboundRequest,
-    OutboundResponse, Severity, TenantName, Timestamp,
+    OutboundResponse, RunId, Severity, TenantName, Timestamp,
 };
 use qc_vault::{SecretRef, Secrets};
 use qc_workflow::{CallId, CallRequest, CallTarget, Effect, OutputShape, SecretMark};
@@ -32,6 +34,9 @@ use crate::connector::Connector;
 /// 2026-11-22T14:40:00Z
 pub(super) const NOW: i64 = 1_795_358_400_000;
 
+/// The run that calls.
+pub(super) const RUN: RunId = RunId::from_bits((NOW as u128) << 80);
+
 /// A request as the other side saw it.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
@@ -39,6 +44,8 @@ pub(super) struct Seen {
     pub(super) url: String,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
+    pub(super) length: Option<u64>,
+    pub(super) connect_timeout: Option<Duration>,
 }
 
 impl Seen {
@@ -63,12 +70,18 @@ pub(super) struct Script {
 #[async_trait]
 impl Caller for Script {
     async fn call(&self, request: OutboundRequest) -> Reply {
-        let body = request.body.collect(1 << 20).await.unwrap();
+        let length = match &request.body {
+            Body::Bytes(bytes) => Some(bytes.len() as u64),
+            Body::Stream { length, .. } => *length,
+        };
+        let body = request.body.collect(1 << 20).await?;
         self.seen.lock().unwrap().push(Seen {
             method: request.method.to_string(),
             url: request.url,
             headers: request.headers,
             body: String::from_utf8_lossy(&body).into_owned(),
+            length,
+            connect_timeout: request.connect_timeout,
         });
         // Gives others their turn, as a network does.
         tokio::task::yield_now().await;
@@ -159,6 +172,7 @@ pub(super) fn world_with(change: impl FnOnce(String) -> String) -> World {
             vars: Arc::new(BTreeMap::from([("desk_host".to_owned(), json!("desk.test"))])),
         },
         effect: EffectContext {
+            run: RUN,
             key: "qc:run_1:/do/0/open:0".to_owned(),
             first_sent_at: Some(Timestamp::from_millis(NOW)),
             traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
@@ -179,6 +193,10 @@ impl World {
     pub(super) fn seen(&self) -> Vec<Seen> {
         assert_eq!(self.script.replies.lock().unwrap().len(), 0, "not everything was asked for");
         self.script.seen.lock().unwrap().clone()
+    }
+
+    pub(super) fn seen_last(&self) -> Seen {
+        self.script.seen.lock().unwrap().last().unwrap().clone()
     }
 
     pub(super) async fn perform(&self, call: &CallRequest) -> Performed {

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use qc_model::{Body, CallError, CallErrorKind, Caller, OutboundRequest, OutboundResponse};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 
 use super::super::{HttpCaller, HttpSettings};
@@ -27,6 +27,7 @@ fn request(url: String) -> OutboundRequest {
         headers: HeaderMap::new(),
         body: Body::Bytes(Bytes::from_static(b"{\"a\":1}")),
         timeout: Duration::from_secs(5),
+        connect_timeout: None,
     }
 }
 
@@ -216,6 +217,76 @@ async fn other_schemes_and_bad_settings_are_refused() {
         let finding = HttpCaller::new(&settings).unwrap_err();
         assert_eq!(finding.code, crate::codes::CLIENT_SETTINGS);
     }
+}
+
+/// A listener whose queue of connections is full and that takes none from it: connecting to it never ends.
+async fn deaf() -> (String, TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    for _ in 0..64 {
+        let connecting = TcpStream::connect(address);
+        let connected = tokio::time::timeout(Duration::from_millis(300), connecting).await;
+        let Ok(connected) = connected else {
+            return (format!("http://{address}/"), listener, queued);
+        };
+        queued.push(connected.unwrap());
+    }
+    panic!("the queue takes every connection");
+}
+
+#[tokio::test]
+async fn a_connection_takes_no_longer_than_its_request_allows() {
+    let (url, _listener, _queued) = deaf().await;
+    let settings =
+        HttpSettings { connect_timeout: Duration::from_secs(60), ..HttpSettings::default() };
+    let caller = HttpCaller::new(&settings).unwrap();
+    let mut waiting = request(url.clone());
+    waiting.timeout = Duration::from_millis(700);
+    // Without a time of its own it waits for the whole, and then nobody knows what was sent.
+    let error = caller.call(waiting).await.unwrap_err();
+    assert_eq!((error.kind, error.sent), (CallErrorKind::Timeout, true));
+    for millis in [100, 150, 100] {
+        let mut impatient = request(url.clone());
+        impatient.timeout = Duration::from_secs(50);
+        impatient.connect_timeout = Some(Duration::from_millis(millis));
+        let error = caller.call(impatient).await.unwrap_err();
+        assert_eq!((error.kind, error.sent), (CallErrorKind::Timeout, false));
+        assert_eq!(error.message, "no connection was made in time");
+    }
+}
+
+#[tokio::test]
+async fn however_many_times_to_connect_there_are_few_clients_are_kept() {
+    let url = server(|mut stream, _| async move {
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let caller = caller();
+    for seconds in 1..40 {
+        let mut request = request(url.clone());
+        request.connect_timeout = Some(Duration::from_secs(seconds));
+        assert_eq!(caller.call(request).await.unwrap().status, 204);
+    }
+    assert_eq!(caller.kept_clients(), 32);
+}
+
+#[tokio::test]
+async fn a_streamed_body_of_known_length_goes_out_with_that_length() {
+    let url = server(|mut stream, _| async move {
+        let asked = read_request(&mut stream).await.to_lowercase();
+        assert!(asked.contains("content-length: 7\r\n") && !asked.contains("chunked"), "{asked}");
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let mut request = request(url);
+    let chunks = [Ok(Bytes::from_static(b"{\"a\"")), Ok(Bytes::from_static(b":1}"))];
+    let stream = Box::pin(futures_util::stream::iter(chunks));
+    request.body = Body::Stream { length: Some(7), stream };
+    assert_eq!(caller().call(request).await.unwrap().status, 204);
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         environment,
         integration,
         limit: limit + 1,
+        ..DeadFilter::default()
     };
     let letters = permit.state.store.dead_letters(&filter).await?;
     let letters = letters.iter().map(Dead::from).collect();

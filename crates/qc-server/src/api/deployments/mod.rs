@@ -34,8 +34,10 @@ fn shown(permit: &Permit<'_>, record: &DeploymentRecord) -> Deployment {
         previous: record.before.last().cloned(),
         at: record.at.to_string(),
         by: record.by.id.clone(),
-        triggers: running
-            .map_or_else(Vec::new, |d| d.release.triggers.keys().map(address).collect()),
+        triggers: running.map_or_else(Vec::new, |d| {
+            let sent = d.release.triggers.values().filter(|trigger| trigger.kind.is_sent());
+            sent.map(|trigger| address(&trigger.name)).collect()
+        }),
         live: running.is_some(),
     }
 }

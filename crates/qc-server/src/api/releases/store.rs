@@ -31,8 +31,8 @@ pub(in crate::api) const ROUTE: Route = Route {
     handler: |call| Box::pin(handle(call)),
 };
 
-async fn handle(call: Call) -> Result<Reply, Problem> {
-    let request: StoreRelease = call.body()?;
+async fn handle(mut call: Call) -> Result<Reply, Problem> {
+    let request: StoreRelease = call.large_body().await?;
     let permit = call.may(None, Some(&request.integration))?;
     let integration = Name::new(&request.integration)
         .map_err(|error| wrong("/integration", &error.to_string()))?;

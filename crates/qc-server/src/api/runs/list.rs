@@ -44,6 +44,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         subject: call.query("subject")?,
         since: call.query::<Timestamp>("since")?,
         limit: limit + 1,
+        ..RunFilter::default()
     };
     let heads = permit.state.store.runs(&filter).await?;
     let runs = heads.iter().map(Run::from).collect();

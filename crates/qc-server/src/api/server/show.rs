@@ -1,6 +1,6 @@
 use http::Method;
 use qc_access::Action;
-use qc_engine::{Deployment, TriggerAuth, TriggerKind};
+use qc_engine::{Deployment, Target, TriggerAuth, TriggerKind};
 use qc_model::Finding;
 use qc_store::{DeadFilter, DeadState};
 use qc_vault::SecretRef;
@@ -38,6 +38,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let numbers = state.engine.gauges();
     let mut findings = state.catalogue.findings();
     findings.extend(missing_secrets(state));
+    findings.extend(state.engine.standings().findings());
     Ok(Reply::ok(&Server {
         schema_version: 1,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -78,6 +79,13 @@ fn needed(deployment: &Deployment) -> Vec<&SecretRef> {
         if let TriggerKind::Webhook { challenge: Some(challenge), .. } = &trigger.kind {
             secrets.extend(challenge.secret.as_ref());
         }
+        if let TriggerKind::Amqp(amqp) = &trigger.kind {
+            secrets.extend(amqp.broker.secrets());
+        }
+    }
+    for publication in release.publications.values() {
+        let Target::Amqp { broker, .. } = &publication.to;
+        secrets.extend(broker.secrets());
     }
     secrets.sort();
     secrets.dedup();

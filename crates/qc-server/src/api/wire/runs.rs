@@ -12,7 +12,7 @@ pub struct Run {
     pub run: String,
     /// `running`, `waiting`, `parked`, `completed`, `faulted` or `cancelled`.
     pub status: String,
-    /// Why it will go on: `activity`, `timer`, `parked`; `ended` when it is at its end.
+    /// Why it will go on: `activity`, `timer`, `parked`, `turn` (it stands in a line); `ended` when it is at its end.
     pub cause: String,
     /// The failure, or what it is parked for, in a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,6 +161,18 @@ pub struct ReplayRequest {
     /// Run with this input in place of the old one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
+    /// Begin at once, whoever else stands in the line of its key.
+    #[serde(default)]
+    pub out_of_order: bool,
+}
+
+/// How to open a dead letter's run again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryRequest {
+    /// Also when the line of its key has gone on without it.
+    #[serde(default)]
+    pub out_of_order: bool,
 }
 
 /// Why something is done; it stands in the audit.

@@ -1,9 +1,12 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use qc_model::{RunId, Timestamp, TxnId};
-use qc_store::{Accept, DeadLetter, DeadState, Entry, IdempotencyKey, Lease, LedgerRow, RunState};
+use qc_store::{
+    Accept, Counted, DeadLetter, DeadState, Entry, IdempotencyKey, KEYS_MAX, Lease, LedgerRow,
+    RunKey, RunState, RunStatus, Signal, Turn,
+};
 
-use super::{DocumentKey, KeyId};
+use super::{DocumentKey, KeyId, Place, WaitDeed};
 
 /// The rows to put for a batch. What is locked is sorted, so that two batches that meet do so in the
 /// same order.
@@ -15,6 +18,18 @@ pub(in crate::postgres) struct Deeds<'a> {
     pub(in crate::postgres) letters: BTreeMap<RunId, Letter<'a>>,
     pub(in crate::postgres) documents: BTreeMap<DocumentKey<'a>, DocumentDeed<'a>>,
     pub(in crate::postgres) ledger: Vec<&'a LedgerRow>,
+    /// Counts of claims, of runs that took no step since.
+    pub(in crate::postgres) claims: BTreeMap<RunId, u32>,
+    /// By scope and id, each with its number among those that the batch brings.
+    pub(in crate::postgres) signals: BTreeMap<(&'a str, &'a str), (i64, &'a Signal)>,
+    pub(in crate::postgres) waits: BTreeMap<RunId, WaitDeed<'a>>,
+    /// In their order.
+    pub(in crate::postgres) joins: Vec<(RunId, &'a Turn)>,
+    pub(in crate::postgres) leaves: BTreeSet<RunId>,
+    /// Distinct ones, in their order.
+    pub(in crate::postgres) run_keys: BTreeMap<RunId, Vec<&'a RunKey>>,
+    /// But the first change of each run's status, which the statement that makes it counts.
+    pub(in crate::postgres) tally: BTreeMap<Place, Counted>,
 }
 
 /// A key that is claimed.
@@ -34,6 +49,8 @@ pub(in crate::postgres) struct HeadDeed<'a> {
     /// The version before the batch.
     pub(in crate::postgres) before: u64,
     pub(in crate::postgres) version: u64,
+    /// The status after its first step in the batch.
+    pub(in crate::postgres) first: RunStatus,
     pub(in crate::postgres) state: &'a RunState,
     pub(in crate::postgres) txn: TxnId,
     /// Under which it went on.
@@ -86,6 +103,43 @@ impl<'a> Deeds<'a> {
             no,
             entry,
         }));
+    }
+
+    /// The counts of a place, to add to.
+    pub(super) fn counted(&mut self, place: Place) -> &mut Counted {
+        self.tally.entry(place).or_default()
+    }
+
+    /// Writes signals; of several with one id the first counts.
+    pub(super) fn signals(&mut self, signals: impl IntoIterator<Item = &'a Signal>) {
+        for signal in signals {
+            let no = i64::try_from(self.signals.len()).unwrap_or(i64::MAX);
+            let id = (signal.scope.as_str(), signal.id.as_str());
+            self.signals.entry(id).or_insert((no, signal));
+        }
+    }
+
+    /// Leaves the line that the run has joined before, in this batch or earlier.
+    pub(super) fn leave_line(&mut self, run: RunId) {
+        let before = self.joins.len();
+        self.joins.retain(|(joined, _)| *joined != run);
+        if self.joins.len() == before {
+            self.leaves.insert(run);
+        }
+    }
+
+    /// Adds business keys that are new in this batch, up to as many as a run may have.
+    pub(super) fn run_keys(&mut self, run: RunId, keys: &'a [RunKey]) {
+        if keys.is_empty() {
+            return;
+        }
+        let added = self.run_keys.entry(run).or_default();
+        for key in keys {
+            // What is there already may be among them, and takes no room.
+            if added.len() < 2 * KEYS_MAX && !added.contains(&key) {
+                added.push(key);
+            }
+        }
     }
 
     /// Puts a letter in the place of whatever was there.

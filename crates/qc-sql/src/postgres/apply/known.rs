@@ -4,7 +4,9 @@ use std::{
 };
 
 use qc_model::{RunId, Timestamp};
-use qc_store::{Lease, StoredEvent, Write};
+use qc_store::{DeadState, Lease, Op, RunStatus, StoredEvent, Txn, Write};
+
+use super::Place;
 
 /// Scope and key.
 pub(in crate::postgres) type KeyId<'a> = (&'a str, &'a str);
@@ -17,6 +19,7 @@ pub(in crate::postgres) struct Known<'a> {
     pub(in crate::postgres) keys: HashMap<KeyId<'a>, Key>,
     pub(in crate::postgres) runs: HashMap<RunId, Run>,
     pub(in crate::postgres) documents: HashMap<DocumentKey<'a>, Document<'a>>,
+    pub(in crate::postgres) letters: HashMap<RunId, (Place, DeadState)>,
     pub(in crate::postgres) leases: Vec<Span>,
 }
 
@@ -34,6 +37,10 @@ pub(in crate::postgres) struct Run {
     /// None when it is presumed to lie within the lease: then the statement checks it.
     pub(in crate::postgres) bucket: Option<u16>,
     pub(in crate::postgres) version: u64,
+    /// How often it was claimed since its last step. Only read for claims.
+    pub(in crate::postgres) claims: u32,
+    /// Where it is counted. None when it was presumed to be there.
+    pub(in crate::postgres) place: Option<Place>,
     /// Loaded for runs that the batch accepts again.
     pub(in crate::postgres) event: Option<StoredEvent>,
 }
@@ -76,9 +83,13 @@ impl<'a> Known<'a> {
         let mut known = Self::default();
         let mut held: Option<&Lease> = None;
         let mut accepted = HashSet::new();
+        let mut stands: HashMap<RunId, RunStatus> = HashMap::new();
         for write in batch {
             match write {
                 Write::Accept(accept) => {
+                    if !accept.documents.is_empty() {
+                        return None;
+                    }
                     accepted.insert(accept.run.id);
                 }
                 Write::Commit { lease, txn } => {
@@ -88,11 +99,31 @@ impl<'a> Known<'a> {
                     if i64::try_from(txn.expect).is_err() || i64::try_from(lease.epoch).is_err() {
                         return None;
                     }
+                    if must_be_read(txn) {
+                        return None;
+                    }
+                    // Counting one change of the status needs no knowledge, counting more does.
+                    let status = txn.state.status;
+                    if *stands.entry(txn.run).or_insert(status) != status {
+                        return None;
+                    }
                     // Later steps of the same run follow from the first.
-                    let run = Run { bucket: None, version: txn.expect, event: None };
+                    let run = Run {
+                        bucket: None,
+                        version: txn.expect,
+                        claims: 0,
+                        place: None,
+                        event: None,
+                    };
                     known.runs.entry(txn.run).or_insert(run);
                 }
-                Write::Change(_) => return None,
+                Write::Change(change) => {
+                    if !change.documents.is_empty() {
+                        return None;
+                    }
+                }
+                // Its answer is what is there.
+                Write::Claim { .. } => return None,
             }
         }
         // An accept of a run that the batch has stepped before is a repeat: read what is there.
@@ -101,4 +132,9 @@ impl<'a> Known<'a> {
         }
         Some(known)
     }
+}
+
+/// Whether what a step does depends on rows about which nothing can be presumed.
+fn must_be_read(txn: &Txn) -> bool {
+    txn.ops.iter().any(|op| matches!(op, Op::Document(_) | Op::Dead(_) | Op::SettleDead(_)))
 }

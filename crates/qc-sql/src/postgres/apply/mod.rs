@@ -3,13 +3,20 @@
 
 mod accept;
 mod change;
+mod claim;
 mod commit;
 mod deeds;
+mod documents;
 mod known;
+mod letters;
+mod place;
+mod waits;
 
 pub(super) use deeds::{Deeds, DocumentDeed, EntryDeed, HeadDeed, KeyDeed, Letter};
 pub(super) use known::{Document, DocumentKey, Key, KeyId, Known, Run, Span};
+pub(super) use place::Place;
 use qc_store::{Write, WriteOutcome};
+pub(super) use waits::WaitDeed;
 
 /// The desk at which a batch is decided.
 pub(super) struct Desk<'a> {
@@ -28,6 +35,9 @@ pub(super) fn batch<'a>(writes: &'a [Write], known: Known<'a>) -> (Vec<WriteOutc
                 WriteOutcome::Commit(commit::commit(&mut desk, lease, txn))
             }
             Write::Change(change) => WriteOutcome::Change(change::change(&mut desk, change)),
+            Write::Claim { lease, runs } => {
+                WriteOutcome::Claim(claim::claim(&mut desk, lease, runs))
+            }
         })
         .collect();
     (outcomes, desk.deeds)

@@ -3,7 +3,7 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use qc_store::{DocumentOp, Expect, Write};
+use qc_store::{DocumentOp, Expect, Op, Write};
 
 use super::keys::place;
 use crate::postgres::{
@@ -25,11 +25,7 @@ pub(super) async fn hold<'a>(
     batch: &'a [Write],
 ) -> Outcome<HashMap<DocumentKey<'a>, Document<'a>>> {
     let mut wanted: BTreeMap<DocumentKey<'a>, bool> = BTreeMap::new();
-    let changes = batch.iter().filter_map(|write| match write {
-        Write::Change(change) => Some(&change.documents),
-        _ => None,
-    });
-    for op in changes.flatten() {
+    for op in batch.iter().flat_map(changes) {
         let (DocumentOp::Put { kind, name, expect, .. }
         | DocumentOp::Delete { kind, name, expect }) = op;
         *wanted.entry((kind.as_str(), name.as_str())).or_default() |=
@@ -52,4 +48,20 @@ pub(super) async fn hold<'a>(
             Ok((place(&keys, row.get(0)?)?, Document { revision: row.count(1)?, body }))
         })
         .collect()
+}
+
+/// What a write does to documents.
+fn changes(write: &Write) -> Vec<&DocumentOp> {
+    match write {
+        Write::Change(change) => change.documents.iter().collect(),
+        Write::Accept(accept) => accept.documents.iter().collect(),
+        Write::Commit { txn, .. } => {
+            let documents = txn.ops.iter().filter_map(|op| match op {
+                Op::Document(document) => Some(document),
+                _ => None,
+            });
+            documents.collect()
+        }
+        Write::Claim { .. } => Vec::new(),
+    }
 }

@@ -18,7 +18,7 @@ pub(super) async fn hold(connection: &Connection, batch: &[Write]) -> Outcome<Ve
     let epochs: BTreeSet<i64> = batch
         .iter()
         .filter_map(|write| match write {
-            Write::Commit { lease, .. } => Some(count(lease.epoch)),
+            Write::Commit { lease, .. } | Write::Claim { lease, .. } => Some(count(lease.epoch)),
             _ => None,
         })
         .collect();

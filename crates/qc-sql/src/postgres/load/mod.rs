@@ -17,8 +17,14 @@ use super::{apply::Known, connection::Connection, trouble::Outcome};
 pub(super) const BEGIN: &str = "BEGIN; LOCK TABLE ledger IN ROW EXCLUSIVE MODE";
 
 /// What is read, to be prepared together.
-pub(super) const STATEMENTS: [&str; 5] =
-    [leases::HOLD, runs::HOLD, runs::FIND_ACCEPTED, documents::HOLD, keys::FIND];
+pub(super) const STATEMENTS: [&str; 6] = [
+    leases::HOLD,
+    runs::HOLD,
+    runs::FIND_ACCEPTED,
+    runs::FIND_LETTERS,
+    documents::HOLD,
+    keys::FIND,
+];
 
 /// Begins a transaction and reads, in one exchange.
 pub(super) async fn load<'a>(
@@ -29,18 +35,24 @@ pub(super) async fn load<'a>(
     let client = connection.client();
     let reading = async {
         // Sent in this order: each future sends when it is polled first.
-        let (begun, leases, held, accepted, documents, keys) = join!(
+        let (begun, leases, held, accepted, letters, documents, keys) = join!(
             biased;
             client.batch_execute(BEGIN),
             leases::hold(connection, batch),
             runs::hold(connection, batch),
             runs::accepted(connection, batch),
+            runs::letters(connection, batch),
             documents::hold(connection, batch),
             keys::find(connection, batch),
         );
         begun?;
-        let mut known =
-            Known { leases: leases?, documents: documents?, keys: keys?, ..Known::default() };
+        let mut known = Known {
+            leases: leases?,
+            letters: letters?,
+            documents: documents?,
+            keys: keys?,
+            ..Known::default()
+        };
         runs::know(&mut known, held?, accepted?);
         Ok(known)
     };

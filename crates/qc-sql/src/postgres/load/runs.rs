@@ -1,32 +1,42 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use qc_model::RunId;
-use qc_store::{StoredEvent, Write};
+use qc_store::{DeadState, Op, StoredEvent, Write};
 
 use super::leases::bucket;
 use crate::postgres::{
-    apply::{Known, Run},
+    apply::{Known, Place, Run},
     connection::Connection,
-    stored::{Fields, Uuid},
+    stored::{Fields, Uuid, claims_of, dead_of},
     trouble::Outcome,
 };
 
 /// Runs that go on, in one order for all.
-pub(super) const HOLD: &str = "SELECT id, bucket, version FROM run WHERE id = ANY($1::uuid[]) \
-     ORDER BY id FOR NO KEY UPDATE";
+pub(super) const HOLD: &str = "SELECT id, bucket, version, claims, tenant, environment, \
+     integration FROM run WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE";
 /// Runs that are accepted once more: nearly always none.
-pub(super) const FIND_ACCEPTED: &str = "SELECT r.id, r.bucket, r.version, r.event, e.received_at, \
-     e.body FROM run r JOIN event e ON e.run = r.id WHERE r.id = ANY($1::uuid[])";
+pub(super) const FIND_ACCEPTED: &str = "SELECT r.id, r.bucket, r.version, r.claims, r.tenant, \
+     r.environment, r.integration, r.event, e.received_at, e.body \
+     FROM run r JOIN event e ON e.run = r.id WHERE r.id = ANY($1::uuid[])";
+/// Letters of runs that are held: they change with their run only.
+pub(super) const FIND_LETTERS: &str = "SELECT run, tenant, environment, integration, state \
+     FROM dead WHERE run = ANY($1::uuid[])";
 
 /// A run by its id.
 pub(super) type Found = (RunId, Run);
+/// Dead letters by their runs.
+pub(super) type Letters = HashMap<RunId, (Place, DeadState)>;
 
-/// Holds the runs that the batch takes further.
+/// Holds the runs that the batch takes further or claims.
 pub(super) async fn hold(connection: &Connection, batch: &[Write]) -> Outcome<Vec<Found>> {
-    let ids = ids(batch.iter().filter_map(|write| match write {
-        Write::Commit { txn, .. } => Some(txn.run),
-        _ => None,
-    }));
+    let ids = ids(batch
+        .iter()
+        .flat_map(|write| match write {
+            Write::Commit { txn, .. } => std::slice::from_ref(&txn.run),
+            Write::Claim { runs, .. } => runs,
+            _ => &[],
+        })
+        .copied());
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -34,8 +44,45 @@ pub(super) async fn hold(connection: &Connection, batch: &[Write]) -> Outcome<Ve
     rows.iter()
         .map(|row| {
             let row = Fields(row);
-            let bucket = Some(bucket(row.get(1)?)?);
-            Ok((row.id(0)?, Run { bucket, version: row.count(2)?, event: None }))
+            Ok((row.id(0)?, found(row, None)?))
+        })
+        .collect()
+}
+
+fn found(row: Fields<'_>, event: Option<StoredEvent>) -> Outcome<Run> {
+    Ok(Run {
+        bucket: Some(bucket(row.get(1)?)?),
+        version: row.count(2)?,
+        claims: claims_of(row.get(3)?)?,
+        place: Some(place(row, 4)?),
+        event,
+    })
+}
+
+fn place(row: Fields<'_>, from: usize) -> Outcome<Place> {
+    Ok(Place {
+        tenant: row.name(from)?,
+        environment: row.name(from + 1)?,
+        integration: row.name(from + 2)?,
+    })
+}
+
+/// Finds the dead letters of runs of which the batch puts or settles one.
+pub(super) async fn letters(connection: &Connection, batch: &[Write]) -> Outcome<Letters> {
+    let touches = |op: &Op| matches!(op, Op::Dead(_) | Op::SettleDead(_));
+    let ids = ids(batch.iter().filter_map(|write| match write {
+        Write::Commit { txn, .. } if txn.ops.iter().any(touches) => Some(txn.run),
+        Write::Accept(accept) if accept.dead.is_some() => Some(accept.run.id),
+        _ => None,
+    }));
+    if ids.is_empty() {
+        return Ok(Letters::new());
+    }
+    let rows = connection.client().query(connection.statement(FIND_LETTERS)?, &[&ids]).await?;
+    rows.iter()
+        .map(|row| {
+            let row = Fields(row);
+            Ok((row.id(0)?, (place(row, 1)?, dead_of(row.get(4)?)?)))
         })
         .collect()
 }
@@ -54,9 +101,8 @@ pub(super) async fn accepted(connection: &Connection, batch: &[Write]) -> Outcom
         .map(|row| {
             let row = Fields(row);
             let event =
-                StoredEvent { id: row.id(3)?, received_at: row.time(4)?, body: row.bytes(5)? };
-            let bucket = Some(bucket(row.get(1)?)?);
-            Ok((row.id(0)?, Run { bucket, version: row.count(2)?, event: Some(event) }))
+                StoredEvent { id: row.id(7)?, received_at: row.time(8)?, body: row.bytes(9)? };
+            Ok((row.id(0)?, found(row, Some(event))?))
         })
         .collect()
 }

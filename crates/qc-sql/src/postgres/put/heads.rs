@@ -12,34 +12,58 @@ use crate::postgres::{
     trouble::Outcome,
 };
 
-/// A run goes on when its lease is held, covers its bucket, and its version is the one before.
+/// A run goes on when its lease is held, covers its bucket, and its version is the one before. The
+/// first change of its status is counted here, because only here it is known what it was before.
 pub(super) const MOVE: &str = "WITH fence AS MATERIALIZED ( \
          SELECT first, beyond, node, epoch FROM lease WHERE epoch = ANY($1::bigint[]) FOR KEY SHARE \
      ), moved AS ( \
          UPDATE run r SET version = i.version, last_txn = i.txn, status = i.status, \
              cause = i.cause, wake_at = i.wake_at, summary = i.summary, \
-             updated_at = i.updated_at, ended_at = i.ended_at \
+             updated_at = i.updated_at, ended_at = i.ended_at, claims = 0, was = r.status \
          FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[], $6::text[], $7::text[], \
              $8::bigint[], $9::text[], $10::bigint[], $11::bigint[], $12::text[], $1::bigint[], \
-             $13::integer[], $14::integer[]) \
+             $13::integer[], $14::integer[], $16::text[]) \
              AS i (id, before, version, txn, status, cause, wake_at, summary, updated_at, \
-             ended_at, node, epoch, first, beyond), fence f \
+             ended_at, node, epoch, first, beyond, became), fence f \
          WHERE r.id = i.id AND r.version = i.before \
              AND f.epoch = i.epoch AND f.node = i.node \
              AND r.bucket >= greatest(f.first, i.first) AND r.bucket < least(f.beyond, i.beyond) \
-         RETURNING 1 \
+         RETURNING r.tenant, r.environment, r.integration, r.was, i.became \
+     ), counted AS ( \
+         INSERT INTO tally AS t (tenant, environment, integration, part, completed, faulted, \
+             cancelled, reopened_completed, reopened_faulted, reopened_cancelled) \
+         SELECT tenant, environment, integration, $17::integer, \
+             count(*) FILTER (WHERE became = 'completed'), \
+             count(*) FILTER (WHERE became = 'faulted'), \
+             count(*) FILTER (WHERE became = 'cancelled'), \
+             count(*) FILTER (WHERE was = 'completed'), \
+             count(*) FILTER (WHERE was = 'faulted'), \
+             count(*) FILTER (WHERE was = 'cancelled') \
+         FROM moved WHERE was <> became AND (was IN ('completed', 'faulted', 'cancelled') \
+             OR became IN ('completed', 'faulted', 'cancelled')) \
+         GROUP BY tenant, environment, integration \
+         ON CONFLICT (tenant, environment, integration, part) DO UPDATE SET \
+             completed = t.completed + excluded.completed, \
+             faulted = t.faulted + excluded.faulted, \
+             cancelled = t.cancelled + excluded.cancelled, \
+             reopened_completed = t.reopened_completed + excluded.reopened_completed, \
+             reopened_faulted = t.reopened_faulted + excluded.reopened_faulted, \
+             reopened_cancelled = t.reopened_cancelled + excluded.reopened_cancelled \
      ) SELECT 1 / (count(*) = $15::bigint)::integer FROM moved";
 
 pub(super) const ADD: &str = "INSERT INTO run (id, bucket, tenant, environment, integration, \
      trigger, release, event, subject, origin, replay_of, accepted_at, status, cause, wake_at, \
-     summary, updated_at, ended_at, version, last_txn) \
-     SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], \
+     summary, updated_at, ended_at, version, last_txn, trace, was) \
+     SELECT *, 'running' FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], \
      $6::text[], $7::text[], $8::uuid[], $9::text[], $10::uuid[], $11::uuid[], $12::bigint[], \
      $13::text[], $14::text[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], \
-     $19::bigint[], $20::uuid[])";
+     $19::bigint[], $20::uuid[], $21::text[])";
 
 pub(super) const ADD_EVENTS: &str = "INSERT INTO event (run, received_at, body) \
      SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[])";
+
+pub(super) const CLAIM: &str = "UPDATE run r SET claims = i.claims \
+     FROM unnest($1::uuid[], $2::bigint[]) AS i (id, claims) WHERE r.id = i.id";
 
 /// The columns of states.
 #[derive(Default)]
@@ -71,6 +95,7 @@ pub(super) async fn go_on(
 ) -> Outcome<()> {
     let mut states = States::default();
     let (mut ids, mut before, mut versions, mut txns) = (vec![], vec![], vec![], vec![]);
+    let mut became = vec![];
     let (mut nodes, mut epochs, mut firsts, mut beyonds) = (vec![], vec![], vec![], vec![]);
     for (run, head) in heads {
         let (None, Some(lease)) = (head.accept, head.lease) else { continue };
@@ -79,6 +104,7 @@ pub(super) async fn go_on(
         versions.push(count(head.version));
         txns.push(Uuid::from(head.txn));
         states.push(head.state);
+        became.push(head.first.as_str());
         nodes.push(text(&lease.node));
         epochs.push(count(lease.epoch));
         firsts.push(i32::from(lease.buckets.start));
@@ -108,6 +134,8 @@ pub(super) async fn go_on(
             &firsts,
             &beyonds,
             &wanted,
+            &became,
+            &connection.part(),
         ],
     )
     .await
@@ -125,6 +153,16 @@ pub(super) async fn add(
     }
     let (runs, events) = join!(biased; add_runs(connection, &new), add_events(connection, &new));
     runs.and(events)
+}
+
+/// Counts claims. The runs are held since they were read, or new.
+pub(super) async fn claim(connection: &Connection, claims: &BTreeMap<RunId, u32>) -> Outcome<()> {
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let runs: Vec<_> = claims.keys().copied().map(Uuid::from).collect();
+    let counts: Vec<_> = claims.values().copied().map(i64::from).collect();
+    plain(connection, CLAIM, &[&runs, &counts]).await
 }
 
 async fn add_runs(connection: &Connection, new: &[(&Accept, &HeadDeed<'_>)]) -> Outcome<()> {
@@ -155,6 +193,8 @@ async fn add_runs(connection: &Connection, new: &[(&Accept, &HeadDeed<'_>)]) -> 
         new.iter().map(|(accept, _)| accept.run.accepted_at.as_millis()).collect();
     let versions: Vec<_> = new.iter().map(|(_, head)| count(head.version)).collect();
     let txns: Vec<_> = new.iter().map(|(_, head)| Uuid::from(head.txn)).collect();
+    let traces: Vec<_> =
+        new.iter().map(|(accept, _)| accept.run.trace.as_deref().map(text)).collect();
     plain(
         connection,
         ADD,
@@ -179,6 +219,7 @@ async fn add_runs(connection: &Connection, new: &[(&Accept, &HeadDeed<'_>)]) -> 
             &ended_at,
             &versions,
             &txns,
+            &traces,
         ],
     )
     .await

@@ -26,10 +26,13 @@ pub(super) const APPEND: &str = "WITH place AS MATERIALIZED ( \
 
 /// Refuses what has more rows than places.
 pub(super) fn check(deeds: &Deeds<'_>) -> Result<(), StoreError> {
-    let rows = deeds.ledger.len();
-    if rows > ROWS_MAX {
-        let why = format!("{rows} rows of the ledger in one commit; the limit is {ROWS_MAX}");
-        return Err(StoreError::Refused(why));
+    for (rows, what) in
+        [(deeds.ledger.len(), "rows of the ledger"), (deeds.signals.len(), "signals")]
+    {
+        if rows > ROWS_MAX {
+            let why = format!("{rows} {what} in one commit; the limit is {ROWS_MAX}");
+            return Err(StoreError::Refused(why));
+        }
     }
     Ok(())
 }

@@ -9,6 +9,11 @@ mod journal;
 mod keys;
 mod ledger;
 mod letters;
+mod lines;
+mod run_keys;
+mod signals;
+mod tally;
+mod waits;
 
 use futures_util::future::join_all;
 
@@ -24,7 +29,7 @@ use super::{
 type Writing<'a> = Answering<'a, ()>;
 
 /// What is written, to be prepared together.
-pub(super) const STATEMENTS: [&str; 11] = [
+pub(super) const STATEMENTS: [&str; 21] = [
     heads::MOVE,
     documents::ADD,
     documents::REPLACE,
@@ -32,10 +37,20 @@ pub(super) const STATEMENTS: [&str; 11] = [
     keys::CLAIM,
     heads::ADD,
     heads::ADD_EVENTS,
+    heads::CLAIM,
     journal::APPEND,
     letters::PUT,
     letters::SETTLE,
+    waits::END_ALL,
+    waits::END,
+    waits::PUT,
+    lines::LEAVE,
+    lines::HOLD,
+    lines::JOIN,
+    run_keys::ADD,
+    signals::PUT,
     ledger::APPEND,
+    tally::ADD,
 ];
 
 /// How a commit went wrong.
@@ -64,15 +79,23 @@ pub(super) async fn put(
     // Sent in this order: each sends when it is polled first, and so few are polled one after the
     // other. Locks are taken in the same order by everybody. A statement that fails turns the
     // commit into a rollback.
-    let all: [Writing<'_>; 9] = [
+    let all: [Writing<'_>; 16] = [
         begin,
         Box::pin(heads::go_on(connection, &deeds.heads)),
         Box::pin(documents::put(connection, &deeds.documents)),
         Box::pin(keys::claim(connection, &deeds.keys)),
         Box::pin(heads::add(connection, &deeds.heads)),
+        Box::pin(heads::claim(connection, &deeds.claims)),
         Box::pin(journal::append(connection, &deeds.journal)),
         Box::pin(letters::put(connection, &deeds.letters)),
+        Box::pin(waits::put(connection, &deeds.waits)),
+        Box::pin(lines::leave(connection, &deeds.leaves)),
+        Box::pin(run_keys::add(connection, &deeds.run_keys)),
+        Box::pin(signals::put(connection, &deeds.signals)),
         Box::pin(ledger::append(connection, &deeds.ledger)),
+        Box::pin(tally::add(connection, &deeds.tally)),
+        // Held from here to the commit, so late.
+        Box::pin(lines::join(connection, &deeds.joins)),
         commit,
     ];
     let answers = async { Ok(join_all(all).await) };

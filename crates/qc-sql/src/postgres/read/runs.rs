@@ -1,20 +1,22 @@
 use std::ops::Range;
 
 use qc_model::{RunId, Timestamp};
-use qc_store::{Entry, PAGE_MAX, RunFacts, RunFilter, RunHead, RunState, StoredEvent, filter_page};
+use qc_store::{
+    Entry, PAGE_MAX, RunFacts, RunFilter, RunHead, RunKey, RunState, StoredEvent, filter_page,
+};
 use tokio_postgres::Row;
 
 use super::Clauses;
 use crate::postgres::{
     connection::Connection,
     load::bucket,
-    stored::{Fields, Uuid, cause_of, number, status_of, text},
+    stored::{Fields, Uuid, cause_of, claims_of, number, status_of, text},
     trouble::Outcome,
 };
 
-const HEAD: &str = "SELECT id, bucket, tenant, environment, integration, trigger, release, event, \
+pub(super) const HEAD: &str = "SELECT id, bucket, tenant, environment, integration, trigger, release, event, \
      subject, origin, replay_of, accepted_at, status, cause, wake_at, summary, updated_at, \
-     version, last_txn FROM run";
+     version, last_txn, trace, claims FROM run";
 
 /// One run.
 pub(in crate::postgres) async fn run(db: &mut Connection, id: RunId) -> Outcome<Option<RunHead>> {
@@ -80,9 +82,50 @@ pub(in crate::postgres) async fn runs(
     if let Some(since) = filter.since {
         clauses.and("accepted_at >= ?", since.as_millis());
     }
+    if let Some(until) = filter.until {
+        clauses.and("accepted_at < ?", until.as_millis());
+    }
+    if let Some(trigger) = &filter.trigger {
+        clauses.and("trigger = ?", trigger.as_str().to_owned());
+    }
+    if let Some(release) = &filter.release {
+        clauses.and("release = ?", text(release).into_owned());
+    }
+    find(filter, &mut clauses);
     let page = filter_page(filter.limit);
     let question = format!("{HEAD}{} ORDER BY id DESC LIMIT {page}", clauses.text);
     heads(&db.query(&question, &clauses.values()).await?)
+}
+
+/// What names few runs.
+fn find(filter: &RunFilter, clauses: &mut Clauses) {
+    if let Some(event) = filter.event {
+        clauses.and("event = ?", Uuid::from(event));
+    }
+    if let Some(trace) = &filter.trace {
+        clauses.and("trace = ?", text(trace).into_owned());
+    }
+    if let Some(RunKey { name, value }) = &filter.key {
+        let name = clauses.value(text(name).into_owned());
+        let of = format!("id IN (SELECT run FROM run_key WHERE value = ? AND name = {name})");
+        clauses.and(&of, text(value).into_owned());
+    }
+    if let Some(value) = &filter.value {
+        let of = "id IN (SELECT run FROM run_key WHERE value = ?)";
+        clauses.and(of, text(value).into_owned());
+    }
+}
+
+/// A run's business keys.
+pub(in crate::postgres) async fn keys_of(db: &mut Connection, id: RunId) -> Outcome<Vec<RunKey>> {
+    let question = "SELECT name, value FROM run_key WHERE run = $1 ORDER BY name, value";
+    let rows = db.query(question, &[&Uuid::from(id)]).await?;
+    rows.iter()
+        .map(|row| {
+            let row = Fields(row);
+            Ok(RunKey { name: row.text(0)?, value: row.text(1)? })
+        })
+        .collect()
 }
 
 /// A run's event.
@@ -124,11 +167,11 @@ pub(in crate::postgres) async fn key_owner(
     rows.first().map(|row| Fields(row).id(0)).transpose()
 }
 
-fn page(limit: usize) -> i64 {
+pub(super) fn page(limit: usize) -> i64 {
     number(limit.min(PAGE_MAX))
 }
 
-fn heads(rows: &[Row]) -> Outcome<Vec<RunHead>> {
+pub(super) fn heads(rows: &[Row]) -> Outcome<Vec<RunHead>> {
     rows.iter().map(head).collect()
 }
 
@@ -148,6 +191,7 @@ fn head(row: &Row) -> Outcome<RunHead> {
         origin: row.optional_id(9)?.unwrap_or(id),
         replay_of: row.optional_id(10)?,
         accepted_at: row.time(11)?,
+        trace: row.optional_text(19)?,
     };
     let state = RunState {
         status: status_of(row.get(12)?)?,
@@ -156,5 +200,6 @@ fn head(row: &Row) -> Outcome<RunHead> {
         summary: row.optional_text(15)?,
         updated_at: row.time(16)?,
     };
-    Ok(RunHead { facts, state, version: row.count(17)?, last_txn: row.id(18)? })
+    let (version, last_txn) = (row.count(17)?, row.id(18)?);
+    Ok(RunHead { facts, state, version, last_txn, claims: claims_of(row.get(20)?)? })
 }

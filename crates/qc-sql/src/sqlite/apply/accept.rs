@@ -2,7 +2,15 @@ use qc_model::Timestamp;
 use qc_store::{Accept, AcceptOutcome, IdempotencyKey};
 use rusqlite::{OptionalExtension, named_params, params};
 
-use super::{Desk, commit::put_dead, note};
+use super::{
+    Desk,
+    belongings::{join_line, put_keys},
+    dead::put_letter,
+    documents::{Conflict, change_documents},
+    listening::put_wait,
+    note, put_signal,
+    tally::Place,
+};
 use crate::sqlite::{
     stored::{cause_number, id_blob, id_of, status_number},
     trouble::Outcome,
@@ -17,9 +25,9 @@ const FIND_EVENT: &str = "SELECT event.body, event.received_at, run.event FROM e
      JOIN run ON run.no = event.run WHERE event.run = ?1";
 const PUT_RUN: &str = "INSERT INTO run (id, bucket, tenant, environment, integration, trigger, \
      release, event, subject, origin, replay_of, accepted_at, status, cause, wake_at, summary, \
-     updated_at, ended_at, version, last_txn) VALUES (:id, :bucket, :tenant, :environment, \
+     updated_at, ended_at, version, last_txn, trace) VALUES (:id, :bucket, :tenant, :environment, \
      :integration, :trigger, :release, :event, :subject, :origin, :replay_of, :accepted_at, \
-     :status, :cause, :wake_at, :summary, :updated_at, :ended_at, 1, :last_txn)";
+     :status, :cause, :wake_at, :summary, :updated_at, :ended_at, 1, :last_txn, :trace)";
 const PUT_EVENT: &str = "INSERT INTO event (run, received_at, body) VALUES (?1, ?2, ?3)";
 pub(super) const PUT_ENTRY: &str = "INSERT INTO journal (run, at, body) VALUES (?1, ?2, ?3)";
 
@@ -37,6 +45,11 @@ pub(in crate::sqlite) fn accept(desk: &mut Desk<'_>, accept: &Accept) -> Outcome
     };
     if let Some(known) = known_run(desk, accept)? {
         return Ok(known);
+    }
+    let documents: Vec<_> = accept.documents.iter().collect();
+    if let Some(conflict) = change_documents(desk, &documents)? {
+        let Conflict { kind, name, revision } = conflict;
+        return Ok(AcceptOutcome::Conflict { kind, name, revision });
     }
     if let (Some(scope), Some(key)) = (scope, &accept.key) {
         desk.db.prepare_cached(PUT_KEY)?.execute(params![
@@ -62,9 +75,26 @@ pub(in crate::sqlite) fn accept(desk: &mut Desk<'_>, accept: &Accept) -> Outcome
         note(desk, row)?;
     }
     if let Some(letter) = &accept.dead {
-        put_dead(desk, letter)?;
+        put_letter(desk, letter)?;
     }
+    put_extras(desk, run, accept)?;
     Ok(AcceptOutcome::Accepted)
+}
+
+/// What few accepts bring.
+fn put_extras(desk: &mut Desk<'_>, run: i64, accept: &Accept) -> Outcome<()> {
+    for signal in &accept.signals {
+        put_signal(desk, signal)?;
+    }
+    if !accept.state.status.is_terminal() {
+        for wait in &accept.waits {
+            put_wait(desk, accept.run.id, accept.run.bucket, wait)?;
+        }
+    }
+    if let Some(turn) = &accept.turn {
+        join_line(desk, run, turn, accept.run.replay_of)?;
+    }
+    put_keys(desk, run, &accept.keys)
 }
 
 fn known_key(
@@ -101,12 +131,21 @@ fn known_run(desk: &Desk<'_>, accept: &Accept) -> Outcome<Option<AcceptOutcome>>
 fn put_run(desk: &mut Desk<'_>, accept: &Accept) -> Outcome<i64> {
     let (run, state, db) = (&accept.run, &accept.state, desk.db);
     let updated_at = state.updated_at.as_millis();
+    let place = Place {
+        tenant: desk.words.number(db, run.tenant.as_str())?,
+        environment: desk.words.number(db, run.environment.as_str())?,
+        integration: desk.words.number(db, run.integration.as_str())?,
+    };
+    let counted = desk.tally.at(place);
+    counted.accepted += 1;
+    counted.replays += u64::from(run.replay_of.is_some());
+    counted.ended.add(state.status);
     Ok(db.prepare_cached(PUT_RUN)?.insert(named_params! {
         ":id": id_blob(run.id),
         ":bucket": run.bucket,
-        ":tenant": desk.words.number(db, run.tenant.as_str())?,
-        ":environment": desk.words.number(db, run.environment.as_str())?,
-        ":integration": desk.words.number(db, run.integration.as_str())?,
+        ":tenant": place.tenant,
+        ":environment": place.environment,
+        ":integration": place.integration,
         ":trigger": desk.words.number(db, run.trigger.as_str())?,
         ":release": desk.words.number(db, &run.release)?,
         ":event": id_blob(run.event),
@@ -121,5 +160,6 @@ fn put_run(desk: &mut Desk<'_>, accept: &Accept) -> Outcome<i64> {
         ":updated_at": updated_at,
         ":ended_at": state.status.is_terminal().then_some(updated_at),
         ":last_txn": id_blob(accept.txn),
+        ":trace": run.trace,
     })?)
 }

@@ -1,15 +1,28 @@
 use qc_model::Timestamp;
+use qc_store::{Pruned, Retention};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{LedgerTail, ledger::SPAN_BITS};
-use crate::sqlite::trouble::Outcome;
+use super::{Desk, LedgerTail, ledger::SPAN_BITS, tally::Place};
+use crate::sqlite::{stored::status_of, trouble::Outcome};
 
-const KEYS: &str = "DELETE FROM idempotency WHERE (scope, key) IN (SELECT scope, key \
-     FROM idempotency JOIN word ON word.no = scope WHERE expires_at <= ?1 \
-     ORDER BY expires_at, word.text, key LIMIT ?2)";
-const ENDED_RUNS: &str = "SELECT run.no, run.id FROM run LEFT JOIN dead ON dead.run = run.id \
-     WHERE run.ended_at < ?1 AND (dead.run IS NULL OR dead.state <> 0) \
-     ORDER BY run.ended_at, run.id LIMIT ?2";
+const KEYS: &str = "SELECT scope, key FROM idempotency JOIN word ON word.no = scope \
+     WHERE expires_at <= ?1 ORDER BY expires_at, word.text, key LIMIT ?2";
+/// One by one: a list of pairs makes SQLite look at all keys of their scopes.
+const KEY: &str = "DELETE FROM idempotency WHERE scope = ?1 AND key = ?2";
+const SIGNALS: &str = "DELETE FROM signal WHERE seq IN (SELECT seq FROM signal \
+     WHERE expires_at <= ?1 ORDER BY expires_at, seq LIMIT ?2)";
+/// Again what the reader who found it has asked: meanwhile it may have been opened again.
+const ENDED_RUN: &str = "SELECT run.id, run.status, run.tenant, run.environment, run.integration \
+     FROM run LEFT JOIN dead ON dead.run = run.id \
+     WHERE run.no = ?1 AND run.ended_at < ?2 AND (dead.run IS NULL OR dead.state <> 0)";
+/// All that belongs to a run, by its number, the run itself last.
+const OF_RUN: [&str; 5] = [
+    "DELETE FROM journal WHERE run = ?1",
+    "DELETE FROM event WHERE run = ?1",
+    "DELETE FROM run_key WHERE run = ?1",
+    "DELETE FROM turn WHERE run = ?1",
+    "DELETE FROM run WHERE no = ?1",
+];
 const OLD_SPAN: &str = "SELECT no FROM ledger_span WHERE at_min < ?1 ORDER BY no LIMIT 1";
 const OLD_ROWS: &str = "DELETE FROM ledger WHERE seq IN (SELECT seq FROM ledger \
      WHERE seq >= ?1 AND seq < ?2 AND at < ?3 ORDER BY seq LIMIT ?4)";
@@ -17,33 +30,60 @@ const SPAN_LEFT: &str = "SELECT min(at), max(at) FROM ledger WHERE seq >= ?1 AND
 const RAISE_FLOOR: &str = "INSERT INTO fact (name, value) VALUES ('ledger_floor', ?1) \
      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
 
-/// Removes what is past its time; returns how many keys, runs and ledger rows went.
-pub(in crate::sqlite) fn prune(
-    db: &Connection,
-    ledger: &LedgerTail,
-    now: Timestamp,
-    keep_since: Timestamp,
-    limit: usize,
-) -> Outcome<usize> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let keys = db.prepare_cached(KEYS)?.execute(params![now.as_millis(), limit])?;
-    let runs = prune_runs(db, keep_since.as_millis(), limit)?;
-    let rows = prune_ledger(db, ledger, keep_since.as_millis(), limit)?;
-    Ok(keys + runs + rows)
+/// Removes keys, signals and ledger rows that are past their time, at most so many of each.
+pub(in crate::sqlite) fn prune_rows(
+    desk: &Desk<'_>,
+    retention: &Retention,
+    at_most: Pruned,
+) -> Outcome<Pruned> {
+    let limit = |most: usize| i64::try_from(most).unwrap_or(i64::MAX);
+    let since = retention.ledger_since.as_millis();
+    let signals_now = retention.signals_now.as_millis();
+    let mut signals = desk.db.prepare_cached(SIGNALS)?;
+    Ok(Pruned {
+        keys: prune_keys(desk.db, retention.keys_now, limit(at_most.keys))?,
+        signals: signals.execute(params![signals_now, limit(at_most.signals)])?,
+        runs: 0,
+        ledger: prune_ledger(desk.db, desk.ledger, since, limit(at_most.ledger))?,
+    })
 }
 
-fn prune_runs(db: &Connection, keep_since: i64, limit: i64) -> Outcome<usize> {
-    let mut find = db.prepare_cached(ENDED_RUNS)?;
-    let found: Vec<(i64, [u8; 16])> = find
-        .query_map(params![keep_since, limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+fn prune_keys(db: &Connection, now: Timestamp, limit: i64) -> Outcome<usize> {
+    let mut find = db.prepare_cached(KEYS)?;
+    let found: Vec<(i64, String)> = find
+        .query_map(params![now.as_millis(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
-    for (no, id) in &found {
-        db.prepare_cached("DELETE FROM journal WHERE run = ?1")?.execute([no])?;
-        db.prepare_cached("DELETE FROM event WHERE run = ?1")?.execute([no])?;
-        db.prepare_cached("DELETE FROM dead WHERE run = ?1")?.execute([id])?;
-        db.prepare_cached("DELETE FROM run WHERE no = ?1")?.execute([no])?;
+    for (scope, key) in &found {
+        db.prepare_cached(KEY)?.execute(params![scope, key])?;
     }
     Ok(found.len())
+}
+
+/// Removes those of the runs that ended before the moment and have no open dead letter.
+pub(in crate::sqlite) fn prune_runs(
+    desk: &mut Desk<'_>,
+    runs: &[i64],
+    since: Timestamp,
+) -> Outcome<usize> {
+    let mut gone = 0;
+    for no in runs {
+        let mut find = desk.db.prepare_cached(ENDED_RUN)?;
+        let found = find.query_row(params![no, since.as_millis()], |row| {
+            let place =
+                Place { tenant: row.get(2)?, environment: row.get(3)?, integration: row.get(4)? };
+            Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, i64>(1)?, place))
+        });
+        let Some((id, status, place)) = found.optional()? else { continue };
+        desk.tally.at(place).pruned.add(status_of(status)?);
+        for sql in OF_RUN {
+            desk.db.prepare_cached(sql)?.execute([no])?;
+        }
+        for sql in ["DELETE FROM dead WHERE run = ?1", "DELETE FROM wait WHERE run = ?1"] {
+            desk.db.prepare_cached(sql)?.execute([id])?;
+        }
+        gone += 1;
+    }
+    Ok(gone)
 }
 
 /// Goes through the spans that begin early enough, oldest first.

@@ -3,13 +3,23 @@
 mod dead;
 mod documents;
 mod ledger;
+mod prune;
 mod runs;
+mod signals;
+mod tally;
+mod turns;
+mod waits;
 
-pub(super) use dead::dead_letters;
+pub(super) use dead::{dead_groups, dead_letters};
 pub(super) use documents::{document, documents};
 pub(super) use ledger::ledger;
-pub(super) use runs::{due_runs, event, journal, key_owner, open_runs, run, runs};
+pub(super) use prune::{EndedRun, ended_runs};
+pub(super) use runs::{due_runs, event, journal, key_owner, keys_of, open_runs, run, runs};
 use rusqlite::types::Value;
+pub(super) use signals::{signal, signals};
+pub(super) use tally::tally;
+pub(super) use turns::{first_in_line, runs_in_turn, turn_of};
+pub(super) use waits::{wait_sites, waits, waits_of};
 
 /// A `WHERE` clause under construction: only the restrictions that a filter has.
 #[derive(Default)]

@@ -2,7 +2,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use qc_model::{RunId, Timestamp};
-use qc_store::{Entry, PAGE_MAX, RunFacts, RunFilter, RunHead, RunState, StoredEvent, filter_page};
+use qc_store::{
+    Entry, PAGE_MAX, RunFacts, RunFilter, RunHead, RunKey, RunState, StoredEvent, filter_page,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::Clauses;
@@ -12,9 +14,10 @@ use crate::sqlite::{
     words::{WordTexts, find},
 };
 
-const HEAD: &str = "SELECT id, bucket, tenant, environment, integration, trigger, release, event, \
-     subject, origin, replay_of, accepted_at, status, cause, wake_at, summary, updated_at, \
-     version, last_txn FROM run";
+/// The columns of a head. No other table has one of their names that is read beside it.
+pub(super) const HEAD_COLUMNS: &str = "id, bucket, tenant, environment, integration, trigger, \
+     release, event, subject, origin, replay_of, accepted_at, status, cause, wake_at, summary, \
+     updated_at, version, last_txn, trace, claims";
 
 /// One run.
 pub(in crate::sqlite) fn run(
@@ -22,7 +25,7 @@ pub(in crate::sqlite) fn run(
     words: &WordTexts,
     id: RunId,
 ) -> Outcome<Option<RunHead>> {
-    let mut query = db.prepare_cached(&format!("{HEAD} WHERE id = ?1"))?;
+    let mut query = db.prepare_cached(&format!("SELECT {HEAD_COLUMNS} FROM run WHERE id = ?1"))?;
     let mut rows = query.query([id_blob(id)])?;
     rows.next()?.map(|row| head(db, words, row)).transpose()
 }
@@ -38,7 +41,7 @@ pub(in crate::sqlite) fn open_runs(
     // `id >= ''` is true of every id; `>` leaves out the last of the page before.
     let after = after.map(|id| id_blob(id).to_vec()).unwrap_or_default();
     let mut query = db.prepare_cached(&format!(
-        "{HEAD} INDEXED BY run_open WHERE ended_at IS NULL AND id > ?1 AND bucket >= ?2 \
+        "SELECT {HEAD_COLUMNS} FROM run INDEXED BY run_open WHERE ended_at IS NULL AND id > ?1 AND bucket >= ?2 \
          AND bucket < ?3 ORDER BY id LIMIT ?4"
     ))?;
     let rows = query.query(params![after, buckets.start, buckets.end, page(limit)])?;
@@ -54,7 +57,7 @@ pub(in crate::sqlite) fn due_runs(
     limit: usize,
 ) -> Outcome<Vec<RunHead>> {
     let mut query = db.prepare_cached(&format!(
-        "{HEAD} INDEXED BY run_due WHERE wake_at <= ?1 AND bucket >= ?2 AND bucket < ?3 \
+        "SELECT {HEAD_COLUMNS} FROM run INDEXED BY run_due WHERE wake_at <= ?1 AND bucket >= ?2 AND bucket < ?3 \
          ORDER BY wake_at, id LIMIT ?4"
     ))?;
     let until = until.as_millis();
@@ -68,6 +71,31 @@ pub(in crate::sqlite) fn runs(
     words: &WordTexts,
     filter: &RunFilter,
 ) -> Outcome<Vec<RunHead>> {
+    let Some(clauses) = restrict(db, filter)? else { return Ok(Vec::new()) };
+    // What names few runs has an index; everything else goes along the ids.
+    let index = if filter.key.is_some() || filter.value.is_some() {
+        // By the runs' numbers, which need no index.
+        "NOT INDEXED"
+    } else if filter.event.is_some() {
+        "INDEXED BY run_event"
+    } else if filter.trace.is_some() {
+        "INDEXED BY run_trace"
+    } else if filter.subject.is_some() {
+        "INDEXED BY run_subject"
+    } else {
+        "INDEXED BY run_id"
+    };
+    let mut query = db.prepare_cached(&format!(
+        "SELECT {HEAD_COLUMNS} FROM run {index}{} ORDER BY id DESC LIMIT {}",
+        clauses.text,
+        filter_page(filter.limit)
+    ))?;
+    let rows = query.query(params_from_iter(clauses.values))?;
+    heads(db, words, rows)
+}
+
+/// The filter as clauses; None when nothing can pass it.
+fn restrict(db: &Connection, filter: &RunFilter) -> Outcome<Option<Clauses>> {
     let mut clauses = Clauses::default();
     if let Some(before) = filter.before {
         clauses.and("id < ?", id_blob(before).to_vec());
@@ -75,28 +103,51 @@ pub(in crate::sqlite) fn runs(
     if !filter.statuses.is_empty() {
         clauses.and_in("status", filter.statuses.iter().map(|status| status_number(*status)));
     }
-    for (column, name) in
-        [("environment = ?", &filter.environment), ("integration = ?", &filter.integration)]
-    {
-        let Some(name) = name else { continue };
-        let Some(word) = find(db, name.as_str())? else { return Ok(Vec::new()) };
+    let named = [
+        ("environment = ?", filter.environment.as_ref().map(AsRef::as_ref)),
+        ("integration = ?", filter.integration.as_ref().map(AsRef::as_ref)),
+        ("trigger = ?", filter.trigger.as_ref().map(AsRef::as_ref)),
+        ("release = ?", filter.release.as_deref()),
+    ];
+    for (column, text) in named {
+        let Some(text) = text else { continue };
+        let Some(word) = find(db, text)? else { return Ok(None) };
         clauses.and(column, word);
     }
-    if let Some(subject) = &filter.subject {
-        clauses.and("subject = ?", subject.clone());
+    for (column, text) in [("subject = ?", &filter.subject), ("trace = ?", &filter.trace)] {
+        if let Some(text) = text {
+            clauses.and(column, text.clone());
+        }
     }
-    if let Some(since) = filter.since {
-        clauses.and("accepted_at >= ?", since.as_millis());
+    if let Some(event) = filter.event {
+        clauses.and("event = ?", id_blob(event).to_vec());
     }
-    // A subject has few runs and an index; everything else goes along the ids.
-    let index = if filter.subject.is_some() { "run_subject" } else { "run_id" };
-    let mut query = db.prepare_cached(&format!(
-        "{HEAD} INDEXED BY {index}{} ORDER BY id DESC LIMIT {}",
-        clauses.text,
-        filter_page(filter.limit)
-    ))?;
-    let rows = query.query(params_from_iter(clauses.values))?;
-    heads(db, words, rows)
+    for (column, moment) in [("accepted_at >= ?", filter.since), ("accepted_at < ?", filter.until)]
+    {
+        if let Some(moment) = moment {
+            clauses.and(column, moment.as_millis());
+        }
+    }
+    if let Some(RunKey { name, value }) = &filter.key {
+        clauses.and("no IN (SELECT run FROM run_key WHERE value = ? AND name = ?)", value.clone());
+        clauses.values.push(name.clone().into());
+    }
+    if let Some(value) = &filter.value {
+        clauses.and("no IN (SELECT run FROM run_key WHERE value = ?)", value.clone());
+    }
+    Ok(Some(clauses))
+}
+
+/// A run's business keys.
+pub(in crate::sqlite) fn keys_of(db: &Connection, id: RunId) -> Outcome<Vec<RunKey>> {
+    let mut query = db.prepare_cached(
+        "SELECT run_key.name, run_key.value FROM run JOIN run_key ON run_key.run = run.no \
+         WHERE run.id = ?1 ORDER BY run_key.name, run_key.value",
+    )?;
+    let keys = query
+        .query_map([id_blob(id)], |row| Ok(RunKey { name: row.get(0)?, value: row.get(1)? }))?
+        .collect::<Result<_, _>>()?;
+    Ok(keys)
 }
 
 /// A run's event.
@@ -151,11 +202,11 @@ pub(super) fn blob(row: &Row<'_>, column: usize) -> Outcome<Bytes> {
     Ok(Bytes::copy_from_slice(bytes))
 }
 
-fn page(limit: usize) -> i64 {
+pub(super) fn page(limit: usize) -> i64 {
     i64::try_from(limit.min(PAGE_MAX)).unwrap_or(0)
 }
 
-fn heads(
+pub(super) fn heads(
     db: &Connection,
     words: &WordTexts,
     mut rows: rusqlite::Rows<'_>,
@@ -186,6 +237,7 @@ fn head(db: &Connection, words: &WordTexts, row: &Row<'_>) -> Outcome<RunHead> {
         origin: optional_id(9)?.unwrap_or(id),
         replay_of: optional_id(10)?,
         accepted_at: time_of(row.get(11)?),
+        trace: row.get(19)?,
     };
     let state = RunState {
         status: status_of(row.get(12)?)?,
@@ -195,5 +247,5 @@ fn head(db: &Connection, words: &WordTexts, row: &Row<'_>) -> Outcome<RunHead> {
         updated_at: time_of(row.get(16)?),
     };
     let version = count_of(row.get(17)?)?;
-    Ok(RunHead { facts, state, version, last_txn: id_of(&blob(row, 18)?)? })
+    Ok(RunHead { facts, state, version, last_txn: id_of(&blob(row, 18)?)?, claims: row.get(20)? })
 }

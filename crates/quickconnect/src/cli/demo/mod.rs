@@ -6,13 +6,12 @@ mod stage;
 mod story;
 mod verdict;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
+
+use qc_model::RunId;
 
 use super::{Exit, Trouble, session::Session};
-use crate::{
-    context,
-    lifecycle::{end_at_second_signal, wish_to_end},
-};
+use crate::{context, signals::Signals};
 use stage::Stage;
 
 #[derive(Debug, clap::Args)]
@@ -25,24 +24,17 @@ pub(crate) struct Arguments {
     folder: PathBuf,
 }
 
-pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trouble> {
-    let output = session.output;
-    let stage = Stage::set(session, &arguments.folder).await?;
-    let accepted = story::tell(&stage, output).await?;
-    let verdict = verdict::judge(&stage, &accepted);
-    if output.json {
-        output.line(
-            &serde_json::json!({ "what": "verdict", "schema_version": 1, "verdict": verdict })
-                .to_string(),
-        );
-    } else {
-        output.line(&verdict.shown());
-    }
-    if !arguments.exit {
-        output.line(&commands::shown(&stage, &accepted));
-        wish_to_end(async || {}).await;
-        end_at_second_signal();
-    }
+pub(super) async fn run(
+    session: &Session,
+    arguments: &Arguments,
+    mut signals: Signals,
+) -> Result<Exit, Trouble> {
+    let stage = Stage::set(session, &arguments.folder, &signals).await?;
+    let told = match signals.unless(story::tell(&stage, session.output)).await {
+        Some(Ok(accepted)) => Ok(show(&stage, &accepted, session, arguments, &mut signals).await),
+        Some(Err(trouble)) => Err(trouble),
+        None => Ok(Exit::Interrupted),
+    };
     let context = stage.running.context_file.clone();
     let url = stage.running.url.clone();
     stage.end().await;
@@ -53,5 +45,30 @@ pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit
         // The server and its database are gone: the file would only mislead.
         drop(std::fs::remove_file(&file));
     }
-    Ok(if verdict.is_good() { Exit::Ok } else { Exit::Findings })
+    told
+}
+
+/// Shows what came of the story, and stays for whoever wants to look around.
+async fn show(
+    stage: &Stage,
+    accepted: &BTreeMap<String, RunId>,
+    session: &Session,
+    arguments: &Arguments,
+    signals: &mut Signals,
+) -> Exit {
+    let output = session.output;
+    let verdict = verdict::judge(stage, accepted);
+    if output.json {
+        output.line(
+            &serde_json::json!({ "what": "verdict", "schema_version": 1, "verdict": verdict })
+                .to_string(),
+        );
+    } else {
+        output.line(&verdict.shown());
+    }
+    if !arguments.exit {
+        output.line(&commands::shown(stage, accepted));
+        signals.wish_to_end().await;
+    }
+    if verdict.is_good() { Exit::Ok } else { Exit::Findings }
 }

@@ -15,6 +15,7 @@ use crate::{
     cli::{Exit, Trouble, dev, files::project, session::Session},
     codes,
     lifecycle::Running,
+    signals::Signals,
     telemetry,
     wiring::{OsEntropy, SystemClock},
 };
@@ -42,7 +43,11 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Sets the stage: the project's files, three simulated systems, a server, and the release deployed.
-    pub(super) async fn set(session: &Session, folder: &Path) -> Result<Self, Trouble> {
+    pub(super) async fn set(
+        session: &Session,
+        folder: &Path,
+        signals: &Signals,
+    ) -> Result<Self, Trouble> {
         let output = session.output;
         empty(folder)?;
         let root = folder.join("project");
@@ -73,7 +78,8 @@ impl Stage {
         let usual_context = session.context_path();
         let secrets = Arc::new(secrets(&signing));
         let start = async |config| {
-            Running::start(&config, Arc::clone(&secrets), usual_context.clone(), output).await
+            let context = usual_context.clone();
+            Running::start(signals, &config, Arc::clone(&secrets), context, output).await
         };
         let running = match start(usual).await {
             // Somebody has the usual address; nothing was touched yet.

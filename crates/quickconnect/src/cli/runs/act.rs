@@ -33,6 +33,9 @@ pub(crate) struct ReplayArguments {
     /// Run with the JSON of this file in place of the old input
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// Begin at once, whoever else stands in the line of its key
+    #[arg(long)]
+    out_of_order: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,7 +68,8 @@ pub(super) async fn replay(
             Some(json_of(&text)?)
         }
     };
-    let request = ReplayRequest { new_effects: arguments.new_effects, input };
+    let ReplayArguments { new_effects, out_of_order, .. } = *arguments;
+    let request = ReplayRequest { new_effects, input, out_of_order };
     let path = format!("/api/v1/runs/{}/replay", arguments.run);
     let run: RunReference = session.client()?.post(&path, &request).await?;
     session.output.result(&run, || run.run.clone());

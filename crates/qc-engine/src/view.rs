@@ -1,10 +1,12 @@
+//! An event as expressions and contracts see it.
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use qc_model::{Event, EventData};
 use serde_json::Value;
 
 /// Shows an event as expressions and contracts see it: in structured form. The payload is moved there and back, not
 /// copied: it may be large.
-pub(super) fn structured<T>(event: &mut Event, look: impl FnOnce(&Value) -> T) -> T {
+pub(crate) fn structured<T>(event: &mut Event, look: impl FnOnce(&Value) -> T) -> T {
     let data = std::mem::replace(&mut event.data, EventData::None);
     let mut view = event.to_structured(|_| String::new());
     let Value::Object(object) = &mut view else { unreachable!("a structured event is an object") };

@@ -1,0 +1,88 @@
+use qc_model::Timestamp;
+
+use super::state::{Place, State};
+use crate::{DeadState, Pruned, Retention};
+
+impl State {
+    pub(super) fn prune(&mut self, retention: &Retention, limit: usize) -> Pruned {
+        Pruned {
+            keys: self.prune_keys(retention.keys_now, limit),
+            signals: self.prune_signals(retention.signals_now, limit),
+            runs: self.prune_runs(retention.runs_since, limit),
+            ledger: self.prune_ledger(retention.ledger_since, limit),
+        }
+    }
+
+    fn prune_keys(&mut self, now: Timestamp, limit: usize) -> usize {
+        let mut keys: Vec<_> = self
+            .keys
+            .iter()
+            .filter(|(_, known)| known.expires_at <= now)
+            .map(|(key, known)| (known.expires_at, key.clone()))
+            .collect();
+        keys.sort_unstable();
+        keys.truncate(limit);
+        for (_, key) in &keys {
+            self.keys.remove(key);
+        }
+        keys.len()
+    }
+
+    fn prune_signals(&mut self, now: Timestamp, limit: usize) -> usize {
+        let mut past: Vec<_> = self
+            .signals
+            .iter()
+            .filter(|(_, signal)| signal.expires_at <= now)
+            .map(|(seq, signal)| (signal.expires_at, *seq))
+            .collect();
+        past.sort_unstable();
+        past.truncate(limit);
+        for (_, seq) in &past {
+            if let Some(signal) = self.signals.remove(seq) {
+                self.signal_ids.remove(&(signal.scope, signal.id));
+            }
+        }
+        past.len()
+    }
+
+    fn prune_runs(&mut self, since: Timestamp, limit: usize) -> usize {
+        let mut runs: Vec<_> = self
+            .runs
+            .values()
+            .map(|run| &run.head)
+            .filter(|head| {
+                let letter = self.dead.get(&head.facts.id);
+                head.state.status.is_terminal()
+                    && head.state.updated_at < since
+                    && letter.is_none_or(|letter| letter.state != DeadState::Open)
+            })
+            .map(|head| (head.state.updated_at, head.facts.id))
+            .collect();
+        runs.sort_unstable();
+        runs.truncate(limit);
+        for (_, id) in &runs {
+            self.end_turn(*id);
+            self.dead.remove(id);
+            self.waits.retain(|(of, _), _| of != id);
+            if let Some(run) = self.runs.remove(id) {
+                let counted = self.counted.entry(Place::of_run(&run.head.facts)).or_default();
+                counted.pruned.add(run.head.state.status);
+            }
+        }
+        runs.len()
+    }
+
+    fn prune_ledger(&mut self, since: Timestamp, limit: usize) -> usize {
+        let rows: Vec<_> = self
+            .ledger
+            .iter()
+            .filter(|(_, row)| row.at < since)
+            .map(|(seq, _)| *seq)
+            .take(limit)
+            .collect();
+        for seq in &rows {
+            self.ledger.remove(seq);
+        }
+        rows.len()
+    }
+}

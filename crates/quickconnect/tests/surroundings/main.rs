@@ -1,0 +1,17 @@
+//! The program and what surrounds it: signals, certificates that change, proxies, private authorities, and a working tree
+//! that somebody edits. All of it through the real binary and real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+#[path = "../stage/mod.rs"]
+mod stage;
+
+mod certificates;
+mod chat;
+mod dev;
+mod memory;
+mod notify;
+mod outbound_tls;
+mod proxy;
+mod signals;
+mod tls;
