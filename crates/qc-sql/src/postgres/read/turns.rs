@@ -12,7 +12,7 @@ use crate::postgres::{
 
 const FIRST: &str = "SELECT run FROM turn WHERE mark = $1 ORDER BY no LIMIT 1";
 const PLACE: &str = "SELECT t.scope, t.key, (SELECT count(*) FROM (SELECT FROM turn ahead \
-     WHERE ahead.mark = t.mark AND ahead.no < t.no LIMIT $2) AS some) FROM turn t WHERE t.run = $1";
+     WHERE ahead.mark = t.mark AND ahead.no < t.no LIMIT $2) AS part) FROM turn t WHERE t.run = $1";
 /// Jumps from line to line along the index, to the first of each.
 const IN_TURN: &str = "WITH RECURSIVE first (mark, run) AS ( \
          (SELECT mark, run FROM turn ORDER BY mark, no LIMIT 1) \
