@@ -283,6 +283,11 @@ fn desk() -> Arc<Connectors> {
 
 /// A deployment of a workflow whose tasks stand under `do:`.
 pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
+    compensated(hash, tasks, "{}")
+}
+
+/// One that says what undoes its tasks: `<task>: {do: <call>, with: <arguments>}`.
+pub(crate) fn compensated(hash: &str, tasks: &str, undo: &str) -> Deployment {
     let connectors = desk();
     let text = format!(
         "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
@@ -292,7 +297,27 @@ pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
             .unwrap();
     let (workflow, findings) = qc_workflow::load(&document);
     let workflow = workflow.unwrap_or_else(|| panic!("{findings:#?}"));
-    let (program, findings) = qc_workflow::compile(&workflow, &Bound(&connectors));
+    let undo = Source::new("integration.yaml", undo);
+    let undo = qc_document::parse_yaml(undo, &ParseLimits::default()).unwrap();
+    let entries = undo.root.as_mapping().unwrap();
+    let word = |node: &qc_document::Node, key: &str| node.get(key).cloned();
+    let specs: Vec<_> = entries
+        .iter()
+        .map(|(name, spec)| {
+            let call = word(spec, "do").unwrap();
+            (name.name.to_string(), name.span, call, word(spec, "with"))
+        })
+        .collect();
+    let tasks = specs.iter().map(|(task, span, call, with)| qc_workflow::Compensation {
+        task,
+        task_span: *span,
+        call: call.as_str().unwrap(),
+        call_span: call.span,
+        with: with.as_ref(),
+    });
+    let undo = qc_workflow::Compensations { source: &undo.source, tasks: tasks.collect() };
+    let bound = Bound(&connectors);
+    let (program, findings) = qc_workflow::compile_compensated(&workflow, &bound, Some(&undo));
     let program = program.unwrap_or_else(|| panic!("{findings:#?}"));
     let trigger = Trigger {
         name: Name::new("in").unwrap(),
