@@ -1,5 +1,6 @@
 use qc_model::{Actor, Event, Failure, Name, RunId, TenantName, Timestamp};
 use qc_store::{RunHead, StoreError};
+use qc_workflow::Compensated;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -133,6 +134,8 @@ pub struct RunView {
     pub input: Value,
     /// How it ended, if it did.
     pub end: Option<RunEnd>,
+    /// What was undone of it after its failure or cancellation, the last task first.
+    pub undone: Option<Compensated>,
     /// The journal, each entry as a JSON object `{at, what, …}`.
     pub journal: Vec<Value>,
 }

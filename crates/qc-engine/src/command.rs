@@ -31,7 +31,12 @@ pub(crate) struct Reopening {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     /// End it.
-    Cancel { reason: String },
+    Cancel {
+        reason: String,
+        /// Undo what it did and can be undone.
+        #[serde(default)]
+        compensate: bool,
+    },
     /// Decide a parked, ambiguous call: this one, or the only one.
     Resolve { call: Option<String>, resolution: Resolution },
     /// Try a run that ended in failure again.

@@ -278,7 +278,9 @@ impl Engine {
     /// What is asked of a run that only stands in its line: it can be cancelled.
     pub(crate) async fn ask_standing(&self, head: RunHead, command: Command, place: &Place) {
         let answer = match &command.what {
-            Request::Cancel { reason } => self.never_begin(&head, reason, &command, place).await,
+            Request::Cancel { reason, .. } => {
+                self.never_begin(&head, reason, &command, place).await
+            }
             Request::Resolve { .. } | Request::Retry { .. } | Request::Resume => {
                 Err(EngineError::WrongState {
                     run: head.facts.id,

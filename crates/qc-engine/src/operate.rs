@@ -103,18 +103,31 @@ impl Engine {
             shown["at"] = json!(stored.at);
             journal.push(shown);
         }
-        let end = if head.state.status.is_terminal() {
+        let (end, undone) = if head.state.status.is_terminal() {
             let deployment = self.release_of(&head).await?;
-            fold(&deployment, &stored)?.end(&deployment)
+            let folded = fold(&deployment, &stored)?;
+            (folded.end(&deployment), folded.undone())
         } else {
-            None
+            (None, None)
         };
-        Ok(RunView { head, input, end, journal })
+        Ok(RunView { head, input, end, undone, journal })
     }
 
     /// Ends a run.
     pub async fn cancel(&self, run: RunId, reason: &str, actor: &Actor) -> Result<(), EngineError> {
-        self.ask(run, Request::Cancel { reason: reason.to_owned() }, actor).await
+        let request = Request::Cancel { reason: reason.to_owned(), compensate: false };
+        self.ask(run, request, actor).await
+    }
+
+    /// Ends a run and undoes what it did and its integration says how to undo.
+    pub async fn cancel_and_undo(
+        &self,
+        run: RunId,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
+        let request = Request::Cancel { reason: reason.to_owned(), compensate: true };
+        self.ask(run, request, actor).await
     }
 
     /// Decides a run's ambiguous call. When several are, [`Engine::resolve_call`] says which one.
@@ -284,7 +297,16 @@ impl Engine {
         let (input, earlier) = match replay.input {
             Some(input) => (input, Vec::new()),
             None if replay.new_effects => (self.inspect(run).await?.input, Vec::new()),
-            None => (self.inspect(run).await?.input, self.effects_of(&old).await?),
+            None => {
+                let view = self.inspect(run).await?;
+                if view.undone.is_some() {
+                    return Err(wrong(
+                        "what it did was undone, and its old keys stand for that; replay it with new \
+                         effects",
+                    ));
+                }
+                (view.input, self.effects_of(&old).await?)
+            }
         };
         let at = self.shared.now();
         let line = if replay.out_of_order {

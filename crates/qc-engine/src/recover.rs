@@ -8,7 +8,7 @@ use std::{
 
 use qc_model::{Code, Failure, RunId, TxnId};
 use qc_store::{LiveCause, Op, RunHead, RunState, RunStatus, StoreError, Txn};
-use qc_workflow::{CallId, Happening as Told, Machine, Outcome};
+use qc_workflow::{CallId, Compensated, Happening as Told, Machine, Outcome};
 
 use crate::{
     Deployment, Engine, EngineError, RunEnd,
@@ -20,7 +20,7 @@ use crate::{
     entry::{self, Journaled},
     line::{Line, Standing},
     record,
-    run::{ActiveRun, CallLog, RunContext, in_a_line},
+    run::{ActiveRun, CallLog, RunContext, in_a_line, undone_of},
     unwind::caught,
 };
 
@@ -90,6 +90,11 @@ pub(crate) struct Folded {
 }
 
 impl Folded {
+    /// What was undone of it, when something was to be.
+    pub(crate) fn undone(&self) -> Option<Compensated> {
+        self.machine.outcome().and_then(undone_of).cloned()
+    }
+
     /// Its end, when it is there.
     pub(crate) fn end(&self, deployment: &Deployment) -> Option<RunEnd> {
         let never_begun = self.never_begun.clone().map(|reason| RunEnd::Cancelled { reason });

@@ -14,8 +14,8 @@ use qc_connect::call::EnvironmentScope;
 use qc_model::{Applied, Class, Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, LiveCause, RunFacts, RunState, RunStatus};
 use qc_workflow::{
-    Action, CallId, CallOutput, CallRequest, Effect, Happening as Told, Input, Machine, NoteKind,
-    Outcome, TaskNote,
+    Action, CallId, CallOutput, CallRequest, Compensated, Effect, Happening as Told, Input,
+    Machine, NoteKind, Outcome, TaskNote,
 };
 use serde_json::Value;
 
@@ -283,6 +283,11 @@ impl ActiveRun {
     }
 
     fn finish(&mut self, outcome: Outcome, draft: &mut Draft) {
+        for one in undone_of(&outcome).iter().flat_map(|undone| &undone.undone) {
+            let (pointer, failure) = (&one.task.pointer, one.failure.as_ref());
+            let outcome = if failure.is_some() { "not_undone" } else { "undone" };
+            draft.ledger(record::task_changed(self.facts(), draft.at, pointer, outcome, failure));
+        }
         let end = match outcome {
             Outcome::Completed { output } => {
                 draft.ledger(record::run_changed(self.facts(), draft.at, "completed", None));
@@ -490,6 +495,11 @@ impl ActiveRun {
         }
     }
 
+    /// What was undone of it, when it is at its end and something was to be.
+    pub(crate) fn undone(&self) -> Option<&Compensated> {
+        self.machine().outcome().and_then(undone_of)
+    }
+
     /// The line that it leaves with this end.
     pub(crate) fn line_left(&self, end: &RunEnd) -> Option<&Line> {
         let ordering = self.context.deployment.release.ordering.as_ref();
@@ -530,6 +540,16 @@ impl ActiveRun {
         self.withheld |= draft.withheld;
         if draft.end.is_some() {
             self.end = draft.end;
+        }
+    }
+}
+
+/// What an outcome says was undone.
+pub(crate) fn undone_of(outcome: &Outcome) -> Option<&Compensated> {
+    match outcome {
+        Outcome::Completed { .. } => None,
+        Outcome::Faulted { compensation, .. } | Outcome::Cancelled { compensation, .. } => {
+            compensation.as_ref()
         }
     }
 }

@@ -25,11 +25,20 @@ impl ActiveRun {
     ) -> Result<(), EngineError> {
         let actor = &command.actor;
         match &command.what {
-            Request::Cancel { reason } => {
+            Request::Cancel { reason, compensate } => {
                 self.must_be_open("it is at its end already")?;
+                if self.machine().is_undoing() {
+                    return Err(self.wrong_state("what it did is being undone to the end"));
+                }
+                let program = self.machine().program();
+                if *compensate && program.compensated().next().is_none() {
+                    return Err(self.wrong_state(
+                        "its integration declares no `compensation`: nothing of it can be undone",
+                    ));
+                }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.cancel", reason));
                 self.tell(
-                    Told::Cancelled { reason: reason.clone(), compensate: false },
+                    Told::Cancelled { reason: reason.clone(), compensate: *compensate },
                     entropy,
                     draft,
                 );
@@ -38,6 +47,11 @@ impl ActiveRun {
                 if !matches!(self.end, Some(RunEnd::Faulted { .. })) {
                     return Err(
                         self.wrong_state("only a run that ended in failure can be tried again")
+                    );
+                }
+                if self.undone().is_some() {
+                    return Err(
+                        self.wrong_state("what it did was undone; replay it with new effects")
                     );
                 }
                 // Whoever hands a retry over has read the chain.

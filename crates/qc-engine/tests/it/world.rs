@@ -288,7 +288,16 @@ fn desk() -> Arc<Connectors> {
 
 /// A deployment of a workflow whose tasks stand under `do:`.
 pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
-    let trigger = Trigger {
+    deployment_with(hash, tasks, door())
+}
+
+/// One that says what undoes its tasks: `<task>: {do: <call>, with: <arguments>}`.
+pub(crate) fn compensated(hash: &str, tasks: &str, undo: &str) -> Deployment {
+    deployment_of(hash, tasks, door(), undo)
+}
+
+fn door() -> Trigger {
+    Trigger {
         name: Name::new("in").unwrap(),
         kind: TriggerKind::Json { event_type: "test".to_owned() },
         auth: TriggerAuth::Open,
@@ -298,12 +307,15 @@ pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
         contract: None,
         input: None,
         body_limit: 1 << 20,
-    };
-    deployment_with(hash, tasks, trigger)
+    }
 }
 
 /// The same, with a trigger of the test's own.
 pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Deployment {
+    deployment_of(hash, tasks, trigger, "{}")
+}
+
+fn deployment_of(hash: &str, tasks: &str, trigger: Trigger, undo: &str) -> Deployment {
     let connectors = desk();
     let text = format!(
         "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
@@ -313,7 +325,27 @@ pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Depl
             .unwrap();
     let (workflow, findings) = qc_workflow::load(&document);
     let workflow = workflow.unwrap_or_else(|| panic!("{findings:#?}"));
-    let (program, findings) = qc_workflow::compile(&workflow, &Bound(&connectors));
+    let undo = Source::new("integration.yaml", undo);
+    let undo = qc_document::parse_yaml(undo, &ParseLimits::default()).unwrap();
+    let entries = undo.root.as_mapping().unwrap();
+    let word = |node: &qc_document::Node, key: &str| node.get(key).cloned();
+    let specs: Vec<_> = entries
+        .iter()
+        .map(|(name, spec)| {
+            let call = word(spec, "do").unwrap();
+            (name.name.to_string(), name.span, call, word(spec, "with"))
+        })
+        .collect();
+    let tasks = specs.iter().map(|(task, span, call, with)| qc_workflow::Compensation {
+        task,
+        task_span: *span,
+        call: call.as_str().unwrap(),
+        call_span: call.span,
+        with: with.as_ref(),
+    });
+    let undo = qc_workflow::Compensations { source: &undo.source, tasks: tasks.collect() };
+    let bound = Bound(&connectors);
+    let (program, findings) = qc_workflow::compile_compensated(&workflow, &bound, Some(&undo));
     let program = program.unwrap_or_else(|| panic!("{findings:#?}"));
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),

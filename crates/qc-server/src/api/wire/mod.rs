@@ -14,7 +14,7 @@ pub use releases::{
     DeployRequest, Deployment, DeploymentChange, Release, ReleaseFiles, StoreRelease,
 };
 pub use runs::{
-    Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest, Run, RunEnd, RunJournal,
-    RunReference,
+    CancelRequest, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest, Run,
+    RunEnd, RunJournal, RunReference,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};

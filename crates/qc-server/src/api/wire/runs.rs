@@ -85,6 +85,10 @@ pub struct RunJournal {
     /// How it ended, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<RunEnd>,
+    /// What was undone after its failure or cancellation, the last task first: the task's call, and the failure when it
+    /// could not be undone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<Value>,
     /// The journal, oldest first; each entry has `at` and `what`.
     pub journal: Vec<Value>,
 }
@@ -181,6 +185,17 @@ pub struct RetryRequest {
 pub struct Reason {
     /// In words.
     pub reason: String,
+}
+
+/// How to end a run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelRequest {
+    /// Why; it stands in the audit.
+    pub reason: String,
+    /// Undo what it did, as its integration's `compensation` says.
+    #[serde(default)]
+    pub compensate: bool,
 }
 
 /// Whether an ambiguous effect took place.

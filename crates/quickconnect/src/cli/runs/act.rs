@@ -15,12 +15,15 @@ pub(crate) struct RunArguments {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct ReasonArguments {
+pub(crate) struct CancelArguments {
     /// The run
     run: String,
     /// Why; it stands in the audit
     #[arg(long)]
     reason: String,
+    /// Undo what it did, as its integration's `compensation` says
+    #[arg(long)]
+    compensate: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -78,10 +81,11 @@ pub(super) async fn replay(
 
 pub(super) async fn cancel(
     session: &Session,
-    arguments: &ReasonArguments,
+    arguments: &CancelArguments,
 ) -> Result<Exit, Trouble> {
-    let body = json!({ "reason": arguments.reason });
-    act(session, &arguments.run, "cancel", Some(&body)).await
+    let CancelArguments { run, reason, compensate } = arguments;
+    let body = json!({ "reason": reason, "compensate": compensate });
+    act(session, run, "cancel", Some(&body)).await
 }
 
 pub(super) async fn resolve(
