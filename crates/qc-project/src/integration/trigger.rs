@@ -7,8 +7,9 @@ use qc_engine::OnFailure;
 use serde_json::Value;
 
 use super::{
-    AmqpSpec, PollSpec, ScheduleSpec, TenantSpec, schedule::SCHEDULE_KEYS,
-    trigger_auth::TriggerAccess,
+    AmqpSpec, PollSpec, ScheduleSpec, TenantSpec,
+    schedule::SCHEDULE_KEYS,
+    trigger_auth::{Coming, TriggerAccess},
 };
 use crate::codes;
 use crate::shape::{
@@ -127,12 +128,11 @@ enum Kind {
 }
 
 impl Kind {
-    /// How events come in when nobody sends them.
-    fn by_itself(self) -> Option<TriggerAccess> {
+    fn coming(self) -> Coming {
         match self {
-            Self::Amqp | Self::Poll => Some(TriggerAccess::Fetched),
-            Self::Schedule => Some(TriggerAccess::Timed),
-            Self::CloudEvents | Self::Json | Self::Webhook => None,
+            Self::Amqp | Self::Poll => Coming::Fetched,
+            Self::Schedule => Coming::Timed,
+            Self::CloudEvents | Self::Json | Self::Webhook => Coming::Sent,
         }
     }
 }
@@ -183,7 +183,7 @@ impl Record for TriggerSpec {
         let span = f.span();
         let kind = f.required("kind", "The form of what comes in.");
         let form = read_form(f, kind);
-        let access = TriggerAccess::of_fields(f, kind.map(Kind::by_itself));
+        let access = TriggerAccess::of_fields(f, kind.map(Kind::coming));
         let tenant = f.required(
             "tenant",
             "Whose event it is: a tenant's name, or `{from: <jq over the event>}`.",
