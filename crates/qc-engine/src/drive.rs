@@ -58,7 +58,6 @@ async fn drive(
     let id = run.context.facts.id;
     let mut calls: JoinSet<Performed> = JoinSet::new();
     let mut cuts: HashMap<CallId, oneshot::Sender<()>> = HashMap::new();
-    let mut draining = shared.draining.subscribe();
     if let Some(mut draft) = run.resume_with.take() {
         if shared.is_draining() {
             draft.withhold();
@@ -75,7 +74,7 @@ async fn drive(
         start_calls(&shared, &mut run, &mut calls, &mut cuts);
         let event = match first.take() {
             Some(command) => Some(Woken::Asked(command)),
-            None => wait(&shared, &run, &mut calls, &mut place.mailbox, &mut draining).await,
+            None => wait(&shared, &run, &mut calls, &mut place.mailbox).await,
         };
         let Some(event) = event else { break };
         let mut draft = Draft::new(shared.now());
@@ -83,8 +82,14 @@ async fn drive(
         if shared.is_draining() {
             draft.withhold();
         }
+        #[cfg(feature = "planted-bugs")]
+        let early = sent_early(&shared, &mut run, &draft, &mut calls, &mut cuts);
         let written =
             if draft.is_empty() { Ok(()) } else { commit(&shared, &mut run, draft).await };
+        #[cfg(feature = "planted-bugs")]
+        if early {
+            run.ready.clear();
+        }
         for (reply, answer) in replies {
             let answer = match &written {
                 Ok(()) => answer,
@@ -96,7 +101,8 @@ async fn drive(
             drop(reply.send(answer));
         }
         if written.is_err() {
-            break;
+            // Whoever holds the right to run it, and be it this node again, finds it in the store.
+            return;
         }
     }
     drop(place);
@@ -136,20 +142,36 @@ fn start_calls(
     }
 }
 
+/// Planted: sends the calls of a step whose commit is still to come.
+#[cfg(feature = "planted-bugs")]
+fn sent_early(
+    shared: &Arc<Shared>,
+    run: &mut ActiveRun,
+    draft: &Draft,
+    calls: &mut JoinSet<Performed>,
+    cuts: &mut HashMap<CallId, oneshot::Sender<()>>,
+) -> bool {
+    if !crate::planted::planted(crate::planted::Bug::SentBeforeIntent) {
+        return false;
+    }
+    run.ready.clone_from(&draft.ready);
+    start_calls(shared, run, calls, cuts);
+    true
+}
+
 /// Waits for what happens next. None: the run has nothing to do in memory.
 async fn wait(
     shared: &Shared,
     run: &ActiveRun,
     calls: &mut JoinSet<Performed>,
     mailbox: &mut mpsc::Receiver<Command>,
-    draining: &mut tokio::sync::watch::Receiver<bool>,
 ) -> Option<Woken> {
     loop {
         let wake = run.next_wake();
         let now = shared.now();
         let idle = calls.is_empty();
         let far = wake.is_none_or(|at| at.since(now) > shared.settings.linger);
-        if idle && (far || *draining.borrow()) {
+        if idle && (far || shared.is_draining()) {
             if run.is_stuck() {
                 shared.counters.stuck.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(run = %run.context.facts.id, code = %crate::codes::STUCK, "a run has no reason to go on");
@@ -173,7 +195,7 @@ async fn wait(
             },
             Some(command) = mailbox.recv() => return Some(Woken::Asked(command)),
             () = sleep(pause) => {}
-            _ = draining.changed() => {}
+            () = shared.draining.raised(), if !shared.is_draining() => {}
         }
     }
 }
@@ -226,6 +248,8 @@ async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Resul
         state: run.state(&draft, draft.at),
         ops: draft.take_writes(),
     };
+    #[cfg(feature = "planted-bugs")]
+    let mut txn = txn;
     loop {
         let lease = shared.lease.load_full();
         let Some(lease) = lease.as_ref() else {
@@ -236,16 +260,38 @@ async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Resul
                 run.version = version;
                 break;
             }
-            Ok(TxnOutcome::Conflict { .. } | TxnOutcome::Fenced) => {
-                if let Some(version) = written(shared, &txn).await {
-                    run.version = version;
-                    break;
+            Ok(refused @ (TxnOutcome::Conflict { .. } | TxnOutcome::Fenced)) => {
+                match written(shared, &txn).await {
+                    Ok(Some(version)) => {
+                        run.version = version;
+                        break;
+                    }
+                    Ok(None) => {
+                        tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
+                        if refused == TxnOutcome::Fenced {
+                            shared.lease_is_lost(lease);
+                        }
+                        return Err(Leave::NotOurs);
+                    }
+                    Err(_) if shared.is_draining() => return Err(Leave::Draining),
+                    // To leave it now would put calls in doubt that were never sent.
+                    Err(error) => {
+                        tracing::warn!(run = %facts.id, "a run's step cannot be read back: {error}");
+                        sleep(COMMIT_AGAIN).await;
+                    }
                 }
-                tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
-                return Err(Leave::NotOurs);
+            }
+            #[cfg(feature = "planted-bugs")]
+            Err(StoreError::Unknown(_))
+                if crate::planted::planted(crate::planted::Bug::UnknownTakenForWritten) =>
+            {
+                run.version += 1;
+                break;
             }
             Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => {
                 tracing::error!(run = %facts.id, "a run's step cannot be stored: {error}");
+                // It is taken up again, and will fail again: not at full speed.
+                sleep(COMMIT_AGAIN).await;
                 return Err(Leave::NotOurs);
             }
             Err(error) => {
@@ -253,6 +299,10 @@ async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Resul
                     return Err(Leave::Draining);
                 }
                 tracing::warn!(run = %facts.id, "a run's step waits to be stored: {error}");
+                #[cfg(feature = "planted-bugs")]
+                if crate::planted::planted(crate::planted::Bug::UnknownTakenForNotWritten) {
+                    txn.id = TxnId::new(draft.at, &*shared.entropy);
+                }
                 sleep(COMMIT_AGAIN).await;
             }
         }
@@ -263,9 +313,9 @@ async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Resul
 }
 
 /// Whether a step whose outcome is in doubt is on disk: the run's version if it is.
-async fn written(shared: &Shared, txn: &Txn) -> Option<u64> {
-    let head = shared.store.run(txn.run).await.ok()??;
-    (head.last_txn == txn.id).then_some(head.version)
+async fn written(shared: &Shared, txn: &Txn) -> Result<Option<u64>, StoreError> {
+    let head = shared.store.run(txn.run).await?;
+    Ok(head.filter(|head| head.last_txn == txn.id).map(|head| head.version))
 }
 
 /// Tells the listeners and counts, once the step is on disk.

@@ -13,12 +13,13 @@ use arc_swap::ArcSwap;
 use qc_connect::call::Outbound;
 use qc_model::{Clock, Entropy, Name, RunId, Timestamp};
 use qc_store::{Committer, Lease, Store};
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 use crate::{
     Deployment, Deployments, ReleaseSource,
     command::Command,
     happening::{Happening, What},
+    signal::Signal,
     waiting::Waiting,
     wheel::Wheel,
 };
@@ -91,9 +92,9 @@ pub(crate) struct Shared {
     pub(crate) settings: EngineSettings,
     pub(crate) deployments: ArcSwap<Deployments>,
     pub(crate) lease: ArcSwap<Option<Lease>>,
-    pub(crate) draining: watch::Sender<bool>,
+    pub(crate) draining: Signal,
     /// The drain is over: the lease need not be held any longer.
-    pub(crate) drained: watch::Sender<bool>,
+    pub(crate) drained: Signal,
     pub(crate) backlog: Notify,
     /// Runs wait in the store for a place in memory: new ones line up behind them.
     pub(crate) behind: AtomicBool,
@@ -150,6 +151,10 @@ pub(crate) struct Counters {
 pub struct Gauges {
     /// Runs in memory now.
     pub runs_in_memory: usize,
+    /// Runs asleep in the store of which this node knows when they wake.
+    pub runs_asleep: usize,
+    /// Those who wait for a run's end now.
+    pub waiting_for_ends: usize,
     /// Events accepted since the start; a replay is none.
     pub accepted: u64,
     /// Repeats recognised since the start.
@@ -189,8 +194,8 @@ impl Engine {
                 settings,
                 deployments: ArcSwap::from_pointee(Deployments::default()),
                 lease: ArcSwap::from_pointee(None),
-                draining: watch::Sender::new(false),
-                drained: watch::Sender::new(false),
+                draining: Signal::default(),
+                drained: Signal::default(),
                 backlog: Notify::new(),
                 behind: AtomicBool::new(false),
                 idle: Notify::new(),
@@ -226,6 +231,8 @@ impl Engine {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Gauges {
             runs_in_memory: self.shared.active().len(),
+            runs_asleep: self.shared.sleeping.len(),
+            waiting_for_ends: self.shared.waiting.len(),
             accepted: read(&counters.accepted),
             repeated: read(&counters.repeated),
             completed: read(&counters.completed),
@@ -247,7 +254,7 @@ impl Shared {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        *self.draining.borrow()
+        self.draining.is_raised()
     }
 
     fn active(&self) -> MutexGuard<'_, HashMap<RunId, mpsc::Sender<Command>>> {
@@ -259,9 +266,23 @@ impl Shared {
         self.lease.load().is_some()
     }
 
+    /// The store no longer takes commits under this lease. Until the next one nothing is taken up:
+    /// it would be given up at once, again and again.
+    pub(crate) fn lease_is_lost(&self, lease: &Lease) {
+        let held = self.lease.load_full();
+        if held.as_ref().as_ref() == Some(lease) {
+            // Only the loop that holds the lease puts in another one, and it does not mind.
+            self.lease.store(Arc::new(None));
+        }
+    }
+
     /// Takes a place in memory for a run. `asked`: somebody asks something of it.
     pub(crate) fn reserve(self: &Arc<Self>, run: RunId, asked: bool) -> Reserved {
         let mut active = self.active();
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::planted(crate::planted::Bug::LoadedTwice) {
+            active.remove(&run);
+        }
         if active.contains_key(&run) {
             return Reserved::There;
         }

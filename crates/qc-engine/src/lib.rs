@@ -20,17 +20,23 @@ mod engine;
 mod entry;
 mod happening;
 mod operate;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod record;
 mod recover;
 mod release;
 mod run;
 mod settle;
+mod signal;
 mod start;
 mod trace;
 mod unwind;
 mod waiting;
 mod wheel;
 mod worker;
+
+#[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
+compile_error!("bugs are planted in builds with debug assertions only: a release has none");
 
 pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
 pub use deployments::{Deployments, ReleaseSource};

@@ -37,11 +37,11 @@ impl Engine {
     /// Stops: takes nothing new, lets calls in flight come to their end for up to `limit`, and
     /// leaves everything else to the next start.
     pub async fn drain(&self, limit: Duration) {
-        self.shared.draining.send_replace(true);
+        self.shared.draining.raise();
         let shared = &self.shared;
         // Also when the caller gives the drain up: the lease is not held for ever.
         let _end = OnDrop(|| {
-            shared.drained.send_replace(true);
+            shared.drained.raise();
         });
         let emptied = async {
             loop {
@@ -61,9 +61,7 @@ impl Engine {
     }
 
     async fn draining(&self) {
-        let mut draining = self.shared.draining.subscribe();
-        // The sender lives as long as the engine.
-        drop(draining.wait_for(|draining| *draining).await);
+        self.shared.draining.raised().await;
     }
 
     /// Holds the lease of all buckets while it can, to the end of the drain: what is in flight then
@@ -71,8 +69,7 @@ impl Engine {
     async fn hold_lease(&self) {
         let shared = &self.shared;
         let ttl = shared.settings.lease_ttl;
-        let mut drained = shared.drained.subscribe();
-        while !*drained.borrow() {
+        while !shared.drained.is_raised() {
             let held = shared.lease.load_full();
             let renewed = match held.as_ref() {
                 Some(lease) => {
@@ -85,16 +82,19 @@ impl Engine {
                     if lease.is_none() && held.is_some() {
                         tracing::error!("the lease of the run buckets was lost to another node");
                     }
-                    if lease.is_some() && held.is_none() {
-                        self.shared.backlog.notify_one();
-                    }
+                    let gained = lease.is_some() && held.is_none();
                     shared.lease.store(Arc::new(lease));
+                    if gained {
+                        shared.backlog.notify_one();
+                        shared.sleeping.changed.notify_one();
+                    }
                 }
                 Err(error) => tracing::warn!("the lease cannot be renewed now: {error}"),
             }
             tokio::select! {
+                biased;
+                () = shared.drained.raised() => {}
                 () = sleep(ttl / 3) => {}
-                _ = drained.changed() => {}
             }
         }
     }
@@ -104,8 +104,13 @@ impl Engine {
         let shared = &self.shared;
         loop {
             let changed = shared.sleeping.changed.notified();
-            let now = shared.now();
-            for run in shared.sleeping.take_due(now) {
+            // Without the right to run nothing is taken up: it would be given up at once, again and again.
+            let due = if shared.is_leased() {
+                shared.sleeping.take_due(shared.now())
+            } else {
+                Vec::new()
+            };
+            for run in due {
                 match self.take_up(run, None).await {
                     // Without room the sweep takes it up later.
                     Ok(()) | Err(RecoverError::NoRoom | RecoverError::There) => {}
@@ -118,11 +123,13 @@ impl Engine {
             let pause = shared
                 .sleeping
                 .next()
+                .filter(|_| shared.is_leased())
                 .map_or(WAKE_AGAIN, |at| at.since(shared.now()).min(WAKE_AGAIN));
             tokio::select! {
-                () = sleep(pause) => {}
-                () = changed => {}
+                biased;
                 () = self.draining() => return,
+                () = changed => {}
+                () = sleep(pause) => {}
             }
         }
     }
@@ -141,9 +148,10 @@ impl Engine {
             // A long list of sleeping runs must not keep the store busy.
             let pause = SWEEP_EVERY.max(began.elapsed().saturating_mul(SWEEP_SHARE));
             tokio::select! {
-                () = sleep(pause) => {}
-                () = self.shared.backlog.notified() => {}
+                biased;
                 () = self.draining() => return,
+                () = self.shared.backlog.notified() => {}
+                () = sleep(pause) => {}
             }
         }
     }
@@ -187,6 +195,12 @@ impl Engine {
         }
         match (head.state.cause, head.state.wake_at) {
             (LiveCause::Ended, _) | (LiveCause::Parked, None) => return true,
+            #[cfg(feature = "planted-bugs")]
+            (LiveCause::Timer, _)
+                if crate::planted::planted(crate::planted::Bug::TimerLostOnRestart) =>
+            {
+                return true;
+            }
             (LiveCause::Timer | LiveCause::Parked, Some(at)) if at > shared.now() => {
                 shared.sleeping.add(at, run);
                 return true;

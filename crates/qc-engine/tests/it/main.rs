@@ -6,6 +6,6 @@ mod crash;
 mod effects;
 mod operations;
 mod review;
-mod simulation;
 mod story;
-mod world;
+
+use qc_simulation::world;

@@ -3,13 +3,23 @@
 
 use serde_json::{Value, json};
 
-use super::dice::Dice;
+use crate::{desk::OPERATIONS, dice::Dice};
 
-/// The operations of the desk, one for each effect class.
-const OPERATIONS: [&str; 4] = ["putState", "createTicket", "postMessage", "charge"];
+/// How deep tasks lie within tasks.
+const DEPTH_MAX: u32 = 3;
 
-struct Writer<'a> {
-    dice: &'a mut Dice,
+/// A kind of task, and how often it comes.
+type Kind = (u64, fn(&mut Writer, u32) -> Value);
+
+/// Those that hold no others. A further kind of task needs a line in one of these lists.
+const LEAVES: [Kind; 3] = [(4, Writer::call), (1, Writer::nap), (1, Writer::set)];
+
+/// Those that hold others.
+const BRANCHES: [Kind; 4] =
+    [(2, Writer::fork), (1, Writer::each), (2, Writer::attempt), (1, Writer::switch)];
+
+struct Writer {
+    dice: Dice,
     last: u32,
     /// Index variables of the loops around.
     loops: Vec<String>,
@@ -17,13 +27,15 @@ struct Writer<'a> {
 }
 
 /// The tasks of a workflow, as they stand under `do:`.
-pub(super) fn tasks(dice: &mut Dice) -> String {
-    let mut writer = Writer { dice, last: 0, loops: Vec::new(), in_retry: false };
+pub(crate) fn tasks(dice: &mut Dice) -> String {
+    let mut writer =
+        Writer { dice: dice.clone(), last: 0, loops: Vec::new(), in_retry: false };
     let list = writer.list(0);
+    *dice = writer.dice;
     format!("  {list}\n")
 }
 
-impl Writer<'_> {
+impl Writer {
     fn name(&mut self, kind: &str) -> String {
         self.last += 1;
         format!("{kind}{}", self.last)
@@ -35,20 +47,28 @@ impl Writer<'_> {
     }
 
     fn task(&mut self, depth: u32) -> Value {
-        let kind = if depth >= 3 { self.dice.below(6) } else { self.dice.below(12) };
-        match kind {
-            0..=3 => self.call(),
-            4 => self.nap(),
-            5 => json!({ self.name("set"): { "set": { "x": 1 } } }),
-            6 | 7 => self.fork(depth),
-            8 => self.each(depth),
-            9 | 10 => self.attempt(depth),
-            _ => self.switch(depth),
+        let kinds: Vec<Kind> = if depth >= DEPTH_MAX {
+            LEAVES.to_vec()
+        } else {
+            LEAVES.iter().chain(&BRANCHES).copied().collect()
+        };
+        let all = kinds.iter().map(|(weight, _)| weight).sum();
+        let mut drawn = self.dice.below(all);
+        for (weight, write) in kinds {
+            if drawn < weight {
+                return write(self, depth);
+            }
+            drawn -= weight;
         }
+        self.call(depth)
     }
 
-    fn call(&mut self) -> Value {
-        let operation = OPERATIONS[usize::try_from(self.dice.below(4)).unwrap()];
+    fn set(&mut self, _: u32) -> Value {
+        json!({ self.name("set"): { "set": { "x": 1 } } })
+    }
+
+    fn call(&mut self, _: u32) -> Value {
+        let operation = self.dice.pick(&OPERATIONS).map_or("charge", |operation| operation.name);
         // Tasks in a retried block repeat an idempotent call by right.
         let name = self.name(if self.in_retry { "r" } else { "t" });
         let at = self.loops.iter().map(|index| format!("${index}")).collect::<Vec<_>>().join(", ");
@@ -65,8 +85,8 @@ impl Writer<'_> {
     }
 
     /// A pause that faults its run when it is over too early.
-    fn nap(&mut self) -> Value {
-        let seconds = [1, 3, 9, 14, 45][usize::try_from(self.dice.below(5)).unwrap()];
+    fn nap(&mut self, _: u32) -> Value {
+        let seconds = self.dice.pick(&[1, 3, 9, 14, 45]).copied().unwrap_or(1);
         let (stamp, wait, early) = (self.name("stamp"), self.name("wait"), self.name("early"));
         json!({ self.name("nap"): { "do": [
             { stamp: { "set": { "t": "${ now }" } } },
@@ -118,7 +138,7 @@ impl Writer<'_> {
 
     fn switch(&mut self, depth: u32) -> Value {
         let name = self.name("do");
-        let flow = *self.dice.pick(&["continue", "exit", "end"]).unwrap();
+        let flow = self.dice.pick(&["continue", "exit", "end"]).copied().unwrap_or("continue");
         let choose = json!({ self.name("switch"): { "switch": [
             { "even": { "when": "${ $context.n % 2 == 0 }", "then": flow } },
             { "odd": { "then": "continue" } },

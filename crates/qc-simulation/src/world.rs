@@ -29,22 +29,29 @@ use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
 use qc_vault::Secrets;
 use qc_workflow::{Bindings, CallPolicy};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+
+use crate::plug::Plug;
 
 /// Virtual time: tokio's paused clock, which jumps when everybody waits.
-pub(crate) struct VirtualClock {
+pub struct VirtualClock {
     began: tokio::time::Instant,
     /// In milliseconds: how wrong it is.
     jumped: AtomicI64,
 }
 
 impl VirtualClock {
-    pub(crate) fn now() -> Self {
+    /// A clock that begins now, and is right.
+    pub fn now() -> Self {
         Self { began: tokio::time::Instant::now(), jumped: AtomicI64::new(0) }
     }
 
+    /// How long it has been running, however wrong it is.
+    pub fn uptime(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Makes the clock wrong by so many milliseconds more.
-    pub(crate) fn jump(&self, millis: i64) {
+    pub fn jump(&self, millis: i64) {
         self.jumped.fetch_add(millis, Ordering::Relaxed);
     }
 }
@@ -56,7 +63,15 @@ impl Clock for VirtualClock {
     }
 }
 
-pub(crate) struct Counting(AtomicU64);
+/// Random bits from a seed.
+pub struct Counting(AtomicU64);
+
+impl Counting {
+    /// The sequence of this seed.
+    pub fn from_seed(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+}
 
 impl Entropy for Counting {
     fn next_u64(&self) -> u64 {
@@ -70,7 +85,7 @@ impl Entropy for Counting {
 
 /// How the outside answers one request.
 #[derive(Debug, Clone)]
-pub(crate) enum Answer {
+pub enum Answer {
     /// With this status and body.
     Status(u16, Value),
     /// Throttled: try again after so many seconds.
@@ -85,36 +100,43 @@ pub(crate) enum Answer {
 
 /// One request as the outside saw it.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) path: String,
-    pub(crate) key: Option<String>,
-    pub(crate) body: Value,
-    pub(crate) applied: bool,
+pub struct Seen {
+    /// The path, without its query.
+    pub path: String,
+    /// The idempotency key.
+    pub key: Option<String>,
+    /// The body.
+    pub body: Value,
+    /// Whether it took effect.
+    pub applied: bool,
 }
 
 /// What a path answers to its n-th request.
 type Rule = Box<dyn Fn(&str, usize) -> Answer + Send + Sync>;
 
 /// The outside: answers by the test's rule, remembers every request, and honours keys.
-pub(crate) struct Outside {
+pub struct Outside {
     rule: Rule,
-    pub(crate) seen: Mutex<Vec<Seen>>,
+    /// Every request so far.
+    pub seen: Mutex<Vec<Seen>>,
 }
 
 impl Outside {
-    pub(crate) fn new(rule: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Arc<Self> {
+    /// Answers the n-th request to a path, from 0, as `rule` says.
+    pub fn new(rule: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self { rule: Box::new(rule), seen: Mutex::default() })
     }
 
     /// How often a path took effect, a repeat under one key counted once.
-    pub(crate) fn effects(&self, path: &str) -> usize {
+    pub fn effects(&self, path: &str) -> usize {
         let seen = self.seen.lock().unwrap();
         let keys: std::collections::BTreeSet<_> =
             seen.iter().filter(|s| s.path == path && s.applied).map(|s| s.key.clone()).collect();
         keys.len()
     }
 
-    pub(crate) fn requests(&self, path: &str) -> usize {
+    /// How often a path was asked.
+    pub fn requests(&self, path: &str) -> usize {
         self.seen.lock().unwrap().iter().filter(|s| s.path == path).count()
     }
 }
@@ -253,8 +275,12 @@ fn desk() -> Arc<Connectors> {
 }
 
 /// A deployment of a workflow whose tasks stand under `do:`.
-pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
-    let connectors = desk();
+pub fn deployment(hash: &str, tasks: &str) -> Deployment {
+    deployment_with(hash, tasks, desk())
+}
+
+/// A deployment of a workflow that calls these connectors.
+pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> Deployment {
     let text = format!(
         "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
     );
@@ -307,14 +333,16 @@ impl ReleaseSource for Fixed {
 }
 
 /// One who sends events to a process.
-pub(crate) struct Sender {
+pub struct Sender {
     engine: Engine,
     clock: Arc<VirtualClock>,
     deployment: Arc<Deployment>,
+    plug: Arc<Plug>,
 }
 
 impl Sender {
-    pub(crate) async fn send(
+    /// Sends an event.
+    pub async fn send(
         &self,
         key: Option<&str>,
         data: Value,
@@ -345,51 +373,58 @@ impl Sender {
             received_at: self.clock.now(),
             traceparent: None,
         };
-        self.engine.accept(&self.deployment, incoming).await
+        let answer = self.engine.accept(&self.deployment, incoming).await;
+        if self.plug.is_in() {
+            return answer;
+        }
+        Err(StoreError::Unknown("no answer came: the process cannot be heard".to_owned()).into())
     }
 }
 
 /// One process: an engine over a store that may outlive it.
-pub(crate) struct World {
-    pub(crate) engine: Engine,
-    pub(crate) store: Arc<MemoryStore>,
-    pub(crate) clock: Arc<VirtualClock>,
-    pub(crate) deployment: Arc<Deployment>,
+pub struct World {
+    /// The engine.
+    pub engine: Engine,
+    /// What it writes to, in the end.
+    pub store: Arc<MemoryStore>,
+    /// Time.
+    pub clock: Arc<VirtualClock>,
+    /// What is deployed.
+    pub deployment: Arc<Deployment>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
-    dead: watch::Sender<bool>,
+    plug: Arc<Plug>,
 }
 
-/// A process as the outside sees it: once it is dead, nothing more comes from it.
-struct Process {
-    outside: Arc<dyn Caller>,
-    dead: watch::Receiver<bool>,
-}
-
-#[async_trait]
-impl Caller for Process {
-    async fn call(&self, request: OutboundRequest) -> Result<OutboundResponse, CallError> {
-        let mut dead = self.dead.clone();
-        tokio::select! {
-            biased;
-            _ = dead.wait_for(|dead| *dead) => Err(CallError {
-                kind: CallErrorKind::Connect,
-                sent: false,
-                message: "the process is dead".to_owned(),
-            }),
-            answer = self.outside.call(request) => answer,
-        }
-    }
+/// What a process is made of.
+pub struct Parts {
+    /// The store that outlives it.
+    pub store: Arc<MemoryStore>,
+    /// The way to it: the store itself, or something between.
+    pub link: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<VirtualClock>,
+    /// The first one is the current one; the others' releases are still to be had.
+    pub deployments: Vec<Deployment>,
+    /// The other systems.
+    pub outside: Arc<dyn Caller>,
+    /// What the credentials are.
+    pub secrets: Arc<Secrets>,
+    /// From what its randomness grows.
+    pub seed: u64,
+    /// The engine's settings.
+    pub settings: EngineSettings,
 }
 
 impl World {
-    pub(crate) fn new(tasks: &str, outside: Arc<Outside>) -> Self {
+    /// The first process over an empty store.
+    pub fn new(tasks: &str, outside: Arc<Outside>) -> Self {
         let clock = Arc::new(VirtualClock::now());
         let store = Arc::new(MemoryStore::with_clock(clock.clone()));
         Self::over(store, clock, deployment("r1", tasks), outside, 1)
     }
 
     /// A process over a store that another one may have left.
-    pub(crate) fn over(
+    pub fn over(
         store: Arc<MemoryStore>,
         clock: Arc<VirtualClock>,
         deployment: Deployment,
@@ -401,7 +436,7 @@ impl World {
 
     /// A process with these settings. The first deployment is the current one; the others' releases
     /// are still to be had.
-    pub(crate) fn with(
+    pub fn with(
         store: Arc<MemoryStore>,
         clock: Arc<VirtualClock>,
         deployments: Vec<Deployment>,
@@ -409,37 +444,50 @@ impl World {
         seed: u64,
         settings: EngineSettings,
     ) -> Self {
-        let (dead, dies) = watch::channel(false);
-        let outside = Arc::new(Process { outside, dead: dies });
-        let as_store: Arc<dyn Store> = store.clone();
-        let (committer, commits) = Committer::new(as_store.clone(), CommitLimits::default());
+        let (link, secrets) = (store.clone(), Arc::new(Secrets::none()));
+        Self::of(Parts { store, link, clock, deployments, outside, secrets, seed, settings })
+    }
+
+    /// A process of these parts.
+    pub fn of(parts: Parts) -> Self {
+        let Parts { store, link, clock, deployments, outside, secrets, seed, settings } = parts;
+        let plug = Arc::new(Plug::new(outside));
+        let (committer, commits) = Committer::new(link.clone(), CommitLimits::default());
         let deployments: Vec<_> = deployments.into_iter().map(Arc::new).collect();
         let deployment = deployments[0].clone();
         let engine = Engine::new(EngineParts {
             committer,
-            store: as_store,
-            outbound: Outbound::new(outside, clock.clone(), Arc::new(Secrets::none())),
+            store: link,
+            outbound: Outbound::new(plug.clone(), clock.clone(), secrets),
             clock: clock.clone(),
-            entropy: Arc::new(Counting(AtomicU64::new(seed << 32))),
+            entropy: Arc::new(Counting::from_seed(seed << 32)),
             releases: Arc::new(Fixed(deployments)),
             settings,
         });
         engine.set_deployments(vec![(*deployment).clone()]);
         let running = engine.clone();
         let tasks = vec![tokio::spawn(commits), tokio::spawn(async move { running.run().await })];
-        Self { engine, store, clock, deployment, tasks, dead }
+        Self { engine, store, clock, deployment, tasks, plug }
+    }
+
+    /// From now on no answer comes from the outside any more, and nothing goes there: the process
+    /// lives, and does not know that it is cut off.
+    pub fn unplug(&self) {
+        self.plug.pull();
     }
 
     /// One who sends events to this process, for as long as it lives.
-    pub(crate) fn sender(&self) -> Sender {
+    pub fn sender(&self) -> Sender {
         Sender {
             engine: self.engine.clone(),
             clock: self.clock.clone(),
             deployment: self.deployment.clone(),
+            plug: self.plug.clone(),
         }
     }
 
-    pub(crate) async fn send(
+    /// Sends an event, once the process may run.
+    pub async fn send(
         &self,
         key: Option<&str>,
         data: Value,
@@ -452,12 +500,12 @@ impl World {
     }
 
     /// Since the first process began.
-    pub(crate) fn uptime(&self) -> Duration {
-        self.clock.began.elapsed()
+    pub fn uptime(&self) -> Duration {
+        self.clock.uptime()
     }
 
     /// Sends an event that must be new, and gives its run.
-    pub(crate) async fn start(&self, data: Value) -> RunId {
+    pub async fn start(&self, data: Value) -> RunId {
         match self.send(None, data).await.unwrap() {
             Accepted::New { run } => run,
             Accepted::Repeat { run } => panic!("{run} is a repeat"),
@@ -465,7 +513,7 @@ impl World {
     }
 
     /// The run's end, within three days of virtual time.
-    pub(crate) async fn end(&self, run: RunId) -> RunEnd {
+    pub async fn end(&self, run: RunId) -> RunEnd {
         for _ in 0..400 {
             if let Some(end) = self.engine.wait(run, Duration::from_secs(600)).await.unwrap() {
                 return end;
@@ -476,7 +524,7 @@ impl World {
     }
 
     /// Waits until the run has this status.
-    pub(crate) async fn until(&self, run: RunId, status: qc_store::RunStatus) {
+    pub async fn until(&self, run: RunId, status: qc_store::RunStatus) {
         for _ in 0..10_000 {
             if self.store.run(run).await.unwrap().unwrap().state.status == status {
                 return;
@@ -487,8 +535,8 @@ impl World {
     }
 
     /// Ends the process at once: nothing that it still had in memory survives.
-    pub(crate) fn kill(self) -> (Arc<MemoryStore>, Arc<VirtualClock>) {
-        self.dead.send_replace(true);
+    pub fn kill(self) -> (Arc<MemoryStore>, Arc<VirtualClock>) {
+        self.plug.cut();
         for task in &self.tasks {
             task.abort();
         }
@@ -500,12 +548,12 @@ impl World {
 }
 
 /// An answer with status 200.
-pub(crate) fn ok(content: Value) -> Answer {
+pub fn ok(content: Value) -> Answer {
     Answer::Status(200, content)
 }
 
 /// The output of a run that must have completed.
-pub(crate) fn output(end: RunEnd) -> Value {
+pub fn output(end: RunEnd) -> Value {
     match end {
         RunEnd::Completed { output } => output,
         other => panic!("the run did not complete: {other:#?}"),

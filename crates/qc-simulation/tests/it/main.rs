@@ -1,0 +1,6 @@
+//! The engine in a hostile world, seed by seed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod determinism;
+mod seeds;
