@@ -63,7 +63,10 @@ async fn drive(
             draft.withhold();
         }
         let nothing_new = draft.is_empty() && run.stands_as_stored(&draft);
-        if !nothing_new && commit(&shared, &mut run, draft).await.is_err() {
+        if nothing_new {
+            // What is withheld stays withheld: the run is not stuck.
+            run.commit_draft(draft);
+        } else if commit(&shared, &mut run, draft).await.is_err() {
             return;
         }
     }

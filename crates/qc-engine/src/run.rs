@@ -521,9 +521,11 @@ impl ActiveRun {
 /// Planted: how much too early timers are.
 #[cfg(feature = "planted-bugs")]
 fn early() -> Duration {
-    Duration::from_millis(
-        if crate::planted::planted(crate::planted::Bug::EarlyTimer) { 700 } else { 0 },
-    )
+    Duration::from_millis(if crate::planted::planted(crate::planted::Bug::EarlyTimer) {
+        700
+    } else {
+        0
+    })
 }
 
 /// Planted: a failure that has lost the pause that the other side asked for.

@@ -21,6 +21,8 @@ enum Deed {
     Send,
     /// Many come at once.
     Burst,
+    /// Many come one after the other, faster than they can be done.
+    Rush,
     /// A key is used for another body.
     Misuse,
     /// Somebody waits for a run's end.
@@ -46,9 +48,10 @@ enum Deed {
 }
 
 /// All, and how often each comes. A further one needs a line here and a deed in [`Story::act`].
-const DEEDS: [(u64, Deed); 13] = [
+const DEEDS: [(u64, Deed); 14] = [
     (18, Deed::Send),
     (3, Deed::Burst),
+    (1, Deed::Rush),
     (1, Deed::Misuse),
     (3, Deed::Wait),
     (12, Deed::Operate),
@@ -69,6 +72,8 @@ pub(crate) struct Temper {
     deeds: Vec<(u64, Deed)>,
     /// How many of a hundred requests go wrong.
     pub(crate) faults: u64,
+    /// The most that an operation of the store takes, in milliseconds.
+    pub(crate) latency: u64,
 }
 
 impl Temper {
@@ -76,12 +81,19 @@ impl Temper {
         let faults = dice.pick(&[0, 15, 35, 60]).copied().unwrap_or(0);
         let mut deeds = DEEDS.to_vec();
         deeds.retain(|(_, deed)| matches!(deed, Deed::Send) || dice.percent(60));
-        Self { deeds, faults }
+        let latency = dice.pick(&[0, 0, 3, 20]).copied().unwrap_or(0);
+        Self { deeds, faults, latency }
     }
 
     /// Whether the clock is set in this story.
     pub(crate) fn jumps(&self) -> bool {
         self.deeds.iter().any(|(_, deed)| *deed == Deed::Jump)
+    }
+
+    /// Whether the store fails in this story.
+    pub(crate) fn breaks_store(&self) -> bool {
+        let breaks = |deed| matches!(deed, Deed::BreakStore | Deed::Blind);
+        self.deeds.iter().any(|(_, deed)| breaks(*deed))
     }
 
     fn draw(&self, dice: &mut Dice) -> Deed {
@@ -105,6 +117,12 @@ impl Story {
                 for _ in 0..4 + self.dice.below(10) {
                     self.send();
                     tokio::task::yield_now().await;
+                }
+            }
+            Deed::Rush => {
+                for _ in 0..20 + self.dice.below(20) {
+                    self.send();
+                    self.pause(Duration::from_millis(1)).await;
                 }
             }
             Deed::Misuse => self.misuse(),

@@ -1,7 +1,7 @@
 //! Seeded chance.
 
 /// `SplitMix64`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Dice(u64);
 
 impl Dice {

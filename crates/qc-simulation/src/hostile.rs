@@ -88,8 +88,7 @@ impl Hostile {
     }
 
     fn plan(&self, state: &mut State) -> Plan {
-        let status =
-            |status, pause, applied| Plan::Status { status, pause, applied, echo: false };
+        let status = |status, pause, applied| Plan::Status { status, pause, applied, echo: false };
         if state.calm || !state.dice.percent(self.faults) {
             let slow = if state.calm || state.dice.percent(70) { 20 } else { 4_000 };
             return Plan::Good(Duration::from_millis(1 + state.dice.below(slow)));

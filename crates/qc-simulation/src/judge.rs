@@ -15,8 +15,10 @@ use crate::{
     witness::Witness,
 };
 
-/// Who waits for a run's end is told within this.
-const TOLD_WITHIN: Duration = Duration::from_millis(100);
+/// Who waits for a run's end is told within this; the store may take longer to say that it has
+/// ended.
+const TOLD_WITHIN: Duration = Duration::from_millis(250);
+const STORE_TAKES: Duration = Duration::from_secs(12);
 
 impl Witness {
     /// A sender was answered: what was accepted is on disk.
@@ -110,13 +112,15 @@ impl Story {
     /// Who waited was told at once.
     pub(crate) fn judge_waited(&self, waited: &Waited) {
         let Waited { run, from, to, answer } = waited;
-        if self.witness.killed_since(*from) {
+        if self.witness.killed_between(*from, *to) {
             return;
         }
         let ended = self.witness.ended_at(*run);
+        let slow = if self.temper.breaks_store() { STORE_TAKES } else { Duration::ZERO };
+        let within = TOLD_WITHIN + slow;
         let late = match (answer, ended) {
-            (Ok(Some(_)), Some(at)) => *to > at.max(*from) + TOLD_WITHIN,
-            (Ok(None), Some(at)) => at + TOLD_WITHIN < *to,
+            (Ok(Some(_)), Some(at)) => *to > at.max(*from) + within,
+            (Ok(None), Some(at)) => at + within < *to,
             _ => false,
         };
         if late {

@@ -22,7 +22,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::witness::{Witness, Writer};
+use crate::{
+    dice::Dice,
+    witness::{Witness, Writer},
+};
 
 /// How a write goes wrong.
 #[derive(Debug, Clone, Copy)]
@@ -54,12 +57,15 @@ pub(crate) struct Link {
     process: u32,
     epoch: AtomicU64,
     state: Mutex<State>,
+    /// The most that an operation takes, in milliseconds.
+    latency: u64,
     /// Told when the process is to end because of what it has just written.
     crashes: Arc<Notify>,
 }
 
 #[derive(Default)]
 struct State {
+    dice: Dice,
     faults: VecDeque<Fault>,
     blind_until: Option<Instant>,
     down_until: Option<Instant>,
@@ -68,9 +74,15 @@ struct State {
 }
 
 impl Link {
-    pub(crate) fn new(witness: Arc<Witness>, process: u32, crashes: Arc<Notify>) -> Arc<Self> {
-        let state = Mutex::default();
-        Arc::new(Self { witness, process, epoch: AtomicU64::new(0), state, crashes })
+    pub(crate) fn new(
+        witness: Arc<Witness>,
+        process: u32,
+        crashes: Arc<Notify>,
+        latency: u64,
+    ) -> Arc<Self> {
+        let dice = Dice::new(u64::from(process));
+        let state = Mutex::new(State { dice, ..State::default() });
+        Arc::new(Self { witness, process, epoch: AtomicU64::new(0), state, latency, crashes })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -99,7 +111,8 @@ impl Link {
 
     /// Nothing goes wrong any more.
     pub(crate) fn calm_down(&self) {
-        *self.state() = State::default();
+        let mut state = self.state();
+        *state = State { dice: state.dice.clone(), ..State::default() };
     }
 
     fn up(&self) -> Result<(), StoreError> {
@@ -107,7 +120,16 @@ impl Link {
         if down { Err(gone()) } else { Ok(()) }
     }
 
-    fn seen(&self) -> Result<&dyn Store, StoreError> {
+    /// Takes its time.
+    async fn travel(&self) {
+        if self.latency > 0 {
+            let time = self.state().dice.below(self.latency + 1);
+            sleep(Duration::from_millis(time)).await;
+        }
+    }
+
+    async fn seen(&self) -> Result<&dyn Store, StoreError> {
+        self.travel().await;
         self.up()?;
         let blind = self.state().blind_until.is_some_and(|until| Instant::now() < until);
         if blind { Err(gone()) } else { Ok(&*self.witness.store) }
@@ -166,6 +188,7 @@ impl Store for Link {
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {
         self.up()?;
+        self.travel().await;
         let fault = self.state().faults.pop_front();
         match fault {
             None => self.write_through(batch).await,
@@ -198,7 +221,7 @@ impl Store for Link {
         after: Option<RunId>,
         limit: usize,
     ) -> Result<Vec<RunHead>, StoreError> {
-        self.seen()?.open_runs(buckets, after, limit).await
+        self.seen().await?.open_runs(buckets, after, limit).await
     }
 
     async fn due_runs(
@@ -207,35 +230,35 @@ impl Store for Link {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<RunHead>, StoreError> {
-        self.seen()?.due_runs(buckets, until, limit).await
+        self.seen().await?.due_runs(buckets, until, limit).await
     }
 
     async fn run(&self, id: RunId) -> Result<Option<RunHead>, StoreError> {
-        self.seen()?.run(id).await
+        self.seen().await?.run(id).await
     }
 
     async fn event(&self, run: RunId) -> Result<Option<StoredEvent>, StoreError> {
-        self.seen()?.event(run).await
+        self.seen().await?.event(run).await
     }
 
     async fn journal(&self, run: RunId) -> Result<Vec<Entry>, StoreError> {
-        self.seen()?.journal(run).await
+        self.seen().await?.journal(run).await
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunHead>, StoreError> {
-        self.seen()?.runs(filter).await
+        self.seen().await?.runs(filter).await
     }
 
     async fn dead_letters(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, StoreError> {
-        self.seen()?.dead_letters(filter).await
+        self.seen().await?.dead_letters(filter).await
     }
 
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.seen()?.ledger(filter).await
+        self.seen().await?.ledger(filter).await
     }
 
     async fn document(&self, kind: &str, name: &str) -> Result<Option<Document>, StoreError> {
-        self.seen()?.document(kind, name).await
+        self.seen().await?.document(kind, name).await
     }
 
     async fn documents(
@@ -244,11 +267,11 @@ impl Store for Link {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<Document>, StoreError> {
-        self.seen()?.documents(kind, after, limit).await
+        self.seen().await?.documents(kind, after, limit).await
     }
 
     async fn key_owner(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
-        self.seen()?.key_owner(scope, key).await
+        self.seen().await?.key_owner(scope, key).await
     }
 
     async fn prune(
@@ -257,6 +280,6 @@ impl Store for Link {
         keep_since: Timestamp,
         limit: usize,
     ) -> Result<usize, StoreError> {
-        self.seen()?.prune(now, keep_since, limit).await
+        self.seen().await?.prune(now, keep_since, limit).await
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use qc_engine::{Replay, Resolution};
+use qc_engine::{EngineError, Replay, Resolution};
 use qc_model::{Actor, RunId};
-use qc_store::{RunHead, RunStatus};
+use qc_store::{RunHead, RunStatus, StoreError};
 use qc_workflow::CallId;
 use serde_json::json;
 
@@ -19,6 +19,15 @@ struct ParkedCall {
     ambiguous: bool,
 }
 
+/// What a person asks of a run.
+#[derive(Debug)]
+enum Wish {
+    Cancel,
+    Retry,
+    Discard,
+    Replay(Replay),
+}
+
 fn somebody() -> Actor {
     Actor::platform("people")
 }
@@ -29,62 +38,61 @@ impl Story {
         let runs = self.runs().await;
         let Some(head) = self.dice.pick(&runs).cloned() else { return };
         let run = head.facts.id;
-        let engine = self.world.engine.clone();
+        if self.asked.lock().unwrap().contains(&run) {
+            return;
+        }
         match head.state.status {
             RunStatus::Running | RunStatus::Waiting => {
                 if self.dice.percent(30) {
-                    self.cancel(run, "a whim");
+                    self.ask(run, Wish::Cancel);
                 }
             }
-            RunStatus::Parked if self.dice.percent(20) => self.cancel(run, "no patience"),
+            RunStatus::Parked if self.dice.percent(20) => self.ask(run, Wish::Cancel),
             RunStatus::Parked => self.decide(&head, true).await,
             RunStatus::Faulted if self.dice.percent(60) && !self.replayed.contains(&run) => {
-                self.witness.touched(run);
-                let record = self.record.clone();
-                tokio::spawn(async move {
-                    let answer = engine.retry_dead(run, &somebody()).await;
-                    record.tell(format_args!("retry {run}: {answer:?}"));
-                });
+                self.ask(run, Wish::Retry);
             }
-            RunStatus::Faulted if self.dice.percent(20) => {
-                let record = self.record.clone();
-                tokio::spawn(async move {
-                    let answer = engine.discard_dead(run, "not needed", &somebody()).await;
-                    record.tell(format_args!("discard {run}: {answer:?}"));
-                });
-            }
+            RunStatus::Faulted if self.dice.percent(20) => self.ask(run, Wish::Discard),
+            // A second replay at the same time would be a race of people, not of ours.
             RunStatus::Completed | RunStatus::Faulted | RunStatus::Cancelled => {
-                self.replay(run);
+                if self.replayed.insert(run) {
+                    let wish = self.replay();
+                    self.ask(run, wish);
+                }
             }
         }
     }
 
-    /// Asks for a run's end without waiting for the answer: the story goes on meanwhile.
-    fn cancel(&mut self, run: RunId, why: &'static str) {
-        self.witness.touched(run);
-        let (engine, record) = (self.world.engine.clone(), self.record.clone());
-        tokio::spawn(async move {
-            let answer = engine.cancel(run, why, &somebody()).await;
-            record.tell(format_args!("cancel {run}: {answer:?}"));
-        });
+    fn replay(&mut self) -> Wish {
+        if !self.dice.percent(25) {
+            return Wish::Replay(Replay::default());
+        }
+        self.events += 1;
+        let input = json!({ "n": self.events - 1 + 2_000_000 });
+        Wish::Replay(Replay { new_effects: true, input: Some(input) })
     }
 
-    /// One replay of a run: a second one at the same time would be a race of people, not of ours.
-    fn replay(&mut self, run: RunId) {
-        if !self.replayed.insert(run) {
-            return;
-        }
-        let anew = self.dice.percent(25);
-        let replay = if anew {
-            self.events += 1;
-            Replay { new_effects: true, input: Some(json!({ "n": self.events - 1 + 2_000_000 })) }
-        } else {
-            Replay::default()
-        };
+    /// Asks something of a run without waiting for the answer: the story goes on meanwhile, but
+    /// nobody else asks anything of it.
+    fn ask(&mut self, run: RunId, wish: Wish) {
+        self.witness.touched(run);
+        self.tell(format_args!("asked of {run}: {wish:?}"));
         let (engine, record) = (self.world.engine.clone(), self.record.clone());
+        let asked = self.asked.clone();
+        asked.lock().unwrap().insert(run);
         tokio::spawn(async move {
-            let answer = engine.replay(run, replay, &somebody()).await;
-            record.tell(format_args!("replay {run}, anew: {anew}: {answer:?}"));
+            let who = somebody();
+            let answer = match wish {
+                Wish::Cancel => engine.cancel(run, "a whim", &who).await,
+                Wish::Retry => engine.retry_dead(run, &who).await,
+                Wish::Discard => engine.discard_dead(run, "not needed", &who).await,
+                Wish::Replay(replay) => engine.replay(run, replay, &who).await.map(drop),
+            };
+            record.tell(format_args!("{run} answers: {answer:?}"));
+            // One that may still be done is not over.
+            if !matches!(answer, Err(EngineError::Store(StoreError::Unknown(_)))) {
+                asked.lock().unwrap().remove(&run);
+            }
         });
     }
 

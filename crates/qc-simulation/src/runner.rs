@@ -16,11 +16,11 @@ use crate::{Planted, Told, simulate_with};
 /// So many failed stories are kept whole; of the others the first broken invariant.
 const WHOLE_MAX: usize = 3;
 
-/// After so many failures no further seed is begun.
-const FAILED_MAX: usize = 20;
-
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// So many failures are enough to see what is wrong.
+pub const FAILURES: usize = 20;
 
 /// Which seeds, and how.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Plan {
     pub limit: Option<Duration>,
     /// A seed that takes longer than this hangs.
     pub hangs_after: Duration,
+    /// After so many failures no further seed is begun.
+    pub failures: usize,
     /// A bug to plant.
     pub bug: Option<Planted>,
 }
@@ -98,7 +100,7 @@ pub fn run(plan: &Plan, mut progress: impl FnMut(Progress)) -> Report {
             Err(RecvTimeoutError::Disconnected) => break,
         }
         let late = plan.limit.is_some_and(|limit| began.elapsed() > limit);
-        if late || report.failed.len() >= FAILED_MAX {
+        if late || report.failed.len() >= plan.failures {
             threads.enough.store(true, Ordering::Relaxed);
         }
         let hangs = at_work.values().filter(|(_, since)| since.elapsed() > plan.hangs_after);

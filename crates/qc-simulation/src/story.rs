@@ -5,7 +5,7 @@ use std::{
     any::Any,
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -29,7 +29,7 @@ use crate::{
     link::Link,
     log::Log,
     record::Record,
-    witness::Witness,
+    witness::{Ground, Witness},
     workflows,
     world::{Parts, VirtualClock, World, deployment_with},
 };
@@ -105,6 +105,8 @@ pub(crate) struct Story {
     pub(crate) waiting: JoinSet<Waited>,
     pub(crate) events: u64,
     pub(crate) replayed: BTreeSet<RunId>,
+    /// Runs of which somebody asks something that is not answered yet.
+    pub(crate) asked: Arc<Mutex<BTreeSet<RunId>>>,
     /// By how much the clock is wrong, in milliseconds.
     pub(crate) jumped: i64,
 }
@@ -129,8 +131,11 @@ impl Story {
             clock.clone(),
             record.clone(),
             programs,
-            settings.runs_max > 1_000,
-            bug == Some(Planted::MissingFence),
+            Ground {
+                roomy: settings.runs_max > 1_000,
+                latency: Duration::from_millis(temper.latency),
+                fenceless: bug == Some(Planted::MissingFence),
+            },
         );
         let outside = Hostile::new(
             Dice::new(seed ^ 0xabcd),
@@ -142,7 +147,7 @@ impl Story {
         );
         let secrets = Arc::new(Secrets::none().with_value(SECRET.0, SECRET.1, &credential(0)));
         let crashes = Arc::new(Notify::new());
-        let link = Link::new(witness.clone(), 0, crashes.clone());
+        let link = Link::new(witness.clone(), 0, crashes.clone(), temper.latency);
         record.tell(format_args!("do:\n{tasks}{settings:?}, {temper:?}, {bug:?}"));
         let world = World::of(Parts {
             store,
@@ -176,6 +181,7 @@ impl Story {
             waiting: JoinSet::new(),
             events: 0,
             replayed: BTreeSet::new(),
+            asked: Arc::default(),
             jumped: 0,
         }
     }
@@ -202,7 +208,7 @@ impl Story {
     }
 
     /// Lets time pass. Whatever has to happen meanwhile happens.
-    async fn pause(&mut self, time: Duration) {
+    pub(crate) async fn pause(&mut self, time: Duration) {
         let until = Instant::now() + time;
         let crashes = self.crashes.clone();
         loop {
@@ -251,7 +257,7 @@ impl Story {
         if cut_off || self.dice.percent(30) {
             self.settings.node = format!("node-{nth}");
         }
-        let link = Link::new(self.witness.clone(), nth, self.crashes.clone());
+        let link = Link::new(self.witness.clone(), nth, self.crashes.clone(), self.temper.latency);
         let before = std::mem::replace(&mut self.link, link.clone());
         let next = World::of(Parts {
             store: self.world.store.clone(),
@@ -266,6 +272,7 @@ impl Story {
         let world = std::mem::replace(&mut self.world, next);
         if cut_off {
             world.unplug();
+            self.witness.cut_off(nth - 1);
             before.down_for(Duration::from_millis(9_000 + self.dice.below(12_000)));
             let until = Instant::now() + Duration::from_millis(5_000 + self.dice.below(40_000));
             self.zombies.push(Zombie { world, until });
@@ -286,9 +293,9 @@ impl Story {
     async fn calm_down(&mut self) {
         self.tell("everything goes well from now on");
         for zombie in self.zombies.drain(..) {
+            self.witness.killed();
             zombie.world.kill();
         }
-        self.witness.killed();
         self.link.calm_down();
         self.outside.calm_down();
         self.mend();

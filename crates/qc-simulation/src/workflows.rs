@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{desk::OPERATIONS, dice::Dice};
+use crate::{
+    desk::{OPERATIONS, Operation},
+    dice::Dice,
+};
 
 /// How deep tasks lie within tasks.
 const DEPTH_MAX: u32 = 3;
@@ -24,12 +27,21 @@ struct Writer {
     /// Index variables of the loops around.
     loops: Vec<String>,
     in_retry: bool,
+    /// What the calls of this workflow are to.
+    operations: Vec<&'static Operation>,
 }
 
 /// The tasks of a workflow, as they stand under `do:`.
 pub(crate) fn tasks(dice: &mut Dice) -> String {
+    // Half of the workflows know all operations, the others one or two of them.
+    let mut operations: Vec<&Operation> = OPERATIONS.iter().collect();
+    if dice.percent(50) {
+        let few = 1 + dice.below(2);
+        operations = (0..few).filter_map(|_| dice.pick(&operations).copied()).collect();
+    }
+    let dice_of_writer = dice.clone();
     let mut writer =
-        Writer { dice: dice.clone(), last: 0, loops: Vec::new(), in_retry: false };
+        Writer { dice: dice_of_writer, last: 0, loops: Vec::new(), in_retry: false, operations };
     let list = writer.list(0);
     *dice = writer.dice;
     format!("  {list}\n")
@@ -68,7 +80,8 @@ impl Writer {
     }
 
     fn call(&mut self, _: u32) -> Value {
-        let operation = self.dice.pick(&OPERATIONS).map_or("charge", |operation| operation.name);
+        let operation =
+            self.dice.pick(&self.operations).map_or("charge", |operation| operation.name);
         // Tasks in a retried block repeat an idempotent call by right.
         let name = self.name(if self.in_retry { "r" } else { "t" });
         let at = self.loops.iter().map(|index| format!("${index}")).collect::<Vec<_>>().join(", ");

@@ -342,11 +342,7 @@ pub struct Sender {
 
 impl Sender {
     /// Sends an event.
-    pub async fn send(
-        &self,
-        key: Option<&str>,
-        data: Value,
-    ) -> Result<Accepted, EngineError> {
+    pub async fn send(&self, key: Option<&str>, data: Value) -> Result<Accepted, EngineError> {
         let event = Event {
             id: "1".to_owned(),
             source: "/test".to_owned(),
@@ -487,11 +483,7 @@ impl World {
     }
 
     /// Sends an event, once the process may run.
-    pub async fn send(
-        &self,
-        key: Option<&str>,
-        data: Value,
-    ) -> Result<Accepted, EngineError> {
+    pub async fn send(&self, key: Option<&str>, data: Value) -> Result<Accepted, EngineError> {
         // Before it holds the lease a process leaves what it accepts to its first sweep.
         while !self.engine.gauges().leased {
             tokio::time::sleep(Duration::from_millis(1)).await;

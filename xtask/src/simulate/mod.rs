@@ -30,6 +30,7 @@ pub(crate) fn run(given: &[&str]) -> ExitCode {
         threads: runner::cores(),
         limit: arguments.seconds.map(Duration::from_secs),
         hangs_after: HANGS_AFTER,
+        failures: runner::FAILURES,
         bug: arguments.planted,
     };
     // A story that panics is told below.

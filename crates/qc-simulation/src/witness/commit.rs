@@ -2,7 +2,7 @@
 
 use qc_model::Timestamp;
 use qc_store::{
-    Accept, AcceptOutcome, DeadLetter, Entry, LedgerRow, Lease, Op, RunHead, Store, Txn,
+    Accept, AcceptOutcome, DeadLetter, Entry, Lease, LedgerRow, Op, RunHead, Store, Txn,
     TxnOutcome, Write, WriteOutcome,
 };
 
@@ -74,13 +74,7 @@ impl Witness {
         known.runs.insert(run, seen);
     }
 
-    async fn look_at_commit(
-        &self,
-        writer: Writer,
-        lease: &Lease,
-        txn: &Txn,
-        outcome: &TxnOutcome,
-    ) {
+    async fn look_at_commit(&self, writer: Writer, lease: &Lease, txn: &Txn, outcome: &TxnOutcome) {
         let writer = Writer { epoch: lease.epoch, ..writer };
         let version = match outcome {
             TxnOutcome::Committed { version } => *version,

@@ -7,7 +7,7 @@ use qc_store::{Accept, Entry};
 use qc_workflow::{CallId, Happening, Input, Machine, Start, TimerId};
 use serde::Deserialize;
 
-use super::{AT_ONCE, Known, Request, Run, Witness, commit::Look};
+use super::{Known, Request, Run, Witness, commit::Look};
 use crate::{
     Invariant,
     effect::{Effect, name_of},
@@ -197,7 +197,9 @@ impl Witness {
                 let armed = seen.machine().timers();
                 let at = armed.iter().chain(due).find(|(id, _)| id == timer).map(|(_, at)| *at);
                 let early = at.is_none_or(|at| at > input.at);
-                if early || !seen.fired.insert(*timer) {
+                // One that the timer before it disarmed may be armed again when its run is reopened.
+                let again = armed.iter().any(|(id, _)| id == timer) && !seen.fired.insert(*timer);
+                if early || again {
                     self.broken(
                         Invariant::TimersFireOnceNotEarly,
                         format_args!("timer {} of {run}, due {at:?}, at {}", timer.0, input.at),
@@ -252,7 +254,9 @@ impl Witness {
         let effect = known.effects.entry(seen.effect(call)).or_default();
         effect.crash_doubt |= seen.open.remove(call).is_some_and(|writer| writer != look.writer);
         let mut since = effect.requests.iter().skip(effect.decided_at);
-        let doubtful = effect.crash_doubt || since.any(Request::is_open);
+        let unheard = known.cut_off.contains(&look.writer.process);
+        let doubtful = unheard || effect.crash_doubt || since.any(Request::is_open);
+        effect.crash_doubt |= unheard;
         if failure.code.to_string() == AMBIGUOUS && !doubtful {
             self.broken(
                 Invariant::NobodyAskedInVain,
@@ -282,7 +286,7 @@ impl Witness {
     ) {
         let late = look.now.since(due);
         let by = self.clock.uptime().saturating_sub(late);
-        if late > AT_ONCE && known.is_caught_up(by) && seen.facts.accepted_at < due {
+        if late > known.at_once() && known.is_caught_up(by) && seen.facts.accepted_at < due {
             self.broken(
                 Invariant::Punctual,
                 format_args!("{} was {what} {} late", seen.facts.id, millis(late)),
@@ -294,4 +298,3 @@ impl Witness {
 pub(super) fn millis(time: Duration) -> String {
     format!("{} ms", time.as_millis())
 }
-

@@ -46,7 +46,9 @@ impl Witness {
         }
         let ok = rows(LedgerKind::Call, "ok");
         let results = told.succeeded + told.failed + told.parked;
-        if ok + rows(LedgerKind::Call, "failed") > results || ok < seen.answers || ok > told.succeeded
+        if ok + rows(LedgerKind::Call, "failed") > results
+            || ok < seen.answers
+            || ok > told.succeeded
         {
             self.broken(
                 Invariant::LedgerIsTrue,

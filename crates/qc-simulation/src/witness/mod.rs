@@ -26,8 +26,10 @@ pub(crate) use requests::{Fate, Request};
 
 use crate::{Invariant, effect::Effect, record::Record, world::VirtualClock};
 
-/// What is due is done within this, when nothing is in its way.
+/// What is due is done within this, when nothing is in its way; and runs are taken up one after
+/// the other, each by so many operations of the store.
 const AT_ONCE: Duration = Duration::from_millis(250);
+const TAKEN_UP_BY: u32 = 3;
 
 /// So long after the calm began, or a process got the right to run, it has caught up.
 const CAUGHT_UP: Duration = Duration::from_secs(15);
@@ -61,8 +63,12 @@ struct Known {
     calm_since: Option<Duration>,
     /// There is room in memory for every run.
     roomy: bool,
+    /// So long an operation of the store may take.
+    latency: Duration,
     /// When processes ended.
     kills: Vec<Duration>,
+    /// Processes that cannot be heard, and do not know it.
+    cut_off: BTreeSet<u32>,
     /// Runs that a person touched: their pauses and attempts may be cut short.
     touched: BTreeSet<RunId>,
 }
@@ -107,16 +113,26 @@ struct Seen {
     answered: bool,
 }
 
+/// What is true of a story from its beginning.
+pub(crate) struct Ground {
+    /// There is room in memory for every run.
+    pub(crate) roomy: bool,
+    /// So long an operation of the store may take.
+    pub(crate) latency: Duration,
+    /// The store looks neither at leases nor at versions: a planted bug.
+    pub(crate) fenceless: bool,
+}
+
 impl Witness {
     pub(crate) fn new(
         store: Arc<MemoryStore>,
         clock: Arc<VirtualClock>,
         record: Record,
         programs: BTreeMap<String, Arc<Program>>,
-        roomy: bool,
-        fenceless: bool,
+        world: Ground,
     ) -> Arc<Self> {
-        let known = Mutex::new(Known { roomy, ..Known::default() });
+        let Ground { roomy, latency, fenceless } = world;
+        let known = Mutex::new(Known { roomy, latency, ..Known::default() });
         Arc::new(Self { store, clock, record, programs, fenceless, known })
     }
 
@@ -176,6 +192,11 @@ impl Witness {
         self.known().kills.push(at);
     }
 
+    /// A process is cut off from the outside: what it sends does not arrive.
+    pub(crate) fn cut_off(&self, process: u32) {
+        self.known().cut_off.insert(process);
+    }
+
     /// A person asks something of a run.
     pub(crate) fn touched(&self, run: RunId) {
         self.known().touched.insert(run);
@@ -186,9 +207,9 @@ impl Witness {
         self.known().runs.get(&run)?.ended_at
     }
 
-    /// Whether a process ended between then and now.
-    pub(crate) fn killed_since(&self, then: Duration) -> bool {
-        self.known().kills.iter().any(|at| *at >= then)
+    /// Whether a process ended between two moments.
+    pub(crate) fn killed_between(&self, from: Duration, to: Duration) -> bool {
+        self.known().kills.iter().any(|at| (from..=to).contains(at))
     }
 
     async fn dead_letter(&self, run: RunId) -> Option<DeadLetter> {
@@ -200,9 +221,14 @@ impl Witness {
 }
 
 impl Known {
+    /// Within what something that is due is done.
+    fn at_once(&self) -> Duration {
+        let runs = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
+        AT_ONCE + self.latency.saturating_mul(TAKEN_UP_BY).saturating_mul(runs)
+    }
+
     /// Whether everything has been well for long enough by then that what is due is done at once.
     fn is_caught_up(&self, by: Duration) -> bool {
-        self.roomy
-            && self.calm_since.is_some_and(|calm| by >= calm.max(self.leased_at) + CAUGHT_UP)
+        self.roomy && self.calm_since.is_some_and(|calm| by >= calm.max(self.leased_at) + CAUGHT_UP)
     }
 }

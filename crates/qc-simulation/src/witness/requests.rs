@@ -162,8 +162,7 @@ impl Witness {
                 format_args!("{effect} (Once) was sent again, and nobody had decided: {before:#?}"),
             );
         }
-        let keyed =
-            matches!(class, Class::Keyed | Class::KeyedThenOnce | Class::KeyedThenVerify);
+        let keyed = matches!(class, Class::Keyed | Class::KeyedThenOnce | Class::KeyedThenVerify);
         let other = before.iter().find(|one| one.key != request.key);
         if keyed && (request.key.is_none() || other.is_some()) {
             self.broken(

@@ -1,6 +1,6 @@
 use std::{fmt::Write as _, time::Duration};
 
-use qc_simulation::runner::{Plan, cores, run};
+use qc_simulation::runner::{FAILURES, Plan, cores, run};
 
 /// Seeds of an ordinary run; `cargo xtask simulate` runs any number of them.
 const SEEDS: u64 = 400;
@@ -13,6 +13,7 @@ fn a_hostile_world_does_nothing_twice_and_leaves_nothing_behind() {
         threads: cores(),
         limit: None,
         hangs_after: Duration::from_secs(60),
+        failures: FAILURES,
         bug: None,
     };
     let report = run(&plan, |_| {});
