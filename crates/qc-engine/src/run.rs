@@ -213,7 +213,7 @@ impl ActiveRun {
     /// Journals that a call is about to be sent, and has it performed once that is on disk.
     fn intend(&mut self, request: CallRequest, purpose: Purpose, draft: &mut Draft) {
         let log = self.log.entry(request.id.clone()).or_insert_with(|| CallLog::begun(draft.at));
-        log.unanswered += 1;
+        log.intended(draft.at);
         let first_sent_at = log.first_sent_at;
         draft.journal(Journaled::Intent { call: request.id.clone(), attempt: request.attempt });
         draft.ready.push(Ready { request, first_sent_at, purpose });

@@ -143,7 +143,13 @@ impl Engine {
                 && let Err(error) = self.go_round(&mut round).await
             {
                 tracing::warn!("the open runs cannot be read now: {error}");
-                sleep(STORE_AGAIN).await;
+                // Who waits for a place is not known: nobody may pass them by meanwhile.
+                self.shared.behind.store(true, Ordering::Release);
+                tokio::select! {
+                    biased;
+                    () = self.draining() => return,
+                    () = sleep(STORE_AGAIN) => continue,
+                }
             }
             // A long list of sleeping runs must not keep the store busy.
             let pause = SWEEP_EVERY.max(began.elapsed().saturating_mul(SWEEP_SHARE));

@@ -187,10 +187,10 @@ impl Story {
         let limit = Duration::from_millis(self.dice.below(90_000));
         self.tell(format_args!("somebody waits {limit:?} for {run}"));
         let (engine, clock) = (self.world.engine.clone(), self.world.clock.clone());
-        let from = clock.uptime();
+        let (from, process) = (clock.uptime(), self.processes - 1);
         self.waiting.spawn(async move {
             let answer = engine.wait(run, limit).await;
-            Waited { run, from, to: clock.uptime(), answer }
+            Waited { run, process, from, to: clock.uptime(), answer }
         });
     }
 

@@ -42,6 +42,8 @@ pub enum Invariant {
     LiveCause,
     /// 10: A run goes on in bounded time.
     NoStuckRun,
+    /// 10: Nobody turns in circles while time stands still.
+    NoLivelock,
     /// 10: What is due is done at once when nothing is in its way.
     Punctual,
     /// 11: A timer never fires early, and once.

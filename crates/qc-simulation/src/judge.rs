@@ -111,11 +111,12 @@ impl Story {
 
     /// Who waited was told at once.
     pub(crate) fn judge_waited(&self, waited: &Waited) {
-        let Waited { run, from, to, answer } = waited;
+        let Waited { run, process, from, to, answer } = waited;
         if self.witness.killed_between(*from, *to) {
             return;
         }
-        let ended = self.witness.ended_at(*run);
+        // What ends in another process is found out at the limit.
+        let ended = self.witness.ended(*run).filter(|(_, by)| by == process).map(|(at, _)| at);
         let slow = if self.temper.breaks_store() { STORE_TAKES } else { Duration::ZERO };
         let within = TOLD_WITHIN + slow;
         let late = match (answer, ended) {

@@ -22,7 +22,7 @@ mod effect;
 mod hostile;
 mod invariant;
 mod judge;
-mod link;
+pub mod link;
 mod log;
 mod people;
 mod plug;

@@ -1,7 +1,7 @@
 //! The way from a process to the store, with everything that can go wrong on it.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     future::pending,
     ops::Range,
     sync::{
@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use qc_model::{RunId, Timestamp};
 use qc_store::{
     Caps, DeadFilter, DeadLetter, Document, Entry, Lease, LedgerEntry, LedgerFilter, RunFilter,
-    RunHead, Store, StoreError, StoredEvent, Write, WriteOutcome,
+    RunHead, Store, StoreError, StoredEvent, Write, WriteOutcome, memory::MemoryStore,
 };
 use tokio::{
     sync::Notify,
@@ -23,13 +23,16 @@ use tokio::{
 };
 
 use crate::{
+    Invariant,
     dice::Dice,
-    witness::{Witness, Writer},
+    record::Record,
+    witness::{Ground, Witness, Writer},
+    world::VirtualClock,
 };
 
 /// How a write goes wrong.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// There is no room.
     Full,
     /// The store cannot be reached.
@@ -52,7 +55,7 @@ pub(crate) enum Fault {
 }
 
 /// One process's way to the store.
-pub(crate) struct Link {
+pub struct Link {
     witness: Arc<Witness>,
     process: u32,
     epoch: AtomicU64,
@@ -74,6 +77,22 @@ struct State {
 }
 
 impl Link {
+    /// A link of a test of its own, whose operations take up to `latency`; its story is judged by
+    /// the test alone.
+    pub fn over(store: Arc<MemoryStore>, clock: Arc<VirtualClock>, latency: Duration) -> Arc<Self> {
+        let ground = Ground { roomy: false, latency, fenceless: false };
+        let (record, programs) = (Record::new(), BTreeMap::new());
+        let witness = Witness::new(store, clock, record, programs, ground);
+        let millis = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+        Self::new(witness, 0, Arc::default(), millis)
+    }
+
+    /// Whether somebody turned in circles while time stood still, and was brought to a halt.
+    pub fn was_halted(&self) -> bool {
+        let (_, _, broken) = self.witness.record.close();
+        broken.iter().any(|one| one.invariant == Invariant::NoLivelock)
+    }
+
     pub(crate) fn new(
         witness: Arc<Witness>,
         process: u32,
@@ -90,17 +109,17 @@ impl Link {
     }
 
     /// The next write goes wrong in this way; several line up.
-    pub(crate) fn fail_next(&self, fault: Fault) {
+    pub fn fail_next(&self, fault: Fault) {
         self.state().faults.push_back(fault);
     }
 
     /// Nothing can be read for so long.
-    pub(crate) fn blind_for(&self, time: Duration) {
+    pub fn blind_for(&self, time: Duration) {
         self.state().blind_until = Some(Instant::now() + time);
     }
 
     /// Nothing gets through for so long.
-    pub(crate) fn down_for(&self, time: Duration) {
+    pub fn down_for(&self, time: Duration) {
         self.state().down_until = Some(Instant::now() + time);
     }
 
@@ -122,6 +141,7 @@ impl Link {
 
     /// Takes its time.
     async fn travel(&self) {
+        self.witness.turn().await;
         if self.latency > 0 {
             let time = self.state().dice.below(self.latency + 1);
             sleep(Duration::from_millis(time)).await;
@@ -172,6 +192,7 @@ impl Store for Link {
         node: &str,
         ttl: Duration,
     ) -> Result<Option<Lease>, StoreError> {
+        self.travel().await;
         self.up()?;
         let lease = self.witness.store.lease(buckets, node, ttl).await?;
         if let Some(lease) = &lease {
@@ -182,13 +203,14 @@ impl Store for Link {
     }
 
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
+        self.travel().await;
         self.up()?;
         self.witness.store.renew(lease, ttl).await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {
-        self.up()?;
         self.travel().await;
+        self.up()?;
         let fault = self.state().faults.pop_front();
         match fault {
             None => self.write_through(batch).await,

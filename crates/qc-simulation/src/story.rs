@@ -71,6 +71,8 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct Waited {
     pub(crate) run: RunId,
+    /// The process that was asked.
+    pub(crate) process: u32,
     pub(crate) from: Duration,
     pub(crate) to: Duration,
     pub(crate) answer: Result<Option<RunEnd>, EngineError>,
@@ -99,7 +101,7 @@ pub(crate) struct Story {
     pub(crate) mended_at: Option<Instant>,
     settings: EngineSettings,
     crashes: Arc<Notify>,
-    processes: u32,
+    pub(crate) processes: u32,
     pub(crate) sending: JoinSet<Sent>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) waiting: JoinSet<Waited>,
@@ -297,8 +299,8 @@ impl Story {
             zombie.world.kill();
         }
         self.link.calm_down();
+        // A credential may stay dead for longer than the desk remembers some keys.
         self.outside.calm_down();
-        self.mend();
         self.witness.calm_down();
         let crashes = self.crashes.clone();
         loop {

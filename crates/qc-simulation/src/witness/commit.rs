@@ -80,7 +80,11 @@ impl Witness {
             TxnOutcome::Committed { version } => *version,
             TxnOutcome::Conflict { .. } => return self.look_at_conflict(writer, txn),
             TxnOutcome::Fenced => {
-                return self.record.tell(format_args!("fenced: {} by {writer:?}", txn.run));
+                self.record.tell(format_args!("fenced: {} by {writer:?}", txn.run));
+                if let Some(seen) = self.known().runs.get_mut(&txn.run) {
+                    seen.fenced_at = Some(self.clock.uptime());
+                }
+                return;
             }
         };
         let run = txn.run;

@@ -83,6 +83,7 @@ impl Run {
             status: accept.state.status,
             wake_at: None,
             ended_at: None,
+            fenced_at: None,
             last_writer: look.writer,
             last_txn: accept.txn,
             last_had_journal: true,

@@ -31,6 +31,9 @@ use crate::{Invariant, effect::Effect, record::Record, world::VirtualClock};
 const AT_ONCE: Duration = Duration::from_millis(250);
 const TAKEN_UP_BY: u32 = 3;
 
+/// So many operations of the store are no work any more when no time goes by.
+const TURNS_MAX: u32 = 5_000;
+
 /// So long after the calm began, or a process got the right to run, it has caught up.
 const CAUGHT_UP: Duration = Duration::from_secs(15);
 
@@ -50,6 +53,8 @@ pub(crate) struct Witness {
     /// A planted bug: the store looks neither at leases nor at versions.
     fenceless: bool,
     known: Mutex<Known>,
+    /// The moment of the last operation of the store, and how many there were at it.
+    turns: Mutex<(Duration, u32)>,
 }
 
 #[derive(Default)]
@@ -80,6 +85,8 @@ struct Run {
     status: RunStatus,
     wake_at: Option<Timestamp>,
     ended_at: Option<Duration>,
+    /// When a commit of it was refused because its lease was lost.
+    fenced_at: Option<Duration>,
     last_writer: Writer,
     last_txn: TxnId,
     last_had_journal: bool,
@@ -133,7 +140,7 @@ impl Witness {
     ) -> Arc<Self> {
         let Ground { roomy, latency, fenceless } = world;
         let known = Mutex::new(Known { roomy, latency, ..Known::default() });
-        Arc::new(Self { store, clock, record, programs, fenceless, known })
+        Arc::new(Self { store, clock, record, programs, fenceless, known, turns: Mutex::default() })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -174,6 +181,23 @@ impl Witness {
         }
     }
 
+    /// An operation of the store begins. It never ends when there were too many at this moment: what
+    /// turns in circles is brought to a halt, so that time goes on and the story can be told.
+    pub(crate) async fn turn(&self) {
+        let turns = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = self.clock.uptime();
+            *turns = if turns.0 == now { (now, turns.1 + 1) } else { (now, 1) };
+            turns.1
+        };
+        if turns == TURNS_MAX {
+            self.broken(Invariant::NoLivelock, format_args!("{turns} operations at one moment"));
+        }
+        if turns >= TURNS_MAX {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// A process got the right to run.
     pub(crate) fn leased(&self, lease: &Lease) {
         let mut known = self.known();
@@ -202,9 +226,11 @@ impl Witness {
         self.known().touched.insert(run);
     }
 
-    /// When a run came to its end, if it is there.
-    pub(crate) fn ended_at(&self, run: RunId) -> Option<Duration> {
-        self.known().runs.get(&run)?.ended_at
+    /// When a run came to its end, if it is there, and in which process.
+    pub(crate) fn ended(&self, run: RunId) -> Option<(Duration, u32)> {
+        let known = self.known();
+        let seen = known.runs.get(&run)?;
+        Some((seen.ended_at?, seen.last_writer.process))
     }
 
     /// Whether a process ended between two moments.

@@ -172,7 +172,8 @@ impl Witness {
         }
     }
 
-    /// A stated pause is kept, unless a process ended with the answer in its hands, a person
+    /// A stated pause is kept, unless a process ended or lost its lease with the answer in its
+    /// hands, a person
     /// touched the run, or the block around the call is tried again for another reason.
     fn check_pause(&self, known: &Known, request: &Request) {
         let Some(last) = Self::before(known, request).last() else { return };
@@ -180,7 +181,11 @@ impl Witness {
         let excused = last.run != request.run
             || known.touched.contains(&request.run)
             || request.task().starts_with('r')
-            || known.kills.iter().any(|at| *at >= last.since_start);
+            || known.kills.iter().any(|at| *at >= last.since_start)
+            || known
+                .runs
+                .get(&request.run)
+                .is_some_and(|seen| seen.fenced_at.is_some_and(|at| at >= last.since_start));
         let kept = request.at.since(last.at) >= pause
             || request.since_start.saturating_sub(last.since_start) >= pause;
         if !excused && !kept {

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod determinism;
+mod found;
 mod seeds;
