@@ -17,7 +17,7 @@ const CHARGE: &str = "- pay: { call: desk.charge, with: { body: {} } }\n";
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A process whose way to the store can fail.
+/// A process whose way to the store can fail, with room for one run.
 fn world(tasks: &str, outside: &Arc<Outside>, latency: Duration) -> (World, Arc<Link>) {
     let clock = Arc::new(VirtualClock::now());
     let store = Arc::new(MemoryStore::with_clock(clock.clone()));
@@ -30,7 +30,7 @@ fn world(tasks: &str, outside: &Arc<Outside>, latency: Duration) -> (World, Arc<
         outside: outside.clone(),
         secrets: Arc::new(Secrets::none()),
         seed: 1,
-        settings: EngineSettings::default(),
+        settings: EngineSettings { runs_max: 1, ..EngineSettings::default() },
     });
     (world, link)
 }
@@ -79,7 +79,8 @@ async fn a_step_of_unknown_outcome_is_read_back_until_it_is_known() {
     assert_eq!(outside.requests("/charges"), 1);
 }
 
-/// A due run was taken up and given up at full speed for as long as the lease was lost.
+/// In a full house a due run was taken up and given up at full speed until the loss of the lease
+/// was noticed.
 #[tokio::test(start_paused = true)]
 async fn a_node_without_its_lease_does_not_turn_in_circles() {
     let outside = Outside::new(|_, _| ok(json!({})));
@@ -116,8 +117,8 @@ async fn what_a_drain_withholds_is_not_stuck() {
 async fn the_sweep_goes_on_as_soon_as_the_store_can_be_read() {
     let outside = Outside::new(|_, _| ok(json!({"id": 7})));
     let (world, link) = world(CHARGE, &outside, Duration::ZERO);
-    world.sender().send(None, json!({"n": 1})).await.unwrap();
     link.blind_for(2 * SECOND);
+    world.sender().send(None, json!({"n": 1})).await.unwrap();
     sleep(3 * SECOND).await;
     assert_eq!(outside.requests("/charges"), 1);
 }
