@@ -55,6 +55,7 @@ pub fn ranks() -> BTreeMap<&'static str, u8> {
         ("qc-connect", 5),
         ("qc-release", 5),
         ("qc-engine", 6),
+        ("qc-simulation", 7),
         ("qc-project", 7),
         ("qc-server", 8),
         ("quickconnect", 9),

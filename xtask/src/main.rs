@@ -1,8 +1,10 @@
-//! `cargo xtask bench`: measures the release binary on this machine and prints a table.
+//! `bench` measures the release binary on this machine and prints a table; `simulate` runs the
+//! engine in a hostile world, seed by seed.
 //!
 //! The house's other rules run as tests (`tests/tidy.rs`).
 
 mod bench;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -11,8 +13,9 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["bench"] => bench::run(bench::Size::Full),
         ["bench", "--quick"] => bench::run(bench::Size::Quick),
+        ["simulate", given @ ..] => simulate::run(given),
         _ => {
-            eprintln!("usage: cargo run --release -p xtask -- bench [--quick]");
+            eprintln!("usage: cargo xtask bench [--quick]\n       {}", simulate::USAGE);
             ExitCode::from(2)
         }
     }

@@ -15,6 +15,7 @@ use qc_store::{
 };
 use qc_workflow::{Machine, Start};
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     Accepted, Deployment, Engine, EngineError, Incoming, Trigger,
@@ -35,6 +36,12 @@ use crate::{
 
 /// How long a key is remembered that the sender gave and the trigger does not rule.
 const SENDER_KEY_WINDOW: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long a sender waits for its answer at most. The accept goes on.
+const ANSWER_IN: Duration = Duration::from_secs(30);
+
+/// The pause before an accept of unknown outcome is read back again.
+const READ_AGAIN: Duration = Duration::from_millis(200);
 
 impl Engine {
     /// Takes an event. Returns when it is on disk, or known from before.
@@ -140,7 +147,10 @@ impl Engine {
     pub(crate) async fn write(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
         let engine = self.clone();
         let writing = tokio::spawn(async move { engine.write_out(prepared).await });
-        writing.await.unwrap_or_else(|broken| {
+        let Ok(written) = timeout(ANSWER_IN, writing).await else {
+            return Err(StoreError::Unknown("the store did not answer in time".to_owned()).into());
+        };
+        written.unwrap_or_else(|broken| {
             tracing::error!("an accept broke off: {broken}");
             Err(StoreError::Unknown("the accept broke off".to_owned()).into())
         })
@@ -180,6 +190,12 @@ impl Engine {
             keys: Vec::new(),
         };
         let outcome = match shared.committer.accept(accept).await {
+            #[cfg(feature = "planted-bugs")]
+            Err(StoreError::Unknown(why))
+                if crate::planted::planted(crate::planted::Bug::UnknownTakenForNotWritten) =>
+            {
+                Err(StoreError::Unavailable(why))
+            }
             Err(StoreError::Unknown(why)) => self.read_back(&facts, why).await,
             other => other,
         };
@@ -234,6 +250,10 @@ impl Engine {
     /// waited for that room longer.
     fn place_for_new(&self, run: RunId) -> Option<Place> {
         let shared = &self.shared;
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::planted(crate::planted::Bug::NoLine) {
+            shared.behind.store(false, Ordering::Release);
+        }
         if shared.behind.load(Ordering::Acquire) {
             return None;
         }
@@ -248,12 +268,20 @@ impl Engine {
         }
     }
 
-    /// Finds out whether an accept of unknown outcome took place. When not, its sender has to ask
-    /// again: another run may own the key, for this body or for another one.
+    /// Finds out whether an accept of unknown outcome took place, however long that takes: its
+    /// calls were never sent, and nobody but us knows that. When not, its sender has to ask again:
+    /// another run may own the key, for this body or for another one.
     async fn read_back(&self, facts: &RunFacts, why: String) -> Result<AcceptOutcome, StoreError> {
-        match self.shared.store.run(facts.id).await? {
-            Some(_) => Ok(AcceptOutcome::Accepted),
-            None => Err(StoreError::Unavailable(why)),
+        loop {
+            match self.shared.store.run(facts.id).await {
+                Ok(Some(_)) => return Ok(AcceptOutcome::Accepted),
+                Ok(None) => return Err(StoreError::Unavailable(why)),
+                Err(_) if self.shared.is_draining() => return Err(StoreError::Unknown(why)),
+                Err(error) => {
+                    tracing::warn!(run = %facts.id, "an accept cannot be read back now: {error}");
+                    sleep(READ_AGAIN).await;
+                }
+            }
         }
     }
 }

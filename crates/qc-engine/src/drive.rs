@@ -82,7 +82,10 @@ async fn drive(
             draft.withhold();
         }
         let nothing_new = draft.is_empty() && run.stands_as_stored(&draft);
-        if !nothing_new && commit(&shared, &tenure, &mut run, draft).await.is_err() {
+        if nothing_new {
+            // What is withheld stays withheld: the run is not stuck.
+            run.commit_draft(draft);
+        } else if commit(&shared, &tenure, &mut run, draft).await.is_err() {
             return;
         }
     }
@@ -101,8 +104,14 @@ async fn drive(
         if !tenure.is_ours() {
             draft.withhold();
         }
+        #[cfg(feature = "planted-bugs")]
+        let early = sent_early(&shared, &mut run, &draft, &mut calls, &mut cuts);
         let written =
             if draft.is_empty() { Ok(()) } else { commit(&shared, &tenure, &mut run, draft).await };
+        #[cfg(feature = "planted-bugs")]
+        if early {
+            run.ready.clear();
+        }
         for (reply, answer) in replies {
             let answer = match &written {
                 Ok(()) => answer,
@@ -112,7 +121,8 @@ async fn drive(
             drop(reply.send(answer));
         }
         if written.is_err() {
-            break;
+            // Whoever holds the right to run it, and be it this node again, finds it in the store.
+            return;
         }
     }
     drop(place);
@@ -156,6 +166,23 @@ fn start_calls(
             let _ = cut.send(());
         }
     }
+}
+
+/// Planted: sends the calls of a step whose commit is still to come.
+#[cfg(feature = "planted-bugs")]
+fn sent_early(
+    shared: &Arc<Shared>,
+    run: &mut ActiveRun,
+    draft: &Draft,
+    calls: &mut JoinSet<Performed>,
+    cuts: &mut HashMap<CallId, oneshot::Sender<()>>,
+) -> bool {
+    if !crate::planted::planted(crate::planted::Bug::SentBeforeIntent) {
+        return false;
+    }
+    run.ready.clone_from(&draft.ready);
+    start_calls(shared, run, calls, cuts);
+    true
 }
 
 /// Waits for what happens next. None: the run has nothing to do in memory.
@@ -274,6 +301,8 @@ async fn commit(
         state: run.state(&draft, draft.at),
         ops,
     };
+    #[cfg(feature = "planted-bugs")]
+    let mut txn = txn;
     loop {
         if !tenure.certain().await {
             return Err(NotWritten::NotOurs);
@@ -288,12 +317,28 @@ async fn commit(
                     shared.leases.numbers.fenced.fetch_add(1, Ordering::Relaxed);
                     tenure.lose();
                 }
-                if let Some(version) = written(shared, &txn).await {
-                    run.version = version;
-                    break;
+                match written(shared, &txn).await {
+                    Ok(Some(version)) => {
+                        run.version = version;
+                        break;
+                    }
+                    Ok(None) => {
+                        tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
+                        return Err(NotWritten::NotOurs);
+                    }
+                    // To leave it now would put calls in doubt that were never sent.
+                    Err(error) => {
+                        tracing::warn!(run = %facts.id, "a run's step cannot be read back: {error}");
+                        sleep(COMMIT_AGAIN).await;
+                    }
                 }
-                tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
-                return Err(NotWritten::NotOurs);
+            }
+            #[cfg(feature = "planted-bugs")]
+            Err(StoreError::Unknown(_))
+                if crate::planted::planted(crate::planted::Bug::UnknownTakenForWritten) =>
+            {
+                run.version += 1;
+                break;
             }
             Ok(TxnOutcome::DocumentConflict { kind, name, .. }) => {
                 tracing::info!(run = %facts.id, "the {kind} `{name}` is not as a step expected it");
@@ -301,10 +346,16 @@ async fn commit(
             }
             Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => {
                 tracing::error!(run = %facts.id, "a run's step cannot be stored: {error}");
+                // It is taken up again, and will fail again: not at full speed.
+                sleep(COMMIT_AGAIN).await;
                 return Err(NotWritten::NotOurs);
             }
             Err(error) => {
                 tracing::warn!(run = %facts.id, "a run's step waits to be stored: {error}");
+                #[cfg(feature = "planted-bugs")]
+                if crate::planted::planted(crate::planted::Bug::UnknownTakenForNotWritten) {
+                    txn.id = TxnId::new(draft.at, &*shared.entropy);
+                }
                 sleep(COMMIT_AGAIN).await;
             }
         }
@@ -318,9 +369,9 @@ async fn commit(
 }
 
 /// Whether a step whose outcome is in doubt is on disk: the run's version if it is.
-async fn written(shared: &Shared, txn: &Txn) -> Option<u64> {
-    let head = shared.store.run(txn.run).await.ok()??;
-    (head.last_txn == txn.id).then_some(head.version)
+async fn written(shared: &Shared, txn: &Txn) -> Result<Option<u64>, StoreError> {
+    let head = shared.store.run(txn.run).await?;
+    Ok(head.filter(|head| head.last_txn == txn.id).map(|head| head.version))
 }
 
 /// Tells the listeners and counts, once the step is on disk.

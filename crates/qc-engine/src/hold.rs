@@ -46,9 +46,8 @@ impl Engine {
     async fn hold_everything(&self) {
         let shared = &self.shared;
         let ttl = shared.settings.lease_ttl;
-        let mut drained = shared.drained.subscribe();
         let mut held: Option<Arc<Tenure>> = None;
-        while !*drained.borrow() {
+        while !shared.drained.is_raised() {
             let renewed = match &held {
                 Some(tenure) => shared
                     .store
@@ -84,8 +83,9 @@ impl Engine {
                 Err(error) => tracing::warn!("the lease cannot be renewed now: {error}"),
             }
             tokio::select! {
+                biased;
+                () = shared.drained.raised() => {}
                 () = sleep(ttl / 3) => {}
-                _ = drained.changed() => {}
             }
         }
         if let Some(tenure) = held {
@@ -134,10 +134,9 @@ impl<'a> Hold<'a> {
 
     async fn run(mut self) {
         let shared = Arc::clone(&self.engine.shared);
-        let mut drained = shared.drained.subscribe();
-        let mut draining = shared.draining.subscribe();
-        while !*drained.borrow_and_update() {
-            if *draining.borrow_and_update() {
+        while !shared.drained.is_raised() {
+            let leaving = shared.is_draining();
+            if leaving {
                 self.leave_all();
             }
             if Instant::now() >= self.renew_at {
@@ -149,14 +148,15 @@ impl<'a> Hold<'a> {
             self.let_go().await;
             let next = self.renew_at.min(self.look_at).min(self.next_release());
             tokio::select! {
-                () = sleep_until(next) => {}
+                biased;
+                () = shared.drained.raised() => {}
+                () = shared.draining.raised(), if !leaving => self.look_at = Instant::now(),
                 () = shared.leases.hurry.notified() => {
                     self.renew_at = self.renew_at.min(self.renewed_at + HURRY);
                 }
                 () = shared.leases.look.notified() => self.look_at = Instant::now(),
                 () = shared.leases.emptied.notified() => {}
-                _ = draining.changed() => self.look_at = Instant::now(),
-                _ = drained.changed() => {}
+                () = sleep_until(next) => {}
             }
         }
         self.end().await;

@@ -35,6 +35,8 @@ mod operate;
 mod outbox;
 mod outgoing;
 mod poll;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod record;
 mod recover;
 mod refused;
@@ -42,6 +44,7 @@ mod release;
 mod repeat;
 mod run;
 mod settle;
+mod signal;
 mod standing;
 mod start;
 mod tenure;
@@ -51,6 +54,9 @@ mod view;
 mod waiting;
 mod wheel;
 mod worker;
+
+#[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
+compile_error!("bugs are planted in builds with debug assertions only: a release has none");
 
 pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};

@@ -273,7 +273,7 @@ pub(crate) fn fold(
                 parked.remove(&call);
                 let doubtful = earlier.remove(&call);
                 let known = log.entry(call).or_insert_with(|| CallLog::after(doubtful, stored.at));
-                known.unanswered += 1;
+                known.intended(stored.at);
             }
             Journaled::Input { input } => {
                 if let Told::CallSucceeded { call, .. } = &input.happening {
@@ -291,6 +291,10 @@ pub(crate) fn fold(
             }
             Journaled::NotApplied { call, .. } => {
                 parked.remove(&call);
+                #[cfg(feature = "planted-bugs")]
+                if crate::planted::planted(crate::planted::Bug::DecisionForgotten) {
+                    continue;
+                }
                 log.remove(&call);
             }
         }

@@ -241,7 +241,7 @@ impl ActiveRun {
     /// Journals that a call is about to be sent, and has it performed once that is on disk.
     fn intend(&mut self, request: CallRequest, purpose: Purpose, draft: &mut Draft) {
         let log = self.log.entry(request.id.clone()).or_insert_with(|| CallLog::begun(draft.at));
-        log.unanswered += 1;
+        log.intended(draft.at);
         let first_sent_at = log.first_sent_at;
         draft.journal(Journaled::Intent { call: request.id.clone(), attempt: request.attempt });
         draft.ready.push(Ready { request, first_sent_at, purpose });
@@ -307,6 +307,10 @@ impl ActiveRun {
                     Some(&failure),
                 ));
                 draft.dead = Some(dead_letter(self.facts(), draft.at, &failure, &error));
+                #[cfg(feature = "planted-bugs")]
+                if crate::planted::planted(crate::planted::Bug::DeadLetterDropped) {
+                    draft.dead = None;
+                }
                 RunEnd::Faulted { failure, error }
             }
         };
@@ -328,6 +332,10 @@ impl ActiveRun {
                 self.log.remove(call);
                 let told =
                     Told::CallSucceeded { call: call.clone(), attempt: request.attempt, output };
+                #[cfg(feature = "planted-bugs")]
+                if crate::planted::planted(crate::planted::Bug::ResultAppliedTwice) {
+                    self.tell(told.clone(), entropy, draft);
+                }
                 self.tell(told, entropy, draft);
             }
             Settled::Failed(failure) => self.settle_as_failed(request, failure, entropy, draft),
@@ -350,6 +358,8 @@ impl ActiveRun {
         draft: &mut Draft,
     ) {
         let call = request.id;
+        #[cfg(feature = "planted-bugs")]
+        let failure = without_stated_pause(failure);
         if self.log.get_mut(&call).is_some_and(|log| !log.failed(failure.applied)) {
             self.log.remove(&call);
         }
@@ -371,6 +381,9 @@ impl ActiveRun {
                 PROBE_FIRST.saturating_mul(2u32.saturating_pow(times.min(8))).min(PROBE_LAST);
             draft.at + pause
         });
+        #[cfg(feature = "planted-bugs")]
+        let probe_at =
+            probe_at.filter(|_| !crate::planted::planted(crate::planted::Bug::ProbeNeverArmed));
         draft.journal(Journaled::Parked { call: call.clone(), failure: failure.clone() });
         draft.ledger(record::run_changed(self.facts(), draft.at, "parked", Some(&failure)));
         draft.parked = Some(failure.clone());
@@ -379,11 +392,14 @@ impl ActiveRun {
 
     /// Tells the machine of timers that are due, and probes parked calls whose time has come.
     pub(crate) fn wake(&mut self, mut entropy: impl FnMut() -> u64, draft: &mut Draft) {
+        let now = draft.at;
+        #[cfg(feature = "planted-bugs")]
+        let now = now + early();
         let due: Vec<_> = self
             .machine()
             .timers()
             .into_iter()
-            .filter(|(_, at)| *at <= draft.at)
+            .filter(|(_, at)| *at <= now)
             .map(|(id, _)| id)
             .collect();
         for timer in due {
@@ -518,6 +534,9 @@ impl ActiveRun {
     /// The next moment at which the run has something to do by itself.
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         let probes = self.parked.values().filter_map(|parked| parked.probe_at);
+        #[cfg(feature = "planted-bugs")]
+        return self.machine().next_wake().map(|at| at - early()).into_iter().chain(probes).min();
+        #[cfg(not(feature = "planted-bugs"))]
         self.machine().next_wake().into_iter().chain(probes).min()
     }
 
@@ -552,6 +571,27 @@ pub(crate) fn undone_of(outcome: &Outcome) -> Option<&Compensated> {
             compensation.as_ref()
         }
     }
+}
+
+/// Planted: how much too early timers are.
+#[cfg(feature = "planted-bugs")]
+fn early() -> Duration {
+    Duration::from_millis(if crate::planted::planted(crate::planted::Bug::EarlyTimer) {
+        700
+    } else {
+        0
+    })
+}
+
+/// Planted: a failure that has lost the pause that the other side asked for.
+#[cfg(feature = "planted-bugs")]
+fn without_stated_pause(mut failure: Failure) -> Failure {
+    if crate::planted::planted(crate::planted::Bug::RetryAfterIgnored)
+        && let qc_model::Retry::After { stated_ms } = &mut failure.retry
+    {
+        *stated_ms = None;
+    }
+    failure
 }
 
 /// A call that nobody waits for any more and that certainly was not sent.

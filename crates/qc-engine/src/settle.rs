@@ -51,7 +51,14 @@ pub(crate) async fn settle(
     let request = &ready.request;
     let effect = EffectContext {
         run: facts.id,
+        #[cfg(not(feature = "planted-bugs"))]
         key: effect_key(facts.origin, &request.id),
+        #[cfg(feature = "planted-bugs")]
+        key: if crate::planted::planted(crate::planted::Bug::KeyChanged) {
+            format!("{}:{}", effect_key(facts.origin, &request.id), request.attempt)
+        } else {
+            effect_key(facts.origin, &request.id)
+        },
         first_sent_at: Some(ready.first_sent_at),
         traceparent: traceparent(
             context.traceparent.as_deref(),
@@ -229,6 +236,10 @@ impl Work<'_> {
         match self.acts_as() {
             Effect::Idempotent | Effect::Keyed => Settled::Failed(failure),
             Effect::Verify => self.read_back(failure).await,
+            #[cfg(feature = "planted-bugs")]
+            Effect::Once if crate::planted::planted(crate::planted::Bug::OnceResent) => {
+                Settled::Failed(failure)
+            }
             Effect::Once => Settled::Park(ambiguous(&failure, "the call must not be sent twice")),
         }
     }

@@ -29,9 +29,16 @@ impl Wheel {
         }
         let first = sleepers.first().is_some_and(|(first, _)| *first >= at);
         drop(sleepers);
+        #[cfg(feature = "planted-bugs")]
+        let first = first && !crate::planted::planted(crate::planted::Bug::LostWakeUp);
         if first {
             self.changed.notify_one();
         }
+    }
+
+    /// How many sleep.
+    pub(crate) fn len(&self) -> usize {
+        self.sleepers.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// When the first one wakes.

@@ -42,13 +42,13 @@ impl Engine {
     /// leaves everything else to the other nodes, or to the next start. Each group of runs goes to
     /// the others as soon as nothing of it is in flight; [`Engine::run`] ends when all are gone.
     pub async fn drain(&self, limit: Duration) {
-        self.shared.draining.send_replace(true);
+        self.shared.draining.raise();
         let shared = &self.shared;
         shared.leases.leave_all();
         // Also when the caller gives the drain up: the leases are not held for ever.
         let _end = OnDrop(|| {
             shared.leases.lose_all();
-            shared.drained.send_replace(true);
+            shared.drained.raise();
         });
         let emptied = async {
             loop {
@@ -68,9 +68,7 @@ impl Engine {
     }
 
     pub(crate) async fn draining(&self) {
-        let mut draining = self.shared.draining.subscribe();
-        // The sender lives as long as the engine.
-        drop(draining.wait_for(|draining| *draining).await);
+        self.shared.draining.raised().await;
     }
 
     /// Takes up runs whose time has come.
@@ -78,8 +76,7 @@ impl Engine {
         let shared = &self.shared;
         loop {
             let changed = shared.sleeping.changed.notified();
-            let now = shared.now();
-            for run in shared.sleeping.take_due(now) {
+            for run in shared.sleeping.take_due(shared.now()) {
                 match self.take_up(run, None).await {
                     // Without room the sweep takes it up later.
                     Ok(())
@@ -95,9 +92,10 @@ impl Engine {
                 .next()
                 .map_or(WAKE_AGAIN, |at| at.since(shared.now()).min(WAKE_AGAIN));
             tokio::select! {
-                () = sleep(pause) => {}
-                () = changed => {}
+                biased;
                 () = self.draining() => return,
+                () = changed => {}
+                () = sleep(pause) => {}
             }
         }
     }
@@ -111,14 +109,21 @@ impl Engine {
                 && let Err(error) = self.go_round(&mut round).await
             {
                 tracing::warn!("the open runs cannot be read now: {error}");
-                sleep(STORE_AGAIN).await;
+                // Who waits for a place is not known: nobody may pass them by meanwhile.
+                self.shared.behind.store(true, Ordering::Release);
+                tokio::select! {
+                    biased;
+                    () = self.draining() => return,
+                    () = sleep(STORE_AGAIN) => continue,
+                }
             }
             // A long list of sleeping runs must not keep the store busy.
             let pause = SWEEP_EVERY.max(began.elapsed().saturating_mul(SWEEP_SHARE));
             tokio::select! {
-                () = sleep(pause) => {}
-                () = self.shared.backlog.notified() => {}
+                biased;
                 () = self.draining() => return,
+                () = self.shared.backlog.notified() => {}
+                () = sleep(pause) => {}
             }
         }
     }
@@ -187,6 +192,12 @@ impl Engine {
         }
         match (head.state.cause, head.state.wake_at) {
             (LiveCause::Activity, _) | (LiveCause::Timer, None) => {}
+            #[cfg(feature = "planted-bugs")]
+            (LiveCause::Timer, _)
+                if crate::planted::planted(crate::planted::Bug::TimerLostOnRestart) =>
+            {
+                return true;
+            }
             // At its end, or something else than time takes it further.
             (LiveCause::Ended, _) | (_, None) => return true,
             (_, Some(at)) if at > shared.now() => {

@@ -33,6 +33,15 @@ impl CallLog {
         }
     }
 
+    /// The call is about to be sent. When nothing of it is in doubt, this is a first sending, also
+    /// for those who remember keys only for a while: however long it waited for a credential.
+    pub(crate) fn intended(&mut self, at: Timestamp) {
+        if self.unanswered == 0 && !self.doubtful {
+            self.first_sent_at = at;
+        }
+        self.unanswered += 1;
+    }
+
     /// An attempt failed, or was parked. False when nothing of the call is in doubt any more: then
     /// its next attempt is a first one, also for those who remember keys only for a while.
     pub(crate) fn failed(&mut self, applied: Applied) -> bool {

@@ -1,0 +1,78 @@
+//! Bugs on purpose: the simulation shows with them that it finds what it claims to find. None of
+//! this is compiled but with the feature `planted-bugs`, which no release can have.
+
+use std::cell::Cell;
+
+/// A bug that can be planted. (A change of order within an ordering key joins these when there are
+/// ordering keys.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Nobody is woken when a run goes to sleep that wakes first.
+    LostWakeUp,
+    /// A timer fires a little before its time.
+    EarlyTimer,
+    /// The machine is told an answer twice.
+    ResultAppliedTwice,
+    /// Calls are sent while the commit of their intents is still under way.
+    SentBeforeIntent,
+    /// A call whose credential is refused is parked and never probed.
+    ProbeNeverArmed,
+    /// Runs that a process left asleep are not woken by the next one.
+    TimerLostOnRestart,
+    /// A run fails and leaves no dead letter.
+    DeadLetterDropped,
+    /// The effect's key differs from attempt to attempt.
+    KeyChanged,
+    /// The pause that the other side asked for is not kept.
+    RetryAfterIgnored,
+    /// A commit of unknown outcome is taken for written.
+    UnknownTakenForWritten,
+    /// A commit or accept of unknown outcome is taken for not written.
+    UnknownTakenForNotWritten,
+    /// A `once` call of unknown outcome is sent again.
+    OnceResent,
+    /// A run that is in memory is loaded once more.
+    LoadedTwice,
+    /// The fold of the journal forgets that a person decided that a call had not taken effect.
+    DecisionForgotten,
+    /// New runs do not line up behind those that wait for a place in memory.
+    NoLine,
+    /// Those who wait for a run's end are not told of it.
+    WaitersForgotten,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::LostWakeUp,
+        Self::EarlyTimer,
+        Self::ResultAppliedTwice,
+        Self::SentBeforeIntent,
+        Self::ProbeNeverArmed,
+        Self::TimerLostOnRestart,
+        Self::DeadLetterDropped,
+        Self::KeyChanged,
+        Self::RetryAfterIgnored,
+        Self::UnknownTakenForWritten,
+        Self::UnknownTakenForNotWritten,
+        Self::OnceResent,
+        Self::LoadedTwice,
+        Self::DecisionForgotten,
+        Self::NoLine,
+        Self::WaitersForgotten,
+    ];
+}
+
+thread_local! {
+    static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// Plants a bug in the engines of this thread, or takes it out.
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether this bug is planted in this thread.
+pub(crate) fn planted(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}

@@ -1,0 +1,163 @@
+//! Random workflows from a small grammar. Every task has its own name, so that the outside knows
+//! from a request which call of which event it is.
+
+use serde_json::{Value, json};
+
+use crate::{
+    desk::{OPERATIONS, Operation},
+    dice::Dice,
+};
+
+/// How deep tasks lie within tasks.
+const DEPTH_MAX: u32 = 3;
+
+/// A kind of task, and how often it comes.
+type Kind = (u64, fn(&mut Writer, u32) -> Value);
+
+/// Those that hold no others. A further kind of task needs a line in one of these lists.
+const LEAVES: [Kind; 3] = [(4, Writer::call), (1, Writer::nap), (1, Writer::set)];
+
+/// Those that hold others.
+const BRANCHES: [Kind; 4] =
+    [(2, Writer::fork), (1, Writer::each), (2, Writer::attempt), (1, Writer::switch)];
+
+struct Writer {
+    dice: Dice,
+    last: u32,
+    /// Index variables of the loops around.
+    loops: Vec<String>,
+    in_retry: bool,
+    /// What the calls of this workflow are to.
+    operations: Vec<&'static Operation>,
+}
+
+/// The tasks of a workflow, as they stand under `do:`.
+pub(crate) fn tasks(dice: &mut Dice) -> String {
+    // Half of the workflows know all operations, the others one or two of them.
+    let mut operations: Vec<&Operation> = OPERATIONS.iter().collect();
+    if dice.percent(50) {
+        let few = 1 + dice.below(2);
+        operations = (0..few).filter_map(|_| dice.pick(&operations).copied()).collect();
+    }
+    let dice_of_writer = dice.clone();
+    let mut writer =
+        Writer { dice: dice_of_writer, last: 0, loops: Vec::new(), in_retry: false, operations };
+    let list = writer.list(0);
+    *dice = writer.dice;
+    format!("  {list}\n")
+}
+
+impl Writer {
+    fn name(&mut self, kind: &str) -> String {
+        self.last += 1;
+        format!("{kind}{}", self.last)
+    }
+
+    fn list(&mut self, depth: u32) -> Value {
+        let length = 1 + self.dice.below(if depth == 0 { 4 } else { 2 });
+        (0..length).map(|_| self.task(depth)).collect()
+    }
+
+    fn task(&mut self, depth: u32) -> Value {
+        let kinds: Vec<Kind> = if depth >= DEPTH_MAX {
+            LEAVES.to_vec()
+        } else {
+            LEAVES.iter().chain(&BRANCHES).copied().collect()
+        };
+        let all = kinds.iter().map(|(weight, _)| weight).sum();
+        let mut drawn = self.dice.below(all);
+        for (weight, write) in kinds {
+            if drawn < weight {
+                return write(self, depth);
+            }
+            drawn -= weight;
+        }
+        self.call(depth)
+    }
+
+    fn set(&mut self, _: u32) -> Value {
+        json!({ self.name("set"): { "set": { "x": 1 } } })
+    }
+
+    fn call(&mut self, _: u32) -> Value {
+        let operation =
+            self.dice.pick(&self.operations).map_or("charge", |operation| operation.name);
+        // Tasks in a retried block repeat an idempotent call by right.
+        let name = self.name(if self.in_retry { "r" } else { "t" });
+        let at = self.loops.iter().map(|index| format!("${index}")).collect::<Vec<_>>().join(", ");
+        let reference =
+            format!("${{ ($context.n | tostring) + \"/{name}/\" + ([{at}] | tostring) }}");
+        let mut task = json!({
+            "call": format!("desk.{operation}"),
+            "with": { "body": { "ref": reference } },
+        });
+        if self.dice.percent(15) {
+            task["timeout"] = json!({ "after": { "seconds": 2 + self.dice.below(20) } });
+        }
+        json!({ name: task })
+    }
+
+    /// A pause that faults its run when it is over too early.
+    fn nap(&mut self, _: u32) -> Value {
+        let seconds = self.dice.pick(&[1, 3, 9, 14, 45]).copied().unwrap_or(1);
+        let (stamp, wait, early) = (self.name("stamp"), self.name("wait"), self.name("early"));
+        json!({ self.name("nap"): { "do": [
+            { stamp: { "set": { "t": "${ now }" } } },
+            { wait: { "wait": { "seconds": seconds } } },
+            { early: {
+                "if": format!("${{ now - .t < {seconds} }}"),
+                "raise": { "error": {
+                    "type": "https://simulation.test/early", "status": 500, "title": "early",
+                } },
+            } },
+        ] } })
+    }
+
+    fn fork(&mut self, depth: u32) -> Value {
+        let branches: Vec<Value> =
+            (0..2 + self.dice.below(2)).map(|_| self.task(depth + 1)).collect();
+        let compete = self.dice.percent(40);
+        json!({ self.name("fork"): { "fork": { "compete": compete, "branches": branches } } })
+    }
+
+    fn each(&mut self, depth: u32) -> Value {
+        let (name, item, index) = (self.name("for"), self.name("x"), self.name("i"));
+        self.loops.push(index.clone());
+        let list = self.list(depth + 1);
+        self.loops.pop();
+        let length = 1 + self.dice.below(3);
+        json!({ name: {
+            "for": { "each": item, "in": format!("${{ [range({length})] }}"), "at": index },
+            "do": list,
+        } })
+    }
+
+    fn attempt(&mut self, depth: u32) -> Value {
+        let retried = self.dice.percent(60);
+        let before = self.in_retry;
+        self.in_retry |= retried;
+        let block = self.list(depth + 1);
+        self.in_retry = before;
+        let mut catch = json!({});
+        if retried {
+            catch["retry"] =
+                json!({ "delay": { "seconds": 2 }, "limit": { "attempt": { "count": 3 } } });
+        }
+        if !retried || self.dice.percent(40) {
+            catch["do"] = self.list(depth + 1);
+        }
+        json!({ self.name("try"): { "try": block, "catch": catch } })
+    }
+
+    fn switch(&mut self, depth: u32) -> Value {
+        let name = self.name("do");
+        let flow = self.dice.pick(&["continue", "exit", "end"]).copied().unwrap_or("continue");
+        let choose = json!({ self.name("switch"): { "switch": [
+            { "even": { "when": "${ $context.n % 2 == 0 }", "then": flow } },
+            { "odd": { "then": "continue" } },
+        ] } });
+        let mut list = vec![choose];
+        list.push(self.task(depth + 1));
+        json!({ name: { "do": list } })
+    }
+}
