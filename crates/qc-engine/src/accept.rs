@@ -173,7 +173,9 @@ impl Engine {
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
         let emits = !draft.signals.is_empty();
-        ledger.iter_mut().for_each(|row| record::signed(row, &shared.settings.node));
+        for row in &mut ledger {
+            record::signed(row, &shared.settings.node);
+        }
         let accept = Accept {
             txn: TxnId::new(at, &*shared.entropy),
             key,

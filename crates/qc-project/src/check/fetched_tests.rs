@@ -126,7 +126,7 @@ fn a_release_holds_what_fetches_and_publishes() {
                      routing_key: '\"told\"'}}\n";
     let project = Project::load(with(POLL, publishes));
     let bundle = build(&project, "notify").unwrap_or_else(|found| panic!("{found:#?}"));
-    let compiled = release(&bundle).unwrap_or_else(|found| panic!("{found:#?}"));
+    let compiled = release(&bundle.effective()).unwrap_or_else(|found| panic!("{found:#?}"));
     let release = &compiled.release;
     let trigger = &release.triggers["alert"];
     assert!(!trigger.kind.is_sent());

@@ -106,13 +106,10 @@ async fn show(session: &Session, arguments: &ShowArguments) -> Result<Exit, Trou
     ]);
     let page: Page<Line> = session.client()?.get(&format!("/api/v1/lines{filter}")).await?;
     session.output.result(&page, || {
-        let mut text = rows(&page.items);
-        for line in &page.items {
-            for run in &line.behind {
-                text.push_str(&format!("\n{} waits behind {}", run, line.first.run));
-            }
-        }
-        text
+        let behind = page.items.iter().flat_map(|line| {
+            line.behind.iter().map(|run| format!("{run} waits behind {}", line.first.run))
+        });
+        std::iter::once(rows(&page.items)).chain(behind).collect::<Vec<_>>().join("\n")
     });
     Ok(Exit::Ok)
 }
