@@ -34,9 +34,9 @@ mod obey;
 mod operate;
 mod outbox;
 mod outgoing;
-mod poll;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+mod poll;
 mod record;
 mod recover;
 mod refused;

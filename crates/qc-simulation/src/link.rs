@@ -12,10 +12,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use qc_model::{RunId, Timestamp};
+use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadLetter, Document, Entry, Lease, LedgerEntry, LedgerFilter, RunFilter,
-    RunHead, Store, StoreError, StoredEvent, Write, WriteOutcome, memory::MemoryStore,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Lease, LeaseSeen, LedgerEntry,
+    LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey, SignalEntry,
+    SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter, Write,
+    WriteOutcome, memory::MemoryStore,
 };
 use tokio::{
     sync::Notify,
@@ -202,10 +204,26 @@ impl Store for Link {
         Ok(lease)
     }
 
-    async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<bool>, StoreError> {
         self.travel().await;
         self.up()?;
-        self.witness.store.renew(lease, ttl).await
+        self.witness.store.renew(leases, ttl).await
+    }
+
+    async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        self.seen().await?.release(leases).await
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseSeen>, StoreError> {
+        self.seen().await?.leases().await
+    }
+
+    async fn announce(&self, node: &str, ttl: Duration) -> Result<(), StoreError> {
+        self.seen().await?.announce(node, ttl).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<String>, StoreError> {
+        self.seen().await?.nodes().await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {
@@ -296,12 +314,64 @@ impl Store for Link {
         self.seen().await?.key_owner(scope, key).await
     }
 
-    async fn prune(
+    async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {
+        self.seen().await?.prune(retention, limit).await
+    }
+
+    async fn dead_groups(&self, filter: &DeadFilter) -> Result<Vec<DeadGroup>, StoreError> {
+        self.seen().await?.dead_groups(filter).await
+    }
+
+    async fn keys_of(&self, run: RunId) -> Result<Vec<RunKey>, StoreError> {
+        self.seen().await?.keys_of(run).await
+    }
+
+    async fn signals(&self, filter: &SignalFilter) -> Result<Vec<SignalEntry>, StoreError> {
+        self.seen().await?.signals(filter).await
+    }
+
+    async fn signal(&self, scope: &str, id: &str) -> Result<Option<SignalEntry>, StoreError> {
+        self.seen().await?.signal(scope, id).await
+    }
+
+    async fn waits(&self, filter: &WaitFilter) -> Result<Vec<OpenWait>, StoreError> {
+        self.seen().await?.waits(filter).await
+    }
+
+    async fn wait_sites(
         &self,
-        now: Timestamp,
-        keep_since: Timestamp,
+        scope: &str,
+        kind: &str,
+        after: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        self.seen().await?.wait_sites(scope, kind, after).await
+    }
+
+    async fn waits_of(&self, run: RunId) -> Result<Vec<Wait>, StoreError> {
+        self.seen().await?.waits_of(run).await
+    }
+
+    async fn first_in_line(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
+        self.seen().await?.first_in_line(scope, key).await
+    }
+
+    async fn turn_of(&self, run: RunId) -> Result<Option<TurnPlace>, StoreError> {
+        self.seen().await?.turn_of(run).await
+    }
+
+    async fn runs_in_turn(
+        &self,
+        buckets: Range<u16>,
         limit: usize,
-    ) -> Result<usize, StoreError> {
-        self.seen().await?.prune(now, keep_since, limit).await
+    ) -> Result<Vec<RunHead>, StoreError> {
+        self.seen().await?.runs_in_turn(buckets, limit).await
+    }
+
+    async fn tally(
+        &self,
+        environment: Option<&EnvironmentName>,
+        integration: Option<&Name>,
+    ) -> Result<Tally, StoreError> {
+        self.seen().await?.tally(environment, integration).await
     }
 }

@@ -69,7 +69,7 @@ impl Story {
         }
         self.events += 1;
         let input = json!({ "n": self.events - 1 + 2_000_000 });
-        Wish::Replay(Replay { new_effects: true, input: Some(input) })
+        Wish::Replay(Replay { new_effects: true, input: Some(input), ..Replay::default() })
     }
 
     /// Asks something of a run without waiting for the answer: the story goes on meanwhile, but

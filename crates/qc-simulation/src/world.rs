@@ -312,6 +312,8 @@ pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> 
             program: Arc::new(program),
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
+            publications: BTreeMap::new(),
+            ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),

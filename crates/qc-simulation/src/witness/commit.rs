@@ -79,6 +79,8 @@ impl Witness {
         let version = match outcome {
             TxnOutcome::Committed { version } => *version,
             TxnOutcome::Conflict { .. } => return self.look_at_conflict(writer, txn),
+            // A person's wish that came too late: nothing was written.
+            TxnOutcome::DocumentConflict { .. } => return,
             TxnOutcome::Fenced => {
                 self.record.tell(format_args!("fenced: {} by {writer:?}", txn.run));
                 if let Some(seen) = self.known().runs.get_mut(&txn.run) {
