@@ -80,11 +80,7 @@ impl Witness {
             TxnOutcome::Committed { version } => *version,
             TxnOutcome::Conflict { .. } => return self.look_at_conflict(writer, txn),
             TxnOutcome::Fenced => {
-                self.record.tell(format_args!("fenced: {} by {writer:?}", txn.run));
-                if let Some(seen) = self.known().runs.get_mut(&txn.run) {
-                    seen.fenced_at = Some(self.clock.uptime());
-                }
-                return;
+                return self.record.tell(format_args!("fenced: {} by {writer:?}", txn.run));
             }
         };
         let run = txn.run;
