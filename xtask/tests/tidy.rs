@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
+    process::Command,
 };
 
 use regex::Regex;
@@ -78,6 +79,52 @@ fn pure_crates_have_no_runtime_clock_or_network() {
         }
     }
     none("pure crates stay pure", offences);
+}
+
+/// Bugs on purpose are for builds of the simulation alone: neither a default nor a dependency turns
+/// them on, and nothing that ships knows the simulation.
+#[test]
+fn no_build_but_the_simulation_s_has_planted_bugs() {
+    let mut offences = Vec::new();
+    for (path, text) in files(&root(), "Cargo.toml") {
+        let manifest: toml::Table = text.parse().unwrap();
+        let name = manifest.get("package").and_then(|package| package["name"].as_str());
+        let name = name.unwrap_or("the workspace");
+        let none = toml::Table::new();
+        let table = |key: &str| manifest.get(key).and_then(toml::Value::as_table).unwrap_or(&none);
+        for (feature, turns_on) in table("features") {
+            if feature != "planted-bugs" && turns_on.to_string().contains("planted-bugs") {
+                offences.push(format!("{name}: the feature `{feature}` turns planted bugs on"));
+            }
+        }
+        for key in ["dependencies", "dev-dependencies", "build-dependencies", "workspace"] {
+            if table(key).to_string().contains("planted-bugs") {
+                offences.push(format!("{}: a dependency turns planted bugs on", short(&path)));
+            }
+        }
+        let knows = table("dependencies").contains_key("qc-simulation");
+        if knows && name != "xtask" {
+            offences.push(format!("{name} depends on the simulation"));
+        }
+    }
+    none("planted bugs are nowhere but in the simulation", offences);
+}
+
+/// What cargo resolves, for the program and for the whole workspace at once.
+#[test]
+fn cargo_resolves_no_planted_bugs() {
+    for scope in [&["--package", "quickconnect"][..], &["--workspace"]] {
+        let tree = Command::new(env!("CARGO"))
+            .args(["tree", "--offline", "--edges", "normal,build,dev", "--format", "{p} [{f}]"])
+            .args(scope)
+            .current_dir(root())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(tree.stdout).unwrap();
+        assert!(text.contains("qc-engine"), "{}", String::from_utf8_lossy(&tree.stderr));
+        let bad: Vec<&str> = text.lines().filter(|line| line.contains("planted-bugs")).collect();
+        assert!(bad.is_empty(), "{scope:?}: {bad:#?}");
+    }
 }
 
 /// The store's engines are known to the wiring only; everybody else knows the trait.

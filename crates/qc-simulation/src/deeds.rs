@@ -227,6 +227,7 @@ impl Story {
         let wrong = (self.jumped + far).clamp(-WRONG_MAX, WRONG_MAX);
         self.tell(format_args!("the clock jumps by {} ms", wrong - self.jumped));
         self.world.clock.jump(wrong - self.jumped);
+        self.witness.jumped();
         self.jumped = wrong;
     }
 }

@@ -82,7 +82,7 @@ impl Link {
     /// A link of a test of its own, whose operations take up to `latency`; its story is judged by
     /// the test alone.
     pub fn over(store: Arc<MemoryStore>, clock: Arc<VirtualClock>, latency: Duration) -> Arc<Self> {
-        let ground = Ground { roomy: false, latency, fenceless: false };
+        let ground = Ground { places: 1, latency, fenceless: false };
         let (record, programs) = (Record::new(), BTreeMap::new());
         let witness = Witness::new(store, clock, record, programs, ground);
         let millis = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);

@@ -134,7 +134,7 @@ impl Story {
             record.clone(),
             programs,
             Ground {
-                roomy: settings.runs_max > 1_000,
+                places: settings.runs_max,
                 latency: Duration::from_millis(temper.latency),
                 fenceless: bug == Some(Planted::MissingFence),
             },

@@ -82,11 +82,7 @@ impl Witness {
             // A person's wish that came too late: nothing was written.
             TxnOutcome::DocumentConflict { .. } => return,
             TxnOutcome::Fenced => {
-                self.record.tell(format_args!("fenced: {} by {writer:?}", txn.run));
-                if let Some(seen) = self.known().runs.get_mut(&txn.run) {
-                    seen.fenced_at = Some(self.clock.uptime());
-                }
-                return;
+                return self.record.tell(format_args!("fenced: {} by {writer:?}", txn.run));
             }
         };
         let run = txn.run;

@@ -83,7 +83,6 @@ impl Run {
             status: accept.state.status,
             wake_at: None,
             ended_at: None,
-            fenced_at: None,
             last_writer: look.writer,
             last_txn: accept.txn,
             last_had_journal: true,
@@ -193,7 +192,11 @@ impl Witness {
                 effect.answered = true;
                 seen.answered.insert(name);
             }
-            Happening::CallFailed { call, attempt, .. } => self.result(seen, call, *attempt),
+            Happening::CallFailed { call, attempt, .. } => {
+                self.result(seen, call, *attempt);
+                let effect = known.effects.entry(seen.effect(call)).or_default();
+                effect.failed_at = effect.requests.len();
+            }
             Happening::TimerFired { timer } => {
                 let armed = seen.machine().timers();
                 let at = armed.iter().chain(due).find(|(id, _)| id == timer).map(|(_, at)| *at);

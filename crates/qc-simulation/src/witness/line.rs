@@ -5,9 +5,9 @@ use qc_store::LiveCause;
 use super::{Known, Run, Witness, commit::Look, entries::Journaled};
 use crate::Invariant;
 
-/// So many later runs may begin before one that waits for a place: those who come while the line
-/// is being looked at.
-const OVERTAKEN_MAX: u32 = 4;
+/// So many more later runs than there are places may begin before one that waits: a house full of
+/// them, while a process that has just begun looks at the line for the first time.
+const OVERTAKEN_MORE: usize = 2;
 
 impl Witness {
     /// A run was accepted. With its first calls on their way it has a place; then nobody may have
@@ -16,15 +16,16 @@ impl Witness {
         let placed = look.entries.iter().any(|entry| matches!(entry, Journaled::Intent { .. }));
         seen.in_line = !placed && look.head.state.cause == LiveCause::Activity;
         // Where there is room for all nobody waits for it.
-        if !placed || known.roomy {
+        if !placed || known.is_roomy() {
             return;
         }
         let process = look.writer.process;
+        let most = u32::try_from(known.places + OVERTAKEN_MORE).unwrap_or(u32::MAX);
         let waiting =
             known.runs.values_mut().filter(|one| one.in_line && one.last_writer.process == process);
         for one in waiting {
             one.overtaken += 1;
-            if one.overtaken == OVERTAKEN_MAX {
+            if one.overtaken == most {
                 self.broken(
                     Invariant::LineIsKept,
                     format_args!("{} was overtaken {} times", one.facts.id, one.overtaken),

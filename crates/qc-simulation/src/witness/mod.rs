@@ -31,6 +31,9 @@ use crate::{Invariant, effect::Effect, record::Record, world::VirtualClock};
 const AT_ONCE: Duration = Duration::from_millis(250);
 const TAKEN_UP_BY: u32 = 3;
 
+/// With more places than this there is room for every run of a story.
+const ROOMY: usize = 1_000;
+
 /// So many operations of the store are no work any more when no time goes by.
 const TURNS_MAX: u32 = 5_000;
 
@@ -66,8 +69,10 @@ struct Known {
     newest_lease: Option<Lease>,
     leased_at: Duration,
     calm_since: Option<Duration>,
-    /// There is room in memory for every run.
-    roomy: bool,
+    /// So many runs have room in memory.
+    places: usize,
+    /// When the clock was set.
+    jumps: Vec<Duration>,
     /// So long an operation of the store may take.
     latency: Duration,
     /// When processes ended.
@@ -85,8 +90,6 @@ struct Run {
     status: RunStatus,
     wake_at: Option<Timestamp>,
     ended_at: Option<Duration>,
-    /// When a commit of it was refused because its lease was lost.
-    fenced_at: Option<Duration>,
     last_writer: Writer,
     last_txn: TxnId,
     last_had_journal: bool,
@@ -118,12 +121,14 @@ struct Seen {
     crash_doubt: bool,
     /// A journal holds its answer.
     answered: bool,
+    /// So many requests had come when a journal last took in how an attempt had failed.
+    failed_at: usize,
 }
 
 /// What is true of a story from its beginning.
 pub(crate) struct Ground {
-    /// There is room in memory for every run.
-    pub(crate) roomy: bool,
+    /// So many runs have room in memory.
+    pub(crate) places: usize,
     /// So long an operation of the store may take.
     pub(crate) latency: Duration,
     /// The store looks neither at leases nor at versions: a planted bug.
@@ -138,8 +143,8 @@ impl Witness {
         programs: BTreeMap<String, Arc<Program>>,
         world: Ground,
     ) -> Arc<Self> {
-        let Ground { roomy, latency, fenceless } = world;
-        let known = Mutex::new(Known { roomy, latency, ..Known::default() });
+        let Ground { places, latency, fenceless } = world;
+        let known = Mutex::new(Known { places, latency, ..Known::default() });
         Arc::new(Self { store, clock, record, programs, fenceless, known, turns: Mutex::default() })
     }
 
@@ -216,6 +221,12 @@ impl Witness {
         self.known().kills.push(at);
     }
 
+    /// The clock is set.
+    pub(crate) fn jumped(&self) {
+        let at = self.clock.uptime();
+        self.known().jumps.push(at);
+    }
+
     /// A process is cut off from the outside: what it sends does not arrive.
     pub(crate) fn cut_off(&self, process: u32) {
         self.known().cut_off.insert(process);
@@ -247,6 +258,11 @@ impl Witness {
 }
 
 impl Known {
+    /// Whether there is room in memory for every run.
+    fn is_roomy(&self) -> bool {
+        self.places > ROOMY
+    }
+
     /// Within what something that is due is done.
     fn at_once(&self) -> Duration {
         let runs = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
@@ -255,6 +271,7 @@ impl Known {
 
     /// Whether everything has been well for long enough by then that what is due is done at once.
     fn is_caught_up(&self, by: Duration) -> bool {
-        self.roomy && self.calm_since.is_some_and(|calm| by >= calm.max(self.leased_at) + CAUGHT_UP)
+        self.is_roomy()
+            && self.calm_since.is_some_and(|calm| by >= calm.max(self.leased_at) + CAUGHT_UP)
     }
 }

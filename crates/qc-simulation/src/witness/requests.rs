@@ -172,20 +172,19 @@ impl Witness {
         }
     }
 
-    /// A stated pause is kept, unless a process ended or lost its lease with the answer in its
-    /// hands, a person
-    /// touched the run, or the block around the call is tried again for another reason.
+    /// A stated pause is kept once a journal has taken in the answer that states it, unless a person
+    /// touched the run, the clock was set, or the block around the call is tried again for another
+    /// reason. An answer that ended with its process, or with its lease, nobody knows.
     fn check_pause(&self, known: &Known, request: &Request) {
-        let Some(last) = Self::before(known, request).last() else { return };
+        let before = Self::before(known, request);
+        let Some(last) = before.last() else { return };
         let Some(pause) = last.pause else { return };
-        let excused = last.run != request.run
+        let noted = known.effects.get(&request.effect).map_or(0, |seen| seen.failed_at);
+        let excused = noted < before.len()
+            || last.run != request.run
             || known.touched.contains(&request.run)
             || request.task().starts_with('r')
-            || known.kills.iter().any(|at| *at >= last.since_start)
-            || known
-                .runs
-                .get(&request.run)
-                .is_some_and(|seen| seen.fenced_at.is_some_and(|at| at >= last.since_start));
+            || known.jumps.iter().any(|at| *at >= last.since_start);
         let kept = request.at.since(last.at) >= pause
             || request.since_start.saturating_sub(last.since_start) >= pause;
         if !excused && !kept {
