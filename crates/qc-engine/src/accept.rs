@@ -26,6 +26,7 @@ use crate::{
     entry::{Journaled, Keyed},
     groups::{bucket_of, in_bucket},
     happening::What,
+    line::{Line, joins, line_of, standing},
     record,
     repeat::{key_scope, keyed},
     run::{ActiveRun, RunContext},
@@ -74,7 +75,6 @@ impl Engine {
     ) -> Result<Prepared, EngineError> {
         let shared = &self.shared;
         let at = incoming.received_at;
-        let run = self.new_run_id(at);
         let event = EventId::new(at, &*shared.entropy);
         let structured = incoming
             .event
@@ -91,6 +91,8 @@ impl Engine {
             Some(expression) => Some(text_of(&evaluate(expression, "subject")?)),
             None => incoming.event.subject.clone(),
         };
+        let line = line_of(deployment, &incoming.tenant, &structured, at)?;
+        let run = line.as_ref().map_or_else(|| self.new_run_id(at), |it| self.run_id_in(it, at));
         let facts = Arc::new(RunFacts {
             id: run,
             bucket: bucket_of(run),
@@ -118,9 +120,10 @@ impl Engine {
             expires_at: at + trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |i| i.window),
         });
         let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
-        let (run, draft) = begin(deployment, facts, start, traceparent, Beginning::Event { keyed });
+        let beginning = Beginning::Event { keyed };
+        let begun = begin(deployment, facts, start, traceparent, beginning, line);
         let event = StoredEvent { id: event, received_at: at, body };
-        Ok(Prepared { run, draft, key, event, first_row, documents: Vec::new(), rows: Vec::new() })
+        Ok(Prepared { begun, key, event, first_row, documents: Vec::new(), rows: Vec::new() })
     }
 
     /// A new run's id: of this node's own buckets when it has some, so that nobody has to hand the
@@ -144,23 +147,25 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { mut run, mut draft, key, event, first_row, documents, rows } = prepared;
+        let Prepared { begun, key, event, first_row, documents, rows } = prepared;
+        let Begun { facts, run, mut draft, line } = begun;
         let shared = &self.shared;
-        let facts = run.context.facts.clone();
         let at = facts.accepted_at;
         // The place in memory is taken before the commit, so that recovery cannot take the run up
         // between the commit and its start. Without one its calls are not sent now, and nothing
         // may say that they were about to be.
-        let place = self.place_for_new(facts.id);
+        let place = run.as_ref().and_then(|_| self.place_for_new(facts.id));
         if place.is_none() {
             draft.withhold();
         }
-        let state = run.state(&draft, at);
+        let state = run.as_ref().map_or_else(|| standing(at), |run| run.state(&draft, at));
         let mut ledger = vec![first_row];
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
         let emits = !draft.signals.is_empty();
-        ledger.iter_mut().for_each(|row| record::signed(row, &shared.settings.node));
+        for row in &mut ledger {
+            record::signed(row, &shared.settings.node);
+        }
         let accept = Accept {
             txn: TxnId::new(at, &*shared.entropy),
             key,
@@ -172,7 +177,7 @@ impl Engine {
             dead: draft.dead.take(),
             signals: std::mem::take(&mut draft.signals),
             waits: Vec::new(),
-            turn: None,
+            turn: line.as_ref().map(Line::turn),
             documents,
             keys: Vec::new(),
         };
@@ -192,14 +197,9 @@ impl Engine {
                 shared.tell(facts.id, &facts.integration, || What::Accepted {
                     subject: facts.subject.clone(),
                 });
-                tell(shared, &run, &draft);
-                match place {
-                    Some(place) => {
-                        run.version = 1;
-                        run.commit_draft(draft);
-                        self.spawn(run, place, None);
-                    }
-                    None => self.wake_owner(facts.id),
+                match run {
+                    Some(run) => self.go_on(run, draft, place),
+                    None => self.joined(facts.id).await,
                 }
                 Ok(Accepted::New { run: facts.id })
             }
@@ -219,6 +219,19 @@ impl Engine {
         }
     }
 
+    /// A new run is on disk: here it goes on when it has a place in memory, else with its owner.
+    fn go_on(&self, mut run: ActiveRun, draft: Draft, place: Option<Place>) {
+        tell(&self.shared, &run, &draft);
+        match place {
+            Some(place) => {
+                run.version = 1;
+                run.commit_draft(draft);
+                self.spawn(run, place, None);
+            }
+            None => self.wake_owner(run.context.facts.id),
+        }
+    }
+
     /// A place for a run that begins: when this node may run it, there is room, and nobody has
     /// waited for that room longer.
     fn place_for_new(&self, run: RunId) -> Option<Place> {
@@ -227,7 +240,8 @@ impl Engine {
             return None;
         }
         match shared.reserve(run, false) {
-            Reserved::Place(place) => Some(place),
+            // A call that might not be sent from here is not journaled as about to be.
+            Reserved::Place(place) => Some(place).filter(|place| place.tenure.is_certain()),
             Reserved::NotOurs => None,
             Reserved::There | Reserved::Full => {
                 shared.behind.store(true, Ordering::Release);
@@ -248,8 +262,7 @@ impl Engine {
 
 /// A run that is ready to be committed for the first time.
 pub(crate) struct Prepared {
-    pub(crate) run: ActiveRun,
-    pub(crate) draft: Draft,
+    pub(crate) begun: Begun,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) event: StoredEvent,
     pub(crate) first_row: LedgerRow,
@@ -257,6 +270,17 @@ pub(crate) struct Prepared {
     pub(crate) documents: Vec<DocumentOp>,
     /// What else the ledger says with it.
     pub(crate) rows: Vec<LedgerRow>,
+}
+
+/// A run that begins, at once or when its turn comes.
+pub(crate) struct Begun {
+    pub(crate) facts: Arc<RunFacts>,
+    /// The run in memory; None when it waits for its turn.
+    pub(crate) run: Option<ActiveRun>,
+    /// What its first commit says.
+    pub(crate) draft: Draft,
+    /// The line that it joins.
+    pub(crate) line: Option<Line>,
 }
 
 /// From what a run begins.
@@ -267,27 +291,33 @@ pub(crate) enum Beginning {
     Replay { earlier: Vec<EarlierCall> },
 }
 
-/// Starts the machine: the run in memory, and what its first commit says.
+/// Starts the machine, unless the run has to wait for its turn.
 pub(crate) fn begin(
     deployment: &Arc<Deployment>,
     facts: Arc<RunFacts>,
     start: Start,
     traceparent: Option<String>,
     beginning: Beginning,
-) -> (ActiveRun, Draft) {
+    line: Option<Line>,
+) -> Begun {
     let (keyed, earlier) = match beginning {
         Beginning::Event { keyed } => (keyed, Vec::new()),
         Beginning::Replay { earlier } => (None, earlier),
     };
+    if line.is_some() {
+        let draft = joins(start, traceparent, earlier, keyed, line.clone());
+        return Begun { facts, run: None, draft, line };
+    }
     let at = facts.accepted_at;
     let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
-    let context = RunContext::new(facts, deployment.clone(), traceparent.clone());
+    let context = RunContext::new(facts.clone(), deployment.clone(), traceparent.clone());
     let mut run = ActiveRun::new(context, machine, HashMap::new());
     run.earlier = earlier.iter().cloned().map(|one| (one.call, one.outcome)).collect();
     let mut draft = Draft::new(at);
-    draft.journal(Journaled::Start { start: Box::new(start), traceparent, earlier, keyed });
+    let start = Box::new(start);
+    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line: None });
     run.begin(actions, &mut draft);
-    (run, draft)
+    Begun { facts, run: Some(run), draft, line: None }
 }
 
 fn text_of(value: &Value) -> String {

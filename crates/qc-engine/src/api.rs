@@ -1,5 +1,6 @@
 use qc_model::{Actor, Event, Failure, Name, RunId, TenantName, Timestamp};
 use qc_store::{RunHead, StoreError};
+use qc_workflow::Compensated;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -51,6 +52,9 @@ pub enum EngineError {
     /// The engine is ending and takes no more.
     #[error("the server is shutting down")]
     Draining,
+    /// Nobody stands in such a line.
+    #[error("nobody waits for a turn under the key `{0}` there")]
+    NoLine(String),
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(RunId),
@@ -117,6 +121,8 @@ pub struct Replay {
     pub new_effects: bool,
     /// Run with this input in place of the old one.
     pub input: Option<Value>,
+    /// Begin at once, whoever else stands in the line of its key.
+    pub out_of_order: bool,
 }
 
 /// A run with its journal, decoded for people and machines.
@@ -128,6 +134,8 @@ pub struct RunView {
     pub input: Value,
     /// How it ended, if it did.
     pub end: Option<RunEnd>,
+    /// What was undone of it after its failure or cancellation, the last task first.
+    pub undone: Option<Compensated>,
     /// The journal, each entry as a JSON object `{at, what, …}`.
     pub journal: Vec<Value>,
 }

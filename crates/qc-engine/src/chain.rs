@@ -67,7 +67,10 @@ pub(crate) fn effects_of(
             Journaled::NotApplied { call, .. } => {
                 known.remove(&call);
             }
-            Journaled::Intent { .. } | Journaled::Parked { .. } => {}
+            Journaled::Begun
+            | Journaled::NeverBegun { .. }
+            | Journaled::Intent { .. }
+            | Journaled::Parked { .. } => {}
         }
     }
     for (call, log) in fold(deployment, journal)?.log {

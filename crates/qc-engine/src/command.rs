@@ -4,7 +4,7 @@ use qc_model::Actor;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::{EngineError, Resolution};
+use crate::{EngineError, Resolution, continuation::Chain};
 
 /// A request to a run, with the place for its answer.
 pub(crate) struct Command {
@@ -12,7 +12,18 @@ pub(crate) struct Command {
     pub(crate) actor: Actor,
     /// The letter by which it came from another node.
     pub(crate) letter: Option<String>,
+    /// When it is to be tried again.
+    pub(crate) reopening: Option<Reopening>,
     pub(crate) reply: oneshot::Sender<Result<(), EngineError>>,
+}
+
+/// What a run that is to be tried again does not know of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Reopening {
+    /// Its chain.
+    pub(crate) chain: Chain,
+    /// Whether it still has its place in its line.
+    pub(crate) in_line: bool,
 }
 
 /// What is asked.
@@ -20,11 +31,19 @@ pub(crate) struct Command {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     /// End it.
-    Cancel { reason: String },
+    Cancel {
+        reason: String,
+        /// Undo what it did and can be undone.
+        #[serde(default)]
+        compensate: bool,
+    },
     /// Decide a parked, ambiguous call: this one, or the only one.
     Resolve { call: Option<String>, resolution: Resolution },
     /// Try a run that ended in failure again.
-    Retry,
+    Retry {
+        /// Although its line has gone on without it.
+        out_of_order: bool,
+    },
     /// Try what is parked again now: what it waited for has been mended.
     Resume,
 }

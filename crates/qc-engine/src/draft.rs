@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use qc_model::{Failure, Timestamp};
-use qc_store::{DeadLetter, DeadState, Entry, LedgerRow, Op, Signal};
+use qc_store::{DeadLetter, DeadState, DocumentOp, Entry, LedgerRow, Op, Signal};
 use qc_workflow::{Happening as Told, TaskNote};
 
 use crate::{
@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     pub(crate) ready: Vec<Ready>,
     pub(crate) dead: Option<DeadLetter>,
     pub(crate) settle_dead: Option<DeadState>,
+    /// Documents that change with it.
+    pub(crate) documents: Vec<DocumentOp>,
     pub(crate) end: Option<RunEnd>,
     /// Why a call was parked, for the listeners.
     pub(crate) parked: Option<Failure>,
@@ -44,6 +46,7 @@ impl Draft {
             ready: Vec::new(),
             dead: None,
             settle_dead: None,
+            documents: Vec::new(),
             end: None,
             parked: None,
             notes: Vec::new(),
@@ -84,6 +87,7 @@ impl Draft {
         let mut ops: Vec<Op> = self.take_journal().into_iter().map(Op::Journal).collect();
         ops.extend(std::mem::take(&mut self.ledger).into_iter().map(Op::Ledger));
         ops.extend(std::mem::take(&mut self.signals).into_iter().map(Op::Signal));
+        ops.extend(std::mem::take(&mut self.documents).into_iter().map(Op::Document));
         ops.extend(self.settle_dead.take().map(Op::SettleDead));
         ops.extend(self.dead.take().map(Op::Dead));
         ops

@@ -43,9 +43,28 @@ impl Engine {
     }
 }
 
-/// A run leaves memory before its end: somebody else has taken it a step further, or this node lost
-/// its group, or is ending.
-struct NotOurs;
+/// A run leaves memory with a step that was not written.
+enum NotWritten {
+    /// Somebody else has taken it a step further, or this node lost its group, or is ending.
+    NotOurs,
+    /// Another run of its chain went on at the same time.
+    Overtaken,
+}
+
+impl NotWritten {
+    /// What whoever asked for the step is told.
+    async fn answer(&self, shared: &Shared, run: &ActiveRun) -> EngineError {
+        let facts = &run.context.facts;
+        if let Self::Overtaken = self
+            && let Ok(chain) = shared.chain(facts.origin).await
+            && let Some(barred) = chain.bars(facts.id)
+        {
+            let (run, status) = (facts.id, qc_store::RunStatus::Faulted.as_str());
+            return EngineError::WrongState { run, status, reason: barred.reason() };
+        }
+        StoreError::Unavailable("the run moved on; try again".to_owned()).into()
+    }
+}
 
 async fn drive(
     shared: Arc<Shared>,
@@ -87,9 +106,7 @@ async fn drive(
         for (reply, answer) in replies {
             let answer = match &written {
                 Ok(()) => answer,
-                Err(_) => {
-                    Err(StoreError::Unavailable("the run moved on; try again".to_owned()).into())
-                }
+                Err(why) => Err(why.answer(&shared, &run).await),
             };
             // Whoever asked may have gone away.
             drop(reply.send(answer));
@@ -100,7 +117,12 @@ async fn drive(
     }
     drop(place);
     match &run.end {
-        Some(end) => shared.waiting.ended(id, end),
+        Some(end) => {
+            shared.waiting.ended(id, end);
+            if let Some(line) = run.line_left(end) {
+                shared.lines.moved(line.clone());
+            }
+        }
         None => {
             if let Some(at) = run.next_wake() {
                 shared.sleeping.add(at, id);
@@ -209,7 +231,7 @@ fn take_in(
             Woken::Asked(command) => {
                 let entropy = shared.entropy.next_u64();
                 let before = draft.ledger.len();
-                let answer = run.operate(&command.what, &command.actor, entropy, draft);
+                let answer = run.operate(&command, entropy, draft);
                 if let Some(letter) = &command.letter {
                     let audit = |row: &&mut LedgerRow| row.kind == LedgerKind::Audit;
                     let rows = draft.ledger.iter_mut().skip(before).filter(audit);
@@ -234,7 +256,7 @@ async fn commit(
     tenure: &Tenure,
     run: &mut ActiveRun,
     mut draft: Draft,
-) -> Result<(), NotOurs> {
+) -> Result<(), NotWritten> {
     let facts = run.context.facts.clone();
     let emits = !draft.signals.is_empty();
     let mut ops = draft.take_writes();
@@ -243,6 +265,8 @@ async fn commit(
             record::signed(row, &shared.settings.node);
         }
     }
+    let left = draft.end.as_ref().and_then(|end| run.line_left(end));
+    ops.extend(left.map(|_| Op::EndTurn));
     let txn = Txn {
         id: TxnId::new(draft.at, &*shared.entropy),
         run: facts.id,
@@ -252,7 +276,7 @@ async fn commit(
     };
     loop {
         if !tenure.certain().await {
-            return Err(NotOurs);
+            return Err(NotWritten::NotOurs);
         }
         match shared.committer.commit(&tenure.lease, txn.clone()).await {
             Ok(TxnOutcome::Committed { version }) => {
@@ -269,15 +293,15 @@ async fn commit(
                     break;
                 }
                 tracing::warn!(run = %facts.id, "another owner took the run further; leaving it");
-                return Err(NotOurs);
+                return Err(NotWritten::NotOurs);
             }
             Ok(TxnOutcome::DocumentConflict { kind, name, .. }) => {
-                tracing::error!(run = %facts.id, "the {kind} `{name}` is not as a step expected it");
-                return Err(NotOurs);
+                tracing::info!(run = %facts.id, "the {kind} `{name}` is not as a step expected it");
+                return Err(NotWritten::Overtaken);
             }
             Err(error @ (StoreError::Corrupt(_) | StoreError::Refused(_))) => {
                 tracing::error!(run = %facts.id, "a run's step cannot be stored: {error}");
-                return Err(NotOurs);
+                return Err(NotWritten::NotOurs);
             }
             Err(error) => {
                 tracing::warn!(run = %facts.id, "a run's step waits to be stored: {error}");

@@ -21,6 +21,7 @@ use crate::{
     groups::group_of_run,
     happening::{Happening, What},
     leases::Leases,
+    line::Lines,
     mail::Mail,
     tenure::{Standing, Tenure},
     waiting::Waiting,
@@ -99,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) deployments: ArcSwap<Deployments>,
     pub(crate) leases: Leases,
     pub(crate) mail: Mail,
+    pub(crate) lines: Lines,
     pub(crate) draining: watch::Sender<bool>,
     /// The drain is over: the lease need not be held any longer.
     pub(crate) drained: watch::Sender<bool>,
@@ -223,6 +225,7 @@ impl Engine {
                 deployments: ArcSwap::from_pointee(Deployments::default()),
                 leases,
                 mail: Mail::default(),
+                lines: Lines::default(),
                 draining: watch::Sender::new(false),
                 drained: watch::Sender::new(false),
                 backlog: Notify::new(),

@@ -6,7 +6,7 @@ use qc_store::Entry;
 use qc_workflow::{CallId, Input, Start};
 use serde::{Deserialize, Serialize};
 
-use crate::chain::EarlierCall;
+use crate::{chain::EarlierCall, line::Line};
 
 /// The version that is written.
 const VERSION: u32 = 1;
@@ -29,6 +29,16 @@ pub(crate) enum Journaled {
         /// written.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         keyed: Option<Keyed>,
+        /// The line in which the run stands: it begins with the entry that says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        line: Option<Line>,
+    },
+    /// Its turn has come: the machine starts, at this entry's time.
+    Begun,
+    /// It was cancelled while it waited for its turn.
+    NeverBegun {
+        /// Why.
+        reason: String,
     },
     /// A call is about to be sent: from here on it may have been.
     Intent {

@@ -51,6 +51,8 @@ pub(crate) enum Errand {
     Ask(Request),
     /// Its dead letter is settled.
     Discard { reason: String },
+    /// Its line goes on without it.
+    LeaveLine { reason: String },
 }
 
 /// What came of it.
@@ -230,7 +232,7 @@ mod tests {
             id: "txn_1".to_owned(),
             run: RunId::from_bits(7),
             actor: Actor::platform("test"),
-            errand: Errand::Ask(Request::Cancel { reason: "x".to_owned() }),
+            errand: Errand::Ask(Request::Cancel { reason: "x".to_owned(), compensate: false }),
             from: "a".to_owned(),
             until: Timestamp::from_millis(5),
         };

@@ -164,9 +164,12 @@ impl<'a> Hold<'a> {
 
     /// When a group that is being handed over is looked at again by itself.
     fn next_release(&self) -> Instant {
+        if let Some(again) = self.release_at {
+            return again;
+        }
         let deadlines = self.held.values().filter_map(|held| held.deadline);
         let far = Instant::now() + self.ttl();
-        deadlines.chain(self.release_at).min().unwrap_or(far)
+        deadlines.min().unwrap_or(far)
     }
 
     /// Asks the store something, for a bounded time: one that hangs must not keep the others waiting.

@@ -14,6 +14,7 @@ mod broker;
 mod chain;
 pub mod codes;
 mod command;
+mod continuation;
 mod deployments;
 mod draft;
 mod drive;
@@ -25,6 +26,8 @@ mod happening;
 mod hold;
 mod judge;
 mod leases;
+mod line;
+mod lines;
 mod mail;
 mod nodes;
 mod obey;
@@ -55,11 +58,13 @@ pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
+pub use lines::{LineName, LineView};
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
 pub use poll::PollTrigger;
 pub use refused::Refused;
 pub use release::{
-    Deployment, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind,
+    Deployment, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger, TriggerAuth,
+    TriggerKind,
 };
 pub use standing::{Standing, Standings, Tie, TieKind};
 pub use start::over_event;

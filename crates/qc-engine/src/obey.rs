@@ -14,7 +14,7 @@ use crate::{
     Engine,
     forward::{Answer, Errand, Letter},
     mail::{ANSWERS, COMMAND, MAIL, STALE},
-    operate::Asking,
+    operate::{Asking, GivenUp},
     record,
     tenure::Tenure,
 };
@@ -96,7 +96,12 @@ impl Engine {
         }
         match errand {
             Errand::Ask(request) => self.ask_here(*run, request, actor, Some(id)).await,
-            Errand::Discard { reason } => self.discard_here(*run, reason, actor, Some(id)).await,
+            Errand::Discard { reason } => {
+                self.give_up(*run, GivenUp::Letter, reason, actor, Some(id)).await
+            }
+            Errand::LeaveLine { reason } => {
+                self.give_up(*run, GivenUp::Turn, reason, actor, Some(id)).await
+            }
         }
     }
 

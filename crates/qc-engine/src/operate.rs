@@ -12,15 +12,17 @@ use tokio::{
 };
 
 use crate::{
-    Accepted, Engine, EngineError, Replay, Resolution, RunEnd, RunView,
+    Accepted, Engine, EngineError, LineName, Replay, Resolution, RunEnd, RunView,
     accept::{Beginning, Prepared, begin},
     chain::{EarlierCall, blobs_in, effects_of},
-    command::{Command, Request},
+    command::{Command, Reopening, Request},
+    continuation::Barred,
     entry::{self, Journaled},
     forward::{ANSWER_IN, Errand, unanswered},
     groups::bucket_of,
+    line::{Line, line_of},
     record,
-    recover::{RecoverError, end_of, fold},
+    recover::{RecoverError, fold},
     start::workflow_start,
 };
 
@@ -31,6 +33,15 @@ const HAND_OVERS: usize = 20;
 /// longer, as it takes longer.
 const LOOK_FIRST: Duration = Duration::from_millis(50);
 const LOOK_LAST: Duration = Duration::from_secs(1);
+
+/// What is given up of a run that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// All of it: it is not to be done.
+    Letter,
+    /// Its place at the head of its line.
+    Turn,
+}
 
 /// Why a request was not done here.
 #[derive(Debug)]
@@ -92,21 +103,31 @@ impl Engine {
             shown["at"] = json!(stored.at);
             journal.push(shown);
         }
-        let end = if head.state.status.is_terminal() {
+        let (end, undone) = if head.state.status.is_terminal() {
             let deployment = self.release_of(&head).await?;
-            fold(&deployment, &stored)?
-                .machine
-                .outcome()
-                .map(|outcome| end_of(outcome, &deployment))
+            let folded = fold(&deployment, &stored)?;
+            (folded.end(&deployment), folded.undone())
         } else {
-            None
+            (None, None)
         };
-        Ok(RunView { head, input, end, journal })
+        Ok(RunView { head, input, end, undone, journal })
     }
 
     /// Ends a run.
     pub async fn cancel(&self, run: RunId, reason: &str, actor: &Actor) -> Result<(), EngineError> {
-        self.ask(run, Request::Cancel { reason: reason.to_owned() }, actor).await
+        let request = Request::Cancel { reason: reason.to_owned(), compensate: false };
+        self.ask(run, request, actor).await
+    }
+
+    /// Ends a run and undoes what it did and its integration says how to undo.
+    pub async fn cancel_and_undo(
+        &self,
+        run: RunId,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
+        let request = Request::Cancel { reason: reason.to_owned(), compensate: true };
+        self.ask(run, request, actor).await
     }
 
     /// Decides a run's ambiguous call. When several are, [`Engine::resolve_call`] says which one.
@@ -138,7 +159,16 @@ impl Engine {
 
     /// Opens a run that ended in failure again, at the task that failed.
     pub async fn retry_dead(&self, run: RunId, actor: &Actor) -> Result<(), EngineError> {
-        self.ask(run, Request::Retry, actor).await
+        self.ask(run, Request::Retry { out_of_order: false }, actor).await
+    }
+
+    /// The same, also when the line of its key has gone on without it.
+    pub async fn retry_dead_out_of_order(
+        &self,
+        run: RunId,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
+        self.ask(run, Request::Retry { out_of_order: true }, actor).await
     }
 
     /// Says that a dead letter is not to be done.
@@ -148,7 +178,7 @@ impl Engine {
         reason: &str,
         actor: &Actor,
     ) -> Result<(), EngineError> {
-        match self.discard_here(run, reason, actor, None).await {
+        match self.give_up(run, GivenUp::Letter, reason, actor, None).await {
             Err(Asking::Elsewhere) => {
                 self.forward(run, Errand::Discard { reason: reason.to_owned() }, actor).await
             }
@@ -157,9 +187,31 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn discard_here(
+    /// Has a line go on without the failed run that is its first. The dead letter stays.
+    pub async fn resume_line(
+        &self,
+        line: &LineName,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<RunId, EngineError> {
+        let first = self.shared.store.first_in_line(&line.scope(), &line.key).await?;
+        let first = first.ok_or_else(|| EngineError::NoLine(line.key.clone()))?;
+        match self.give_up(first, GivenUp::Turn, reason, actor, None).await {
+            Err(Asking::Elsewhere) => {
+                let errand = Errand::LeaveLine { reason: reason.to_owned() };
+                self.forward(first, errand, actor).await?;
+            }
+            Err(Asking::Failed(error)) => return Err(error),
+            Ok(()) => {}
+        }
+        Ok(first)
+    }
+
+    /// A failed run, or its place in its line, is given up.
+    pub(crate) async fn give_up(
         &self,
         run: RunId,
+        what: GivenUp,
         reason: &str,
         actor: &Actor,
         letter: Option<&str>,
@@ -167,12 +219,17 @@ impl Engine {
         let head = self.head(run).await?;
         let tenure = self.shared.leases.of(run).ok_or_else(|| self.elsewhere())?;
         if head.state.status != qc_store::RunStatus::Faulted {
-            let reason = "only a run that ended in failure has a dead letter".to_owned();
+            let reason = "only a run that ended in failure is given up".to_owned();
             let status = head.state.status.as_str();
             return Err(EngineError::WrongState { run, status, reason }.into());
         }
         let at = self.shared.now();
-        let mut row = record::operated(&head.facts, at, actor, "dlq.discard", reason);
+        let turn = self.shared.store.turn_of(run).await?.map(|place| place.turn);
+        let (deed, settled) = match what {
+            GivenUp::Letter => ("dlq.discard", Some(Op::SettleDead(DeadState::Discarded))),
+            GivenUp::Turn => ("line.resume", None),
+        };
+        let mut row = record::operated(&head.facts, at, actor, deed, reason);
         if let Some(id) = letter {
             record::by_letter(&mut row, id);
         }
@@ -181,13 +238,18 @@ impl Engine {
             run,
             expect: head.version,
             state: head.state.clone(),
-            ops: vec![Op::SettleDead(DeadState::Discarded), Op::Ledger(row)],
+            ops: settled.into_iter().chain([Op::Ledger(row), Op::EndTurn]).collect(),
         };
         if !tenure.certain().await {
             return Err(self.elsewhere());
         }
         match self.shared.committer.commit(&tenure.lease, txn).await? {
-            TxnOutcome::Committed { .. } => Ok(()),
+            TxnOutcome::Committed { .. } => {
+                if let Some(turn) = turn {
+                    self.shared.lines.moved(Line { scope: turn.scope, key: turn.key });
+                }
+                Ok(())
+            }
             TxnOutcome::Fenced => {
                 tenure.lose();
                 Err(self.elsewhere())
@@ -210,6 +272,9 @@ impl Engine {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
+        // The chain before the run: as long as the chain stays as it was read, the run stays ended.
+        let origin = self.head(run).await?.facts.origin;
+        let chain = self.shared.chain(origin).await?;
         let old = self.head(run).await?;
         let wrong = |reason: &str| EngineError::WrongState {
             run,
@@ -232,16 +297,37 @@ impl Engine {
         let (input, earlier) = match replay.input {
             Some(input) => (input, Vec::new()),
             None if replay.new_effects => (self.inspect(run).await?.input, Vec::new()),
-            None => (self.inspect(run).await?.input, self.effects_of(&old).await?),
+            None => {
+                let view = self.inspect(run).await?;
+                if view.undone.is_some() {
+                    return Err(wrong(
+                        "what it did was undone, and its old keys stand for that; replay it with new \
+                         effects",
+                    ));
+                }
+                (view.input, self.effects_of(&old).await?)
+            }
         };
         let at = self.shared.now();
-        let id = self.new_run_id(at);
+        let line = if replay.out_of_order {
+            None
+        } else {
+            let structured = serde_json::from_slice(&event.body)
+                .map_err(|e| StoreError::Corrupt(format!("the event of {run}: {e}")))?;
+            line_of(deployment, &old.facts.tenant, &structured, at)?
+        };
+        let id = line.as_ref().map_or_else(|| self.new_run_id(at), |it| self.run_id_in(it, at));
+        let mut documents = Vec::new();
+        if !replay.new_effects {
+            let replayed = chain.replayed(run, id, at);
+            documents.push(replayed.map_err(|barred| wrong(&barred.reason()))?);
+        }
         let facts = Arc::new(RunFacts {
             id,
             bucket: bucket_of(id),
             release: deployment.release.hash.clone(),
             event: EventId::new(at, &*self.shared.entropy),
-            origin: if replay.new_effects { id } else { old.facts.origin },
+            origin: if replay.new_effects { id } else { origin },
             replay_of: Some(run),
             accepted_at: at,
             trace: None,
@@ -255,13 +341,20 @@ impl Engine {
         let start = workflow_start(deployment, &facts, input, at, self.shared.entropy.next_u64());
         let first_row = record::operated(&facts, at, actor, "run.replay", &format!("of {run}"));
         let beginning = Beginning::Replay { earlier };
-        let (run, draft) = begin(deployment, facts.clone(), start, None, beginning);
+        let begun = begin(deployment, facts.clone(), start, None, beginning, line);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
-        let (documents, rows) = (Vec::new(), Vec::new());
-        let prepared = Prepared { run, draft, key: None, event, first_row, documents, rows };
-        match self.write(prepared).await? {
-            Accepted::New { run } | Accepted::Repeat { run } => Ok(run),
+        let rows = Vec::new();
+        let prepared = Prepared { begun, key: None, event, first_row, documents, rows };
+        match self.write(prepared).await {
+            Ok(Accepted::New { run } | Accepted::Repeat { run }) => Ok(run),
+            Err(error) if replay.new_effects => Err(error),
+            Err(error) => match self.shared.chain(origin).await?.bars(run) {
+                // The answer was lost, the deed was not.
+                Some(Barred::By(newest)) if newest == id => Ok(id),
+                Some(barred) => Err(wrong(&barred.reason())),
+                None => Err(error),
+            },
         }
     }
 
@@ -273,6 +366,13 @@ impl Engine {
 
     async fn head(&self, run: RunId) -> Result<RunHead, EngineError> {
         self.shared.store.run(run).await?.ok_or(EngineError::NoRun(run))
+    }
+
+    async fn reopening(&self, run: RunId) -> Result<Reopening, EngineError> {
+        let head = self.head(run).await?;
+        let chain = self.shared.chain(head.facts.origin).await?;
+        let in_line = self.shared.store.turn_of(run).await?.is_some();
+        Ok(Reopening { chain, in_line })
     }
 
     /// Hands a request to a run, here or through the node that owns it.
@@ -297,10 +397,15 @@ impl Engine {
         actor: &Actor,
         letter: Option<&str>,
     ) -> Result<(), Asking> {
+        let reopening = match what {
+            Request::Retry { .. } => Some(self.reopening(run).await?),
+            Request::Cancel { .. } | Request::Resolve { .. } | Request::Resume => None,
+        };
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();
             let letter = letter.map(str::to_owned);
-            let command = Command { what: what.clone(), actor: actor.clone(), letter, reply };
+            let (what, actor, reopening) = (what.clone(), actor.clone(), reopening.clone());
+            let command = Command { what, actor, letter, reopening, reply };
             let handed = match self.shared.mailbox(run) {
                 Some(mailbox) => {
                     let sending = timeout(ANSWER_IN, mailbox.send(command));

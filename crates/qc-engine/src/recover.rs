@@ -8,7 +8,7 @@ use std::{
 
 use qc_model::{Code, Failure, RunId, TxnId};
 use qc_store::{LiveCause, Op, RunHead, RunState, RunStatus, StoreError, Txn};
-use qc_workflow::{CallId, Happening as Told, Machine, Outcome};
+use qc_workflow::{CallId, Compensated, Happening as Told, Machine, Outcome};
 
 use crate::{
     Deployment, Engine, EngineError, RunEnd,
@@ -18,8 +18,9 @@ use crate::{
     draft::Draft,
     engine::Reserved,
     entry::{self, Journaled},
+    line::{Line, Standing},
     record,
-    run::{ActiveRun, CallLog, RunContext, in_a_line},
+    run::{ActiveRun, CallLog, RunContext, in_a_line, undone_of},
     unwind::caught,
 };
 
@@ -83,6 +84,32 @@ pub(crate) struct Folded {
     pub(crate) earlier: HashMap<CallId, Earlier>,
     pub(crate) log: HashMap<CallId, CallLog>,
     pub(crate) parked: HashMap<CallId, Failure>,
+    pub(crate) line: Option<Line>,
+    /// Why it was cancelled while it waited for its turn.
+    pub(crate) never_begun: Option<String>,
+}
+
+impl Folded {
+    /// What was undone of it, when something was to be.
+    pub(crate) fn undone(&self) -> Option<Compensated> {
+        self.machine.outcome().and_then(undone_of).cloned()
+    }
+
+    /// Its end, when it is there.
+    pub(crate) fn end(&self, deployment: &Deployment) -> Option<RunEnd> {
+        let never_begun = self.never_begun.clone().map(|reason| RunEnd::Cancelled { reason });
+        never_begun.or_else(|| self.machine.outcome().map(|outcome| end_of(outcome, deployment)))
+    }
+}
+
+/// A run as it was loaded.
+enum Loaded {
+    /// To be driven.
+    Active(Box<ActiveRun>),
+    /// It waits for its turn.
+    Standing(Box<RunHead>),
+    /// At its end, and nobody asks anything of it.
+    Ended,
 }
 
 impl Engine {
@@ -99,7 +126,17 @@ impl Engine {
             Reserved::NotOurs => return Err(RecoverError::NotOurs),
         };
         let loaded = caught(self.load(run, first.is_some())).await;
-        if let Some(active) = loaded.map_err(RecoverError::Broken)?? {
+        let active = match loaded.map_err(RecoverError::Broken)?? {
+            Loaded::Active(active) => *active,
+            Loaded::Standing(head) => {
+                if let Some(command) = first {
+                    self.ask_standing(*head, command, &place).await;
+                }
+                return Ok(());
+            }
+            Loaded::Ended => return Ok(()),
+        };
+        {
             // One that a person asked for, or whose time has come, was not left behind by anybody.
             let at_work =
                 active.stored.as_ref().is_some_and(|stored| stored.cause == LiveCause::Activity);
@@ -111,22 +148,27 @@ impl Engine {
         Ok(())
     }
 
-    /// None: it is at its end, and nobody asks anything of it.
-    async fn load(
-        &self,
-        run: RunId,
-        at_its_end_too: bool,
-    ) -> Result<Option<ActiveRun>, RecoverError> {
+    async fn load(&self, run: RunId, at_its_end_too: bool) -> Result<Loaded, RecoverError> {
         let shared = &self.shared;
         let head = shared.store.run(run).await?.ok_or(RecoverError::NoRun)?;
         if head.state.status.is_terminal() && !at_its_end_too {
-            return Ok(None);
+            return Ok(Loaded::Ended);
         }
         let deployment = self.release_of(&head).await?;
-        let folded = fold(&deployment, &shared.store.journal(run).await?)?;
-        let Folded { machine, traceparent, earlier, log, parked } = folded;
-        let end = machine.outcome().map(|outcome| end_of(outcome, &deployment));
-        let context = RunContext::new(Arc::new(head.facts), deployment, traceparent);
+        let journal = shared.store.journal(run).await?;
+        if let Some(standing) = Standing::of(&journal)? {
+            // One that stands in no line any more has nobody ahead of it.
+            let place = shared.store.turn_of(run).await?;
+            return Ok(if place.is_some_and(|place| place.ahead > 0) {
+                Loaded::Standing(Box::new(head))
+            } else {
+                Loaded::Active(Box::new(standing.begin(head, deployment, shared.now())))
+            });
+        }
+        let folded = fold(&deployment, &journal)?;
+        let end = folded.end(&deployment);
+        let Folded { machine, traceparent, earlier, log, parked, line, never_begun: _ } = folded;
+        let context = RunContext::in_line(Arc::new(head.facts), deployment, traceparent, line);
         let mut active = ActiveRun::new(context, machine, log);
         active.version = head.version;
         active.stored = Some(head.state);
@@ -137,7 +179,7 @@ impl Engine {
             active.recover(parked, &mut draft);
             active.resume_with = Some(draft);
         }
-        Ok(Some(active))
+        Ok(Loaded::Active(Box::new(active)))
     }
 
     /// Parks a run that cannot be taken up as it is, saying why; it is looked at again later.
@@ -202,9 +244,21 @@ pub(crate) fn fold(
 ) -> Result<Folded, RecoverError> {
     let mut entries = journal.iter().enumerate();
     let Some((index, first)) = entries.next() else { return Err(RecoverError::NoStart) };
-    let Journaled::Start { start, traceparent, earlier, .. } = entry::decode(index, first)? else {
+    let Journaled::Start { mut start, traceparent, earlier, line, .. } =
+        entry::decode(index, first)?
+    else {
         return Err(RecoverError::NoStart);
     };
+    let mut never_begun = None;
+    if line.is_some()
+        && let Some((index, next)) = entries.next()
+    {
+        match entry::decode(index, next)? {
+            Journaled::Begun => start.at = next.at,
+            Journaled::NeverBegun { reason } => never_begun = Some(reason),
+            _ => return Err(RecoverError::NoStart),
+        }
+    }
     let (mut machine, _) = Machine::start(deployment.release.program.clone(), &start);
     let mut earlier: HashMap<CallId, Earlier> =
         earlier.into_iter().map(|one| (one.call, one.outcome)).collect();
@@ -212,7 +266,9 @@ pub(crate) fn fold(
     let mut parked: HashMap<CallId, Failure> = HashMap::new();
     for (index, stored) in entries {
         match entry::decode(index, stored)? {
-            Journaled::Start { .. } => return Err(RecoverError::NoStart),
+            Journaled::Start { .. } | Journaled::Begun | Journaled::NeverBegun { .. } => {
+                return Err(RecoverError::NoStart);
+            }
             Journaled::Intent { call, .. } => {
                 parked.remove(&call);
                 let doubtful = earlier.remove(&call);
@@ -239,7 +295,7 @@ pub(crate) fn fold(
             }
         }
     }
-    Ok(Folded { machine, traceparent, earlier, log, parked })
+    Ok(Folded { machine, traceparent, earlier, log, parked, line, never_begun })
 }
 
 /// Keeps the log of calls as the run in memory keeps it.

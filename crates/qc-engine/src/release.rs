@@ -30,6 +30,8 @@ pub struct Release {
     pub triggers: BTreeMap<Name, Trigger>,
     /// What it publishes of the events that it emits, by name.
     pub publications: BTreeMap<Name, Publication>,
+    /// What keeps its events in order, when something does.
+    pub ordering: Option<OrderingRule>,
     /// What each secret of the workflow (`$secrets.x`) refers to.
     pub secrets: Arc<BTreeMap<String, SecretRef>>,
     /// Who owns it: shown with every failure.
@@ -47,6 +49,25 @@ pub struct Deployment {
     pub vars: Arc<BTreeMap<String, Value>>,
     /// The release.
     pub release: Arc<Release>,
+}
+
+/// What keeps an integration's events in order: those of one key are worked on one after the other.
+#[derive(Debug)]
+pub struct OrderingRule {
+    /// The key, over the event; a string or a number.
+    pub key: Expression,
+    /// What becomes of those behind a run that fails.
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of those behind a run that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// They wait until the dead letter is dealt with.
+    #[default]
+    Block,
+    /// The next one begins.
+    Skip,
 }
 
 /// How events of one kind come in.

@@ -14,13 +14,19 @@ use qc_connect::call::EnvironmentScope;
 use qc_model::{Applied, Class, Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, LiveCause, RunFacts, RunState, RunStatus};
 use qc_workflow::{
-    Action, CallId, CallOutput, CallRequest, Effect, Happening as Told, Input, Machine, NoteKind,
-    Outcome, TaskNote,
+    Action, CallId, CallOutput, CallRequest, Compensated, Effect, Happening as Told, Input,
+    Machine, NoteKind, Outcome, TaskNote,
 };
 use serde_json::Value;
 
 use crate::{
-    Deployment, RunEnd, chain::Earlier, codes, draft::Draft, entry::Journaled, outbox, record,
+    Deployment, RunEnd,
+    chain::Earlier,
+    codes,
+    draft::Draft,
+    entry::Journaled,
+    line::{Line, leaves},
+    outbox, record,
 };
 
 /// What stays the same while a run is in memory.
@@ -29,6 +35,8 @@ pub(crate) struct RunContext {
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) traceparent: Option<String>,
     pub(crate) scope: EnvironmentScope,
+    /// The line in which it stood when it was accepted.
+    pub(crate) line: Option<Line>,
 }
 
 impl RunContext {
@@ -37,12 +45,21 @@ impl RunContext {
         deployment: Arc<Deployment>,
         traceparent: Option<String>,
     ) -> Arc<Self> {
+        Self::in_line(facts, deployment, traceparent, None)
+    }
+
+    pub(crate) fn in_line(
+        facts: Arc<RunFacts>,
+        deployment: Arc<Deployment>,
+        traceparent: Option<String>,
+        line: Option<Line>,
+    ) -> Arc<Self> {
         let scope = EnvironmentScope {
             name: facts.environment.clone(),
             tenant: facts.tenant.clone(),
             vars: deployment.vars.clone(),
         };
-        Arc::new(Self { facts, deployment, traceparent, scope })
+        Arc::new(Self { facts, deployment, traceparent, scope, line })
     }
 }
 
@@ -266,6 +283,11 @@ impl ActiveRun {
     }
 
     fn finish(&mut self, outcome: Outcome, draft: &mut Draft) {
+        for one in undone_of(&outcome).iter().flat_map(|undone| &undone.undone) {
+            let (pointer, failure) = (&one.task.pointer, one.failure.as_ref());
+            let outcome = if failure.is_some() { "not_undone" } else { "undone" };
+            draft.ledger(record::task_changed(self.facts(), draft.at, pointer, outcome, failure));
+        }
         let end = match outcome {
             Outcome::Completed { output } => {
                 draft.ledger(record::run_changed(self.facts(), draft.at, "completed", None));
@@ -473,6 +495,18 @@ impl ActiveRun {
         }
     }
 
+    /// What was undone of it, when it is at its end and something was to be.
+    pub(crate) fn undone(&self) -> Option<&Compensated> {
+        self.machine().outcome().and_then(undone_of)
+    }
+
+    /// The line that it leaves with this end.
+    pub(crate) fn line_left(&self, end: &RunEnd) -> Option<&Line> {
+        let ordering = self.context.deployment.release.ordering.as_ref();
+        let on_failure = ordering.map(|rule| rule.on_failure).unwrap_or_default();
+        self.context.line.as_ref().filter(|_| leaves(end, on_failure))
+    }
+
     /// Whether a commit would leave the run as it stands on disk.
     pub(crate) fn stands_as_stored(&self, draft: &Draft) -> bool {
         let now = self.state(draft, draft.at);
@@ -506,6 +540,16 @@ impl ActiveRun {
         self.withheld |= draft.withheld;
         if draft.end.is_some() {
             self.end = draft.end;
+        }
+    }
+}
+
+/// What an outcome says was undone.
+pub(crate) fn undone_of(outcome: &Outcome) -> Option<&Compensated> {
+    match outcome {
+        Outcome::Completed { .. } => None,
+        Outcome::Faulted { compensation, .. } | Outcome::Cancelled { compensation, .. } => {
+            compensation.as_ref()
         }
     }
 }

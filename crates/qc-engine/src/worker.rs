@@ -34,6 +34,7 @@ impl Engine {
             self.exchange_mail(),
             self.take_fresh(),
             self.keep_polling(),
+            self.move_lines(),
         );
     }
 
@@ -128,6 +129,11 @@ impl Engine {
             self.shared.behind.store(false, Ordering::Release);
             round.groups = self.shared.leases.ours();
             round.ranges = ranges(&round.groups).into();
+            for range in round.ranges.clone() {
+                if !self.sweep_lines(range).await? {
+                    self.shared.behind.store(true, Ordering::Release);
+                }
+            }
         }
         loop {
             let Some(head) = round.page.front() else {
@@ -160,7 +166,11 @@ impl Engine {
     /// Takes up what has to be taken up of some runs, as far as there is room; the others line up.
     pub(crate) async fn sweep_page(&self, page: &[RunHead]) {
         for head in page {
-            if !self.sweep_run(head).await {
+            let taken = match head.state.cause {
+                LiveCause::Turn => self.begin_in_turn(head.facts.id).await,
+                _ => self.sweep_run(head).await,
+            };
+            if !taken {
                 self.shared.behind.store(true, Ordering::Release);
                 self.shared.backlog.notify_one();
                 return;

@@ -313,6 +313,7 @@ impl From<EngineError> for Problem {
             EngineError::NoRun(run) => {
                 Self::new(404, codes::NO_RUN, "No such run", format!("there is no run {run}"))
             }
+            EngineError::NoLine(_) => Self::new(404, codes::NO_LINE, "No such line", detail),
             EngineError::WrongState { run, .. } => {
                 Self::new(409, codes::WRONG_STATE, "Not in a state for this", detail)
                     .about(run)

@@ -106,6 +106,7 @@ impl Running {
         chores.spawn(allocator::wake_to_give_back());
         chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
         chores.spawn(prune(
+            platform.engine.clone(),
             Arc::clone(&platform.store),
             Arc::clone(&platform.clock),
             config.retention,
@@ -205,10 +206,12 @@ pub(crate) fn url_of(address: SocketAddr, tls: bool) -> String {
 }
 
 async fn prune(
+    engine: qc_engine::Engine,
     store: Arc<dyn qc_store::Store>,
     clock: Arc<dyn qc_model::Clock>,
     retention: Duration,
 ) {
+    let mut chains = None;
     loop {
         tokio::time::sleep(PRUNE_EVERY).await;
         let now = clock.now();
@@ -216,6 +219,10 @@ async fn prune(
             Ok(gone) if gone.total() == 0 => {}
             Ok(gone) => tracing::debug!(rows = gone.total(), "removed what was past its time"),
             Err(error) => tracing::warn!(%error, "what is past its time cannot be removed now"),
+        }
+        match engine.tidy_chains(chains.as_deref()).await {
+            Ok(next) => chains = next,
+            Err(error) => tracing::warn!(%error, "chains that are past their time stay for now"),
         }
     }
 }

@@ -44,7 +44,7 @@ impl Engine {
         let arguments = match &poll.arguments {
             Some(arguments) => self
                 .over(arguments, &asked, "arguments")
-                .map_err(|failure| Box::new(Unanswered { failure, record: None }))?,
+                .map_err(|failure| Box::new(Unanswered { failure: *failure, record: None }))?,
             None => Value::Object(Map::new()),
         };
         let connectors = &deployment.release.connectors;
@@ -87,7 +87,7 @@ impl Engine {
         })?;
         self.read(poll, cursor, output.content)
             .map(|(items, next)| Answer { items, next, record: record.clone() })
-            .map_err(|failure| Box::new(Unanswered { failure, record: Some(record) }))
+            .map_err(|failure| Box::new(Unanswered { failure: *failure, record: Some(record) }))
     }
 
     /// Finds items and next cursor.
@@ -96,10 +96,9 @@ impl Engine {
         poll: &PollTrigger,
         cursor: &Cursor,
         answer: Value,
-    ) -> Result<(Vec<Value>, Value), Failure> {
-        let items = match self.over(&poll.items, &answer, "items")? {
-            Value::Array(items) => items,
-            _ => return Err(unusable("`items` gives no list for the answer")),
+    ) -> Result<(Vec<Value>, Value), Box<Failure>> {
+        let Value::Array(items) = self.over(&poll.items, &answer, "items")? else {
+            return Err(unusable("`items` gives no list for the answer"));
         };
         if items.len() > ITEMS {
             let why = format!(
@@ -113,7 +112,12 @@ impl Engine {
         Ok((items, next))
     }
 
-    fn over(&self, expression: &Expression, input: &Value, what: &str) -> Result<Value, Failure> {
+    fn over(
+        &self,
+        expression: &Expression,
+        input: &Value,
+        what: &str,
+    ) -> Result<Value, Box<Failure>> {
         let now_ms = self.shared.now().as_millis();
         let scope = Scope { variables: &[], now_ms, limits: Limits::default() };
         expression.evaluate(input, &scope).map_err(|error| {
@@ -123,8 +127,10 @@ impl Engine {
 }
 
 /// What came cannot be used.
-pub(super) fn unusable(why: &str) -> Failure {
-    Failure::new(Class::Drift, codes::POLL_ANSWER, "The answer to a poll cannot be used", why)
+pub(super) fn unusable(why: &str) -> Box<Failure> {
+    let failure =
+        Failure::new(Class::Drift, codes::POLL_ANSWER, "The answer to a poll cannot be used", why);
+    Box::new(failure)
 }
 
 fn vars(deployment: &Deployment) -> Value {

@@ -57,7 +57,7 @@ impl Engine {
             for (key, deployment) in wanted {
                 running.entry(key.clone()).or_insert_with(|| {
                     let engine = self.clone();
-                    loops.spawn(async move { engine.poll_on(&key.0, &deployment).await })
+                    loops.spawn(async move { Box::pin(engine.poll_on(&key.0, &deployment)).await })
                 });
             }
             tokio::select! {
@@ -98,7 +98,8 @@ impl Engine {
                 sleep(LOOK).await;
                 continue;
             }
-            let polled = caught(self.poll_once(deployment, trigger, poll, failures + 1)).await;
+            let polled =
+                caught(Box::pin(self.poll_once(deployment, trigger, poll, failures + 1))).await;
             let polled = polled.unwrap_or_else(|broken| Err(broken_off(&broken)));
             let pause = match polled {
                 Ok(()) => {
@@ -147,7 +148,7 @@ impl Engine {
         trigger: &Trigger,
         poll: &PollTrigger,
         attempt: u32,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Box<Failure>> {
         let shared = &self.shared;
         let Deployment { environment, release, .. } = &**deployment;
         let cursor = Cursor::read(
@@ -164,7 +165,7 @@ impl Engine {
             Err(unanswered) => {
                 let Unanswered { failure, record } = *unanswered;
                 self.note(deployment, trigger, poll, record, Err(&failure)).await;
-                return Err(failure);
+                return Err(Box::new(failure));
             }
         };
         let Answer { items, next, record } = answer;
@@ -267,7 +268,7 @@ impl Engine {
             let Tie { environment, integration, name, .. } = tie;
             match failure {
                 None => {
-                    tracing::info!(%environment, %integration, trigger = %name, "the poll works")
+                    tracing::info!(%environment, %integration, trigger = %name, "the poll works");
                 }
                 Some(failure) => tracing::warn!(
                     %environment, %integration, trigger = %name, code = %failure.code,
@@ -284,17 +285,17 @@ fn backoff(failures: u32, every: Duration, stated: Option<Duration>) -> Duration
     doubled.min(LONGEST.max(every)).max(stated.unwrap_or_default())
 }
 
-fn store_away(why: &str) -> Failure {
-    Failure::new(
+fn store_away(why: &str) -> Box<Failure> {
+    Box::new(Failure::new(
         Class::Dependency,
         codes::POLL_NOT_TAKEN,
         "What a poll brought cannot be taken now",
         format!("what the poll brought cannot be taken now: {why}"),
-    )
+    ))
 }
 
-fn broken_off(why: &str) -> Failure {
-    Failure::new(Class::Internal, codes::BROKE_OFF, "A poll broke off", why)
+fn broken_off(why: &str) -> Box<Failure> {
+    Box::new(Failure::new(Class::Internal, codes::BROKE_OFF, "A poll broke off", why))
 }
 
 #[cfg(test)]

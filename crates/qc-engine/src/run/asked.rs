@@ -8,7 +8,10 @@ use qc_workflow::{CallId, CallOutput, Happening as Told, RequestFacts};
 
 use super::{ActiveRun, Purpose, never_sent};
 use crate::{
-    EngineError, Resolution, RunEnd, codes, command::Request, draft::Draft, entry::Journaled,
+    EngineError, Resolution, RunEnd, codes,
+    command::{Command, Reopening, Request},
+    draft::Draft,
+    entry::Journaled,
     record,
 };
 
@@ -16,26 +19,51 @@ impl ActiveRun {
     /// Does what a person asks.
     pub(crate) fn operate(
         &mut self,
-        request: &Request,
-        actor: &Actor,
+        command: &Command,
         entropy: u64,
         draft: &mut Draft,
     ) -> Result<(), EngineError> {
-        match request {
-            Request::Cancel { reason } => {
+        let actor = &command.actor;
+        match &command.what {
+            Request::Cancel { reason, compensate } => {
                 self.must_be_open("it is at its end already")?;
+                if self.machine().is_undoing() {
+                    return Err(self.wrong_state("what it did is being undone to the end"));
+                }
+                let program = self.machine().program();
+                if *compensate && program.compensated().next().is_none() {
+                    return Err(self.wrong_state(
+                        "its integration declares no `compensation`: nothing of it can be undone",
+                    ));
+                }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.cancel", reason));
                 self.tell(
-                    Told::Cancelled { reason: reason.clone(), compensate: false },
+                    Told::Cancelled { reason: reason.clone(), compensate: *compensate },
                     entropy,
                     draft,
                 );
             }
-            Request::Retry => {
+            Request::Retry { out_of_order } => {
                 if !matches!(self.end, Some(RunEnd::Faulted { .. })) {
                     return Err(
                         self.wrong_state("only a run that ended in failure can be tried again")
                     );
+                }
+                if self.undone().is_some() {
+                    return Err(
+                        self.wrong_state("what it did was undone; replay it with new effects")
+                    );
+                }
+                // Whoever hands a retry over has read the chain.
+                if let Some(Reopening { chain, in_line }) = &command.reopening {
+                    if self.context.line.is_some() && !in_line && !out_of_order {
+                        return Err(self.wrong_state(
+                            "its line has gone on without it: replay it, which has it stand at the \
+                             end of the line, or retry it out of order",
+                        ));
+                    }
+                    let reopened = chain.reopened(self.facts().id, draft.at);
+                    draft.documents.push(reopened.map_err(|b| self.wrong_state(&b.reason()))?);
                 }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", ""));
                 draft.settle_dead = Some(DeadState::Retried);

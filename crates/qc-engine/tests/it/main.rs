@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod blobs;
+mod compensation;
+mod continuation;
 mod crash;
 mod effects;
 mod link;
 mod nodes;
 mod operations;
+mod ordering;
 mod polling;
 mod publishing;
 mod review;

@@ -46,13 +46,14 @@ async fn a_replay_keeps_the_keys_and_new_effects_change_them() {
     let same = world.engine.replay(run, Replay::default(), &me()).await.unwrap();
     world.end(same).await;
     assert_eq!(outside.effects("/tickets"), 1);
-    let anew = Replay { new_effects: true, input: Some(json!({"title": "y"})) };
+    let input = Some(json!({"title": "y"}));
+    let anew = Replay { new_effects: true, input, ..Replay::default() };
     let other = world.engine.replay(run, anew, &me()).await.unwrap();
     world.end(other).await;
     assert_eq!(outside.effects("/tickets"), 2);
     assert_eq!(outside.requests("/tickets"), 2, "the replay answers from the first run's journal");
     assert_eq!(outside.seen.lock().unwrap()[1].body, json!({"title": "y"}));
-    let edited = Replay { new_effects: false, input: Some(json!({})) };
+    let edited = Replay { input: Some(json!({})), ..Replay::default() };
     assert!(world.engine.replay(run, edited, &me()).await.is_err());
     let head = world.store.run(same).await.unwrap().unwrap();
     assert_eq!((head.facts.origin, head.facts.replay_of), (run, Some(run)));

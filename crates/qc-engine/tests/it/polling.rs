@@ -361,22 +361,36 @@ async fn a_cursor_that_another_node_moved_stays_where_it_is() {
     assert!(rows(&world.store, "failed").await.is_empty());
 }
 
+/// Two nodes share the store: one of them asks, whichever has the poll's group; when that one dies the other goes on.
 #[tokio::test(start_paused = true)]
 async fn only_one_node_asks() {
-    let feed = Arc::new(Feed::with(1));
-    let world = begin(&feed);
-    wait(1).await;
-    let settings = qc_engine::EngineSettings { node: "node-2".to_owned(), ..Default::default() };
-    let (store, clock) = (world.store.clone(), world.clock.clone());
-    let second = World::with(store, clock, vec![deployed()], feed.clone(), 2, settings);
-    wait(600).await;
-    assert_eq!(feed.asked().len(), 11);
-    assert!(second.engine.standings().list().is_empty());
-    // The first one ends, and the second one goes on.
-    world.kill();
-    feed.add(1);
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::shared_with_clock(clock.clone()));
+    let feeds = [Arc::new(Feed::with(1)), Arc::new(Feed::with(1))];
+    let node = |number: usize| {
+        let name = format!("node-{number}");
+        let settings = qc_engine::EngineSettings { node: name, ..Default::default() };
+        let (store, clock, feed) = (store.clone(), clock.clone(), feeds[number].clone());
+        World::with(store, clock, vec![deployed()], feed, number as u64 + 1, settings)
+    };
+    let (first, second) = (node(0), node(1));
+    // They agree on who has what.
     wait(120).await;
-    all_done(&second.store, 2).await;
+    let before: Vec<usize> = feeds.iter().map(|feed| feed.asked().len()).collect();
+    wait(600).await;
+    let after: Vec<usize> = feeds.iter().map(|feed| feed.asked().len()).collect();
+    let owner = usize::from(after[1] > before[1]);
+    assert_eq!(after[owner] - before[owner], 10, "{before:?} {after:?}");
+    assert_eq!(after[1 - owner], before[1 - owner], "both ask");
+    let worlds = [first, second];
+    assert_eq!(worlds[owner].engine.standings().list().len(), 1);
+    assert!(worlds[1 - owner].engine.standings().list().is_empty());
+    let [first, second] = worlds;
+    let (dies, stays) = if owner == 0 { (first, second) } else { (second, first) };
+    dies.kill();
+    feeds[1 - owner].add(1);
+    wait(180).await;
+    all_done(&stays.store, 2).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -182,7 +182,7 @@ async fn a_replay_publishes_nothing_twice() {
         kinds(&world).await,
         BTreeMap::from([("opened", 1), ("opened-too", 1), ("closed", 1)])
     );
-    let again = Replay { new_effects: true, input: None };
+    let again = Replay { new_effects: true, ..Replay::default() };
     let replayed = world.engine.replay(run, again, &Actor::platform("test")).await.unwrap();
     output(world.end(replayed).await);
     assert_eq!(kinds(&world).await["opened"], 2, "new effects are new events");

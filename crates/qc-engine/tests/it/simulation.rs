@@ -76,7 +76,6 @@ struct Simulation {
     kills: Vec<Timestamp>,
     /// Runs that a person touched: their pauses and attempts may be cut short.
     touched: BTreeSet<RunId>,
-    replayed: BTreeSet<RunId>,
     versions: BTreeMap<RunId, u64>,
     script: String,
     problems: Vec<String>,
@@ -119,7 +118,6 @@ impl Simulation {
             events: 0,
             kills: Vec::new(),
             touched: BTreeSet::new(),
-            replayed: BTreeSet::new(),
             versions: BTreeMap::new(),
             problems: Vec::new(),
         };

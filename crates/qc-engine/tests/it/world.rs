@@ -106,7 +106,7 @@ pub(crate) struct Seen {
 }
 
 /// What a path answers to its n-th request.
-type Rule = Box<dyn Fn(&str, usize) -> Answer + Send + Sync>;
+type Rule = Box<dyn Fn(&str, usize, &Value) -> Answer + Send + Sync>;
 
 /// The outside: answers by the test's rule, remembers every request, and honours keys.
 pub(crate) struct Outside {
@@ -116,7 +116,15 @@ pub(crate) struct Outside {
 
 impl Outside {
     pub(crate) fn new(rule: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { rule: Box::new(rule), seen: Mutex::default() })
+        Arc::new(Self {
+            rule: Box::new(move |path, nth, _| rule(path, nth)),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// One that looks at the requests' bodies.
+    pub(crate) fn judging(rule: impl Fn(&Value) -> Answer + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { rule: Box::new(move |_, _, body| rule(body)), seen: Mutex::default() })
     }
 
     /// How often a path took effect, a repeat under one key counted once.
@@ -142,7 +150,7 @@ impl Caller for Outside {
         let raw = request.body.collect(1 << 20).await?;
         let body = serde_json::from_slice(&raw).unwrap_or(Value::Null);
         let nth = self.requests(&path);
-        let answer = (self.rule)(&path, nth);
+        let answer = (self.rule)(&path, nth, &body);
         let applied = matches!(
             answer,
             Answer::Status(200..=299, _)
@@ -280,7 +288,16 @@ fn desk() -> Arc<Connectors> {
 
 /// A deployment of a workflow whose tasks stand under `do:`.
 pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
-    let trigger = Trigger {
+    deployment_with(hash, tasks, door())
+}
+
+/// One that says what undoes its tasks: `<task>: {do: <call>, with: <arguments>}`.
+pub(crate) fn compensated(hash: &str, tasks: &str, undo: &str) -> Deployment {
+    deployment_of(hash, tasks, door(), undo)
+}
+
+fn door() -> Trigger {
+    Trigger {
         name: Name::new("in").unwrap(),
         kind: TriggerKind::Json { event_type: "test".to_owned() },
         auth: TriggerAuth::Open,
@@ -290,12 +307,15 @@ pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
         contract: None,
         input: None,
         body_limit: 1 << 20,
-    };
-    deployment_with(hash, tasks, trigger)
+    }
 }
 
 /// The same, with a trigger of the test's own.
 pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Deployment {
+    deployment_of(hash, tasks, trigger, "{}")
+}
+
+fn deployment_of(hash: &str, tasks: &str, trigger: Trigger, undo: &str) -> Deployment {
     let connectors = desk();
     let text = format!(
         "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
@@ -305,7 +325,27 @@ pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Depl
             .unwrap();
     let (workflow, findings) = qc_workflow::load(&document);
     let workflow = workflow.unwrap_or_else(|| panic!("{findings:#?}"));
-    let (program, findings) = qc_workflow::compile(&workflow, &Bound(&connectors));
+    let undo = Source::new("integration.yaml", undo);
+    let undo = qc_document::parse_yaml(undo, &ParseLimits::default()).unwrap();
+    let entries = undo.root.as_mapping().unwrap();
+    let word = |node: &qc_document::Node, key: &str| node.get(key).cloned();
+    let specs: Vec<_> = entries
+        .iter()
+        .map(|(name, spec)| {
+            let call = word(spec, "do").unwrap();
+            (name.name.to_string(), name.span, call, word(spec, "with"))
+        })
+        .collect();
+    let tasks = specs.iter().map(|(task, span, call, with)| qc_workflow::Compensation {
+        task,
+        task_span: *span,
+        call: call.as_str().unwrap(),
+        call_span: call.span,
+        with: with.as_ref(),
+    });
+    let undo = qc_workflow::Compensations { source: &undo.source, tasks: tasks.collect() };
+    let bound = Bound(&connectors);
+    let (program, findings) = qc_workflow::compile_compensated(&workflow, &bound, Some(&undo));
     let program = program.unwrap_or_else(|| panic!("{findings:#?}"));
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
@@ -318,6 +358,7 @@ pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Depl
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             publications: BTreeMap::new(),
+            ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),

@@ -53,7 +53,6 @@ pub const NOT_ENFORCED_YET: &[NotYet] = &[
     int(&["objects", "*", "default"], "the data-movement policy"),
     int(&["triggers", "*", "expected_rate"], "load profiles"),
     int(&["triggers", "*", "traffic"], "load profiles"),
-    int(&["ordering"], "order by key"),
     int(&["failure_modes", "*", "escalation"], "paging"),
     int(&["nfr"], "SLOs and load profiles"),
     int(&["limits"], "rate limits"),

@@ -19,6 +19,8 @@ mod unread;
 mod variables;
 
 #[cfg(test)]
+mod fetched_tests;
+#[cfg(test)]
 mod tests;
 
 use qc_document::Span;

@@ -188,41 +188,20 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     ),
     (INTEGRATION, "kind: json", "kind: json\n    overlap: skip", &["QC-P005"]),
     (INTEGRATION, "    auth: token\n", "", &["QC-Q013"]),
-    (
-        INTEGRATION,
-        "owners:",
-        "compensation: {tell: {do: chat.getChannel, with: {channel: '${ .output.channel }'}}}\nowners:",
-        &["QC-W001"],
-    ),
-    (
-        INTEGRATION,
-        "owners:",
-        "compensation: {tel: {do: chat.getChannel}}\nowners:",
-        &["QC-W001", "QC-W025"],
-    ),
-    (
-        INTEGRATION,
-        "owners:",
-        "compensation: {tell: {do: chat.getChanel}}\nowners:",
-        &["QC-W001", "QC-W012"],
-    ),
-    (
-        INTEGRATION,
-        "owners:",
-        "compensation: {tell: {do: untell}}\nowners:",
-        &["QC-W001", "QC-W006"],
-    ),
+    (INTEGRATION, "owners:", "compensation: {tel: {do: chat.getChannel}}\nowners:", &["QC-W025"]),
+    (INTEGRATION, "owners:", "compensation: {tell: {do: chat.getChanel}}\nowners:", &["QC-W012"]),
+    (INTEGRATION, "owners:", "compensation: {tell: {do: untell}}\nowners:", &["QC-W006"]),
     (
         INTEGRATION,
         "owners:",
         "compensation: {tell: {do: chat.getChannel, with: {channel: '${ | }'}}}\nowners:",
-        &["QC-E001", "QC-W001"],
+        &["QC-E001"],
     ),
     (
         INTEGRATION,
         "owners:",
         "compensation: {tell: {do: chat.getChannel, with: text}}\nowners:",
-        &["QC-Q014", "QC-W001"],
+        &["QC-Q014"],
     ),
     (WORKFLOW, "do:\n", "schedule: {every: {hours: 1}}\ndo:\n", &["QC-P030", "QC-W001"]),
     (WORKFLOW, "do:\n", "do:\n  - hear: {listen: {to: {one: {with: {type: a}}}}}\n", &["QC-W001"]),
@@ -264,6 +243,19 @@ fn every_mistake_has_its_finding_and_no_other() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_undoes_a_task_can_be_said() {
+    let said = "compensation: {tell: {do: chat.getChannel, with: {channel: '${ .output.channel }'}}}\nowners:";
+    assert_eq!(codes(changed(INTEGRATION, "owners:", said)), Vec::<String>::new());
+}
+
+#[test]
+fn what_becomes_of_those_behind_a_failed_run_is_a_word() {
+    let rule = |word: &str| format!("ordering: {{key: .data.host, on_failure: {word}}}\nowners:");
+    assert_eq!(codes(changed(INTEGRATION, "owners:", &rule("skip"))), Vec::<String>::new());
+    assert_eq!(codes(changed(INTEGRATION, "owners:", &rule("park"))), ["QC-Q015"]);
 }
 
 #[test]

@@ -11,7 +11,11 @@ use qc_release::Effective;
 use qc_workflow::SiteTarget;
 use serde_json::Value;
 
-use super::{build::used_connectors, publications::publications, triggers::triggers};
+use super::{
+    build::used_connectors,
+    publications::publications,
+    triggers::{ordering, triggers},
+};
 use crate::{Project, ProjectFiles, codes, organisation::Organisation, project::IntegrationFolder};
 
 /// A release, compiled, with what is needed to deploy it in any environment.
@@ -31,6 +35,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
     let mut findings: Vec<Finding> = project.load_findings().to_vec();
     let triggers = triggers(&project, folder, &mut findings);
     let publications = publications(folder, &mut findings);
+    let ordering = ordering(folder, &mut findings);
     let connectors = connectors(&project, folder, &mut findings);
     findings.retain(|finding| finding.severity == Severity::Error);
     let (Some(program), Some(definition), Some(organisation)) =
@@ -57,6 +62,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         triggers,
         publications,
         secrets: Arc::new(secrets.collect()),
+        ordering,
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
         system_owners: system_owners.collect(),
     };

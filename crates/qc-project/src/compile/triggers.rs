@@ -6,8 +6,8 @@ use qc_connect::webhook::{Challenge, SignatureScheme};
 use qc_contract::Schema;
 use qc_document::{Node, Reader, Span};
 use qc_engine::{
-    AmqpTrigger, BrokerAccess, Idempotency, MessageForm, PollTrigger, TenantRule, Trigger,
-    TriggerAuth, TriggerKind,
+    AmqpTrigger, BrokerAccess, Idempotency, MessageForm, OrderingRule, PollTrigger, TenantRule,
+    Trigger, TriggerAuth, TriggerKind,
 };
 use qc_expression::Expression;
 use qc_model::{Finding, Name};
@@ -38,6 +38,22 @@ pub(crate) fn triggers(
             Some((name.value.clone(), compiling.trigger(&name.value, spec).ok()?))
         })
         .collect()
+}
+
+/// Compiles what keeps an integration's events in order.
+pub(crate) fn ordering(
+    folder: &IntegrationFolder,
+    findings: &mut Vec<Finding>,
+) -> Option<OrderingRule> {
+    let definition = folder.definition.as_ref()?;
+    let ordering = definition.value.ordering.as_ref()?;
+    match compile_jq(definition, &ordering.key, &[]) {
+        Ok(key) => Some(OrderingRule { key, on_failure: ordering.on_failure }),
+        Err(finding) => {
+            findings.push(*finding);
+            None
+        }
+    }
 }
 
 struct Compiling<'a> {

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use qc_document::{Node, Reader};
+use qc_engine::OnFailure;
 use serde_json::Value;
 
 use super::{
-    AmqpSpec, PollSpec, ScheduleSpec, TenantSpec, schedule::SCHEDULE_KEYS,
-    trigger_auth::TriggerAccess,
+    AmqpSpec, PollSpec, ScheduleSpec, TenantSpec,
+    schedule::SCHEDULE_KEYS,
+    trigger_auth::{Coming, TriggerAccess},
 };
 use crate::codes;
 use crate::shape::{
@@ -100,6 +102,8 @@ pub struct Idempotency {
 pub struct Ordering {
     /// Events with the same key are worked on one after the other.
     pub key: Jq,
+    /// What becomes of those behind a run that fails.
+    pub on_failure: OnFailure,
 }
 
 /// How events come over time.
@@ -124,12 +128,11 @@ enum Kind {
 }
 
 impl Kind {
-    /// How events come in when nobody sends them.
-    fn by_itself(self) -> Option<TriggerAccess> {
+    fn coming(self) -> Coming {
         match self {
-            Self::Amqp | Self::Poll => Some(TriggerAccess::Fetched),
-            Self::Schedule => Some(TriggerAccess::Timed),
-            Self::CloudEvents | Self::Json | Self::Webhook => None,
+            Self::Amqp | Self::Poll => Coming::Fetched,
+            Self::Schedule => Coming::Timed,
+            Self::CloudEvents | Self::Json | Self::Webhook => Coming::Sent,
         }
     }
 }
@@ -180,7 +183,7 @@ impl Record for TriggerSpec {
         let span = f.span();
         let kind = f.required("kind", "The form of what comes in.");
         let form = read_form(f, kind);
-        let access = TriggerAccess::of_fields(f, kind.map(Kind::by_itself));
+        let access = TriggerAccess::of_fields(f, kind.map(Kind::coming));
         let tenant = f.required(
             "tenant",
             "Whose event it is: a tenant's name, or `{from: <jq over the event>}`.",
@@ -301,13 +304,28 @@ impl Record for Idempotency {
     }
 }
 
+const ON_FAILURE: &[(&str, OnFailure)] = &[("block", OnFailure::Block), ("skip", OnFailure::Skip)];
+
+impl Shape for OnFailure {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        read_word(ON_FAILURE, node, what, reader)
+    }
+    fn schema(_: &mut Definitions) -> Value {
+        word_schema(ON_FAILURE)
+    }
+}
+
 impl Record for Ordering {
     const NAME: &'static str = "ordering";
     const DOC: &'static str = "What keeps events in order.";
 
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
         let key = f.required("key", "Events with the same key are worked on one after the other.");
-        Some(Self { key: key? })
+        let on_failure = f.optional(
+            "on_failure",
+            "What becomes of those behind a run that fails: with `block` (when left out) they wait until its dead letter is dealt with, with `skip` the next one begins.",
+        );
+        Some(Self { key: key?, on_failure: on_failure.unwrap_or_default() })
     }
 }
 

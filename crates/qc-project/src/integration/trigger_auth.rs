@@ -65,11 +65,22 @@ impl Shape for Word {
     }
 }
 
+/// How events come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coming {
+    /// Somebody sends them over HTTP.
+    Sent,
+    /// The platform fetches them.
+    Fetched,
+    /// Time makes them.
+    Timed,
+}
+
 impl TriggerAccess {
-    /// Reads `auth`, `signature` and `secret` of a trigger. `by_itself`: how its events come when nobody sends them.
+    /// Reads `auth`, `signature` and `secret` of a trigger. `comes`: how its events come, when that is known.
     pub(super) fn of_fields(
         f: &mut Fields<'_, '_>,
-        by_itself: Option<Option<Self>>,
+        comes: Option<Coming>,
     ) -> Option<Spanned<Self>> {
         let word: Option<Spanned<Word>> = f.optional(
             "auth",
@@ -80,11 +91,15 @@ impl TriggerAccess {
             "How senders sign: `{connector: name}` or a scheme described here.",
         );
         let secret = f.optional("secret", "The signing secret; the connector's own when left out.");
-        let sent = by_itself.as_ref().is_some_and(Option::is_none);
-        if let Some(Some(value)) = by_itself {
+        let by_itself = match comes {
+            Some(Coming::Fetched) => Some(Self::Fetched),
+            Some(Coming::Timed) => Some(Self::Timed),
+            Some(Coming::Sent) | None => None,
+        };
+        if let Some(value) = by_itself {
             return Some(Spanned { value, span: f.span() });
         }
-        if sent && word.is_none() && !f.has("auth") {
+        if comes == Some(Coming::Sent) && word.is_none() && !f.has("auth") {
             let help = "say who may send: `token`, `signature` or `none`";
             f.report(qc_document::codes::MISSING_KEY, f.span(), "the trigger needs `auth`", help);
         }

@@ -6,6 +6,7 @@ mod dead_letters;
 mod deployments;
 mod dispatch;
 mod ledger;
+mod lines;
 mod releases;
 mod reply;
 mod route;
@@ -35,6 +36,8 @@ pub(crate) const ROUTES: &[Route] = &[
     dead_letters::list::ROUTE,
     dead_letters::retry::ROUTE,
     dead_letters::discard::ROUTE,
+    lines::list::ROUTE,
+    lines::resume::ROUTE,
     ledger::list::ROUTE,
     ledger::failures::ROUTE,
     releases::list::ROUTE,

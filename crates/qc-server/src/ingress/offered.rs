@@ -137,13 +137,13 @@ async fn through(
 fn headers(offered: &Offered, form: &MessageForm) -> Result<HeaderMap, Problem> {
     let mut headers = HeaderMap::new();
     let mut put = |name: &str, value: &str| {
-        let unusable = |_| {
+        let unusable = || {
             let shown: String = name.chars().take(40).collect();
             let detail = format!("the message's `{shown}` is no legal name or value");
             Problem::new(400, codes::NOT_AN_EVENT, "Not a legal CloudEvent", detail)
         };
-        let value = HeaderValue::from_str(value).map_err(|_| unusable(()))?;
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable(()))?;
+        let value = HeaderValue::from_str(value).map_err(|_| unusable())?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
         headers.append(name, value);
         Ok::<(), Problem>(())
     };

@@ -91,8 +91,9 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     let all: BTreeSet<String> =
         api.described.operations().iter().map(|operation| operation.id.to_string()).collect();
     let never: Vec<_> = all.difference(&seen).collect();
-    // The first never ends, and is looked at below; for the second no run here is parked: only its refusal is.
-    assert_eq!(never, ["followHappenings", "resumeRun"]);
+    // The first never ends, and is looked at below; of the others only the refusal is seen: no run here waits for its
+    // turn, and none is parked.
+    assert_eq!(never, ["followHappenings", "resumeLine", "resumeRun"]);
 }
 
 async fn runs(api: &Api) {
@@ -149,6 +150,11 @@ async fn dead_letters(api: &Api) {
     api.act("POST", &format!("/api/v1/dead-letters/{second}/retry"), &Value::Null, 204).await;
     api.world.until(&second, "completed").await;
     assert_eq!(api.get("/api/v1/dead-letters?state=open").await["items"], json!([]));
+    // Nothing is ordered here: there is no line, and none goes on.
+    assert_eq!(api.get("/api/v1/lines?environment=production").await["items"], json!([]));
+    let line = json!({"tenant": "t", "environment": "production", "integration": "doors", "key": "k", "reason": "x"});
+    let refused = api.act("POST", "/api/v1/lines/resume", &line, 404).await;
+    assert_eq!(refused["code"], "QC-A023");
     let failures = api.get("/api/v1/questions/failures?last=1h&integration=doors").await;
     assert!(
         failures["groups"].as_array().unwrap().iter().any(|group| group["count"] == 2),

@@ -142,6 +142,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             connectors: Arc::new(connectors),
             triggers: triggers.collect(),
             publications: BTreeMap::new(),
+            ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-doors".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),

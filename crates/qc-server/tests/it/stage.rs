@@ -325,6 +325,7 @@ fn deployment() -> Deployment {
             connectors: Arc::new(Connectors::new([], [])),
             triggers,
             publications: BTreeMap::new(),
+            ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::new(),

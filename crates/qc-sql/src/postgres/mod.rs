@@ -161,7 +161,8 @@ impl Store for PostgresStore {
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {
-        self.writer.write(&batch).await
+        // On the heap: it is large, and everybody's future would hold it.
+        Box::pin(self.writer.write(&batch)).await
     }
 
     async fn open_runs(

@@ -76,8 +76,8 @@ pub use signals::{
     signals_are_filtered_and_paged, signals_come_with_every_kind_of_write,
 };
 pub use turns::{
-    runs_of_a_key_go_one_after_the_other, the_sweep_finds_whose_turn_it_is,
-    whoever_is_first_stays_first,
+    a_replay_takes_the_place_of_its_run, runs_of_a_key_go_one_after_the_other,
+    the_sweep_finds_whose_turn_it_is, whoever_is_first_stays_first,
 };
 pub use waits::{
     sites_are_listed_once, waits_are_found_by_what_answers_them, waits_live_as_long_as_their_run,
@@ -110,7 +110,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub type Check = (&'static str, for<'a> fn(&'a Factory) -> Running<'a>);
 
 /// Every check but the comparison with the model, by name.
-pub const ALL: [Check; 56] = [
+pub const ALL: [Check; 57] = [
     ("a known key answers the first run", |f| Box::pin(a_known_key_answers_the_first_run(f))),
     ("a race for one key has one winner", |f| Box::pin(a_race_for_one_key_has_one_winner(f))),
     ("a key that expired is replaced", |f| Box::pin(a_key_that_expired_is_replaced(f))),
@@ -155,6 +155,7 @@ pub const ALL: [Check; 56] = [
     ("waits live with their run", |f| Box::pin(waits_live_as_long_as_their_run(f))),
     ("waits by what answers them", |f| Box::pin(waits_are_found_by_what_answers_them(f))),
     ("sites once", |f| Box::pin(sites_are_listed_once(f))),
+    ("a replay in its run's place", |f| Box::pin(a_replay_takes_the_place_of_its_run(f))),
     ("runs of a key in order", |f| Box::pin(runs_of_a_key_go_one_after_the_other(f))),
     ("whose turn it is", |f| Box::pin(the_sweep_finds_whose_turn_it_is(f))),
     ("first stays first", |f| Box::pin(whoever_is_first_stays_first(f))),

@@ -57,6 +57,32 @@ pub async fn runs_of_a_key_go_one_after_the_other(factory: &Factory) {
     assert_eq!((first(store, &turn).await, place(3).await), (Some(Fixture::run(3)), at(0)));
 }
 
+/// A replay takes the place of the run that it replays, when that one stands in the same line.
+pub async fn a_replay_takes_the_place_of_its_run(factory: &Factory) {
+    let store = factory().store;
+    let store = store.as_ref();
+    lease_all(store, "a").await;
+    for n in [1, 2, 3] {
+        accept(store, Fixture::in_line(n, "k")).await;
+    }
+    let replay = |n, of, key| {
+        let mut replay = Fixture::in_line(n, key);
+        replay.run.replay_of = Some(Fixture::run(of));
+        replay
+    };
+    accept(store, replay(7, 1, "k")).await;
+    accept(store, replay(8, 2, "other")).await;
+    accept(store, replay(9, 5, "k")).await;
+    accept(store, replay(10, 1, "k")).await;
+    let place = |n| async move { store.turn_of(Fixture::run(n)).await.expect("read") };
+    let at = |key, ahead| Some(TurnPlace { turn: Fixture::turn(key), ahead });
+    assert_eq!(first(store, &Fixture::turn("k")).await, Some(Fixture::run(7)));
+    assert_eq!((place(1).await, place(7).await), (None, at("k", 0)));
+    assert_eq!((place(2).await, place(8).await), (at("k", 1), at("other", 0)));
+    assert_eq!((place(3).await, place(9).await), (at("k", 2), at("k", 3)));
+    assert_eq!(place(10).await, at("k", 4), "its run has left the line before");
+}
+
 /// The sweep finds whoever is first and still waits for its turn, in its buckets.
 pub async fn the_sweep_finds_whose_turn_it_is(factory: &Factory) {
     let store = factory().store;

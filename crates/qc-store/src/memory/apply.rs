@@ -49,7 +49,7 @@ impl State {
             }
         }
         if let Some(turn) = &accept.turn {
-            self.lines.entry(turn.clone()).or_default().push(id);
+            self.join_line(turn, id, accept.run.replay_of);
         }
         let head = RunHead {
             facts: accept.run,

@@ -3,9 +3,20 @@ use std::ops::Range;
 use qc_model::RunId;
 
 use super::state::{Run, State};
-use crate::{KEYS_MAX, LiveCause, PAGE_MAX, RunHead, RunKey, TurnPlace};
+use crate::{KEYS_MAX, LiveCause, PAGE_MAX, RunHead, RunKey, Turn, TurnPlace};
 
 impl State {
+    /// Joins the end of a line, or takes the place there of the run that it replays.
+    pub(super) fn join_line(&mut self, turn: &Turn, id: RunId, replay_of: Option<RunId>) {
+        let line = self.lines.entry(turn.clone()).or_default();
+        let replayed = replay_of.filter(|replayed| line.contains(replayed));
+        let Some(replayed) = replayed else { return line.push(id) };
+        line.iter_mut().filter(|run| **run == replayed).for_each(|run| *run = id);
+        if let Some(run) = self.runs.get_mut(&replayed) {
+            run.turn = None;
+        }
+    }
+
     pub(super) fn end_turn(&mut self, id: RunId) {
         let Some(turn) = self.runs.get_mut(&id).and_then(|run| run.turn.take()) else { return };
         if let Some(line) = self.lines.get_mut(&turn) {

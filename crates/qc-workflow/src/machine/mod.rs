@@ -136,6 +136,11 @@ impl Machine {
         armed.min().filter(|_| self.state.running())
     }
 
+    /// Whether what the run did is being undone: it can no longer be cancelled then.
+    pub fn is_undoing(&self) -> bool {
+        matches!(self.state.phase, Phase::Compensating(_))
+    }
+
     /// How the run ended, once it did. A faulted run can be reopened, unless something was undone;
     /// then it has none again.
     pub fn outcome(&self) -> Option<&Outcome> {

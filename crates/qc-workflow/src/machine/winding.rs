@@ -91,7 +91,16 @@ impl Step<'_> {
             }
             _ => true,
         });
-        self.actions.len() < before
+        let withdrawn = self.actions.len() < before;
+        // A child that was never asked for has had no attempt: the next one is to begin it. (With
+        // calls the number is only a number, and stored journals hold it as it is.)
+        if withdrawn
+            && let Work::Child { request, .. } = work
+            && let Some(memory) = self.state.memory.get_mut(&request.id)
+        {
+            memory.attempts = request.attempt - 1;
+        }
+        withdrawn
     }
 
     /// Interrupts everything under way and keeps the frames. A child whose parent ends so undoes
@@ -107,6 +116,7 @@ impl Step<'_> {
                     call.phase = CallPhase::Idle;
                 } else if let Some(child) = self.state.frames.child_mut(id) {
                     child.phase = ChildPhase::Idle;
+                    child.request.attempt -= 1;
                 }
             } else if !matches!(&work, Work::Child { request, .. } if !request.awaited) {
                 self.interrupt(&work, compensate);

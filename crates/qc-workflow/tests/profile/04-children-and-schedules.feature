@@ -125,6 +125,24 @@ Feature: Workflows in workflows, and schedules
     And the child of "other" completes with fine
     And it completes with fine
 
+  @52
+  Scenario: A child that was taken back before anybody saw it has had no attempt
+    Given the workflow:
+      """
+      do:
+        - guarded:
+            try:
+              - both:
+                  fork:
+                    branches:
+                      - other: { run: { workflow: { namespace: shop, name: ship } } }
+                      - early: { if: 'now < 1795358401', raise: { error: { type: 'https://example.com/early', status: 500 } } }
+            catch: { retry: { delay: PT1S } }
+      """
+    When the workflow runs
+    And 1 seconds pass
+    Then the child of "other" is asked for as {attempt: 1}
+
   @53
   Scenario: Too deep
     Given the workflow:

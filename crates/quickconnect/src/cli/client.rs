@@ -6,6 +6,7 @@ use qc_connect::call::{HttpCaller, HttpSettings};
 use qc_model::{Body, CallErrorKind, Caller, Code, Finding, OutboundRequest};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use url::Url;
 
 use super::{exit::Exit, trouble::Trouble};
 use crate::{codes, context::Context};
@@ -34,6 +35,13 @@ impl Client {
         timeout: Duration,
         authorities: Option<Vec<u8>>,
     ) -> Result<Self, Trouble> {
+        let usable = Url::parse(&context.url)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !usable {
+            let message = format!("`{}` is no address of a server", context.url);
+            let help = "write it as `http://127.0.0.1:7070`: `--url`, QC_URL or the context file";
+            return Err(Trouble::usage(codes::BAD_SETTING, message, help));
+        }
         let settings = HttpSettings { authorities, ..HttpSettings::default() };
         let caller =
             HttpCaller::new(&settings).map_err(|finding| Trouble::new(Exit::Internal, *finding))?;

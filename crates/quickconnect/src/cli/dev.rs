@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Exit, Trouble,
-    files::{project, short},
+    files::{project, root, short},
     output::Output,
     session::Session,
 };
@@ -45,8 +45,10 @@ pub(super) async fn run(
     let environment: EnvironmentName = arguments.environment.parse().map_err(|error| {
         Trouble::usage(codes::BAD_SETTING, format!("`--environment`: {error}"), "write `sandbox`")
     })?;
+    // Before anything is made: a folder that is no project stays as it is.
+    let folder = root(&arguments.folder)?;
     // For people at work: a log to be read, a database beside the project.
-    let data = arguments.folder.join(".qc").join("dev").display().to_string();
+    let data = folder.join(".qc").join("dev").display().to_string();
     let defaults =
         [("log_format", "text".to_owned()), ("log_level", "warn".to_owned()), ("data_dir", data)];
     let config = session.settings_or(arguments.settings.0, defaults.into())?;
@@ -55,13 +57,13 @@ pub(super) async fn run(
     let output = session.output;
     let context = session.context_path();
     let running = Running::start(&signals, &config, secrets, context, output).await?;
-    output.say(&format!("serving {} on {}", arguments.folder.display(), running.url));
+    output.say(&format!("serving {} on {}", folder.display(), running.url));
     let (changed, mut changes) = mpsc::channel(1);
-    let _watcher = watch(&arguments.folder, changed)?;
+    let _watcher = watch(&folder, changed)?;
     let mut following = Following { running: &running, environment, output, troubled: false };
     let following = async {
         loop {
-            following.update(&arguments.folder).await;
+            following.update(&folder).await;
             if changes.recv().await.is_none() {
                 return;
             }

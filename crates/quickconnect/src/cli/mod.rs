@@ -16,6 +16,7 @@ mod exit;
 mod export;
 mod files;
 mod init;
+mod lines;
 mod new;
 mod new_files;
 mod output;
@@ -123,6 +124,9 @@ enum Verb {
     Runs(runs::Verb),
     /// Follow what happens, live
     Tail(tail::Arguments),
+    /// Look at runs that go one after the other, and have them go on
+    #[command(subcommand)]
+    Lines(lines::Verb),
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
@@ -203,6 +207,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Trigger(arguments) => trigger::run(session, &arguments).await,
         Verb::Runs(verb) => runs::run(session, verb).await,
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
+        Verb::Lines(verb) => lines::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,

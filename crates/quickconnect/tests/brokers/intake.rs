@@ -48,10 +48,11 @@ pub(crate) fn project_with(folder: &Path, triggers: &[Trigger<'_>], more: &str, 
         } else {
             "event_type: com.example.order\n    idempotency: {key: .data.order_id, window: 72h}"
         };
-        text.push_str(&format!(
+        let trigger = format!(
             "  {name}:\n    kind: amqp\n    amqp: {{broker: {broker}, queue: {queue}, prefetch: 16}}\n    {form}\n    \
              tenant: default\n    contract: contracts/order.schema.json\n    subject: .data.order_id\n    body_limit: 64KiB\n"
-        ));
+        );
+        text.push_str(&trigger);
     }
     text.push_str(more);
     text.push_str(TAIL);

@@ -98,6 +98,18 @@ fn triggers(text: &str) -> Vec<String> {
     trial.errors(path)
 }
 
+/// The same in the template whose chat has a list that can be asked for.
+fn notify_triggers(text: &str) -> Vec<String> {
+    let trial = Trial(tempfile::tempdir().unwrap());
+    assert!(trial.qc(&["init", "--template", "notify"]).status.success());
+    let path = "integrations/notify/integration.yaml";
+    let before = fs::read_to_string(trial.path(path)).unwrap();
+    let (head, rest) = before.split_once("triggers:\n").unwrap();
+    let (_, tail) = rest.split_once("\nfailure_modes:").unwrap();
+    trial.write(path, &format!("{head}{text}\nfailure_modes:{tail}"));
+    trial.errors(path)
+}
+
 fn organisation(text: &str) -> Vec<String> {
     let trial = Trial::template();
     trial.write("quickconnect.yaml", text);
@@ -138,6 +150,7 @@ fn every_marked_file_checks() {
                 (Some("connector"), _) => connector(&text),
                 (Some("overlay"), _) => overlay(&text),
                 (Some("integration triggers"), _) => triggers(&text),
+                (Some("notify triggers"), _) => notify_triggers(&text),
                 (Some("organisation"), _) => organisation(&text),
                 (Some("scenario"), _) => scenario(&text),
                 (Some("simulator"), _) => simulator(&text),

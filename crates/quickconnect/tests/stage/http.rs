@@ -63,7 +63,7 @@ impl Line {
     pub(crate) async fn over(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> Result<Self, String> {
-        Ok(Self { port: 0, sender: Some(speak(stream).await?) })
+        Ok(Self { port: 0, patience: PATIENCE, sender: Some(speak(stream).await?) })
     }
 
     /// Sends one request; an error is a broken connection or silence, whose outcome the sender cannot know.

@@ -82,3 +82,16 @@ async fn a_tree_that_is_broken_from_the_start_is_served_once_it_is_mended() {
     process.says_since(mark, "notify runs as ").await;
     assert_eq!(told(&notify, &chat, "A-1").await, "critical: Disk is full");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_no_project_is_left_alone() {
+    let notify = Notify::calling("http://127.0.0.1:9");
+    for (folder, word) in [("nowhere", "there is no folder `nowhere`"), (".", "qc init DIR")] {
+        let output = notify.server.qc(&["dev", folder]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(word), "{said}");
+    }
+    assert!(!notify.server.folder.join("nowhere").exists());
+    assert!(!notify.server.folder.join(".qc").exists());
+}

@@ -42,7 +42,7 @@ impl Simulation {
                 self.tell(&format!("cancel parked {run}: {answer:?}"));
             }
             RunStatus::Parked => self.decide(&head).await,
-            RunStatus::Faulted if self.dice.percent(70) && !self.replayed.contains(&run) => {
+            RunStatus::Faulted if self.dice.percent(70) => {
                 self.touched.insert(run);
                 let answer = engine.retry_dead(run, &Self::somebody()).await;
                 self.tell(&format!("retry {run}: {answer:?}"));
@@ -53,11 +53,8 @@ impl Simulation {
         }
     }
 
-    /// One replay of a run: a second one at the same time would be a race of people, not of ours.
+    /// Also of a run that somebody has retried or replayed before.
     async fn replay(&mut self, run: RunId) {
-        if !self.replayed.insert(run) {
-            return;
-        }
         let answer = self.anybody().replay(run, Replay::default(), &Self::somebody()).await;
         self.tell(&format!("replay {run}: {answer:?}"));
     }

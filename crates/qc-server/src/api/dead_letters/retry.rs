@@ -5,7 +5,8 @@ use crate::{
     Problem,
     api::{
         Call, Reply, Route,
-        route::{Answer, path},
+        route::{Answer, path, schema},
+        wire::RetryRequest,
     },
 };
 
@@ -16,7 +17,7 @@ pub(in crate::api) const ROUTE: Route = Route {
     action: Action::DlqRetry,
     summary: "Open a dead letter's run again: the same run goes on at the task that failed",
     parameters: &[path("run", "The run's id")],
-    body: None,
+    body: Some(schema::<RetryRequest>),
     status: 204,
     answer: Answer::Nothing,
     handler: |call| Box::pin(handle(call)),
@@ -24,6 +25,12 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let (head, permit) = call.run().await?;
-    permit.state.engine.retry_dead(head.facts.id, &permit.actor).await?;
+    let RetryRequest { out_of_order } = call.body()?;
+    let (engine, run) = (&permit.state.engine, head.facts.id);
+    if out_of_order {
+        engine.retry_dead_out_of_order(run, &permit.actor).await?;
+    } else {
+        engine.retry_dead(run, &permit.actor).await?;
+    }
     Ok(Reply::done())
 }

@@ -7,7 +7,7 @@ use crate::{
     api::{
         Call, Reply, Route,
         route::{Answer, schema},
-        wire::Reason,
+        wire::CancelRequest,
     },
 };
 
@@ -16,9 +16,9 @@ pub(in crate::api) const ROUTE: Route = Route {
     method: Method::POST,
     path: "/api/v1/runs/{run}/cancel",
     action: Action::RunsCancel,
-    summary: "End a run that is not at its end; effects already made stay",
+    summary: "End a run that is not at its end; effects already made stay, or are undone with `compensate`",
     parameters: &[RUN],
-    body: Some(schema::<Reason>),
+    body: Some(schema::<CancelRequest>),
     status: 204,
     answer: Answer::Nothing,
     handler: |call| Box::pin(handle(call)),
@@ -26,7 +26,12 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let (head, permit) = call.run().await?;
-    let Reason { reason } = call.body()?;
-    permit.state.engine.cancel(head.facts.id, &reason, &permit.actor).await?;
+    let CancelRequest { reason, compensate } = call.body()?;
+    let (engine, run) = (&permit.state.engine, head.facts.id);
+    if compensate {
+        engine.cancel_and_undo(run, &reason, &permit.actor).await?;
+    } else {
+        engine.cancel(run, &reason, &permit.actor).await?;
+    }
     Ok(Reply::done())
 }

@@ -40,6 +40,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         run: Run::from(&view.head),
         input: view.input,
         end,
+        undone: view.undone.iter().flat_map(|it| &it.undone).map(|one| json!(one)).collect(),
         journal: view.journal,
     }))
 }

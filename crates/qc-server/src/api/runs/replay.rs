@@ -28,7 +28,11 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let (head, permit) = call.run().await?;
     let request: ReplayRequest = call.body()?;
-    let replay = Replay { new_effects: request.new_effects, input: request.input };
+    let replay = Replay {
+        new_effects: request.new_effects,
+        input: request.input,
+        out_of_order: request.out_of_order,
+    };
     let run = permit.state.engine.replay(head.facts.id, replay, &permit.actor).await?;
     let status_url = format!("/api/v1/runs/{run}");
     Ok(Reply::created(&RunReference { run: run.to_string(), status_url }))

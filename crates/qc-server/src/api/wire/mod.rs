@@ -1,17 +1,20 @@
 //! What the API takes and gives, in its own types: they change only with the API's version.
 
 mod ledger;
+mod lines;
 mod page;
 mod releases;
 mod runs;
 mod server;
 
 pub use ledger::{FailureGroup, Failures, LedgerLine};
+pub use lines::{Line, LineResumed, ResumeLine};
 pub use page::Page;
 pub use releases::{
     DeployRequest, Deployment, DeploymentChange, Release, ReleaseFiles, StoreRelease,
 };
 pub use runs::{
-    Dead, Happening, Reason, ReplayRequest, ResolveRequest, Run, RunEnd, RunJournal, RunReference,
+    CancelRequest, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest, Run,
+    RunEnd, RunJournal, RunReference,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};

@@ -12,7 +12,7 @@ pub struct Run {
     pub run: String,
     /// `running`, `waiting`, `parked`, `completed`, `faulted` or `cancelled`.
     pub status: String,
-    /// Why it will go on: `activity`, `timer`, `parked`; `ended` when it is at its end.
+    /// Why it will go on: `activity`, `timer`, `parked`, `turn` (it stands in a line); `ended` when it is at its end.
     pub cause: String,
     /// The failure, or what it is parked for, in a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +85,10 @@ pub struct RunJournal {
     /// How it ended, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<RunEnd>,
+    /// What was undone after its failure or cancellation, the last task first: the task's call, and the failure when it
+    /// could not be undone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<Value>,
     /// The journal, oldest first; each entry has `at` and `what`.
     pub journal: Vec<Value>,
 }
@@ -161,6 +165,18 @@ pub struct ReplayRequest {
     /// Run with this input in place of the old one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
+    /// Begin at once, whoever else stands in the line of its key.
+    #[serde(default)]
+    pub out_of_order: bool,
+}
+
+/// How to open a dead letter's run again.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryRequest {
+    /// Also when the line of its key has gone on without it.
+    #[serde(default)]
+    pub out_of_order: bool,
 }
 
 /// Why something is done; it stands in the audit.
@@ -169,6 +185,17 @@ pub struct ReplayRequest {
 pub struct Reason {
     /// In words.
     pub reason: String,
+}
+
+/// How to end a run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelRequest {
+    /// Why; it stands in the audit.
+    pub reason: String,
+    /// Undo what it did, as its integration's `compensation` says.
+    #[serde(default)]
+    pub compensate: bool,
 }
 
 /// Whether an ambiguous effect took place.

@@ -92,7 +92,7 @@ fn put_extras(desk: &mut Desk<'_>, run: i64, accept: &Accept) -> Outcome<()> {
         }
     }
     if let Some(turn) = &accept.turn {
-        join_line(desk, run, turn)?;
+        join_line(desk, run, turn, accept.run.replay_of)?;
     }
     put_keys(desk, run, &accept.keys)
 }

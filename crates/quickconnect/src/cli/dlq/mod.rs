@@ -44,6 +44,9 @@ pub(crate) struct RetryArguments {
     /// The runs
     #[arg(required = true)]
     runs: Vec<String>,
+    /// Also when the line of their key has gone on without them
+    #[arg(long)]
+    out_of_order: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -60,8 +63,9 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::List(arguments) => list(session, &arguments).await,
         Verb::Retry(arguments) => {
             let client = session.client()?;
+            let body = arguments.out_of_order.then(|| json!({ "out_of_order": true }));
             for run in &arguments.runs {
-                client.act(&format!("/api/v1/dead-letters/{run}/retry"), None).await?;
+                client.act(&format!("/api/v1/dead-letters/{run}/retry"), body.as_ref()).await?;
                 let done = json!({ "schema_version": 1, "run": run, "done": "retry" });
                 session.output.result(&done, || format!("{run}: opened again"));
             }

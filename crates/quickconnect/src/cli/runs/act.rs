@@ -15,12 +15,15 @@ pub(crate) struct RunArguments {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct ReasonArguments {
+pub(crate) struct CancelArguments {
     /// The run
     run: String,
     /// Why; it stands in the audit
     #[arg(long)]
     reason: String,
+    /// Undo what it did, as its integration's `compensation` says
+    #[arg(long)]
+    compensate: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -33,6 +36,9 @@ pub(crate) struct ReplayArguments {
     /// Run with the JSON of this file in place of the old input
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// Begin at once, whoever else stands in the line of its key
+    #[arg(long)]
+    out_of_order: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,7 +71,8 @@ pub(super) async fn replay(
             Some(json_of(&text)?)
         }
     };
-    let request = ReplayRequest { new_effects: arguments.new_effects, input };
+    let ReplayArguments { new_effects, out_of_order, .. } = *arguments;
+    let request = ReplayRequest { new_effects, input, out_of_order };
     let path = format!("/api/v1/runs/{}/replay", arguments.run);
     let run: RunReference = session.client()?.post(&path, &request).await?;
     session.output.result(&run, || run.run.clone());
@@ -74,10 +81,11 @@ pub(super) async fn replay(
 
 pub(super) async fn cancel(
     session: &Session,
-    arguments: &ReasonArguments,
+    arguments: &CancelArguments,
 ) -> Result<Exit, Trouble> {
-    let body = json!({ "reason": arguments.reason });
-    act(session, &arguments.run, "cancel", Some(&body)).await
+    let CancelArguments { run, reason, compensate } = arguments;
+    let body = json!({ "reason": reason, "compensate": compensate });
+    act(session, run, "cancel", Some(&body)).await
 }
 
 pub(super) async fn resolve(

@@ -25,6 +25,8 @@ fn words(entry: &Value) -> Option<String> {
         "intent" => {
             Some(format!("{} is sent, attempt {}", call(&entry["call"])?, entry["attempt"]))
         }
+        "begun" => Some("its turn came: it begins".to_owned()),
+        "never_begun" => Some(format!("cancelled before it began: {}", entry["reason"].as_str()?)),
         "parked" => {
             Some(format!("{} is parked: {}", call(&entry["call"])?, failure(&entry["failure"])))
         }
@@ -62,8 +64,20 @@ fn told(happening: &Value) -> Option<String> {
 fn call(id: &Value) -> Option<String> {
     let task = id["pointer"].as_str()?.rsplit('/').next()?;
     let visit = id["visit"].as_str()?;
+    let undoes = id["pointer"].as_str()?.starts_with("/compensate/");
     let again = visit.chars().any(|c| c.is_ascii_digit() && c != '0');
-    Some(if again { format!("{task} (visit {visit})") } else { task.to_owned() })
+    let task = if again { format!("{task} (visit {visit})") } else { task.to_owned() };
+    Some(if undoes { format!("the undoing of {task}") } else { task })
+}
+
+/// A task that was to be undone, and why it was not.
+pub(super) fn undone(one: &Value) -> String {
+    let task = call(&one["task"]).unwrap_or_else(|| raw(one));
+    if one["failure"].is_null() {
+        task
+    } else {
+        format!("{task}: NOT undone: {}", failure(&one["failure"]))
+    }
 }
 
 fn failure(failure: &Value) -> String {
@@ -106,6 +120,11 @@ mod tests {
             (
                 json!({"what": "input", "input": {"happening": {"kind": "reopened"}}}),
                 "opened again at the task that failed",
+            ),
+            (
+                json!({"what": "intent", "attempt": 1,
+                    "call": {"pointer": "/compensate/do/0/open", "visit": "0"}}),
+                "the undoing of open is sent, attempt 1",
             ),
         ] {
             let mut entry = entry;

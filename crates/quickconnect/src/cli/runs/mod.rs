@@ -16,7 +16,7 @@ pub(crate) enum Verb {
     /// Run a run's event again, as a linked run; effects already made are not made twice
     Replay(act::ReplayArguments),
     /// End a run
-    Cancel(act::ReasonArguments),
+    Cancel(act::CancelArguments),
     /// Say whether the effect took place for which a run is parked
     Resolve(act::ResolveArguments),
     /// Have a parked run try again now

@@ -1,6 +1,6 @@
 use qc_server::wire::{RunEnd, RunJournal};
 
-use super::journal::line;
+use super::journal::{line, undone};
 use crate::cli::{Exit, Trouble, files::clock, output::append, session::Session};
 
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,12 @@ fn shown(journal: &RunJournal) -> String {
     text.push_str("journal\n");
     for entry in &journal.journal {
         append(&mut text, format_args!("  {}\n", line(entry)));
+    }
+    if !journal.undone.is_empty() {
+        text.push_str("undone, the last task first\n");
+    }
+    for one in &journal.undone {
+        append(&mut text, format_args!("  {}\n", undone(one)));
     }
     match &journal.end {
         None => {}

@@ -1,0 +1,42 @@
+use http::Method;
+use qc_access::Action;
+use qc_engine::LineName;
+
+use crate::{
+    Problem,
+    api::{
+        Call, Reply, Route,
+        route::{Answer, schema},
+        wire::{LineResumed, ResumeLine},
+    },
+};
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "resumeLine",
+    method: Method::POST,
+    path: "/api/v1/lines/resume",
+    action: Action::DlqDiscard,
+    summary: "Have a line go on without the failed run at its head, which stays a dead letter",
+    parameters: &[],
+    body: Some(schema::<ResumeLine>),
+    status: 200,
+    answer: Answer::Json(schema::<LineResumed>),
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let request: ResumeLine = call.body()?;
+    let permit = call.may(Some(&request.environment), Some(&request.integration))?;
+    let unusable = |what: &str, error: &dyn std::fmt::Display| {
+        let detail = format!("`{what}`: {error}");
+        Problem::new(422, crate::codes::BAD_BODY, "Unusable body", detail)
+    };
+    let line = LineName {
+        tenant: request.tenant.parse().map_err(|e| unusable("tenant", &e))?,
+        environment: request.environment.parse().map_err(|e| unusable("environment", &e))?,
+        integration: request.integration.parse().map_err(|e| unusable("integration", &e))?,
+        key: request.key,
+    };
+    let left = permit.state.engine.resume_line(&line, &request.reason, &permit.actor).await?;
+    Ok(Reply::ok(&LineResumed { left: left.to_string() }))
+}
