@@ -105,7 +105,8 @@ pub(crate) struct Platform {
 impl Platform {
     /// Wires everything. Nothing runs yet but the commit loop.
     pub(crate) async fn wire(config: &Config, secrets: Arc<Secrets>) -> Result<Self, Trouble> {
-        let metered = MeteredStore::new(open_store(config).await?);
+        let (store, blobs) = open_all(config).await?;
+        let metered = MeteredStore::new(store);
         let commits = metered.numbers();
         let store: Arc<dyn Store> = Arc::new(metered);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -113,7 +114,6 @@ impl Platform {
         let (committer, commit_loop) = Committer::new(Arc::clone(&store), CommitLimits::default());
         let commit_loop = tokio::spawn(commit_loop);
         let caller: Arc<dyn Caller> = Arc::new(http_caller(config)?);
-        let blobs = open_blobs(config)?;
         let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64);
         let catalogue = Catalogue::new(Arc::clone(&store), CRAFT);
@@ -179,11 +179,27 @@ pub(crate) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Troubl
     match &config.store {
         StoreKind::Memory => Ok(Arc::new(MemoryStore::new())),
         StoreKind::Sqlite(file) => open_file(config, file),
+        StoreKind::Postgres(dsn) => Ok(Arc::new(open_server(config, dsn).await?)),
+    }
+}
+
+/// Opens the store and the place of large bodies that belongs to it.
+async fn open_all(config: &Config) -> Result<(Arc<dyn Store>, Arc<dyn Blobs>), Trouble> {
+    match &config.store {
+        StoreKind::Memory => Ok((Arc::new(MemoryStore::new()), Arc::new(MemoryBlobs::default()))),
+        // The store first: whoever holds its lock may open the directory.
+        StoreKind::Sqlite(file) => Ok((open_file(config, file)?, open_blobs(file)?)),
         StoreKind::Postgres(dsn) => {
-            let opened = PostgresStore::open(dsn, &postgres_options(config)?).await;
-            Ok(Arc::new(opened.map_err(|error| postgres_trouble(&error))?))
+            let store = open_server(config, dsn).await?;
+            let blobs = Arc::new(store.blobs());
+            Ok((Arc::new(store), blobs))
         }
     }
+}
+
+async fn open_server(config: &Config, dsn: &Dsn) -> Result<PostgresStore, Trouble> {
+    let opened = PostgresStore::open(dsn, &postgres_options(config)?).await;
+    opened.map_err(|error| postgres_trouble(&error))
 }
 
 fn open_file(config: &Config, file: &Path) -> Result<Arc<dyn Store>, Trouble> {
@@ -204,16 +220,11 @@ fn open_file(config: &Config, file: &Path) -> Result<Arc<dyn Store>, Trouble> {
     Ok(Arc::new(store))
 }
 
-/// Opens the place of large bodies. Whoever does it holds the store's lock.
-fn open_blobs(config: &Config) -> Result<Arc<dyn Blobs>, Trouble> {
-    let folder = match &config.store {
-        StoreKind::Memory => return Ok(Arc::new(MemoryBlobs::default())),
-        StoreKind::Sqlite(file) => blobs(file),
-        StoreKind::Postgres(_) => config.data_dir.join("blobs"),
-    };
+fn open_blobs(file: &Path) -> Result<Arc<dyn Blobs>, Trouble> {
+    let folder = blobs(file);
     let opened = FolderBlobs::open(&folder).map_err(|error| {
         let message = format!("the directory of large bodies {}: {error}", folder.display());
-        let help = "the server must be able to write in all of its `data_dir`";
+        let help = "the server must be able to write beside its database";
         Trouble::usage(codes::DATA_DIRECTORY, message, help)
     })?;
     Ok(Arc::new(opened))

@@ -6,6 +6,7 @@
 //! the writing statements; on no clock, and on no order in which nodes hear of each other.
 
 mod apply;
+mod blobs;
 mod connection;
 mod connections;
 mod dsn;
@@ -26,6 +27,7 @@ mod writer;
 use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
+pub use blobs::PostgresBlobs;
 use connection::{Address, Purpose};
 use connections::Connections;
 pub use dsn::{Dsn, DsnError, TlsMode, mask};
@@ -43,11 +45,15 @@ use writer::Writer;
 /// Leases and removals that met other transactions are tried so often.
 const TRIES_MAX: usize = 5;
 
+/// So many connections serve large bodies.
+const BLOBS: usize = 2;
+
 /// The store on a PostgreSQL database.
 pub struct PostgresStore {
     writer: Writer,
     readers: Connections,
     durability: Durability,
+    address: Address,
 }
 
 /// What a server said about itself.
@@ -69,8 +75,15 @@ impl PostgresStore {
         let (mut client, facts) = address.connect().await?;
         schema::migrate(&mut client).await?;
         let writer = Connections::new(address.clone(), Purpose::Write, options.writers);
-        let readers = Connections::new(address, Purpose::Read, options.readers);
-        Ok(Self { writer: Writer::new(writer), readers, durability: facts.durability() })
+        let readers = Connections::new(address.clone(), Purpose::Read, options.readers);
+        let (writer, durability) = (Writer::new(writer), facts.durability());
+        Ok(Self { writer, readers, durability, address })
+    }
+
+    /// A place for large bodies in the same database, on up to two connections of its own: whoever
+    /// sends or takes them holds up no question.
+    pub fn blobs(&self) -> PostgresBlobs {
+        PostgresBlobs::new(Connections::new(self.address.clone(), Purpose::Read, BLOBS))
     }
 
     /// Looks at the server and changes nothing: the checks of [`PostgresStore::open`].

@@ -6,8 +6,11 @@ use tokio_postgres::{Client, GenericClient};
 use super::{OpenError, open_error::is_unique_violation};
 
 /// Every migration, the first from nothing to version 1.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+];
 
 /// The advisory lock of migrations and of changes of leases ("QCst").
 pub(super) const LOCK: i64 = 0x5143_7374;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod blobs;
 mod conformance;
 mod crash;
 mod cuts;
@@ -11,4 +12,6 @@ mod nodes;
 mod opening;
 mod place;
 mod proxy;
+mod signals;
 mod tls;
+mod upgrade;

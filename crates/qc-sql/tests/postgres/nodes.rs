@@ -25,7 +25,7 @@ async fn many_nodes_start_at_once() {
     for start in starts {
         start.await.unwrap().unwrap();
     }
-    assert_eq!(place.sql("SELECT value FROM quickconnect.fact WHERE name = 'schema_version'"), "2");
+    assert_eq!(place.sql("SELECT value FROM quickconnect.fact WHERE name = 'schema_version'"), "3");
 }
 
 /// A node that is stopped in the middle of a transaction holds its lease until the server cuts it
@@ -97,7 +97,12 @@ async fn batches_that_meet_in_any_order_do_not_deadlock() {
                         .map(|key| {
                             let n = 1 + (writer << 40) + round * 50 + key;
                             let key = format!("{round}/{key}");
-                            Write::Accept(Box::new(Fixture::keyed(n, &key, 1)))
+                            let mut accept = Fixture::keyed(n, &key, 1);
+                            accept.turn = Some(Fixture::turn(&key));
+                            // On all nodes the same ones.
+                            let signal = i64::try_from(n & 0xffff).unwrap();
+                            accept.signals = vec![Fixture::signal(signal, "x")];
+                            Write::Accept(Box::new(accept))
                         })
                         .collect();
                     let documents = keys
@@ -123,6 +128,7 @@ async fn batches_that_meet_in_any_order_do_not_deadlock() {
     for writer in work {
         writer.await.unwrap();
     }
+    assert_eq!(nodes[0].tally(None, None).await.unwrap().gaps(), []);
     let runs = place.sql("SELECT count(*) FROM quickconnect.run");
     assert_eq!(runs, (20 * 50).to_string(), "one run for each key");
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";

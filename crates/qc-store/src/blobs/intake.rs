@@ -5,18 +5,20 @@ use super::{BlobRef, PutError};
 
 /// Counts and hashes a body as it passes.
 #[derive(Clone)]
-pub(super) struct Intake {
+pub struct Intake {
     digest: Context,
     size: u64,
     limit: u64,
 }
 
 impl Intake {
-    pub(super) fn new(limit: u64) -> Self {
+    /// Before the first byte; more than `limit` bytes are too many.
+    pub fn new(limit: u64) -> Self {
         Self { digest: Context::new(&SHA256), size: 0, limit }
     }
 
-    pub(super) fn take(&mut self, chunk: &[u8]) -> Result<(), PutError> {
+    /// The next bytes.
+    pub fn take(&mut self, chunk: &[u8]) -> Result<(), PutError> {
         self.size += chunk.len() as u64;
         if self.size > self.limit {
             return Err(PutError::TooLarge { limit: self.limit });
@@ -25,7 +27,8 @@ impl Intake {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> BlobRef {
+    /// What has passed: its hash and its size.
+    pub fn finish(self) -> BlobRef {
         let digest = self.digest.finish();
         let digest = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
         BlobRef { hash: BlobHash::new(digest), size: self.size }

@@ -19,6 +19,7 @@ use qc_model::{BlobHash, BodyStream, CallError, RunId, Timestamp};
 use crate::StoreError;
 
 pub use folder::FolderBlobs;
+pub use intake::Intake;
 pub use memory::MemoryBlobs;
 
 /// Keeps large bodies. Several nodes may share one: nothing here is known to a process alone, but what it is writing.

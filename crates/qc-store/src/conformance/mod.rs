@@ -19,6 +19,8 @@ mod pruning;
 mod reading;
 mod reopening;
 mod sharing;
+mod sharing_lines;
+mod sharing_signals;
 mod signals;
 mod turns;
 mod waits;
@@ -67,6 +69,8 @@ pub use sharing::{
     a_tailing_reader_misses_nothing, documents_of_several_nodes_lose_no_change,
     several_nodes_hold_several_ranges,
 };
+pub use sharing_lines::lines_keep_the_order_of_commits_on_every_node;
+pub use sharing_signals::signals_of_several_nodes_are_missed_by_none;
 pub use signals::{
     a_reader_who_follows_the_signals_misses_none, a_repeated_signal_is_ignored,
     signals_are_filtered_and_paged, signals_come_with_every_kind_of_write,
@@ -106,7 +110,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub type Check = (&'static str, for<'a> fn(&'a Factory) -> Running<'a>);
 
 /// Every check but the comparison with the model, by name.
-pub const ALL: [Check; 55] = [
+pub const ALL: [Check; 57] = [
     ("a known key answers the first run", |f| Box::pin(a_known_key_answers_the_first_run(f))),
     ("a race for one key has one winner", |f| Box::pin(a_race_for_one_key_has_one_winner(f))),
     ("a key that expired is replaced", |f| Box::pin(a_key_that_expired_is_replaced(f))),
@@ -138,6 +142,8 @@ pub const ALL: [Check; 55] = [
     ("a race between nodes", |f| Box::pin(a_race_between_nodes_has_one_winner(f))),
     ("a tailing reader", |f| Box::pin(a_tailing_reader_misses_nothing(f))),
     ("documents of several nodes", |f| Box::pin(documents_of_several_nodes_lose_no_change(f))),
+    ("signals of several nodes", |f| Box::pin(signals_of_several_nodes_are_missed_by_none(f))),
+    ("lines of several nodes", |f| Box::pin(lines_keep_the_order_of_commits_on_every_node(f))),
     ("runs newest first", |f| Box::pin(runs_are_listed_newest_first(f))),
     ("an accept moves a cursor", |f| Box::pin(an_accept_moves_a_cursor(f))),
     ("a step changes documents", |f| Box::pin(a_step_changes_documents(f))),

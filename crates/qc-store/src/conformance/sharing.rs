@@ -24,7 +24,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const NODES: u128 = 4;
 
 /// The nodes' own connections to one fresh store; None when it is for one node.
-fn nodes(factory: &Factory) -> Option<Vec<Arc<dyn Store>>> {
+pub(super) fn nodes(factory: &Factory) -> Option<Vec<Arc<dyn Store>>> {
     let subject = factory();
     let beside = subject.beside?;
     let others = (1..NODES).map(|_| beside());

@@ -42,7 +42,7 @@ pub(super) fn accept<'a>(desk: &mut Desk<'a>, accept: &'a Accept) -> AcceptOutco
         }
     }
     if let Some(turn) = &accept.turn {
-        desk.deeds.joins.push((run, turn));
+        desk.deeds.join_line(run, turn, accept.run.replay_of);
     }
     desk.deeds.run_keys(run, &accept.keys);
     AcceptOutcome::Accepted

@@ -24,7 +24,8 @@ pub(in crate::postgres) struct Deeds<'a> {
     pub(in crate::postgres) signals: BTreeMap<(&'a str, &'a str), (i64, &'a Signal)>,
     pub(in crate::postgres) waits: BTreeMap<RunId, WaitDeed<'a>>,
     /// In their order.
-    pub(in crate::postgres) joins: Vec<(RunId, &'a Turn)>,
+    pub(in crate::postgres) joins: Vec<JoinDeed<'a>>,
+    /// Once all have joined.
     pub(in crate::postgres) leaves: BTreeSet<RunId>,
     /// Distinct ones, in their order.
     pub(in crate::postgres) run_keys: BTreeMap<RunId, Vec<&'a RunKey>>,
@@ -64,6 +65,15 @@ pub(in crate::postgres) struct EntryDeed<'a> {
     pub(in crate::postgres) version: u64,
     pub(in crate::postgres) no: i32,
     pub(in crate::postgres) entry: &'a Entry,
+}
+
+/// A run that joins a line.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::postgres) struct JoinDeed<'a> {
+    pub(in crate::postgres) run: RunId,
+    pub(in crate::postgres) turn: &'a Turn,
+    /// Whose place it takes, when that one stands in this line.
+    pub(in crate::postgres) replayed: Option<RunId>,
 }
 
 /// What becomes of a run's dead letter.
@@ -119,13 +129,23 @@ impl<'a> Deeds<'a> {
         }
     }
 
+    /// Joins the end of a line, or takes the place there of the run that it replays.
+    pub(super) fn join_line(&mut self, run: RunId, turn: &'a Turn, replay_of: Option<RunId>) {
+        let replayed = replay_of.filter(|replayed| !self.leaves.contains(replayed));
+        let here = |join: &&mut JoinDeed<'_>| Some(join.run) == replayed && join.turn == turn;
+        if let Some(join) = self.joins.iter_mut().find(here) {
+            join.run = run;
+            return;
+        }
+        // Of several replays of one run the first takes its place, and then it has left.
+        let taken = |join: &JoinDeed<'_>| join.replayed == replayed && join.turn == turn;
+        let replayed = replayed.filter(|_| !self.joins.iter().any(taken));
+        self.joins.push(JoinDeed { run, turn, replayed });
+    }
+
     /// Leaves the line that the run has joined before, in this batch or earlier.
     pub(super) fn leave_line(&mut self, run: RunId) {
-        let before = self.joins.len();
-        self.joins.retain(|(joined, _)| *joined != run);
-        if self.joins.len() == before {
-            self.leaves.insert(run);
-        }
+        self.leaves.insert(run);
     }
 
     /// Adds business keys that are new in this batch, up to as many as a run may have.

@@ -12,7 +12,7 @@ mod letters;
 mod place;
 mod waits;
 
-pub(super) use deeds::{Deeds, DocumentDeed, EntryDeed, HeadDeed, KeyDeed, Letter};
+pub(super) use deeds::{Deeds, DocumentDeed, EntryDeed, HeadDeed, JoinDeed, KeyDeed, Letter};
 pub(super) use known::{Document, DocumentKey, Key, KeyId, Known, Run, Span};
 pub(super) use place::Place;
 use qc_store::{Write, WriteOutcome};

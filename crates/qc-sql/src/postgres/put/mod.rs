@@ -89,13 +89,13 @@ pub(super) async fn put(
         Box::pin(journal::append(connection, &deeds.journal)),
         Box::pin(letters::put(connection, &deeds.letters)),
         Box::pin(waits::put(connection, &deeds.waits)),
-        Box::pin(lines::leave(connection, &deeds.leaves)),
         Box::pin(run_keys::add(connection, &deeds.run_keys)),
         Box::pin(signals::put(connection, &deeds.signals)),
         Box::pin(ledger::append(connection, &deeds.ledger)),
         Box::pin(tally::add(connection, &deeds.tally)),
         // Held from here to the commit, so late.
         Box::pin(lines::join(connection, &deeds.joins)),
+        Box::pin(lines::leave(connection, &deeds.leaves)),
         commit,
     ];
     let answers = async { Ok(join_all(all).await) };
