@@ -105,7 +105,7 @@ async fn drive(
             draft.withhold();
         }
         #[cfg(feature = "planted-bugs")]
-        let early = sent_early(&shared, &mut run, &draft, &mut calls, &mut cuts);
+        let early = sent_early(&shared, &tenure, &mut run, &draft, &mut calls, &mut cuts);
         let written =
             if draft.is_empty() { Ok(()) } else { commit(&shared, &tenure, &mut run, draft).await };
         #[cfg(feature = "planted-bugs")]
@@ -172,6 +172,7 @@ fn start_calls(
 #[cfg(feature = "planted-bugs")]
 fn sent_early(
     shared: &Arc<Shared>,
+    tenure: &Arc<Tenure>,
     run: &mut ActiveRun,
     draft: &Draft,
     calls: &mut JoinSet<Performed>,
@@ -181,7 +182,7 @@ fn sent_early(
         return false;
     }
     run.ready.clone_from(&draft.ready);
-    start_calls(shared, run, calls, cuts);
+    start_calls(shared, tenure, run, calls, cuts);
     true
 }
 

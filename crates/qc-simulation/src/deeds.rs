@@ -134,14 +134,14 @@ impl Story {
                 self.tell(format_args!("nothing can be read for {time:?}"));
                 self.link.blind_for(time);
             }
-            Deed::Kill => self.replace(false).await,
+            Deed::Kill => self.replace(false),
             Deed::KillAtWrite => {
                 let nth = 1 + u32::try_from(self.dice.below(6)).unwrap_or(0);
                 self.tell(format_args!("the process will end with write {nth} from now"));
                 self.link.end_with_write(nth);
             }
             Deed::Restart => self.restart().await,
-            Deed::CutOff => self.replace(true).await,
+            Deed::CutOff => self.replace(true),
             Deed::Rotate => self.rotate(),
             Deed::Jump => self.jump(),
         }

@@ -185,7 +185,7 @@ impl State {
             Class::Idempotent | Class::Verify | Class::Once => return false,
         };
         let Some(key) = key else { return false };
-        let known = self.keys.get(key).is_some_and(|first| now - *first < window);
+        let known = self.keys.get(key).is_some_and(|first| now.saturating_sub(*first) < window);
         if !known {
             self.keys.insert(key.to_owned(), now);
         }

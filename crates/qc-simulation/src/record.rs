@@ -64,7 +64,8 @@ impl Record {
         let mut line = format!("{at:>9.3} {what}");
         line.hash(&mut lines.hasher);
         if line.len() > LINE_BYTES {
-            line.truncate(line.floor_char_boundary(LINE_BYTES));
+            let end = (0..=LINE_BYTES).rev().find(|at| line.is_char_boundary(*at));
+            line.truncate(end.unwrap_or(0));
             line.push('…');
         }
         lines.push(line);

@@ -11,7 +11,7 @@ use std::{
 
 use qc_engine::{Accepted, EngineError, EngineSettings, RunEnd};
 use qc_model::RunId;
-use qc_store::{RunFilter, RunHead, Store, memory::MemoryStore};
+use qc_store::{DeadFilter, RunFilter, RunHead, Store, memory::MemoryStore};
 use qc_vault::Secrets;
 use tokio::{
     sync::Notify,
@@ -218,7 +218,7 @@ impl Story {
             let next = ends.chain(self.mended_at).min().unwrap_or(until).min(until);
             tokio::select! {
                 biased;
-                () = crashes.notified() => self.replace(false).await,
+                () = crashes.notified() => self.replace(false),
                 () = sleep_until(next) => {}
             }
             self.come_due();
@@ -251,7 +251,7 @@ impl Story {
     }
 
     /// The process ends, and another one follows. `cut_off`: it only seems to have ended.
-    pub(crate) async fn replace(&mut self, cut_off: bool) {
+    pub(crate) fn replace(&mut self, cut_off: bool) {
         self.tell(if cut_off { "the process is cut off" } else { "the process ends" });
         self.witness.killed();
         let nth = self.processes;
@@ -289,7 +289,7 @@ impl Story {
         self.tell(format_args!("the process drains for at most {limit:?}"));
         let engine = self.world.engine.clone();
         engine.drain(limit).await;
-        self.replace(false).await;
+        self.replace(false);
     }
 
     async fn calm_down(&mut self) {
@@ -306,7 +306,7 @@ impl Story {
         loop {
             tokio::select! {
                 biased;
-                () = crashes.notified() => self.replace(false).await,
+                () = crashes.notified() => self.replace(false),
                 sent = self.sending.join_next() => match sent {
                     Some(sent) => self.sent.push(sent.unwrap()),
                     None => return,
@@ -366,7 +366,7 @@ impl Story {
             after = last.seq;
             self.record.digest(&format!("{rows:?}"));
         }
-        self.record.digest(&format!("{:?}", store.dead_letters(&Default::default()).await));
+        self.record.digest(&format!("{:?}", store.dead_letters(&DeadFilter::default()).await));
     }
 }
 

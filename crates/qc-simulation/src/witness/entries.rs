@@ -1,6 +1,10 @@
 //! The journal's new entries, one after the other.
 
-use std::{fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use qc_model::{Applied, Failure, Timestamp};
 use qc_store::{Accept, Entry};
@@ -88,11 +92,11 @@ impl Run {
             last_had_journal: true,
             machine: Some(machine),
             journal: accept.journal.clone(),
-            open: Default::default(),
-            parked: Default::default(),
-            fired: Default::default(),
-            intents: Default::default(),
-            answered: Default::default(),
+            open: BTreeMap::default(),
+            parked: BTreeMap::default(),
+            fired: BTreeSet::default(),
+            intents: BTreeMap::default(),
+            answered: BTreeSet::default(),
             answers: 0,
             in_line: false,
             overtaken: 0,
@@ -213,13 +217,11 @@ impl Witness {
                     self.check_punctual(known, seen, look, at, "woken");
                 }
             }
-            Happening::Reopened => {
-                if seen.status != qc_store::RunStatus::Faulted {
-                    self.broken(
-                        Invariant::EndIsAbsorbing,
-                        format_args!("{run} was opened again as {:?}", seen.status),
-                    );
-                }
+            Happening::Reopened if seen.status != qc_store::RunStatus::Faulted => {
+                self.broken(
+                    Invariant::EndIsAbsorbing,
+                    format_args!("{run} was opened again as {:?}", seen.status),
+                );
             }
             _ => {}
         }

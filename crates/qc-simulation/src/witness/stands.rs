@@ -33,7 +33,7 @@ impl Witness {
             seen.open.clear();
             seen.in_line = false;
         }
-        if let Some(why) = self.untrue(seen, look) {
+        if let Some(why) = Self::untrue(seen, look) {
             self.broken(Invariant::LiveCause, format_args!("{run}: {why}; {state:?}"));
         }
         let letter = look.dead.as_ref().map(|letter| letter.state);
@@ -50,7 +50,7 @@ impl Witness {
     }
 
     /// What is not true about the stated cause.
-    fn untrue(&self, seen: &Run, look: &Look<'_>) -> Option<&'static str> {
+    fn untrue(seen: &Run, look: &Look<'_>) -> Option<&'static str> {
         let state = &look.head.state;
         let wanted = seen.machine().outstanding();
         let busy = wanted.iter().any(|call| !seen.parked.contains_key(&call.id));

@@ -131,9 +131,12 @@ async fn waiting_for_a_credential_does_not_use_up_a_key() {
     let tasks = "- open: { call: desk.createTicket, with: { body: {} } }\n";
     for restart in [false, true] {
         let began = tokio::time::Instant::now();
-        let outside = Outside::new(move |_, _| match began.elapsed() < day + 600 * SECOND {
-            true => Answer::Status(401, json!({})),
-            false => ok(json!({"id": 7})),
+        let outside = Outside::new(move |_, _| {
+            if began.elapsed() < day + 600 * SECOND {
+                Answer::Status(401, json!({}))
+            } else {
+                ok(json!({"id": 7}))
+            }
         });
         let (mut world, _link) = world(tasks, &outside, Duration::ZERO);
         let run = world.start(json!({})).await;
