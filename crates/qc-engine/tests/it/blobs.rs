@@ -111,7 +111,7 @@ async fn a_run_goes_on_with_its_blobs_after_a_crash() {
 }
 
 /// A hash that is held by another run, as an event or a hostile system may write it.
-async fn anothers(world: &World) -> Value {
+async fn foreign(world: &World) -> Value {
     let body = qc_model::Body::Bytes(large()).into_stream();
     let blob = world.blobs.put(RunId::from_bits(1), body, 1 << 20).await.unwrap();
     json!({"blob": blob.hash.to_string(), "size": blob.size, "mediaType": "application/pdf"})
@@ -121,7 +121,7 @@ async fn anothers(world: &World) -> Value {
 async fn an_event_that_names_a_blob_gets_nothing() {
     let outside = Outside::new(|_, _| ok(json!("stored")));
     let world = World::new(SEND, outside.clone());
-    let forged = anothers(&world).await;
+    let forged = foreign(&world).await;
     let run = world.start(forged).await;
     assert_eq!(code_of(world.end(run).await), "QC-N130");
     assert_eq!(outside.requests("/upload"), 0);
@@ -139,7 +139,7 @@ async fn a_replay_gets_no_blob_that_its_run_only_heard_of() {
         _ => ok(json!("stored")),
     });
     let world = World::new(PASS_ON, outside.clone());
-    let forged = anothers(&world).await;
+    let forged = foreign(&world).await;
     heard.set(forged.clone()).unwrap();
     let run = world.start(json!({})).await;
     assert_eq!(code_of(world.end(run).await), "QC-N130");
