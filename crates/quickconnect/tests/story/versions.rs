@@ -120,6 +120,8 @@ tasks:
   one: {effect: once, retry: {attempts: 1}}
   other: {effect: once, retry: {attempts: 1}}
   ask: {effect: once, retry: {attempts: 1}}
+
+ordering: {key: .data.id}
 ";
 
 const OPENAPI: &str = "
@@ -191,6 +193,9 @@ fn worked_on(asked: &mut Asked<'_>) {
     let count = asked.told("runs list", &[])["items"].as_array().unwrap().len().to_string();
     assert_eq!(said(server, &["runs", "list", "--limit", &count]), "");
     assert!(said(server, &["runs", "list", "--limit", "1"]).starts_with("there is more: "));
+    asked.told("lines list", &[]);
+    asked.told("lines show", &["bad2"]);
+    asked.told("lines resume", &["sandbox", "orders", "bad2", "--reason", "a test"]);
     asked.told("runs show", &[&dead[0]]);
     asked.told("runs replay", &[&dead[0]]);
     asked.told("dlq retry", &[&dead[1]]);
