@@ -24,7 +24,8 @@ async fn an_answer_waits_for_the_writers_of_earlier_places() {
     let store = Arc::new(place.open().await);
     store.write(vec![Write::Accept(Box::new(Fixture::accept(1)))]).await.unwrap();
     let lease = store.lease(0..1024, "a", Duration::from_secs(60)).await.unwrap().unwrap();
-    let holder = place.hold("SELECT 1 FROM quickconnect.run FOR UPDATE", 1);
+    // Long enough for a busy machine, and within the time for which an answer waits.
+    let holder = place.hold("SELECT 1 FROM quickconnect.run FOR UPDATE", 3);
     let ops = vec![Op::Signal(Fixture::signal(1, "x"))];
     let write = Write::Commit { lease, txn: Box::new(Fixture::step(1, 1, ops)) };
     let early = {
