@@ -25,7 +25,7 @@ async fn a_writer_under_way_holds_back_what_is_later_and_a_foreign_one_nothing()
     foreign.await.unwrap();
     // A step that began before and waits for a row: it has its number, and no row of the ledger.
     let lease = store.lease(0..1024, "a", Duration::from_secs(60)).await.unwrap().unwrap();
-    let holder = place.hold("SELECT 1 FROM quickconnect.run FOR UPDATE", 1);
+    let holder = place.hold("SELECT 1 FROM quickconnect.run FOR UPDATE", 3);
     let row = Fixture::row(1, LedgerKind::Task, "late");
     let txn = Box::new(Fixture::step(1, 1, vec![Op::Ledger(row)]));
     let late = {

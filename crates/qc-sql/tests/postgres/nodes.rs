@@ -61,7 +61,7 @@ async fn a_new_owner_waits_for_the_commit_under_way() {
     store.write(vec![Write::Accept(Box::new(Fixture::accept(1)))]).await.unwrap();
     let lease = store.lease(0..1024, "a", Duration::ZERO).await.unwrap().unwrap();
     // Somebody holds the run's row, so that the commit stands still half-way.
-    let holder = place.hold("SELECT 1 FROM quickconnect.run FOR UPDATE", 1);
+    let holder = place.hold("SELECT 1 FROM quickconnect.run FOR UPDATE", 3);
     let owner = {
         let (store, write) = (Arc::clone(&store), vec![step(&lease, 1, 1)]);
         tokio::spawn(async move { store.write(write).await })
