@@ -196,7 +196,7 @@ pub(crate) async fn a_broker_that_restarts_is_found_again(rabbit: &mut Rabbit) {
     publish(&line, 0..ORDERS / 2).await;
     line.until("orders", |ready| ready < 80).await;
     drop(line);
-    rabbit.kill();
+    rabbit.stop().await;
     eventually("the loss is said", async || {
         let said = server.ask("/api/v1/server").await["findings"].to_string();
         said.contains("QC-B001").then_some(())

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -137,8 +138,17 @@ impl Rabbit {
         }
     }
 
+    /// Has the broker end in order: what it answered for is on its disk. (Killed, it forgets queues that were just made.)
+    pub(crate) async fn stop(&mut self) {
+        let Some(mut broker) = self.broker.take() else { return };
+        let process = i32::try_from(broker.id()).ok().and_then(Pid::from_raw).unwrap();
+        kill_process(process, Signal::TERM).unwrap();
+        let ended = tokio::task::spawn_blocking(move || broker.wait());
+        tokio::time::timeout(START, ended).await.unwrap().unwrap().unwrap();
+    }
+
     /// Ends the broker's process at once.
-    pub(crate) fn kill(&mut self) {
+    fn kill(&mut self) {
         if let Some(mut broker) = self.broker.take() {
             broker.kill().unwrap();
             broker.wait().unwrap();

@@ -52,7 +52,7 @@ pub(crate) async fn each_event_goes_out_whatever_ends_in_between(rabbit: &mut Ra
     server.start().await;
     line.until("taken", |ready| ready > 60).await;
     drop(line);
-    rabbit.kill();
+    rabbit.stop().await;
     rabbit.go().await;
     let line = Line::to(&rabbit.url("routes")).await;
     intake::each_once(&server, ORDERS).await;
