@@ -9,20 +9,24 @@ use std::{
 
 use base64::Engine as _;
 use bytes::Bytes;
+use qc_expression::Expression;
 use qc_model::{Class, EventId, Failure, RunId, TxnId};
-use qc_store::{Accept, AcceptOutcome, IdempotencyKey, RunFacts, StoreError, StoredEvent};
+use qc_store::{
+    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, RunFacts, Signal, StoreError, StoredEvent,
+};
 use qc_workflow::{Machine, Start};
 use serde_json::Value;
 
 use crate::{
-    Accepted, Deployment, Engine, EngineError, Incoming, Trigger,
+    Accepted, Deployment, Does, Engine, EngineError, Incoming, Trigger, bus,
     chain::EarlierCall,
-    codes,
+    children, codes,
     draft::Draft,
     drive::tell,
     engine::{Place, Reserved},
-    entry::{Journaled, Keyed},
+    entry::{Journaled, Keyed, Lineage},
     happening::What,
+    publish::incoming_signal,
     record,
     repeat::{key_scope, keyed},
     run::{ActiveRun, RunContext},
@@ -48,17 +52,24 @@ impl Engine {
         let trigger = deployment.release.triggers.get(&incoming.trigger).ok_or_else(|| {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
-        match self.prepare(deployment, trigger, &incoming) {
-            Ok(prepared) => self.write(prepared).await,
+        let taking = Taking::by(trigger);
+        match self.prepare(deployment, &taking, &incoming) {
+            Ok(mut prepared) => {
+                if trigger.does == Does::Both {
+                    prepared.signals.push(incoming_signal(deployment, &incoming));
+                }
+                self.write(prepared).await
+            }
             // A repeat gets its run also when the trigger's expressions no longer do for it.
             Err(unfit) => self.repeat(deployment, &incoming).await?.ok_or(unfit),
         }
     }
 
-    fn prepare(
+    /// Makes the run of an event.
+    pub(crate) fn prepare(
         &self,
         deployment: &Arc<Deployment>,
-        trigger: &Trigger,
+        taking: &Taking<'_>,
         incoming: &Incoming,
     ) -> Result<Prepared, EngineError> {
         let shared = &self.shared;
@@ -72,11 +83,11 @@ impl Engine {
             crate::start::over_event(expression, &structured, at)
                 .map_err(|e| failed(format!("the trigger's `{what}` cannot be evaluated: {e}")))
         };
-        let input = match &trigger.input {
+        let input = match taking.input {
             Some(expression) => evaluate(expression, "input")?,
             None => incoming.event.data_value(),
         };
-        let subject = match &trigger.subject {
+        let subject = match taking.subject {
             Some(expression) => Some(text_of(&evaluate(expression, "subject")?)),
             None => incoming.event.subject.clone(),
         };
@@ -104,12 +115,14 @@ impl Engine {
             scope: key_scope(deployment, incoming),
             key: key.clone(),
             body_hash: incoming.body_hash,
-            expires_at: at + trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |i| i.window),
+            expires_at: at + taking.window,
         });
         let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
-        let (run, draft) = begin(deployment, facts, start, traceparent, Beginning::Event { keyed });
+        let lineage = Lineage { hops: taking.hops, parent: None };
+        let beginning = Beginning { keyed, lineage, ..Beginning::default() };
+        let (run, draft) = begin(deployment, facts, start, traceparent, beginning);
         let event = StoredEvent { id: event, received_at: at, body };
-        Ok(Prepared { run, draft, key, event, first_row })
+        Ok(Prepared { key, ..Prepared::of(run, draft, event, first_row) })
     }
 
     /// Commits a prepared run and, when there is room, starts it. Goes on to its end when the
@@ -124,7 +137,8 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { mut run, mut draft, key, event, first_row } = prepared;
+        let Prepared { mut run, mut draft, key, event, first_row, signals, documents } = prepared;
+        draft.signals.extend(signals);
         let shared = &self.shared;
         let facts = run.context.facts.clone();
         let at = facts.accepted_at;
@@ -134,8 +148,16 @@ impl Engine {
         let place = self.place_for_new(facts.id);
         if place.is_none() {
             draft.withhold();
+            // Whoever takes it up offers it what came in meanwhile.
+            draft.withheld |= run.hearing.is_due();
+        } else if run.hearing.is_due() {
+            run.hold = Some(shared.tail.hold());
         }
         let state = run.state(&draft, at);
+        let (_, waits) = run.wait_changes(&draft);
+        if draft.end.is_some() && run.context.lineage.parent.is_some() {
+            draft.signals.push(bus::ended(facts.id, 1, at, &run.context.deployment));
+        }
         let mut ledger = vec![first_row];
         ledger.append(&mut draft.ledger);
         let accept = Accept {
@@ -147,12 +169,13 @@ impl Engine {
             journal: draft.take_journal(),
             ledger,
             dead: draft.dead.take(),
-            signals: Vec::new(),
-            waits: Vec::new(),
+            signals: std::mem::take(&mut draft.signals),
+            waits: waits.values().cloned().collect(),
             turn: None,
-            documents: Vec::new(),
-            keys: Vec::new(),
+            documents,
+            keys: run.context.lineage.parent.iter().map(children::key_of).collect(),
         };
+        let publishes = !accept.signals.is_empty();
         let outcome = match shared.committer.accept(accept).await {
             Err(StoreError::Unknown(why)) => self.read_back(&facts, why).await,
             other => other,
@@ -160,16 +183,20 @@ impl Engine {
         match outcome {
             Ok(AcceptOutcome::Accepted) => {
                 // A replay is no event: nobody sent it.
-                if facts.replay_of.is_none() {
+                if facts.replay_of.is_none() && run.context.lineage.parent.is_none() {
                     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
                 }
                 shared.tell(facts.id, &facts.integration, || What::Accepted {
                     subject: facts.subject.clone(),
                 });
                 tell(shared, &run, &draft);
+                if publishes {
+                    shared.tail.wake();
+                }
                 match place {
                     Some(place) => {
                         run.version = 1;
+                        run.hearing.waits = waits;
                         run.commit_draft(draft);
                         self.spawn(run, place, None);
                     }
@@ -226,14 +253,57 @@ pub(crate) struct Prepared {
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) event: StoredEvent,
     pub(crate) first_row: qc_store::LedgerRow,
+    /// Events that are published with it.
+    pub(crate) signals: Vec<Signal>,
+    /// Documents that change with it.
+    pub(crate) documents: Vec<DocumentOp>,
+}
+
+impl Prepared {
+    /// Without a key and without anything beside it.
+    pub(crate) fn of(
+        run: ActiveRun,
+        draft: Draft,
+        event: StoredEvent,
+        first_row: qc_store::LedgerRow,
+    ) -> Self {
+        let (signals, documents) = (Vec::new(), Vec::new());
+        Self { run, draft, key: None, event, first_row, signals, documents }
+    }
+}
+
+/// How an event is taken by whoever begins a run with it.
+pub(crate) struct Taking<'t> {
+    /// The workflow's input, over the event; its data otherwise.
+    pub(crate) input: Option<&'t Expression>,
+    /// What it is about, over the event; its own subject otherwise.
+    pub(crate) subject: Option<&'t Expression>,
+    /// How long its key is remembered.
+    pub(crate) window: Duration,
+    /// How many runs stand between it and one from outside.
+    pub(crate) hops: u32,
+}
+
+impl<'t> Taking<'t> {
+    fn by(trigger: &'t Trigger) -> Self {
+        Self {
+            input: trigger.input.as_ref(),
+            subject: trigger.subject.as_ref(),
+            window: trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |rule| rule.window),
+            hops: 0,
+        }
+    }
 }
 
 /// From what a run begins.
-pub(crate) enum Beginning {
-    /// An event.
-    Event { keyed: Option<Keyed> },
-    /// An earlier run, and what it has done already.
-    Replay { earlier: Vec<EarlierCall> },
+#[derive(Default)]
+pub(crate) struct Beginning {
+    /// The key with which its event came.
+    pub(crate) keyed: Option<Keyed>,
+    /// What the runs before it in a chain of replays have done already.
+    pub(crate) earlier: Vec<EarlierCall>,
+    /// From where it comes.
+    pub(crate) lineage: Lineage,
 }
 
 /// Starts the machine: the run in memory, and what its first commit says.
@@ -244,17 +314,20 @@ pub(crate) fn begin(
     traceparent: Option<String>,
     beginning: Beginning,
 ) -> (ActiveRun, Draft) {
-    let (keyed, earlier) = match beginning {
-        Beginning::Event { keyed } => (keyed, Vec::new()),
-        Beginning::Replay { earlier } => (None, earlier),
-    };
+    let Beginning { keyed, earlier, lineage } = beginning;
     let at = facts.accepted_at;
     let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
-    let context = RunContext::new(facts, deployment.clone(), traceparent.clone());
+    let context = RunContext::new(facts, deployment.clone(), traceparent.clone(), lineage.clone());
     let mut run = ActiveRun::new(context, machine, HashMap::new());
     run.earlier = earlier.iter().cloned().map(|one| (one.call, one.outcome)).collect();
     let mut draft = Draft::new(at);
-    draft.journal(Journaled::Start { start: Box::new(start), traceparent, earlier, keyed });
+    draft.journal(Journaled::Start {
+        start: Box::new(start),
+        traceparent,
+        earlier,
+        keyed,
+        lineage,
+    });
     run.begin(actions, &mut draft);
     (run, draft)
 }

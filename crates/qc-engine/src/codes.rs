@@ -16,5 +16,13 @@ pub const STUCK: Code = Code::new("QC-R005");
 pub const CUT_OFF: Code = Code::new("QC-R007");
 /// The code that performs a call panicked.
 pub const BROKE_OFF: Code = Code::new("QC-R009");
+/// A workflow that is to be run is not deployed.
+pub const NO_WORKFLOW: Code = Code::new("QC-R010");
+/// A run for which another one waits is not in the store any more.
+pub const CHILD_GONE: Code = Code::new("QC-R011");
+/// An event does not fit the contract of a subscription.
+pub const CONTRACT: Code = Code::new("QC-R012");
+/// An event has come through too many runs.
+pub const ROUND: Code = Code::new("QC-R013");
 /// A journal cannot be read.
 pub const JOURNAL: Code = Code::new("QC-R008");

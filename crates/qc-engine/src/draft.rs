@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use qc_model::{Failure, Timestamp};
-use qc_store::{DeadLetter, DeadState, Entry, LedgerRow, Op};
+use qc_store::{DeadLetter, DeadState, Entry, LedgerRow, Op, Signal};
 use qc_workflow::{Happening as Told, TaskNote};
 
 use crate::{
@@ -30,6 +30,12 @@ pub(crate) struct Draft {
     pub(crate) told: VecDeque<Told>,
     /// Calls are to be sent, but not from here and now.
     pub(crate) withheld: bool,
+    /// Events that it publishes.
+    pub(crate) signals: Vec<Signal>,
+    /// How many of them are the run's lifecycle.
+    pub(crate) life: usize,
+    /// How many events the workflow emitted.
+    pub(crate) emitted: usize,
 }
 
 impl Draft {
@@ -46,6 +52,9 @@ impl Draft {
             notes: Vec::new(),
             told: VecDeque::new(),
             withheld: false,
+            signals: Vec::new(),
+            life: 0,
+            emitted: 0,
         }
     }
 
@@ -80,6 +89,7 @@ impl Draft {
     pub(crate) fn take_writes(&mut self) -> Vec<Op> {
         let mut ops: Vec<Op> = self.take_journal().into_iter().map(Op::Journal).collect();
         ops.extend(std::mem::take(&mut self.ledger).into_iter().map(Op::Ledger));
+        ops.extend(std::mem::take(&mut self.signals).into_iter().map(Op::Signal));
         ops.extend(self.settle_dead.take().map(Op::SettleDead));
         ops.extend(self.dead.take().map(Op::Dead));
         ops

@@ -2,7 +2,7 @@
 //! when the run is at its end, or has nothing to do in memory for a while.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    Engine, EngineError, RunEnd,
+    Engine, EngineError, RunEnd, bus,
+    children::{Errands, News, tend_children},
     command::Command,
     draft::Draft,
     engine::{Place, Shared},
@@ -58,13 +59,19 @@ async fn drive(
     let id = run.context.facts.id;
     let mut calls: JoinSet<Performed> = JoinSet::new();
     let mut cuts: HashMap<CallId, oneshot::Sender<()>> = HashMap::new();
+    let mut errands: Errands = JoinSet::new();
     let mut draining = shared.draining.subscribe();
     if let Some(mut draft) = run.resume_with.take() {
         if shared.is_draining() {
             draft.withhold();
         }
-        let nothing_new = draft.is_empty() && run.stands_as_stored(&draft);
-        if !nothing_new && commit(&shared, &mut run, draft).await.is_err() {
+        if step(&shared, &mut run, draft).await.is_err() {
+            return;
+        }
+    } else if run.hearing.is_due() {
+        // What came in while its first step was written.
+        let draft = Draft::new(shared.now());
+        if step(&shared, &mut run, draft).await.is_err() {
             return;
         }
     }
@@ -73,9 +80,13 @@ async fn drive(
             break;
         }
         start_calls(&shared, &mut run, &mut calls, &mut cuts);
+        tend_children(&shared, &mut run, &mut errands);
         let event = match first.take() {
             Some(command) => Some(Woken::Asked(command)),
-            None => wait(&shared, &run, &mut calls, &mut place.mailbox, &mut draining).await,
+            None => {
+                let work = (&mut calls, &mut errands);
+                wait(&shared, &run, work, &mut place.mailbox, &mut draining).await
+            }
         };
         let Some(event) = event else { break };
         let mut draft = Draft::new(shared.now());
@@ -83,8 +94,7 @@ async fn drive(
         if shared.is_draining() {
             draft.withhold();
         }
-        let written =
-            if draft.is_empty() { Ok(()) } else { commit(&shared, &mut run, draft).await };
+        let written = step(&shared, &mut run, draft).await;
         for (reply, answer) in replies {
             let answer = match &written {
                 Ok(()) => answer,
@@ -101,7 +111,13 @@ async fn drive(
     }
     drop(place);
     match &run.end {
-        Some(end) => shared.waiting.ended(id, end),
+        Some(end) => {
+            shared.waiting.ended(id, end);
+            let facts = &run.context.facts;
+            if run.context.deployment.release.bus.schedules.contains_key(&facts.trigger) {
+                shared.clockwork.notify_one();
+            }
+        }
         None => {
             if let Some(at) = run.next_wake() {
                 shared.sleeping.add(at, id);
@@ -115,6 +131,7 @@ enum Woken {
     Done(Box<Performed>),
     Asked(Command),
     Timer,
+    Child(Box<News>),
 }
 
 fn start_calls(
@@ -140,16 +157,20 @@ fn start_calls(
 async fn wait(
     shared: &Shared,
     run: &ActiveRun,
-    calls: &mut JoinSet<Performed>,
+    (calls, errands): (&mut JoinSet<Performed>, &mut Errands),
     mailbox: &mut mpsc::Receiver<Command>,
     draining: &mut tokio::sync::watch::Receiver<bool>,
 ) -> Option<Woken> {
+    // One that waits for an event stays for a while: the event may be about to come.
+    let waits = (run.listens() || run.has_children()) && !run.hearing.is_due() && !run.brief;
+    let stays = waits.then(|| shared.now() + shared.settings.linger);
     loop {
         let wake = run.next_wake();
         let now = shared.now();
-        let idle = calls.is_empty();
+        let idle = calls.is_empty() && errands.is_empty();
         let far = wake.is_none_or(|at| at.since(now) > shared.settings.linger);
-        if idle && (far || *draining.borrow()) {
+        let stay = stays.filter(|until| now < *until && !shared.is_crowded());
+        if idle && ((far && stay.is_none()) || *draining.borrow()) {
             if run.is_stuck() {
                 shared.counters.stuck.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(run = %run.context.facts.id, code = %crate::codes::STUCK, "a run has no reason to go on");
@@ -159,6 +180,7 @@ async fn wait(
         if wake.is_some_and(|at| at <= now) {
             return Some(Woken::Timer);
         }
+        let wake = wake.into_iter().chain(stay).min();
         let pause = wake.map_or(LOOK_AGAIN, |at| at.since(now).min(LOOK_AGAIN));
         tokio::select! {
             biased;
@@ -171,6 +193,7 @@ async fn wait(
                     return None;
                 }
             },
+            Some(Ok(news)) = errands.join_next() => return Some(Woken::Child(Box::new(news))),
             Some(command) = mailbox.recv() => return Some(Woken::Asked(command)),
             () = sleep(pause) => {}
             _ = draining.changed() => {}
@@ -205,6 +228,7 @@ fn take_in(
                 let answer = run.operate(&command.what, &command.actor, entropy, draft);
                 replies.push((command.reply, answer));
             }
+            Woken::Child(news) => run.hear_of_child(*news, shared.entropy.next_u64(), draft),
             Woken::Timer => run.wake(|| shared.entropy.next_u64(), draft),
         }
         next = if draft.end.is_some() {
@@ -216,16 +240,60 @@ fn take_in(
     replies
 }
 
+/// Writes a draft, offering the run what came in before it waited for it. Nothing that comes in meanwhile is missed.
+async fn step(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Result<(), Leave> {
+    loop {
+        let (mut offered, mut failed) = (BTreeSet::new(), false);
+        if run.hearing.is_due() {
+            if run.hold.is_none() {
+                run.hold = Some(shared.tail.hold());
+            }
+            match run.hear(shared, &mut draft).await {
+                Ok(listens) => offered = listens,
+                Err(error) => {
+                    // Whoever takes it up next offers it everything.
+                    tracing::warn!(run = %run.context.facts.id, "what came in cannot be read now: {error}");
+                    draft.withheld = true;
+                    failed = true;
+                }
+            }
+            if shared.is_draining() {
+                draft.withhold();
+            }
+        }
+        let unchanged = draft.is_empty() && !failed && (run.end.is_some() || run.stands(&draft));
+        if !unchanged && let Err(leave) = commit(shared, run, draft).await {
+            if let Some(hold) = run.hold.take() {
+                hold.forfeit();
+            }
+            return Err(leave);
+        }
+        if unchanged || offered.is_empty() || run.end.is_some() {
+            run.hold = None;
+            return Ok(());
+        }
+        run.hear_again(offered);
+        draft = Draft::new(shared.now());
+    }
+}
+
 /// Writes a draft, again and again while the store cannot take it: results must not be lost.
 async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Result<(), Leave> {
     let facts = run.context.facts.clone();
-    let txn = Txn {
+    if draft.end.is_some() && run.context.lineage.parent.is_some() {
+        let ended = bus::ended(facts.id, run.version + 1, draft.at, &run.context.deployment);
+        draft.signals.push(ended);
+    }
+    let publishes = !draft.signals.is_empty();
+    let (changes, waits) = run.wait_changes(&draft);
+    let mut txn = Txn {
         id: TxnId::new(draft.at, &*shared.entropy),
         run: facts.id,
         expect: run.version,
         state: run.state(&draft, draft.at),
         ops: draft.take_writes(),
     };
+    txn.ops.extend(changes);
     loop {
         let lease = shared.lease.load_full();
         let Some(lease) = lease.as_ref() else {
@@ -261,7 +329,13 @@ async fn commit(shared: &Shared, run: &mut ActiveRun, mut draft: Draft) -> Resul
             }
         }
     }
+    if publishes {
+        shared.tail.wake();
+    }
     tell(shared, run, &draft);
+    run.hearing.waits = waits;
+    run.stored = None;
+    run.brief = false;
     run.commit_draft(draft);
     Ok(())
 }

@@ -18,7 +18,9 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use crate::{
     Deployment, Deployments, ReleaseSource,
     command::Command,
+    deliver::Deliveries,
     happening::{Happening, What},
+    tail::Tail,
     waiting::Waiting,
     wheel::Wheel,
 };
@@ -101,6 +103,12 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) sleeping: Wheel,
     pub(crate) waiting: Waiting,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) deliveries: Deliveries,
+    /// A schedule may have to be looked at.
+    pub(crate) clockwork: Notify,
+    /// Something of the schedules was changed from outside: what is remembered of them does not hold.
+    pub(crate) times_changed: AtomicBool,
     active: Mutex<HashMap<RunId, mpsc::Sender<Command>>>,
     happenings: broadcast::Sender<Happening>,
     listened: AtomicBool,
@@ -142,6 +150,7 @@ pub(crate) struct Counters {
     pub(crate) calls: AtomicU64,
     pub(crate) calls_failed: AtomicU64,
     pub(crate) recovered: AtomicU64,
+    pub(crate) taken_up: AtomicU64,
     pub(crate) stuck: AtomicU64,
 }
 
@@ -168,6 +177,8 @@ pub struct Gauges {
     pub calls_failed: u64,
     /// Runs found at work in the store and taken up since the start: left by a process that ended, or waiting for room.
     pub recovered: u64,
+    /// Runs read from the store into memory since the start, for whatever reason.
+    pub taken_up: u64,
     /// Runs found without a reason to go on since the start: must stay 0.
     pub stuck: u64,
     /// Whether this node holds the right to run.
@@ -197,6 +208,10 @@ impl Engine {
                 counters: Counters::default(),
                 sleeping: Wheel::default(),
                 waiting: Waiting::default(),
+                tail: Arc::default(),
+                deliveries: Deliveries::default(),
+                clockwork: Notify::new(),
+                times_changed: AtomicBool::new(true),
                 active: Mutex::new(HashMap::new()),
                 happenings: broadcast::Sender::new(HAPPENINGS_BEHIND),
                 listened: AtomicBool::new(false),
@@ -212,6 +227,8 @@ impl Engine {
     /// Replaces what is deployed. Runs at work keep the release to which they are pinned.
     pub fn set_deployments(&self, list: Vec<Deployment>) {
         self.shared.deployments.store(Arc::new(Deployments::new(list)));
+        self.shared.forget_times();
+        self.shared.tail.published.notify_one();
     }
 
     /// Listens to what happens from now on.
@@ -235,6 +252,7 @@ impl Engine {
             calls: read(&counters.calls),
             calls_failed: read(&counters.calls_failed),
             recovered: read(&counters.recovered),
+            taken_up: read(&counters.taken_up),
             stuck: read(&counters.stuck),
             leased: self.shared.lease.load().is_some(),
         }
@@ -257,6 +275,22 @@ impl Shared {
 
     pub(crate) fn is_leased(&self) -> bool {
         self.lease.load().is_some()
+    }
+
+    /// The schedules are to be looked at anew.
+    pub(crate) fn forget_times(&self) {
+        self.times_changed.store(true, Ordering::Release);
+        self.clockwork.notify_one();
+    }
+
+    /// Whether this node may run the runs of a bucket.
+    pub(crate) fn is_ours(&self, bucket: u16) -> bool {
+        self.lease.load().as_ref().as_ref().is_some_and(|lease| lease.buckets.contains(&bucket))
+    }
+
+    /// Whether runs that only wait had better leave memory to others.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.runs_in_memory() > self.settings.runs_max / 2
     }
 
     /// Takes a place in memory for a run. `asked`: somebody asks something of it.

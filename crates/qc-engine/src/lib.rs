@@ -10,23 +10,39 @@
 
 mod accept;
 mod api;
+mod bus;
 mod chain;
+mod child;
+mod children;
 pub mod codes;
 mod command;
+mod deliver;
 mod deployments;
 mod draft;
 mod drive;
 mod engine;
 mod entry;
+mod follow;
+mod gather;
 mod happening;
+mod lifecycle;
+mod listening;
 mod operate;
+mod pace;
+mod publish;
 mod record;
 mod recover;
 mod release;
 mod repeat;
 mod run;
+mod schedules;
 mod settle;
+mod standing;
 mod start;
+mod subscribe;
+mod tail;
+mod timekeeper;
+mod topics;
 mod trace;
 mod unwind;
 mod waiting;
@@ -37,8 +53,13 @@ pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunVi
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use happening::{Failed, Happening, What};
+pub use publish::{BusEvent, Publication};
 pub use release::{
-    Deployment, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind,
+    Deployment, Does, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind,
 };
+pub use schedules::ScheduleView;
+pub use standing::{Bus, Schedule, Subscription, Takes, Times};
 pub use start::over_event;
+pub use subscribe::SubscriptionView;
+pub use topics::{Role, Topic, topics};
 pub use trace::run_span;

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use qc_model::{Actor, EventId, RunId, TxnId};
-use qc_store::{DeadState, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome};
+use qc_store::{
+    DeadState, LedgerRow, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome,
+};
+use qc_workflow::Start;
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, time::timeout};
 
@@ -13,7 +16,7 @@ use crate::{
     accept::{Beginning, Prepared, begin, bucket_of},
     chain::{EarlierCall, blobs_in, effects_of},
     command::{Command, Request},
-    entry::{self, Journaled},
+    entry::{self, Journaled, Lineage},
     record,
     recover::{RecoverError, end_of, fold},
     start::workflow_start,
@@ -73,7 +76,7 @@ impl Engine {
 
     /// Ends a run.
     pub async fn cancel(&self, run: RunId, reason: &str, actor: &Actor) -> Result<(), EngineError> {
-        self.ask(run, Request::Cancel { reason: reason.to_owned() }, actor).await
+        self.ask(run, Request::Cancel { reason: reason.to_owned(), compensate: false }, actor).await
     }
 
     /// Decides a run's ambiguous call. When several are, [`Engine::resolve_call`] says which one.
@@ -172,18 +175,40 @@ impl Engine {
                 "an edited input needs new effects: the old keys stand for the old input",
             ));
         }
+        let id = RunId::new(self.shared.now(), &*self.shared.entropy);
+        let row = |facts: &RunFacts| {
+            record::operated(facts, facts.accepted_at, actor, "run.replay", &format!("of {run}"))
+        };
+        self.relive(old, id, replay, Lineage::default(), row).await
+    }
+
+    /// Makes a run of this id that begins with what another one began with, knowing what that one has done.
+    pub(crate) async fn relive(
+        &self,
+        old: RunHead,
+        id: RunId,
+        replay: Replay,
+        lineage: Lineage,
+        row: impl FnOnce(&RunFacts) -> LedgerRow,
+    ) -> Result<RunId, EngineError> {
+        let run = old.facts.id;
         let deployments = self.deployments();
         let deployment = deployments
             .lookup(old.facts.environment.as_str(), old.facts.integration.as_str())
-            .ok_or_else(|| wrong("its integration is not deployed in its environment"))?;
+            .ok_or_else(|| EngineError::WrongState {
+                run,
+                status: old.state.status.as_str(),
+                reason: "its integration is not deployed in its environment".to_owned(),
+            })?;
         let event = self.shared.store.event(run).await?.ok_or(EngineError::NoRun(run))?;
+        let began = self.began(run).await?;
+        let depth = began.depth;
         let (input, earlier) = match replay.input {
             Some(input) => (input, Vec::new()),
-            None if replay.new_effects => (self.inspect(run).await?.input, Vec::new()),
-            None => (self.inspect(run).await?.input, self.effects_of(&old).await?),
+            None if replay.new_effects => (began.input, Vec::new()),
+            None => (began.input, self.effects_of(&old).await?),
         };
         let at = self.shared.now();
-        let id = RunId::new(at, &*self.shared.entropy);
         let facts = Arc::new(RunFacts {
             id,
             bucket: bucket_of(id),
@@ -200,15 +225,26 @@ impl Engine {
         for hash in blobs_in(&earlier) {
             self.shared.outbound.blobs().keep(run, id, hash).await?;
         }
-        let start = workflow_start(deployment, &facts, input, at, self.shared.entropy.next_u64());
-        let first_row = record::operated(&facts, at, actor, "run.replay", &format!("of {run}"));
-        let beginning = Beginning::Replay { earlier };
+        let entropy = self.shared.entropy.next_u64();
+        let start = Start { depth, ..workflow_start(deployment, &facts, input, at, entropy) };
+        let first_row = row(&facts);
+        let beginning = Beginning { earlier, lineage, ..Beginning::default() };
         let (run, draft) = begin(deployment, facts.clone(), start, None, beginning);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
-        let prepared = Prepared { run, draft, key: None, event, first_row };
+        let prepared = Prepared::of(run, draft, event, first_row);
         match self.write(prepared).await? {
             Accepted::New { run } | Accepted::Repeat { run } => Ok(run),
+        }
+    }
+
+    /// With what a run began.
+    async fn began(&self, run: RunId) -> Result<Start, EngineError> {
+        let journal = self.shared.store.journal(run).await?;
+        let first = journal.first().ok_or(RecoverError::NoStart)?;
+        match entry::decode(0, first).map_err(RecoverError::from)? {
+            Journaled::Start { start, .. } => Ok(*start),
+            _ => Err(RecoverError::NoStart.into()),
         }
     }
 
@@ -218,12 +254,22 @@ impl Engine {
         Ok(effects_of(&deployment, &journal)?)
     }
 
-    async fn head(&self, run: RunId) -> Result<RunHead, EngineError> {
+    pub(crate) async fn head(&self, run: RunId) -> Result<RunHead, EngineError> {
         self.shared.store.run(run).await?.ok_or(EngineError::NoRun(run))
     }
 
     /// Hands a request to a run, taking it into memory when it is not there.
     async fn ask(&self, run: RunId, what: Request, actor: &Actor) -> Result<(), EngineError> {
+        self.ask_for(run, &what, actor).await
+    }
+
+    /// The same, for whoever asks again.
+    pub(crate) async fn ask_for(
+        &self,
+        run: RunId,
+        what: &Request,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();
             let command = Command { what: what.clone(), actor: actor.clone(), reply };

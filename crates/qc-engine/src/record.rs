@@ -8,6 +8,8 @@ use qc_model::{Actor, Failure, Timestamp};
 use qc_store::{LedgerKind, LedgerRow, RunFacts};
 use serde_json::{Value, json};
 
+use crate::entry::Parent;
+
 /// The actor as the ledger writes it: `kind:id`.
 pub(crate) fn actor_text(actor: &Actor) -> String {
     let kind = match actor.kind {
@@ -185,6 +187,16 @@ pub(crate) fn event_emitted(facts: &RunFacts, at: Timestamp, event: &Value) -> L
             event["type"].as_str().unwrap_or_default().to_owned(),
             "emitted",
         )
+    }
+}
+
+/// A run was begun by another one.
+pub(crate) fn child_begun(facts: &RunFacts, parent: &Parent) -> LedgerRow {
+    let details =
+        json!({"parent": parent.run, "task": parent.task.pointer, "attempt": parent.attempt});
+    LedgerRow {
+        facts: to_bytes(&details),
+        ..row(facts, facts.accepted_at, LedgerKind::Run, facts.release.clone(), "begun")
     }
 }
 

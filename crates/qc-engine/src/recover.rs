@@ -17,7 +17,7 @@ use crate::{
     command::Command,
     draft::Draft,
     engine::Reserved,
-    entry::{self, Journaled},
+    entry::{self, Journaled, Lineage},
     record,
     run::{ActiveRun, CallLog, RunContext, in_a_line},
     unwind::caught,
@@ -77,6 +77,7 @@ impl From<RecoverError> for EngineError {
 pub(crate) struct Folded {
     pub(crate) machine: Machine,
     pub(crate) traceparent: Option<String>,
+    pub(crate) lineage: Lineage,
     pub(crate) earlier: HashMap<CallId, Earlier>,
     pub(crate) log: HashMap<CallId, CallLog>,
     pub(crate) parked: HashMap<CallId, Failure>,
@@ -89,11 +90,13 @@ impl Engine {
         run: RunId,
         first: Option<Command>,
     ) -> Result<(), RecoverError> {
-        let place = match self.shared.reserve(run, first.is_some()) {
+        let asked = first.as_ref().is_some_and(|command| command.what.is_by_people());
+        let place = match self.shared.reserve(run, asked) {
             Reserved::Place(place) => place,
             Reserved::There => return Err(RecoverError::There),
             Reserved::Full => return Err(RecoverError::NoRoom),
         };
+        self.shared.counters.taken_up.fetch_add(1, Ordering::Relaxed);
         let loaded = caught(self.load(run, first.is_some())).await;
         if let Some(active) = loaded.map_err(RecoverError::Broken)?? {
             // One that a person asked for, or whose time has come, was not left behind by anybody.
@@ -120,17 +123,30 @@ impl Engine {
         }
         let deployment = self.release_of(&head).await?;
         let folded = fold(&deployment, &shared.store.journal(run).await?)?;
-        let Folded { machine, traceparent, earlier, log, parked } = folded;
+        let Folded { machine, traceparent, lineage, earlier, log, parked } = folded;
         let end = machine.outcome().map(|outcome| end_of(outcome, &deployment));
-        let context = RunContext::new(Arc::new(head.facts), deployment, traceparent);
+        let context = RunContext::new(Arc::new(head.facts), deployment, traceparent, lineage);
         let mut active = ActiveRun::new(context, machine, log);
         active.version = head.version;
+        let cause = head.state.cause;
         active.stored = Some(head.state);
         active.earlier = earlier;
         active.end = end;
         if active.end.is_none() {
             let mut draft = Draft::new(shared.now());
             active.recover(parked, &mut draft);
+            if active.listens()
+                || active.has_children()
+                || matches!(cause, LiveCause::Event | LiveCause::Child)
+            {
+                let waits = shared.store.waits_of(run).await?;
+                active.hearing.waits =
+                    waits.into_iter().map(|wait| (wait.id.clone(), wait)).collect();
+            }
+            // One that was left waiting was offered everything; of another one nobody knows.
+            if !matches!(cause, LiveCause::Event | LiveCause::Child | LiveCause::Timer) {
+                active.hear_anew();
+            }
             active.resume_with = Some(draft);
         }
         Ok(Some(active))
@@ -195,7 +211,9 @@ pub(crate) fn fold(
 ) -> Result<Folded, RecoverError> {
     let mut entries = journal.iter().enumerate();
     let Some((index, first)) = entries.next() else { return Err(RecoverError::NoStart) };
-    let Journaled::Start { start, traceparent, earlier, .. } = entry::decode(index, first)? else {
+    let Journaled::Start { start, traceparent, earlier, lineage, .. } =
+        entry::decode(index, first)?
+    else {
         return Err(RecoverError::NoStart);
     };
     let (mut machine, _) = Machine::start(deployment.release.program.clone(), &start);
@@ -232,7 +250,7 @@ pub(crate) fn fold(
             }
         }
     }
-    Ok(Folded { machine, traceparent, earlier, log, parked })
+    Ok(Folded { machine, traceparent, lineage, earlier, log, parked })
 }
 
 /// Keeps the log of calls as the run in memory keeps it.

@@ -14,12 +14,22 @@ use qc_connect::call::EnvironmentScope;
 use qc_model::{Applied, Class, Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, LiveCause, RunFacts, RunState, RunStatus};
 use qc_workflow::{
-    Action, CallId, CallOutput, CallRequest, Effect, Happening as Told, Input, Machine, NoteKind,
-    Outcome, TaskNote,
+    Action, CallId, CallOutput, CallRequest, Effect, Happening as Told, Input, LifecycleFact,
+    Machine, NoteKind, Outcome, TaskNote,
 };
 use serde_json::Value;
 
-use crate::{Deployment, RunEnd, chain::Earlier, codes, draft::Draft, entry::Journaled, record};
+use crate::{
+    Deployment, RunEnd, bus,
+    chain::Earlier,
+    children::Children,
+    codes,
+    draft::Draft,
+    entry::{Journaled, Lineage},
+    listening::Hearing,
+    record,
+    tail::Hold,
+};
 
 /// What stays the same while a run is in memory.
 pub(crate) struct RunContext {
@@ -27,6 +37,8 @@ pub(crate) struct RunContext {
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) traceparent: Option<String>,
     pub(crate) scope: EnvironmentScope,
+    /// From where it comes.
+    pub(crate) lineage: Lineage,
 }
 
 impl RunContext {
@@ -34,13 +46,14 @@ impl RunContext {
         facts: Arc<RunFacts>,
         deployment: Arc<Deployment>,
         traceparent: Option<String>,
+        lineage: Lineage,
     ) -> Arc<Self> {
         let scope = EnvironmentScope {
             name: facts.environment.clone(),
             tenant: facts.tenant.clone(),
             vars: deployment.vars.clone(),
         };
-        Arc::new(Self { facts, deployment, traceparent, scope })
+        Arc::new(Self { facts, deployment, traceparent, scope, lineage })
     }
 }
 
@@ -68,6 +81,14 @@ pub(crate) struct ActiveRun {
     in_flight: HashMap<CallId, CallRequest>,
     /// Calls wait for the next one who takes the run up: this process is ending.
     withheld: bool,
+    /// What it waits for, and what it was offered.
+    pub(crate) hearing: Hearing,
+    /// What is done about the runs that it runs.
+    pub(crate) children: Children,
+    /// It is in memory only to be looked at: it does not stay.
+    pub(crate) brief: bool,
+    /// Keeps what came in since its waits were asked for, until it was offered.
+    pub(crate) hold: Option<Hold>,
 }
 
 /// A call to be performed.
@@ -109,6 +130,9 @@ pub(crate) enum Settled {
     Park(Failure),
 }
 
+/// So many emitted events of one step have a row of their own in the ledger; all of them are on the bus.
+const EMITTED_ROWS: usize = 1_000;
+
 /// At so many ends of the process while a call was in flight the run is taken for their cause.
 const POISON_MAX: u32 = 16;
 
@@ -136,6 +160,10 @@ impl ActiveRun {
             parked: BTreeMap::new(),
             in_flight: HashMap::new(),
             withheld: false,
+            hearing: Hearing::default(),
+            children: Children::default(),
+            brief: false,
+            hold: None,
         }
     }
 
@@ -143,7 +171,7 @@ impl ActiveRun {
         &self.context.facts
     }
 
-    fn machine(&self) -> &Machine {
+    pub(crate) fn machine(&self) -> &Machine {
         self.machine.as_ref().expect("the machine is only away while it steps")
     }
 
@@ -168,6 +196,7 @@ impl ActiveRun {
 
     /// Takes up what the machine wants done at its start.
     pub(crate) fn begin(&mut self, actions: Vec<Action>, draft: &mut Draft) {
+        self.publish_life(LifecycleFact::Started, draft);
         self.absorb(actions, draft);
         self.tell_on(0, draft);
     }
@@ -178,20 +207,35 @@ impl ActiveRun {
             match action {
                 Action::Call(request) => self.call(request, draft),
                 Action::Interrupt { call, .. } => self.interrupt(call, draft),
-                Action::Emit { event, .. } => {
-                    draft.ledger(record::event_emitted(self.facts(), draft.at, &event));
-                }
+                Action::Emit { event, .. } => self.emit(event, draft),
                 Action::Note(note) => self.note(note, draft),
                 Action::Finish(outcome) => self.finish(outcome, draft),
-                // No release has these yet: qc-project's `unbuilt` refuses them.
-                Action::Listen(_)
-                | Action::StopListening { .. }
-                | Action::StartChild(_)
-                | Action::CancelChild { .. } => {
-                    tracing::error!(run = %self.facts().id, "the run asks for what is not built");
+                Action::Listen(subscription) => self.hearing.listens(subscription.id),
+                Action::StopListening { id } => self.hearing.stops(&id),
+                // The machine says at any time which children there are to be: see `tend_children`.
+                Action::StartChild(_) => {}
+                Action::CancelChild { id, compensate, .. } => {
+                    self.children.cancelled(id, compensate);
                 }
             }
         }
+    }
+
+    /// The workflow publishes an event.
+    fn emit(&mut self, event: Value, draft: &mut Draft) {
+        draft.emitted += 1;
+        if draft.emitted <= EMITTED_ROWS {
+            draft.ledger(record::event_emitted(self.facts(), draft.at, &event));
+        }
+        let context = &self.context;
+        let signal = bus::of_run(
+            &context.facts,
+            &context.deployment,
+            context.lineage.hops + 1,
+            event,
+            draft.at,
+        );
+        draft.signals.push(signal);
     }
 
     /// The machine wants a call made. One that an earlier run of the chain made is not made again;
@@ -248,6 +292,7 @@ impl ActiveRun {
     }
 
     fn note(&self, note: TaskNote, draft: &mut Draft) {
+        self.publish_life(LifecycleFact::Task(&note), draft);
         let outcome = match note.kind {
             NoteKind::Faulted => "faulted",
             NoteKind::Retrying { .. } => "retrying",
@@ -262,6 +307,7 @@ impl ActiveRun {
     }
 
     fn finish(&mut self, outcome: Outcome, draft: &mut Draft) {
+        self.publish_life(LifecycleFact::Ended(&outcome), draft);
         let end = match outcome {
             Outcome::Completed { output } => {
                 draft.ledger(record::run_changed(self.facts(), draft.at, "completed", None));
@@ -348,6 +394,7 @@ impl ActiveRun {
         draft.journal(Journaled::Parked { call: call.clone(), failure: failure.clone() });
         draft.ledger(record::run_changed(self.facts(), draft.at, "parked", Some(&failure)));
         draft.parked = Some(failure.clone());
+        self.publish_life(LifecycleFact::Suspended, draft);
         self.parked.insert(call, Parked { request, failure, probe_at });
     }
 
@@ -455,6 +502,7 @@ impl ActiveRun {
             || !draft.ready.is_empty()
             || !self.in_flight.is_empty()
             || !self.ready.is_empty()
+            || self.has_errands()
         {
             return (RunStatus::Running, LiveCause::Activity, wake_at, None);
         }
@@ -462,6 +510,10 @@ impl ActiveRun {
             (Some(parked), _) => {
                 (RunStatus::Parked, LiveCause::Parked, wake_at, Some(in_a_line(&parked.failure)))
             }
+            (None, _) if self.has_children() => {
+                (RunStatus::Waiting, LiveCause::Child, wake_at, None)
+            }
+            (None, _) if self.listens() => (RunStatus::Waiting, LiveCause::Event, wake_at, None),
             (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
             (None, None) => {
                 (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
@@ -475,6 +527,12 @@ impl ActiveRun {
         self.stored.as_ref().is_some_and(|stored| {
             (stored.status, stored.cause, stored.wake_at) == (now.status, now.cause, now.wake_at)
         })
+    }
+
+    /// Whether nothing needs to be written when there is nothing new: the run is on disk as it is here.
+    pub(crate) fn stands(&self, draft: &Draft) -> bool {
+        self.stored.as_ref().is_none_or(|_| self.stands_as_stored(draft))
+            && self.wait_changes(draft).0.is_empty()
     }
 
     /// The next moment at which the run has something to do by itself.
@@ -491,6 +549,19 @@ impl ActiveRun {
             && self.ready.is_empty()
             && self.in_flight.is_empty()
             && self.next_wake().is_none()
+            && !self.listens()
+            && !self.has_children()
+    }
+
+    /// Everything that came in since it began is to be offered once more.
+    pub(crate) fn hear_anew(&mut self) {
+        let machine = self.machine.as_ref().expect("the machine is only away while it steps");
+        self.hearing.anew(machine);
+    }
+
+    /// Whether it waits for events.
+    pub(crate) fn listens(&self) -> bool {
+        !self.machine().subscriptions().is_empty()
     }
 
     /// The draft is on disk: what it promised to do is to be done now.

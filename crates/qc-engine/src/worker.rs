@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use qc_model::RunId;
+use qc_model::{Actor, RunId, Timestamp};
 use qc_store::{LiveCause, RunHead, StoreError};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{Engine, accept::BUCKETS, recover::RecoverError};
+use crate::{Engine, accept::BUCKETS, command::Request, recover::RecoverError};
 
 /// Between two sweeps over the open runs.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -25,13 +25,25 @@ const PAGE: usize = 500;
 /// The pause after the store failed to answer.
 const STORE_AGAIN: Duration = Duration::from_millis(500);
 
+/// Of the runs that wait for others to wake them, so many are looked at now and then, in turn: should a wake ever be
+/// lost, it is lost for a while only.
+const LOOKED_AT: usize = 16;
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
 /// The longest sleep of the waking loop.
 const WAKE_AGAIN: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Runs the engine until it is drained.
     pub async fn run(&self) {
-        tokio::join!(self.hold_lease(), self.wake_sleepers(), self.sweep());
+        tokio::join!(
+            self.hold_lease(),
+            self.wake_sleepers(),
+            self.sweep(),
+            self.follow_signals(),
+            self.keep_time(),
+            self.follow_subscriptions()
+        );
     }
 
     /// Stops: takes nothing new, lets calls in flight come to their end for up to `limit`, and
@@ -60,7 +72,7 @@ impl Engine {
         }
     }
 
-    async fn draining(&self) {
+    pub(crate) async fn draining(&self) {
         let mut draining = self.shared.draining.subscribe();
         // The sender lives as long as the engine.
         drop(draining.wait_for(|draining| *draining).await);
@@ -87,6 +99,7 @@ impl Engine {
                     }
                     if lease.is_some() && held.is_none() {
                         self.shared.backlog.notify_one();
+                        self.shared.tail.wake();
                     }
                     shared.lease.store(Arc::new(lease));
                 }
@@ -130,6 +143,7 @@ impl Engine {
     /// Looks at every open run, page by page, again and again.
     async fn sweep(&self) {
         let mut round = Round::default();
+        round.net.due = self.shared.now() + LOOK_EVERY;
         loop {
             let began = Instant::now();
             if self.shared.is_leased()
@@ -164,13 +178,20 @@ impl Engine {
             if self.shared.is_draining() {
                 return Ok(());
             }
-            if !self.sweep_run(head).await {
+            if round.net.wants(head, self.shared.now()) {
+                let actor = Actor::platform("sweep");
+                let asked = self.ask_for(head.facts.id, &Request::LookAgain, &actor).await;
+                if let Err(error) = asked {
+                    tracing::debug!(run = %head.facts.id, "a waiting run cannot be looked at now: {error}");
+                }
+            } else if !self.sweep_run(head).await {
                 self.shared.behind.store(true, Ordering::Release);
                 return Ok(());
             }
             round.page.pop_front();
         }
-        *round = Round::default();
+        round.net.round_over(self.shared.now());
+        (round.page, round.after) = (VecDeque::new(), None);
         if self.shared.behind.load(Ordering::Acquire) {
             // Somebody lined up meanwhile, or was passed by before this round went on.
             self.shared.backlog.notify_one();
@@ -222,6 +243,38 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 struct Round {
     page: VecDeque<RunHead>,
     after: Option<RunId>,
+    net: Net,
+}
+
+/// Which of the waiting runs are looked at: those after the last one, a few at a time.
+#[derive(Debug, Default)]
+struct Net {
+    due: Timestamp,
+    last: Option<RunId>,
+    looked: usize,
+}
+
+impl Net {
+    fn wants(&mut self, head: &RunHead, now: Timestamp) -> bool {
+        let run = head.facts.id;
+        let waits = matches!(head.state.cause, LiveCause::Event | LiveCause::Child);
+        let turn = self.looked < LOOKED_AT && self.last.is_none_or(|last| run > last);
+        if !waits || now < self.due || !turn {
+            return false;
+        }
+        self.last = Some(run);
+        self.looked += 1;
+        true
+    }
+
+    /// A round is over. One that found fewer has come to the end of all runs: the next one begins with the first again.
+    fn round_over(&mut self, now: Timestamp) {
+        if now >= self.due {
+            self.last = self.last.filter(|_| self.looked == LOOKED_AT);
+            self.looked = 0;
+            self.due = now + LOOK_EVERY;
+        }
+    }
 }
 
 impl Round {

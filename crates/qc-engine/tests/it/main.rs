@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod blobs;
+mod children;
 mod crash;
 mod effects;
+mod listening;
 mod operations;
 mod review;
+mod schedules;
 mod simulation;
 mod story;
+mod subscriptions;
 mod world;

@@ -1,6 +1,7 @@
 //! Every rule over the files of a project. One file for each group of rules.
 
 mod calls;
+mod children;
 mod data;
 mod enforcement;
 mod failure_modes;
@@ -94,6 +95,7 @@ impl Project {
             steps::check(&mut subject);
             systems::check(&mut subject);
             calls::check(&mut subject);
+            children::check(&mut subject);
             triggers::check(&mut subject);
             data::check(&mut subject);
             owners::check(&mut subject);

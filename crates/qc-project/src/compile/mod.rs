@@ -4,6 +4,7 @@ mod bindings;
 mod build;
 mod policies;
 mod release;
+mod standing;
 mod triggers;
 
 pub(crate) use bindings::Bound;
@@ -12,4 +13,5 @@ pub use build::{build, export};
 pub(crate) use policies::{effect_class, rules_of, task_policies};
 pub(crate) use release::vars;
 pub use release::{Compiled, release};
+pub(crate) use standing::standing;
 pub(crate) use triggers::{compile_jq, load_schema, triggers};

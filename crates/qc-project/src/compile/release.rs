@@ -11,7 +11,7 @@ use qc_release::Bundle;
 use qc_workflow::SiteTarget;
 use serde_json::Value;
 
-use super::{build::used_connectors, triggers::triggers};
+use super::{build::used_connectors, standing::standing, triggers::triggers};
 use crate::{Project, ProjectFiles, codes, organisation::Organisation, project::IntegrationFolder};
 
 /// A release, compiled, with what is needed to deploy it in any environment.
@@ -29,6 +29,7 @@ pub fn release(bundle: &Bundle) -> Result<Compiled, Vec<Finding>> {
         .map_err(|finding| vec![*finding])?;
     let mut findings: Vec<Finding> = project.load_findings().to_vec();
     let triggers = triggers(&project, folder, &mut findings);
+    let bus = standing(&project, folder, &mut findings);
     let connectors = connectors(&project, folder, &mut findings);
     findings.retain(|finding| finding.severity == Severity::Error);
     let (Some(program), Some(definition), Some(organisation)) =
@@ -56,6 +57,7 @@ pub fn release(bundle: &Bundle) -> Result<Compiled, Vec<Finding>> {
         secrets: Arc::new(secrets.collect()),
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
         system_owners: system_owners.collect(),
+        bus,
     };
     Ok(Compiled { release: Arc::new(release), organisation: organisation.value.clone() })
 }

@@ -5,11 +5,13 @@ mod call;
 mod dead_letters;
 mod deployments;
 mod dispatch;
+mod events;
 mod ledger;
 mod releases;
 mod reply;
 mod route;
 mod runs;
+mod schedules;
 mod server;
 mod tokens;
 pub mod wire;
@@ -35,6 +37,11 @@ pub(crate) const ROUTES: &[Route] = &[
     dead_letters::list::ROUTE,
     dead_letters::retry::ROUTE,
     dead_letters::discard::ROUTE,
+    events::types::ROUTE,
+    events::list::ROUTE,
+    schedules::list::ROUTE,
+    schedules::pause::PAUSE,
+    schedules::pause::RESUME,
     ledger::list::ROUTE,
     ledger::failures::ROUTE,
     releases::list::ROUTE,

@@ -12,6 +12,7 @@ mod deployments;
 mod dev;
 mod dlq;
 mod doctor;
+mod events;
 mod exit;
 mod export;
 mod files;
@@ -22,6 +23,7 @@ mod output;
 mod release;
 mod rollback;
 mod runs;
+mod schedules;
 mod schema;
 mod serve;
 mod session;
@@ -123,6 +125,12 @@ enum Verb {
     Runs(runs::Verb),
     /// Follow what happens, live
     Tail(tail::Arguments),
+    /// See when runs begin by themselves, and pause that
+    #[command(subcommand)]
+    Schedules(schedules::Verb),
+    /// See which events there are and who uses them
+    #[command(subcommand)]
+    Events(events::Verb),
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
@@ -201,6 +209,8 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Trigger(arguments) => trigger::run(session, &arguments).await,
         Verb::Runs(verb) => runs::run(session, verb).await,
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
+        Verb::Schedules(verb) => schedules::run(session, verb).await,
+        Verb::Events(verb) => events::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,

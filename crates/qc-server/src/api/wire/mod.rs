@@ -1,17 +1,20 @@
 //! What the API takes and gives, in its own types: they change only with the API's version.
 
+mod events;
 mod ledger;
 mod page;
 mod releases;
 mod runs;
 mod server;
 
+pub use events::{EventUse, PublishedEvent, Schedule};
 pub use ledger::{FailureGroup, Failures, LedgerLine};
 pub use page::Page;
 pub use releases::{
     DeployRequest, Deployment, DeploymentChange, Release, ReleaseFiles, StoreRelease,
 };
 pub use runs::{
-    Dead, Happening, Reason, ReplayRequest, ResolveRequest, Run, RunEnd, RunJournal, RunReference,
+    ChildRun, Dead, Happening, Reason, ReplayRequest, ResolveRequest, Run, RunEnd, RunJournal,
+    RunReference,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
