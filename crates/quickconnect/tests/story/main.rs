@@ -8,6 +8,7 @@ mod stage;
 
 mod demo;
 mod disk;
+mod events;
 mod life;
 mod recovery;
 mod templates;
