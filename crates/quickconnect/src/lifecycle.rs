@@ -103,14 +103,7 @@ impl Running {
             tracing::error!(code = %finding.code, "{finding}");
         }
         let (stop, stopped) = watch::channel(false);
-        let events = if config.api == ApiDoor::Shared { Door::All } else { Door::Events };
-        let mut doors = JoinSet::new();
-        let served = [(Some(listener), events), (api, Door::Management)];
-        for (listener, door) in served.into_iter().filter_map(|(l, door)| Some((l?, door))) {
-            let service = Service::new(&platform.state, door);
-            let grace = config.drain_timeout;
-            doors.spawn(serve(listener, service, tls.clone(), stopped.clone(), grace));
-        }
+        let doors = open_doors(config, &platform, listener, api, tls.as_ref(), &stopped);
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
         let mut chores = JoinSet::new();
@@ -182,6 +175,25 @@ impl Running {
         tokio::join!(platform.close(), flushing);
         tracing::info!("ended");
     }
+}
+
+/// Serves at the address of events and, when it has one, at the management API's own.
+fn open_doors(
+    config: &Config,
+    platform: &Platform,
+    events: TcpListener,
+    api: Option<TcpListener>,
+    tls: Option<&Arc<TlsKeys>>,
+    stopped: &watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let events_door = if config.api == ApiDoor::Shared { Door::All } else { Door::Events };
+    let mut doors = JoinSet::new();
+    let served = [(Some(events), events_door), (api, Door::Management)];
+    for (listener, door) in served.into_iter().filter_map(|(l, door)| Some((l?, door))) {
+        let service = Service::new(&platform.state, door);
+        doors.spawn(serve(listener, service, tls.cloned(), stopped.clone(), config.drain_timeout));
+    }
+    doors
 }
 
 /// Begins to export traces, when there is somebody to take them.
