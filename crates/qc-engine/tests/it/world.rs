@@ -430,6 +430,7 @@ impl Sender {
             actor: Actor::platform("test"),
             received_at: self.clock.now(),
             traceparent: None,
+            priority: qc_store::Priority::Normal,
         }
     }
 }
