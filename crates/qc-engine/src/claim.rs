@@ -49,8 +49,14 @@ impl Claims {
         self.known().remove(&run);
     }
 
-    fn lives_before(&self, run: RunId) -> Option<u32> {
-        self.known().get(&run).copied()
+    /// In how many lives before this one nothing of a run was written, and whether this one is counted already.
+    fn lives_before(&self, head: &RunHead) -> (u32, bool) {
+        let known = self.known().get(&head.facts.id).copied();
+        // One that was committed by another node meanwhile begins anew.
+        match known.filter(|lives| *lives <= head.claims) {
+            Some(lives) => (lives, head.claims > lives),
+            None => (head.claims, false),
+        }
     }
 
     fn learn(&self, run: RunId, lives_before: u32) {
@@ -150,7 +156,7 @@ impl Engine {
         let Candidate { head, place } = it;
         let run = head.facts.id;
         let _alone = self.shared.claims.alone.lock().await;
-        let lives = self.count_lives(&place.tenure.lease.clone(), vec![run]).await?;
+        let lives = self.count_lives(&place.tenure.lease, &[&head]).await?;
         let Some(lives_before) = lives.into_iter().next().flatten() else {
             return Err(RecoverError::NotOurs);
         };
@@ -180,7 +186,8 @@ impl Engine {
             }
         }
         let claims = by_lease.iter().map(|(lease, there)| {
-            self.count_lives(lease, there.iter().map(|it| it.head.facts.id).collect())
+            let heads: Vec<&RunHead> = there.iter().map(|it| &it.head).collect();
+            async move { self.count_lives(lease, &heads).await }
         });
         let claimed = futures_util::future::join_all(claims).await;
         let mut taken = Vec::new();
@@ -213,30 +220,35 @@ impl Engine {
 
     /// Whether nothing of a run was written in an earlier life that had taken it up.
     fn is_suspect(&self, head: &RunHead) -> bool {
-        let known = self.shared.claims.lives_before(head.facts.id);
-        known.unwrap_or(head.claims) > 0
+        self.shared.claims.lives_before(head).0 > 0
     }
 
     /// In how many lives before this one nothing of each run was written; None: the lease does not cover it. Counted in
-    /// the store, unless this life has done so.
+    /// the store once in each life, also when the answer to that is lost.
     async fn count_lives(
         &self,
         lease: &Lease,
-        runs: Vec<RunId>,
+        heads: &[&RunHead],
     ) -> Result<Vec<Option<u32>>, StoreError> {
         let claims = &self.shared.claims;
-        let mut lives: Vec<_> = runs.iter().map(|run| claims.lives_before(*run)).collect();
-        let unknown: Vec<usize> = (0..runs.len()).filter(|at| lives[*at].is_none()).collect();
-        if unknown.is_empty() {
+        let mut lives = Vec::with_capacity(heads.len());
+        let mut uncounted = Vec::new();
+        for (at, head) in heads.iter().enumerate() {
+            let (before, counted) = claims.lives_before(head);
+            claims.learn(head.facts.id, before);
+            lives.push(Some(before));
+            if !counted {
+                uncounted.push(at);
+            }
+        }
+        if uncounted.is_empty() {
             return Ok(lives);
         }
-        let asked = unknown.iter().map(|at| runs[*at]).collect();
-        for (at, count) in unknown.into_iter().zip(self.shared.committer.claim(lease, asked).await?)
-        {
-            if let Some(count) = count {
-                let before = count.saturating_sub(1);
-                claims.learn(runs[at], before);
-                lives[at] = Some(before);
+        let asked = uncounted.iter().map(|at| heads[*at].facts.id).collect();
+        let counts = self.shared.committer.claim(lease, asked).await?;
+        for (at, count) in uncounted.into_iter().zip(counts) {
+            if count.is_none() {
+                lives[at] = None;
             }
         }
         Ok(lives)

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod admission;
 mod blobs;
 mod compensation;
 mod continuation;
 mod crash;
 mod effects;
+mod fairness;
 mod link;
 mod nodes;
 mod operations;
