@@ -14,7 +14,10 @@ use std::{
 
 use qc_model::{Applied, Class, Failure, NextAction, RunId, TxnId};
 use qc_store::{Lease, LiveCause, Op, RunHead, RunState, RunStatus, StoreError, Txn, TxnOutcome};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 use crate::{Engine, codes, engine::Place, record, recover::RecoverError, run::in_a_line};
 
@@ -26,6 +29,9 @@ const CLAIM_PAGE: usize = 500;
 
 /// So many claimed runs that have not been committed since are remembered.
 const KNOWN_MAX: usize = 100_000;
+
+/// The pause after the store did not answer.
+const STORE_AGAIN: Duration = Duration::from_millis(500);
 
 /// The longest that a suspect is waited for: it is at rest at once, unless the store does not answer.
 const SUSPECT_RESTS_IN: Duration = Duration::from_secs(30);
@@ -103,7 +109,16 @@ impl Engine {
                 if places.is_empty() {
                     break;
                 }
-                self.take_up_all(places).await;
+                if !self.take_up_all(places).await {
+                    // They still wait, and nobody may pass them by until the sweep has found them again.
+                    shared.places.unknown.store(true, Ordering::Release);
+                    shared.sweep_now.notify_one();
+                    tokio::select! {
+                        biased;
+                        () = self.draining() => return,
+                        () = sleep(STORE_AGAIN) => {}
+                    }
+                }
             }
             if shared.places.backlog.runs_low() {
                 shared.sweep_now.notify_one();
@@ -116,8 +131,10 @@ impl Engine {
         }
     }
 
-    /// Takes runs up that have their places. What cannot be taken up as it is, is set aside.
-    async fn take_up_all(&self, places: Vec<Place>) {
+    /// Takes runs up that have their places. What cannot be taken up as it is, is set aside. False: the store did not
+    /// answer for all of them.
+    async fn take_up_all(&self, places: Vec<Place>) -> bool {
+        let mut answered = true;
         let mut free = Vec::new();
         let mut suspects = Vec::new();
         for place in places {
@@ -127,26 +144,36 @@ impl Engine {
                 Ok(Some(it)) if self.is_suspect(&it.head) => suspects.push(it),
                 Ok(Some(it)) => free.push(it),
                 Ok(None) => {}
-                // The sweep comes by again.
-                Err(error) => tracing::warn!(%run, "a run cannot be taken up now: {error}"),
+                Err(error) => {
+                    tracing::warn!(%run, "a run cannot be taken up now: {error}");
+                    answered = false;
+                }
             }
         }
         for (run, taken) in self.take_up_together(free).await {
-            self.taken_or_aside(run, taken).await;
+            answered &= self.taken_or_aside(run, taken).await;
         }
         for it in suspects {
             let run = it.head.facts.id;
             let taken = self.take_up_alone(it).await;
-            self.taken_or_aside(run, taken).await;
+            answered &= self.taken_or_aside(run, taken).await;
         }
+        answered
     }
 
-    async fn taken_or_aside(&self, run: RunId, taken: Result<(), RecoverError>) {
+    async fn taken_or_aside(&self, run: RunId, taken: Result<(), RecoverError>) -> bool {
         match taken {
-            Ok(()) | Err(RecoverError::There | RecoverError::NotOurs | RecoverError::NoRun) => {}
+            Ok(()) | Err(RecoverError::There | RecoverError::NotOurs | RecoverError::NoRun) => true,
+            Err(RecoverError::Store(
+                error @ (StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Full(_)),
+            )) => {
+                tracing::warn!(%run, "a run cannot be taken up now: {error}");
+                false
+            }
             Err(error) => {
                 tracing::error!(%run, "a run cannot be taken up: {error}");
                 self.set_aside(run, &error).await;
+                true
             }
         }
     }
