@@ -182,10 +182,10 @@ impl Reading<'_> {
 
     fn admission(&mut self) -> Option<AdmissionLimits> {
         let (wait, age) = (self.duration("commit_wait"), self.duration("backlog_age"));
-        let (runs, soft) = (self.count("tenant_runs"), self.count("disk_soft"));
-        let hard = self.count("disk_hard");
+        let runs = self.count("tenant_runs");
+        let (soft, hard) = (self.mark("disk_soft"), self.mark("disk_hard"));
         if let (Some(soft), Some(hard)) = (soft, hard)
-            && hard >= soft
+            && hard >= soft.max(1)
         {
             self.wrong("disk_hard", &format!("`{hard}` is not below `disk_soft`, which is {soft}"));
         }
@@ -193,8 +193,8 @@ impl Reading<'_> {
             commit_wait: wait?,
             backlog_age: age?,
             tenant_runs: runs?,
-            disk_soft: soft? as u64,
-            disk_hard: hard? as u64,
+            disk_soft: soft?,
+            disk_hard: hard?,
             disk: None,
         })
     }
@@ -250,6 +250,10 @@ impl Reading<'_> {
 
     fn count(&mut self, key: &str) -> Option<usize> {
         self.parse(key, "a number from 1 on", |text| text.parse().ok().filter(|count| *count > 0))
+    }
+
+    fn mark(&mut self, key: &str) -> Option<u64> {
+        self.parse(key, "a number of bytes, or 0 for none", |text| text.parse().ok())
     }
 
     fn duration(&mut self, key: &str) -> Option<Duration> {

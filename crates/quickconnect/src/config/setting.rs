@@ -85,12 +85,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "disk_soft",
         "536870912",
-        "Events are refused below so many free bytes on the database's disk, or a twentieth of it",
+        "Events are refused below so many free bytes on the database's disk, or a twentieth of it; 0: never",
     ),
     setting(
         "disk_hard",
         "134217728",
-        "No further call is made below so many free bytes there, or a fiftieth of it",
+        "No further call is made below so many free bytes there, or a fiftieth of it; 0: never",
     ),
     setting("retention", "30d", "How long ended runs and ledger rows are kept"),
 ];
