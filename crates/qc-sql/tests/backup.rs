@@ -200,7 +200,7 @@ async fn what_is_not_as_it_was_written_is_not_restored() {
     }
     fs::remove_file(&manifest).unwrap();
     refused("no manifest");
-    let newer = facts.replace("\"schema\": 2", "\"schema\": 3");
+    let newer = facts.replace("\"schema\": 3", "\"schema\": 4");
     assert_ne!(newer, facts);
     fs::write(&manifest, newer).unwrap();
     assert_eq!(restore(&folder, &to).unwrap_err().finding().code, codes::NEWER_SCHEMA);

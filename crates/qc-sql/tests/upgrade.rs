@@ -7,8 +7,8 @@ use std::{path::Path, time::Duration};
 use qc_model::RunId;
 use qc_sql::sqlite::{SqliteOptions, SqliteStore};
 use qc_store::{
-    AcceptOutcome, DeadFilter, DeadState, Entry, LedgerFilter, LedgerKind, LiveCause, Op,
-    RunFilter, RunHead, RunStatus, Store, Txn, TxnOutcome, Write, WriteOutcome,
+    AcceptOutcome, DeadFilter, DeadState, Entry, LedgerFilter, LedgerKind, LiveCause, Op, Priority,
+    RunFacts, RunFilter, RunHead, RunStatus, Store, Txn, TxnOutcome, Write, WriteOutcome,
     conformance::Fixture,
 };
 use rusqlite::{Connection, params};
@@ -145,7 +145,9 @@ async fn is_read_rightly(store: &dyn Store) {
     let heads = store.runs(&RunFilter::default()).await.unwrap();
     assert_eq!(ids(&heads), runs(&[5, 4, 3, 2, 1]));
     let waiting = &heads[2];
-    assert_eq!(waiting.facts, Fixture::facts(3));
+    // Its version knew no priorities.
+    let facts = RunFacts { priority: Priority::Normal, ..Fixture::facts(3) };
+    assert_eq!(waiting.facts, facts);
     assert_eq!((waiting.version, waiting.claims), (3, 0));
     assert_eq!(waiting.state.status, RunStatus::Waiting);
     assert_eq!(waiting.state.cause, LiveCause::Timer);
@@ -202,7 +204,7 @@ async fn a_database_of_version_1_is_brought_up_to_date() {
         .unwrap()
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
     let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
     is_read_rightly(&store).await;
 

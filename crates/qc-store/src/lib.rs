@@ -52,7 +52,9 @@ pub use node_table::NodeTable;
 pub use prune::{Pruned, Retention};
 pub use read::{DeadFilter, RunFilter};
 pub use read_back::{ReadBack, Resolution};
-pub use run::{DeadLetter, DeadState, Entry, LiveCause, RunFacts, RunHead, RunState, RunStatus};
+pub use run::{
+    DeadLetter, DeadState, Entry, LiveCause, Priority, RunFacts, RunHead, RunState, RunStatus,
+};
 pub use run_key::RunKey;
 pub use signal::{Signal, SignalEntry, SignalFilter};
 pub use store::{Caps, Durability, Lease, LeaseSeen, Store, Write, WriteOutcome};

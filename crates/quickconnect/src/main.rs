@@ -12,6 +12,7 @@ mod cli;
 mod codes;
 mod config;
 mod context;
+mod disk;
 mod lifecycle;
 mod node_name;
 mod signals;

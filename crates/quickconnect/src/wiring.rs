@@ -14,7 +14,7 @@ use aws_lc_rs::{
 };
 use bytes::Bytes;
 use qc_connect::call::{HttpCaller, HttpSettings, Outbound};
-use qc_engine::{Deployment, Engine, EngineParts, EngineSettings};
+use qc_engine::{AdmissionLimits, Deployment, Engine, EngineParts, EngineSettings};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
 use qc_release::{Bundle, Effective};
@@ -35,6 +35,7 @@ use crate::{
     cli::{Exit, Trouble},
     codes,
     config::{Config, DATABASE, StoreKind},
+    disk,
     node_name::node_name,
 };
 
@@ -129,6 +130,11 @@ impl Platform {
                 node: node_name(&config.node, &*entropy),
                 lease_ttl: config.lease_ttl,
                 runs_max: config.runs_max,
+                calls: config.calls,
+                admission: AdmissionLimits {
+                    disk: disk::gauge(&config.store),
+                    ..config.admission.clone()
+                },
                 ledger_key,
                 ..EngineSettings::default()
             },

@@ -7,6 +7,7 @@ mod sources;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use qc_document::parse_duration;
+use qc_engine::{AdmissionLimits, GateLimits};
 use qc_model::Finding;
 use qc_server::{TlsFiles, TrustedProxies};
 use qc_sql::postgres::{Dsn, mask};
@@ -80,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) api_body_limit: usize,
     pub(crate) blob_limit: usize,
     pub(crate) runs_max: usize,
+    pub(crate) calls: GateLimits,
+    pub(crate) admission: AdmissionLimits,
     pub(crate) retention: Duration,
 }
 
@@ -129,6 +132,7 @@ impl Reading<'_> {
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
+        let (calls, admission) = (self.calls(), self.admission());
         let (connections, runs_max) = (self.count("connections"), self.count("runs_max"));
         let api_operations = self.count("api_operations");
         let (api_body_limit, blob_limit) = (self.count("api_body_limit"), self.count("blob_limit"));
@@ -164,7 +168,34 @@ impl Reading<'_> {
             api_body_limit: api_body_limit?,
             blob_limit: blob_limit?,
             runs_max: runs_max?,
+            calls: calls?,
+            admission: admission?,
             retention: retention?,
+        })
+    }
+
+    fn calls(&mut self) -> Option<GateLimits> {
+        let (calls, per_tenant) = (self.count("calls_max"), self.count("calls_per_tenant"));
+        let per_system = self.count("calls_per_system");
+        Some(GateLimits { calls: calls?, per_tenant: per_tenant?, per_system: per_system? })
+    }
+
+    fn admission(&mut self) -> Option<AdmissionLimits> {
+        let (wait, age) = (self.duration("commit_wait"), self.duration("backlog_age"));
+        let runs = self.count("tenant_runs");
+        let (soft, hard) = (self.mark("disk_soft"), self.mark("disk_hard"));
+        if let (Some(soft), Some(hard)) = (soft, hard)
+            && hard >= soft.max(1)
+        {
+            self.wrong("disk_hard", &format!("`{hard}` is not below `disk_soft`, which is {soft}"));
+        }
+        Some(AdmissionLimits {
+            commit_wait: wait?,
+            backlog_age: age?,
+            tenant_runs: runs?,
+            disk_soft: soft?,
+            disk_hard: hard?,
+            disk: None,
         })
     }
 
@@ -219,6 +250,10 @@ impl Reading<'_> {
 
     fn count(&mut self, key: &str) -> Option<usize> {
         self.parse(key, "a number from 1 on", |text| text.parse().ok().filter(|count| *count > 0))
+    }
+
+    fn mark(&mut self, key: &str) -> Option<u64> {
+        self.parse(key, "a number of bytes, or 0 for none", |text| text.parse().ok())
     }
 
     fn duration(&mut self, key: &str) -> Option<Duration> {

@@ -6,6 +6,7 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod bounded;
 mod demo;
 mod disk;
 mod life;

@@ -57,9 +57,11 @@ impl Asked<'_> {
     /// Sends an event of this id; its run, once it has this status.
     fn run(&mut self, id: &str, status: &str) -> String {
         fs::write(self.server.folder.join("event.json"), json!({"id": id}).to_string()).unwrap();
-        let sent = self.told("trigger", &["sandbox", "orders/orders", "--data", "event.json"]);
+        let sent =
+            self.told("trigger", &["sandbox", "orders/orders", "--data", "event.json", "--low"]);
         let run = sent["answer"]["run"].as_str().unwrap().to_owned();
         self.until(id, status);
+        assert_eq!(self.told("runs show", &[&run])["run"]["priority"], "low", "{run}");
         run
     }
 
