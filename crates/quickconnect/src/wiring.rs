@@ -174,6 +174,15 @@ fn server_settings(config: &Config) -> ServerSettings {
     }
 }
 
+/// Does what keeps a thread busy where nobody waits for it.
+pub(crate) async fn blocking<T: Send + 'static>(
+    deed: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(deed).await.map_err(|error| {
+        Trouble::new(Exit::Internal, Finding::error(codes::DATA_DIRECTORY, error.to_string()))
+    })
+}
+
 /// Opens the store.
 pub(crate) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Trouble> {
     match &config.store {
@@ -247,7 +256,7 @@ pub(crate) async fn look_at_server(config: &Config, dsn: &Dsn) -> Result<ServerR
     looked.map_err(|error| postgres_trouble(&error))
 }
 
-fn postgres_options(config: &Config) -> Result<PostgresOptions, Trouble> {
+pub(crate) fn postgres_options(config: &Config) -> Result<PostgresOptions, Trouble> {
     Ok(PostgresOptions { authorities: authorities(config)?, ..PostgresOptions::default() })
 }
 

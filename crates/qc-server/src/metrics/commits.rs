@@ -289,6 +289,13 @@ impl Store for MeteredStore {
         self.inner.tally(environment, integration).await
     }
 
+    async fn tally_places(
+        &self,
+        after: Option<&(EnvironmentName, Name)>,
+    ) -> Result<Vec<(EnvironmentName, Name)>, StoreError> {
+        self.inner.tally_places(after).await
+    }
+
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
         self.inner.ledger(filter).await
     }

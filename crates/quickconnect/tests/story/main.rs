@@ -6,6 +6,7 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod backup;
 mod demo;
 mod disk;
 mod life;
