@@ -12,6 +12,7 @@ mod accept;
 mod api;
 mod broker;
 mod chain;
+mod chores;
 pub mod codes;
 mod command;
 mod continuation;

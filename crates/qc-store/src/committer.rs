@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Accept, AcceptOutcome, Change, ChangeOutcome, Lease, ReadBack, Resolution, Store, StoreError,
-    Txn, TxnOutcome, Write, WriteOutcome,
+    Txn, TxnOutcome, Write, WriteOutcome, blobs::Blobs, spill::Spill,
 };
 
 /// The bounds of group commit.
@@ -45,6 +45,7 @@ pub struct Committer {
     queue: mpsc::Sender<Pending>,
     waiting_bytes: Arc<AtomicUsize>,
     queue_bytes: usize,
+    spill: Option<Spill>,
 }
 
 #[derive(Debug)]
@@ -70,12 +71,23 @@ impl Committer {
             waiting_bytes: Arc::clone(&waiting_bytes),
             carried: None,
         };
-        (Self { queue, waiting_bytes, queue_bytes: limits.queue_bytes }, commit_loop.run())
+        let queue_bytes = limits.queue_bytes;
+        (Self { queue, waiting_bytes, queue_bytes, spill: None }, commit_loop.run())
+    }
+
+    /// One that takes large bodies out of what it is given, before it is handed over. Reads must then go through a
+    /// [`SpillStore`](crate::SpillStore).
+    #[must_use]
+    pub fn with_blobs(self, blobs: Arc<dyn Blobs>, store: Arc<dyn Store>) -> Self {
+        Self { spill: Some(Spill { blobs, store }), ..self }
     }
 
     /// Writes, and returns when it is durable.
-    pub async fn write(&self, write: Write) -> Result<WriteOutcome, StoreError> {
+    pub async fn write(&self, mut write: Write) -> Result<WriteOutcome, StoreError> {
         write.check()?;
+        if let Some(spill) = &self.spill {
+            spill.take_out(&mut write).await?;
+        }
         let weight = write.weight();
         let waiting = self.waiting_bytes.fetch_add(weight, Ordering::Relaxed);
         // An empty queue takes any legal write, however small the cap.

@@ -14,6 +14,7 @@ mod config;
 mod context;
 mod lifecycle;
 mod node_name;
+mod retention;
 mod signals;
 mod signature;
 mod telemetry;

@@ -24,7 +24,7 @@ use qc_sql::{
     sqlite::{SqliteOptions, SqliteStore},
 };
 use qc_store::{
-    CommitLimits, Committer, Document, DocumentOp, Expect, Store,
+    CommitLimits, Committer, Document, DocumentOp, Expect, SpillStore, Store,
     blobs::{Blobs, FolderBlobs, MemoryBlobs},
     memory::MemoryStore,
 };
@@ -108,10 +108,15 @@ impl Platform {
         let (store, blobs) = open_all(config).await?;
         let metered = MeteredStore::new(store);
         let commits = metered.numbers();
-        let store: Arc<dyn Store> = Arc::new(metered);
+        let metered: Arc<dyn Store> = Arc::new(metered);
+        // Large bodies are taken out before a commit and put back when they are read.
+        let store: Arc<dyn Store> =
+            Arc::new(SpillStore::new(Arc::clone(&metered), Arc::clone(&blobs)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::default());
-        let (committer, commit_loop) = Committer::new(Arc::clone(&store), CommitLimits::default());
+        let (committer, commit_loop) =
+            Committer::new(Arc::clone(&metered), CommitLimits::default());
+        let committer = committer.with_blobs(Arc::clone(&blobs), metered);
         let commit_loop = tokio::spawn(commit_loop);
         let caller: Arc<dyn Caller> = Arc::new(http_caller(config)?);
         let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params, types::Value};
 
 use super::{
     OpenError,
-    apply::SPAN_BITS,
+    apply::Span,
     open::{beside, check_directory, take_lock},
     schema,
     stored::{cause_number, dead_number, id_of, kind_number, status_number},
@@ -169,8 +169,8 @@ struct Fill<'a> {
     db: &'a Connection,
     words: WordNumbers,
     facts: Vec<(String, i64)>,
-    /// The span of the ledger under way: its number, earliest and latest moment.
-    span: Option<(i64, i64, i64)>,
+    /// The span of the ledger under way.
+    span: Option<Span>,
     bodies: &'a FolderFill,
     /// The large body under way, and how many of its bytes are to come.
     body: Option<(File, u64)>,
@@ -224,8 +224,9 @@ impl Fill<'_> {
         for (column, cell) in part.columns.iter().zip(row) {
             values.push(self.value(part, column, cell)?);
         }
-        if let ("ledger", [Cell::Int(seq), Cell::Int(at), ..]) = (part.name, row) {
-            self.span(*seq, *at)?;
+        if let ("ledger", [Cell::Int(seq), Cell::Int(at), Cell::Text(kind), ..]) = (part.name, row)
+        {
+            self.span(Span::of(*seq, *at, kind == LedgerKind::Audit.as_str()))?;
         }
         let names: Vec<&str> = part.columns.iter().map(|column| column.name).collect();
         let marks: Vec<String> = (1..=names.len()).map(|n| format!("?{n}")).collect();
@@ -271,26 +272,16 @@ impl Fill<'_> {
     }
 
     /// Which times are where in the ledger.
-    fn span(&mut self, seq: i64, at: i64) -> Outcome<()> {
-        let no = seq >> SPAN_BITS;
-        match &mut self.span {
-            Some((current, min, max)) if *current == no => {
-                (*min, *max) = ((*min).min(at), (*max).max(at));
-            }
-            _ => {
-                self.settle_span()?;
-                self.span = Some((no, at, at));
-            }
+    fn span(&mut self, row: Span) -> Outcome<()> {
+        if !self.span.as_mut().is_some_and(|span| span.add(&row)) {
+            self.settle_span()?;
+            self.span = Some(row);
         }
         Ok(())
     }
 
     fn settle_span(&mut self) -> Outcome<()> {
-        if let Some((no, min, max)) = self.span.take() {
-            let put = "INSERT INTO ledger_span (no, at_min, at_max) VALUES (?1, ?2, ?3)";
-            self.db.prepare_cached(put)?.execute(params![no, min, max])?;
-        }
-        Ok(())
+        self.span.take().map_or(Ok(()), |span| span.put(self.db))
     }
 
     /// Places that were given once are never given again, and epochs go on rising.

@@ -6,8 +6,11 @@ use super::{OpenError, pragmas::PAGE_BYTES};
 const APPLICATION: i64 = 0x5143_7374;
 
 /// Every migration, the first from nothing to version 1.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+];
 
 /// The newest version of the schema.
 pub(super) fn known() -> i64 {

@@ -9,6 +9,7 @@ mod stage;
 mod backup;
 mod demo;
 mod disk;
+mod large;
 mod life;
 mod recovery;
 mod templates;

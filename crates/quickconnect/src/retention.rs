@@ -1,0 +1,182 @@
+//! Removing what is past its time: all the while, in small steps, by one node for all.
+
+use std::{sync::Arc, time::Duration};
+
+use qc_engine::Engine;
+use qc_model::{Clock, Entropy, Name, Timestamp, TxnId};
+use qc_store::{Change, Committer, LedgerKind, LedgerRow, Pruned, Retention, Store};
+use serde_json::json;
+use tokio::time::sleep;
+
+/// How long it rests when nothing more is past its time,
+const REST: Duration = Duration::from_secs(60);
+/// and while there is more: the commits have the disk meanwhile.
+const BREATH: Duration = Duration::from_secs(1);
+/// How many rows of a kind one pass takes at most.
+const ROWS: usize = 2_000;
+/// How often the ledger is told what was removed.
+const TELL: Duration = Duration::from_secs(3_600);
+/// The chore's name: one node does it.
+const CHORE: &str = "retention";
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keeping {
+    /// Completed and cancelled runs.
+    pub(crate) completed: Duration,
+    /// Failed runs whose dead letter is settled.
+    pub(crate) failed: Duration,
+    /// Ledger rows but those of the audit.
+    pub(crate) ledger: Duration,
+    /// Ledger rows of the audit.
+    pub(crate) audit: Duration,
+}
+
+impl Keeping {
+    /// What is past its time at a moment. Keys and signals say themselves until when they are kept.
+    fn at(&self, now: Timestamp) -> Retention {
+        Retention {
+            keys_now: now,
+            signals_now: now,
+            completed_since: now - self.completed,
+            failed_since: now - self.failed,
+            ledger_since: now - self.ledger,
+            audit_since: now - self.audit,
+        }
+    }
+}
+
+/// What the chore works with.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) committer: Committer,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+/// Removes, for ever.
+pub(crate) async fn keep(parts: Parts, keeping: Keeping) {
+    let mut chains = None;
+    let mut told = Told { since: parts.clock.now(), gone: Pruned::default() };
+    let mut pause = REST;
+    loop {
+        sleep(pause).await;
+        pause = REST;
+        if !parts.engine.does(CHORE) {
+            continue;
+        }
+        let now = parts.clock.now();
+        match parts.store.prune(&keeping.at(now), ROWS).await {
+            Ok(gone) => {
+                if is_more(&gone) {
+                    pause = BREATH;
+                }
+                told.add(&gone);
+            }
+            Err(error) => tracing::warn!(%error, "what is past its time cannot be removed now"),
+        }
+        told.tell(&parts, now).await;
+        match parts.engine.tidy_chains(chains.as_deref()).await {
+            Ok(next) => chains = next,
+            Err(error) => tracing::warn!(%error, "chains that are past their time stay for now"),
+        }
+    }
+}
+
+/// Whether a pass took as much as it may of anything: there is more.
+fn is_more(gone: &Pruned) -> bool {
+    [gone.keys, gone.signals, gone.runs, gone.ledger].iter().any(|rows| *rows >= ROWS)
+}
+
+/// What was removed and is not yet in the ledger.
+struct Told {
+    since: Timestamp,
+    gone: Pruned,
+}
+
+impl Told {
+    fn add(&mut self, gone: &Pruned) {
+        self.gone.keys += gone.keys;
+        self.gone.signals += gone.signals;
+        self.gone.runs += gone.runs;
+        self.gone.ledger += gone.ledger;
+        if gone.total() > 0 {
+            tracing::debug!(
+                runs = gone.runs,
+                ledger = gone.ledger,
+                keys = gone.keys,
+                signals = gone.signals,
+                "removed what was past its time"
+            );
+        }
+    }
+
+    /// Runs and ledger rows that were removed are a matter of the audit; expired keys and signals are not.
+    async fn tell(&mut self, parts: &Parts, now: Timestamp) {
+        if now < self.since + TELL {
+            return;
+        }
+        if self.gone.runs + self.gone.ledger > 0 {
+            let Ok(tenant) = Name::new("platform") else { return };
+            let Pruned { keys, signals, runs, ledger } = self.gone;
+            let facts = json!({
+                "since": self.since.to_string(),
+                "runs": runs,
+                "ledger_rows": ledger,
+                "keys": keys,
+                "signals": signals,
+            });
+            let row = LedgerRow {
+                at: now,
+                kind: LedgerKind::Audit,
+                tenant,
+                environment: None,
+                integration: None,
+                run: None,
+                event: None,
+                actor: "service:retention".to_owned(),
+                subject: CHORE.to_owned(),
+                outcome: "removed".to_owned(),
+                code: None,
+                facts: facts.to_string().into(),
+            };
+            let id = TxnId::new(now, &*parts.entropy);
+            let change = Change { id, documents: vec![], ledger: vec![row], signals: vec![] };
+            if let Err(error) = parts.committer.change(change).await {
+                tracing::warn!(%error, "what was removed is not in the ledger yet");
+                return;
+            }
+        }
+        *self = Self { since: now, gone: Pruned::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_has_its_own_time() {
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        let keeping =
+            Keeping { completed: days(1), failed: days(2), ledger: days(3), audit: days(4) };
+        let now = Timestamp::from_millis(1_795_358_400_000);
+        let ago = |days: i64| Timestamp::from_millis(1_795_358_400_000 - days * 86_400_000);
+        let expected = Retention {
+            keys_now: now,
+            signals_now: now,
+            completed_since: ago(1),
+            failed_since: ago(2),
+            ledger_since: ago(3),
+            audit_since: ago(4),
+        };
+        assert_eq!(keeping.at(now), expected);
+    }
+
+    #[test]
+    fn a_full_pass_is_followed_soon() {
+        assert!(!is_more(&Pruned { runs: ROWS - 1, ledger: ROWS - 1, ..Pruned::default() }));
+        assert!(is_more(&Pruned { ledger: ROWS, ..Pruned::default() }));
+    }
+}
