@@ -45,7 +45,7 @@ pub struct Committer {
     queue: mpsc::Sender<Pending>,
     waiting_bytes: Arc<AtomicUsize>,
     queue_bytes: usize,
-    spill: Option<Spill>,
+    spill: Option<Arc<Spill>>,
 }
 
 #[derive(Debug)]
@@ -79,14 +79,17 @@ impl Committer {
     /// [`SpillStore`](crate::SpillStore).
     #[must_use]
     pub fn with_blobs(self, blobs: Arc<dyn Blobs>, store: Arc<dyn Store>) -> Self {
-        Self { spill: Some(Spill { blobs, store }), ..self }
+        Self { spill: Some(Arc::new(Spill { blobs, store })), ..self }
     }
 
     /// Writes, and returns when it is durable.
     pub async fn write(&self, mut write: Write) -> Result<WriteOutcome, StoreError> {
         write.check()?;
-        if let Some(spill) = &self.spill {
-            spill.take_out(&mut write).await?;
+        if let Some(spill) = &self.spill
+            && Spill::concerns(&write)
+        {
+            // In a box: few writes need it, and it would make all futures larger.
+            Box::pin(spill.take_out(&mut write)).await?;
         }
         let weight = write.weight();
         let waiting = self.waiting_bytes.fetch_add(weight, Ordering::Relaxed);

@@ -45,6 +45,20 @@ impl fmt::Debug for Spill {
 }
 
 impl Spill {
+    /// Whether a write has a large body.
+    pub(crate) fn concerns(write: &Write) -> bool {
+        let goes = |body: &Bytes| is_large(body) || is_marker(body);
+        match write {
+            Write::Accept(accept) => {
+                goes(&accept.event.body) || accept.journal.iter().any(|entry| goes(&entry.body))
+            }
+            Write::Commit { txn, .. } => {
+                txn.ops.iter().any(|op| matches!(op, Op::Journal(entry) if goes(&entry.body)))
+            }
+            Write::Change(_) | Write::Claim { .. } => false,
+        }
+    }
+
     /// Puts the large bodies of a write among the blobs, and markers in their places.
     pub(crate) async fn take_out(&self, write: &mut Write) -> Result<(), StoreError> {
         match write {
@@ -52,9 +66,7 @@ impl Spill {
                 let run = accept.run.id;
                 // Of a repeat nothing is written, so nothing need lie among the blobs. (When its key ends in this very
                 // moment its bodies stand in the rows, where they are read all the same.)
-                let large = is_large(&accept.event.body)
-                    || accept.journal.iter().any(|entry| is_large(&entry.body));
-                let leave = large && self.is_repeat(accept).await?;
+                let leave = self.is_repeat(accept).await?;
                 let bodies = accept.journal.iter_mut().map(|entry| &mut entry.body);
                 for body in bodies.chain([&mut accept.event.body]) {
                     if is_marker(body) || (is_large(body) && !leave) {

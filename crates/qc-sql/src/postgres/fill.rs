@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use qc_store::{DeadState, LedgerKind, LiveCause, RunStatus};
-use tokio_postgres::{Client, types::ToSql};
+use tokio_postgres::{Client, error::SqlState, types::ToSql};
 
 use super::{
     Dsn, PostgresOptions,
@@ -49,7 +49,7 @@ pub async fn restore(
     // When something fails the connection goes, and the transaction with it.
     let locked =
         client.batch_execute(&format!("LOCK TABLE {TABLES} IN ACCESS EXCLUSIVE MODE")).await;
-    locked.map_err(|error| match error.code().map(|code| code.code()) {
+    locked.map_err(|error| match error.code().map(SqlState::code) {
         Some("55P03") => ArchiveError::InUse(format!("`{dsn}` is in use: its tables are held")),
         _ => of(error),
     })?;
@@ -267,7 +267,7 @@ impl Fill<'_> {
         match part.name {
             // Before the first step of any run, and so before all that is to come.
             "journal" => {
-                let numbers = rows.iter().map(|row| Some(self.next_entry(row)).map(i64::from));
+                let numbers = rows.iter().map(|row| Some(self.next_entry(row).into()));
                 let numbers = numbers.collect();
                 vec![("version", zeros()), ("no", Values::Ints(numbers))]
             }

@@ -120,10 +120,10 @@ impl Making {
         };
         let mut reader = Reader::open(from)?;
         while let Some(item) = reader.next()? {
-            fill.take(item).map_err(|error| fill.explain(error, from, &self.blobs))?;
+            fill.take(item).map_err(|error| Fill::explain(error, from, &self.blobs))?;
         }
         let manifest = reader.manifest()?;
-        fill.end().map_err(|error| fill.explain(error, from, &self.blobs))?;
+        fill.end().map_err(|error| Fill::explain(error, from, &self.blobs))?;
         drop(fill);
         step.commit().map_err(sql)?;
         let answer: String =
@@ -177,7 +177,7 @@ struct Fill<'a> {
 }
 
 impl Fill<'_> {
-    fn explain(&self, wrong: Wrong, from: &Path, blobs: &Path) -> ArchiveError {
+    fn explain(wrong: Wrong, from: &Path, blobs: &Path) -> ArchiveError {
         match wrong {
             Wrong::Said(why) => ArchiveError::damaged(from, why),
             Wrong::Io(error) => ArchiveError::of_io(blobs, &error),

@@ -13,4 +13,5 @@ mod large;
 mod life;
 mod recovery;
 mod templates;
+mod upgrade;
 mod versions;
