@@ -115,14 +115,7 @@ impl Running {
         let mut chores = JoinSet::new();
         chores.spawn(allocator::wake_to_give_back());
         chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
-        let parts = retention::Parts {
-            engine: platform.engine.clone(),
-            store: Arc::clone(&platform.store),
-            committer: platform.committer.clone(),
-            clock: Arc::clone(&platform.clock),
-            entropy: Arc::clone(&platform.entropy),
-        };
-        chores.spawn(retention::keep(parts, config.retention));
+        chores.spawn(retention::keep(retention::Parts::of(&platform), config.retention));
         chores.spawn(sweep(
             Arc::clone(&platform.store),
             Arc::clone(&platform.blobs),

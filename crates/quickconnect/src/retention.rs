@@ -8,6 +8,8 @@ use qc_store::{Change, Committer, LedgerKind, LedgerRow, Pruned, Retention, Stor
 use serde_json::json;
 use tokio::time::sleep;
 
+use crate::wiring::Platform;
+
 /// How long it rests when nothing more is past its time,
 const REST: Duration = Duration::from_secs(60);
 /// and while there is more: the commits have the disk meanwhile.
@@ -53,6 +55,19 @@ pub(crate) struct Parts {
     pub(crate) committer: Committer,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+impl Parts {
+    /// Those of a server.
+    pub(crate) fn of(platform: &Platform) -> Self {
+        Self {
+            engine: platform.engine.clone(),
+            store: Arc::clone(&platform.store),
+            committer: platform.committer.clone(),
+            clock: Arc::clone(&platform.clock),
+            entropy: Arc::clone(&platform.entropy),
+        }
+    }
 }
 
 /// Removes, for ever.
@@ -154,7 +169,78 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use qc_store::LedgerFilter;
+    use qc_vault::Secrets;
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::config::{Config, Said};
+
+    /// Goes as the test's time does.
+    struct Virtual(Timestamp, Instant);
+
+    impl Clock for Virtual {
+        fn now(&self) -> Timestamp {
+            self.0 + self.1.elapsed()
+        }
+    }
+
+    fn row(at: Timestamp, kind: LedgerKind, outcome: &str) -> LedgerRow {
+        LedgerRow {
+            at,
+            kind,
+            tenant: Name::new("t").unwrap(),
+            environment: None,
+            integration: None,
+            run: None,
+            event: None,
+            actor: "a".to_owned(),
+            subject: "s".to_owned(),
+            outcome: outcome.to_owned(),
+            code: None,
+            facts: "{}".into(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_past_its_time_goes_and_the_audit_says_so() {
+        let flags = [("store".to_owned(), "memory".to_owned())].into();
+        let said = Said { flags, file: Some("/dev/null".into()), ..Said::default() };
+        let config = Config::new(&said).unwrap();
+        let platform = Platform::wire(&config, Arc::new(Secrets::none())).await.unwrap();
+        let (running, store) = (platform.engine.clone(), Arc::clone(&platform.store));
+        let engine = tokio::spawn(async move { Box::pin(running.run()).await });
+        let now = platform.clock.now();
+        let clock: Arc<dyn Clock> = Arc::new(Virtual(now, Instant::now()));
+        let ago = |days: u64| now - Duration::from_secs(days * 86_400);
+        let mut ledger = vec![
+            row(ago(29), LedgerKind::Call, "young call"),
+            row(ago(100), LedgerKind::Audit, "young audit"),
+            row(ago(401), LedgerKind::Audit, "old audit"),
+        ];
+        // More than one pass takes: the next ones follow soon.
+        let many = 2 * ROWS + 1;
+        ledger.extend((0..many).map(|_| row(ago(31), LedgerKind::Call, "old call")));
+        let id = TxnId::new(now, &*platform.entropy);
+        let change = Change { id, documents: vec![], ledger, signals: vec![] };
+        platform.committer.change(change).await.unwrap();
+        let parts = Parts { clock, ..Parts::of(&platform) };
+        let chore = tokio::spawn(keep(parts, config.retention));
+        let outcomes = async || -> Vec<String> {
+            let rows = store.ledger(&LedgerFilter::default()).await.unwrap();
+            rows.into_iter().map(|entry| entry.row.outcome).collect()
+        };
+        // Two rests: the node may not yet own the chore at the first one.
+        sleep(REST * 2 + BREATH * 5).await;
+        assert_eq!(outcomes().await, ["young call", "young audit"]);
+        sleep(TELL).await;
+        assert_eq!(outcomes().await, ["young call", "young audit", "removed"]);
+        let rows = store.ledger(&LedgerFilter::default()).await.unwrap();
+        let facts: serde_json::Value = serde_json::from_slice(&rows[2].row.facts).unwrap();
+        assert_eq!(facts["ledger_rows"], json!(many + 1), "{facts}");
+        chore.abort();
+        engine.abort();
+    }
 
     #[test]
     fn each_class_has_its_own_time() {
