@@ -25,7 +25,7 @@ use crate::{
 /// A database of either kind, with its large bodies.
 enum Home {
     Sqlite(PathBuf),
-    Postgres(Dsn),
+    Postgres(Box<Dsn>),
 }
 
 impl Home {
@@ -36,7 +36,8 @@ impl Home {
     /// None, said loudly, when there is no PostgreSQL.
     fn postgres() -> Option<Self> {
         let server = qc_pgserver::shared()?;
-        Some(Self::Postgres(Dsn::parse(&server.url(&server.database())).unwrap()))
+        let dsn = Dsn::parse(&server.url(&server.database())).unwrap();
+        Some(Self::Postgres(Box::new(dsn)))
     }
 
     fn blobs_folder(path: &Path) -> PathBuf {
