@@ -437,3 +437,30 @@ async fn every_column_is_in_a_backup() {
     ];
     none_is_forgotten("PostgreSQL", &found, &own);
 }
+
+/// Places that another database has given, and removed since, are not given again.
+#[tokio::test(flavor = "multi_thread")]
+async fn new_places_are_above_all_that_were_ever_given() {
+    const FLOOR: u64 = 1 << 50;
+    let folder = tempfile::tempdir().unwrap();
+    let from = folder.path().join("from.db");
+    drop(SqliteStore::open(&from, SqliteOptions::default()).unwrap());
+    let db = rusqlite::Connection::open(&from).unwrap();
+    let high = "INSERT INTO fact (name, value) VALUES ('ledger_floor', 1125899906842624); \
+         INSERT INTO sqlite_sequence (name, seq) VALUES ('signal', 1125899906842624)";
+    db.execute_batch(high).unwrap();
+    drop(db);
+    let archive = folder.path().join("one.qcbackup");
+    sqlite::backup(&from, &Home::blobs_folder(&from), &archive, Fixture::at(1)).unwrap();
+    let into = [Some(Home::sqlite(folder.path(), "to.db")), Home::postgres()];
+    for home in into.into_iter().flatten() {
+        home.restore(&archive, false).await.unwrap();
+        let (store, _blobs) = home.open().await;
+        let mut accept = Fixture::accept(1);
+        accept.signals = vec![Fixture::signal(1, "x")];
+        write(&*store, Write::Accept(Box::new(accept))).await;
+        let row = store.ledger(&LedgerFilter::default()).await.unwrap()[0].seq;
+        let signal = store.signals(&SignalFilter::default()).await.unwrap()[0].seq;
+        assert!(row > FLOOR && signal > FLOOR, "{row} and {signal}");
+    }
+}
