@@ -116,11 +116,7 @@ impl Running {
         chores.spawn(allocator::wake_to_give_back());
         chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
         chores.spawn(retention::keep(retention::Parts::of(&platform), config.retention));
-        chores.spawn(sweep(
-            Arc::clone(&platform.store),
-            Arc::clone(&platform.blobs),
-            Arc::clone(&platform.clock),
-        ));
+        chores.spawn(sweep_of(&platform));
         if let Some(keys) = &tls {
             chores.spawn(Arc::clone(keys).watch());
         }
@@ -222,6 +218,10 @@ fn url_of(address: SocketAddr, tls: bool) -> String {
         address.set_ip(loopback);
     }
     format!("{scheme}://{address}")
+}
+
+fn sweep_of(platform: &Platform) -> impl Future<Output = ()> + Send + 'static {
+    sweep(Arc::clone(&platform.store), Arc::clone(&platform.blobs), Arc::clone(&platform.clock))
 }
 
 async fn sweep(

@@ -24,7 +24,7 @@ use std::{
 use dice::Dice;
 use hostile::Hostile;
 use qc_engine::{Accepted, EngineError, EngineSettings};
-use qc_model::{Clock, RunId, Timestamp};
+use qc_model::{RunId, Timestamp};
 use qc_store::{
     RunFilter, RunHead, Store, StoreError,
     memory::{Fault, MemoryStore},
