@@ -13,6 +13,7 @@ mod admission;
 mod api;
 mod broker;
 mod chain;
+mod chores;
 mod claim;
 pub mod codes;
 mod command;

@@ -248,3 +248,47 @@ async fn a_database_of_version_1_is_brought_up_to_date() {
     let tally = store.tally(None, None).await.unwrap();
     assert_eq!((tally.counted.accepted, tally.gaps()), (6, vec![]));
 }
+
+const VERSION_2: &str = include_str!("../src/sqlite/migrations/0002.sql");
+
+/// A ledger of version 2 knows no times of classes: they are found when its spans are looked at, and each class goes by
+/// its own time.
+#[tokio::test]
+async fn the_ledger_of_version_2_has_times_for_each_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("qc.db");
+    {
+        let db = Connection::open(&path).unwrap();
+        db.pragma_update(None, "page_size", 4096).unwrap();
+        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).unwrap();
+        db.execute_batch(VERSION_1).unwrap();
+        db.execute_batch(VERSION_2).unwrap();
+        db.pragma_update(None, "application_id", 0x5143_7374).unwrap();
+        db.pragma_update(None, "user_version", 2).unwrap();
+        db.execute("INSERT INTO word (no, text) VALUES (1, 'acme'), (2, 'done')", []).unwrap();
+        for seq in 1..=2500i64 {
+            db.execute(
+                "INSERT INTO ledger (seq, at, kind, tenant, actor, subject, outcome, facts) \
+                 VALUES (?1, ?2, ?3, 1, 'a', 's', 2, x'7b7d')",
+                params![seq, millis(seq), if seq % 5 == 0 { 5 } else { 3 }],
+            )
+            .unwrap();
+        }
+        db.execute(
+            "INSERT INTO ledger_span SELECT seq / 1024, min(at), max(at) FROM ledger GROUP BY 1",
+            [],
+        )
+        .unwrap();
+    }
+    let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+    let never = Fixture::at(-1_000_000);
+    let nothing = qc_store::Retention::at(never, never);
+    let data = qc_store::Retention { ledger_since: Fixture::at(2001), ..nothing };
+    assert_eq!(store.prune(&data, 10_000).await.unwrap().ledger, 1600);
+    assert_eq!(store.prune(&data, 10_000).await.unwrap().ledger, 0);
+    let audit = qc_store::Retention { audit_since: Fixture::at(1001), ..data };
+    assert_eq!(store.prune(&audit, 10_000).await.unwrap().ledger, 200);
+    let kinds = |kind| LedgerFilter { kinds: vec![kind], ..LedgerFilter::default() };
+    assert_eq!(store.ledger(&kinds(LedgerKind::Audit)).await.unwrap().len(), 300);
+    assert_eq!(store.ledger(&kinds(LedgerKind::Call)).await.unwrap().len(), 400);
+}

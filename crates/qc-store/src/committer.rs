@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     Accept, AcceptOutcome, Change, ChangeOutcome, Lease, ReadBack, Resolution, Store, StoreError,
-    Txn, TxnOutcome, Write, WriteOutcome,
+    Txn, TxnOutcome, Write, WriteOutcome, blobs::Blobs, spill::Spill,
 };
 
 /// The bounds of group commit.
@@ -50,6 +50,7 @@ pub struct Committer {
     waiting_bytes: Arc<AtomicUsize>,
     queue_bytes: usize,
     since: Since,
+    spill: Option<Arc<Spill>>,
 }
 
 /// Since when the oldest write waits for its commit: it is in the batch in flight.
@@ -89,7 +90,7 @@ impl Committer {
             carried: None,
         };
         let queue_bytes = limits.queue_bytes;
-        (Self { queue, waiting_bytes, queue_bytes, since }, commit_loop.run())
+        (Self { queue, waiting_bytes, queue_bytes, since, spill: None }, commit_loop.run())
     }
 
     /// For how long the oldest write that is not settled has waited.
@@ -98,9 +99,22 @@ impl Committer {
         since.map_or(Duration::ZERO, |at| at.elapsed())
     }
 
+    /// One that takes large bodies out of what it is given, before it is handed over. Reads must then go through a
+    /// [`SpillStore`](crate::SpillStore).
+    #[must_use]
+    pub fn with_blobs(self, blobs: Arc<dyn Blobs>, store: Arc<dyn Store>) -> Self {
+        Self { spill: Some(Arc::new(Spill { blobs, store })), ..self }
+    }
+
     /// Writes, and returns when it is durable.
-    pub async fn write(&self, write: Write) -> Result<WriteOutcome, StoreError> {
+    pub async fn write(&self, mut write: Write) -> Result<WriteOutcome, StoreError> {
         write.check()?;
+        if let Some(spill) = &self.spill
+            && Spill::concerns(&write)
+        {
+            // In a box: few writes need it, and it would make all futures larger.
+            Box::pin(spill.take_out(&mut write)).await?;
+        }
         let weight = write.weight();
         let waiting = self.waiting_bytes.fetch_add(weight, Ordering::Relaxed);
         // An empty queue takes any legal write, however small the cap.

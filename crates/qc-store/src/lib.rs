@@ -30,6 +30,7 @@ mod read_back;
 mod run;
 mod run_key;
 mod signal;
+mod spill;
 mod store;
 mod tally;
 mod turn;
@@ -57,6 +58,7 @@ pub use run::{
 };
 pub use run_key::RunKey;
 pub use signal::{Signal, SignalEntry, SignalFilter};
+pub use spill::{SPILL_BYTES, SpillStore};
 pub use store::{Caps, Durability, Lease, LeaseSeen, Store, Write, WriteOutcome};
 pub use tally::{ByEnd, Counted, Gap, Held, Tally};
 pub use turn::{Turn, TurnPlace};

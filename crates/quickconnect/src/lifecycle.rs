@@ -19,19 +19,18 @@ use crate::{
     codes,
     config::{ApiDoor, Config},
     context::Addresses,
+    retention,
     signals::Signals,
     traces::Traces,
     wiring::{self, Platform},
 };
 
-/// How often what is past its time is removed.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// When large bodies are looked through for the first time.
+const SWEEP_FIRST: Duration = Duration::from_secs(60);
 /// How often large bodies that no run holds are removed: every one of them is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// A run that is younger need not be in the store yet.
 const YOUNG: Duration = Duration::from_secs(3600);
-/// How many rows one removal takes at most: it shares the disk with the commits.
-const PRUNE_ROWS: usize = 2_000;
 
 /// A server that serves.
 pub(crate) struct Running {
@@ -109,17 +108,8 @@ impl Running {
         let mut chores = JoinSet::new();
         chores.spawn(allocator::wake_to_give_back());
         chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
-        chores.spawn(prune(
-            platform.engine.clone(),
-            Arc::clone(&platform.store),
-            Arc::clone(&platform.clock),
-            config.retention,
-        ));
-        chores.spawn(sweep(
-            Arc::clone(&platform.store),
-            Arc::clone(&platform.blobs),
-            Arc::clone(&platform.clock),
-        ));
+        chores.spawn(retention::keep(retention::Parts::of(&platform), config.retention));
+        chores.spawn(sweep_of(&platform));
         if let Some(keys) = &tls {
             chores.spawn(Arc::clone(keys).watch());
         }
@@ -242,26 +232,8 @@ fn url_of(address: SocketAddr, tls: bool) -> String {
     format!("{scheme}://{address}")
 }
 
-async fn prune(
-    engine: qc_engine::Engine,
-    store: Arc<dyn qc_store::Store>,
-    clock: Arc<dyn qc_model::Clock>,
-    retention: Duration,
-) {
-    let mut chains = None;
-    loop {
-        tokio::time::sleep(PRUNE_EVERY).await;
-        let now = clock.now();
-        match store.prune(&qc_store::Retention::at(now, now - retention), PRUNE_ROWS).await {
-            Ok(gone) if gone.total() == 0 => {}
-            Ok(gone) => tracing::debug!(rows = gone.total(), "removed what was past its time"),
-            Err(error) => tracing::warn!(%error, "what is past its time cannot be removed now"),
-        }
-        match engine.tidy_chains(chains.as_deref()).await {
-            Ok(next) => chains = next,
-            Err(error) => tracing::warn!(%error, "chains that are past their time stay for now"),
-        }
-    }
+fn sweep_of(platform: &Platform) -> impl Future<Output = ()> + Send + 'static {
+    sweep(Arc::clone(&platform.store), Arc::clone(&platform.blobs), Arc::clone(&platform.clock))
 }
 
 async fn sweep(
@@ -275,7 +247,7 @@ async fn sweep(
         asked
     };
     // The first one soon: a process that ended may have left something.
-    let mut pause = PRUNE_EVERY;
+    let mut pause = SWEEP_FIRST;
     loop {
         tokio::time::sleep(pause).await;
         pause = SWEEP_EVERY;
@@ -319,7 +291,7 @@ mod tests {
         }
         let chore =
             tokio::spawn(sweep(Arc::new(MemoryStore::new()), blobs.clone(), Arc::new(Still)));
-        tokio::time::sleep(PRUNE_EVERY + Duration::from_secs(1)).await;
+        tokio::time::sleep(SWEEP_FIRST + Duration::from_secs(1)).await;
         let mut left = Vec::new();
         for (run, hash) in there {
             left.push(blobs.get(run, hash).await.unwrap().is_some());

@@ -15,6 +15,7 @@ mod context;
 mod disk;
 mod lifecycle;
 mod node_name;
+mod retention;
 mod signals;
 mod signature;
 mod telemetry;

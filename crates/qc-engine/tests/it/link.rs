@@ -391,4 +391,11 @@ impl Store for Reached {
     ) -> Result<Tally, StoreError> {
         self.through(self.store.tally(environment, integration)).await
     }
+
+    async fn tally_places(
+        &self,
+        after: Option<&(EnvironmentName, Name)>,
+    ) -> Result<Vec<(EnvironmentName, Name)>, StoreError> {
+        self.through(self.store.tally_places(after)).await
+    }
 }

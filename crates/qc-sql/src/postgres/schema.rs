@@ -92,6 +92,11 @@ pub(super) async fn check(client: &Client) -> Result<(), OpenError> {
     }
 }
 
+/// The newest version of the schema.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
 /// The version of the schema, without changing anything: 0 when there is none.
 pub(super) async fn look(client: &Client) -> Result<i64, OpenError> {
     let found = version(client).await?;

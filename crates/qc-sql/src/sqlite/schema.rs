@@ -58,6 +58,11 @@ pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// The version of a database's schema.
+pub(super) fn version(db: &Connection) -> rusqlite::Result<i64> {
+    number(db, "user_version")
+}
+
 fn number(db: &Connection, pragma: &str) -> rusqlite::Result<i64> {
     db.pragma_query_value(None, pragma, |row| row.get(0))
 }

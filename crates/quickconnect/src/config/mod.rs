@@ -15,6 +15,7 @@ use qc_sql::postgres::{Dsn, mask};
 use crate::{
     cli::{Exit, Trouble},
     codes,
+    retention::Keeping,
 };
 
 pub(crate) use flags::SettingFlags;
@@ -83,7 +84,7 @@ pub(crate) struct Config {
     pub(crate) runs_max: usize,
     pub(crate) calls: GateLimits,
     pub(crate) admission: AdmissionLimits,
-    pub(crate) retention: Duration,
+    pub(crate) retention: Keeping,
 }
 
 impl Config {
@@ -139,7 +140,7 @@ impl Reading<'_> {
         let (head, body) = (self.duration("head_timeout"), self.duration("body_timeout"));
         let (operation, drain) =
             (self.duration("operation_timeout"), self.duration("drain_timeout"));
-        let retention = self.duration("retention");
+        let retention = self.keeping();
         let lease_ttl = self.parse("lease_ttl", "a duration from `1s` to `10m`", |text| {
             let (least, most) = (Duration::from_secs(1), Duration::from_secs(600));
             parse_duration(text).ok().filter(|ttl| (least..=most).contains(ttl))
@@ -262,6 +263,15 @@ impl Reading<'_> {
         })
     }
 
+    /// How long each class is kept: its own setting, or the one for all.
+    fn keeping(&mut self) -> Option<Keeping> {
+        let all = self.duration("retention");
+        let mut own = |key: &str| if self.text(key).is_empty() { all } else { self.duration(key) };
+        let (completed, failed) = (own("retention_completed"), own("retention_failed"));
+        let (ledger, audit) = (own("retention_ledger"), own("retention_audit"));
+        Some(Keeping { completed: completed?, failed: failed?, ledger: ledger?, audit: audit? })
+    }
+
     fn url(&mut self, key: &str) -> Option<String> {
         let text = self.text(key);
         if text.is_empty() {
@@ -354,18 +364,31 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_time_of_its_own_has_the_one_for_all() {
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        let kept = with(&[]).unwrap().retention;
+        assert_eq!((kept.completed, kept.failed, kept.ledger), (days(30), days(30), days(30)));
+        assert_eq!(kept.audit, days(400));
+        let own = [("retention", "9d"), ("retention_failed", "90d"), ("retention_audit", "")];
+        let kept = with(&own).unwrap().retention;
+        assert_eq!((kept.completed, kept.failed), (days(9), days(90)));
+        assert_eq!((kept.ledger, kept.audit), (days(9), days(9)));
+    }
+
+    #[test]
     fn every_wrong_setting_is_named() {
         let trouble = with(&[
             ("listen", "here"),
             ("store", "etcd"),
             ("connections", "0"),
             ("retention", "long"),
+            ("retention_failed", "0s"),
             ("tls_key", "/k"),
             ("trusted_proxies", "10.0.0.0/99"),
             ("outbound_proxy", "socks5://x"),
         ])
         .unwrap_err();
-        assert_eq!(trouble.findings.len(), 7, "{:#?}", trouble.findings);
+        assert_eq!(trouble.findings.len(), 8, "{:#?}", trouble.findings);
         assert!(trouble.findings.iter().all(|finding| finding.code == codes::BAD_SETTING));
     }
 }

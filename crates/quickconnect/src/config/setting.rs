@@ -92,7 +92,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "134217728",
         "No further call is made below so many free bytes there, or a fiftieth of it; 0: never",
     ),
-    setting("retention", "30d", "How long ended runs and ledger rows are kept"),
+    setting(
+        "retention",
+        "30d",
+        "How long ended runs and ledger rows are kept, where no time of their own is set",
+    ),
+    setting("retention_completed", "", "How long completed and cancelled runs are kept"),
+    setting(
+        "retention_failed",
+        "",
+        "How long failed runs are kept once their dead letter is settled",
+    ),
+    setting("retention_ledger", "", "How long ledger rows are kept, but for those of the audit"),
+    setting("retention_audit", "400d", "How long ledger rows of the audit are kept"),
 ];
 
 /// The setting with this key.

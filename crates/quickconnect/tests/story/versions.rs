@@ -203,6 +203,9 @@ fn worked_on(asked: &mut Asked<'_>) {
     asked.told("dlq retry", &[&dead[1]]);
     asked.told("dlq discard", &[&dead[2], "--reason", "a test"]);
     asked.told("ask failures", &[]);
+    asked.told("reconcile", &[]);
+    asked.told("backup", &["--to", "a.qcbackup"]);
+    asked.told("restore", &["--check", "--from", "a.qcbackup"]);
 }
 
 /// `qc tail`, as long as this value is.

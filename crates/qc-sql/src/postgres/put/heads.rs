@@ -57,7 +57,7 @@ pub(super) const ADD: &str = "INSERT INTO run (id, bucket, tenant, environment, 
      SELECT *, 'running' FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], \
      $6::text[], $7::text[], $8::uuid[], $9::text[], $10::uuid[], $11::uuid[], $12::bigint[], \
      $13::text[], $14::text[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], \
-     $19::bigint[], $20::uuid[], $21::text[], $22::boolean[])";
+     $19::bigint[], $20::uuid[], $21::text[], $22::bigint[])";
 
 pub(super) const ADD_EVENTS: &str = "INSERT INTO event (run, received_at, body) \
      SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[])";
@@ -195,7 +195,8 @@ async fn add_runs(connection: &Connection, new: &[(&Accept, &HeadDeed<'_>)]) -> 
     let txns: Vec<_> = new.iter().map(|(_, head)| Uuid::from(head.txn)).collect();
     let traces: Vec<_> =
         new.iter().map(|(accept, _)| accept.run.trace.as_deref().map(text)).collect();
-    let low: Vec<bool> = new.iter().map(|(accept, _)| accept.run.priority.is_low()).collect();
+    let low: Vec<i64> =
+        new.iter().map(|(accept, _)| i64::from(accept.run.priority.is_low())).collect();
     plain(
         connection,
         ADD,
