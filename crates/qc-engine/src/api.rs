@@ -1,6 +1,6 @@
 use qc_model::{Actor, Event, Failure, Name, RunId, TenantName, Timestamp};
 use qc_store::{RunHead, StoreError};
-use qc_workflow::Compensated;
+use qc_workflow::{Compensated, Substitution};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -136,6 +136,9 @@ pub struct RunView {
     pub end: Option<RunEnd>,
     /// What was undone of it after its failure or cancellation, the last task first.
     pub undone: Option<Compensated>,
+    /// What was done in another way than by its call, while a system was not there; of a run that
+    /// is at its end.
+    pub substituted: Vec<Substitution>,
     /// The journal, each entry as a JSON object `{at, what, …}`.
     pub journal: Vec<Value>,
 }

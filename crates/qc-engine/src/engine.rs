@@ -25,6 +25,7 @@ use crate::{
     mail::Mail,
     signal::Signal,
     tenure::{Standing, Tenure},
+    unavailable::Absences,
     waiting::Waiting,
     wheel::Wheel,
 };
@@ -102,6 +103,7 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     pub(crate) mail: Mail,
     pub(crate) lines: Lines,
+    pub(crate) absences: Absences,
     pub(crate) draining: Signal,
     /// The drain is over: the lease need not be held any longer.
     pub(crate) drained: Signal,
@@ -231,6 +233,7 @@ impl Engine {
                 leases,
                 mail: Mail::default(),
                 lines: Lines::default(),
+                absences: Absences::default(),
                 draining: Signal::default(),
                 drained: Signal::default(),
                 backlog: Notify::new(),

@@ -103,14 +103,15 @@ impl Engine {
             shown["at"] = json!(stored.at);
             journal.push(shown);
         }
-        let (end, undone) = if head.state.status.is_terminal() {
+        let (end, undone, substituted) = if head.state.status.is_terminal() {
             let deployment = self.release_of(&head).await?;
             let folded = fold(&deployment, &stored)?;
-            (folded.end(&deployment), folded.undone())
+            let substituted = folded.machine.substituted().to_vec();
+            (folded.end(&deployment), folded.undone(), substituted)
         } else {
-            (None, None)
+            (None, None, Vec::new())
         };
-        Ok(RunView { head, input, end, undone, journal })
+        Ok(RunView { head, input, end, undone, substituted, journal })
     }
 
     /// Ends a run.
@@ -399,7 +400,10 @@ impl Engine {
     ) -> Result<(), Asking> {
         let reopening = match what {
             Request::Retry { .. } => Some(self.reopening(run).await?),
-            Request::Cancel { .. } | Request::Resolve { .. } | Request::Resume => None,
+            Request::Cancel { .. }
+            | Request::Resolve { .. }
+            | Request::Resume
+            | Request::Probe { .. } => None,
         };
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();

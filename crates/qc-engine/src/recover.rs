@@ -324,7 +324,9 @@ fn settle_log(
         | Told::ChildStarted { .. }
         | Told::ChildEnded { .. }
         | Told::Cancelled { .. }
-        | Told::Reopened => {}
+        | Told::Reopened
+        | Told::Probed { .. }
+        | Told::NotHeld { .. } => {}
     }
 }
 

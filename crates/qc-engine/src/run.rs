@@ -2,6 +2,7 @@
 //! Decides; performing and waiting is `drive`'s.
 
 mod asked;
+mod held;
 mod log;
 
 use std::{
@@ -26,7 +27,7 @@ use crate::{
     draft::Draft,
     entry::Journaled,
     line::{Line, leaves},
-    outbox, record,
+    outbox, record, unavailable,
 };
 
 /// What stays the same while a run is in memory.
@@ -222,6 +223,11 @@ impl ActiveRun {
             Effect::Idempotent => None,
             Effect::Keyed | Effect::Verify | Effect::Once => self.earlier.remove(&request.id),
         };
+        // Or made in another way, while its system was not there.
+        let known = known.or_else(|| match self.earlier.get(&request.id.fallback())? {
+            Earlier::Answered { .. } => self.earlier.remove(&request.id.fallback()),
+            Earlier::Doubtful { .. } => None,
+        });
         match known {
             Some(Earlier::Answered { output }) => {
                 let (call, attempt) = (request.id, request.attempt);
@@ -272,6 +278,9 @@ impl ActiveRun {
         let outcome = match note.kind {
             NoteKind::Faulted => "faulted",
             NoteKind::Retrying { .. } => "retrying",
+            NoteKind::Held { .. } => "held",
+            NoteKind::Diverted => "diverted",
+            NoteKind::LeftOut => "left_out",
             NoteKind::Started | NoteKind::Completed | NoteKind::Skipped | NoteKind::Cancelled => {
                 draft.notes.push(note);
                 return;
@@ -475,7 +484,9 @@ impl ActiveRun {
     /// The run's state as the next commit writes it.
     pub(crate) fn state(&self, draft: &Draft, at: Timestamp) -> RunState {
         let (status, cause, wake_at, summary) = match &draft.end {
-            Some(RunEnd::Completed { .. }) => (RunStatus::Completed, LiveCause::Ended, None, None),
+            Some(RunEnd::Completed { .. }) => {
+                (RunStatus::Completed, LiveCause::Ended, None, unavailable::degraded(self))
+            }
             Some(RunEnd::Cancelled { reason }) => {
                 (RunStatus::Cancelled, LiveCause::Ended, None, Some(reason.clone()))
             }
@@ -504,7 +515,13 @@ impl ActiveRun {
             (Some(parked), _) => {
                 (RunStatus::Parked, LiveCause::Parked, wake_at, Some(in_a_line(&parked.failure)))
             }
-            (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
+            (None, Some(_)) => match self.held().first() {
+                Some(held) => {
+                    let summary = unavailable::summary_of(&held.system);
+                    (RunStatus::Waiting, LiveCause::Held, wake_at, Some(summary))
+                }
+                None => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
+            },
             (None, None) => {
                 (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
             }

@@ -35,6 +35,7 @@ impl Engine {
             self.take_fresh(),
             self.keep_polling(),
             self.move_lines(),
+            self.keep_gates(),
         );
     }
 
@@ -191,6 +192,8 @@ impl Engine {
             return true;
         }
         match (head.state.cause, head.state.wake_at) {
+            // Loaded once, so that it is known for what it waits.
+            (LiveCause::Held, _) if shared.absences.is_news(head) => {}
             (LiveCause::Activity, _) | (LiveCause::Timer, None) => {}
             #[cfg(feature = "planted-bugs")]
             (LiveCause::Timer, _)

@@ -72,13 +72,22 @@ impl ActiveRun {
             }
             Request::Resume => {
                 self.must_be_open("it is at its end")?;
-                if self.parked.values().all(|parked| parked.failure.code == codes::AMBIGUOUS) {
+                let mendable =
+                    self.parked.values().any(|parked| parked.failure.code != codes::AMBIGUOUS);
+                if !mendable && self.held().is_empty() {
                     return Err(self.wrong_state(
                         "nothing in it waits to be mended; an ambiguous call is resolved",
                     ));
                 }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resume", ""));
                 self.probe(|_| true, draft);
+                self.try_held(None, entropy, draft);
+            }
+            Request::Probe { system } => {
+                self.must_be_open("it is at its end")?;
+                if !self.try_held(Some(system), entropy, draft) {
+                    return Err(self.wrong_state("no call of it waits for that system"));
+                }
             }
             Request::Resolve { call, resolution } => {
                 self.resolve(call.as_deref(), resolution, actor, entropy, draft)?;

@@ -16,4 +16,5 @@ mod publishing;
 mod review;
 mod simulation;
 mod story;
+mod unavailable;
 mod world;
