@@ -4,6 +4,8 @@ use qc_workflow::{Compensated, Substitution};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::TriggerName;
+
 /// An event that passed the door: its sender is known, its form is right.
 #[derive(Debug, Clone)]
 pub struct Incoming {
@@ -55,6 +57,19 @@ pub enum EngineError {
     /// Nobody stands in such a line.
     #[error("nobody waits for a turn under the key `{0}` there")]
     NoLine(String),
+    /// There is no such trigger.
+    #[error("the trigger {0} is not deployed")]
+    NoTrigger(TriggerName),
+    /// The trigger is not in a state for this.
+    #[error("the trigger {name} is {state}: {reason}")]
+    WrongTriggerState {
+        /// The trigger.
+        name: TriggerName,
+        /// Its state.
+        state: &'static str,
+        /// Why that does not do.
+        reason: String,
+    },
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(RunId),

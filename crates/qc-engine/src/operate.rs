@@ -41,6 +41,8 @@ pub(crate) enum GivenUp {
     Letter,
     /// Its place at the head of its line.
     Turn,
+    /// Both.
+    Both,
 }
 
 /// Why a request was not done here.
@@ -229,7 +231,11 @@ impl Engine {
         let (deed, settled) = match what {
             GivenUp::Letter => ("dlq.discard", Some(Op::SettleDead(DeadState::Discarded))),
             GivenUp::Turn => ("line.resume", None),
+            GivenUp::Both => ("line.skip", Some(Op::SettleDead(DeadState::Discarded))),
         };
+        // Of a key that is parked somebody decides by itself.
+        let stays = what == GivenUp::Letter && turn.is_some() && self.parks(&head).await?;
+        let turn = turn.filter(|_| !stays);
         let mut row = record::operated(&head.facts, at, actor, deed, reason);
         if let Some(id) = letter {
             record::by_letter(&mut row, id);
@@ -239,7 +245,11 @@ impl Engine {
             run,
             expect: head.version,
             state: head.state.clone(),
-            ops: settled.into_iter().chain([Op::Ledger(row), Op::EndTurn]).collect(),
+            ops: settled
+                .into_iter()
+                .chain([Op::Ledger(row)])
+                .chain((!stays).then_some(Op::EndTurn))
+                .collect(),
         };
         if !tenure.certain().await {
             return Err(self.elsewhere());

@@ -21,7 +21,7 @@ use qc_workflow::{
 use serde_json::Value;
 
 use crate::{
-    Deployment, RunEnd,
+    Deployment, OnFailure, RunEnd,
     chain::Earlier,
     codes,
     draft::Draft,
@@ -316,6 +316,9 @@ impl ActiveRun {
                     Some(&failure),
                 ));
                 draft.dead = Some(dead_letter(self.facts(), draft.at, &failure, &error));
+                if let Some(line) = self.parks() {
+                    draft.ledger(record::key_parked(self.facts(), draft.at, &line.key));
+                }
                 #[cfg(feature = "planted-bugs")]
                 if crate::planted::planted(crate::planted::Bug::DeadLetterDropped) {
                     draft.dead = None;
@@ -538,6 +541,13 @@ impl ActiveRun {
         let ordering = self.context.deployment.release.ordering.as_ref();
         let on_failure = ordering.map(|rule| rule.on_failure).unwrap_or_default();
         self.context.line.as_ref().filter(|_| leaves(end, on_failure))
+    }
+
+    /// The line whose key is parked when the run fails.
+    fn parks(&self) -> Option<&Line> {
+        let rule = self.context.deployment.release.ordering.as_ref();
+        let parks = rule.is_some_and(|rule| rule.on_failure == OnFailure::Park);
+        self.context.line.as_ref().filter(|_| parks)
     }
 
     /// Whether a commit would leave the run as it stands on disk.

@@ -36,6 +36,7 @@ impl Engine {
             self.keep_polling(),
             self.move_lines(),
             self.keep_gates(),
+            self.keep_pauses(),
         );
     }
 
@@ -199,6 +200,10 @@ impl Engine {
             (LiveCause::Timer, _)
                 if crate::planted::planted(crate::planted::Bug::TimerLostOnRestart) =>
             {
+                return true;
+            }
+            (LiveCause::Held, None) => {
+                shared.pauses.found(head);
                 return true;
             }
             // At its end, or something else than time takes it further.

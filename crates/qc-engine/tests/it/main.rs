@@ -11,6 +11,7 @@ mod link;
 mod nodes;
 mod operations;
 mod ordering;
+mod pausing;
 mod polling;
 mod publishing;
 mod review;

@@ -114,7 +114,7 @@ do:
 "#;
 
 const RULES: &str = "systems:
-  till: {direction: outbound, criticality: low, owner: operations, on_unavailable: queue, hosts: [127.0.0.1]}
+  till: {direction: outbound, criticality: low, owner: operations, on_unavailable: {queue: {ttl: 24h}}, hosts: [127.0.0.1]}
 
 tasks:
   one: {effect: once, retry: {attempts: 1}}
