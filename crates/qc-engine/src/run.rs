@@ -127,6 +127,8 @@ pub(crate) enum Settled {
     Failed(Failure),
     /// It must wait: ambiguous, or its credential is dead.
     Park(Failure),
+    /// It is ambiguous, and its system does not answer: it waits for that, or else is parked.
+    Hold { failure: Failure, parked: Failure },
 }
 
 /// At so many ends of the process while a call was in flight the run is taken for their cause.
@@ -356,6 +358,12 @@ impl ActiveRun {
                 if failure.applied == Applied::No
                     && self.machine().interrupted().contains(call) =>
             {
+                self.settle_as_failed(request, failure, entropy, draft);
+            }
+            Settled::Hold { parked, .. } if self.machine().interrupted().contains(call) => {
+                self.park(request, parked, draft);
+            }
+            Settled::Hold { failure, .. } => {
                 self.settle_as_failed(request, failure, entropy, draft);
             }
             Settled::Park(failure) => self.park(request, failure, draft),

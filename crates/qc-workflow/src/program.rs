@@ -80,6 +80,11 @@ impl Program {
         self.holds
     }
 
+    /// Whether the call at this place is held while its system is not there.
+    pub fn holds_at(&self, pointer: &str) -> bool {
+        self.holds && self.tasks.iter().any(|task| &*task.pointer == pointer && task.may_be_held())
+    }
+
     /// The names in `use.secrets`.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         self.secrets.iter().map(|name| &**name)

@@ -219,6 +219,37 @@ async fn no_more_runs_wait_than_may() {
     assert_eq!(numbers(&outside, "/state").len(), 3);
 }
 
+/// A call that is read back before it is sent again waits for that, too: nobody has to decide what
+/// the system can tell once it is there.
+#[tokio::test(start_paused = true)]
+async fn a_call_in_doubt_waits_to_be_read_back() {
+    for arrived in [true, false] {
+        let down = Arc::new(AtomicBool::new(true));
+        let is_down = down.clone();
+        let outside = Outside::new(move |path, nth| match (path, is_down.load(Ordering::SeqCst)) {
+            ("/messages", _) if nth == 0 => Answer::AppliedThenBroken,
+            (_, true) => Answer::Status(503, json!({})),
+            ("/find", false) => ok(json!({"messages": vec![1; usize::from(arrived)]})),
+            _ => ok(json!({"id": 7})),
+        });
+        let tasks = "\n- notify: { call: desk.postMessage, with: { body: { ref: a } } }\n";
+        let there = absent("r1", tasks, queue(24, 10));
+        let clock = Arc::new(crate::world::VirtualClock::now());
+        let store = Arc::new(qc_store::memory::MemoryStore::with_clock(clock.clone()));
+        let world = World::over(store, clock, there.clone(), outside.clone(), 1);
+        let run = world.start(json!({})).await;
+        until_held(&world, run).await;
+        let (store, clock) = world.kill();
+        sleep(Duration::from_secs(3_600)).await;
+        let world = World::over(store, clock, there, outside.clone(), 2);
+        sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(outside.requests("/messages"), 1, "nothing is sent while it is in doubt");
+        down.store(false, Ordering::SeqCst);
+        output(world.end(run).await);
+        assert_eq!(outside.requests("/messages"), if arrived { 1 } else { 2 });
+    }
+}
+
 /// A person who knows that the system is back need not wait for the next look.
 #[tokio::test(start_paused = true)]
 async fn a_person_has_a_run_try_now() {

@@ -184,7 +184,8 @@ impl Step<'_> {
         if let Some(call) = self.state.frames.call_mut(id).map(|call| call.request.id.clone()) {
             self.keep_stated_pause(&call, task, failure);
         }
-        if may_resend && self.held_again(id, plan, failure) {
+        let waits = may_resend || self.waits_to_be_read_back(id, plan, failure);
+        if waits && self.held_again(id, plan, failure) {
             return;
         }
         let Some(call) = self.state.frames.call_mut(id) else { return };
@@ -200,7 +201,7 @@ impl Step<'_> {
         call.failed += 1;
         let (failed, since) = (call.failed, call.since);
         if !may_resend {
-            return self.fail(id, fault);
+            return if waits { self.given_up(id, plan, fault) } else { self.fail(id, fault) };
         }
         if !retriable(&failure.retry) || self.retried_outside(id, &fault) {
             return self.given_up(id, plan, fault);

@@ -118,6 +118,24 @@ impl Step<'_> {
         }
     }
 
+    /// Whether a call that may have taken effect is held nevertheless: it is read back before it is
+    /// sent again, and its system does not even answer to that.
+    pub(super) fn waits_to_be_read_back(
+        &self,
+        id: FrameId,
+        plan: &Call,
+        failure: &Failure,
+    ) -> bool {
+        let holds = plan
+            .unreachable
+            .as_ref()
+            .is_some_and(|rule| matches!(rule.detour, Detour::Hold { .. }));
+        holds
+            && failure.applied == Applied::Maybe
+            && means_unavailable(failure.class)
+            && self.policy_of(id, plan).effect == Effect::Verify
+    }
+
     /// Whether another way could do the same thing twice.
     fn may_have_taken_effect(&self, id: FrameId, plan: &Call) -> bool {
         plan.policy.effect != Effect::Idempotent && self.call(id).is_some_and(|call| call.doubtful)
