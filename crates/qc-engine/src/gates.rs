@@ -7,7 +7,7 @@
 //! takes it over loads it once and knows.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     time::Duration,
 };
 
@@ -147,8 +147,8 @@ impl Gate {
                     if trying.len() >= *window {
                         break;
                     }
-                    if !trying.contains_key(&order.run) {
-                        trying.insert(order.run, now);
+                    if let Entry::Vacant(place) = trying.entry(order.run) {
+                        place.insert(now);
                         due.push(order.run);
                     }
                 }

@@ -12,7 +12,7 @@ use qc_workflow::{HeldCall, Substitute, codes::HELD_TOO_LONG, codes::HELD_TOO_MA
 use tokio::{sync::Notify, time::sleep};
 
 use crate::{
-    Engine, RunEnd,
+    Engine, EngineError, RunEnd,
     command::Request,
     draft::Draft,
     engine::Shared,
@@ -195,10 +195,10 @@ impl Engine {
         let now = shared.now();
         match asked {
             Ok(()) => return,
-            Err(Asking::Elsewhere) => shared.absences.gates().forget(run, now),
-            Err(Asking::Failed(
-                crate::EngineError::WrongState { .. } | crate::EngineError::NoRun(_),
-            )) => shared.absences.gates().forget(run, now),
+            Err(
+                Asking::Elsewhere
+                | Asking::Failed(EngineError::WrongState { .. } | EngineError::NoRun(_)),
+            ) => shared.absences.gates().forget(run, now),
             Err(Asking::Failed(error)) => {
                 tracing::warn!(%run, "a run that is held cannot try now: {error}");
                 shared.absences.gates().not_tried(&gate, run, now);

@@ -35,8 +35,8 @@ impl Engine {
             self.take_fresh(),
             self.keep_polling(),
             self.move_lines(),
-            self.keep_gates(),
-            self.keep_pauses(),
+            Box::pin(self.keep_gates()),
+            Box::pin(self.keep_pauses()),
         );
     }
 

@@ -219,10 +219,10 @@ impl Engine {
         let request = Request::Cancel { reason: discard.reason.clone(), compensate: false };
         match self.ask_here(run, &request, &discard.by, None).await {
             Ok(())
-            | Err(Asking::Elsewhere)
-            | Err(Asking::Failed(EngineError::WrongState { .. } | EngineError::NoRun(_))) => {
-                Gone::Yes
-            }
+            | Err(
+                Asking::Elsewhere
+                | Asking::Failed(EngineError::WrongState { .. } | EngineError::NoRun(_)),
+            ) => Gone::Yes,
             Err(Asking::Failed(error)) => {
                 tracing::warn!(%run, "a run that is held cannot be cancelled now: {error}");
                 Gone::Later

@@ -117,15 +117,17 @@ async fn discard(session: &Session, arguments: DiscardArguments) -> Result<Exit,
     let ChangeArguments { environment, integration, trigger, reason } = which;
     let request = DiscardHeld { environment, integration, trigger, reason, confirm };
     let plan: HeldDiscarded = session.client()?.post("/api/v1/triggers/discard", &request).await?;
-    session.output.result(&plan, || match plan.done {
-        true => format!("{} held runs are being cancelled; the trigger stays paused", plan.runs),
-        false => format!(
-            "{} held runs, accepted {} to {}, would be cancelled; nothing was done. To do it, say it again with: --confirm {}",
-            plan.runs,
-            plan.first_accepted_at.as_deref().unwrap_or("-"),
-            plan.last_accepted_at.as_deref().unwrap_or("-"),
-            plan.confirm
-        ),
+    session.output.result(&plan, || {
+        let HeldDiscarded { done, runs, first_accepted_at, last_accepted_at, confirm } = &plan;
+        if *done {
+            return format!("{runs} held runs are being cancelled; the trigger stays paused");
+        }
+        let (first, last) = (first_accepted_at.as_deref(), last_accepted_at.as_deref());
+        format!(
+            "{runs} held runs, accepted {} to {}, would be cancelled; nothing was done. To do it, say it again with: --confirm {confirm}",
+            first.unwrap_or("-"),
+            last.unwrap_or("-"),
+        )
     });
     Ok(Exit::Ok)
 }
