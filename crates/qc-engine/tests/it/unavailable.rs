@@ -417,3 +417,44 @@ async fn a_failure_names_who_takes_over() {
     let letters = world.store.dead_letters(&DeadFilter::default()).await.unwrap();
     assert!(letters[0].summary.contains("`on-call` takes over"), "{}", letters[0].summary);
 }
+
+/// Each node has its own runs try; those of one that is killed are the others'. How many may wait
+/// counts those of all nodes.
+#[tokio::test(start_paused = true)]
+async fn several_nodes_hold_and_let_through_what_is_theirs() {
+    let (outside, down) = away("/state");
+    let clock = Arc::new(crate::world::VirtualClock::now());
+    let store = Arc::new(qc_store::memory::MemoryStore::shared_with_clock(clock.clone()));
+    let book: Arc<crate::link::Book> = Arc::default();
+    let mut nodes: Vec<World> = (1..=3)
+        .map(|seed| {
+            let link = crate::link::Link::new(Duration::from_millis(2), seed);
+            let reached = crate::link::Reached { store: store.clone(), link, book: book.clone() };
+            let node = format!("node-{seed}");
+            let settings = qc_engine::EngineSettings { node, ..Default::default() };
+            let there = vec![absent("r1", PUT, queue(24, 12))];
+            World::node(reached, Arc::new(clock.beside()), there, outside.clone(), seed, settings)
+        })
+        .collect();
+    while nodes.iter().any(|node| node.engine.gauges().groups > 22) {
+        sleep(Duration::from_millis(100)).await;
+    }
+    let mut runs = Vec::new();
+    for n in 0..12 {
+        runs.push(nodes[n % 3].start(json!({"n": n})).await);
+    }
+    for run in &runs {
+        until_held(&nodes[0], *run).await;
+    }
+    sleep(Duration::from_secs(30)).await;
+    let more = nodes[0].start(json!({"n": 12})).await;
+    let RunEnd::Faulted { failure, .. } = nodes[0].end(more).await else { panic!("it waits, too") };
+    assert_eq!(failure.code.as_str(), "QC-R031", "twelve wait already, on three nodes");
+    nodes.remove(2).kill();
+    sleep(Duration::from_secs(600)).await;
+    down.store(false, Ordering::SeqCst);
+    for run in &runs {
+        output(nodes[0].end(*run).await);
+    }
+    assert_eq!(numbers(&outside, "/state").len(), 12);
+}
