@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Accepted, Deployment, Engine, EngineError, Incoming, Trigger,
+    Accepted, Deployment, Engine, EngineError, Incoming, Trigger, TriggerName,
     chain::EarlierCall,
     codes,
     draft::Draft,
@@ -28,7 +28,7 @@ use crate::{
     groups::{bucket_of, in_bucket},
     happening::What,
     line::{Line, joins, line_of, standing},
-    record,
+    pause, record,
     repeat::{key_scope, keyed},
     run::{ActiveRun, RunContext},
     start::workflow_start,
@@ -68,7 +68,13 @@ impl Engine {
         let trigger = deployment.release.triggers.get(&incoming.trigger).ok_or_else(|| {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
-        match self.prepare(deployment, trigger, &incoming) {
+        let name = TriggerName {
+            environment: deployment.environment.clone(),
+            integration: deployment.release.integration.clone(),
+            trigger: incoming.trigger.clone(),
+        };
+        let held = self.holds_events(&name).await?;
+        match self.prepare(deployment, trigger, &incoming, held) {
             Ok(prepared) => self.write(Prepared { documents, rows, ..prepared }).await,
             // A repeat gets its run also when the trigger's expressions no longer do for it.
             Err(unfit) => self.repeat(deployment, &incoming).await?.ok_or(unfit),
@@ -80,6 +86,7 @@ impl Engine {
         deployment: &Arc<Deployment>,
         trigger: &Trigger,
         incoming: &Incoming,
+        held: bool,
     ) -> Result<Prepared, EngineError> {
         let shared = &self.shared;
         let at = incoming.received_at;
@@ -129,7 +136,7 @@ impl Engine {
             expires_at: at + trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |i| i.window),
         });
         let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
-        let beginning = Beginning::Event { keyed };
+        let beginning = Beginning::Event { keyed, held };
         let begun = begin(deployment, facts, start, traceparent, beginning, line);
         let event = StoredEvent { id: event, received_at: at, body };
         Ok(Prepared { begun, key, event, first_row, documents: Vec::new(), rows: Vec::new() })
@@ -160,7 +167,7 @@ impl Engine {
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
         let Prepared { begun, key, event, first_row, documents, rows } = prepared;
-        let Begun { facts, mut run, mut draft, line } = begun;
+        let Begun { facts, mut run, mut draft, line, held } = begun;
         let shared = &self.shared;
         let at = facts.accepted_at;
         // The place in memory is taken before the commit, so that recovery cannot take the run up
@@ -171,7 +178,11 @@ impl Engine {
             Some(run) if place.is_some() => run.pass(&shared.gate, &mut draft),
             Some(_) | None => draft.withhold(),
         }
-        let state = run.as_ref().map_or_else(|| standing(at), |run| run.state(&draft, at));
+        let state = match &run {
+            Some(run) => run.state(&draft, at),
+            None if held => pause::held(at),
+            None => standing(at),
+        };
         let mut ledger = vec![first_row];
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
@@ -219,6 +230,7 @@ impl Engine {
                 });
                 match run {
                     Some(run) => self.go_on(run, draft, place),
+                    None if held => {}
                     None => self.joined(&facts).await,
                 }
                 Ok(Accepted::New { run: facts.id })
@@ -308,12 +320,14 @@ pub(crate) struct Begun {
     pub(crate) draft: Draft,
     /// The line that it joins.
     pub(crate) line: Option<Line>,
+    /// Whether its trigger is paused.
+    pub(crate) held: bool,
 }
 
 /// From what a run begins.
 pub(crate) enum Beginning {
-    /// An event.
-    Event { keyed: Option<Keyed> },
+    /// An event; `held`: its trigger is paused.
+    Event { keyed: Option<Keyed>, held: bool },
     /// An earlier run, and what it has done already.
     Replay { earlier: Vec<EarlierCall> },
 }
@@ -327,13 +341,13 @@ pub(crate) fn begin(
     beginning: Beginning,
     line: Option<Line>,
 ) -> Begun {
-    let (keyed, earlier) = match beginning {
-        Beginning::Event { keyed } => (keyed, Vec::new()),
-        Beginning::Replay { earlier } => (None, earlier),
+    let (keyed, earlier, held) = match beginning {
+        Beginning::Event { keyed, held } => (keyed, Vec::new(), held),
+        Beginning::Replay { earlier } => (None, earlier, false),
     };
-    if line.is_some() {
-        let draft = joins(start, traceparent, earlier, keyed, line.clone());
-        return Begun { facts, run: None, draft, line };
+    if line.is_some() || held {
+        let draft = joins(start, traceparent, earlier, keyed, line.clone(), held);
+        return Begun { facts, run: None, draft, line, held };
     }
     let at = facts.accepted_at;
     let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
@@ -342,9 +356,9 @@ pub(crate) fn begin(
     run.earlier = earlier.iter().cloned().map(|one| (one.call, one.outcome)).collect();
     let mut draft = Draft::new(at);
     let start = Box::new(start);
-    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line: None });
+    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line: None, held });
     run.begin(actions, &mut draft);
-    Begun { facts, run: Some(run), draft, line: None }
+    Begun { facts, run: Some(run), draft, line: None, held }
 }
 
 fn text_of(value: &Value) -> String {

@@ -1,10 +1,12 @@
 use qc_model::{Actor, Event, Failure, Name, RunId, TenantName, Timestamp};
 use qc_store::{Priority, RunHead, StoreError};
-use qc_workflow::Compensated;
-
-use crate::Busy;
+use qc_workflow::{Compensated, Substitution};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::Busy;
+
+use crate::TriggerName;
 
 /// An event that passed the door: its sender is known, its form is right.
 #[derive(Debug, Clone)]
@@ -62,6 +64,19 @@ pub enum EngineError {
     /// Nobody stands in such a line.
     #[error("nobody waits for a turn under the key `{0}` there")]
     NoLine(String),
+    /// There is no such trigger.
+    #[error("the trigger {0} is not deployed")]
+    NoTrigger(TriggerName),
+    /// The trigger is not in a state for this.
+    #[error("the trigger {name} is {state}: {reason}")]
+    WrongTriggerState {
+        /// The trigger.
+        name: TriggerName,
+        /// Its state.
+        state: &'static str,
+        /// Why that does not do.
+        reason: String,
+    },
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(RunId),
@@ -143,6 +158,9 @@ pub struct RunView {
     pub end: Option<RunEnd>,
     /// What was undone of it after its failure or cancellation, the last task first.
     pub undone: Option<Compensated>,
+    /// What was done in another way than by its call, while a system was not there; of a run that
+    /// is at its end.
+    pub substituted: Vec<Substitution>,
     /// The journal, each entry as a JSON object `{at, what, …}`.
     pub journal: Vec<Value>,
 }

@@ -37,6 +37,8 @@ pub const STUCK: Code = Code::new("QC-R005");
 pub const CUT_OFF: Code = Code::new("QC-R007");
 /// The code that performs a call panicked.
 pub const BROKE_OFF: Code = Code::new("QC-R009");
+/// A run failed, and those of its key wait until somebody decides.
+pub const KEY_PARKED: Code = Code::new("QC-R032");
 /// An event that is to be published can go nowhere.
 pub const UNROUTABLE: Code = Code::new("QC-B022");
 /// The answer to a poll cannot be used.

@@ -46,4 +46,6 @@ pub(crate) enum Request {
     },
     /// Try what is parked again now: what it waited for has been mended.
     Resume,
+    /// Try what waits for this system: it may be there again. Only the run's own node asks so.
+    Probe { system: String },
 }

@@ -28,6 +28,7 @@ use crate::{
     settle::{Performed, settle},
     tenure::{Standing, Tenure},
     trace::run_traceparent,
+    unavailable,
 };
 
 /// The pause before a commit is tried again that the store could not take.
@@ -110,6 +111,7 @@ async fn drive(
         let Some(event) = event else { break };
         let mut draft = Draft::new(shared.now());
         let replies = take_in(&shared, &mut run, event, &mut calls, &mut cuts, &mut draft);
+        unavailable::bound(&shared, &mut run, &mut draft);
         if !tenure.is_ours() {
             draft.withhold();
         }
@@ -134,7 +136,9 @@ async fn drive(
             // Whoever holds the right to run it, and be it this node again, finds it in the store.
             return;
         }
+        unavailable::report(&shared, &run);
     }
+    unavailable::report(&shared, &run);
     drop(place);
     match &run.end {
         Some(end) => {
@@ -222,7 +226,7 @@ async fn wait(
         let wake = run.next_wake();
         let now = shared.now();
         // What waits at the gate when its group leaves was not sent: the next owner sends it.
-        let idle = calls.is_empty() && (leaving || !run.holds_calls());
+        let idle = calls.is_empty() && (leaving || !run.waits_at_gate());
         let far = wake.is_none_or(|at| at.since(now) > shared.settings.linger);
         if idle && (far || leaving) {
             if run.is_stuck() {
@@ -416,6 +420,9 @@ pub(crate) fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
                 }
                 NoteKind::Skipped => ("skipped", None),
                 NoteKind::Cancelled => ("cancelled", None),
+                NoteKind::Held { .. } => ("held", note.failure.as_ref().map(|f| f.detail.clone())),
+                NoteKind::Diverted => ("diverted", None),
+                NoteKind::LeftOut => ("left_out", None),
             };
             What::Task { task: note.task.to_string(), state, detail }
         });

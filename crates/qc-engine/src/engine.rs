@@ -26,8 +26,10 @@ use crate::{
     leases::Leases,
     line::Lines,
     mail::Mail,
+    pause::Pauses,
     signal::Signal,
     tenure::{Standing, Tenure},
+    unavailable::Absences,
     waiting::Waiting,
     wheel::Wheel,
 };
@@ -108,6 +110,8 @@ pub(crate) struct Shared {
     pub(crate) mail: Mail,
     pub(crate) lines: Lines,
     pub(crate) claims: Claims,
+    pub(crate) absences: Absences,
+    pub(crate) pauses: Pauses,
     pub(crate) draining: Signal,
     /// The drain is over: the lease need not be held any longer.
     pub(crate) drained: Signal,
@@ -258,6 +262,8 @@ impl Engine {
                 mail: Mail::default(),
                 lines: Lines::default(),
                 claims: Claims::default(),
+                absences: Absences::default(),
+                pauses: Pauses::default(),
                 draining: Signal::default(),
                 drained: Signal::default(),
                 sweep_now: Notify::new(),
@@ -293,7 +299,7 @@ impl Engine {
         self.shared.deployed.send_modify(|changes| *changes += 1);
     }
 
-    /// Hears of every change of what is deployed.
+    /// Hears of every change of what is deployed, and of what is paused of it.
     pub fn deployments_changed(&self) -> watch::Receiver<u64> {
         self.shared.deployed.subscribe()
     }
@@ -354,6 +360,11 @@ impl Engine {
 impl Shared {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What the platform fetches by itself is another one now.
+    pub(crate) fn ties_changed(&self) {
+        self.deployed.send_modify(|changes| *changes += 1);
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -32,6 +32,9 @@ pub(crate) enum Journaled {
         /// The line in which the run stands: it begins with the entry that says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         line: Option<Line>,
+        /// Its trigger was paused: it begins with the entry that says so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        held: bool,
     },
     /// Its turn has come: the machine starts, at this entry's time.
     Begun,

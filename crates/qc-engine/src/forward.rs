@@ -53,6 +53,8 @@ pub(crate) enum Errand {
     Discard { reason: String },
     /// Its line goes on without it.
     LeaveLine { reason: String },
+    /// Its dead letter is settled, and its line goes on without it.
+    SkipLine { reason: String },
 }
 
 /// What came of it.

@@ -25,6 +25,7 @@ mod engine;
 mod entry;
 mod fair;
 mod forward;
+mod gates;
 mod groups;
 mod happening;
 mod hold;
@@ -38,6 +39,8 @@ mod obey;
 mod operate;
 mod outbox;
 mod outgoing;
+mod park;
+mod pause;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod poll;
@@ -53,6 +56,7 @@ mod standing;
 mod start;
 mod tenure;
 mod trace;
+mod unavailable;
 mod unwind;
 mod view;
 mod waiting;
@@ -72,6 +76,8 @@ pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
 pub use lines::{LineName, LineView};
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
+pub use park::LineDiscard;
+pub use pause::{DiscardPlan, TriggerName, TriggerView};
 pub use poll::PollTrigger;
 pub use refused::Refused;
 pub use release::{
@@ -81,3 +87,6 @@ pub use release::{
 pub use standing::{Standing, Standings, Tie, TieKind};
 pub use start::over_event;
 pub use trace::run_span;
+
+/// What a run did in another way than its workflow says, as those need it who show it.
+pub use qc_workflow::{Substitute, Substitution};

@@ -141,7 +141,8 @@ pub(crate) struct Standing {
     start: Box<Start>,
     traceparent: Option<String>,
     earlier: Vec<EarlierCall>,
-    line: Line,
+    /// None: it was only held.
+    line: Option<Line>,
 }
 
 impl Standing {
@@ -149,7 +150,9 @@ impl Standing {
     pub(crate) fn of(journal: &[qc_store::Entry]) -> Result<Option<Self>, entry::EntryError> {
         let [first] = journal else { return Ok(None) };
         match entry::decode(0, first)? {
-            Journaled::Start { start, traceparent, earlier, line: Some(line), .. } => {
+            Journaled::Start { start, traceparent, earlier, line, held, .. }
+                if line.is_some() || held =>
+            {
                 Ok(Some(Self { start, traceparent, earlier, line }))
             }
             _ => Ok(None),
@@ -165,12 +168,8 @@ impl Standing {
     ) -> ActiveRun {
         let start = Start { at, ..*self.start };
         let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
-        let context = RunContext::in_line(
-            Arc::new(head.facts),
-            deployment,
-            self.traceparent,
-            Some(self.line),
-        );
+        let context =
+            RunContext::in_line(Arc::new(head.facts), deployment, self.traceparent, self.line);
         let mut run = ActiveRun::new(context, machine, std::collections::HashMap::new());
         run.earlier = self.earlier.into_iter().map(|one| (one.call, one.outcome)).collect();
         run.version = head.version;
@@ -183,17 +182,18 @@ impl Standing {
     }
 }
 
-/// The first journal entry of a run that joins a line.
+/// The first journal entry of a run that joins a line, or whose trigger is paused.
 pub(crate) fn joins(
     start: Start,
     traceparent: Option<String>,
     earlier: Vec<EarlierCall>,
     keyed: Option<Keyed>,
     line: Option<Line>,
+    held: bool,
 ) -> Draft {
     let mut draft = Draft::new(start.at);
     let start = Box::new(start);
-    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line });
+    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line, held });
     draft
 }
 
@@ -259,13 +259,14 @@ impl Engine {
             Request::Cancel { reason, .. } => {
                 self.never_begin(&head, reason, &command, place).await
             }
-            Request::Resolve { .. } | Request::Retry { .. } | Request::Resume => {
-                Err(EngineError::WrongState {
-                    run: head.facts.id,
-                    status: head.state.status.as_str(),
-                    reason: "it waits for its turn and has done nothing yet".to_owned(),
-                })
-            }
+            Request::Resolve { .. }
+            | Request::Retry { .. }
+            | Request::Resume
+            | Request::Probe { .. } => Err(EngineError::WrongState {
+                run: head.facts.id,
+                status: head.state.status.as_str(),
+                reason: "it waits for its turn and has done nothing yet".to_owned(),
+            }),
         };
         // Whoever asked may have gone away.
         drop(command.reply.send(answer));

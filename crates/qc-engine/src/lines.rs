@@ -47,6 +47,8 @@ pub struct LineView {
     pub name: LineName,
     /// The run at its head: at work, or failed and in the way of the others.
     pub first: RunHead,
+    /// Whether its key is parked: somebody decides about it.
+    pub parked: bool,
     /// Those behind it, in their order.
     pub behind: Vec<RunId>,
 }
@@ -118,7 +120,8 @@ impl Engine {
             behind.sort_unstable();
             let ids = behind.into_iter().map(|(_, run)| run);
             let behind = ids.filter(|run| *run != first.facts.id).collect();
-            views.push(LineView { name, first, behind });
+            let parked = self.is_parked(&first).await;
+            views.push(LineView { name, first, parked, behind });
         }
         Ok(views)
     }

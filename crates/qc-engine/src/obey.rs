@@ -99,6 +99,9 @@ impl Engine {
             Errand::Discard { reason } => {
                 self.give_up(*run, GivenUp::Letter, reason, actor, Some(id)).await
             }
+            Errand::SkipLine { reason } => {
+                self.give_up(*run, GivenUp::Both, reason, actor, Some(id)).await
+            }
             Errand::LeaveLine { reason } => {
                 self.give_up(*run, GivenUp::Turn, reason, actor, Some(id)).await
             }

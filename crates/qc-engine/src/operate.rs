@@ -41,6 +41,8 @@ pub(crate) enum GivenUp {
     Letter,
     /// Its place at the head of its line.
     Turn,
+    /// Both.
+    Both,
 }
 
 /// Why a request was not done here.
@@ -103,14 +105,15 @@ impl Engine {
             shown["at"] = json!(stored.at);
             journal.push(shown);
         }
-        let (end, undone) = if head.state.status.is_terminal() {
+        let (end, undone, substituted) = if head.state.status.is_terminal() {
             let deployment = self.release_of(&head).await?;
             let folded = fold(&deployment, &stored)?;
-            (folded.end(&deployment), folded.undone())
+            let substituted = folded.machine.substituted().to_vec();
+            (folded.end(&deployment), folded.undone(), substituted)
         } else {
-            (None, None)
+            (None, None, Vec::new())
         };
-        Ok(RunView { head, input, end, undone, journal })
+        Ok(RunView { head, input, end, undone, substituted, journal })
     }
 
     /// Ends a run.
@@ -228,7 +231,11 @@ impl Engine {
         let (deed, settled) = match what {
             GivenUp::Letter => ("dlq.discard", Some(Op::SettleDead(DeadState::Discarded))),
             GivenUp::Turn => ("line.resume", None),
+            GivenUp::Both => ("line.skip", Some(Op::SettleDead(DeadState::Discarded))),
         };
+        // Of a key that is parked somebody decides by itself.
+        let stays = what == GivenUp::Letter && turn.is_some() && self.parks(&head).await?;
+        let turn = turn.filter(|_| !stays);
         let mut row = record::operated(&head.facts, at, actor, deed, reason);
         if let Some(id) = letter {
             record::by_letter(&mut row, id);
@@ -238,7 +245,11 @@ impl Engine {
             run,
             expect: head.version,
             state: head.state.clone(),
-            ops: settled.into_iter().chain([Op::Ledger(row), Op::EndTurn]).collect(),
+            ops: settled
+                .into_iter()
+                .chain([Op::Ledger(row)])
+                .chain((!stays).then_some(Op::EndTurn))
+                .collect(),
         };
         if !tenure.certain().await {
             return Err(self.elsewhere());
@@ -399,7 +410,10 @@ impl Engine {
     ) -> Result<(), Asking> {
         let reopening = match what {
             Request::Retry { .. } => Some(self.reopening(run).await?),
-            Request::Cancel { .. } | Request::Resolve { .. } | Request::Resume => None,
+            Request::Cancel { .. }
+            | Request::Resolve { .. }
+            | Request::Resume
+            | Request::Probe { .. } => None,
         };
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();

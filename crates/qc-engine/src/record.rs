@@ -8,7 +8,7 @@ use qc_model::{Actor, Failure, TenantName, Timestamp};
 use qc_store::{LedgerKind, LedgerRow, RunFacts};
 use serde_json::{Value, json};
 
-use crate::{TenantRule, Trigger};
+use crate::{TenantRule, Trigger, codes};
 
 /// Whose rows are of which the tenant is not known.
 const PLATFORM: &str = "platform";
@@ -55,11 +55,16 @@ pub(crate) fn actor_text(actor: &Actor) -> String {
     format!("{kind}:{}", actor.id)
 }
 
+/// Whose rows are that belong to nobody.
+pub(crate) fn platform() -> TenantName {
+    TenantName::new(PLATFORM).expect("is a legal name")
+}
+
 /// Whose a row is that belongs to a trigger and no event.
 pub(crate) fn tenant_of(trigger: &Trigger) -> TenantName {
     match &trigger.tenant {
         TenantRule::Fixed(tenant) => tenant.clone(),
-        TenantRule::FromEvent(_) => TenantName::new(PLATFORM).expect("is a legal name"),
+        TenantRule::FromEvent(_) => platform(),
     }
 }
 
@@ -213,6 +218,15 @@ pub(crate) fn run_changed(
         code: failure.map(|f| f.code.to_string()),
         facts: to_bytes(&details),
         ..row(facts, at, LedgerKind::Run, facts.release.clone(), outcome)
+    }
+}
+
+/// A run failed, and those of its key wait until somebody decides. The key is payload: it is not told.
+pub(crate) fn key_parked(facts: &RunFacts, at: Timestamp, key: &str) -> LedgerRow {
+    LedgerRow {
+        code: Some(codes::KEY_PARKED.to_string()),
+        facts: to_bytes(&json!({"key_bytes": key.len()})),
+        ..row(facts, at, LedgerKind::Decision, facts.id.to_string(), "key_parked")
     }
 }
 

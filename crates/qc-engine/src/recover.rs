@@ -173,7 +173,8 @@ impl Engine {
         if let Some(standing) = Standing::of(&journal)? {
             // One that stands in no line any more has nobody ahead of it.
             let place = shared.store.turn_of(run).await?;
-            return Ok(if place.is_some_and(|place| place.ahead > 0) {
+            let waits = place.is_some_and(|place| place.ahead > 0);
+            return Ok(if waits || shared.pauses.keep(&head) {
                 Loaded::Standing(Box::new(head))
             } else {
                 Loaded::Active(Box::new(standing.begin(head, deployment, shared.now())))
@@ -260,13 +261,13 @@ pub(crate) fn fold(
 ) -> Result<Folded, RecoverError> {
     let mut entries = journal.iter().enumerate();
     let Some((index, first)) = entries.next() else { return Err(RecoverError::NoStart) };
-    let Journaled::Start { mut start, traceparent, earlier, line, .. } =
+    let Journaled::Start { mut start, traceparent, earlier, line, held, .. } =
         entry::decode(index, first)?
     else {
         return Err(RecoverError::NoStart);
     };
     let mut never_begun = None;
-    if line.is_some()
+    if (line.is_some() || held)
         && let Some((index, next)) = entries.next()
     {
         match entry::decode(index, next)? {
@@ -340,7 +341,9 @@ fn settle_log(
         | Told::ChildStarted { .. }
         | Told::ChildEnded { .. }
         | Told::Cancelled { .. }
-        | Told::Reopened => {}
+        | Told::Reopened
+        | Told::Probed { .. }
+        | Told::NotHeld { .. } => {}
     }
 }
 

@@ -68,6 +68,8 @@ pub enum OnFailure {
     Block,
     /// The next one begins.
     Skip,
+    /// They wait until somebody decides about the key.
+    Park,
 }
 
 /// How events of one kind come in.

@@ -2,6 +2,7 @@
 //! Decides; performing and waiting is `drive`'s.
 
 mod asked;
+mod gated;
 mod held;
 mod log;
 
@@ -21,7 +22,7 @@ use qc_workflow::{
 use serde_json::Value;
 
 use crate::{
-    Deployment, RunEnd,
+    Deployment, OnFailure, RunEnd,
     chain::Earlier,
     claim::Claim,
     codes,
@@ -29,7 +30,7 @@ use crate::{
     entry::Journaled,
     fair::Permit,
     line::{Line, leaves},
-    outbox, record,
+    outbox, record, unavailable,
 };
 
 /// What stays the same while a run is in memory.
@@ -91,7 +92,7 @@ pub(crate) struct ActiveRun {
     parked: BTreeMap<CallId, Parked>,
     in_flight: HashMap<CallId, CallRequest>,
     /// Calls that wait at the gate.
-    held: BTreeMap<CallId, held::Held>,
+    gated: BTreeMap<CallId, gated::Gated>,
     /// Of calls that are about to be sent.
     pub(crate) permits: HashMap<CallId, Permit>,
     /// Calls wait for the next one who takes the run up: this process is ending.
@@ -135,6 +136,8 @@ pub(crate) enum Settled {
     Failed(Failure),
     /// It must wait: ambiguous, or its credential is dead.
     Park(Failure),
+    /// It is ambiguous, and its system does not answer: it waits for that, or else is parked.
+    Hold { failure: Failure, parked: Failure },
 }
 
 /// At so many ends of the process while a call was in flight the run is taken for their cause.
@@ -164,7 +167,7 @@ impl ActiveRun {
             earlier: HashMap::new(),
             parked: BTreeMap::new(),
             in_flight: HashMap::new(),
-            held: BTreeMap::new(),
+            gated: BTreeMap::new(),
             permits: HashMap::new(),
             withheld: false,
         }
@@ -234,6 +237,11 @@ impl ActiveRun {
             Effect::Idempotent => None,
             Effect::Keyed | Effect::Verify | Effect::Once => self.earlier.remove(&request.id),
         };
+        // Or made in another way, while its system was not there.
+        let known = known.or_else(|| match self.earlier.get(&request.id.fallback())? {
+            Earlier::Answered { .. } => self.earlier.remove(&request.id.fallback()),
+            Earlier::Doubtful { .. } => None,
+        });
         match known {
             Some(Earlier::Answered { output }) => {
                 let (call, attempt) = (request.id, request.attempt);
@@ -267,7 +275,7 @@ impl ActiveRun {
             draft.told.push_back(told);
             return;
         }
-        if self.interrupt_held(&call, draft) {
+        if self.interrupt_gated(&call, draft) {
             return;
         }
         // A call that was only about to be sent is not sent; what was sent before is settled.
@@ -287,6 +295,9 @@ impl ActiveRun {
         let outcome = match note.kind {
             NoteKind::Faulted => "faulted",
             NoteKind::Retrying { .. } => "retrying",
+            NoteKind::Held { .. } => "held",
+            NoteKind::Diverted => "diverted",
+            NoteKind::LeftOut => "left_out",
             NoteKind::Started | NoteKind::Completed | NoteKind::Skipped | NoteKind::Cancelled => {
                 draft.notes.push(note);
                 return;
@@ -322,6 +333,9 @@ impl ActiveRun {
                     Some(&failure),
                 ));
                 draft.dead = Some(dead_letter(self.facts(), draft.at, &failure, &error));
+                if let Some(line) = self.parks() {
+                    draft.ledger(record::key_parked(self.facts(), draft.at, &line.key));
+                }
                 #[cfg(feature = "planted-bugs")]
                 if crate::planted::planted(crate::planted::Bug::DeadLetterDropped) {
                     draft.dead = None;
@@ -330,7 +344,7 @@ impl ActiveRun {
             }
         };
         self.parked.clear();
-        self.held.clear();
+        self.gated.clear();
         draft.end = Some(end);
     }
 
@@ -360,6 +374,12 @@ impl ActiveRun {
                 if failure.applied == Applied::No
                     && self.machine().interrupted().contains(call) =>
             {
+                self.settle_as_failed(request, failure, entropy, draft);
+            }
+            Settled::Hold { parked, .. } if self.machine().interrupted().contains(call) => {
+                self.park(request, parked, draft);
+            }
+            Settled::Hold { failure, .. } => {
                 self.settle_as_failed(request, failure, entropy, draft);
             }
             Settled::Park(failure) => self.park(request, failure, draft),
@@ -491,7 +511,9 @@ impl ActiveRun {
     /// The run's state as the next commit writes it.
     pub(crate) fn state(&self, draft: &Draft, at: Timestamp) -> RunState {
         let (status, cause, wake_at, summary) = match &draft.end {
-            Some(RunEnd::Completed { .. }) => (RunStatus::Completed, LiveCause::Ended, None, None),
+            Some(RunEnd::Completed { .. }) => {
+                (RunStatus::Completed, LiveCause::Ended, None, unavailable::degraded(self))
+            }
             Some(RunEnd::Cancelled { reason }) => {
                 (RunStatus::Cancelled, LiveCause::Ended, None, Some(reason.clone()))
             }
@@ -513,7 +535,7 @@ impl ActiveRun {
             || !draft.ready.is_empty()
             || !self.in_flight.is_empty()
             || !self.ready.is_empty()
-            || !self.held.is_empty()
+            || !self.gated.is_empty()
         {
             return (RunStatus::Running, LiveCause::Activity, wake_at, None);
         }
@@ -521,7 +543,13 @@ impl ActiveRun {
             (Some(parked), _) => {
                 (RunStatus::Parked, LiveCause::Parked, wake_at, Some(in_a_line(&parked.failure)))
             }
-            (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
+            (None, Some(_)) => match self.held().first() {
+                Some(held) => {
+                    let summary = unavailable::summary_of(&held.system);
+                    (RunStatus::Waiting, LiveCause::Held, wake_at, Some(summary))
+                }
+                None => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
+            },
             (None, None) => {
                 (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
             }
@@ -538,6 +566,13 @@ impl ActiveRun {
         let ordering = self.context.deployment.release.ordering.as_ref();
         let on_failure = ordering.map(|rule| rule.on_failure).unwrap_or_default();
         self.context.line.as_ref().filter(|_| leaves(end, on_failure))
+    }
+
+    /// The line whose key is parked when the run fails.
+    fn parks(&self) -> Option<&Line> {
+        let rule = self.context.deployment.release.ordering.as_ref();
+        let parks = rule.is_some_and(|rule| rule.on_failure == OnFailure::Park);
+        self.context.line.as_ref().filter(|_| parks)
     }
 
     /// Whether a commit would leave the run as it stands on disk.
@@ -564,7 +599,7 @@ impl ActiveRun {
             && self.parked.is_empty()
             && self.ready.is_empty()
             && self.in_flight.is_empty()
-            && self.held.is_empty()
+            && self.gated.is_empty()
             && self.next_wake().is_none()
     }
 

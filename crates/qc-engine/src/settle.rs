@@ -5,7 +5,7 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use qc_connect::call::{CallRecord, DriftNote, EffectContext, Verified};
 use qc_model::{Applied, Class, Failure, Retry, Timestamp};
-use qc_workflow::{CallId, CallOutput, CallTarget, Effect};
+use qc_workflow::{CallId, CallOutput, CallTarget, Effect, means_unavailable};
 use tokio::{sync::oneshot, time::sleep};
 
 use crate::{
@@ -309,7 +309,13 @@ impl Work<'_> {
                 }
             }
         }
-        Settled::Park(ambiguous(&failure, "the read-back did not answer"))
+        let parked = ambiguous(&failure, "the read-back did not answer");
+        // Whether it is held is decided where it is known whether anybody still waits for it.
+        let held = self.context.deployment.release.program.holds_at(&self.ready.request.id.pointer);
+        if held && means_unavailable(failure.class) {
+            return Settled::Hold { failure, parked };
+        }
+        Settled::Park(parked)
     }
 }
 

@@ -37,6 +37,8 @@ impl Engine {
             self.watch_disk(),
             self.keep_polling(),
             self.move_lines(),
+            Box::pin(self.keep_gates()),
+            Box::pin(self.keep_pauses()),
         );
     }
 
@@ -190,11 +192,17 @@ impl Engine {
             return false;
         }
         match (head.state.cause, head.state.wake_at) {
+            // Loaded once, so that it is known for what it waits.
+            (LiveCause::Held, _) if shared.absences.is_news(head) => true,
             (LiveCause::Activity, _) | (LiveCause::Timer, None) => true,
             #[cfg(feature = "planted-bugs")]
             (LiveCause::Timer, _)
                 if crate::planted::planted(crate::planted::Bug::TimerLostOnRestart) =>
             {
+                false
+            }
+            (LiveCause::Held, None) => {
+                shared.pauses.found(head);
                 false
             }
             // At its end, or something else than time takes it further.

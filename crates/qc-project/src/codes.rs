@@ -76,6 +76,12 @@ pub const UNKNOWN_INTEGRATION: Code = Code::new("QC-P035");
 pub const EXISTS: Code = Code::new("QC-P036");
 /// Something is published that no task emits.
 pub const UNEMITTED: Code = Code::new("QC-P050");
+/// What happens while a system is away is not said in full.
+pub const SAYS_NOT_HOW: Code = Code::new("QC-P060");
+/// A system falls back to itself.
+pub const FALLBACK: Code = Code::new("QC-P061");
+/// A failure mode says something else than what is declared for the system.
+pub const RESPONSE: Code = Code::new("QC-P062");
 
 /// A scenario refers to something that is not there.
 pub const SCENARIO_REFERENCE: Code = Code::new("QC-T501");

@@ -280,6 +280,7 @@ impl IntegrationFolder {
             connectors,
             documents: &documents,
             rules: BTreeMap::new(),
+            unavailable: BTreeMap::new(),
         };
         // Once to learn what is called from where, and once more under the rules of the integration, which speak
         // of tasks and are relative to what the connectors say.
@@ -290,7 +291,15 @@ impl IntegrationFolder {
         let (program, found) = match (first, &self.definition) {
             (Some(program), Some(definition)) => {
                 let rules = crate::compile::task_policies(&definition.value, &program);
-                compile(&Bound { rules, ..bound })
+                let has_connector =
+                    |name: &str| files.under(&format!("{CONNECTORS}/{name}")).next().is_some();
+                let servers = |document: &str| match documents.borrow().get(document) {
+                    Some((Some(api), _)) => crate::check::servers_of(api),
+                    _ => Vec::new(),
+                };
+                let unavailable =
+                    crate::compile::unavailable(definition, &program, &has_connector, &servers);
+                compile(&Bound { rules, unavailable, ..bound })
             }
             (first, _) => (first, found),
         };

@@ -94,7 +94,7 @@ fn project(report: &[u8], scenario: &str) -> Project {
     change(
         "integrations/notify/integration.yaml",
         "systems:\n",
-        "systems:\n  archive: {direction: inbound, criticality: low, owner: operations, on_unavailable: queue}\n  library: {direction: outbound, criticality: low, owner: operations, on_unavailable: queue}\n",
+        "systems:\n  archive: {direction: inbound, criticality: low, owner: operations, on_unavailable: {queue: {ttl: 24h}}}\n  library: {direction: outbound, criticality: low, owner: operations, on_unavailable: {queue: {ttl: 24h}}}\n",
     );
     for (name, document) in [("archive", ARCHIVE), ("library", LIBRARY)] {
         let mut connector = format!(

@@ -68,3 +68,7 @@ pub const TOO_SLOW: Code = Code::new("QC-A022");
 pub const API_BUSY: Code = Code::new("QC-A024");
 /// Nobody stands in such a line.
 pub const NO_LINE: Code = Code::new("QC-A023");
+/// There is no such trigger to be paused.
+pub const NO_TRIGGER_THERE: Code = Code::new("QC-I033");
+/// The trigger is not in a state for what is asked.
+pub const TRIGGER_STATE: Code = Code::new("QC-I034");

@@ -319,6 +319,14 @@ impl From<EngineError> for Problem {
             EngineError::NoRun(run) => {
                 Self::new(404, codes::NO_RUN, "No such run", format!("there is no run {run}"))
             }
+            EngineError::NoTrigger(_) => {
+                Self::new(404, codes::NO_TRIGGER_THERE, "No such trigger", detail)
+                    .next(NextAction::FixRequest)
+            }
+            EngineError::WrongTriggerState { .. } => {
+                Self::new(409, codes::TRIGGER_STATE, "Not in a state for this", detail)
+                    .next(NextAction::FixRequest)
+            }
             EngineError::NoLine(_) => Self::new(404, codes::NO_LINE, "No such line", detail),
             EngineError::WrongState { run, .. } => {
                 Self::new(409, codes::WRONG_STATE, "Not in a state for this", detail)

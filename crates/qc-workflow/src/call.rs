@@ -20,6 +20,18 @@ pub struct CallId {
     pub visit: Arc<str>,
 }
 
+impl CallId {
+    /// The call that is made in the place of this one while its system is not there.
+    #[must_use]
+    pub fn fallback(&self) -> Self {
+        let pointer = format!("{}{FALLBACK}", self.pointer);
+        Self { pointer: Arc::from(pointer), visit: Arc::clone(&self.visit) }
+    }
+}
+
+/// At the end of the place of a call that is made in the place of another one.
+pub(crate) const FALLBACK: &str = "/fallback";
+
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.pointer, self.visit)

@@ -77,3 +77,7 @@ pub const CHILD_CANCELLED: Code = Code::new("QC-W111");
 pub const NOTHING_EXPECTED: Code = Code::new("QC-W112");
 /// An event that a task emits is no CloudEvent.
 pub const NO_CLOUD_EVENT: Code = Code::new("QC-W113");
+/// A system did not come back within the time for which a call is held for it.
+pub const HELD_TOO_LONG: Code = Code::new("QC-R030");
+/// Too many runs wait for a system.
+pub const HELD_TOO_MANY: Code = Code::new("QC-R031");

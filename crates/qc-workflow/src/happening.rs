@@ -125,6 +125,16 @@ pub enum Happening {
     },
     /// A faulted run continues: the failed task is tried again with a fresh budget.
     Reopened,
+    /// A held call is tried again: its system may be there.
+    Probed {
+        /// Which call.
+        call: CallId,
+    },
+    /// A call cannot be held: too many runs wait for its system.
+    NotHeld {
+        /// Which call.
+        call: CallId,
+    },
 }
 
 /// A timer of a run; unique within it.
@@ -221,6 +231,15 @@ pub enum NoteKind {
     Skipped,
     /// It was cut short.
     Cancelled,
+    /// Its system is not there: it waits for it.
+    Held {
+        /// Until when at most.
+        until: Timestamp,
+    },
+    /// Its system is not there: another operation is called in its place.
+    Diverted,
+    /// Its system is not there: it is left out.
+    LeftOut,
 }
 
 /// How a run ended.

@@ -30,6 +30,7 @@ mod schedule;
 mod schema;
 mod secret;
 mod subscription;
+mod unavailable;
 
 pub use bindings::Bindings;
 pub use call::{
@@ -56,3 +57,6 @@ pub use schedule::{
 pub use schema::schema;
 pub use secret::{MissingSecret, SecretMark, contains_placeholder};
 pub use subscription::{FilterIndex, ListenId, Subscription};
+pub use unavailable::{
+    HeldCall, Substitute, Substitution, Unavailable, WhenUnavailable, means_unavailable,
+};

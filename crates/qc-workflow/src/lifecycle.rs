@@ -76,8 +76,10 @@ impl Lifecycle<'_> {
                 let error = note.error.clone().unwrap_or_default();
                 vec![self.task(note, "faulted", "faultedAt", at, &[("error", error)])]
             }
-            // It never was: the standard has no word for it.
-            NoteKind::Skipped => Vec::new(),
+            // It never was, or goes on in another way: the standard has no word for it.
+            NoteKind::Skipped | NoteKind::Held { .. } | NoteKind::Diverted | NoteKind::LeftOut => {
+                Vec::new()
+            }
         };
         // The run as a whole waits for events while a task of it listens.
         if listens && note.kind == NoteKind::Started {

@@ -25,6 +25,8 @@ pub struct Program {
     pub(crate) listens: bool,
     /// Whether any task can be undone.
     pub(crate) compensates: bool,
+    /// Whether any call is held while its system is not there.
+    pub(crate) holds: bool,
     pub(crate) input: Mould,
     pub(crate) output: Mould,
     pub(crate) timeout: Option<Length>,
@@ -71,6 +73,16 @@ impl Program {
     /// The places of the tasks that are undone when the run fails.
     pub fn compensated(&self) -> impl Iterator<Item = &str> {
         self.tasks.iter().filter(|task| task.undo.is_some()).map(|task| &*task.pointer)
+    }
+
+    /// Whether any call is held while its system is not there.
+    pub fn holds(&self) -> bool {
+        self.holds
+    }
+
+    /// Whether the call at this place is held while its system is not there.
+    pub fn holds_at(&self, pointer: &str) -> bool {
+        self.holds && self.tasks.iter().any(|task| &*task.pointer == pointer && task.may_be_held())
     }
 
     /// The names in `use.secrets`.
@@ -225,6 +237,13 @@ pub(crate) struct Task {
     pub(crate) undo: Option<TaskIndex>,
 }
 
+impl Task {
+    pub(crate) fn may_be_held(&self) -> bool {
+        let Kind::Call(call) = &self.kind else { return false };
+        call.unreachable.as_ref().is_some_and(|it| matches!(it.detour, Detour::Hold { .. }))
+    }
+}
+
 pub(crate) enum Kind {
     Do(List),
     Set(Shape),
@@ -309,6 +328,34 @@ pub(crate) struct Call {
     pub(crate) policy: CallPolicy,
     pub(crate) output: OutputShape,
     pub(crate) target: Target,
+    pub(crate) unreachable: Option<Box<Unreachable>>,
+}
+
+/// What is done about a call whose system is not there.
+pub(crate) struct Unreachable {
+    pub(crate) system: Arc<str>,
+    pub(crate) detour: Detour,
+}
+
+pub(crate) enum Detour {
+    Hold {
+        ttl_ms: u64,
+        max: u32,
+    },
+    Call {
+        /// The place of this call.
+        pointer: Arc<str>,
+        connector: String,
+        operation: String,
+        arguments: Option<Shape>,
+        policy: CallPolicy,
+    },
+    LeaveOut {
+        value: Option<Shape>,
+    },
+    Fail {
+        escalate: Option<Arc<str>>,
+    },
 }
 
 pub(crate) enum Target {

@@ -22,8 +22,8 @@ use super::{
     take::{Taken, Taking},
 };
 use crate::{
-    Deployment, Engine, EngineError, Tie, TieKind, Trigger, TriggerKind, codes, record,
-    unwind::caught,
+    Deployment, Engine, EngineError, Tie, TieKind, Trigger, TriggerKind, TriggerName, codes,
+    record, unwind::caught,
 };
 
 /// The pauses after failures: the first, and the longest.
@@ -72,7 +72,12 @@ impl Engine {
         for deployment in deployments.iter() {
             let release = &deployment.release;
             for trigger in release.triggers.values() {
-                if matches!(trigger.kind, TriggerKind::Poll(_)) {
+                let name = TriggerName {
+                    environment: deployment.environment.clone(),
+                    integration: release.integration.clone(),
+                    trigger: trigger.name.clone(),
+                };
+                if matches!(trigger.kind, TriggerKind::Poll(_)) && !self.paused(&name) {
                     let tie = Tie {
                         kind: TieKind::Poll,
                         environment: deployment.environment.clone(),

@@ -6,7 +6,7 @@ use qc_model::Actor;
 use qc_store::DeadState;
 use qc_workflow::{CallId, CallOutput, Happening as Told, RequestFacts};
 
-use super::{ActiveRun, Parked, Purpose, never_sent};
+use super::{ActiveRun, Purpose, never_sent};
 use crate::{
     EngineError, Resolution, RunEnd,
     claim::is_quarantined,
@@ -75,15 +75,23 @@ impl ActiveRun {
             Request::Resume => {
                 self.must_be_open("it is at its end")?;
                 let aside = self.stored.as_ref().is_some_and(is_quarantined);
-                let ambiguous = |parked: &Parked| parked.failure.code == codes::AMBIGUOUS;
+                let mendable =
+                    self.parked.values().any(|parked| parked.failure.code != codes::AMBIGUOUS);
                 // A quarantined run goes on with being taken up.
-                if !aside && self.parked.values().all(ambiguous) {
+                if !aside && !mendable && self.held().is_empty() {
                     return Err(self.wrong_state(
                         "nothing in it waits to be mended; an ambiguous call is resolved",
                     ));
                 }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resume", ""));
                 self.probe(|_| true, draft);
+                self.try_held(None, entropy, draft);
+            }
+            Request::Probe { system } => {
+                self.must_be_open("it is at its end")?;
+                if !self.try_held(Some(system), entropy, draft) {
+                    return Err(self.wrong_state("no call of it waits for that system"));
+                }
             }
             Request::Resolve { call, resolution } => {
                 self.resolve(call.as_deref(), resolution, actor, entropy, draft)?;

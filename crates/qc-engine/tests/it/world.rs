@@ -30,7 +30,7 @@ use qc_store::{
     CommitLimits, Committer, Store, StoreError, blobs::MemoryBlobs, memory::MemoryStore,
 };
 use qc_vault::Secrets;
-use qc_workflow::{Bindings, CallPolicy};
+use qc_workflow::{Bindings, CallPolicy, Unavailable, WhenUnavailable};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -251,7 +251,7 @@ paths:
       responses: { '200': { description: ok } }
 ";
 
-struct Bound<'a>(&'a Connectors);
+struct Bound<'a>(&'a Connectors, Option<Unavailable>);
 
 impl Bindings for Bound<'_> {
     fn operation(&self, connector: &str, operation: &str) -> Option<CallPolicy> {
@@ -268,6 +268,9 @@ impl Bindings for Bound<'_> {
     }
     fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {
         self.0.openapi_policy(document, operation)
+    }
+    fn unavailable(&self, _: &str) -> Option<Unavailable> {
+        self.1.clone()
     }
 }
 
@@ -293,7 +296,15 @@ pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
 
 /// One that says what undoes its tasks: `<task>: {do: <call>, with: <arguments>}`.
 pub(crate) fn compensated(hash: &str, tasks: &str, undo: &str) -> Deployment {
-    deployment_of(hash, tasks, door(), undo)
+    deployment_of(hash, tasks, door(), undo, None)
+}
+
+/// One that says what is done while the desk is not there.
+pub(crate) fn absent(hash: &str, tasks: &str, answer: WhenUnavailable) -> Deployment {
+    let source = Source::new("integration.yaml", "");
+    let span = qc_document::Span::default();
+    let unavailable = Unavailable { system: Arc::from("desk"), source, span, answer };
+    deployment_of(hash, tasks, door(), "{}", Some(unavailable))
 }
 
 fn door() -> Trigger {
@@ -312,10 +323,16 @@ fn door() -> Trigger {
 
 /// The same, with a trigger of the test's own.
 pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Deployment {
-    deployment_of(hash, tasks, trigger, "{}")
+    deployment_of(hash, tasks, trigger, "{}", None)
 }
 
-fn deployment_of(hash: &str, tasks: &str, trigger: Trigger, undo: &str) -> Deployment {
+fn deployment_of(
+    hash: &str,
+    tasks: &str,
+    trigger: Trigger,
+    undo: &str,
+    unavailable: Option<Unavailable>,
+) -> Deployment {
     let connectors = desk();
     let text = format!(
         "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
@@ -344,7 +361,7 @@ fn deployment_of(hash: &str, tasks: &str, trigger: Trigger, undo: &str) -> Deplo
         with: with.as_ref(),
     });
     let undo = qc_workflow::Compensations { source: &undo.source, tasks: tasks.collect() };
-    let bound = Bound(&connectors);
+    let bound = Bound(&connectors, unavailable);
     let (program, findings) = qc_workflow::compile_compensated(&workflow, &bound, Some(&undo));
     let program = program.unwrap_or_else(|| panic!("{findings:#?}"));
     Deployment {

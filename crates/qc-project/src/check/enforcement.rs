@@ -45,10 +45,6 @@ pub const NOT_ENFORCED_YET: &[NotYet] = &[
     org(&["rotation"], "rotation of credentials"),
     int(&["outcome"], "business metrics"),
     int(&["systems", "*", "criticality"], "alert routing"),
-    int(
-        &["systems", "*", "on_unavailable"],
-        "behaviour while a system is away; calls wait and retry",
-    ),
     int(&["objects", "*", "fields"], "the data-movement policy"),
     int(&["objects", "*", "default"], "the data-movement policy"),
     int(&["triggers", "*", "expected_rate"], "load profiles"),

@@ -15,6 +15,7 @@ mod simulators;
 mod steps;
 mod systems;
 mod triggers;
+mod unavailable;
 mod unread;
 mod variables;
 
@@ -25,6 +26,8 @@ mod tests;
 
 use qc_document::Span;
 use qc_model::{Code, Finding, Severity};
+
+pub(crate) use systems::{declared_system, servers_of};
 
 pub use enforcement::{FileKind, NOT_ENFORCED_YET, NotYet};
 
@@ -104,6 +107,7 @@ impl Project {
             data::check(&mut subject);
             owners::check(&mut subject);
             failure_modes::check(&mut subject);
+            unavailable::check(&mut subject);
             numbers::check(&mut subject);
             secrets::check(&mut subject);
             scenarios::check(&mut subject);

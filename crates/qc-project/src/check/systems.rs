@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use qc_contract::OpenApi;
 use qc_model::{Finding, Name};
 use qc_workflow::{CallSite, SiteTarget};
 
@@ -9,6 +10,7 @@ use super::{Subject, closest_or_list};
 use crate::{
     codes,
     integration::{Direction, System, TriggerForm},
+    shape::Named,
 };
 
 pub(super) fn check(subject: &mut Subject<'_>) {
@@ -70,53 +72,82 @@ fn connectors(subject: &mut Subject<'_>) {
     }
 }
 
-/// The declared system that a place calls.
-fn system_of<'a>(subject: &Subject<'a>, site: &CallSite) -> Result<&'a Name, (String, String)> {
-    let systems = &subject.file.value.systems;
-    let folder = &subject.folder.folder;
-    match &site.target {
-        SiteTarget::Connector { connector, .. } => systems
-            .iter()
-            .find(|(name, system)| {
-                subject.project.connector_of(&name.value, system).is_some_and(|used| used.as_str() == connector)
+/// The declared system that a place calls. `has_connector`: whether there is such a connector's folder; `servers`: the
+/// hosts of a document that the workflow names.
+pub(crate) fn declared_system<'a>(
+    systems: &'a Named<Name, System>,
+    has_connector: &dyn Fn(&str) -> bool,
+    servers: &dyn Fn(&str) -> Vec<String>,
+    site: &CallSite,
+) -> Option<&'a Name> {
+    let found = match &site.target {
+        SiteTarget::Connector { connector, .. } => {
+            systems.iter().find(|(name, system)| match &system.connector {
+                Some(named) => named.as_str() == connector,
+                None => name.as_str() == connector && has_connector(connector),
             })
-            .map(|(name, _)| &name.value)
-            .ok_or_else(|| {
-                let message = format!("the call goes through the connector `{connector}`, which is no declared system");
-                (message, format!("declare the system, with its owner and criticality, in `systems` of {folder}/integration.yaml"))
-            }),
-        SiteTarget::OpenApi { document, .. } => {
-            let api = subject.folder.documents.get(document);
-            let hosts: Option<Vec<String>> = api.map(|api| {
-                api.servers().iter().map(|server| server.address(&|_| None)).filter_map(|url| host(&url)).collect()
-            });
-            by_host(subject, &hosts.unwrap_or_default(), document)
         }
-        SiteTarget::Http { endpoint, .. } => by_host(subject, &host(endpoint).into_iter().collect::<Vec<_>>(), endpoint),
-    }
+        SiteTarget::OpenApi { document, .. } => {
+            let hosts = servers(document);
+            systems.iter().find(|(_, system)| is_at(system, &hosts, document))
+        }
+        SiteTarget::Http { endpoint, .. } => {
+            let hosts: Vec<String> = host(endpoint).into_iter().collect();
+            systems.iter().find(|(_, system)| is_at(system, &hosts, endpoint))
+        }
+    };
+    found.map(|(name, _)| &name.value)
 }
 
-fn by_host<'a>(
-    subject: &Subject<'a>,
-    hosts: &[String],
-    written: &str,
-) -> Result<&'a Name, (String, String)> {
-    let fits = |system: &System| {
-        system.hosts.iter().any(|declared| {
-            match declared.strip_prefix("${vars.").and_then(|rest| rest.strip_suffix('}')) {
-                // The host is known only at run time; the address must at least be built from that variable.
-                Some(variable) => mentions(written, variable),
-                None => hosts.iter().any(|host| host == &declared.value),
-            }
-        })
-    };
-    let found = subject.file.value.systems.iter().find(|(_, system)| fits(system));
-    found.map(|(name, _)| &name.value).ok_or_else(|| {
-        let host = hosts.first().map_or("an address that is only known at run time".to_owned(), |host| format!("`{host}`"));
-        let message = format!("the call goes to {host}, which is no declared system");
-        let help = "add the host (or the whole `${vars.name}` from which the address is built) to `hosts` of a system".to_owned();
-        (message, help)
+/// The hosts of a document.
+pub(crate) fn servers_of(api: &OpenApi) -> Vec<String> {
+    api.servers()
+        .iter()
+        .map(|server| server.address(&|_| None))
+        .filter_map(|url| host(&url))
+        .collect()
+}
+
+fn is_at(system: &System, hosts: &[String], written: &str) -> bool {
+    system.hosts.iter().any(|declared| {
+        match declared.strip_prefix("${vars.").and_then(|rest| rest.strip_suffix('}')) {
+            // The host is known only at run time; the address must at least be built from that variable.
+            Some(variable) => mentions(written, variable),
+            None => hosts.iter().any(|host| host == &declared.value),
+        }
     })
+}
+
+/// The declared system that a place calls, or what to do about its absence.
+fn system_of<'a>(subject: &Subject<'a>, site: &CallSite) -> Result<&'a Name, (String, String)> {
+    let systems = &subject.file.value.systems;
+    let has_connector = |name: &str| subject.project.has_connector_folder(name);
+    let servers =
+        |document: &str| subject.folder.documents.get(document).map(servers_of).unwrap_or_default();
+    if let Some(found) = declared_system(systems, &has_connector, &servers, site) {
+        return Ok(found);
+    }
+    let folder = &subject.folder.folder;
+    let host = match &site.target {
+        SiteTarget::Connector { connector, .. } => {
+            let message = format!(
+                "the call goes through the connector `{connector}`, which is no declared system"
+            );
+            return Err((
+                message,
+                format!(
+                    "declare the system, with its owner and criticality, in `systems` of {folder}/integration.yaml"
+                ),
+            ));
+        }
+        SiteTarget::OpenApi { document, .. } => servers(document).into_iter().next(),
+        SiteTarget::Http { endpoint, .. } => host(endpoint),
+    };
+    let host = host
+        .map_or("an address that is only known at run time".to_owned(), |host| format!("`{host}`"));
+    let message = format!("the call goes to {host}, which is no declared system");
+    let help = "add the host (or the whole `${vars.name}` from which the address is built) to `hosts` of a system".to_owned();
+    Err((message, help))
 }
 
 /// The host of a URL; None when it is an expression or has a template in its host.

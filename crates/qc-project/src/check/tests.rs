@@ -75,6 +75,47 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "expected_rate: 5/s",
         &["QC-P017"],
     ),
+    (INTEGRATION, "on_unavailable: {queue: {ttl: 24h}}", "on_unavailable: queue", &["QC-P060"]),
+    (INTEGRATION, "on_unavailable: {queue: {ttl: 24h}}", "on_unavailable: degrade", &["QC-P060"]),
+    (INTEGRATION, "on_unavailable: {queue: {ttl: 24h}}", "on_unavailable: fail", &[]),
+    (
+        INTEGRATION,
+        "{queue: {ttl: 24h}}",
+        "{queue: {ttl: 24h}, fail: {}}",
+        &["QC-P013", "QC-Q015", "QC-T501"],
+    ),
+    (INTEGRATION, "{queue: {ttl: 24h}}", "{queue: {}}", &["QC-P013", "QC-Q013", "QC-T501"]),
+    (INTEGRATION, "{queue: {ttl: 24h}}", "{queue: {ttl: 24h, max: 0}}", &["QC-Q015"]),
+    (INTEGRATION, "{queue: {ttl: 24h}}", "{fail: {escalate: nobody}}", &["QC-P007"]),
+    (INTEGRATION, "{queue: {ttl: 24h}}", "{fallback: {call: chat.postMessage}}", &["QC-P061"]),
+    (
+        INTEGRATION,
+        "{queue: {ttl: 24h}}",
+        "{fallback: {call: chat}}",
+        &["QC-P013", "QC-Q015", "QC-T501"],
+    ),
+    (INTEGRATION, "{queue: {ttl: 24h}}", "{fallback: {call: mail.send}}", &["QC-W012"]),
+    (INTEGRATION, "{queue: {ttl: 24h}}", "{degrade: {value: '${ .a[ }'}}", &["QC-E001"]),
+    (INTEGRATION, "  - id: answer-lost", "    system: chat\n  - id: answer-lost", &["QC-P062"]),
+    (
+        INTEGRATION,
+        "  - id: answer-lost",
+        "    system: chat\n    on_unavailable: degrade\n  - id: answer-lost",
+        &["QC-P062"],
+    ),
+    (
+        INTEGRATION,
+        "  - id: answer-lost",
+        "    system: chat\n    on_unavailable: queue\n  - id: answer-lost",
+        &[],
+    ),
+    (INTEGRATION, "  - id: answer-lost", "    system: mail\n  - id: answer-lost", &["QC-P062"]),
+    (
+        INTEGRATION,
+        "  - id: answer-lost",
+        "    on_unavailable: queue\n  - id: answer-lost",
+        &["QC-P062"],
+    ),
     (INTEGRATION, "key: .data.alert_id", "key: '.data.['", &["QC-P021"]),
     (INTEGRATION, "subject: .data.alert_id", "subject: $event.data.alert_id", &["QC-P021"]),
     (INTEGRATION, "auth: token", "auth: none", &["QC-P024"]),
@@ -255,7 +296,8 @@ fn what_undoes_a_task_can_be_said() {
 fn what_becomes_of_those_behind_a_failed_run_is_a_word() {
     let rule = |word: &str| format!("ordering: {{key: .data.host, on_failure: {word}}}\nowners:");
     assert_eq!(codes(changed(INTEGRATION, "owners:", &rule("skip"))), Vec::<String>::new());
-    assert_eq!(codes(changed(INTEGRATION, "owners:", &rule("park"))), ["QC-Q015"]);
+    assert_eq!(codes(changed(INTEGRATION, "owners:", &rule("park"))), Vec::<String>::new());
+    assert_eq!(codes(changed(INTEGRATION, "owners:", &rule("wait"))), ["QC-Q015"]);
 }
 
 #[test]

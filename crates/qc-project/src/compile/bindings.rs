@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use qc_connect::call::Connectors;
 use qc_contract::OpenApi;
 use qc_model::Finding;
-use qc_workflow::{Bindings, CallPolicy};
+use qc_workflow::{Bindings, CallPolicy, Unavailable};
 
 use crate::files::relocate;
 use crate::{
@@ -27,6 +27,8 @@ pub(crate) struct Bound<'a> {
     pub(crate) documents: &'a Documents,
     /// Policies by the pointer of a task.
     pub(crate) rules: BTreeMap<String, CallPolicy>,
+    /// What is done while a system is not there, by the same.
+    pub(crate) unavailable: BTreeMap<String, Unavailable>,
 }
 
 impl Bindings for Bound<'_> {
@@ -49,6 +51,10 @@ impl Bindings for Bound<'_> {
 
     fn task_override(&self, pointer: &str, _: &str) -> Option<CallPolicy> {
         self.rules.get(pointer).cloned()
+    }
+
+    fn unavailable(&self, pointer: &str) -> Option<Unavailable> {
+        self.unavailable.get(pointer).cloned()
     }
 
     fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {

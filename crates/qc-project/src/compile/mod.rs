@@ -6,6 +6,7 @@ mod policies;
 mod publications;
 mod release;
 mod triggers;
+mod unavailable;
 
 pub(crate) use bindings::Bound;
 pub(crate) use build::used_connectors;
@@ -15,3 +16,4 @@ pub(crate) use publications::publications;
 pub(crate) use release::vars;
 pub use release::{Compiled, release};
 pub(crate) use triggers::{broker, compile_jq, load_schema, triggers};
+pub(crate) use unavailable::unavailable;

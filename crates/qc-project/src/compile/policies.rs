@@ -83,6 +83,6 @@ fn retry_policy(rules: &RetryRules, base: &RetryPolicy) -> RetryPolicy {
     policy
 }
 
-fn milliseconds(length: Duration) -> u64 {
+pub(super) fn milliseconds(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use qc_model::Name;
 
+use super::Answer;
 use crate::shape::{Fields, ProjectPath, Record, Spanned};
 
 /// What can go wrong, how it is noticed, what then happens, and the scenario that proves it.
@@ -17,6 +18,10 @@ pub struct FailureMode {
     pub detection: String,
     /// What the software does then.
     pub response: String,
+    /// The system whose absence it is.
+    pub system: Option<Spanned<Name>>,
+    /// What the system declares for that.
+    pub on_unavailable: Option<Spanned<Answer>>,
     /// Who takes over when that is not enough.
     pub escalation: Vec<Escalation>,
     /// The fault scenario that proves it.
@@ -42,6 +47,11 @@ impl Record for FailureMode {
         let failure = f.required("failure", "What goes wrong, in business words.");
         let detection = f.required("detection", "How it is noticed.");
         let response = f.required("response", "What the software does then.");
+        let system = f.optional("system", "The system whose absence this is.");
+        let on_unavailable = f.optional(
+            "on_unavailable",
+            "What is done then: the word that the system's `on_unavailable` declares.",
+        );
         let escalation =
             f.required("escalation", "Who takes over when that is not enough, level by level.");
         let scenario =
@@ -51,6 +61,8 @@ impl Record for FailureMode {
             failure: failure?,
             detection: detection?,
             response: response?,
+            system,
+            on_unavailable,
             escalation: escalation?,
             scenario,
         })

@@ -17,6 +17,7 @@ mod step;
 mod system;
 mod trigger;
 mod trigger_auth;
+mod unavailable;
 
 pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
@@ -32,9 +33,10 @@ pub use publication::{EventType, ExchangeSpec, PublicationSpec, TargetSpec};
 pub use rollout::{Fallback, Rollout, Stage};
 pub use schedule::{Rhythm, ScheduleSpec};
 pub use step::{Outcome, Step};
-pub use system::{Criticality, Direction, OnUnavailable, System};
+pub use system::{Criticality, Direction, System};
 pub use trigger::{Idempotency, Ordering, TrafficProfile, TriggerForm, TriggerSpec};
 pub use trigger_auth::{SignatureRef, TenantSpec, TriggerAccess};
+pub use unavailable::{Answer, FallbackSpec, OnUnavailable, OperationRef};
 
 use qc_model::Name;
 use qc_vault::SecretRef;

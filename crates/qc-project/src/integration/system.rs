@@ -4,6 +4,7 @@ use qc_document::{Node, Reader};
 use qc_model::Name;
 use serde_json::Value;
 
+use super::OnUnavailable;
 use crate::shape::{Definitions, Fields, Record, Shape, Spanned, read_word, word_schema};
 
 /// A system that the integration touches.
@@ -47,19 +48,6 @@ pub enum Criticality {
     Critical,
 }
 
-/// What happens while a system cannot be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnUnavailable {
-    /// Work waits for it.
-    Queue,
-    /// Another way is taken.
-    Fallback,
-    /// The step is left out.
-    Degrade,
-    /// The run ends in failure.
-    Fail,
-}
-
 const DIRECTIONS: &[(&str, Direction)] = &[
     ("inbound", Direction::Inbound),
     ("outbound", Direction::Outbound),
@@ -71,13 +59,6 @@ const CRITICALITIES: &[(&str, Criticality)] = &[
     ("high", Criticality::High),
     ("critical", Criticality::Critical),
 ];
-const ON_UNAVAILABLE: &[(&str, OnUnavailable)] = &[
-    ("queue", OnUnavailable::Queue),
-    ("fallback", OnUnavailable::Fallback),
-    ("degrade", OnUnavailable::Degrade),
-    ("fail", OnUnavailable::Fail),
-];
-
 impl Shape for Direction {
     fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
         read_word(DIRECTIONS, node, what, reader)
@@ -93,15 +74,6 @@ impl Shape for Criticality {
     }
     fn schema(_: &mut Definitions) -> Value {
         word_schema(CRITICALITIES)
-    }
-}
-
-impl Shape for OnUnavailable {
-    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
-        read_word(ON_UNAVAILABLE, node, what, reader)
-    }
-    fn schema(_: &mut Definitions) -> Value {
-        word_schema(ON_UNAVAILABLE)
     }
 }
 

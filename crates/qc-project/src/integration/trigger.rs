@@ -304,7 +304,8 @@ impl Record for Idempotency {
     }
 }
 
-const ON_FAILURE: &[(&str, OnFailure)] = &[("block", OnFailure::Block), ("skip", OnFailure::Skip)];
+const ON_FAILURE: &[(&str, OnFailure)] =
+    &[("block", OnFailure::Block), ("skip", OnFailure::Skip), ("park", OnFailure::Park)];
 
 impl Shape for OnFailure {
     fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
@@ -323,7 +324,7 @@ impl Record for Ordering {
         let key = f.required("key", "Events with the same key are worked on one after the other.");
         let on_failure = f.optional(
             "on_failure",
-            "What becomes of those behind a run that fails: with `block` (when left out) they wait until its dead letter is dealt with, with `skip` the next one begins.",
+            "What becomes of those behind a run that fails: with `block` (when left out) they wait until its dead letter is dealt with, with `skip` the next one begins, with `park` they wait until somebody decides about the key.",
         );
         Some(Self { key: key?, on_failure: on_failure.unwrap_or_default() })
     }

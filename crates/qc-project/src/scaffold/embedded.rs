@@ -177,9 +177,21 @@ pub(super) const TICKET_SYNC: Embedded = &[
         include_str!("../../templates/ticket-sync/integrations/ticket-sync/CHANGELOG.md"),
     ),
     (
+        "integrations/ticket-sync/acceptance/crm-away.yaml",
+        include_str!(
+            "../../templates/ticket-sync/integrations/ticket-sync/acceptance/crm-away.yaml"
+        ),
+    ),
+    (
         "integrations/ticket-sync/acceptance/happy-path.yaml",
         include_str!(
             "../../templates/ticket-sync/integrations/ticket-sync/acceptance/happy-path.yaml"
+        ),
+    ),
+    (
+        "integrations/ticket-sync/acceptance/helpdesk-away.yaml",
+        include_str!(
+            "../../templates/ticket-sync/integrations/ticket-sync/acceptance/helpdesk-away.yaml"
         ),
     ),
     (

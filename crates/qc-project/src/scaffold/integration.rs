@@ -51,7 +51,7 @@ steps:
   - step: Take note of the event
     tasks: [note]
 
-# The systems that it touches: `crm: {{direction: outbound, criticality: high, owner: {technical}, on_unavailable: queue}}`
+# The systems that it touches: `crm: {{direction: outbound, criticality: high, owner: {technical}, on_unavailable: {{queue: {{ttl: 24h}}}}}}`
 systems: {{}}
 
 triggers:

@@ -13,6 +13,7 @@ mod route;
 mod runs;
 mod server;
 mod tokens;
+mod triggers;
 pub mod wire;
 
 pub(crate) use dispatch::router;
@@ -20,6 +21,12 @@ pub(crate) use route::{Answer, Place, Route};
 
 use call::{Call, Permit};
 use reply::Reply;
+
+/// A field of a request that cannot be used.
+fn unusable(what: &str, error: &dyn std::fmt::Display) -> crate::Problem {
+    let detail = format!("`{what}`: {error}");
+    crate::Problem::new(422, crate::codes::BAD_BODY, "Unusable body", detail)
+}
 
 /// The API's version: the date of its last breaking change.
 pub const VERSION: &str = "2026-11-22";
@@ -38,6 +45,12 @@ pub(crate) const ROUTES: &[Route] = &[
     dead_letters::discard::ROUTE,
     lines::list::ROUTE,
     lines::resume::ROUTE,
+    lines::skip::ROUTE,
+    lines::discard::ROUTE,
+    triggers::list::ROUTE,
+    triggers::pause::ROUTE,
+    triggers::resume::ROUTE,
+    triggers::discard::ROUTE,
     ledger::list::ROUTE,
     ledger::failures::ROUTE,
     ledger::reconciliation::ROUTE,

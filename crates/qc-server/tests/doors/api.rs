@@ -84,6 +84,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     let api = Api::new().await;
     runs(&api).await;
     dead_letters(&api).await;
+    triggers(&api).await;
     releases_and_deployments(&api).await;
     tokens(&api).await;
     server_and_ledger(&api).await;
@@ -93,7 +94,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     let never: Vec<_> = all.difference(&seen).collect();
     // The first never ends, and is looked at below; of the others only the refusal is seen: no run here waits for its
     // turn, and none is parked.
-    assert_eq!(never, ["followHappenings", "resumeLine", "resumeRun"]);
+    assert_eq!(never, ["discardLine", "followHappenings", "resumeLine", "resumeRun", "skipLine"]);
 }
 
 async fn runs(api: &Api) {
@@ -155,6 +156,10 @@ async fn dead_letters(api: &Api) {
     let line = json!({"tenant": "t", "environment": "production", "integration": "doors", "key": "k", "reason": "x"});
     let refused = api.act("POST", "/api/v1/lines/resume", &line, 404).await;
     assert_eq!(refused["code"], "QC-A023");
+    let refused = api.act("POST", "/api/v1/lines/skip", &line, 404).await;
+    assert_eq!(refused["code"], "QC-A023");
+    let refused = api.act("POST", "/api/v1/lines/discard", &line, 404).await;
+    assert_eq!(refused["code"], "QC-A023");
     let failures = api.get("/api/v1/questions/failures?last=1h&integration=doors").await;
     assert!(
         failures["groups"].as_array().unwrap().iter().any(|group| group["count"] == 2),
@@ -195,6 +200,51 @@ async fn accounted_for(api: &Api) {
         (&json!(0), &json!([])),
         "{other}"
     );
+}
+
+async fn triggers(api: &Api) {
+    let which = json!({"environment": "production", "integration": "doors", "trigger": "json", "reason": "a test"});
+    let state = async || {
+        let all = api.get("/api/v1/triggers?environment=production&integration=doors").await;
+        let all = all["items"].as_array().unwrap().clone();
+        let json = all.iter().find(|one| one["trigger"] == "json").unwrap().clone();
+        (json["state"].clone(), json["held"].clone())
+    };
+    assert_eq!(state().await, (json!("open"), json!(0)));
+    let early = api.act("POST", "/api/v1/triggers/resume", &which, 409).await;
+    assert_eq!(early["code"], "QC-I034");
+    let paused = api.act("POST", "/api/v1/triggers/pause", &which, 200).await;
+    assert_eq!((&paused["state"], &paused["reason"]), (&json!("paused"), &json!("a test")));
+    let first = api.run("plain", "waiting").await;
+    assert_eq!(api.get(&format!("/api/v1/runs/{first}")).await["cause"], "held");
+    let second = api.run("plain", "waiting").await;
+    assert_eq!(state().await, (json!("paused"), json!(2)));
+    let plan = api.act("POST", "/api/v1/triggers/discard", &which, 200).await;
+    assert_eq!((&plan["done"], &plan["runs"]), (&json!(false), &json!(2)));
+    assert_eq!(state().await.1, json!(2), "a plan does nothing");
+    let mut confirmed = which.clone();
+    confirmed["confirm"] = json!("1-wrong");
+    let wrong = api.act("POST", "/api/v1/triggers/discard", &confirmed, 409).await;
+    assert_eq!(wrong["code"], "QC-I034");
+    confirmed["confirm"] = plan["confirm"].clone();
+    let done = api.act("POST", "/api/v1/triggers/discard", &confirmed, 200).await;
+    assert_eq!(done["done"], true);
+    for run in [&first, &second] {
+        api.world.until(run, "cancelled").await;
+    }
+    let third = api.run("plain", "waiting").await;
+    while state().await.0 != "paused" {
+        tokio::task::yield_now().await;
+    }
+    let released = api.act("POST", "/api/v1/triggers/resume", &which, 200).await;
+    let state = released["state"].as_str().unwrap();
+    assert!(["releasing", "open"].contains(&state), "{released}");
+    api.world.until(&third, "completed").await;
+    let other = json!({"environment": "production", "integration": "doors", "trigger": "none", "reason": "x"});
+    let none = api.act("POST", "/api/v1/triggers/pause", &other, 404).await;
+    assert_eq!(none["code"], "QC-I033");
+    let odd = json!({"environment": "production", "integration": "doors", "trigger": "No Name", "reason": "x"});
+    api.act("POST", "/api/v1/triggers/pause", &odd, 422).await;
 }
 
 async fn releases_and_deployments(api: &Api) {

@@ -23,6 +23,14 @@ pub(super) struct Site<'s> {
 
 impl Compiler<'_> {
     pub(super) fn call(&mut self, call: &dsl::Call, site: Site<'_>) -> Option<Kind> {
+        let mut kind = self.call_itself(call, site)?;
+        if let Kind::Call(plan) = &mut kind {
+            plan.unreachable = self.unreachable(site);
+        }
+        Some(kind)
+    }
+
+    fn call_itself(&mut self, call: &dsl::Call, site: Site<'_>) -> Option<Kind> {
         match call {
             dsl::Call::Named { name, with } => self.named(name, with.as_ref(), site),
             dsl::Call::Http {
@@ -285,7 +293,7 @@ impl Compiler<'_> {
 }
 
 fn call_kind(policy: CallPolicy, output: OutputShape, target: Target) -> Kind {
-    Kind::Call(Box::new(Call { policy, output, target }))
+    Kind::Call(Box::new(Call { policy, output, target, unreachable: None }))
 }
 
 /// Splits a URI template with simple expansions (RFC 6570 section 3.2.2).

@@ -10,6 +10,7 @@ mod retry;
 mod run;
 mod schedule;
 mod task;
+mod unavailable;
 mod variables;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -116,6 +117,7 @@ impl<'a> Compiler<'a> {
             root,
             listens: tasks.iter().any(|task| matches!(task.kind, Kind::Listen(_))),
             compensates: tasks.iter().any(|task| task.undo.is_some()),
+            holds: tasks.iter().any(Task::may_be_held),
             tasks,
             secrets: workflow.components.secrets.iter().map(|s| Arc::clone(&s.text)).collect(),
             calls: std::mem::take(&mut self.calls),

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use qc_model::Failure;
+use qc_model::{Applied, Failure};
 use serde_json::Value;
 
 use super::{
     Answer, State, Work,
     fault::Fault,
-    frame::{CallPhase, CallState, FrameId, Stage},
+    frame::{Absence, CallPhase, CallState, FrameId, Stage},
     retry::stated_ms,
     step::{Deed, Step},
     timer::Purpose,
@@ -53,7 +53,16 @@ impl Step<'_> {
         };
         let phase = CallPhase::Idle;
         let since = self.now;
-        let state = CallState { request, phase, failed: 0, since, stated: 0, stated_ms: 0 };
+        let state = CallState {
+            request,
+            phase,
+            failed: 0,
+            since,
+            stated: 0,
+            stated_ms: 0,
+            doubtful: false,
+            absence: Absence::None,
+        };
         self.set_stage(id, Stage::Call(Box::new(state)));
         self.send(id);
         Ok(())
@@ -77,6 +86,7 @@ impl Step<'_> {
     /// A call of a reopened run: its answer counts now, or it is sent again with a fresh budget.
     pub(super) fn resume_call(&mut self, id: FrameId) {
         let now = self.now;
+        self.no_longer_held(id);
         let Some(call) = self.state.frames.call_mut(id) else { return };
         (call.failed, call.stated, call.stated_ms, call.since) = (0, 0, 0, now);
         let answered = match &call.phase {
@@ -116,7 +126,9 @@ impl Step<'_> {
         }
         let Some(id) = self.take_live(call, attempt) else { return };
         if !self.running() {
-            if let Some(Kind::Call(plan)) = self.task_of(id).map(|task| &task.kind) {
+            if let Some(Kind::Call(plan)) = self.task_of(id).map(|task| &task.kind)
+                && !self.went_another_way(id)
+            {
                 self.completed_work(id, &Arc::new(output.shaped(plan.output)));
             }
             if let Some(state) = self.state.frames.call_mut(id) {
@@ -132,10 +144,12 @@ impl Step<'_> {
     fn answered(&mut self, id: FrameId, output: &CallOutput) {
         let Some(task) = self.task_of(id) else { return };
         let Kind::Call(plan) = &task.kind else { return };
+        let effect = self.policy_of(id, plan).effect;
         if task.in_retry
-            && State::remembers(plan.policy.effect)
-            && let Some(call) = self.state.frames.call_mut(id).map(|call| call.request.id.clone())
+            && State::remembers(effect)
+            && let Some(visit) = self.state.frames.get(id).map(|frame| Arc::clone(&frame.visit))
         {
+            let call = CallId { pointer: Arc::clone(&task.pointer), visit };
             let memory = self.state.memory.entry(call).or_default();
             memory.answer = Some(Answer::Call(Arc::new(output.clone())));
         }
@@ -162,14 +176,20 @@ impl Step<'_> {
     fn attempt_failed(&mut self, id: FrameId, failure: &Failure) {
         let Some(task) = self.task_of(id) else { return };
         let Kind::Call(plan) = &task.kind else { return };
-        let policy = &plan.policy.retry;
-        let may_resend = plan.policy.effect.may_resend(failure.applied);
+        let policy = self.policy_of(id, plan);
+        let may_resend = policy.effect.may_resend(failure.applied);
+        let policy = &policy.retry;
         let fault = self.call_fault(id, failure.clone(), may_resend);
         let now = self.now;
         if let Some(call) = self.state.frames.call_mut(id).map(|call| call.request.id.clone()) {
             self.keep_stated_pause(&call, task, failure);
         }
+        let waits = may_resend || self.waits_to_be_read_back(id, plan, failure);
+        if waits && self.held_again(id, plan, failure) {
+            return;
+        }
         let Some(call) = self.state.frames.call_mut(id) else { return };
+        call.doubtful |= failure.applied != Applied::No;
         if let Some(ms) = stated_ms(&failure.retry).filter(|_| may_resend) {
             let total = call.stated_ms.saturating_add(ms);
             if call.stated < STATED_LIMIT && total <= policy.stated_wait_ms {
@@ -180,13 +200,16 @@ impl Step<'_> {
         }
         call.failed += 1;
         let (failed, since) = (call.failed, call.since);
-        if !may_resend || !retriable(&failure.retry) || self.retried_outside(id, &fault) {
-            return self.fail(id, fault);
+        if !may_resend {
+            return if waits { self.given_up(id, plan, fault) } else { self.fail(id, fault) };
+        }
+        if !retriable(&failure.retry) || self.retried_outside(id, &fault) {
+            return self.given_up(id, plan, fault);
         }
         let pause = policy.pause_ms(failed, self.chance.draw());
         let last = since + Duration::from_millis(policy.duration_ms);
         if failed >= policy.attempts || now + Duration::from_millis(pause) > last {
-            return self.fail(id, fault);
+            return self.given_up(id, plan, fault);
         }
         self.pause_call(id, pause, failure);
     }

@@ -95,7 +95,7 @@ impl Step<'_> {
 
     /// Walks up until something catches the error. A condition of a `catch` that fails itself
     /// replaces the error and lets it climb on.
-    fn landing(&mut self, id: FrameId, mut fault: Fault) -> (Landing, Fault) {
+    fn landing(&self, id: FrameId, mut fault: Fault) -> (Landing, Fault) {
         let mut child = id;
         while let Some(parent) = self.state.frames.get(child).and_then(|frame| frame.parent) {
             if let Some(branch) = self.lost_race(parent, child).filter(|_| !fault.fatal) {
@@ -115,6 +115,11 @@ impl Step<'_> {
             child = parent;
         }
         (Landing::Uncaught, fault)
+    }
+
+    /// Whether nothing in the workflow takes the error up.
+    pub(super) fn is_uncaught(&self, id: FrameId, fault: &Fault) -> bool {
+        matches!(self.landing(id, fault.clone()).0, Landing::Uncaught)
     }
 
     /// Whether a race goes on without this branch.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qc_model::Timestamp;
+use qc_model::{Failure, Timestamp};
 use serde_json::Value;
 
 use super::{
@@ -159,12 +159,41 @@ pub(super) struct CallState {
     /// How many pauses the other side stated, and their sum.
     pub(super) stated: u32,
     pub(super) stated_ms: u64,
+    /// Whether an attempt may have taken effect.
+    pub(super) doubtful: bool,
+    /// What its system's absence has led to.
+    pub(super) absence: Absence,
+}
+
+/// What the absence of a call's system has led to.
+#[derive(Debug)]
+pub(super) enum Absence {
+    /// Nothing.
+    None,
+    /// It is held.
+    Held(Holding),
+    /// Another operation is called.
+    Diverted,
+    /// It is left out.
+    LeftOut,
+}
+
+#[derive(Debug)]
+pub(super) struct Holding {
+    pub(super) since: Timestamp,
+    pub(super) until: Timestamp,
+    /// When its last attempt failed, and how.
+    pub(super) failed_at: Timestamp,
+    pub(super) failure: Failure,
+    pub(super) timer: TimerId,
 }
 
 #[derive(Debug)]
 pub(super) enum CallPhase {
     Sent,
     Pausing,
+    /// Waits for its system.
+    Held,
     /// Answered while the run was failing; used when it is reopened.
     Answered(Arc<CallOutput>),
     /// Not requested, or answered and not requested again.

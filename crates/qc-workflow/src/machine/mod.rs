@@ -29,6 +29,7 @@ mod switch;
 mod task;
 mod timer;
 mod try_catch;
+mod unavailable;
 mod view;
 mod wait;
 mod whole;
@@ -41,7 +42,7 @@ use serde_json::Value;
 
 use crate::{
     Action, CallId, CallOutput, CallRequest, ChildRequest, Effect, Happening, Input, Outcome,
-    Program, SecretMark, Start, Subscription, TimerId, program::TaskIndex,
+    Program, SecretMark, Start, Subscription, Substitution, TimerId, program::TaskIndex,
 };
 use compensate::{Ending, Undoable};
 use fault::Fault;
@@ -90,6 +91,8 @@ impl Machine {
             }
             Happening::Cancelled { reason, compensate } => step.cancel(reason, *compensate),
             Happening::Reopened => step.reopen(),
+            Happening::Probed { call } => step.probed(call),
+            Happening::NotHeld { call } => step.not_held(call),
         }
         let actions = step.finish();
         (self, actions)
@@ -181,6 +184,8 @@ struct State {
     deferred: Vec<Deed>,
     /// Tasks executed since the start or the last reopening.
     executed: u32,
+    /// Tasks that were done in another way than by their call.
+    substituted: Vec<Substitution>,
 }
 
 /// What does not change during the run.
@@ -292,6 +297,7 @@ impl State {
             undo_places: BTreeMap::new(),
             deferred: Vec::new(),
             executed: 0,
+            substituted: Vec::new(),
         }
     }
 

@@ -33,7 +33,7 @@ impl Step<'_> {
     fn resume_interrupted(&mut self, id: FrameId) {
         let again = match self.state.frames.task(id).map(|task| &task.stage) {
             Some(Stage::Call(call)) => {
-                matches!(call.phase, CallPhase::Answered(_) | CallPhase::Idle)
+                matches!(call.phase, CallPhase::Answered(_) | CallPhase::Idle | CallPhase::Held)
             }
             Some(Stage::Child(child)) => !child.is_open(),
             _ => false,

@@ -186,7 +186,7 @@ impl Step<'_> {
     pub(super) fn leave_task(&mut self, id: FrameId, raw: Arc<Value>, flow: Flow) {
         let Some(task) = self.task_of(id) else { return };
         self.state.timers.disarm_all_of(id);
-        if task.undo.is_some() {
+        if task.undo.is_some() && !self.went_another_way(id) {
             self.completed_work(id, &raw);
         }
         self.set_stage(id, Stage::Leaving(Arc::clone(&raw), flow));

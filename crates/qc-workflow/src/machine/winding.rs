@@ -133,13 +133,18 @@ impl Step<'_> {
         let task = self.program.task(orphan.task);
         match answer {
             Ok(output) => {
-                if let Kind::Call(plan) = &task.kind {
+                // What another operation did is not what the task's compensation undoes.
+                if let Kind::Call(plan) = &task.kind
+                    && request.id.pointer == task.pointer
+                {
                     let shaped = Arc::new(output.shaped(plan.output));
                     self.took_effect(orphan.task, orphan.visit, orphan.input, shaped);
                 }
                 // Done and not remembered: nothing repeats it but an idempotent call.
                 if task.in_retry && State::remembers(effect) {
-                    let memory = self.state.memory.entry(call.clone()).or_default();
+                    let pointer = Arc::clone(&task.pointer);
+                    let id = CallId { pointer, visit: Arc::clone(&call.visit) };
+                    let memory = self.state.memory.entry(id).or_default();
                     memory.answer = Some(Answer::Call(Arc::new(output.clone())));
                 }
             }

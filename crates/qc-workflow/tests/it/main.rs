@@ -18,3 +18,4 @@ mod reopen;
 mod retry;
 mod timeouts;
 mod try_catch;
+mod unavailable;

@@ -9,7 +9,7 @@ mod said;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use qc_broker::amqp::Client;
-use qc_engine::{Engine, Tie, TieKind, TriggerKind};
+use qc_engine::{Engine, Tie, TieKind, TriggerKind, TriggerName};
 use qc_model::{Clock, Name};
 use qc_server::State;
 use qc_vault::Secrets;
@@ -119,7 +119,12 @@ fn wanted(parts: &Parts) -> BTreeMap<Key, Work> {
             name: name.clone(),
         };
         for trigger in release.triggers.values() {
-            if matches!(trigger.kind, TriggerKind::Amqp(_)) {
+            let paused = parts.engine.paused(&TriggerName {
+                environment: deployment.environment.clone(),
+                integration: release.integration.clone(),
+                trigger: trigger.name.clone(),
+            });
+            if matches!(trigger.kind, TriggerKind::Amqp(_)) && !paused {
                 let tie = tie(TieKind::Queue, &trigger.name);
                 let work = Subscription::new(parts.clone(), Arc::clone(deployment), tie.clone());
                 wanted.insert((tie, release.hash.clone()), Work::Queue(Box::new(work)));

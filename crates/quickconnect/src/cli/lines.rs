@@ -1,6 +1,6 @@
 //! `qc lines`: runs of a key that go one after the other.
 
-use qc_server::wire::{Line, LineResumed, Page, ResumeLine};
+use qc_server::wire::{DiscardLine, Line, LineDiscarded, LineResumed, Page, ResumeLine};
 
 use super::{Exit, Trouble, files::query, output::table, session::Session};
 
@@ -12,6 +12,10 @@ pub(crate) enum Verb {
     Show(ShowArguments),
     /// Have a line go on without the failed run at its head, which stays a dead letter
     Resume(ResumeArguments),
+    /// Have a line go on without the failed run at its head, whose dead letter is given up
+    Skip(ResumeArguments),
+    /// Give up the failed run at the head and all that wait behind it: says which first
+    Discard(DiscardArguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -55,11 +59,22 @@ pub(crate) struct ResumeArguments {
     reason: String,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct DiscardArguments {
+    #[command(flatten)]
+    which: ResumeArguments,
+    /// Do it: what the plan gave
+    #[arg(long)]
+    confirm: Option<String>,
+}
+
 pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> {
     match verb {
         Verb::List(arguments) => list(session, &arguments).await,
         Verb::Show(arguments) => show(session, &arguments).await,
         Verb::Resume(arguments) => resume(session, arguments).await,
+        Verb::Skip(arguments) => skip(session, arguments).await,
+        Verb::Discard(arguments) => discard(session, arguments).await,
     }
 }
 
@@ -120,6 +135,34 @@ async fn resume(session: &Session, arguments: ResumeArguments) -> Result<Exit, T
     let done: LineResumed = session.client()?.post("/api/v1/lines/resume", &request).await?;
     session.output.result(&done, || {
         format!("the line goes on without {}; its dead letter is still open", done.left)
+    });
+    Ok(Exit::Ok)
+}
+
+async fn skip(session: &Session, arguments: ResumeArguments) -> Result<Exit, Trouble> {
+    let ResumeArguments { environment, integration, key, tenant, reason } = arguments;
+    let request = ResumeLine { tenant, environment, integration, key, reason };
+    let done: LineResumed = session.client()?.post("/api/v1/lines/skip", &request).await?;
+    session.output.result(&done, || {
+        format!("the line goes on without {}; its dead letter is given up", done.left)
+    });
+    Ok(Exit::Ok)
+}
+
+async fn discard(session: &Session, arguments: DiscardArguments) -> Result<Exit, Trouble> {
+    let DiscardArguments { which, confirm } = arguments;
+    let ResumeArguments { environment, integration, key, tenant, reason } = which;
+    let request = DiscardLine { tenant, environment, integration, key, reason, confirm };
+    let plan: LineDiscarded = session.client()?.post("/api/v1/lines/discard", &request).await?;
+    session.output.result(&plan, || {
+        let LineDiscarded { done, first, waiting, confirm } = &plan;
+        if *done {
+            format!("{first} was given up, and {waiting} behind it were cancelled")
+        } else {
+            format!(
+                "{first} would be given up, and {waiting} behind it cancelled; nothing was done. To do it, say it again with: --confirm {confirm}"
+            )
+        }
     });
     Ok(Exit::Ok)
 }

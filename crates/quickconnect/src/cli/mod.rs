@@ -34,6 +34,7 @@ mod tail;
 mod test;
 mod tokens;
 mod trigger;
+mod triggers;
 mod trouble;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -122,6 +123,9 @@ enum Verb {
     Dev(dev::Arguments),
     /// Send an event to a trigger
     Trigger(trigger::Arguments),
+    /// See how triggers stand, pause them and have them go on
+    #[command(subcommand)]
+    Triggers(triggers::Verb),
     /// Look at runs and work on them
     #[command(subcommand)]
     Runs(runs::Verb),
@@ -214,6 +218,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Serve(arguments) => serve::run(session, arguments, Signals::listen()).await,
         Verb::Dev(arguments) => dev::run(session, arguments, Signals::listen()).await,
         Verb::Trigger(arguments) => trigger::run(session, &arguments).await,
+        Verb::Triggers(verb) => triggers::run(session, verb).await,
         Verb::Runs(verb) => runs::run(session, verb).await,
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
         Verb::Lines(verb) => lines::run(session, verb).await,

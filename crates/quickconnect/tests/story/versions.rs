@@ -116,7 +116,7 @@ do:
 "#;
 
 const RULES: &str = "systems:
-  till: {direction: outbound, criticality: low, owner: operations, on_unavailable: queue, hosts: [127.0.0.1]}
+  till: {direction: outbound, criticality: low, owner: operations, on_unavailable: {queue: {ttl: 24h}}, hosts: [127.0.0.1]}
 
 tasks:
   one: {effect: once, retry: {attempts: 1}}
@@ -203,9 +203,46 @@ fn worked_on(asked: &mut Asked<'_>) {
     asked.told("dlq retry", &[&dead[1]]);
     asked.told("dlq discard", &[&dead[2], "--reason", "a test"]);
     asked.told("ask failures", &[]);
+    asked.run("bad-skipped", "faulted");
+    asked.told("lines skip", &["sandbox", "orders", "bad-skipped", "--reason", "a test"]);
+    asked.run("bad-left", "faulted");
+    let whole = ["sandbox", "orders", "bad-left", "--reason", "a test"];
+    let plan = asked.told("lines discard", &whole);
+    assert_eq!((&plan["done"], &plan["waiting"]), (&json!(false), &json!(0)), "{plan}");
+    let confirm = plan["confirm"].as_str().unwrap();
+    let done = asked.told("lines discard", &[&whole[..], &["--confirm", confirm]].concat());
+    assert_eq!(done["done"], json!(true), "{done}");
     asked.told("reconcile", &[]);
     asked.told("backup", &["--to", "a.qcbackup"]);
     asked.told("restore", &["--check", "--from", "a.qcbackup"]);
+}
+
+/// A trigger is paused: what comes is held, is counted, is cancelled, and what comes later begins in the end.
+fn paused(asked: &mut Asked<'_>) {
+    let which = ["sandbox", "orders", "orders", "--reason", "a test"];
+    asked.told("triggers pause", &which);
+    asked.run("held-1", "waiting");
+    let listed = asked.told("triggers list", &[]);
+    let orders = listed["items"].as_array().unwrap().iter().find(|one| one["trigger"] == "orders");
+    assert_eq!(
+        (&orders.unwrap()["state"], &orders.unwrap()["held"]),
+        (&json!("paused"), &json!(1))
+    );
+    let plan = asked.told("triggers discard", &which);
+    assert_eq!((&plan["done"], &plan["runs"]), (&json!(false), &json!(1)), "{plan}");
+    let confirm = plan["confirm"].as_str().unwrap();
+    asked.told("triggers discard", &[&which[..], &["--confirm", confirm]].concat());
+    asked.until("held-1", "cancelled");
+    asked.run("held-2", "waiting");
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        let listed = asked.told("triggers list", &["--integration", "orders"]);
+        if listed["items"][0]["state"] == "paused" {
+            break;
+        }
+    }
+    asked.told("triggers resume", &which);
+    asked.until("held-2", "completed");
 }
 
 /// `qc tail`, as long as this value is.
@@ -247,6 +284,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     project(&mut asked);
     deployed(&mut asked);
     worked_on(&mut asked);
+    paused(&mut asked);
     followed(&mut asked);
     asked.told("config explain", &[]);
     // This machine may have findings; that is no matter here.

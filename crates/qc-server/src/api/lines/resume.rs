@@ -1,7 +1,7 @@
 use http::Method;
 use qc_access::Action;
-use qc_engine::LineName;
 
+use super::named;
 use crate::{
     Problem,
     api::{
@@ -27,16 +27,8 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let request: ResumeLine = call.body()?;
     let permit = call.may(Some(&request.environment), Some(&request.integration))?;
-    let unusable = |what: &str, error: &dyn std::fmt::Display| {
-        let detail = format!("`{what}`: {error}");
-        Problem::new(422, crate::codes::BAD_BODY, "Unusable body", detail)
-    };
-    let line = LineName {
-        tenant: request.tenant.parse().map_err(|e| unusable("tenant", &e))?,
-        environment: request.environment.parse().map_err(|e| unusable("environment", &e))?,
-        integration: request.integration.parse().map_err(|e| unusable("integration", &e))?,
-        key: request.key,
-    };
-    let left = permit.state.engine.resume_line(&line, &request.reason, &permit.actor).await?;
+    let ResumeLine { tenant, environment, integration, key, reason } = request;
+    let line = named(&tenant, &environment, &integration, key)?;
+    let left = permit.state.engine.resume_line(&line, &reason, &permit.actor).await?;
     Ok(Reply::ok(&LineResumed { left: left.to_string() }))
 }

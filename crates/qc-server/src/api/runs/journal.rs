@@ -8,7 +8,7 @@ use crate::{
     api::{
         Call, Reply, Route,
         route::{Answer, schema},
-        wire::{Run, RunEnd, RunJournal},
+        wire::{Run, RunEnd, RunJournal, Substituted},
     },
 };
 
@@ -40,6 +40,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         run: Run::from(&view.head),
         input: view.input,
         end,
+        substituted: view.substituted.iter().map(Substituted::from).collect(),
         undone: view.undone.iter().flat_map(|it| &it.undone).map(|one| json!(one)).collect(),
         journal: view.journal,
     }))

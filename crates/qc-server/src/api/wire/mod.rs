@@ -6,15 +6,17 @@ mod page;
 mod releases;
 mod runs;
 mod server;
+mod triggers;
 
 pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
-pub use lines::{Line, LineResumed, ResumeLine};
+pub use lines::{DiscardLine, Line, LineDiscarded, LineResumed, ResumeLine};
 pub use page::Page;
 pub use releases::{
     DeployRequest, Deployment, DeploymentChange, Release, ReleaseFiles, StoreRelease,
 };
 pub use runs::{
     CancelRequest, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest, Run,
-    RunEnd, RunJournal, RunReference,
+    RunEnd, RunJournal, RunReference, Substituted,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
+pub use triggers::{ChangeTrigger, DiscardHeld, HeldDiscarded, TriggerStanding};

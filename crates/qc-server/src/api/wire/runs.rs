@@ -93,8 +93,42 @@ pub struct RunJournal {
     /// could not be undone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undone: Vec<Value>,
+    /// What was done in another way than by its call, while a system was not there; of a run that is at its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub substituted: Vec<Substituted>,
     /// The journal, oldest first; each entry has `at` and `what`.
     pub journal: Vec<Value>,
+}
+
+/// A task that was done in another way than by its call.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Substituted {
+    /// The task.
+    pub task: String,
+    /// Its place and visit.
+    pub call: String,
+    /// The system that was not there.
+    pub system: String,
+    /// `fallback`: another operation was called; `value`: a declared output stands for it.
+    pub by: String,
+    /// The code of the failure.
+    pub code: String,
+}
+
+impl From<&qc_engine::Substitution> for Substituted {
+    fn from(one: &qc_engine::Substitution) -> Self {
+        let by = match one.by {
+            qc_engine::Substitute::Fallback => "fallback",
+            qc_engine::Substitute::Value => "value",
+        };
+        Self {
+            task: one.task.to_string(),
+            call: one.call.to_string(),
+            system: one.system.to_string(),
+            by: by.to_owned(),
+            code: one.code.to_string(),
+        }
+    }
 }
 
 /// How a run ended.

@@ -1,0 +1,34 @@
+use http::Method;
+use qc_access::Action;
+
+use super::named;
+use crate::{
+    Problem,
+    api::{
+        Call, Reply, Route,
+        route::{Answer, schema},
+        wire::{ChangeTrigger, TriggerStanding},
+    },
+};
+
+pub(in crate::api) const ROUTE: Route = Route {
+    id: "pauseTrigger",
+    method: Method::POST,
+    path: "/api/v1/triggers/pause",
+    action: Action::DeploymentsWrite,
+    summary: "Keep the events of a trigger and begin none of their runs",
+    parameters: &[],
+    body: Some(schema::<ChangeTrigger>),
+    status: 200,
+    answer: Answer::Json(schema::<TriggerStanding>),
+    handler: |call| Box::pin(handle(call)),
+};
+
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let request: ChangeTrigger = call.body()?;
+    let permit = call.may(Some(&request.environment), Some(&request.integration))?;
+    let name = named(&request.environment, &request.integration, &request.trigger)?;
+    let engine = &permit.state.engine;
+    let view = engine.pause_trigger(&name, &request.reason, &permit.actor).await?;
+    Ok(Reply::ok(&TriggerStanding::from(&view)))
+}
