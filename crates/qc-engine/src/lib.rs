@@ -20,6 +20,7 @@ mod draft;
 mod drive;
 mod engine;
 mod entry;
+mod failures;
 mod forward;
 mod groups;
 mod happening;
@@ -62,6 +63,9 @@ pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunVi
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
+pub use failures::{
+    FailureGroup, FailuresError, GroupFilter, GroupState, MUTE_LONGEST, Said, Word,
+};
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
 pub use lines::{LineName, LineView};

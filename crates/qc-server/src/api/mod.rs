@@ -5,6 +5,7 @@ mod call;
 mod dead_letters;
 mod deployments;
 mod dispatch;
+mod failures;
 mod ledger;
 mod lines;
 mod releases;
@@ -36,6 +37,12 @@ pub(crate) const ROUTES: &[Route] = &[
     dead_letters::list::ROUTE,
     dead_letters::retry::ROUTE,
     dead_letters::discard::ROUTE,
+    failures::list::ROUTE,
+    failures::show::ROUTE,
+    failures::acknowledge::ROUTE,
+    failures::resolve::ROUTE,
+    failures::mute::ROUTE,
+    failures::reopen::ROUTE,
     lines::list::ROUTE,
     lines::resume::ROUTE,
     ledger::list::ROUTE,

@@ -26,6 +26,7 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{release}", &"0".repeat(64))
                 .replace("{environment}", "production")
                 .replace("{integration}", "doors")
+                .replace("{group}", "0123456789abcdef")
                 .replace("{token}", "AAAAAAAA");
             assert!(!path.contains('{'), "{path}");
             let action = operation["x-quickconnect-action"].as_str().unwrap().to_owned();
@@ -173,7 +174,7 @@ async fn another_environments_runs_are_not_shown_and_not_touched() {
     let cancel =
         at("POST", "/cancel").header("content-type", "application/json").body(r#"{"reason":"x"}"#);
     world.ask(cancel).await.problem(403, "QC-A005");
-    for list in ["runs", "dead-letters", "ledger", "deployments"] {
+    for list in ["runs", "dead-letters", "failures", "ledger", "deployments"] {
         let path = format!("/api/v1/{list}");
         let items = world.ask(Ask::get(&path).token(&token)).await.json()["items"].clone();
         let foreign = |item: &Value| item["environment"] != "sandbox";

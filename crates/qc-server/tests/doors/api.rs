@@ -84,6 +84,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     let api = Api::new().await;
     runs(&api).await;
     dead_letters(&api).await;
+    groups_of_failures(&api).await;
     releases_and_deployments(&api).await;
     tokens(&api).await;
     server_and_ledger(&api).await;
@@ -160,6 +161,50 @@ async fn dead_letters(api: &Api) {
         failures["groups"].as_array().unwrap().iter().any(|group| group["count"] == 2),
         "{failures}"
     );
+}
+
+async fn groups_of_failures(api: &Api) {
+    // Those of the test before: one is discarded, one went on.
+    assert_eq!(api.get("/api/v1/failures").await["items"], json!([]));
+    let all = api.get("/api/v1/failures?state=settled&integration=doors").await;
+    let group = all["items"][0].clone();
+    assert_eq!(
+        (&group["state"], &group["open"], &group["total"]),
+        (&json!("settled"), &json!(0), &json!(2))
+    );
+    assert_eq!(group["owner"], "team-doors");
+    let place = format!("/api/v1/failures/{}", group["group"].as_str().unwrap());
+    api.world.desk.tear();
+    api.run("fault", "faulted").await;
+    let known =
+        api.act("POST", &format!("{place}/acknowledge"), &json!({"note": "I look"}), 200).await;
+    assert_eq!(
+        (&known["state"], &known["said"][0]["note"]),
+        (&json!("acknowledged"), &json!("I look"))
+    );
+    let mute = format!("{place}/mute");
+    for unusable in
+        [json!({}), json!({"for": "1h", "until": "2999-01-01T00:00:00Z"}), json!({"for": "soon"})]
+    {
+        assert_eq!(api.act("POST", &mute, &unusable, 422).await["code"], "QC-A012");
+    }
+    for outside in [json!({"until": "2999-01-01T00:00:00Z"}), json!({"for": "31d"})] {
+        assert_eq!(api.act("POST", &mute, &outside, 422).await["code"], "QC-I024");
+    }
+    let muted = api.act("POST", &mute, &json!({"for": "2h"}), 200).await;
+    assert_eq!((&muted["state"], &muted["said"][1]["word"]), (&json!("muted"), &json!("mute")));
+    assert_eq!(api.get("/api/v1/failures").await["items"], json!([]));
+    let opened = api.act("POST", &format!("{place}/reopen"), &Value::Null, 200).await;
+    assert_eq!(opened["state"], "open");
+    api.act("POST", &format!("{place}/resolve"), &json!({}), 200).await;
+    api.run("fault", "faulted").await;
+    let back = api.get(&place).await;
+    assert_eq!((&back["state"], &back["open"]), (&json!("regressed"), &json!(2)));
+    assert_eq!(api.get("/api/v1/failures?code=QC-X1").await["items"], json!([]));
+    let none = api.act("GET", "/api/v1/failures/0123456789abcdef", &Value::Null, 404).await;
+    assert_eq!(none["code"], "QC-I023");
+    api.act("GET", "/api/v1/failures?state=lost", &Value::Null, 400).await;
+    api.world.desk.mend();
 }
 
 async fn releases_and_deployments(api: &Api) {

@@ -14,6 +14,7 @@ mod dlq;
 mod doctor;
 mod exit;
 mod export;
+mod failures;
 mod files;
 mod init;
 mod lines;
@@ -130,6 +131,9 @@ enum Verb {
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
+    /// Look at dead letters grouped by what they died of, and say what is known of a group
+    #[command(subcommand)]
+    Failures(failures::Verb),
     /// Ask questions over what happened
     #[command(subcommand)]
     Ask(ask::Verb),
@@ -209,6 +213,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
         Verb::Lines(verb) => lines::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
+        Verb::Failures(verb) => failures::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,

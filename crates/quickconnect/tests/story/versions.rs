@@ -193,6 +193,14 @@ fn worked_on(asked: &mut Asked<'_>) {
     let count = asked.told("runs list", &[])["items"].as_array().unwrap().len().to_string();
     assert_eq!(said(server, &["runs", "list", "--limit", &count]), "");
     assert!(said(server, &["runs", "list", "--limit", "1"]).starts_with("there is more: "));
+    let groups = asked.told("failures list", &["--integration", "orders"]);
+    let group = groups["items"][0]["group"].as_str().unwrap().to_owned();
+    assert_eq!(groups["items"][0]["open"], json!(3), "{groups}");
+    asked.told("failures acknowledge", &[&group, "--note", "a test"]);
+    asked.told("failures mute", &[&group, "--for", "2h"]);
+    asked.told("failures reopen", &[&group]);
+    assert_eq!(asked.told("failures show", &[&group])["said"].as_array().unwrap().len(), 3);
+    assert_eq!(asked.told("failures resolve", &[&group])["state"], "resolved");
     asked.told("lines list", &[]);
     asked.told("lines show", &["bad2"]);
     asked.told("lines resume", &["sandbox", "orders", "bad2", "--reason", "a test"]);
