@@ -43,3 +43,11 @@ pub const NO_GROUP: Code = Code::new("QC-I023");
 pub const BAD_WORD: Code = Code::new("QC-I024");
 /// Others change a group of failures or a bulk at the same time.
 pub const GROUP_CHANGED: Code = Code::new("QC-I025");
+/// A bulk's filter, reason or rate does not do.
+pub const BULK_UNFIT: Code = Code::new("QC-I026");
+/// More runs pass the filter than a bulk takes.
+pub const BULK_TOO_MANY: Code = Code::new("QC-I027");
+/// There is no such bulk.
+pub const NO_BULK: Code = Code::new("QC-I028");
+/// A bulk is not in a state for this.
+pub const BULK_STATE: Code = Code::new("QC-I029");

@@ -11,6 +11,7 @@
 mod accept;
 mod api;
 mod broker;
+mod bulk;
 mod chain;
 pub mod codes;
 mod command;
@@ -61,6 +62,10 @@ compile_error!("bugs are planted in builds with debug assertions only: a release
 
 pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};
+pub use bulk::{
+    Bulk, BulkError, BulkFilter, BulkId, BulkRefused, BulkRequest, BulkState, Deed, Progress,
+    RATE_MAX as BULK_RATE_MAX,
+};
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use failures::{

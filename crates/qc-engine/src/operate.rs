@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use qc_model::{Actor, EventId, RunId, TxnId};
-use qc_store::{DeadState, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome};
+use qc_store::{
+    DeadState, IdempotencyKey, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome,
+};
 use serde_json::{Value, json};
 use tokio::{
     sync::oneshot,
@@ -269,6 +271,17 @@ impl Engine {
         replay: Replay,
         actor: &Actor,
     ) -> Result<RunId, EngineError> {
+        self.replay_under(run, replay, actor, None).await
+    }
+
+    /// The same under a key of the asker's own: asked again under it, there is one run.
+    pub(crate) async fn replay_under(
+        &self,
+        run: RunId,
+        replay: Replay,
+        actor: &Actor,
+        key: Option<IdempotencyKey>,
+    ) -> Result<RunId, EngineError> {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
@@ -345,7 +358,7 @@ impl Engine {
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
         let rows = Vec::new();
-        let prepared = Prepared { begun, key: None, event, first_row, documents, rows };
+        let prepared = Prepared { begun, key, event, first_row, documents, rows };
         match self.write(prepared).await {
             Ok(Accepted::New { run } | Accepted::Repeat { run }) => Ok(run),
             Err(error) if replay.new_effects => Err(error),
@@ -385,7 +398,7 @@ impl Engine {
     }
 
     /// Another node owns a run, when there are others.
-    fn elsewhere(&self) -> Asking {
+    pub(crate) fn elsewhere(&self) -> Asking {
         if self.shared.leases.is_alone() { not_leased().into() } else { Asking::Elsewhere }
     }
 

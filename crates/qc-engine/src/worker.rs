@@ -36,6 +36,7 @@ impl Engine {
             self.keep_polling(),
             self.move_lines(),
             self.keep_failures_tidy(),
+            self.keep_bulks(),
         );
     }
 

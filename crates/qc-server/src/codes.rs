@@ -1,7 +1,8 @@
 //! The error codes of the doors: ingress (`I`) and the management API (`A`, from 010). Each has a page in `docs/errors/`.
 
 pub use qc_engine::codes::{
-    BAD_KEY, BAD_WORD, CONTRACT, GROUP_CHANGED, KEY_REUSED, MEDIA_TYPE, NO_GROUP, NO_TENANT,
+    BAD_KEY, BAD_WORD, BULK_STATE, BULK_TOO_MANY, BULK_UNFIT, CONTRACT, GROUP_CHANGED, KEY_REUSED,
+    MEDIA_TYPE, NO_BULK, NO_GROUP, NO_TENANT,
 };
 use qc_model::Code;
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod blobs;
+mod bulk;
 mod compensation;
 mod continuation;
 mod crash;

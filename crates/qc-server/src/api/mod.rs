@@ -1,6 +1,7 @@
 //! The management API, `/api/v1`. One table of routes drives the router, the authorisation and the OpenAPI document:
 //! a route without an action cannot be written, and a handler reaches the server's parts only through a [`Permit`].
 
+mod bulks;
 mod call;
 mod dead_letters;
 mod deployments;
@@ -43,6 +44,11 @@ pub(crate) const ROUTES: &[Route] = &[
     failures::resolve::ROUTE,
     failures::mute::ROUTE,
     failures::reopen::ROUTE,
+    bulks::list::ROUTE,
+    bulks::plan::ROUTE,
+    bulks::show::ROUTE,
+    bulks::start::ROUTE,
+    bulks::abort::ROUTE,
     lines::list::ROUTE,
     lines::resume::ROUTE,
     ledger::list::ROUTE,

@@ -85,6 +85,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     runs(&api).await;
     dead_letters(&api).await;
     groups_of_failures(&api).await;
+    bulks(&api).await;
     releases_and_deployments(&api).await;
     tokens(&api).await;
     server_and_ledger(&api).await;
@@ -205,6 +206,58 @@ async fn groups_of_failures(api: &Api) {
     assert_eq!(none["code"], "QC-I023");
     api.act("GET", "/api/v1/failures?state=lost", &Value::Null, 400).await;
     api.world.desk.mend();
+}
+
+async fn bulks(api: &Api) {
+    // Two dead letters are open, and the desk is mended.
+    let plan = async |body: Value, status| api.act("POST", "/api/v1/bulks", &body, status).await;
+    let reason = "the desk is back";
+    let told = plan(json!({"deed": "retry", "reason": reason}), 422).await;
+    assert_eq!(told["code"], "QC-I026", "an empty filter takes everything");
+    let told = plan(json!({"deed": "love", "reason": reason, "integration": "doors"}), 422).await;
+    assert_eq!(told["errors"][0]["pointer"], "/deed");
+    for (pointer, wrong) in [
+        ("/key", json!({"key": "order"})),
+        ("/since", json!({"since": "today"})),
+        ("/statuses", json!({"statuses": ["lost"]})),
+        ("/event", json!({"event": "evt_1"})),
+    ] {
+        let mut body = json!({"deed": "replay", "reason": reason, "integration": "doors"});
+        body.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+        assert_eq!(plan(body, 422).await["errors"][0]["pointer"], pointer);
+    }
+    let groups = api.get("/api/v1/failures?state=regressed").await;
+    let group = groups["items"][0]["group"].as_str().unwrap().to_owned();
+    let elsewhere =
+        json!({"deed": "retry", "reason": reason, "group": group, "environment": "sandbox"});
+    assert_eq!(plan(elsewhere, 422).await["errors"][0]["pointer"], "/group");
+    let planned = plan(json!({"deed": "retry", "reason": reason, "group": group}), 201).await;
+    assert_eq!((&planned["total"], &planned["state"]), (&json!(2), &json!("planned")));
+    assert_eq!(planned["by_integration"], json!({"production/doors": 2}));
+    let place = format!("/api/v1/bulks/{}", planned["bulk"].as_str().unwrap());
+    assert_eq!(api.get(&place).await, planned);
+    let start = format!("{place}/start");
+    assert_eq!(api.act("POST", &start, &json!({"digest": "0"}), 409).await["code"], "QC-I029");
+    assert_eq!(api.act("POST", &start, &json!({"rate": 0}), 422).await["code"], "QC-I026");
+    let started =
+        api.act("POST", &start, &json!({"rate": 50, "digest": planned["digest"]}), 200).await;
+    assert_eq!((&started["state"], &started["rate"]), (&json!("running"), &json!(50)));
+    for run in planned["sample"].as_array().unwrap() {
+        api.world.until(run.as_str().unwrap(), "completed").await;
+    }
+    let none =
+        plan(json!({"deed": "discard", "reason": reason, "integration": "doors"}), 201).await;
+    assert_eq!(none["total"], 0);
+    let abort = format!("/api/v1/bulks/{}/abort", none["bulk"].as_str().unwrap());
+    let stopped = api.act("POST", &abort, &json!({"reason": "nothing to do"}), 200).await;
+    assert_eq!(stopped["state"], "aborted");
+    assert!(stopped["aborted"].as_str().unwrap().ends_with(": nothing to do"));
+    let listed = api.get("/api/v1/bulks?integration=doors&limit=1").await;
+    assert_eq!(listed["items"][0]["bulk"], none["bulk"], "newest first");
+    let rest = api.get(&format!("/api/v1/bulks?before={}", listed["next"].as_str().unwrap())).await;
+    assert_eq!(rest["items"][0]["bulk"], planned["bulk"]);
+    let unknown = "/api/v1/bulks/blk_00000000000000000000000001";
+    assert_eq!(api.act("GET", unknown, &Value::Null, 404).await["code"], "QC-I028");
 }
 
 async fn releases_and_deployments(api: &Api) {

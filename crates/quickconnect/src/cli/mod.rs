@@ -2,6 +2,7 @@
 //! `--json`; how the program ends is in [`Exit`].
 
 mod ask;
+mod bulk;
 mod check;
 mod client;
 mod completions;
@@ -134,6 +135,9 @@ enum Verb {
     /// Look at dead letters grouped by what they died of, and say what is known of a group
     #[command(subcommand)]
     Failures(failures::Verb),
+    /// Replay, retry, discard or cancel many runs: plan it, then start it
+    #[command(subcommand)]
+    Bulk(bulk::Verb),
     /// Ask questions over what happened
     #[command(subcommand)]
     Ask(ask::Verb),
@@ -214,6 +218,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Lines(verb) => lines::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Failures(verb) => failures::run(session, verb).await,
+        Verb::Bulk(verb) => bulk::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,

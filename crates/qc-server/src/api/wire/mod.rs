@@ -1,5 +1,6 @@
 //! What the API takes and gives, in its own types: they change only with the API's version.
 
+mod bulks;
 mod failures;
 mod ledger;
 mod lines;
@@ -8,6 +9,7 @@ mod releases;
 mod runs;
 mod server;
 
+pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
 pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};
 pub use ledger::{FailureGroup, Failures, LedgerLine};
 pub use lines::{Line, LineResumed, ResumeLine};
