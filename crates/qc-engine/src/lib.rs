@@ -44,7 +44,9 @@ mod recover;
 mod refused;
 mod release;
 mod repeat;
+mod repin;
 mod run;
+mod search;
 mod settle;
 mod signal;
 mod standing;
@@ -60,7 +62,7 @@ mod worker;
 #[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
 compile_error!("bugs are planted in builds with debug assertions only: a release has none");
 
-pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
+pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, Retry, RunEnd, RunView};
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};
 pub use bulk::{
     Bulk, BulkError, BulkFilter, BulkId, BulkRefused, BulkRequest, BulkState, Deed, Progress,
@@ -81,6 +83,7 @@ pub use release::{
     Deployment, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger, TriggerAuth,
     TriggerKind,
 };
+pub use search::{CORRELATION_ATTRIBUTE, REQUEST_ATTRIBUTE, SearchKey};
 pub use standing::{Standing, Standings, Tie, TieKind};
 pub use start::over_event;
 pub use trace::run_span;

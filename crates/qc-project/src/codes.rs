@@ -76,6 +76,10 @@ pub const UNKNOWN_INTEGRATION: Code = Code::new("QC-P035");
 pub const EXISTS: Code = Code::new("QC-P036");
 /// Something is published that no task emits.
 pub const UNEMITTED: Code = Code::new("QC-P050");
+/// A search key shows a field that not everybody may see.
+pub const SENSITIVE_KEY: Code = Code::new("QC-P057");
+/// A search key is of no task that calls another system, or there are too many.
+pub const SEARCH_KEY: Code = Code::new("QC-P058");
 
 /// A scenario refers to something that is not there.
 pub const SCENARIO_REFERENCE: Code = Code::new("QC-T501");

@@ -27,7 +27,8 @@ impl Engine {
         let done = match bulk.deed {
             Deed::Replay => self.replay_once(bulk, run, key, &actor).await,
             Deed::Retry => {
-                let request = Request::Retry { out_of_order: bulk.out_of_order };
+                let request =
+                    Request::Retry { out_of_order: bulk.out_of_order, newest: bulk.newest };
                 self.errand_once(run, Errand::Ask(request), &actor, &key).await
             }
             Deed::Discard => self.errand_once(run, Errand::Discard { reason }, &actor, &key).await,

@@ -33,6 +33,8 @@ pub struct BulkRequest {
     pub out_of_order: bool,
     /// Of cancel: undo what they did.
     pub compensate: bool,
+    /// Of retry: with the release that is deployed then, where its workflow is the same.
+    pub newest: bool,
 }
 
 impl BulkRequest {
@@ -48,6 +50,11 @@ impl BulkRequest {
         if self.compensate && self.deed != Deed::Cancel {
             return unfit("`compensate` is for `cancel`");
         }
+        if self.newest && self.deed != Deed::Retry {
+            return unfit(
+                "a release is chosen for `retry`; a replay is on what is deployed anyway",
+            );
+        }
         Ok(())
     }
 }
@@ -59,7 +66,7 @@ impl Engine {
         request.check()?;
         let shared = &self.shared;
         let at = shared.now();
-        let BulkRequest { deed, filter, reason, out_of_order, compensate } = request;
+        let BulkRequest { deed, filter, reason, out_of_order, compensate, newest } = request;
         let mut found = if filter.is_over_letters(deed) {
             self.over_letters(deed, &filter).await?
         } else {
@@ -68,7 +75,7 @@ impl Engine {
         found.sort_unstable_by_key(|one| one.run);
         let id = BulkId::new(at, &*shared.entropy);
         let by = actor.clone();
-        let draft = Draft { id, deed, reason, out_of_order, compensate, filter, at, by };
+        let draft = Draft { id, deed, reason, out_of_order, compensate, newest, filter, at, by };
         let bulk = Bulk::planned(draft, &found);
         let mut documents = vec![bulk.put(Expect::Absent, at)];
         for (page, runs) in found.chunks(PAGE_RUNS).enumerate() {

@@ -68,6 +68,9 @@ pub struct Bulk {
     pub out_of_order: bool,
     /// Cancelled runs undo what they did.
     pub compensate: bool,
+    /// Retried runs go on with the release that is deployed then.
+    #[serde(default)]
+    pub newest: bool,
     /// Which runs were looked for.
     pub filter: BulkFilter,
     /// When.
@@ -189,6 +192,7 @@ pub(super) struct Draft {
     pub(super) reason: String,
     pub(super) out_of_order: bool,
     pub(super) compensate: bool,
+    pub(super) newest: bool,
     pub(super) filter: BulkFilter,
     pub(super) at: Timestamp,
     pub(super) by: Actor,
@@ -207,8 +211,8 @@ impl Bulk {
                 add(&mut by_fingerprint, fingerprint);
             }
         }
-        let Draft { id, deed, reason, out_of_order, compensate, filter, at, by } = draft;
-        let mut text = format!("{} {out_of_order} {compensate}\n", deed.as_str());
+        let Draft { id, deed, reason, out_of_order, compensate, newest, filter, at, by } = draft;
+        let mut text = format!("{} {out_of_order} {compensate} {newest}\n", deed.as_str());
         for one in found {
             text.push_str(&one.run.to_string());
             text.push('\n');
@@ -220,6 +224,7 @@ impl Bulk {
             reason,
             out_of_order,
             compensate,
+            newest,
             filter,
             planned_at: at,
             planned_by: by,
@@ -310,6 +315,7 @@ mod tests {
             reason: "a test".to_owned(),
             out_of_order: false,
             compensate: false,
+            newest: false,
             filter: BulkFilter::default(),
             at: Timestamp::from_millis(5),
             by: Actor::platform("test"),

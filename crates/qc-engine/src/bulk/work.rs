@@ -12,11 +12,11 @@ use tokio::{
 };
 
 use super::{
-    Bulk, BulkError, BulkId, BulkState,
+    Bulk, BulkError, BulkId, BulkState, Deed,
     record::{ACTIVE_KIND, KIND, PAGE_KIND, PAGE_RUNS, page_name},
     steer::{audit, idle},
 };
-use crate::{Engine, EngineError, record};
+use crate::{Engine, EngineError, record, unwind::caught};
 
 /// How often a node looks for bulks to drive.
 const LOOK: Duration = Duration::from_secs(2);
@@ -173,12 +173,28 @@ impl Engine {
         Ok(Some(seconds.checked_div(bulk.rate.max(1)).unwrap_or(AGAIN)))
     }
 
-    /// What became of each run, in their order.
+    /// What became of each run, in their order; of those after one that is to be begun with again, nothing may be known.
     async fn act_on(
         &self,
         bulk: &Bulk,
         runs: &[RunId],
     ) -> Vec<(RunId, Result<Result<(), String>, String>)> {
+        // Replays join the lines of their keys at the end: one after the other, in the order of their events.
+        if bulk.deed == Deed::Replay {
+            let mut came = Vec::new();
+            for run in runs {
+                let one = match caught(Box::pin(self.act_once(bulk, *run))).await {
+                    Ok(one) => one.map_err(|error| error.to_string()),
+                    Err(said) => Err(format!("it broke off: {said}")),
+                };
+                let broken = one.is_err();
+                came.push((*run, one));
+                if broken {
+                    break;
+                }
+            }
+            return came;
+        }
         let mut acting = JoinSet::new();
         for (index, run) in runs.iter().copied().enumerate() {
             let (engine, bulk) = (self.clone(), bulk.clone());

@@ -51,7 +51,7 @@ fn request(deed: Deed) -> BulkRequest {
     let filter =
         BulkFilter { integration: Some(Name::new("test").unwrap()), ..BulkFilter::default() };
     let reason = "the provider is back".to_owned();
-    BulkRequest { deed, filter, reason, out_of_order: false, compensate: false }
+    BulkRequest { deed, filter, reason, out_of_order: false, compensate: false, newest: false }
 }
 
 async fn dead(world: &World, count: usize) -> Vec<RunId> {

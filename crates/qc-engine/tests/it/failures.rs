@@ -168,3 +168,92 @@ async fn what_was_said_survives_the_process_and_what_is_not_there_is_said() {
     assert_eq!(listed(&world, &[]).await, []);
     assert_eq!(listed(&world, &[GroupState::Settled]).await[0].id, id);
 }
+
+/// The same workflow in another release, as after a change of a connector.
+const FIRST_THEN: &str = "
+- createTicket:
+    call: desk.createTicket
+    with: { body: { title: '${ .title }' } }
+- tell:
+    call: desk.postMessage
+    with: { body: { ref: a } }
+";
+
+/// The first task goes well, the second one fails until the outside is mended.
+fn broken_in_the_middle() -> (std::sync::Arc<Outside>, std::sync::Arc<std::sync::atomic::AtomicBool>)
+{
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+    let mended = Arc::new(AtomicBool::new(false));
+    let up = Arc::clone(&mended);
+    let outside = Outside::new(move |path, _| match path {
+        "/tickets" => ok(json!({"id": 7})),
+        _ if up.load(Ordering::Relaxed) => ok(json!({"messages": [1]})),
+        _ => Answer::Status(400, json!({})),
+    });
+    (outside, mended)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_run_goes_on_with_a_newer_release_of_the_same_workflow_and_doubles_nothing() {
+    use qc_engine::{EngineSettings, Retry};
+    let (outside, mended) = broken_in_the_middle();
+    let world = World::new(FIRST_THEN, outside.clone());
+    let run = world.start(json!({"title": "x"})).await;
+    assert!(matches!(world.end(run).await, RunEnd::Faulted { .. }));
+    mended.store(true, std::sync::atomic::Ordering::Relaxed);
+    let (store, clock) = world.kill();
+    // The newer one is deployed, the run's own is still to be had.
+    let releases = vec![deployment("r2", FIRST_THEN), deployment("r1", FIRST_THEN)];
+    let settings = EngineSettings::default();
+    let world = World::with(store, clock, releases, outside.clone(), 2, settings.clone());
+    while !world.engine.gauges().leased {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let newest = Retry { newest: true, ..Retry::default() };
+    world.engine.retry(run, newest, &me()).await.unwrap();
+    world.until(run, RunStatus::Completed).await;
+    assert_eq!((outside.requests("/tickets"), outside.effects("/messages")), (1, 1));
+    let journal = world.engine.inspect(run).await.unwrap().journal;
+    let pinned: Vec<_> = journal.iter().filter(|it| it["what"] == "repinned").collect();
+    assert_eq!(pinned.len(), 1, "{journal:#?}");
+    assert_eq!((&pinned[0]["release"], &pinned[0]["by"]["id"]), (&json!("r2"), &json!("test")));
+    // Where the first release is gone, the run is still understood by the second.
+    let (store, clock) = world.kill();
+    let world = World::with(store, clock, vec![deployment("r2", FIRST_THEN)], outside, 3, settings);
+    assert!(world.engine.inspect(run).await.unwrap().end.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_of_another_workflow_takes_no_run_over_in_the_middle() {
+    use qc_engine::{EngineError, EngineSettings, Retry};
+    let (outside, mended) = broken_in_the_middle();
+    let world = World::new(FIRST_THEN, outside.clone());
+    let run = world.start(json!({"title": "x"})).await;
+    assert!(matches!(world.end(run).await, RunEnd::Faulted { .. }));
+    mended.store(true, std::sync::atomic::Ordering::Relaxed);
+    let (store, clock) = world.kill();
+    let other = FIRST_THEN.replace("ref: a", "ref: b");
+    let releases = vec![deployment("r2", &other), deployment("r1", FIRST_THEN)];
+    let world = World::with(store, clock, releases, outside.clone(), 2, EngineSettings::default());
+    while !world.engine.gauges().leased {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let newest = Retry { newest: true, ..Retry::default() };
+    let told = world.engine.retry(run, newest, &me()).await.unwrap_err();
+    assert!(
+        matches!(&told, EngineError::WrongState { reason, .. } if reason.contains("replay it")),
+        "{told}"
+    );
+    world.until(run, RunStatus::Faulted).await;
+    // The replay begins anew on it, and what was done is not done again.
+    let replay = world.engine.replay(run, qc_engine::Replay::default(), &me()).await.unwrap();
+    world.until(replay, RunStatus::Completed).await;
+    let head = world.store.run(replay).await.unwrap().unwrap();
+    assert_eq!((&*head.facts.release, outside.requests("/tickets")), ("r2", 1));
+    // With its own release it would still go on, but for the replay that has.
+    let told = world.engine.retry(run, Retry::default(), &me()).await.unwrap_err();
+    assert!(told.to_string().contains(&replay.to_string()), "{told}");
+}

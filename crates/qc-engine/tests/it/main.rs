@@ -16,6 +16,7 @@ mod ordering;
 mod polling;
 mod publishing;
 mod review;
+mod search;
 mod simulation;
 mod story;
 mod world;

@@ -141,6 +141,43 @@ async fn runs(api: &Api) {
     assert_eq!(api.get("/api/v1/runs?since=2999-01-01T00:00:00Z").await["items"], json!([]));
 }
 
+#[tokio::test]
+async fn a_run_is_found_by_what_its_sender_called_it() {
+    let api = Api::new().await;
+    let ask = Ask::post(&crate::world::door("json"), r#"{"order":"4711"}"#)
+        .header("x-correlation-id", "corr-1")
+        .header("x-request-id", "req-2")
+        .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let run = api.world.ask(ask).await.run();
+    let other = api.world.send("json", r#"{"order":"4712"}"#).await.run();
+    api.world.until(&run, "completed").await;
+    let shown = api.get(&format!("/api/v1/runs/{run}")).await;
+    let keys = json!({"correlation_id": ["corr-1"], "order": ["4711"], "request_id": ["req-2"]});
+    assert_eq!((&shown["keys"], shown["trace"].as_str().map(str::len)), (&keys, Some(32)));
+    assert_eq!(api.get(&format!("/api/v1/runs/{run}/journal")).await["run"]["keys"], keys);
+    let event = shown["event"].as_str().unwrap().to_owned();
+    for query in [
+        "key=order%3D4711",
+        "value=corr-1",
+        "find=4711",
+        "find=req-2&environment=production",
+        "find=0af7651916cd43dd8448eb211c80319c",
+        "trace=0af7651916cd43dd8448eb211c80319c",
+        &format!("find={event}"),
+        &format!("event={event}"),
+        &format!("find={run}&integration=doors"),
+    ] {
+        let items = api.get(&format!("/api/v1/runs?{query}")).await["items"].clone();
+        let runs: Vec<_> = items.as_array().unwrap().iter().map(|one| &one["run"]).collect();
+        assert_eq!(runs, [&json!(run)], "{query}");
+    }
+    let all = api.get("/api/v1/runs?trigger=json&until=2999-01-01T00:00:00Z").await;
+    assert_eq!(all["items"].as_array().unwrap().len(), 2, "{other}: {all}");
+    for query in ["key=order", "find=%20", "find=x&status=running", "event=1"] {
+        api.act("GET", &format!("/api/v1/runs?{query}"), &Value::Null, 400).await;
+    }
+}
+
 async fn dead_letters(api: &Api) {
     let (first, second) = (api.run("fault", "faulted").await, api.run("fault", "faulted").await);
     let open = api.get("/api/v1/dead-letters?state=open").await;
@@ -149,7 +186,9 @@ async fn dead_letters(api: &Api) {
     api.act("POST", &format!("/api/v1/dead-letters/{first}/discard"), &json!({"reason": "x"}), 204)
         .await;
     api.world.desk.mend();
-    api.act("POST", &format!("/api/v1/dead-letters/{second}/retry"), &Value::Null, 204).await;
+    let retry = format!("/api/v1/dead-letters/{second}/retry");
+    api.act("POST", &retry, &json!({"release": "oldest"}), 422).await;
+    api.act("POST", &retry, &json!({"release": "newest"}), 204).await;
     api.world.until(&second, "completed").await;
     assert_eq!(api.get("/api/v1/dead-letters?state=open").await["items"], json!([]));
     // Nothing is ordered here: there is no line, and none goes on.

@@ -16,5 +16,6 @@ mod loading;
 mod profile;
 mod reopen;
 mod retry;
+mod same;
 mod timeouts;
 mod try_catch;

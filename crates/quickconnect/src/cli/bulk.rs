@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qc_server::wire::{Bulk, Page, PlanBulk, Reason, StartBulk};
+use qc_server::wire::{Bulk, Page, PlanBulk, Reason, StartBulk, WhichRelease};
 
 use super::{
     Exit, Trouble,
@@ -89,6 +89,9 @@ pub(crate) struct PlanArguments {
     /// Of cancel: undo what the runs did
     #[arg(long)]
     compensate: bool,
+    /// Of retry: go on with the release that is deployed then; runs of another workflow are refused
+    #[arg(long)]
+    newest: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -179,6 +182,7 @@ async fn plan(session: &Session, arguments: PlanArguments) -> Result<Exit, Troub
         code,
         out_of_order,
         compensate,
+        newest,
     } = arguments;
     let request = PlanBulk {
         deed,
@@ -201,6 +205,7 @@ async fn plan(session: &Session, arguments: PlanArguments) -> Result<Exit, Troub
         code,
         out_of_order,
         compensate,
+        retry_release: if newest { WhichRelease::Newest } else { WhichRelease::Own },
     };
     let bulk: Bulk = session.client()?.post("/api/v1/bulks", &request).await?;
     session.output.result(&bulk, || details(&bulk));

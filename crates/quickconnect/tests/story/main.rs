@@ -9,6 +9,7 @@ mod stage;
 mod demo;
 mod disk;
 mod life;
+mod outage;
 mod recovery;
 mod templates;
 mod versions;

@@ -201,6 +201,14 @@ fn worked_on(asked: &mut Asked<'_>) {
     asked.told("failures reopen", &[&group]);
     assert_eq!(asked.told("failures show", &[&group])["said"].as_array().unwrap().len(), 3);
     assert_eq!(asked.told("failures resolve", &[&group])["state"], "resolved");
+    let planned = ["discard", "--integration", "orders", "--reason", "a test"];
+    let bulk = asked.told("bulk plan", &planned)["bulk"].as_str().unwrap().to_owned();
+    assert_eq!(asked.told("bulk show", &[&bulk])["total"], json!(3));
+    assert_eq!(asked.told("bulk list", &[])["items"][0]["bulk"], json!(bulk));
+    assert_eq!(asked.told("bulk abort", &[&bulk, "--reason", "a test"])["state"], "aborted");
+    let none = ["retry", "--code", "QC-X999", "--reason", "a test"];
+    let none = asked.told("bulk plan", &none)["bulk"].as_str().unwrap().to_owned();
+    assert_eq!(asked.told("bulk start", &["--plan", &none, "--wait"])["state"], "done");
     asked.told("lines list", &[]);
     asked.told("lines show", &["bad2"]);
     asked.told("lines resume", &["sandbox", "orders", "bad2", "--reason", "a test"]);

@@ -9,7 +9,7 @@ use crate::{
     api::{
         Call, Reply, Route,
         route::{Answer, schema},
-        wire::{Bulk, PlanBulk},
+        wire::{Bulk, PlanBulk, WhichRelease},
     },
     codes,
 };
@@ -49,8 +49,9 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     }
     let permit = super::permitted(&call, &filter)?;
     super::permitted_deed(&call, deed, &filter)?;
-    let PlanBulk { reason, out_of_order, compensate, .. } = request;
-    let request = BulkRequest { deed, filter, reason, out_of_order, compensate };
+    let PlanBulk { reason, out_of_order, compensate, retry_release, .. } = request;
+    let newest = retry_release == WhichRelease::Newest;
+    let request = BulkRequest { deed, filter, reason, out_of_order, compensate, newest };
     let bulk = permit.state.engine.plan_bulk(request, &permit.actor).await?;
     Ok(Reply::created(&Bulk::from(&bulk)))
 }

@@ -6,7 +6,7 @@ use qc_engine::BulkState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::failures::actor;
+use super::{WhichRelease, failures::actor};
 
 /// What is to be done to which runs. At least one of integration, group, fingerprint, code, trigger, release, subject,
 /// key, value, event, trace, since and until is needed.
@@ -71,6 +71,9 @@ pub struct PlanBulk {
     /// Of cancel: undo what the runs did, as their integration's `compensation` says.
     #[serde(default)]
     pub compensate: bool,
+    /// Of retry: with which release, `own` (when left out) or `newest`; runs of another workflow are refused one by one.
+    #[serde(default)]
+    pub retry_release: WhichRelease,
 }
 
 /// How to carry a plan out.

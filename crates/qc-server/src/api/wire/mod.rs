@@ -19,6 +19,6 @@ pub use releases::{
 };
 pub use runs::{
     CancelRequest, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest, Run,
-    RunEnd, RunJournal, RunReference,
+    RunEnd, RunJournal, RunReference, WhichRelease,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
