@@ -211,7 +211,7 @@ mod tests {
     fn what_is_too_long_or_too_much_is_no_key() {
         let long = json!({"data": "x".repeat(KEY_BYTES_MAX + 1)});
         assert_eq!(of(&key("x", ".data"), &long), Vec::<String>::new());
-        let many = json!({"data": (0..KEYS_MAX + 1).collect::<Vec<_>>()});
+        let many = json!({"data": (0..=KEYS_MAX).collect::<Vec<_>>()});
         assert_eq!(of(&key("x", ".data[]"), &many), Vec::<String>::new(), "bounded");
     }
 

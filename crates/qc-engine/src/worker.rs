@@ -35,8 +35,8 @@ impl Engine {
             self.take_fresh(),
             self.keep_polling(),
             self.move_lines(),
-            self.keep_failures_tidy(),
-            self.keep_bulks(),
+            Box::pin(self.keep_failures_tidy()),
+            Box::pin(self.keep_bulks()),
         );
     }
 

@@ -211,9 +211,8 @@ pub(crate) fn judged(letters: &DeadGroup, last: Option<&Said>, now: Timestamp) -
     let unsaid = if letters.open > 0 { GroupState::Open } else { GroupState::Settled };
     let Some(said) = last else { return unsaid };
     match said.word {
-        Word::Reopen => unsaid,
         Word::Mute { until } if now < until => GroupState::Muted,
-        Word::Mute { .. } => unsaid,
+        Word::Mute { .. } | Word::Reopen => unsaid,
         Word::Acknowledge if letters.open == 0 => GroupState::Settled,
         Word::Acknowledge => GroupState::Acknowledged,
         Word::Resolve if said.seen.more(letters) => GroupState::Regressed,

@@ -187,7 +187,7 @@ impl Engine {
                 // A newer program's: its group is shown as if nothing had been said, so that it is seen.
                 match Stored::parse(&document.name, &document.body) {
                     Ok(stored) => {
-                        drop(all.insert(document.name.clone(), (stored, document.revision)))
+                        drop(all.insert(document.name.clone(), (stored, document.revision)));
                     }
                     Err(error) => tracing::warn!("{error}"),
                 }

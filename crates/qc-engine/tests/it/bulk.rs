@@ -9,17 +9,18 @@ use std::{
     time::Duration,
 };
 
-use qc_engine::{Bulk, BulkError, BulkFilter, BulkId, BulkRequest, BulkState, Deed};
+use qc_engine::{Bulk, BulkError, BulkFilter, BulkId, BulkRequest, BulkState, Deed, OnFailure};
 use qc_model::{Actor, Clock, Name, RunId, TxnId};
 use qc_store::{
     Change, DeadFilter, DeadState, DocumentOp, Expect, LedgerFilter, LedgerKind, RunFilter,
-    RunStatus, Store, Write,
+    RunStatus, Store, Write, memory::MemoryStore,
 };
 use serde_json::{Value, json};
 
 use crate::{
     nodes::Hall,
-    world::{Answer, Outside, World, deployment, ok},
+    ordering::ordered,
+    world::{Answer, Outside, VirtualClock, World, deployment, ok},
 };
 
 const TICKET: &str = "
@@ -225,6 +226,36 @@ async fn a_replay_of_many_survives_the_process_and_makes_one_run_of_each() {
         }
     }
     assert_eq!(outside.effects("/tickets"), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replays_of_one_line_join_it_in_the_order_of_their_events() {
+    const CHARGE: &str = "- pay: { call: desk.charge, with: { body: { n: '${ .n }' } } }\n";
+    let (outside, mended) = provider();
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let deployment = ordered(CHARGE, OnFailure::Skip);
+    let world = World::over(store, clock, deployment, outside.clone(), 1);
+    for n in 0..40 {
+        // Ids of one millisecond are in no order.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let run = world.start(json!({"key": "a", "n": n})).await;
+        world.until(run, RunStatus::Faulted).await;
+    }
+    mended.store(true, Ordering::Relaxed);
+    let before = outside.requests("/charges");
+    let plan = world.engine.plan_bulk(request(Deed::Replay), &me()).await.unwrap();
+    world.engine.start_bulk(plan.id, 1_000, None, &me()).await.unwrap();
+    let done = until(&world, plan.id, is_done).await;
+    assert_eq!((done.progress.done, done.progress.refused), (40, 0), "{done:#?}");
+    for head in world.store.runs(&RunFilter::default()).await.unwrap() {
+        if head.facts.replay_of.is_some() {
+            world.until(head.facts.id, RunStatus::Completed).await;
+        }
+    }
+    let seen = outside.seen.lock().unwrap();
+    let order: Vec<_> = seen.iter().skip(before).map(|it| it.body["n"].as_u64().unwrap()).collect();
+    assert_eq!(order, (0..40).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]

@@ -69,7 +69,6 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         key: call.query::<String>("key")?.as_deref().map(key).transpose()?,
         value: call.query("value")?,
         limit: limit + 1,
-        ..RunFilter::default()
     };
     let heads = permit.state.store.runs(&filter).await?;
     let runs = heads.iter().map(Run::from).collect();
