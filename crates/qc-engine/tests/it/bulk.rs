@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use qc_engine::{Bulk, BulkError, BulkFilter, BulkId, BulkRequest, BulkState, Deed, OnFailure};
+use qc_engine::{
+    Bulk, BulkError, BulkFilter, BulkId, BulkRequest, BulkState, Deed, EngineSettings, OnFailure,
+};
 use qc_model::{Actor, Clock, Name, RunId, TxnId};
 use qc_store::{
     Change, DeadFilter, DeadState, DocumentOp, Expect, LedgerFilter, LedgerKind, RunFilter,
@@ -18,6 +20,7 @@ use qc_store::{
 use serde_json::{Value, json};
 
 use crate::{
+    link::{Link, Reached},
     nodes::Hall,
     ordering::ordered,
     world::{Answer, Outside, VirtualClock, World, deployment, ok},
@@ -233,9 +236,13 @@ async fn replays_of_one_line_join_it_in_the_order_of_their_events() {
     const CHARGE: &str = "- pay: { call: desk.charge, with: { body: { n: '${ .n }' } } }\n";
     let (outside, mended) = provider();
     let clock = Arc::new(VirtualClock::now());
-    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
-    let deployment = ordered(CHARGE, OnFailure::Skip);
-    let world = World::over(store, clock, deployment, outside.clone(), 1);
+    let store = Arc::new(MemoryStore::shared_with_clock(clock.clone()));
+    // Over a link on which one request overtakes another.
+    let link = Link::new(Duration::from_millis(20), 3);
+    let reached = Reached { store, link, book: Arc::default() };
+    let releases = vec![ordered(CHARGE, OnFailure::Skip)];
+    let settings = EngineSettings::default();
+    let world = World::node(reached, clock, releases, outside.clone(), 1, settings);
     for n in 0..40 {
         // Ids of one millisecond are in no order.
         tokio::time::sleep(Duration::from_millis(2)).await;
