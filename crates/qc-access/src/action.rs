@@ -30,6 +30,12 @@ pub enum Action {
     /// Give a dead letter up.
     #[serde(rename = "dlq:discard")]
     DlqDiscard,
+    /// Say of a group of dead letters that it is known, mended or to be left alone.
+    #[serde(rename = "dlq:triage")]
+    DlqTriage,
+    /// Plan, start and stop work on many runs; what is done to each needs its own action, too.
+    #[serde(rename = "runs:bulk")]
+    RunsBulk,
     /// Read what happened in the platform.
     #[serde(rename = "ledger:read")]
     LedgerRead,
@@ -61,7 +67,7 @@ pub enum Action {
 
 impl Action {
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -71,6 +77,8 @@ impl Action {
         Self::DlqRead,
         Self::DlqRetry,
         Self::DlqDiscard,
+        Self::DlqTriage,
+        Self::RunsBulk,
         Self::LedgerRead,
         Self::ReleasesRead,
         Self::ReleasesWrite,
@@ -94,6 +102,8 @@ impl Action {
             Self::DlqRead => "dlq:read",
             Self::DlqRetry => "dlq:retry",
             Self::DlqDiscard => "dlq:discard",
+            Self::DlqTriage => "dlq:triage",
+            Self::RunsBulk => "runs:bulk",
             Self::LedgerRead => "ledger:read",
             Self::ReleasesRead => "releases:read",
             Self::ReleasesWrite => "releases:write",

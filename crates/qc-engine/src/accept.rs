@@ -11,7 +11,8 @@ use base64::Engine as _;
 use bytes::Bytes;
 use qc_model::{Class, EventId, Failure, RunId, Timestamp, TxnId};
 use qc_store::{
-    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, LedgerRow, RunFacts, StoreError, StoredEvent,
+    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, KEYS_MAX, LedgerRow, RunFacts, RunKey,
+    StoreError, StoredEvent,
 };
 use qc_workflow::{Machine, Start};
 use serde_json::Value;
@@ -31,6 +32,7 @@ use crate::{
     pause, record,
     repeat::{key_scope, keyed},
     run::{ActiveRun, RunContext},
+    search,
     start::workflow_start,
 };
 
@@ -121,9 +123,10 @@ impl Engine {
             origin: run,
             replay_of: None,
             accepted_at: at,
-            trace: None,
+            trace: search::trace_of(incoming.traceparent.as_deref()),
             priority: incoming.priority,
         });
+        let keys = search::keys_of_event(&deployment.release, &structured, at);
         let body = Bytes::from(structured.to_string());
         let hash = record::payload_hash(&shared.settings.ledger_key, &body);
         let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len());
@@ -139,7 +142,7 @@ impl Engine {
         let beginning = Beginning::Event { keyed, held };
         let begun = begin(deployment, facts, start, traceparent, beginning, line);
         let event = StoredEvent { id: event, received_at: at, body };
-        Ok(Prepared { begun, key, event, first_row, documents: Vec::new(), rows: Vec::new() })
+        Ok(Prepared { begun, key, event, first_row, documents: Vec::new(), rows: Vec::new(), keys })
     }
 
     /// A new run's id: of this node's own buckets when it has some, so that nobody has to hand the
@@ -166,7 +169,7 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { begun, key, event, first_row, documents, rows } = prepared;
+        let Prepared { begun, key, event, first_row, documents, rows, mut keys } = prepared;
         let Begun { facts, mut run, mut draft, line, held } = begun;
         let shared = &self.shared;
         let at = facts.accepted_at;
@@ -186,6 +189,8 @@ impl Engine {
         let mut ledger = vec![first_row];
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
+        keys.append(&mut draft.keys);
+        keys.truncate(KEYS_MAX);
         let emits = !draft.signals.is_empty();
         for row in &mut ledger {
             record::signed(row, &shared.settings.node);
@@ -203,7 +208,7 @@ impl Engine {
             waits: Vec::new(),
             turn: line.as_ref().map(Line::turn),
             documents,
-            keys: Vec::new(),
+            keys,
         };
         let outcome = match shared.committer.accept(accept).await {
             #[cfg(feature = "planted-bugs")]
@@ -309,6 +314,8 @@ pub(crate) struct Prepared {
     pub(crate) documents: Vec<DocumentOp>,
     /// What else the ledger says with it.
     pub(crate) rows: Vec<LedgerRow>,
+    /// What people find it by.
+    pub(crate) keys: Vec<RunKey>,
 }
 
 /// A run that begins, at once or when its turn comes.

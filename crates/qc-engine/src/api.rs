@@ -147,6 +147,15 @@ pub struct Replay {
     pub out_of_order: bool,
 }
 
+/// How a run that ended in failure is opened again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retry {
+    /// Also when the line of its key has gone on without it.
+    pub out_of_order: bool,
+    /// With the release that is deployed now; refused when that has another workflow.
+    pub newest: bool,
+}
+
 /// A run with its journal, decoded for people and machines.
 #[derive(Debug, Clone)]
 pub struct RunView {

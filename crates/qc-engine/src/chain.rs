@@ -69,6 +69,7 @@ pub(crate) fn effects_of(
             }
             Journaled::Begun
             | Journaled::NeverBegun { .. }
+            | Journaled::Repinned { .. }
             | Journaled::Intent { .. }
             | Journaled::Parked { .. } => {}
         }

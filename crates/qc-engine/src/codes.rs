@@ -47,3 +47,18 @@ pub const POLL_ANSWER: Code = Code::new("QC-B020");
 pub const POLL_NOT_TAKEN: Code = Code::new("QC-B021");
 /// A journal cannot be read.
 pub const JOURNAL: Code = Code::new("QC-R008");
+
+/// There is no such group of failures.
+pub const NO_GROUP: Code = Code::new("QC-I023");
+/// What is said of a group of failures cannot be taken.
+pub const BAD_WORD: Code = Code::new("QC-I024");
+/// Others change a group of failures or a bulk at the same time.
+pub const GROUP_CHANGED: Code = Code::new("QC-I025");
+/// A bulk's filter, reason or rate does not do.
+pub const BULK_UNFIT: Code = Code::new("QC-I026");
+/// More runs pass the filter than a bulk takes.
+pub const BULK_TOO_MANY: Code = Code::new("QC-I027");
+/// There is no such bulk.
+pub const NO_BULK: Code = Code::new("QC-I028");
+/// A bulk is not in a state for this.
+pub const BULK_STATE: Code = Code::new("QC-I029");

@@ -1,10 +1,12 @@
 //! What people ask of a run that is under way.
 
+use std::sync::Arc;
+
 use qc_model::Actor;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::{EngineError, Resolution, continuation::Chain};
+use crate::{Deployment, EngineError, Resolution, continuation::Chain};
 
 /// A request to a run, with the place for its answer.
 pub(crate) struct Command {
@@ -24,6 +26,8 @@ pub(crate) struct Reopening {
     pub(crate) chain: Chain,
     /// Whether it still has its place in its line.
     pub(crate) in_line: bool,
+    /// The release with which it is to go on, when that is not its own.
+    pub(crate) onto: Option<Arc<Deployment>>,
 }
 
 /// What is asked.
@@ -43,6 +47,9 @@ pub(crate) enum Request {
     Retry {
         /// Although its line has gone on without it.
         out_of_order: bool,
+        /// With the release that is deployed now.
+        #[serde(default)]
+        newest: bool,
     },
     /// Try what is parked again now: what it waited for has been mended.
     Resume,

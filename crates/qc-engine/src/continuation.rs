@@ -67,6 +67,11 @@ impl Chain {
         self.runs.last().filter(|newest| **newest != run).map(|newest| Barred::By(*newest))
     }
 
+    /// Its runs, from the oldest to the newest; none when nobody has gone on with it yet.
+    pub(crate) fn runs(&self) -> &[RunId] {
+        &self.runs
+    }
+
     /// `run` is opened again.
     pub(crate) fn reopened(&self, run: RunId, at: Timestamp) -> Result<DocumentOp, Barred> {
         self.written(run, None, at)

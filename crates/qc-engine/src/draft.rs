@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use qc_model::{Failure, Timestamp};
-use qc_store::{DeadLetter, DeadState, DocumentOp, Entry, LedgerRow, Op, Signal};
+use qc_store::{DeadLetter, DeadState, DocumentOp, Entry, LedgerRow, Op, RunKey, Signal};
 use qc_workflow::{CallId, Happening as Told, TaskNote};
 
 use crate::{
@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     pub(crate) ready: Vec<Ready>,
     pub(crate) dead: Option<DeadLetter>,
     pub(crate) settle_dead: Option<DeadState>,
+    /// What people find the run by from now on.
+    pub(crate) keys: Vec<RunKey>,
     /// Documents that change with it.
     pub(crate) documents: Vec<DocumentOp>,
     pub(crate) end: Option<RunEnd>,
@@ -46,6 +48,7 @@ impl Draft {
             ready: Vec::new(),
             dead: None,
             settle_dead: None,
+            keys: Vec::new(),
             documents: Vec::new(),
             end: None,
             parked: None,
@@ -92,6 +95,9 @@ impl Draft {
     pub(crate) fn take_writes(&mut self) -> Vec<Op> {
         let mut ops: Vec<Op> = self.take_journal().into_iter().map(Op::Journal).collect();
         ops.extend(std::mem::take(&mut self.ledger).into_iter().map(Op::Ledger));
+        if !self.keys.is_empty() {
+            ops.push(Op::Keys(std::mem::take(&mut self.keys)));
+        }
         ops.extend(std::mem::take(&mut self.signals).into_iter().map(Op::Signal));
         ops.extend(std::mem::take(&mut self.documents).into_iter().map(Op::Document));
         ops.extend(self.settle_dead.take().map(Op::SettleDead));

@@ -125,6 +125,8 @@ pub(crate) struct Shared {
     pub(crate) sleeping: Wheel,
     pub(crate) waiting: Waiting,
     pub(crate) standings: Standings,
+    /// A bulk was started here.
+    pub(crate) bulks: Notify,
     /// Counts the commits that added events to outboxes.
     pub(crate) emitted: watch::Sender<u64>,
     /// Counts the changes of what is deployed.
@@ -275,6 +277,7 @@ impl Engine {
                 sleeping: Wheel::default(),
                 waiting: Waiting::default(),
                 standings: Standings::default(),
+                bulks: Notify::new(),
                 emitted: watch::Sender::new(0),
                 deployed: watch::Sender::new(0),
                 happenings: broadcast::Sender::new(HAPPENINGS_BEHIND),

@@ -1,5 +1,7 @@
 //! The journal's entries as stored. A body is JSON with a version; old versions are upcast here.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use qc_model::{Actor, Failure, Timestamp};
 use qc_store::Entry;
@@ -42,6 +44,13 @@ pub(crate) enum Journaled {
     NeverBegun {
         /// Why.
         reason: String,
+    },
+    /// From here on the run is worked on by another release of the same workflow.
+    Repinned {
+        /// The release's hash.
+        release: String,
+        /// Who wanted that.
+        by: Actor,
     },
     /// A call is about to be sent: from here on it may have been.
     Intent {
@@ -101,6 +110,20 @@ pub(crate) fn encode(at: Timestamp, entry: &Journaled) -> Entry {
     let body =
         serde_json::to_vec(&Out { v: VERSION, entry }).expect("journal entries are plain data");
     Entry { at, body: Bytes::from(body) }
+}
+
+/// The release by which a run is worked on: the one to which it was pinned last.
+pub(crate) fn pinned<'a>(first: &'a str, journal: &[Entry]) -> Result<Cow<'a, str>, EntryError> {
+    /// Stands in every entry that pins anew, and hardly in any other one.
+    const TELLS: &[u8] = b"\"repinned\"";
+    for (index, entry) in journal.iter().enumerate().rev() {
+        if entry.body.windows(TELLS.len()).any(|part| part == TELLS)
+            && let Journaled::Repinned { release, .. } = decode(index, entry)?
+        {
+            return Ok(Cow::Owned(release));
+        }
+    }
+    Ok(Cow::Borrowed(first))
 }
 
 /// The entry as written by this or an earlier version.

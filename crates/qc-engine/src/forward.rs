@@ -125,12 +125,23 @@ impl Engine {
         errand: Errand,
         actor: &Actor,
     ) -> Result<(), EngineError> {
+        let id = TxnId::new(self.shared.now(), &*self.shared.entropy).to_string();
+        self.forward_as(id, run, errand, actor).await
+    }
+
+    /// The same under a name of the asker's own: asked again under it, it is not done again.
+    pub(crate) async fn forward_as(
+        &self,
+        id: String,
+        run: RunId,
+        errand: Errand,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
         let shared = &self.shared;
         let _room = shared.mail.asking.try_acquire().map_err(|_| {
             StoreError::Unavailable("too many requests to other nodes are on their way".to_owned())
         })?;
         let at = shared.now();
-        let id = TxnId::new(at, &*shared.entropy).to_string();
         let letter = Letter {
             v: VERSION,
             id: id.clone(),

@@ -12,6 +12,7 @@ mod accept;
 mod admission;
 mod api;
 mod broker;
+mod bulk;
 mod chain;
 mod chores;
 mod claim;
@@ -23,6 +24,7 @@ mod draft;
 mod drive;
 mod engine;
 mod entry;
+mod failures;
 mod fair;
 mod forward;
 mod gates;
@@ -49,7 +51,9 @@ mod recover;
 mod refused;
 mod release;
 mod repeat;
+mod repin;
 mod run;
+mod search;
 mod settle;
 mod signal;
 mod standing;
@@ -67,10 +71,17 @@ mod worker;
 compile_error!("bugs are planted in builds with debug assertions only: a release has none");
 
 pub use admission::{AdmissionLimits, Busy, DiskGauge, DiskRoom};
-pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
+pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, Retry, RunEnd, RunView};
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};
+pub use bulk::{
+    Bulk, BulkError, BulkFilter, BulkId, BulkRefused, BulkRequest, BulkState, Deed, Progress,
+    RATE_MAX as BULK_RATE_MAX,
+};
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
+pub use failures::{
+    FailureGroup, FailuresError, GroupFilter, GroupState, MUTE_LONGEST, Said, Word,
+};
 pub use fair::GateLimits;
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
@@ -84,6 +95,7 @@ pub use release::{
     Deployment, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger, TriggerAuth,
     TriggerKind,
 };
+pub use search::{CORRELATION_ATTRIBUTE, REQUEST_ATTRIBUTE, SearchKey};
 pub use standing::{Standing, Standings, Tie, TieKind};
 pub use start::over_event;
 pub use trace::run_span;

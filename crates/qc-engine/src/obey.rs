@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use qc_model::RunId;
+use qc_model::{Actor, RunId};
 use qc_store::{ChangeOutcome, Document, DocumentOp, Expect, LedgerFilter, LedgerKind, StoreError};
 use tokio::time::sleep;
 
@@ -45,7 +45,8 @@ impl Engine {
             Ok(ChangeOutcome::Conflict { .. }) => return,
             Err(error) => return tracing::warn!("a request cannot be claimed now: {error}"),
         }
-        let answer = match self.carry_out_once(&letter).await {
+        let Letter { id, run, actor, errand, .. } = &letter;
+        let answer = match self.do_once(*run, errand, actor, id).await {
             Ok(()) => Answer::Done,
             Err(Asking::Elsewhere) => return,
             // Whether it was done is for the next owner to find out.
@@ -88,22 +89,28 @@ impl Engine {
         self.change(vec![put]).await
     }
 
-    async fn carry_out_once(&self, letter: &Letter) -> Result<(), Asking> {
-        let Letter { id, run, actor, errand, .. } = letter;
-        let done = self.was_done(*run, id).await;
+    /// Does it to a run of this node's, unless it was done under this id already.
+    pub(crate) async fn do_once(
+        &self,
+        run: RunId,
+        errand: &Errand,
+        actor: &Actor,
+        id: &str,
+    ) -> Result<(), Asking> {
+        let done = self.was_done(run, id).await;
         if done.map_err(|error| Asking::Failed(error.into()))? {
             return Ok(());
         }
         match errand {
-            Errand::Ask(request) => self.ask_here(*run, request, actor, Some(id)).await,
+            Errand::Ask(request) => self.ask_here(run, request, actor, Some(id)).await,
             Errand::Discard { reason } => {
-                self.give_up(*run, GivenUp::Letter, reason, actor, Some(id)).await
+                self.give_up(run, GivenUp::Letter, reason, actor, Some(id)).await
             }
             Errand::SkipLine { reason } => {
-                self.give_up(*run, GivenUp::Both, reason, actor, Some(id)).await
+                self.give_up(run, GivenUp::Both, reason, actor, Some(id)).await
             }
             Errand::LeaveLine { reason } => {
-                self.give_up(*run, GivenUp::Turn, reason, actor, Some(id)).await
+                self.give_up(run, GivenUp::Turn, reason, actor, Some(id)).await
             }
         }
     }

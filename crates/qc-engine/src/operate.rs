@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use qc_model::{Actor, EventId, RunId, TxnId};
-use qc_store::{DeadState, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome};
+use qc_store::{
+    DeadState, IdempotencyKey, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome,
+};
 use serde_json::{Value, json};
 use tokio::{
     sync::oneshot,
@@ -12,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    Accepted, Engine, EngineError, LineName, Replay, Resolution, RunEnd, RunView,
+    Accepted, Engine, EngineError, LineName, Replay, Resolution, Retry, RunEnd, RunView,
     accept::{Beginning, Prepared, begin},
     chain::{EarlierCall, blobs_in, effects_of},
     command::{Command, Reopening, Request},
@@ -23,6 +25,7 @@ use crate::{
     line::{Line, line_of},
     record,
     recover::{RecoverError, fold},
+    search,
     start::workflow_start,
 };
 
@@ -106,7 +109,7 @@ impl Engine {
             journal.push(shown);
         }
         let (end, undone, substituted) = if head.state.status.is_terminal() {
-            let deployment = self.release_of(&head).await?;
+            let deployment = self.release_of(&head, &stored).await?;
             let folded = fold(&deployment, &stored)?;
             let substituted = folded.machine.substituted().to_vec();
             (folded.end(&deployment), folded.undone(), substituted)
@@ -162,7 +165,7 @@ impl Engine {
 
     /// Opens a run that ended in failure again, at the task that failed.
     pub async fn retry_dead(&self, run: RunId, actor: &Actor) -> Result<(), EngineError> {
-        self.ask(run, Request::Retry { out_of_order: false }, actor).await
+        self.retry(run, Retry::default(), actor).await
     }
 
     /// The same, also when the line of its key has gone on without it.
@@ -171,7 +174,13 @@ impl Engine {
         run: RunId,
         actor: &Actor,
     ) -> Result<(), EngineError> {
-        self.ask(run, Request::Retry { out_of_order: true }, actor).await
+        self.retry(run, Retry { out_of_order: true, ..Retry::default() }, actor).await
+    }
+
+    /// The same, as wanted.
+    pub async fn retry(&self, run: RunId, how: Retry, actor: &Actor) -> Result<(), EngineError> {
+        let Retry { out_of_order, newest } = how;
+        self.ask(run, Request::Retry { out_of_order, newest }, actor).await
     }
 
     /// Says that a dead letter is not to be done.
@@ -280,6 +289,17 @@ impl Engine {
         replay: Replay,
         actor: &Actor,
     ) -> Result<RunId, EngineError> {
+        self.replay_under(run, replay, actor, None).await
+    }
+
+    /// The same under a key of the asker's own: asked again under it, there is one run.
+    pub(crate) async fn replay_under(
+        &self,
+        run: RunId,
+        replay: Replay,
+        actor: &Actor,
+        key: Option<IdempotencyKey>,
+    ) -> Result<RunId, EngineError> {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
@@ -320,11 +340,12 @@ impl Engine {
             }
         };
         let at = self.shared.now();
+        let structured: Value = serde_json::from_slice(&event.body)
+            .map_err(|e| StoreError::Corrupt(format!("the event of {run}: {e}")))?;
+        let keys = search::keys_of_event(&deployment.release, &structured, at);
         let line = if replay.out_of_order {
             None
         } else {
-            let structured = serde_json::from_slice(&event.body)
-                .map_err(|e| StoreError::Corrupt(format!("the event of {run}: {e}")))?;
             line_of(deployment, &old.facts.tenant, &structured, at)?
         };
         let id = line.as_ref().map_or_else(|| self.new_run_id(at), |it| self.run_id_in(it, at));
@@ -356,7 +377,7 @@ impl Engine {
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
         let rows = Vec::new();
-        let prepared = Prepared { begun, key: None, event, first_row, documents, rows };
+        let prepared = Prepared { begun, key, event, first_row, documents, rows, keys };
         match self.write(prepared).await {
             Ok(Accepted::New { run } | Accepted::Repeat { run }) => Ok(run),
             Err(error) if replay.new_effects => Err(error),
@@ -370,8 +391,8 @@ impl Engine {
     }
 
     async fn effects_of(&self, old: &RunHead) -> Result<Vec<EarlierCall>, EngineError> {
-        let deployment = self.release_of(old).await?;
         let journal = self.shared.store.journal(old.facts.id).await?;
+        let deployment = self.release_of(old, &journal).await?;
         Ok(effects_of(&deployment, &journal)?)
     }
 
@@ -379,11 +400,12 @@ impl Engine {
         self.shared.store.run(run).await?.ok_or(EngineError::NoRun(run))
     }
 
-    async fn reopening(&self, run: RunId) -> Result<Reopening, EngineError> {
+    async fn reopening(&self, run: RunId, newest: bool) -> Result<Reopening, EngineError> {
         let head = self.head(run).await?;
+        let onto = if newest { Some(self.newest_for(&head).await?) } else { None };
         let chain = self.shared.chain(head.facts.origin).await?;
         let in_line = self.shared.store.turn_of(run).await?.is_some();
-        Ok(Reopening { chain, in_line })
+        Ok(Reopening { chain, in_line, onto })
     }
 
     /// Hands a request to a run, here or through the node that owns it.
@@ -396,7 +418,7 @@ impl Engine {
     }
 
     /// Another node owns a run, when there are others.
-    fn elsewhere(&self) -> Asking {
+    pub(crate) fn elsewhere(&self) -> Asking {
         if self.shared.leases.is_alone() { not_leased().into() } else { Asking::Elsewhere }
     }
 
@@ -409,7 +431,7 @@ impl Engine {
         letter: Option<&str>,
     ) -> Result<(), Asking> {
         let reopening = match what {
-            Request::Retry { .. } => Some(self.reopening(run).await?),
+            Request::Retry { newest, .. } => Some(self.reopening(run, *newest).await?),
             Request::Cancel { .. }
             | Request::Resolve { .. }
             | Request::Resume

@@ -32,7 +32,8 @@ pub struct LineDiscard {
 impl Engine {
     /// Whether the release of a run parks the keys of runs that fail.
     pub(crate) async fn parks(&self, head: &RunHead) -> Result<bool, EngineError> {
-        let deployment = self.release_of(head).await?;
+        let journal = self.shared.store.journal(head.facts.id).await?;
+        let deployment = self.release_of(head, &journal).await?;
         let rule = deployment.release.ordering.as_ref();
         Ok(rule.is_some_and(|rule| rule.on_failure == OnFailure::Park))
     }

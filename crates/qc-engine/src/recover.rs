@@ -168,8 +168,8 @@ impl Engine {
         if head.state.status.is_terminal() && !at_its_end_too {
             return Ok(Loaded::Ended);
         }
-        let deployment = self.release_of(&head).await?;
         let journal = shared.store.journal(run).await?;
+        let deployment = self.release_of(&head, &journal).await?;
         if let Some(standing) = Standing::of(&journal)? {
             // One that stands in no line any more has nobody ahead of it.
             let place = shared.store.turn_of(run).await?;
@@ -240,17 +240,22 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn release_of(&self, head: &RunHead) -> Result<Arc<Deployment>, RecoverError> {
+    pub(crate) async fn release_of(
+        &self,
+        head: &RunHead,
+        journal: &[qc_store::Entry],
+    ) -> Result<Arc<Deployment>, RecoverError> {
         let facts = &head.facts;
+        let hash = entry::pinned(&facts.release, journal)?;
         let current = self.deployments();
         let current = current.lookup(facts.environment.as_str(), facts.integration.as_str());
         if let Some(current) = current
-            && current.release.hash == facts.release
+            && current.release.hash == hash
         {
             return Ok(current.clone());
         }
-        let pinned = self.shared.releases.deployment(&facts.environment, &facts.release).await?;
-        pinned.ok_or_else(|| RecoverError::NoRelease(facts.release.clone()))
+        let pinned = self.shared.releases.deployment(&facts.environment, &hash).await?;
+        pinned.ok_or_else(|| RecoverError::NoRelease(hash.into_owned()))
     }
 }
 
@@ -314,6 +319,8 @@ pub(crate) fn fold(
                 }
                 log.remove(&call);
             }
+            // Whoever folds it has looked for that: the other release's workflow is the same.
+            Journaled::Repinned { .. } => {}
         }
     }
     Ok(Folded { machine, traceparent, earlier, log, parked, line, never_begun })

@@ -11,7 +11,7 @@ use qc_vault::SecretRef;
 use qc_workflow::Program;
 use serde_json::Value;
 
-use crate::{AmqpTrigger, PollTrigger, Publication};
+use crate::{AmqpTrigger, PollTrigger, Publication, SearchKey};
 
 /// A release as it runs: everything compiled, nothing fetched. Runs are pinned to it by its hash.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Release {
     pub publications: BTreeMap<Name, Publication>,
     /// What keeps its events in order, when something does.
     pub ordering: Option<OrderingRule>,
+    /// By what its runs are found.
+    pub search_keys: Vec<SearchKey>,
     /// What each secret of the workflow (`$secrets.x`) refers to.
     pub secrets: Arc<BTreeMap<String, SecretRef>>,
     /// Who owns it: shown with every failure.

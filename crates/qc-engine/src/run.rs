@@ -30,7 +30,7 @@ use crate::{
     entry::Journaled,
     fair::Permit,
     line::{Line, leaves},
-    outbox, record, unavailable,
+    outbox, record, search, unavailable,
 };
 
 /// What stays the same while a run is in memory.
@@ -244,6 +244,7 @@ impl ActiveRun {
         });
         match known {
             Some(Earlier::Answered { output }) => {
+                self.keys_of(&request.id, &output, draft);
                 let (call, attempt) = (request.id, request.attempt);
                 draft.told.push_back(Told::CallSucceeded { call, attempt, output });
                 return;
@@ -256,6 +257,12 @@ impl ActiveRun {
         let doubtful = self.log.get(&request.id).is_some_and(|log| log.doubtful);
         let purpose = if doubtful { Purpose::SettleAndSend } else { Purpose::Send };
         self.intend(request, purpose, draft);
+    }
+
+    /// Takes up what an answer says that the run is found by.
+    fn keys_of(&self, call: &CallId, output: &CallOutput, draft: &mut Draft) {
+        let release = &self.context.deployment.release;
+        draft.keys.extend(search::keys_of_answer(release, call, output, draft.at));
     }
 
     /// Journals that a call is about to be sent, and has it performed once that is on disk.
@@ -359,6 +366,7 @@ impl ActiveRun {
         let Some(request) = self.in_flight.remove(call) else { return };
         match settled {
             Settled::Answered(output) => {
+                self.keys_of(call, &output, draft);
                 self.log.remove(call);
                 let told =
                     Told::CallSucceeded { call: call.clone(), attempt: request.attempt, output };

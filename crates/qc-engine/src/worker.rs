@@ -39,6 +39,8 @@ impl Engine {
             self.move_lines(),
             Box::pin(self.keep_gates()),
             Box::pin(self.keep_pauses()),
+            Box::pin(self.keep_failures_tidy()),
+            Box::pin(self.keep_bulks()),
         );
     }
 

@@ -82,6 +82,10 @@ pub const SAYS_NOT_HOW: Code = Code::new("QC-P060");
 pub const FALLBACK: Code = Code::new("QC-P061");
 /// A failure mode says something else than what is declared for the system.
 pub const RESPONSE: Code = Code::new("QC-P062");
+/// A search key shows a field that not everybody may see.
+pub const SENSITIVE_KEY: Code = Code::new("QC-P057");
+/// A search key is of no task that calls another system, or there are too many.
+pub const SEARCH_KEY: Code = Code::new("QC-P058");
 
 /// A scenario refers to something that is not there.
 pub const SCENARIO_REFERENCE: Code = Code::new("QC-T501");

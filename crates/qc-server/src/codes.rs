@@ -1,6 +1,9 @@
 //! The error codes of the doors: ingress (`I`) and the management API (`A`, from 010). Each has a page in `docs/errors/`.
 
-pub use qc_engine::codes::{BAD_KEY, CONTRACT, KEY_REUSED, MEDIA_TYPE, NO_TENANT};
+pub use qc_engine::codes::{
+    BAD_KEY, BAD_WORD, BULK_STATE, BULK_TOO_MANY, BULK_UNFIT, CONTRACT, GROUP_CHANGED, KEY_REUSED,
+    MEDIA_TYPE, NO_BULK, NO_GROUP, NO_TENANT,
+};
 use qc_model::Code;
 
 /// There is no such trigger, or nothing is deployed there.

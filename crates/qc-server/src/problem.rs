@@ -4,7 +4,7 @@ use http_body_util::Full;
 use qc_access::{Action, AuthenticationError, Denial};
 use qc_contract::Mismatch;
 use qc_document::JsonError;
-use qc_engine::EngineError;
+use qc_engine::{BulkError, EngineError, FailuresError};
 use qc_model::{Class, Code, Failure, Finding, NextAction, RunId};
 use qc_store::StoreError;
 use serde_json::{Map, Value, json};
@@ -345,6 +345,38 @@ impl From<EngineError> for Problem {
                 problem
             }
             EngineError::Store(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<FailuresError> for Problem {
+    fn from(error: FailuresError) -> Self {
+        let (detail, code) = (error.to_string(), error.code().unwrap_or(codes::INTERNAL));
+        match error {
+            FailuresError::NoGroup(_) => Self::new(404, code, "No such group", detail),
+            FailuresError::MuteTime(_) | FailuresError::NoteTooLong { .. } => {
+                Self::new(422, code, "Unusable word", detail)
+            }
+            FailuresError::Changed(_) => Self::new(409, code, "Changed meanwhile", detail),
+            FailuresError::Store(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<BulkError> for Problem {
+    fn from(error: BulkError) -> Self {
+        let (detail, code) = (error.to_string(), error.code().unwrap_or(codes::INTERNAL));
+        match error {
+            BulkError::EmptyFilter | BulkError::Unfit(_) | BulkError::Rate => {
+                Self::new(422, code, "Unusable plan", detail)
+            }
+            BulkError::TooMany { .. } => Self::new(422, code, "Too many runs", detail),
+            BulkError::NoBulk(_) => Self::new(404, code, "No such bulk", detail),
+            BulkError::WrongState { .. } => {
+                Self::new(409, code, "Not in a state for this", detail).next(NextAction::FixRequest)
+            }
+            BulkError::Changed(_) => Self::new(409, code, "Changed meanwhile", detail),
+            BulkError::Store(error) => Self::from(error),
         }
     }
 }

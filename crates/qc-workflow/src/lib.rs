@@ -26,6 +26,7 @@ mod lifecycle;
 mod machine;
 mod policy;
 mod program;
+mod same;
 mod schedule;
 mod schema;
 mod secret;

@@ -1,14 +1,14 @@
 //! What people ask of a run: cancel, try again, mend, decide.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use qc_model::Actor;
 use qc_store::DeadState;
 use qc_workflow::{CallId, CallOutput, Happening as Told, RequestFacts};
 
-use super::{ActiveRun, Purpose, never_sent};
+use super::{ActiveRun, Purpose, RunContext, never_sent};
 use crate::{
-    EngineError, Resolution, RunEnd,
+    Deployment, EngineError, Resolution, RunEnd,
     claim::is_quarantined,
     codes,
     command::{Command, Reopening, Request},
@@ -45,7 +45,7 @@ impl ActiveRun {
                     draft,
                 );
             }
-            Request::Retry { out_of_order } => {
+            Request::Retry { out_of_order, .. } => {
                 if !matches!(self.end, Some(RunEnd::Faulted { .. })) {
                     return Err(
                         self.wrong_state("only a run that ended in failure can be tried again")
@@ -57,7 +57,8 @@ impl ActiveRun {
                     );
                 }
                 // Whoever hands a retry over has read the chain.
-                if let Some(Reopening { chain, in_line }) = &command.reopening {
+                let mut deed = String::new();
+                if let Some(Reopening { chain, in_line, onto }) = &command.reopening {
                     if self.context.line.is_some() && !in_line && !out_of_order {
                         return Err(self.wrong_state(
                             "its line has gone on without it: replay it, which has it stand at the \
@@ -66,8 +67,12 @@ impl ActiveRun {
                     }
                     let reopened = chain.reopened(self.facts().id, draft.at);
                     draft.documents.push(reopened.map_err(|b| self.wrong_state(&b.reason()))?);
+                    if let Some(onto) = onto.as_ref().filter(|it| !self.is_pinned_to(it)) {
+                        deed = format!("with the release {}", onto.release.hash);
+                        self.pin_to(onto, actor, draft);
+                    }
                 }
-                draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", ""));
+                draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", &deed));
                 draft.settle_dead = Some(DeadState::Retried);
                 self.end = None;
                 self.tell(Told::Reopened, entropy, draft);
@@ -98,6 +103,19 @@ impl ActiveRun {
             }
         }
         Ok(())
+    }
+
+    fn is_pinned_to(&self, deployment: &Deployment) -> bool {
+        self.context.deployment.release.hash == deployment.release.hash
+    }
+
+    /// From now on it is worked on by another release, whose workflow is the same.
+    fn pin_to(&mut self, deployment: &Arc<Deployment>, by: &Actor, draft: &mut Draft) {
+        let RunContext { facts, traceparent, line, .. } = &*self.context;
+        let (facts, traceparent, line) = (facts.clone(), traceparent.clone(), line.clone());
+        let release = deployment.release.hash.clone();
+        draft.journal(Journaled::Repinned { release, by: by.clone() });
+        self.context = RunContext::in_line(facts, Arc::clone(deployment), traceparent, line);
     }
 
     /// The one ambiguous call that is meant: by its name when there are several, so that no answer

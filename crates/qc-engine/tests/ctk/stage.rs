@@ -142,6 +142,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: None,
+            search_keys: Vec::new(),
             system_owners: BTreeMap::new(),
         }),
     }

@@ -4,10 +4,12 @@
 
 mod admission;
 mod blobs;
+mod bulk;
 mod compensation;
 mod continuation;
 mod crash;
 mod effects;
+mod failures;
 mod fairness;
 mod link;
 mod nodes;
@@ -18,6 +20,7 @@ mod poison;
 mod polling;
 mod publishing;
 mod review;
+mod search;
 mod simulation;
 mod story;
 mod unavailable;

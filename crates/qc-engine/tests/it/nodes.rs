@@ -25,8 +25,8 @@ const TICKET: &str = "- open: { call: desk.createTicket, with: { body: {} } }\n"
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What several nodes share.
-struct Hall {
-    store: Arc<MemoryStore>,
+pub(crate) struct Hall {
+    pub(crate) store: Arc<MemoryStore>,
     clock: Arc<VirtualClock>,
     book: Arc<Book>,
     outside: Arc<Outside>,
@@ -36,7 +36,7 @@ struct Hall {
 }
 
 impl Hall {
-    fn new(tasks: &str, outside: Arc<Outside>) -> Self {
+    pub(crate) fn new(tasks: &str, outside: Arc<Outside>) -> Self {
         let clock = Arc::new(VirtualClock::now());
         let store = Arc::new(MemoryStore::shared_with_clock(clock.clone()));
         let seed = std::cell::Cell::new(1);
@@ -49,7 +49,7 @@ impl Hall {
         EngineSettings { node, lease_ttl, ..EngineSettings::default() }
     }
 
-    fn node(&self, name: &str) -> World {
+    pub(crate) fn node(&self, name: &str) -> World {
         self.node_with(self.settings(name))
     }
 
@@ -68,7 +68,7 @@ impl Hall {
     }
 
     /// Waits until the nodes have so many groups each, and says how long that took.
-    async fn even(&self, nodes: &[&World], expected: &[usize]) -> Duration {
+    pub(crate) async fn even(&self, nodes: &[&World], expected: &[usize]) -> Duration {
         let began = tokio::time::Instant::now();
         for _ in 0..6_000 {
             let groups: Vec<usize> = nodes.iter().map(|node| node.engine.gauges().groups).collect();

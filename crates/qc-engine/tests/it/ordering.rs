@@ -35,7 +35,7 @@ fn me() -> Actor {
     Actor::platform("test")
 }
 
-fn ordered(tasks: &str, on_failure: OnFailure) -> Deployment {
+pub(crate) fn ordered(tasks: &str, on_failure: OnFailure) -> Deployment {
     let mut deployment = deployment("r1", tasks);
     let release: &mut Release = Arc::get_mut(&mut deployment.release).unwrap();
     let key = qc_expression::Expression::parse(".data.key", &[]).unwrap();

@@ -20,7 +20,7 @@ use qc_connect::{
 use qc_document::{ParseLimits, Source};
 use qc_engine::{
     Accepted, Deployment, Engine, EngineError, EngineParts, EngineSettings, Incoming, Release,
-    ReleaseSource, RunEnd, TenantRule, Trigger, TriggerAuth, TriggerKind,
+    ReleaseSource, RunEnd, SearchKey, TenantRule, Trigger, TriggerAuth, TriggerKind,
 };
 use qc_model::{
     Actor, Body, CallError, CallErrorKind, Caller, Clock, Entropy, EnvironmentName, Event,
@@ -378,9 +378,25 @@ fn deployment_of(
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
+            search_keys: search_keys(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
         }),
     }
+}
+
+/// By what the runs of all tests are found.
+fn search_keys() -> Vec<SearchKey> {
+    let key = |name: &str, value: &str, task: Option<&str>| SearchKey {
+        name: Name::new(name).unwrap(),
+        value: qc_expression::Expression::parse(value, &[]).unwrap(),
+        task: task.map(str::to_owned),
+    };
+    vec![
+        key("order", ".data.order", None),
+        key("line", ".data.lines[].sku", None),
+        key("wrong", ".data.lines.sku", None),
+        key("ticket", ".ticket", Some("createTicket")),
+    ]
 }
 
 struct Fixed(Vec<Arc<Deployment>>);

@@ -10,6 +10,7 @@ mod organisation;
 mod owners;
 mod publications;
 mod scenarios;
+mod search_keys;
 mod secrets;
 mod simulators;
 mod steps;
@@ -104,6 +105,7 @@ impl Project {
             triggers::check(&mut subject);
             fetched::check(&mut subject);
             publications::check(&mut subject);
+            search_keys::check(&mut subject);
             data::check(&mut subject);
             owners::check(&mut subject);
             failure_modes::check(&mut subject);

@@ -56,6 +56,11 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     (INTEGRATION, "technical: operations", "technical: operation", &["QC-P007"]),
     (INTEGRATION, "owner: operations", "owner: nobody", &["QC-P007"]),
     (INTEGRATION, "tasks: [tell]", "tasks: [tel]", &["QC-P011", "QC-P012"]),
+    (INTEGRATION, "owners:", "search_keys: {host: .data.host}\nowners:", &[]),
+    (INTEGRATION, "owners:", "search_keys: {host: '.data.('}\nowners:", &["QC-P021"]),
+    (INTEGRATION, "owners:", "search_keys: {Host: .data.host}\nowners:", &["QC-Q015"]),
+    (INTEGRATION, "owners:", "search_keys: {post: {task: tell, value: .id}}\nowners:", &[]),
+    (INTEGRATION, "owners:", "search_keys: {post: {task: tel, value: .id}}\nowners:", &["QC-P058"]),
     (INTEGRATION, "tasks: [tell]", "tasks: []", &["QC-P011", "QC-P012"]),
     (
         INTEGRATION,

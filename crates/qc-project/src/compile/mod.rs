@@ -5,6 +5,7 @@ mod build;
 mod policies;
 mod publications;
 mod release;
+mod search_keys;
 mod triggers;
 mod unavailable;
 
@@ -15,5 +16,6 @@ pub(crate) use policies::{effect_class, rules_of, task_policies};
 pub(crate) use publications::publications;
 pub(crate) use release::vars;
 pub use release::{Compiled, release};
+pub(crate) use search_keys::search_keys;
 pub(crate) use triggers::{broker, compile_jq, load_schema, triggers};
 pub(crate) use unavailable::unavailable;

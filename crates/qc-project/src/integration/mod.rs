@@ -13,6 +13,7 @@ mod poll;
 mod publication;
 mod rollout;
 mod schedule;
+mod search_key;
 mod step;
 mod system;
 mod trigger;
@@ -32,6 +33,7 @@ pub use poll::PollSpec;
 pub use publication::{EventType, ExchangeSpec, PublicationSpec, TargetSpec};
 pub use rollout::{Fallback, Rollout, Stage};
 pub use schedule::{Rhythm, ScheduleSpec};
+pub use search_key::SearchKeySpec;
 pub use step::{Outcome, Step};
 pub use system::{Criticality, Direction, System};
 pub use trigger::{Idempotency, Ordering, TrafficProfile, TriggerForm, TriggerSpec};
@@ -65,6 +67,8 @@ pub struct Integration {
     pub triggers: Named<Name, TriggerSpec>,
     /// What it publishes of the events that it emits.
     pub publishes: Named<Name, PublicationSpec>,
+    /// By what people find its runs.
+    pub search_keys: Named<Name, SearchKeySpec>,
     /// What keeps events in order.
     pub ordering: Option<Ordering>,
     /// What can go wrong, and what then happens.
@@ -114,6 +118,10 @@ impl Record for Integration {
             "publishes",
             "What is published of the events that the workflow emits, by name.",
         );
+        let search_keys = f.several(
+            "search_keys",
+            "By what people find runs: jq over the event, or over the answer to a task's call, by name.",
+        );
         let ordering = f.optional("ordering", "What keeps events in order.");
         let failure_modes = f.several("failure_modes", "What can go wrong, and what then happens.");
         let acceptance = f.several("acceptance", "When the integration is good enough.");
@@ -141,6 +149,7 @@ impl Record for Integration {
             objects,
             triggers: triggers.unwrap_or_default(),
             publishes,
+            search_keys,
             ordering,
             failure_modes,
             acceptance,

@@ -56,6 +56,19 @@ impl Call {
         }
     }
 
+    /// Decides whether the caller may do another action, too, to this.
+    pub(super) fn may_also(
+        &self,
+        action: Action,
+        environment: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<(), Problem> {
+        match authorise(&self.principal, action, Resource { environment, name }) {
+            Decision::Allowed => Ok(()),
+            Decision::Denied(denial) => Err(Problem::not_permitted(action, denial)),
+        }
+    }
+
     /// For lists: the environment and integration that are asked for. Without an environment, a token that is bound to
     /// one sees that one.
     pub(super) fn filter(

@@ -1,10 +1,12 @@
 //! The management API, `/api/v1`. One table of routes drives the router, the authorisation and the OpenAPI document:
 //! a route without an action cannot be written, and a handler reaches the server's parts only through a [`Permit`].
 
+mod bulks;
 mod call;
 mod dead_letters;
 mod deployments;
 mod dispatch;
+mod failures;
 mod ledger;
 mod lines;
 mod releases;
@@ -43,6 +45,17 @@ pub(crate) const ROUTES: &[Route] = &[
     dead_letters::list::ROUTE,
     dead_letters::retry::ROUTE,
     dead_letters::discard::ROUTE,
+    failures::list::ROUTE,
+    failures::show::ROUTE,
+    failures::acknowledge::ROUTE,
+    failures::resolve::ROUTE,
+    failures::mute::ROUTE,
+    failures::reopen::ROUTE,
+    bulks::list::ROUTE,
+    bulks::plan::ROUTE,
+    bulks::show::ROUTE,
+    bulks::start::ROUTE,
+    bulks::abort::ROUTE,
     lines::list::ROUTE,
     lines::resume::ROUTE,
     lines::skip::ROUTE,

@@ -7,7 +7,7 @@ use qc_engine::{
 };
 use qc_model::{Actor, Event, TenantName, Timestamp};
 
-use super::{cloudevents::Sent, key, media::Media, priority, trace};
+use super::{cloudevents::Sent, ids, key, media::Media, priority, trace};
 use crate::{PointedError, Problem, State, codes};
 
 /// One request at one trigger, whose sender is known.
@@ -199,7 +199,8 @@ impl<'a> Door<'a> {
         }
     }
 
-    fn incoming(&self, sent: Sent, tenant: TenantName, key: Option<String>) -> Incoming {
+    fn incoming(&self, mut sent: Sent, tenant: TenantName, key: Option<String>) -> Incoming {
+        ids::named_by_sender(self.headers, &mut sent.event);
         Incoming {
             trigger: self.trigger.name.clone(),
             tenant,

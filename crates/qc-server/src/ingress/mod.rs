@@ -6,6 +6,7 @@
 mod answer;
 mod cloudevents;
 mod door;
+mod ids;
 mod key;
 mod media;
 mod offered;

@@ -26,6 +26,8 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{release}", &"0".repeat(64))
                 .replace("{environment}", "production")
                 .replace("{integration}", "doors")
+                .replace("{group}", "0123456789abcdef")
+                .replace("{bulk}", "blk_00000000000000000000000001")
                 .replace("{token}", "AAAAAAAA");
             assert!(!path.contains('{'), "{path}");
             let action = operation["x-quickconnect-action"].as_str().unwrap().to_owned();
@@ -173,7 +175,7 @@ async fn another_environments_runs_are_not_shown_and_not_touched() {
     let cancel =
         at("POST", "/cancel").header("content-type", "application/json").body(r#"{"reason":"x"}"#);
     world.ask(cancel).await.problem(403, "QC-A005");
-    for list in ["runs", "dead-letters", "ledger", "deployments"] {
+    for list in ["runs", "dead-letters", "failures", "ledger", "deployments"] {
         let path = format!("/api/v1/{list}");
         let items = world.ask(Ask::get(&path).token(&token)).await.json()["items"].clone();
         let foreign = |item: &Value| item["environment"] != "sandbox";
@@ -184,6 +186,26 @@ async fn another_environments_runs_are_not_shown_and_not_touched() {
     for closed in ["/api/v1/tokens", "/api/v1/happenings"] {
         world.ask(Ask::get(closed).token(&token)).await.problem(403, "QC-A005");
     }
+}
+
+#[tokio::test]
+async fn many_runs_need_the_right_to_each() {
+    let world = World::new().await;
+    let body = |deed: &str, environment: &str| {
+        let filter = r#""integration":"doors""#;
+        format!(r#"{{"deed":"{deed}","reason":"x","environment":"{environment}",{filter}}}"#)
+    };
+    let scopes = ["production/runs/doors:bulk", "production/dlq/doors:retry"];
+    let narrow = world.token(None, Role::Operator, Some(&scopes)).await;
+    let plan = |text: String| Ask::post("/api/v1/bulks", text).token(&narrow);
+    assert_eq!(world.ask(plan(body("retry", "production"))).await.status, 201);
+    for deed in ["discard", "replay", "cancel"] {
+        world.ask(plan(body(deed, "production"))).await.problem(403, "QC-A005");
+    }
+    world.ask(plan(body("retry", "sandbox"))).await.problem(403, "QC-A005");
+    // Without the environment it would reach into all of them.
+    let everywhere = r#"{"deed":"retry","reason":"x","integration":"doors"}"#.to_owned();
+    world.ask(plan(everywhere)).await.problem(403, "QC-A005");
 }
 
 #[tokio::test]

@@ -85,6 +85,8 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     runs(&api).await;
     dead_letters(&api).await;
     triggers(&api).await;
+    groups_of_failures(&api).await;
+    bulks(&api).await;
     releases_and_deployments(&api).await;
     tokens(&api).await;
     server_and_ledger(&api).await;
@@ -140,6 +142,43 @@ async fn runs(api: &Api) {
     assert_eq!(api.get("/api/v1/runs?since=2999-01-01T00:00:00Z").await["items"], json!([]));
 }
 
+#[tokio::test]
+async fn a_run_is_found_by_what_its_sender_called_it() {
+    let api = Api::new().await;
+    let ask = Ask::post(&crate::world::door("json"), r#"{"order":"4711"}"#)
+        .header("x-correlation-id", "corr-1")
+        .header("x-request-id", "req-2")
+        .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let run = api.world.ask(ask).await.run();
+    let other = api.world.send("json", r#"{"order":"4712"}"#).await.run();
+    api.world.until(&run, "completed").await;
+    let shown = api.get(&format!("/api/v1/runs/{run}")).await;
+    let keys = json!({"correlation_id": ["corr-1"], "order": ["4711"], "request_id": ["req-2"]});
+    assert_eq!((&shown["keys"], shown["trace"].as_str().map(str::len)), (&keys, Some(32)));
+    assert_eq!(api.get(&format!("/api/v1/runs/{run}/journal")).await["run"]["keys"], keys);
+    let event = shown["event"].as_str().unwrap().to_owned();
+    for query in [
+        "key=order%3D4711",
+        "value=corr-1",
+        "find=4711",
+        "find=req-2&environment=production",
+        "find=0af7651916cd43dd8448eb211c80319c",
+        "trace=0af7651916cd43dd8448eb211c80319c",
+        &format!("find={event}"),
+        &format!("event={event}"),
+        &format!("find={run}&integration=doors"),
+    ] {
+        let items = api.get(&format!("/api/v1/runs?{query}")).await["items"].clone();
+        let runs: Vec<_> = items.as_array().unwrap().iter().map(|one| &one["run"]).collect();
+        assert_eq!(runs, [&json!(run)], "{query}");
+    }
+    let all = api.get("/api/v1/runs?trigger=json&until=2999-01-01T00:00:00Z").await;
+    assert_eq!(all["items"].as_array().unwrap().len(), 2, "{other}: {all}");
+    for query in ["key=order", "find=%20", "find=x&status=running", "event=1"] {
+        api.act("GET", &format!("/api/v1/runs?{query}"), &Value::Null, 400).await;
+    }
+}
+
 async fn dead_letters(api: &Api) {
     let (first, second) = (api.run("fault", "faulted").await, api.run("fault", "faulted").await);
     let open = api.get("/api/v1/dead-letters?state=open").await;
@@ -148,7 +187,9 @@ async fn dead_letters(api: &Api) {
     api.act("POST", &format!("/api/v1/dead-letters/{first}/discard"), &json!({"reason": "x"}), 204)
         .await;
     api.world.desk.mend();
-    api.act("POST", &format!("/api/v1/dead-letters/{second}/retry"), &Value::Null, 204).await;
+    let retry = format!("/api/v1/dead-letters/{second}/retry");
+    api.act("POST", &retry, &json!({"release": "oldest"}), 422).await;
+    api.act("POST", &retry, &json!({"release": "newest"}), 204).await;
     api.world.until(&second, "completed").await;
     assert_eq!(api.get("/api/v1/dead-letters?state=open").await["items"], json!([]));
     // Nothing is ordered here: there is no line, and none goes on.
@@ -245,6 +286,102 @@ async fn triggers(api: &Api) {
     assert_eq!(none["code"], "QC-I033");
     let odd = json!({"environment": "production", "integration": "doors", "trigger": "No Name", "reason": "x"});
     api.act("POST", "/api/v1/triggers/pause", &odd, 422).await;
+}
+
+async fn groups_of_failures(api: &Api) {
+    // Those of the test before: one is discarded, one went on.
+    assert_eq!(api.get("/api/v1/failures").await["items"], json!([]));
+    let all = api.get("/api/v1/failures?state=settled&integration=doors").await;
+    let group = all["items"][0].clone();
+    assert_eq!(
+        (&group["state"], &group["open"], &group["total"]),
+        (&json!("settled"), &json!(0), &json!(2))
+    );
+    assert_eq!(group["owner"], "team-doors");
+    let place = format!("/api/v1/failures/{}", group["group"].as_str().unwrap());
+    api.world.desk.tear();
+    api.run("fault", "faulted").await;
+    let known =
+        api.act("POST", &format!("{place}/acknowledge"), &json!({"note": "I look"}), 200).await;
+    assert_eq!(
+        (&known["state"], &known["said"][0]["note"]),
+        (&json!("acknowledged"), &json!("I look"))
+    );
+    let mute = format!("{place}/mute");
+    for unusable in
+        [json!({}), json!({"for": "1h", "until": "2999-01-01T00:00:00Z"}), json!({"for": "soon"})]
+    {
+        assert_eq!(api.act("POST", &mute, &unusable, 422).await["code"], "QC-A012");
+    }
+    for outside in [json!({"until": "2999-01-01T00:00:00Z"}), json!({"for": "31d"})] {
+        assert_eq!(api.act("POST", &mute, &outside, 422).await["code"], "QC-I024");
+    }
+    let muted = api.act("POST", &mute, &json!({"for": "2h"}), 200).await;
+    assert_eq!((&muted["state"], &muted["said"][1]["word"]), (&json!("muted"), &json!("mute")));
+    assert_eq!(api.get("/api/v1/failures").await["items"], json!([]));
+    let opened = api.act("POST", &format!("{place}/reopen"), &Value::Null, 200).await;
+    assert_eq!(opened["state"], "open");
+    api.act("POST", &format!("{place}/resolve"), &json!({}), 200).await;
+    api.run("fault", "faulted").await;
+    let back = api.get(&place).await;
+    assert_eq!((&back["state"], &back["open"]), (&json!("regressed"), &json!(2)));
+    assert_eq!(api.get("/api/v1/failures?code=QC-X1").await["items"], json!([]));
+    let none = api.act("GET", "/api/v1/failures/0123456789abcdef", &Value::Null, 404).await;
+    assert_eq!(none["code"], "QC-I023");
+    api.act("GET", "/api/v1/failures?state=lost", &Value::Null, 400).await;
+    api.world.desk.mend();
+}
+
+async fn bulks(api: &Api) {
+    // Two dead letters are open, and the desk is mended.
+    let plan = async |body: Value, status| api.act("POST", "/api/v1/bulks", &body, status).await;
+    let reason = "the desk is back";
+    let told = plan(json!({"deed": "retry", "reason": reason}), 422).await;
+    assert_eq!(told["code"], "QC-I026", "an empty filter takes everything");
+    let told = plan(json!({"deed": "love", "reason": reason, "integration": "doors"}), 422).await;
+    assert_eq!(told["errors"][0]["pointer"], "/deed");
+    for (pointer, wrong) in [
+        ("/key", json!({"key": "order"})),
+        ("/since", json!({"since": "today"})),
+        ("/statuses", json!({"statuses": ["lost"]})),
+        ("/event", json!({"event": "evt_1"})),
+    ] {
+        let mut body = json!({"deed": "replay", "reason": reason, "integration": "doors"});
+        body.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+        assert_eq!(plan(body, 422).await["errors"][0]["pointer"], pointer);
+    }
+    let groups = api.get("/api/v1/failures?state=regressed").await;
+    let group = groups["items"][0]["group"].as_str().unwrap().to_owned();
+    let elsewhere =
+        json!({"deed": "retry", "reason": reason, "group": group, "environment": "sandbox"});
+    assert_eq!(plan(elsewhere, 422).await["errors"][0]["pointer"], "/group");
+    let planned = plan(json!({"deed": "retry", "reason": reason, "group": group}), 201).await;
+    assert_eq!((&planned["total"], &planned["state"]), (&json!(2), &json!("planned")));
+    assert_eq!(planned["by_integration"], json!({"production/doors": 2}));
+    let place = format!("/api/v1/bulks/{}", planned["bulk"].as_str().unwrap());
+    assert_eq!(api.get(&place).await, planned);
+    let start = format!("{place}/start");
+    assert_eq!(api.act("POST", &start, &json!({"digest": "0"}), 409).await["code"], "QC-I029");
+    assert_eq!(api.act("POST", &start, &json!({"rate": 0}), 422).await["code"], "QC-I026");
+    let started =
+        api.act("POST", &start, &json!({"rate": 50, "digest": planned["digest"]}), 200).await;
+    assert_eq!((&started["state"], &started["rate"]), (&json!("running"), &json!(50)));
+    for run in planned["sample"].as_array().unwrap() {
+        api.world.until(run.as_str().unwrap(), "completed").await;
+    }
+    let none =
+        plan(json!({"deed": "discard", "reason": reason, "integration": "doors"}), 201).await;
+    assert_eq!(none["total"], 0);
+    let abort = format!("/api/v1/bulks/{}/abort", none["bulk"].as_str().unwrap());
+    let stopped = api.act("POST", &abort, &json!({"reason": "nothing to do"}), 200).await;
+    assert_eq!(stopped["state"], "aborted");
+    assert!(stopped["aborted"].as_str().unwrap().ends_with(": nothing to do"));
+    let listed = api.get("/api/v1/bulks?integration=doors&limit=1").await;
+    assert_eq!(listed["items"][0]["bulk"], none["bulk"], "newest first");
+    let rest = api.get(&format!("/api/v1/bulks?before={}", listed["next"].as_str().unwrap())).await;
+    assert_eq!(rest["items"][0]["bulk"], planned["bulk"]);
+    let unknown = "/api/v1/bulks/blk_00000000000000000000000001";
+    assert_eq!(api.act("GET", unknown, &Value::Null, 404).await["code"], "QC-I028");
 }
 
 async fn releases_and_deployments(api: &Api) {

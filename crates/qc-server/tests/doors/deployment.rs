@@ -14,7 +14,9 @@ use qc_connect::{
 };
 use qc_contract::Schema;
 use qc_document::{ParseLimits, Source};
-use qc_engine::{Deployment, Idempotency, Release, TenantRule, Trigger, TriggerAuth, TriggerKind};
+use qc_engine::{
+    Deployment, Idempotency, Release, SearchKey, TenantRule, Trigger, TriggerAuth, TriggerKind,
+};
 use qc_expression::Expression;
 use qc_model::{Code, EnvironmentName, Finding, Name};
 use qc_release::{Bundle, Draft, Effective};
@@ -145,6 +147,11 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-doors".to_owned()),
+            search_keys: vec![SearchKey {
+                name: Name::new("order").unwrap(),
+                value: Expression::parse(".data.order", &[]).unwrap(),
+                task: None,
+            }],
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
         }),
     })

@@ -15,6 +15,11 @@ impl Desk {
     pub(crate) fn mend(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
+
+    /// From now on they are refused again.
+    pub(crate) fn tear(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]

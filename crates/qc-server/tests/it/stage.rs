@@ -328,6 +328,7 @@ fn deployment() -> Deployment {
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
+            search_keys: Vec::new(),
             system_owners: BTreeMap::new(),
         }),
     }

@@ -16,6 +16,7 @@ mod loading;
 mod profile;
 mod reopen;
 mod retry;
+mod same;
 mod timeouts;
 mod try_catch;
 mod unavailable;

@@ -3,6 +3,7 @@
 
 mod ask;
 mod backup;
+mod bulk;
 mod check;
 mod client;
 mod completions;
@@ -15,6 +16,7 @@ mod dlq;
 mod doctor;
 mod exit;
 mod export;
+mod failures;
 mod files;
 mod init;
 mod lines;
@@ -137,6 +139,12 @@ enum Verb {
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
+    /// Look at dead letters grouped by what they died of, and say what is known of a group
+    #[command(subcommand)]
+    Failures(failures::Verb),
+    /// Replay, retry, discard or cancel many runs: plan it, then start it
+    #[command(subcommand)]
+    Bulk(bulk::Verb),
     /// Ask questions over what happened
     #[command(subcommand)]
     Ask(ask::Verb),
@@ -223,6 +231,8 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
         Verb::Lines(verb) => lines::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
+        Verb::Failures(verb) => failures::run(session, verb).await,
+        Verb::Bulk(verb) => bulk::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Reconcile(arguments) => reconcile::run(session, &arguments).await,
         Verb::Backup(arguments) => backup::run(session, arguments).await,

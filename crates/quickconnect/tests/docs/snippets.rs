@@ -110,6 +110,16 @@ fn notify_triggers(text: &str) -> Vec<String> {
     trial.errors(path)
 }
 
+fn search_keys(text: &str) -> Vec<String> {
+    let trial = Trial::template();
+    let path = "integrations/ticket-sync/integration.yaml";
+    let before = fs::read_to_string(trial.path(path)).unwrap();
+    trial.write(path, &before.replacen("\nowners:", &format!("\n{text}\nowners:"), 1));
+    let errors = trial.errors(path);
+    assert!(fs::read_to_string(trial.path(path)).unwrap().contains("search_keys"));
+    errors
+}
+
 fn organisation(text: &str) -> Vec<String> {
     let trial = Trial::template();
     trial.write("quickconnect.yaml", text);
@@ -151,6 +161,7 @@ fn every_marked_file_checks() {
                 (Some("overlay"), _) => overlay(&text),
                 (Some("integration triggers"), _) => triggers(&text),
                 (Some("notify triggers"), _) => notify_triggers(&text),
+                (Some("search keys"), _) => search_keys(&text),
                 (Some("organisation"), _) => organisation(&text),
                 (Some("scenario"), _) => scenario(&text),
                 (Some("simulator"), _) => simulator(&text),

@@ -12,6 +12,7 @@ mod demo;
 mod disk;
 mod large;
 mod life;
+mod outage;
 mod recovery;
 mod templates;
 mod upgrade;

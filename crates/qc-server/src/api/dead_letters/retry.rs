@@ -1,12 +1,13 @@
 use http::Method;
 use qc_access::Action;
+use qc_engine::Retry;
 
 use crate::{
     Problem,
     api::{
         Call, Reply, Route,
         route::{Answer, path, schema},
-        wire::RetryRequest,
+        wire::{RetryRequest, WhichRelease},
     },
 };
 
@@ -25,12 +26,8 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let (head, permit) = call.run().await?;
-    let RetryRequest { out_of_order } = call.body()?;
-    let (engine, run) = (&permit.state.engine, head.facts.id);
-    if out_of_order {
-        engine.retry_dead_out_of_order(run, &permit.actor).await?;
-    } else {
-        engine.retry_dead(run, &permit.actor).await?;
-    }
+    let RetryRequest { out_of_order, release } = call.body()?;
+    let how = Retry { out_of_order, newest: release == WhichRelease::Newest };
+    permit.state.engine.retry(head.facts.id, how, &permit.actor).await?;
     Ok(Reply::done())
 }

@@ -28,6 +28,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let (head, permit) = call.run().await?;
     let view = permit.state.engine.inspect(head.facts.id).await?;
+    let keys = permit.state.store.keys_of(head.facts.id).await?;
     let end = view.end.map(|end| match end {
         qc_engine::RunEnd::Completed { output } => RunEnd::Completed { output },
         qc_engine::RunEnd::Faulted { failure, error } => {
@@ -37,7 +38,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     });
     Ok(Reply::ok(&RunJournal {
         schema_version: 1,
-        run: Run::from(&view.head),
+        run: Run::from(&view.head).with_keys(keys),
         input: view.input,
         end,
         substituted: view.substituted.iter().map(Substituted::from).collect(),

@@ -25,6 +25,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (head, _) = call.run().await?;
-    Ok(Reply::ok(&Run::from(&head)))
+    let (head, permit) = call.run().await?;
+    let keys = permit.state.store.keys_of(head.facts.id).await?;
+    Ok(Reply::ok(&Run::from(&head).with_keys(keys)))
 }

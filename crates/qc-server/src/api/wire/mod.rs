@@ -1,5 +1,7 @@
 //! What the API takes and gives, in its own types: they change only with the API's version.
 
+mod bulks;
+mod failures;
 mod ledger;
 mod lines;
 mod page;
@@ -8,6 +10,8 @@ mod runs;
 mod server;
 mod triggers;
 
+pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
+pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};
 pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
 pub use lines::{DiscardLine, Line, LineDiscarded, LineResumed, ResumeLine};
 pub use page::Page;
@@ -16,7 +20,7 @@ pub use releases::{
 };
 pub use runs::{
     CancelRequest, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest, Run,
-    RunEnd, RunJournal, RunReference, Substituted,
+    RunEnd, RunJournal, RunReference, Substituted, WhichRelease,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
 pub use triggers::{ChangeTrigger, DiscardHeld, HeldDiscarded, TriggerStanding};

@@ -1,6 +1,8 @@
 //! Runs and dead letters.
 
-use qc_store::{DeadLetter, RunHead};
+use std::collections::BTreeMap;
+
+use qc_store::{DeadLetter, RunHead, RunKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +34,13 @@ pub struct Run {
     /// What the event is about in business words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// The sender's trace, when it named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// Its business keys, by name: what the integration's `search_keys` found and ids that the sender gave. In lists they
+    /// are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<String, Vec<String>>,
     /// The first run of its chain of replays.
     pub origin: String,
     /// The run that it replays.
@@ -66,6 +75,8 @@ impl From<&RunHead> for Run {
             release: facts.release.clone(),
             event: facts.event.to_string(),
             subject: facts.subject.clone(),
+            trace: facts.trace.clone(),
+            keys: BTreeMap::new(),
             origin: facts.origin.to_string(),
             replay_of: facts.replay_of.map(|run| run.to_string()),
             priority: facts.priority.is_low().then(|| "low".to_owned()),
@@ -74,6 +85,16 @@ impl From<&RunHead> for Run {
             wake_at: state.wake_at.map(|at| at.to_string()),
             version: head.version,
         }
+    }
+}
+
+impl Run {
+    /// The same with its business keys.
+    pub(crate) fn with_keys(mut self, keys: Vec<RunKey>) -> Self {
+        for RunKey { name, value } in keys {
+            self.keys.entry(name).or_default().push(value);
+        }
+        self
     }
 }
 
@@ -215,6 +236,21 @@ pub struct RetryRequest {
     /// Also when the line of its key has gone on without it.
     #[serde(default)]
     pub out_of_order: bool,
+    /// With which release: `own` (when left out) or `newest`, the one that is deployed now; refused when that has another
+    /// workflow.
+    #[serde(default)]
+    pub release: WhichRelease,
+}
+
+/// With which release a run goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhichRelease {
+    /// Its own.
+    #[default]
+    Own,
+    /// The one that is deployed now.
+    Newest,
 }
 
 /// Why something is done; it stands in the audit.

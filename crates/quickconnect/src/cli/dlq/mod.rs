@@ -1,7 +1,14 @@
 //! `qc dlq`: dead letters, the runs that ended in failure and wait for a person.
 
-use qc_server::wire::{Dead, Page};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use qc_server::wire::{Dead, Page, ReplayRequest, RunReference};
 use serde_json::json;
+
+use crate::codes;
 
 use super::{
     Exit, Trouble,
@@ -47,6 +54,13 @@ pub(crate) struct RetryArguments {
     /// Also when the line of their key has gone on without them
     #[arg(long)]
     out_of_order: bool,
+    /// With which release they go on: `own` or `newest`, the deployed one, where its workflow is the same
+    #[arg(long, value_name = "WHICH", default_value = "own", value_parser = ["own", "newest"])]
+    release: String,
+    /// Run anew with the JSON of this file as input: a linked run that makes all effects under new keys, on the deployed
+    /// release; the dead letter is discarded
+    #[arg(long, value_name = "FILE", conflicts_with = "release")]
+    input: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,9 +75,15 @@ pub(crate) struct DiscardArguments {
 pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> {
     match verb {
         Verb::List(arguments) => list(session, &arguments).await,
+        Verb::Retry(RetryArguments { input: Some(input), runs, out_of_order, .. }) => {
+            anew(session, &input, &runs, out_of_order).await
+        }
         Verb::Retry(arguments) => {
             let client = session.client()?;
-            let body = arguments.out_of_order.then(|| json!({ "out_of_order": true }));
+            let release = arguments.release.as_str();
+            let said = arguments.out_of_order || release != "own";
+            let body =
+                said.then(|| json!({ "out_of_order": arguments.out_of_order, "release": release }));
             for run in &arguments.runs {
                 client.act(&format!("/api/v1/dead-letters/{run}/retry"), body.as_ref()).await?;
                 let done = json!({ "schema_version": 1, "run": run, "done": "retry" });
@@ -80,6 +100,34 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
             Ok(Exit::Ok)
         }
     }
+}
+
+/// Another input is another deed: what was done under the old keys stands for the old input.
+async fn anew(
+    session: &Session,
+    file: &Path,
+    runs: &[String],
+    out_of_order: bool,
+) -> Result<Exit, Trouble> {
+    let [run] = runs else {
+        let why = "`--input` is for one run at a time";
+        return Err(Trouble::usage(codes::BAD_SETTING, why.to_owned(), "name one run"));
+    };
+    let text = fs::read_to_string(file).map_err(|error| Trouble::file(file, &error))?;
+    let input = Some(serde_json::from_str(&text).map_err(|error| {
+        let message = format!("{} is not JSON: {error}", file.display());
+        Trouble::usage(codes::BAD_SETTING, message, "write the workflow's input as JSON")
+    })?);
+    let request = ReplayRequest { new_effects: true, input, out_of_order };
+    let client = session.client()?;
+    let made: RunReference = client.post(&format!("/api/v1/runs/{run}/replay"), &request).await?;
+    let reason = json!({ "reason": format!("run anew with another input as {}", made.run) });
+    client.act(&format!("/api/v1/dead-letters/{run}/discard"), Some(&reason)).await?;
+    let done = json!({ "schema_version": 1, "run": run, "done": "retry", "as": made.run });
+    session
+        .output
+        .result(&done, || format!("{run}: run anew as {}; its letter is discarded", made.run));
+    Ok(Exit::Ok)
 }
 
 async fn list(session: &Session, arguments: &ListArguments) -> Result<Exit, Trouble> {

@@ -10,7 +10,7 @@ use super::{Exit, Trouble, session::Session};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
     /// List runs, newest first
-    List(list::Arguments),
+    List(Box<list::Arguments>),
     /// Show a run with its journal
     Show(show::Arguments),
     /// Run a run's event again, as a linked run; effects already made are not made twice

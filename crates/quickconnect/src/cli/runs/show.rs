@@ -34,6 +34,10 @@ fn shown(journal: &RunJournal) -> String {
     fact("accepted", &clock(&run.accepted_at));
     fact("updated", &clock(&run.updated_at));
     fact("wakes", &run.wake_at.as_deref().map(clock).unwrap_or_default());
+    fact("trace", run.trace.as_deref().unwrap_or_default());
+    for (name, values) in &run.keys {
+        fact(name, &values.join(", "));
+    }
     fact("replays", run.replay_of.as_deref().unwrap_or_default());
     text.push_str("journal\n");
     for entry in &journal.journal {
