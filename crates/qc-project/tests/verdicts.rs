@@ -66,7 +66,7 @@ fn each_expectation_can_fail() {
         (HAPPY, ", refused: true", "", "QC-T503: the event was refused"),
         (HAPPY, "then:\n", "then:\n  elapsed_at_least: 1h\n", "QC-T502: it took"),
         (AWAY, "elapsed_at_most: 2m", "elapsed_at_most: 100ms", "QC-T502: it took"),
-        (AWAY, "times: 3}", "times: 9}", "QC-T502: the run run_"),
+        (AWAY, "times: 3}", "times: 9}", "QC-T502: `chat.postMessage` received 10 requests, not 4"),
         (
             AWAY,
             "{operation: postMessage}",
