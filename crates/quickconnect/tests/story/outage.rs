@@ -1,6 +1,7 @@
 //! A system is away, and many runs die of it: they are one group, and when the system is back they go on by a plan,
 //! throttled, with the server killed in the middle, each of them once by the systems' own ledgers.
 
+use std::fs;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
@@ -67,8 +68,11 @@ async fn what_died_of_an_outage_goes_on_once_each_although_the_server_is_killed_
         replace(&project.join("connectors/chat/connector.yaml"), "attempts: 6", "attempts: 1");
         let integration = project.join("integrations/customer-escalation/integration.yaml");
         // It fails; it is not waited for.
-        let away = "owner: integrations, on_unavailable: queue";
-        replace(&integration, away, "owner: integrations, on_unavailable: fail");
+        let text = fs::read_to_string(&integration).unwrap();
+        let (before, rest) = text.split_once("    on_unavailable:\n      fallback:").unwrap();
+        let (_, after) = rest.split_once("\n\n").unwrap();
+        fs::write(&integration, format!("{before}    on_unavailable: fail\n\n{after}")).unwrap();
+        replace(&integration, "on_unavailable: fallback", "on_unavailable: fail");
         replace(&integration, "\nowners:", "\nsearch_keys: {case: .data.case_id}\n\nowners:");
     })
     .await;
