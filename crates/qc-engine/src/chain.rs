@@ -64,6 +64,9 @@ pub(crate) fn effects_of(
                     known.insert(call, Earlier::Answered { output });
                 }
             }
+            Journaled::Kept { call, output, .. } => {
+                known.insert(call, Earlier::Answered { output });
+            }
             Journaled::NotApplied { call, .. } => {
                 known.remove(&call);
             }

@@ -36,3 +36,19 @@ pub const POLL_ANSWER: Code = Code::new("QC-B020");
 pub const POLL_NOT_TAKEN: Code = Code::new("QC-B021");
 /// A journal cannot be read.
 pub const JOURNAL: Code = Code::new("QC-R008");
+/// A value of a state is not as its writer expected it.
+pub const STATE_CONFLICT: Code = Code::new("QC-R040");
+/// An id is linked to another one already.
+pub const LINK_CONFLICT: Code = Code::new("QC-R041");
+/// A key, an id or a value is larger than what is kept.
+pub const KEPT_TOO_LARGE: Code = Code::new("QC-R042");
+/// A value does not fit the schema of its state.
+pub const KEPT_SCHEMA: Code = Code::new("QC-R043");
+/// An argument of a call to what is kept does not do.
+pub const KEPT_ARGUMENT: Code = Code::new("QC-R044");
+/// Others wrote the same at the same time, again and again.
+pub const KEPT_CONTENDED: Code = Code::new("QC-R045");
+/// What is kept cannot be read now.
+pub const KEPT_UNREADABLE: Code = Code::new("QC-R046");
+/// The release declares no state or table of that name.
+pub const KEPT_UNKNOWN: Code = Code::new("QC-R048");

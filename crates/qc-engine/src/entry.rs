@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use qc_model::{Actor, Failure, Timestamp};
 use qc_store::Entry;
-use qc_workflow::{CallId, Input, Start};
+use qc_workflow::{CallId, CallOutput, Input, Start};
 use serde::{Deserialize, Serialize};
 
 use crate::{chain::EarlierCall, line::Line};
@@ -51,6 +51,16 @@ pub(crate) enum Journaled {
     Input {
         /// What.
         input: Box<Input>,
+    },
+    /// What the integration keeps was changed with this entry: the call's answer, of which the
+    /// machine hears next.
+    Kept {
+        /// Which call.
+        call: CallId,
+        /// Which attempt.
+        attempt: u32,
+        /// The answer.
+        output: CallOutput,
     },
     /// A call waits for a person, or for something outside to be mended.
     Parked {

@@ -11,7 +11,7 @@ use qc_vault::SecretRef;
 use qc_workflow::Program;
 use serde_json::Value;
 
-use crate::{AmqpTrigger, PollTrigger, Publication};
+use crate::{AmqpTrigger, Kept, PollTrigger, Publication};
 
 /// A release as it runs: everything compiled, nothing fetched. Runs are pinned to it by its hash.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Release {
     pub triggers: BTreeMap<Name, Trigger>,
     /// What it publishes of the events that it emits, by name.
     pub publications: BTreeMap<Name, Publication>,
+    /// What it keeps between runs.
+    pub kept: Kept,
     /// What keeps its events in order, when something does.
     pub ordering: Option<OrderingRule>,
     /// What each secret of the workflow (`$secrets.x`) refers to.

@@ -2,10 +2,11 @@
 //! Decides; performing and waiting is `drive`'s.
 
 mod asked;
+mod kept;
 mod log;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -27,6 +28,7 @@ use crate::{
     entry::Journaled,
     line::{Line, leaves},
     outbox, record,
+    settle::Performed,
 };
 
 /// What stays the same while a run is in memory.
@@ -79,6 +81,8 @@ pub(crate) struct ActiveRun {
     pub(crate) ready: Vec<Ready>,
     /// Calls cut off by the machine, to be told to those who perform them.
     pub(crate) cuts: Vec<CallId>,
+    /// Performed calls that have something of their own to write before they are taken in.
+    pub(crate) postponed: VecDeque<Performed>,
     machine: Option<Machine>,
     log: HashMap<CallId, CallLog>,
     /// What earlier runs of the replay chain did, as far as this one has not come to it.
@@ -149,6 +153,7 @@ impl ActiveRun {
             resume_with: None,
             ready: Vec::new(),
             cuts: Vec::new(),
+            postponed: VecDeque::new(),
             machine: Some(machine),
             log,
             earlier: HashMap::new(),
@@ -441,8 +446,17 @@ impl ActiveRun {
 
     /// Takes a run up again after its owner ended: what was parked stays parked, what may have
     /// been sent is in doubt, what was never sent is sent.
-    pub(crate) fn recover(&mut self, mut parked: HashMap<CallId, Failure>, draft: &mut Draft) {
+    pub(crate) fn recover(
+        &mut self,
+        mut parked: HashMap<CallId, Failure>,
+        mut kept: HashMap<CallId, CallOutput>,
+        draft: &mut Draft,
+    ) {
         for request in self.machine().outstanding() {
+            if let Some(output) = kept.remove(&request.id) {
+                self.answer_kept(request, output, draft);
+                continue;
+            }
             if let Some(earlier) = self.earlier.remove(&request.id) {
                 // It was not sent in this run: its intent would have been noted with this.
                 let log = CallLog::after(Some(earlier), draft.at);

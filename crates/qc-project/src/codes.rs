@@ -76,6 +76,14 @@ pub const UNKNOWN_INTEGRATION: Code = Code::new("QC-P035");
 pub const EXISTS: Code = Code::new("QC-P036");
 /// Something is published that no task emits.
 pub const UNEMITTED: Code = Code::new("QC-P050");
+/// A connector has the name of what an integration keeps.
+pub const RESERVED_CONNECTOR: Code = Code::new("QC-P070");
+/// The systems of a cross-reference table are not two of the integration's.
+pub const TABLE_SYSTEMS: Code = Code::new("QC-P071");
+/// A call to what the integration keeps has an effect class.
+pub const KEPT_EFFECT: Code = Code::new("QC-P074");
+/// A state or table that no task uses.
+pub const KEPT_UNUSED: Code = Code::new("QC-P075");
 
 /// A scenario refers to something that is not there.
 pub const SCENARIO_REFERENCE: Code = Code::new("QC-T501");

@@ -313,6 +313,7 @@ pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> 
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             publications: BTreeMap::new(),
+            kept: qc_engine::Kept::default(),
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),

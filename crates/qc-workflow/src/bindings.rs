@@ -2,7 +2,7 @@
 
 use qc_model::Finding;
 
-use crate::CallPolicy;
+use crate::{CallPolicy, KeptNames};
 
 /// What the project knows of the things that a workflow calls.
 pub trait Bindings {
@@ -21,4 +21,9 @@ pub trait Bindings {
     /// The policy of an operation of an OpenAPI document. The finding says why the document or
     /// operation cannot be used; it gets the place of the call.
     fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>>;
+
+    /// What the integration declares that it keeps: nothing, unless said otherwise.
+    fn kept(&self) -> KeptNames {
+        KeptNames::default()
+    }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Effect, SecretMark};
+use crate::{Effect, KeptDeed, SecretMark};
 
 /// Which call of a run: the task and its visit. Stable over attempts, retries and restarts, so the
 /// key `qc:{origin}:{pointer}:{visit}` is too.
@@ -97,6 +97,15 @@ pub enum CallTarget {
         /// Whether redirects are followed; otherwise a 3xx answer is a failure.
         redirect: bool,
     },
+    /// What the integration keeps for itself.
+    Kept {
+        /// What is done.
+        deed: KeptDeed,
+        /// With which state or table.
+        place: String,
+        /// The arguments, an object.
+        arguments: Value,
+    },
 }
 
 impl CallTarget {
@@ -107,6 +116,7 @@ impl CallTarget {
             Self::Connector { output, .. }
             | Self::OpenApi { output, .. }
             | Self::Http { output, .. } => *output,
+            Self::Kept { .. } => OutputShape::Content,
         }
     }
 }

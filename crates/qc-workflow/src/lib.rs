@@ -22,6 +22,7 @@ mod correlation;
 mod dsl;
 mod event_filter;
 mod happening;
+mod kept;
 mod lifecycle;
 mod machine;
 mod policy;
@@ -45,6 +46,7 @@ pub use event_filter::ReadAs;
 pub use happening::{
     Action, Happening, Input, NoteKind, Outcome, RuntimeFacts, Start, TaskNote, TimerId,
 };
+pub use kept::{CROSSREF, KeptDeed, KeptNames, NOT_A_SYSTEM, STATE, is_kept};
 pub use lifecycle::{Lifecycle, LifecycleFact};
 pub use machine::{Machine, STEP_BUDGET};
 pub use policy::{Backoff, CallPolicy, Effect, Jitter, RetryPolicy};

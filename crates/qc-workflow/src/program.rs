@@ -8,8 +8,8 @@ use qc_model::Place;
 use serde_json::Value;
 
 use crate::{
-    AuthenticationScheme, CallPolicy, ChildSite, ClientAuthentication, OutputShape, ReadAs,
-    RetryPolicy, Schedule, WorkflowRef,
+    AuthenticationScheme, CallPolicy, ChildSite, ClientAuthentication, KeptDeed, OutputShape,
+    ReadAs, RetryPolicy, Schedule, WorkflowRef,
     dsl::{ErrorFilter, Mode},
     event_filter::EventFilter,
 };
@@ -154,6 +154,13 @@ pub enum SiteTarget {
         method: String,
         /// The endpoint as written.
         endpoint: String,
+    },
+    /// What the integration keeps for itself.
+    Kept {
+        /// What is done.
+        deed: KeptDeed,
+        /// With which state or table.
+        place: String,
     },
 }
 
@@ -332,6 +339,11 @@ pub(crate) enum Target {
         body: Option<Shape>,
         authentication: Option<Credentials>,
         redirect: bool,
+    },
+    Kept {
+        deed: KeptDeed,
+        place: String,
+        arguments: Option<Shape>,
     },
 }
 

@@ -92,6 +92,10 @@ impl Outbound {
                 job.redirect = *redirect;
                 Sending::Operation(arguments)
             }
+            // The engine does this itself; what comes here all the same is sent nowhere.
+            CallTarget::Kept { deed, place, .. } => {
+                return Err(unknown(deed.connector(), place));
+            }
             CallTarget::Http {
                 method,
                 endpoint,

@@ -139,6 +139,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             connectors: Arc::new(connectors),
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             publications: BTreeMap::new(),
+            kept: qc_engine::Kept::default(),
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: None,

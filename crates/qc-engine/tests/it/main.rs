@@ -7,6 +7,7 @@ mod compensation;
 mod continuation;
 mod crash;
 mod effects;
+mod kept;
 mod link;
 mod nodes;
 mod operations;

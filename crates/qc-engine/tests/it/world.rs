@@ -269,6 +269,9 @@ impl Bindings for Bound<'_> {
     fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {
         self.0.openapi_policy(document, operation)
     }
+    fn kept(&self) -> qc_workflow::KeptNames {
+        crate::kept::names()
+    }
 }
 
 /// The one connector of all tests.
@@ -358,6 +361,7 @@ fn deployment_of(hash: &str, tasks: &str, trigger: Trigger, undo: &str) -> Deplo
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             publications: BTreeMap::new(),
+            kept: crate::kept::rules(),
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),

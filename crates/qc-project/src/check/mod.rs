@@ -5,6 +5,7 @@ mod data;
 mod enforcement;
 mod failure_modes;
 mod fetched;
+mod kept;
 mod numbers;
 mod organisation;
 mod owners;
@@ -20,6 +21,8 @@ mod variables;
 
 #[cfg(test)]
 mod fetched_tests;
+#[cfg(test)]
+mod kept_tests;
 #[cfg(test)]
 mod tests;
 
@@ -101,6 +104,7 @@ impl Project {
             triggers::check(&mut subject);
             fetched::check(&mut subject);
             publications::check(&mut subject);
+            kept::check(&mut subject);
             data::check(&mut subject);
             owners::check(&mut subject);
             failure_modes::check(&mut subject);

@@ -17,7 +17,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
     let mut called: BTreeSet<&Name> = BTreeSet::new();
     for site in program.calls() {
         match system_of(subject, site) {
-            Ok(name) => drop(called.insert(name)),
+            Ok(name) => called.extend(name),
             Err((message, help)) => {
                 let finding =
                     Finding::error(codes::UNDECLARED_SYSTEM, message).at(site.place.clone());
@@ -70,11 +70,14 @@ fn connectors(subject: &mut Subject<'_>) {
     }
 }
 
-/// The declared system that a place calls.
-fn system_of<'a>(subject: &Subject<'a>, site: &CallSite) -> Result<&'a Name, (String, String)> {
+/// The declared system that a place calls; None when it stays in the platform.
+fn system_of<'a>(
+    subject: &Subject<'a>,
+    site: &CallSite,
+) -> Result<Option<&'a Name>, (String, String)> {
     let systems = &subject.file.value.systems;
     let folder = &subject.folder.folder;
-    match &site.target {
+    let system = match &site.target {
         SiteTarget::Connector { connector, .. } => systems
             .iter()
             .find(|(name, system)| {
@@ -92,8 +95,10 @@ fn system_of<'a>(subject: &Subject<'a>, site: &CallSite) -> Result<&'a Name, (St
             });
             by_host(subject, &hosts.unwrap_or_default(), document)
         }
+        SiteTarget::Kept { .. } => return Ok(None),
         SiteTarget::Http { endpoint, .. } => by_host(subject, &host(endpoint).into_iter().collect::<Vec<_>>(), endpoint),
-    }
+    };
+    system.map(Some)
 }
 
 fn by_host<'a>(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use qc_connect::call::Connectors;
 use qc_contract::OpenApi;
 use qc_model::Finding;
-use qc_workflow::{Bindings, CallPolicy};
+use qc_workflow::{Bindings, CallPolicy, KeptNames};
 
 use crate::files::relocate;
 use crate::{
@@ -27,6 +27,8 @@ pub(crate) struct Bound<'a> {
     pub(crate) documents: &'a Documents,
     /// Policies by the pointer of a task.
     pub(crate) rules: BTreeMap<String, CallPolicy>,
+    /// What the integration keeps.
+    pub(crate) kept: KeptNames,
 }
 
 impl Bindings for Bound<'_> {
@@ -49,6 +51,10 @@ impl Bindings for Bound<'_> {
 
     fn task_override(&self, pointer: &str, _: &str) -> Option<CallPolicy> {
         self.rules.get(pointer).cloned()
+    }
+
+    fn kept(&self) -> KeptNames {
+        self.kept.clone()
     }
 
     fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod build;
+mod kept;
 mod policies;
 mod publications;
 mod release;
@@ -10,6 +11,7 @@ mod triggers;
 pub(crate) use bindings::Bound;
 pub(crate) use build::used_connectors;
 pub use build::{build, export};
+pub(crate) use kept::{kept, kept_names};
 pub(crate) use policies::{effect_class, rules_of, task_policies};
 pub(crate) use publications::publications;
 pub(crate) use release::vars;

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     build::used_connectors,
+    kept::kept,
     publications::publications,
     triggers::{ordering, triggers},
 };
@@ -35,6 +36,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
     let mut findings: Vec<Finding> = project.load_findings().to_vec();
     let triggers = triggers(&project, folder, &mut findings);
     let publications = publications(folder, &mut findings);
+    let kept = kept(&project, folder, &mut findings);
     let ordering = ordering(folder, &mut findings);
     let connectors = connectors(&project, folder, &mut findings);
     findings.retain(|finding| finding.severity == Severity::Error);
@@ -62,6 +64,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         triggers,
         publications,
         secrets: Arc::new(secrets.collect()),
+        kept,
         ordering,
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
         system_owners: system_owners.collect(),

@@ -5,6 +5,7 @@ mod call_policy;
 mod compensation;
 mod failure_mode;
 mod governance;
+mod kept;
 mod limit;
 mod nfr;
 mod object;
@@ -23,6 +24,7 @@ pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
 pub use compensation::{Arguments, CompensationSpec};
 pub use failure_mode::{Escalation, FailureMode};
 pub use governance::{Acceptance, Communication, Review};
+pub use kept::{CrossrefSpec, Pair, StateSpec};
 pub use limit::{Excess, Limit, LimitScope};
 pub use nfr::{Audit, Latency, Nfr, Recovery, Throughput};
 pub use object::{DataClass, DataObject};
@@ -63,6 +65,10 @@ pub struct Integration {
     pub triggers: Named<Name, TriggerSpec>,
     /// What it publishes of the events that it emits.
     pub publishes: Named<Name, PublicationSpec>,
+    /// The values that its runs read and write.
+    pub state: Named<Name, StateSpec>,
+    /// Which id in one system is which in another.
+    pub crossrefs: Named<Name, CrossrefSpec>,
     /// What keeps events in order.
     pub ordering: Option<Ordering>,
     /// What can go wrong, and what then happens.
@@ -112,6 +118,9 @@ impl Record for Integration {
             "publishes",
             "What is published of the events that the workflow emits, by name.",
         );
+        let state = f.several("state", "Values by key that runs of the integration keep, by name.");
+        let crossrefs =
+            f.several("crossrefs", "Which id in one system is which in another: tables, by name.");
         let ordering = f.optional("ordering", "What keeps events in order.");
         let failure_modes = f.several("failure_modes", "What can go wrong, and what then happens.");
         let acceptance = f.several("acceptance", "When the integration is good enough.");
@@ -139,6 +148,8 @@ impl Record for Integration {
             objects,
             triggers: triggers.unwrap_or_default(),
             publishes,
+            state,
+            crossrefs,
             ordering,
             failure_modes,
             acceptance,

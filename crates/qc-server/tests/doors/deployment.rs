@@ -142,6 +142,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             connectors: Arc::new(connectors),
             triggers: triggers.collect(),
             publications: BTreeMap::new(),
+            kept: qc_engine::Kept::default(),
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-doors".to_owned()),

@@ -325,6 +325,7 @@ fn deployment() -> Deployment {
             connectors: Arc::new(Connectors::new([], [])),
             triggers,
             publications: BTreeMap::new(),
+            kept: qc_engine::Kept::default(),
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),

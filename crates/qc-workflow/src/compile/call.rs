@@ -106,7 +106,7 @@ impl Compiler<'_> {
     }
 
     /// The policy of a call, and the call's entry in the program's list.
-    fn policy(
+    pub(super) fn policy(
         &mut self,
         site: Site<'_>,
         target: SiteTarget,
@@ -161,6 +161,9 @@ impl Compiler<'_> {
             self.report(codes::UNKNOWN_REFERENCE, name.span, message).help = Some(help);
             return None;
         };
+        if crate::is_kept(connector) {
+            return self.kept(name, connector, operation, with, site);
+        }
         let Some(fallback) = self.bindings.operation(connector, operation) else {
             self.unknown_operation(name.span, connector, operation);
             return None;
@@ -284,7 +287,7 @@ impl Compiler<'_> {
     }
 }
 
-fn call_kind(policy: CallPolicy, output: OutputShape, target: Target) -> Kind {
+pub(super) fn call_kind(policy: CallPolicy, output: OutputShape, target: Target) -> Kind {
     Kind::Call(Box::new(Call { policy, output, target }))
 }
 

@@ -158,6 +158,7 @@ fn provider(request: &CallRequest) -> Result<CallOutput, Box<Failure>> {
             (method.clone(), endpoint.clone(), content)
         }
         CallTarget::Connector { .. } => panic!("the kit has no connectors"),
+        CallTarget::Kept { .. } => panic!("the kit keeps nothing"),
     };
     let headers = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
     let request = RequestFacts { method, uri, headers: headers.clone() };
