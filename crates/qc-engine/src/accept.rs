@@ -67,6 +67,11 @@ impl Engine {
         let trigger = deployment.release.triggers.get(&incoming.trigger).ok_or_else(|| {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
+        if let Some(rule) = deployment.release.kept.echo.heard.get(&trigger.name)
+            && let Some(echo) = self.echo(deployment, rule, &incoming).await?
+        {
+            return Ok(echo);
+        }
         match self.prepare(deployment, trigger, &incoming) {
             Ok(prepared) => self.write(Prepared { documents, rows, ..prepared }).await,
             // A repeat gets its run also when the trigger's expressions no longer do for it.
@@ -157,8 +162,9 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { begun, key, event, first_row, documents, rows } = prepared;
+        let Prepared { begun, key, event, first_row, mut documents, rows } = prepared;
         let Begun { facts, run, mut draft, line } = begun;
+        documents.append(&mut draft.documents);
         let shared = &self.shared;
         let at = facts.accepted_at;
         // The place in memory is taken before the commit, so that recovery cannot take the run up

@@ -50,5 +50,7 @@ pub const KEPT_ARGUMENT: Code = Code::new("QC-R044");
 pub const KEPT_CONTENDED: Code = Code::new("QC-R045");
 /// What is kept cannot be read now.
 pub const KEPT_UNREADABLE: Code = Code::new("QC-R046");
+/// What a call writes could not be marked: its echo will not be recognised.
+pub const ECHO_UNMARKED: Code = Code::new("QC-R047");
 /// The release declares no state or table of that name.
 pub const KEPT_UNKNOWN: Code = Code::new("QC-R048");

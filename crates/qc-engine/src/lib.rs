@@ -65,7 +65,10 @@ pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
-pub use kept::{KEY_BYTES_MAX, Kept, KeptScope, StateRule, TableRule, VALUE_BYTES_MAX};
+pub use kept::{
+    ECHO_WINDOW_MAX, Echo, EchoRule, KEY_BYTES_MAX, Kept, KeptScope, StateRule, TableRule,
+    VALUE_BYTES_MAX,
+};
 pub use lines::{LineName, LineView};
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
 pub use poll::PollTrigger;

@@ -248,6 +248,9 @@ impl ActiveRun {
         let log = self.log.entry(request.id.clone()).or_insert_with(|| CallLog::begun(draft.at));
         log.intended(draft.at);
         let first_sent_at = log.first_sent_at;
+        if purpose != Purpose::Settle {
+            self.mark_echo(&request, None, draft);
+        }
         draft.journal(Journaled::Intent { call: request.id.clone(), attempt: request.attempt });
         draft.ready.push(Ready { request, first_sent_at, purpose });
     }
@@ -334,6 +337,7 @@ impl ActiveRun {
         let Some(request) = self.in_flight.remove(call) else { return };
         match settled {
             Settled::Answered(output) => {
+                self.mark_echo(&request, Some(&output), draft);
                 self.log.remove(call);
                 let told =
                     Told::CallSucceeded { call: call.clone(), attempt: request.attempt, output };

@@ -80,10 +80,14 @@ pub const UNEMITTED: Code = Code::new("QC-P050");
 pub const RESERVED_CONNECTOR: Code = Code::new("QC-P070");
 /// The systems of a cross-reference table are not two of the integration's.
 pub const TABLE_SYSTEMS: Code = Code::new("QC-P071");
+/// An echo speaks of a task or trigger that is not there, or twice of one.
+pub const ECHO_NAME: Code = Code::new("QC-P073");
 /// A call to what the integration keeps has an effect class.
 pub const KEPT_EFFECT: Code = Code::new("QC-P074");
 /// A state or table that no task uses.
 pub const KEPT_UNUSED: Code = Code::new("QC-P075");
+/// An echo would suppress nothing, or too much.
+pub const ECHO: Code = Code::new("QC-P076");
 
 /// A scenario refers to something that is not there.
 pub const SCENARIO_REFERENCE: Code = Code::new("QC-T501");

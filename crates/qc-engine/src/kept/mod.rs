@@ -6,7 +6,9 @@
 //! entry of its journal that says so (`drive/keep`), an operator's with its audit row (`tend`).
 
 mod crossref;
+mod echo;
 mod fault;
+mod listen;
 mod perform;
 mod place;
 mod state;
@@ -18,6 +20,8 @@ use qc_contract::Schema;
 use qc_store::DocumentOp;
 use serde_json::Value;
 
+pub(crate) use echo::mark;
+pub use echo::{ECHO_WINDOW_MAX, Echo, EchoRule};
 pub(crate) use fault::contended;
 pub(crate) use perform::{Asked, perform};
 pub use place::KeptScope;
@@ -34,6 +38,8 @@ pub struct Kept {
     pub states: BTreeMap<String, StateRule>,
     /// Its cross-reference tables, by name.
     pub tables: BTreeMap<String, TableRule>,
+    /// Which changes of other systems are its own.
+    pub echo: Echo,
 }
 
 /// A state: values by key.

@@ -29,6 +29,12 @@ impl KeptScope {
         format!("{tenant}/{environment}/{integration}/{state}/")
     }
 
+    /// What the names of the marks of a system begin with.
+    pub(super) fn of_echo(&self, system: &str) -> String {
+        let Self { tenant, environment, integration } = self;
+        format!("{tenant}/{environment}/{integration}/{system}/")
+    }
+
     /// What the names of one direction of a table begin with.
     pub(super) fn of_system(&self, table: &str, system: &str) -> String {
         let Self { tenant, environment, integration } = self;

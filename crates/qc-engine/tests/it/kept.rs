@@ -29,6 +29,7 @@ pub(crate) fn rules() -> Kept {
     Kept {
         states: [("counters".to_owned(), StateRule::default()), ("codes".to_owned(), codes)].into(),
         tables: [("contacts".to_owned(), TableRule { systems })].into(),
+        ..Kept::default()
     }
 }
 

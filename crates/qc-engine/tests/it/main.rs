@@ -6,6 +6,7 @@ mod blobs;
 mod compensation;
 mod continuation;
 mod crash;
+mod echo;
 mod effects;
 mod kept;
 mod link;

@@ -83,3 +83,28 @@ fn an_effect_class_says_nothing_of_what_is_kept() {
     assert_eq!(codes(with(&rules("effect: once"), put)), ["QC-P074".to_owned()].into());
     assert_eq!(codes(with(&rules("timeout: 5s"), put)), [].into());
 }
+
+#[test]
+fn an_echo_speaks_of_both_sides_of_a_system() {
+    let trigger = "alert";
+    let of = "{object: .id, version: .name}";
+    let echo = |system: &str, window: &str, task: &str, trigger: &str| {
+        format!(
+            "echo: {{{system}: {{{window}tasks: {{{task}: {of}}}, triggers: {{{trigger}: {of}}}}}}}"
+        )
+    };
+    let cases: &[(String, &[&str])] = &[
+        (echo("chat", "", "tell", trigger), &[]),
+        (echo("chat", "window: 1h, ", "tell", trigger), &[]),
+        (echo("chat", "window: 30d, ", "tell", trigger), &["QC-P076"]),
+        (echo("crm", "", "tell", trigger), &["QC-P076"]),
+        (echo("chat", "", "tel", trigger), &["QC-P073"]),
+        (echo("chat", "", "tell", "alrt"), &["QC-P073"]),
+        (format!("echo: {{chat: {{tasks: {{tell: {of}}}, triggers: {{}}}}}}"), &["QC-P076"]),
+        (echo("chat", "", "tell", trigger).replace(".name", "'.['"), &["QC-P021"]),
+    ];
+    for (keeps, expected) in cases {
+        let expected: BTreeSet<String> = expected.iter().map(ToString::to_string).collect();
+        assert_eq!(codes(with(keeps, "set: {a: 1}")), expected, "{keeps}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod calls;
 mod data;
+mod echo;
 mod enforcement;
 mod failure_modes;
 mod fetched;
@@ -105,6 +106,7 @@ impl Project {
             fetched::check(&mut subject);
             publications::check(&mut subject);
             kept::check(&mut subject);
+            echo::check(&mut subject);
             data::check(&mut subject);
             owners::check(&mut subject);
             failure_modes::check(&mut subject);

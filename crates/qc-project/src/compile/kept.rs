@@ -4,7 +4,7 @@ use qc_engine::{Kept, StateRule, TableRule};
 use qc_model::Finding;
 use qc_workflow::KeptNames;
 
-use super::triggers::load_schema;
+use super::{echo::echo, triggers::load_schema};
 use crate::{Project, integration::Integration, project::IntegrationFolder};
 
 /// The declared names.
@@ -44,5 +44,6 @@ pub(crate) fn kept(
     for (name, systems) in kept_names(it).tables {
         kept.tables.insert(name, TableRule { systems });
     }
+    kept.echo = echo(folder, findings);
     kept
 }

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod build;
+mod echo;
 mod kept;
 mod policies;
 mod publications;
@@ -11,6 +12,7 @@ mod triggers;
 pub(crate) use bindings::Bound;
 pub(crate) use build::used_connectors;
 pub use build::{build, export};
+pub(crate) use echo::places as echo_places;
 pub(crate) use kept::{kept, kept_names};
 pub(crate) use policies::{effect_class, rules_of, task_policies};
 pub(crate) use publications::publications;

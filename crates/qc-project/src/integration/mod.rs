@@ -3,6 +3,7 @@
 mod broker;
 mod call_policy;
 mod compensation;
+mod echo;
 mod failure_mode;
 mod governance;
 mod kept;
@@ -22,6 +23,7 @@ mod trigger_auth;
 pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
 pub use compensation::{Arguments, CompensationSpec};
+pub use echo::{EchoOf, EchoSpec};
 pub use failure_mode::{Escalation, FailureMode};
 pub use governance::{Acceptance, Communication, Review};
 pub use kept::{CrossrefSpec, Pair, StateSpec};
@@ -69,6 +71,8 @@ pub struct Integration {
     pub state: Named<Name, StateSpec>,
     /// Which id in one system is which in another.
     pub crossrefs: Named<Name, CrossrefSpec>,
+    /// Which changes of a system are its own.
+    pub echo: Named<Name, EchoSpec>,
     /// What keeps events in order.
     pub ordering: Option<Ordering>,
     /// What can go wrong, and what then happens.
@@ -121,6 +125,10 @@ impl Record for Integration {
         let state = f.several("state", "Values by key that runs of the integration keep, by name.");
         let crossrefs =
             f.several("crossrefs", "Which id in one system is which in another: tables, by name.");
+        let echo = f.several(
+            "echo",
+            "Which changes of a system are the integration's own and begin no run, by system.",
+        );
         let ordering = f.optional("ordering", "What keeps events in order.");
         let failure_modes = f.several("failure_modes", "What can go wrong, and what then happens.");
         let acceptance = f.several("acceptance", "When the integration is good enough.");
@@ -150,6 +158,7 @@ impl Record for Integration {
             publishes,
             state,
             crossrefs,
+            echo,
             ordering,
             failure_modes,
             acceptance,
