@@ -66,12 +66,13 @@ pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
 pub use kept::{
-    ECHO_WINDOW_MAX, Echo, EchoRule, KEY_BYTES_MAX, Kept, KeptScope, StateRule, TableRule,
-    VALUE_BYTES_MAX,
+    ECHO_WINDOW_MAX, Echo, EchoRule, KEY_BYTES_MAX, Kept, KeptPruning, KeptScope, LinkCounts,
+    LinkView, StateRule, StateView, TableRule, VALUE_BYTES_MAX,
 };
 pub use lines::{LineName, LineView};
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
 pub use poll::PollTrigger;
+pub use qc_workflow::KeptDeed;
 pub use refused::Refused;
 pub use release::{
     Deployment, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger, TriggerAuth,

@@ -212,6 +212,7 @@ async fn prune(
     retention: Duration,
 ) {
     let mut chains = None;
+    let mut kept = qc_engine::KeptPruning::default();
     loop {
         tokio::time::sleep(PRUNE_EVERY).await;
         let now = clock.now();
@@ -219,6 +220,9 @@ async fn prune(
             Ok(gone) if gone.total() == 0 => {}
             Ok(gone) => tracing::debug!(rows = gone.total(), "removed what was past its time"),
             Err(error) => tracing::warn!(%error, "what is past its time cannot be removed now"),
+        }
+        if let Err(error) = engine.prune_kept(&mut kept).await {
+            tracing::warn!(%error, "values and marks that are past their time stay for now");
         }
         match engine.tidy_chains(chains.as_deref()).await {
             Ok(next) => chains = next,

@@ -11,8 +11,10 @@ mod fault;
 mod listen;
 mod perform;
 mod place;
+mod prune;
 mod state;
 mod stored;
+mod tend;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -25,6 +27,8 @@ pub use echo::{ECHO_WINDOW_MAX, Echo, EchoRule};
 pub(crate) use fault::contended;
 pub(crate) use perform::{Asked, perform};
 pub use place::KeptScope;
+pub use prune::KeptPruning;
+pub use tend::{LinkCounts, LinkView, StateView};
 
 /// The longest value, in bytes of its JSON.
 pub const VALUE_BYTES_MAX: usize = 64 << 10;

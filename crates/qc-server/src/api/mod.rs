@@ -5,6 +5,7 @@ mod call;
 mod dead_letters;
 mod deployments;
 mod dispatch;
+mod kept;
 mod ledger;
 mod lines;
 mod releases;
@@ -38,6 +39,12 @@ pub(crate) const ROUTES: &[Route] = &[
     dead_letters::discard::ROUTE,
     lines::list::ROUTE,
     lines::resume::ROUTE,
+    kept::values::ROUTE,
+    kept::set::ROUTE,
+    kept::remove::ROUTE,
+    kept::links::ROUTE,
+    kept::link::ROUTE,
+    kept::unlink::ROUTE,
     ledger::list::ROUTE,
     ledger::failures::ROUTE,
     releases::list::ROUTE,

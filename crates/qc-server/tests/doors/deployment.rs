@@ -142,13 +142,21 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             connectors: Arc::new(connectors),
             triggers: triggers.collect(),
             publications: BTreeMap::new(),
-            kept: qc_engine::Kept::default(),
+            kept: qc_engine::Kept {
+                states: [("notes".to_owned(), qc_engine::StateRule::default())].into(),
+                tables: [("people".to_owned(), people())].into(),
+                ..qc_engine::Kept::default()
+            },
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-doors".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
         }),
     })
+}
+
+fn people() -> qc_engine::TableRule {
+    qc_engine::TableRule { systems: ["crm".to_owned(), "erp".to_owned()] }
 }
 
 fn jq(source: &str) -> Expression {

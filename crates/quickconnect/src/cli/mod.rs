@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod completions;
 mod config;
+mod crossref;
 mod demo;
 mod deploy;
 mod deployments;
@@ -27,6 +28,7 @@ mod schema;
 mod serve;
 mod session;
 mod simulate;
+mod state;
 mod tail;
 mod test;
 mod tokens;
@@ -127,6 +129,12 @@ enum Verb {
     /// Look at runs that go one after the other, and have them go on
     #[command(subcommand)]
     Lines(lines::Verb),
+    /// Look at the values that an integration keeps, and mend them
+    #[command(subcommand)]
+    State(state::Verb),
+    /// Look at which id in one system is which in another, and mend it
+    #[command(subcommand)]
+    Crossref(crossref::Verb),
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
@@ -208,6 +216,8 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Runs(verb) => runs::run(session, verb).await,
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
         Verb::Lines(verb) => lines::run(session, verb).await,
+        Verb::State(verb) => state::run(session, verb).await,
+        Verb::Crossref(verb) => crossref::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,

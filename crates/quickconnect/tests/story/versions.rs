@@ -115,6 +115,10 @@ do:
 
 const RULES: &str = "systems:
   till: {direction: outbound, criticality: low, owner: operations, on_unavailable: queue, hosts: [127.0.0.1]}
+  shop: {direction: inbound, criticality: low, owner: operations, on_unavailable: queue}
+
+state: {notes: {}}
+crossrefs: {people: {between: [till, shop]}}
 
 tasks:
   one: {effect: once, retry: {attempts: 1}}
@@ -164,6 +168,36 @@ fn deployed(asked: &mut Asked<'_>) {
 /// What a verb says beside its result.
 fn said(server: &Server, arguments: &[&str]) -> String {
     String::from_utf8(server.qc(arguments).stderr).unwrap()
+}
+
+fn mended(asked: &mut Asked<'_>) {
+    let of = |table: &'static str| ["sandbox", "orders", table];
+    asked.told("state set", &[&of("notes")[..], &["k", "{\"n\": 1}"]].concat());
+    let one = asked.told("state get", &[&of("notes")[..], &["k"]].concat());
+    assert_eq!(one["value"]["n"], 1, "{one}");
+    asked.told("state list", &of("notes"));
+    let revision = one["revision"].to_string();
+    asked.told("state delete", &[&of("notes")[..], &["k", "--expect", &revision]].concat());
+    asked.told("crossref link", &[&of("people")[..], &["till=1", "shop=a"]].concat());
+    let refused =
+        asked
+            .server
+            .qc(&[&["crossref", "link"][..], &of("people"), &["till=2", "shop=a"]].concat());
+    assert_eq!(refused.status.code(), Some(5));
+    let links = "{\"till\": \"1\", \"shop\": \"a\"}\n{\"till\": 2, \"shop\": \"b\"}\n";
+    fs::write(asked.server.folder.join("links.jsonl"), links).unwrap();
+    let planned =
+        asked.told("crossref import", &[&of("people")[..], &["links.jsonl", "--plan"]].concat());
+    assert_eq!((&planned["new"], &planned["same"]), (&json!(1), &json!(1)));
+    asked.told("crossref import", &[&of("people")[..], &["links.jsonl"]].concat());
+    let again = asked.told("crossref import", &[&of("people")[..], &["links.jsonl"]].concat());
+    assert_eq!((&again["new"], &again["same"]), (&json!(0), &json!(2)));
+    let found = asked.told("crossref find", &[&of("people")[..], &["shop=b"]].concat());
+    assert_eq!(found["ids"]["till"], "2");
+    asked.told("crossref unlink", &[&of("people")[..], &["shop=b"]].concat());
+    asked.told("crossref list", &of("people"));
+    let out = asked.told("crossref export", &of("people"));
+    assert_eq!(out["items"].as_array().unwrap().len(), 1, "{out}");
 }
 
 fn worked_on(asked: &mut Asked<'_>) {
@@ -241,6 +275,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     let mut asked = Asked { server: &server, seen: BTreeSet::new() };
     project(&mut asked);
     deployed(&mut asked);
+    mended(&mut asked);
     worked_on(&mut asked);
     followed(&mut asked);
     asked.told("config explain", &[]);

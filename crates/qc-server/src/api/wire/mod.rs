@@ -1,5 +1,6 @@
 //! What the API takes and gives, in its own types: they change only with the API's version.
 
+mod kept;
 mod ledger;
 mod lines;
 mod page;
@@ -7,6 +8,10 @@ mod releases;
 mod runs;
 mod server;
 
+pub use kept::{
+    ChangeState, CrossLink, LinkRefused, LinkRequest, Linked, Removed, StateChanged, StateValue,
+    UnlinkRequest,
+};
 pub use ledger::{FailureGroup, Failures, LedgerLine};
 pub use lines::{Line, LineResumed, ResumeLine};
 pub use page::Page;
