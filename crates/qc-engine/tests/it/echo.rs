@@ -104,7 +104,10 @@ async fn a_mark_is_over_with_its_window() {
     let ada = json!({"id": "1", "name": "Ada"});
     let run = world.start(ada.clone()).await;
     output(world.end(run).await);
+    assert_eq!(world.store.documents("echo", None, 10).await.unwrap().len(), 1);
     tokio::time::sleep(Duration::from_secs(601)).await;
+    let mut from = qc_engine::KeptPruning::default();
+    assert_eq!(world.engine.prune_kept(&mut from).await.unwrap(), 1);
     assert!(new(world.send(Some("e"), ada).await.unwrap()).is_some());
 }
 

@@ -267,3 +267,22 @@ async fn a_write_that_came_second_is_decided_again_and_takes_nothing_else_along(
     assert_eq!(outside.requests("/charges"), 1, "what is in flight stays so");
     assert_eq!(world.engine.gauges().recovered, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_past_its_time_is_removed_and_nothing_else() {
+    let tasks = "
+- short: { call: state.put, with: { in: codes, key: k, value: 1 } }
+- long: { call: state.put, with: { in: counters, key: k, value: 1 } }
+- link: { call: crossref.link, with: { table: contacts, crm: C1, erp: E1 } }
+";
+    let world = World::new(tasks, Outside::new(|_, _| ok(json!({}))));
+    let run = world.start(json!({})).await;
+    output(world.end(run).await);
+    let mut from = qc_engine::KeptPruning::default();
+    assert_eq!(world.engine.prune_kept(&mut from).await.unwrap(), 0);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.engine.prune_kept(&mut from).await.unwrap(), 1);
+    let left = world.store.documents("state", None, 10).await.unwrap();
+    assert!(left.len() == 1 && left[0].name.ends_with("/counters/k"), "{left:?}");
+    assert_eq!(links(&world.store).await.len(), 2);
+}
