@@ -157,7 +157,7 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { begun, key, event, first_row, documents, rows } = prepared;
+        let Prepared { begun, key, event, first_row, mut documents, rows } = prepared;
         let Begun { facts, run, mut draft, line } = begun;
         let shared = &self.shared;
         let at = facts.accepted_at;
@@ -172,6 +172,7 @@ impl Engine {
         let mut ledger = vec![first_row];
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
+        documents.extend(draft.take_documents());
         let emits = !draft.signals.is_empty();
         for row in &mut ledger {
             record::signed(row, &shared.settings.node);

@@ -34,6 +34,7 @@ mod obey;
 mod operate;
 mod outbox;
 mod outgoing;
+mod person;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod poll;
@@ -66,6 +67,10 @@ pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
 pub use lines::{LineName, LineView};
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
+pub use person::{
+    Decision, Level, People, PersonTask, StuckAct, TaskAnswer, TaskFilter, TaskId, TaskKind,
+    TaskPage, TaskState, shown_hash,
+};
 pub use poll::PollTrigger;
 pub use refused::Refused;
 pub use release::{

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Effect, SecretMark};
+use crate::{Effect, HumanKind, SecretMark};
 
 /// Which call of a run: the task and its visit. Stable over attempts, retries and restarts, so the
 /// key `qc:{origin}:{pointer}:{visit}` is too.
@@ -97,6 +97,13 @@ pub enum CallTarget {
         /// Whether redirects are followed; otherwise a 3xx answer is a failure.
         redirect: bool,
     },
+    /// A person, who is asked something.
+    Human {
+        /// What is asked.
+        ask: HumanKind,
+        /// The arguments, an object: see [`crate::read_human`].
+        arguments: Value,
+    },
 }
 
 impl CallTarget {
@@ -107,6 +114,7 @@ impl CallTarget {
             Self::Connector { output, .. }
             | Self::OpenApi { output, .. }
             | Self::Http { output, .. } => *output,
+            Self::Human { .. } => OutputShape::Content,
         }
     }
 }

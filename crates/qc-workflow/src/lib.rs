@@ -22,6 +22,7 @@ mod correlation;
 mod dsl;
 mod event_filter;
 mod happening;
+mod human;
 mod lifecycle;
 mod machine;
 mod policy;
@@ -44,6 +45,10 @@ pub use dsl::{Workflow, load};
 pub use event_filter::ReadAs;
 pub use happening::{
     Action, Happening, Input, NoteKind, Outcome, RuntimeFacts, Start, TaskNote, TimerId,
+};
+pub use human::{
+    APPROVED, FILLED, HUMAN, HumanFlaw, HumanKind, HumanLevel, HumanOption, HumanProblem,
+    HumanTask, REJECTED, read_human,
 };
 pub use lifecycle::{Lifecycle, LifecycleFact};
 pub use machine::{Machine, STEP_BUDGET};

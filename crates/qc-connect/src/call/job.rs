@@ -92,6 +92,10 @@ impl Outbound {
                 job.redirect = *redirect;
                 Sending::Operation(arguments)
             }
+            // The engine asks people itself; what comes here all the same is sent nowhere.
+            CallTarget::Human { ask, .. } => {
+                return Err(unknown(qc_workflow::HUMAN, ask.as_str()));
+            }
             CallTarget::Http {
                 method,
                 endpoint,

@@ -47,7 +47,7 @@ impl CallRecord {
                 (Some(connector), Some(operation))
             }
             CallTarget::OpenApi { document, operation, .. } => (Some(document), Some(operation)),
-            CallTarget::Http { .. } => (None, None),
+            CallTarget::Http { .. } | CallTarget::Human { .. } => (None, None),
         };
         Self {
             connector: connector.cloned(),

@@ -11,6 +11,7 @@ mod link;
 mod nodes;
 mod operations;
 mod ordering;
+mod people;
 mod polling;
 mod publishing;
 mod review;

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod build;
+mod people;
 mod policies;
 mod publications;
 mod release;

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     build::used_connectors,
+    people::people,
     publications::publications,
     triggers::{ordering, triggers},
 };
@@ -64,6 +65,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         secrets: Arc::new(secrets.collect()),
         ordering,
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
+        people: people(integration, &organisation.value),
         system_owners: system_owners.collect(),
     };
     Ok(Compiled { release: Arc::new(release), organisation: organisation.value.clone() })

@@ -145,6 +145,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-doors".to_owned()),
+            people: qc_engine::People::default(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
         }),
     })

@@ -172,6 +172,7 @@ impl World {
     ) -> (String, String) {
         let request = IssueRequest {
             name: "test".to_owned(),
+            person: None,
             environment: environment.map(|name| name.parse().unwrap()),
             role,
             scopes: scopes.map(|list| list.iter().map(|text| text.parse().unwrap()).collect()),

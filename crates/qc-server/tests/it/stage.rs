@@ -222,6 +222,7 @@ impl Stage {
     ) -> String {
         let request = IssueRequest {
             name: "test".into(),
+            person: None,
             environment: environment.map(|name| name.parse().unwrap()),
             role,
             scopes: scopes.map(|scopes| scopes.iter().map(|s| s.parse().unwrap()).collect()),
@@ -328,6 +329,7 @@ fn deployment() -> Deployment {
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
+            people: qc_engine::People::default(),
             system_owners: BTreeMap::new(),
         }),
     }

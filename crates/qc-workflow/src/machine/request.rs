@@ -39,6 +39,10 @@ impl Step<'_> {
                     redirect: *redirect,
                 }
             }
+            Target::Human { ask, arguments } => CallTarget::Human {
+                ask: *ask,
+                arguments: self.object(id, arguments.as_ref(), input, "with")?,
+            },
             Target::Http { method, endpoint, headers, query, body, authentication, redirect } => {
                 let body = match body {
                     Some(shape) => {

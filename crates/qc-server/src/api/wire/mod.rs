@@ -6,6 +6,7 @@ mod page;
 mod releases;
 mod runs;
 mod server;
+mod tasks;
 
 pub use ledger::{FailureGroup, Failures, LedgerLine};
 pub use lines::{Line, LineResumed, ResumeLine};
@@ -18,3 +19,4 @@ pub use runs::{
     RunEnd, RunJournal, RunReference,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
+pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};
