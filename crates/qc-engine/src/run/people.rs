@@ -105,14 +105,13 @@ impl ActiveRun {
             own.map(|level| (level.to.clone(), Duration::from_millis(level.after_ms))).collect();
         if levels.is_empty() {
             let limit = asked.deadline_ms.map(Duration::from_millis);
-            levels.extend(
-                release
-                    .people
-                    .escalation
-                    .iter()
-                    .filter(|level| limit.is_none_or(|limit| level.after < limit))
-                    .map(|level| (level.to.clone(), level.after)),
-            );
+            let named = asked.assignee.is_some();
+            let theirs = release.people.escalation.iter();
+            // Whom the task names stands for those whom the integration asks at once.
+            let later = theirs.filter(|level| {
+                limit.is_none_or(|limit| level.after < limit) && !(named && level.after.is_zero())
+            });
+            levels.extend(later.map(|level| (level.to.clone(), level.after)));
         }
         let usual = release.people.asked.clone().or_else(|| release.owner.clone());
         rungs(asked.assignee.clone(), usual, levels, at).ok_or_else(|| {

@@ -371,6 +371,23 @@ async fn the_end_of_a_run_closes_what_it_asked_and_so_does_the_end_of_its_patien
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_without_an_escalation_takes_the_integrations() {
+    for (with_, asked, later) in [
+        ("{ title: t }", "finance", vec!["bob", "cto"]),
+        ("{ title: t, assignee: eve }", "eve", vec!["bob", "cto"]),
+        ("{ title: t, assignee: eve, deadline: 90m }", "eve", vec!["bob"]),
+    ] {
+        let tasks = format!("- ask: {{ call: human.approve, with: {with_} }}\n");
+        let world = world_of(with(&tasks, escalating()), paying());
+        let run = world.start(json!({})).await;
+        let task = opened(&world, run, 1).await;
+        assert_eq!(task.asked().collect::<Vec<_>>(), [asked]);
+        let ladder: Vec<&str> = task.ladder[1..].iter().map(|rung| rung.to.as_str()).collect();
+        assert_eq!(ladder, later, "{with_}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replay_asks_again() {
     let world = world_of(with(REFUND, people()), paying());
     let run = world.start(json!({"case": "C-1", "amount": 1})).await;
