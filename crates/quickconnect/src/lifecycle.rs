@@ -237,6 +237,7 @@ async fn prune(
     retention: Duration,
 ) {
     let mut chains = None;
+    let mut tasks = None;
     loop {
         tokio::time::sleep(PRUNE_EVERY).await;
         let now = clock.now();
@@ -248,6 +249,10 @@ async fn prune(
         match engine.tidy_chains(chains.as_deref()).await {
             Ok(next) => chains = next,
             Err(error) => tracing::warn!(%error, "chains that are past their time stay for now"),
+        }
+        match engine.tidy_tasks(tasks.as_deref()).await {
+            Ok(next) => tasks = next,
+            Err(error) => tracing::warn!(%error, "tasks that are past their time stay for now"),
         }
     }
 }

@@ -28,6 +28,7 @@ mod serve;
 mod session;
 mod simulate;
 mod tail;
+mod tasks;
 mod test;
 mod tokens;
 mod trigger;
@@ -130,6 +131,9 @@ enum Verb {
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
+    /// See what people are asked, and answer
+    #[command(subcommand)]
+    Tasks(tasks::Verb),
     /// Ask questions over what happened
     #[command(subcommand)]
     Ask(ask::Verb),
@@ -208,6 +212,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Runs(verb) => runs::run(session, verb).await,
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
         Verb::Lines(verb) => lines::run(session, verb).await,
+        Verb::Tasks(verb) => tasks::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,
