@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt,
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
@@ -180,10 +181,12 @@ fn answered(asked: &mut Asked<'_>) {
     let context = fs::read_to_string(server.folder.join("context.json")).unwrap();
     let mut context: Value = serde_json::from_str(&context).unwrap();
     context["token"] = made["secret"].clone();
-    fs::write(server.folder.join("me.json"), context.to_string()).unwrap();
+    let mine = server.folder.join("me.json");
+    fs::write(&mine, context.to_string()).unwrap();
+    fs::set_permissions(&mine, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(server.folder.join("form.json"), r#"{"n": 3}"#).unwrap();
     let me = ["--context", "me.json"];
-    let mut task = |asked: &mut Asked<'_>, id: &str, status: &str| {
+    let task = |asked: &mut Asked<'_>, id: &str, status: &str| {
         let run = asked.run(id, status);
         let open = asked.told("tasks list", &["--run", &run]);
         open["items"][0]["id"].as_str().unwrap_or_else(|| panic!("{open}")).to_owned()

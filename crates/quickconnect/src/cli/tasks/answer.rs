@@ -81,7 +81,7 @@ enum Deed {
 
 pub(super) async fn claim(session: &Session, arguments: &ClaimArguments) -> Result<Exit, Trouble> {
     let path = format!("/api/v1/tasks/{}/claim", arguments.task);
-    let task: Task = session.client()?.post(&path, &serde_json::json!({})).await?;
+    let task: Task = session.client()?.post_bare(&path).await?;
     done(session, &task)
 }
 
