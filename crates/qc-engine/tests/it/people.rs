@@ -629,3 +629,137 @@ async fn tasks_are_found_by_who_is_asked_and_page_by_page() {
     runs.sort_unstable();
     assert_eq!(seen, runs);
 }
+
+/// For every number of commits that the first process may still make: the second one ends the story, the person is
+/// asked once and answers once, and there is one effect.
+#[tokio::test(start_paused = true)]
+async fn every_commit_of_an_approval_may_be_the_last_one() {
+    for last in 0..=5 {
+        let outside = paying();
+        let world = world_of(with(REFUND, people()), outside.clone());
+        let run = world.start(json!({"case": "C-1", "amount": 1})).await;
+        let task = opened(&world, run, 1).await;
+        world.store.stop_after(last);
+        // Each of these may find the store gone.
+        let (claim, yes) = (world.engine.clone(), answer("approved", &task));
+        let given = yes.clone();
+        let asking = tokio::spawn(async move {
+            drop(claim.claim_task(task.id(), &person("ada")).await);
+            drop(claim.answer_task(task.id(), given, &person("ada")).await);
+        });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        asking.abort();
+        let (store, clock) = world.kill();
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        store.go_on();
+        let world = World::over(store, clock, with(REFUND, people()), outside.clone(), 2);
+        // The same answer once more: whether or not the first one was taken, it counts once.
+        let mut taken = world.engine.answer_task(id(run, 1), yes.clone(), &person("ada")).await;
+        while let Err(EngineError::Store(_)) = &taken {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            taken = world.engine.answer_task(id(run, 1), yes.clone(), &person("ada")).await;
+        }
+        assert_eq!(taken.unwrap().state.as_str(), "decided", "after {last} commits");
+        output(world.end(run).await);
+        assert_eq!(outside.effects("/tickets"), 1, "after {last} commits");
+        let decided = told(&world, id(run, 1)).await;
+        let decided = decided.iter().filter(|(_, what)| what == "decided").count();
+        assert_eq!(decided, 1, "after {last} commits");
+        let open = TaskFilter { limit: 9, ..TaskFilter::default() };
+        assert_eq!(world.engine.tasks(&open).await.unwrap().tasks, [], "after {last} commits");
+        assert_eq!(world.engine.gauges().stuck, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_node_takes_the_answer_and_what_a_dead_node_asked_is_asked_on() {
+    let clock = Arc::new(crate::world::VirtualClock::now());
+    let store = Arc::new(MemoryStore::shared_with_clock(clock.clone()));
+    let (book, outside) = (Arc::<crate::link::Book>::default(), paying());
+    let node = |name: &str, seed: u64| {
+        let link = crate::link::Link::new(Duration::from_millis(2), seed);
+        let reached = crate::link::Reached { store: store.clone(), link, book: book.clone() };
+        let settings = qc_engine::EngineSettings {
+            node: name.to_owned(),
+            ..qc_engine::EngineSettings::default()
+        };
+        let deployments = vec![with(REFUND, people())];
+        World::node(reached, Arc::new(clock.beside()), deployments, outside.clone(), seed, settings)
+    };
+    let (owner, other) = (node("one", 2), node("two", 3));
+    let even = async {
+        while [&owner, &other].iter().any(|node| node.engine.gauges().groups != 32) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), even).await.unwrap();
+    let (first, second) = (
+        owner.start(json!({"case": "C-1", "amount": 1})).await,
+        owner.start(json!({"case": "C-2", "amount": 2})).await,
+    );
+    let task = opened(&other, first, 1).await;
+    other.engine.claim_task(task.id(), &person("ada")).await.unwrap();
+    let stale = TaskAnswer { hash: Some("sha256:0".to_owned()), ..answer("approved", &task) };
+    let refused = other.engine.answer_task(task.id(), stale, &person("ada")).await.unwrap_err();
+    assert_eq!(code(&refused), "QC-H004", "a refusal travels as it is");
+    let yes = answer("approved", &task);
+    other.engine.answer_task(task.id(), yes.clone(), &person("ada")).await.unwrap();
+    other.engine.answer_task(task.id(), yes, &person("ada")).await.unwrap();
+    output(other.end(first).await);
+    // Its owner dies; the other node asks the next ones in their time, and takes the answer.
+    let task = opened(&other, second, 1).await;
+    owner.kill();
+    tokio::time::sleep(Duration::from_secs(5 * 3600)).await;
+    let now = other.engine.task(task.id()).await.unwrap();
+    assert_eq!(now.asked().collect::<Vec<_>>(), ["finance", "bob"]);
+    let (at, _) = told(&other, task.id()).await[1];
+    let late = at.since(task.opened_at + Duration::from_secs(4 * 3600));
+    assert!(late < Duration::from_secs(1), "{late:?} late");
+    other.engine.answer_task(task.id(), answer("approved", &task), &person("bob")).await.unwrap();
+    output(other.end(second).await);
+    assert_eq!(outside.effects("/tickets"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_is_tried_again_by_hand_closes_its_task_and_a_new_failure_opens_another()
+{
+    let outside =
+        Outside::new(
+            |_, nth| {
+                if nth < 2 { Answer::Status(400, json!({})) } else { ok(json!({"id": 7})) }
+            },
+        );
+    let world = world_of(with(TICKET, escalating()), outside);
+    let run = world.start(json!({})).await;
+    world.end(run).await;
+    opened(&world, run, 1).await;
+    world.engine.retry_dead(run, &person("eve")).await.unwrap();
+    let second = opened(&world, run, 2).await;
+    assert_eq!(world.engine.task(id(run, 1)).await.unwrap().state.as_str(), "closed");
+    world.until(run, RunStatus::Faulted).await;
+    world
+        .engine
+        .act_on_task(second.id(), StuckAct::Resume, None, None, &person("ada"))
+        .await
+        .unwrap();
+    output(world.end(run).await);
+    let open = TaskFilter { limit: 9, ..TaskFilter::default() };
+    assert_eq!(world.engine.tasks(&open).await.unwrap().tasks, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_of_runs_that_are_gone_are_removed() {
+    let world = world_of(with(REFUND, people()), paying());
+    let run = world.start(json!({"case": "C-1", "amount": 1})).await;
+    let task = opened(&world, run, 1).await;
+    world.engine.answer_task(task.id(), answer("rejected", &task), &person("ada")).await.unwrap();
+    output(world.end(run).await);
+    world.engine.tidy_tasks(None).await.unwrap();
+    assert!(world.engine.task(task.id()).await.is_ok());
+    let now = qc_model::Clock::now(&*world.clock);
+    let later = now + Duration::from_secs(400 * 86_400);
+    world.store.prune(&qc_store::Retention::at(later, later), 1_000).await.unwrap();
+    assert_eq!(world.store.run(run).await.unwrap(), None);
+    world.engine.tidy_tasks(None).await.unwrap();
+    assert!(matches!(world.engine.task(task.id()).await, Err(EngineError::NoTask(_))));
+}
