@@ -51,7 +51,7 @@ pub(crate) enum Request {
     Task {
         /// Which.
         number: u32,
-        deed: TaskDeed,
+        deed: Box<TaskDeed>,
     },
 }
 

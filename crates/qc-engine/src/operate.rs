@@ -408,7 +408,8 @@ impl Engine {
         letter: Option<&str>,
     ) -> Result<(), Asking> {
         let reopening = match what {
-            Request::Retry { .. } | Request::Task { deed: TaskDeed::Act { .. }, .. } => {
+            Request::Retry { .. } => Some(self.reopening(run).await?),
+            Request::Task { deed, .. } if matches!(**deed, TaskDeed::Act { .. }) => {
                 Some(self.reopening(run).await?)
             }
             Request::Cancel { .. }

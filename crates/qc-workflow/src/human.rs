@@ -151,15 +151,12 @@ pub fn read_human(
     if reading.unknown(with) {
         return (None, Vec::new());
     }
-    let task = match with {
-        Value::Object(with) => reading.task(kind, with),
-        _ => {
-            reading.problem("", HumanFlaw::Form, "the arguments must be an object".to_owned());
-            None
-        }
+    let Some(with) = with.as_object() else {
+        reading.problem("", HumanFlaw::Form, "the arguments must be an object".to_owned());
+        return (None, reading.problems);
     };
-    let task = task.filter(|_| reading.problems.is_empty());
-    (task, reading.problems)
+    let task = reading.task(kind, with);
+    (reading.problems.is_empty().then_some(task), reading.problems)
 }
 
 struct Reading {
@@ -177,7 +174,7 @@ impl Reading {
         self.written && value.as_str().is_some_and(is_expression)
     }
 
-    fn task(&mut self, kind: HumanKind, with: &Map<String, Value>) -> Option<HumanTask> {
+    fn task(&mut self, kind: HumanKind, with: &Map<String, Value>) -> HumanTask {
         for key in with.keys().filter(|key| !KEYS.contains(&key.as_str())) {
             let near = qc_document::closest(key, KEYS);
             let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
@@ -212,7 +209,7 @@ impl Reading {
             let message = format!("`{}` is asked when the deadline is over already", last.to);
             self.problem("/escalation", HumanFlaw::Escalation, message);
         }
-        Some(HumanTask {
+        HumanTask {
             kind,
             title: title.unwrap_or_default(),
             description,
@@ -223,7 +220,7 @@ impl Reading {
             deadline_ms,
             escalation,
             on_expiry,
-        })
+        }
     }
 
     fn text(&mut self, with: &Map<String, Value>, key: &str, max: usize) -> Option<String> {

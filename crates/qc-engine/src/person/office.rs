@@ -202,7 +202,7 @@ impl Engine {
     ) -> Result<PersonTask, EngineError> {
         let task = self.task(id).await?;
         self.may_answer(&task, actor).await?;
-        self.ask(id.run, Request::Task { number: id.number, deed }, actor).await?;
+        self.ask(id.run, Request::Task { number: id.number, deed: Box::new(deed) }, actor).await?;
         self.task(id).await
     }
 

@@ -71,9 +71,9 @@ impl Engine {
     }
 
     async fn wake_task(&self, task: &PersonTask) {
-        let request = Request::Task { number: task.number, deed: TaskDeed::Wake };
+        let request = Request::Task { number: task.number, deed: Box::new(TaskDeed::Wake) };
         let actor = Actor::platform("engine");
-        match self.ask_here(task.run, &request, &actor, None).await {
+        match Box::pin(self.ask_here(task.run, &request, &actor, None)).await {
             Ok(()) | Err(Asking::Elsewhere) => {}
             Err(Asking::Failed(error)) => {
                 tracing::warn!(task = %task.id(), "the next ones cannot be asked now: {error}");

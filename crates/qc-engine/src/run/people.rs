@@ -339,28 +339,26 @@ impl ActiveRun {
             None,
             draft,
         );
-        draft.told.push_back(match answer {
-            Some(answer) => {
-                let content = json!({
-                    "decision": answer, "by": null, "at": draft.at, "reason": null, "hash": hash,
-                    "expired": true, "task": id.to_string(),
-                });
-                Told::CallSucceeded { call, attempt, output: answered(content) }
-            }
-            None => {
-                let failure = Failure {
-                    retry: Retry::Never,
-                    next_action: NextAction::ContactOwner,
-                    ..Failure::new(
-                        Class::Expired,
-                        codes::TASK_EXPIRED,
-                        "nobody answered in time",
-                        format!("the deadline of {id} is over"),
-                    )
-                };
-                Told::CallFailed { call, attempt, failure }
-            }
-        });
+        let told = if let Some(answer) = answer {
+            let content = json!({
+                "decision": answer, "by": null, "at": draft.at, "reason": null, "hash": hash,
+                "expired": true, "task": id.to_string(),
+            });
+            Told::CallSucceeded { call, attempt, output: answered(content) }
+        } else {
+            let failure = Failure {
+                retry: Retry::Never,
+                next_action: NextAction::ContactOwner,
+                ..Failure::new(
+                    Class::Expired,
+                    codes::TASK_EXPIRED,
+                    "nobody answered in time",
+                    format!("the deadline of {id} is over"),
+                )
+            };
+            Told::CallFailed { call, attempt, failure }
+        };
+        draft.told.push_back(told);
     }
 
     /// Somebody does something to a task of this run.
@@ -385,7 +383,7 @@ impl ActiveRun {
             TaskDeed::Claim => self.claim(&task, actor, draft),
             TaskDeed::Answer { given } => self.decide(&task, given, actor, entropy, draft),
             TaskDeed::Act { act, output, reason } => {
-                let act = Act { act: *act, output: output.as_ref(), reason: reason.as_deref() };
+                let act = Act { how: *act, output: output.as_ref(), reason: reason.as_deref() };
                 self.act(&task, &act, command, entropy, draft)
             }
         }
@@ -465,7 +463,7 @@ impl ActiveRun {
     ) -> Result<(), EngineError> {
         let actor = &command.actor;
         if let TaskState::Acted { act: done, by, .. } = &task.state
-            && *done == act.act
+            && *done == act.how
             && by == actor
         {
             return Ok(());
@@ -473,14 +471,14 @@ impl ActiveRun {
         if !task.state.is_open() {
             return Err(over(task));
         }
-        if !task.actions.contains(&act.act) {
+        if !task.actions.contains(&act.how) {
             let offered: Vec<&str> = task.actions.iter().map(|act| act.as_str()).collect();
             let offered = if offered.is_empty() {
                 format!("it is to {}", task.kind.as_str())
             } else {
                 format!("it can be {}", offered.join(", "))
             };
-            let detail = format!("`{}` does nothing to {}: {offered}", act.act.as_str(), task.id());
+            let detail = format!("`{}` does nothing to {}: {offered}", act.how.as_str(), task.id());
             return Err(refused(Class::Conflict, codes::TASK_ACT, "Not to be done here", detail));
         }
         let told = self.acting.replace(task.number);
@@ -489,9 +487,9 @@ impl ActiveRun {
         done?;
         let reason = act.reason.unwrap_or_default();
         let deed = record::operated(self.facts(), draft.at, actor, "task.act", reason);
-        draft.ledger(record::of_task(deed, task, json!({"act": act.act})));
+        draft.ledger(record::of_task(deed, task, json!({"act": act.how})));
         let to = TaskState::Acted {
-            act: act.act,
+            act: act.how,
             by: actor.clone(),
             at: draft.at,
             reason: act.reason.map(str::to_owned),
@@ -509,7 +507,7 @@ impl ActiveRun {
         draft: &mut Draft,
     ) -> Result<(), EngineError> {
         let reason = act.reason.map_or_else(|| format!("by {}", task.id()), str::to_owned);
-        let what = match (act.act, &task.call) {
+        let what = match (act.how, &task.call) {
             (StuckAct::Resume, Some(call)) => {
                 let doubtful = self
                     .parked
@@ -595,7 +593,7 @@ impl ActiveRun {
 
 /// What somebody says is to become of a run.
 struct Act<'a> {
-    act: StuckAct,
+    how: StuckAct,
     output: Option<&'a Value>,
     reason: Option<&'a str>,
 }
