@@ -35,7 +35,7 @@ impl Engine {
             self.take_fresh(),
             self.keep_polling(),
             self.move_lines(),
-            self.watch_tasks(),
+            Box::pin(self.watch_tasks()),
         );
     }
 

@@ -119,8 +119,8 @@ fn human(text: &str) -> Vec<String> {
     let before = fs::read_to_string(trial.path(path)).unwrap();
     let (head, rest) = before.split_once("  - ask:\n").unwrap();
     let (_, tail) = rest.split_once("  - refused:\n").unwrap();
-    let task: String = text.lines().map(|line| format!("  {line}\n")).collect();
-    trial.write(path, &format!("{head}{task}  - refused:\n{tail}"));
+    let task = text.trim_end().replace('\n', "\n  ");
+    trial.write(path, &format!("{head}  {task}\n  - refused:\n{tail}"));
     trial.errors(path)
 }
 

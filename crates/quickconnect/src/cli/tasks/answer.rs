@@ -82,7 +82,7 @@ enum Deed {
 pub(super) async fn claim(session: &Session, arguments: &ClaimArguments) -> Result<Exit, Trouble> {
     let path = format!("/api/v1/tasks/{}/claim", arguments.task);
     let task: Task = session.client()?.post_bare(&path).await?;
-    done(session, &task)
+    Ok(done(session, &task))
 }
 
 pub(super) async fn verdict(
@@ -112,15 +112,14 @@ async fn decide(
     evidence: Evidence,
 ) -> Result<Exit, Trouble> {
     let Evidence { reason, hash } = evidence;
-    let hash = match hash {
-        Some(hash) => hash,
-        None => {
-            let seen = load(session, task).await?;
-            if let Some(of) = &seen.of {
-                session.output.say(&format!("{}\n{of}", seen.title));
-            }
-            seen.hash
+    let hash = if let Some(hash) = hash {
+        hash
+    } else {
+        let seen = load(session, task).await?;
+        if let Some(of) = &seen.of {
+            session.output.say(&format!("{}\n{of}", seen.title));
         }
+        seen.hash
     };
     let body = DecideTask { decision, data, reason, hash: Some(hash) };
     post(session, &format!("/api/v1/tasks/{task}/decide"), &body).await
@@ -140,15 +139,15 @@ pub(super) async fn act(session: &Session, arguments: ActArguments) -> Result<Ex
 
 async fn post(session: &Session, path: &str, body: &impl Serialize) -> Result<Exit, Trouble> {
     let task: Task = session.client()?.post(path, body).await?;
-    done(session, &task)
+    Ok(done(session, &task))
 }
 
-fn done(session: &Session, task: &Task) -> Result<Exit, Trouble> {
+fn done(session: &Session, task: &Task) -> Exit {
     session.output.result(task, || {
         let what = task.decision.as_deref().unwrap_or(&task.state);
         format!("{}: {what}", task.id)
     });
-    Ok(Exit::Ok)
+    Exit::Ok
 }
 
 fn json_of(text: &str) -> Result<Value, Trouble> {
