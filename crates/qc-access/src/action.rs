@@ -30,6 +30,18 @@ pub enum Action {
     /// Give a dead letter up.
     #[serde(rename = "dlq:discard")]
     DlqDiscard,
+    /// List what people are asked.
+    #[serde(rename = "tasks:read")]
+    TasksRead,
+    /// See what is shown to those who are asked.
+    #[serde(rename = "tasks:inspect")]
+    TasksInspect,
+    /// Take a task and answer it, as one of those who are asked.
+    #[serde(rename = "tasks:decide")]
+    TasksDecide,
+    /// Say how a run is to go on that cannot by itself, as one of those who are asked.
+    #[serde(rename = "tasks:act")]
+    TasksAct,
     /// Read what happened in the platform.
     #[serde(rename = "ledger:read")]
     LedgerRead,
@@ -61,7 +73,7 @@ pub enum Action {
 
 impl Action {
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -71,6 +83,10 @@ impl Action {
         Self::DlqRead,
         Self::DlqRetry,
         Self::DlqDiscard,
+        Self::TasksRead,
+        Self::TasksInspect,
+        Self::TasksDecide,
+        Self::TasksAct,
         Self::LedgerRead,
         Self::ReleasesRead,
         Self::ReleasesWrite,
@@ -94,6 +110,10 @@ impl Action {
             Self::DlqRead => "dlq:read",
             Self::DlqRetry => "dlq:retry",
             Self::DlqDiscard => "dlq:discard",
+            Self::TasksRead => "tasks:read",
+            Self::TasksInspect => "tasks:inspect",
+            Self::TasksDecide => "tasks:decide",
+            Self::TasksAct => "tasks:act",
             Self::LedgerRead => "ledger:read",
             Self::ReleasesRead => "releases:read",
             Self::ReleasesWrite => "releases:write",

@@ -178,6 +178,7 @@ impl Engine {
         let mut ledger = vec![first_row];
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
+        documents.extend(draft.take_documents());
         let emits = !draft.signals.is_empty();
         for row in &mut ledger {
             record::signed(row, &shared.settings.node);

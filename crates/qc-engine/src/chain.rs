@@ -73,7 +73,8 @@ pub(crate) fn effects_of(
             Journaled::Begun
             | Journaled::NeverBegun { .. }
             | Journaled::Intent { .. }
-            | Journaled::Parked { .. } => {}
+            | Journaled::Parked { .. }
+            | Journaled::Person { .. } => {}
         }
     }
     for (call, log) in fold(deployment, journal)?.log {

@@ -54,3 +54,24 @@ pub const KEPT_UNREADABLE: Code = Code::new("QC-R046");
 pub const ECHO_UNMARKED: Code = Code::new("QC-R047");
 /// The release declares no state or table of that name.
 pub const KEPT_UNKNOWN: Code = Code::new("QC-R048");
+
+/// A person cannot be asked what a workflow wants to ask.
+pub const TASK_ARGUMENTS: Code = Code::new("QC-H001");
+/// Nobody answered in time.
+pub const TASK_EXPIRED: Code = Code::new("QC-H002");
+/// There is no such task.
+pub const NO_TASK: Code = Code::new("QC-H003");
+/// The answer is to something else than what is shown.
+pub const TASK_STALE: Code = Code::new("QC-H004");
+/// The task is over.
+pub const TASK_OVER: Code = Code::new("QC-H005");
+/// Only a person answers.
+pub const NOT_A_PERSON: Code = Code::new("QC-H006");
+/// The person is not one of those who are asked.
+pub const NOT_ASKED: Code = Code::new("QC-H007");
+/// The answer does not fit the task.
+pub const TASK_ANSWER: Code = Code::new("QC-H008");
+/// The act is not one that the task offers.
+pub const TASK_ACT: Code = Code::new("QC-H009");
+/// It is not said what was seen.
+pub const TASK_HASH: Code = Code::new("QC-H010");

@@ -403,6 +403,12 @@ async fn written(shared: &Shared, txn: &Txn) -> Result<Option<u64>, StoreError> 
 /// Tells the listeners and counts, once the step is on disk.
 pub(crate) fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
     let facts = &run.context.facts;
+    for what in &draft.people {
+        shared.tell(facts.id, &facts.integration, || what.clone());
+    }
+    if draft.end.is_some() && !draft.tasks.is_empty() {
+        shared.task_opened.notify_one();
+    }
     for note in &draft.notes {
         shared.tell(facts.id, &facts.integration, || {
             let (state, detail) = match note.kind {

@@ -113,6 +113,8 @@ pub(crate) struct Shared {
     pub(crate) sleeping: Wheel,
     pub(crate) waiting: Waiting,
     pub(crate) standings: Standings,
+    /// A task was opened of a run that is at its end.
+    pub(crate) task_opened: Notify,
     /// Counts the commits that added events to outboxes.
     pub(crate) emitted: watch::Sender<u64>,
     /// Counts the changes of what is deployed.
@@ -240,6 +242,7 @@ impl Engine {
                 sleeping: Wheel::default(),
                 waiting: Waiting::default(),
                 standings: Standings::default(),
+                task_opened: Notify::new(),
                 emitted: watch::Sender::new(0),
                 deployed: watch::Sender::new(0),
                 active: Mutex::new(HashMap::new()),

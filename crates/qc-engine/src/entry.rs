@@ -6,7 +6,7 @@ use qc_store::Entry;
 use qc_workflow::{CallId, CallOutput, Input, Start};
 use serde::{Deserialize, Serialize};
 
-use crate::{chain::EarlierCall, line::Line};
+use crate::{chain::EarlierCall, line::Line, person::TaskStep};
 
 /// The version that is written.
 const VERSION: u32 = 1;
@@ -75,6 +75,11 @@ pub(crate) enum Journaled {
         call: CallId,
         /// Who decided.
         by: Actor,
+    },
+    /// Something happened to what a person is asked.
+    Person {
+        /// What.
+        step: TaskStep,
     },
 }
 

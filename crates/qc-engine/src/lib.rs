@@ -35,6 +35,7 @@ mod obey;
 mod operate;
 mod outbox;
 mod outgoing;
+mod person;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod poll;
@@ -71,6 +72,10 @@ pub use kept::{
 };
 pub use lines::{LineName, LineView};
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
+pub use person::{
+    Decision, Level, People, PersonTask, StuckAct, TaskAnswer, TaskFilter, TaskId, TaskKind,
+    TaskPage, TaskState, shown_hash,
+};
 pub use poll::PollTrigger;
 pub use qc_workflow::KeptDeed;
 pub use refused::Refused;

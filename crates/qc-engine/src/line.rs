@@ -281,13 +281,14 @@ impl Engine {
             Request::Cancel { reason, .. } => {
                 self.never_begin(&head, reason, &command, place).await
             }
-            Request::Resolve { .. } | Request::Retry { .. } | Request::Resume => {
-                Err(EngineError::WrongState {
-                    run: head.facts.id,
-                    status: head.state.status.as_str(),
-                    reason: "it waits for its turn and has done nothing yet".to_owned(),
-                })
-            }
+            Request::Resolve { .. }
+            | Request::Retry { .. }
+            | Request::Resume
+            | Request::Task { .. } => Err(EngineError::WrongState {
+                run: head.facts.id,
+                status: head.state.status.as_str(),
+                reason: "it waits for its turn and has done nothing yet".to_owned(),
+            }),
         };
         // Whoever asked may have gone away.
         drop(command.reply.send(answer));

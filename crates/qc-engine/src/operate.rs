@@ -15,12 +15,13 @@ use crate::{
     Accepted, Engine, EngineError, LineName, Replay, Resolution, RunEnd, RunView,
     accept::{Beginning, Prepared, begin},
     chain::{EarlierCall, blobs_in, effects_of},
-    command::{Command, Reopening, Request},
+    command::{Command, Reopening, Request, TaskDeed},
     continuation::Barred,
     entry::{self, Journaled},
     forward::{ANSWER_IN, Errand, unanswered},
     groups::bucket_of,
     line::{Line, line_of},
+    person::closing,
     record,
     recover::{RecoverError, fold},
     start::workflow_start,
@@ -225,10 +226,14 @@ impl Engine {
         }
         let at = self.shared.now();
         let turn = self.shared.store.turn_of(run).await?.map(|place| place.turn);
-        let (deed, settled) = match what {
-            GivenUp::Letter => ("dlq.discard", Some(Op::SettleDead(DeadState::Discarded))),
-            GivenUp::Turn => ("line.resume", None),
+        let (deed, mut settled) = match what {
+            GivenUp::Letter => ("dlq.discard", vec![Op::SettleDead(DeadState::Discarded)]),
+            GivenUp::Turn => ("line.resume", vec![]),
         };
+        if what == GivenUp::Letter {
+            let open = self.open_tasks(run).await?;
+            settled.extend(closing(&open, "the dead letter was given up", at));
+        }
         let mut row = record::operated(&head.facts, at, actor, deed, reason);
         if let Some(id) = letter {
             record::by_letter(&mut row, id);
@@ -376,7 +381,12 @@ impl Engine {
     }
 
     /// Hands a request to a run, here or through the node that owns it.
-    async fn ask(&self, run: RunId, what: Request, actor: &Actor) -> Result<(), EngineError> {
+    pub(crate) async fn ask(
+        &self,
+        run: RunId,
+        what: Request,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
         match self.ask_here(run, &what, actor, None).await {
             Err(Asking::Elsewhere) => self.forward(run, Errand::Ask(what), actor).await,
             Err(Asking::Failed(error)) => Err(error),
@@ -399,7 +409,13 @@ impl Engine {
     ) -> Result<(), Asking> {
         let reopening = match what {
             Request::Retry { .. } => Some(self.reopening(run).await?),
-            Request::Cancel { .. } | Request::Resolve { .. } | Request::Resume => None,
+            Request::Task { deed, .. } if matches!(**deed, TaskDeed::Act { .. }) => {
+                Some(self.reopening(run).await?)
+            }
+            Request::Cancel { .. }
+            | Request::Resolve { .. }
+            | Request::Resume
+            | Request::Task { .. } => None,
         };
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();

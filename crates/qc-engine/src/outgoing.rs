@@ -35,6 +35,8 @@ pub(crate) fn request_of(
         }
         // Nothing leaves the platform.
         CallTarget::Kept { .. } => Default::default(),
+        // Nothing is sent: a person is asked.
+        CallTarget::Human { .. } => Default::default(),
         CallTarget::Http { method, endpoint, .. } => {
             let endpoint = endpoint.split(['?', '#']).next().unwrap_or_default();
             (method.clone(), masked(endpoint, call.secrets))

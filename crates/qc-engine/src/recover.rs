@@ -19,6 +19,7 @@ use crate::{
     engine::Reserved,
     entry::{self, Journaled},
     line::{Line, Standing},
+    person::Tasks,
     record,
     run::{ActiveRun, CallLog, RunContext, in_a_line, undone_of},
     unwind::caught,
@@ -87,6 +88,8 @@ pub(crate) struct Folded {
     /// Answers of writes that are on disk, and of which the machine has not heard.
     pub(crate) kept: HashMap<CallId, CallOutput>,
     pub(crate) line: Option<Line>,
+    /// What people were asked.
+    pub(crate) tasks: Tasks,
     /// Why it was cancelled while it waited for its turn.
     pub(crate) never_begun: Option<String>,
 }
@@ -169,13 +172,23 @@ impl Engine {
         }
         let folded = fold(&deployment, &journal)?;
         let end = folded.end(&deployment);
-        let Folded { machine, traceparent, earlier, log, parked, kept, line, never_begun: _ } =
-            folded;
+        let Folded {
+            machine,
+            traceparent,
+            earlier,
+            log,
+            parked,
+            kept,
+            line,
+            tasks,
+            never_begun: _,
+        } = folded;
         let context = RunContext::in_line(Arc::new(head.facts), deployment, traceparent, line);
         let mut active = ActiveRun::new(context, machine, log);
         active.version = head.version;
         active.stored = Some(head.state);
         active.earlier = earlier;
+        active.tasks = tasks;
         active.end = end;
         if active.end.is_none() {
             let mut draft = Draft::new(shared.now());
@@ -268,6 +281,7 @@ pub(crate) fn fold(
     let mut log: HashMap<CallId, CallLog> = HashMap::new();
     let mut parked: HashMap<CallId, Failure> = HashMap::new();
     let mut kept: HashMap<CallId, CallOutput> = HashMap::new();
+    let mut tasks = Tasks::default();
     for (index, stored) in entries {
         match entry::decode(index, stored)? {
             Journaled::Start { .. } | Journaled::Begun | Journaled::NeverBegun { .. } => {
@@ -305,9 +319,10 @@ pub(crate) fn fold(
                 }
                 log.remove(&call);
             }
+            Journaled::Person { step } => drop(tasks.apply(step).is_some()),
         }
     }
-    Ok(Folded { machine, traceparent, earlier, log, parked, kept, line, never_begun })
+    Ok(Folded { machine, traceparent, earlier, log, parked, kept, line, tasks, never_begun })
 }
 
 /// Keeps the log of calls as the run in memory keeps it.

@@ -11,7 +11,7 @@ use qc_vault::SecretRef;
 use qc_workflow::Program;
 use serde_json::Value;
 
-use crate::{AmqpTrigger, Kept, PollTrigger, Publication};
+use crate::{AmqpTrigger, Kept, People, PollTrigger, Publication};
 
 /// A release as it runs: everything compiled, nothing fetched. Runs are pinned to it by its hash.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub struct Release {
     pub secrets: Arc<BTreeMap<String, SecretRef>>,
     /// Who owns it: shown with every failure.
     pub owner: Option<String>,
+    /// Who can be asked, and who takes over when automation cannot go on.
+    pub people: People,
     /// Who owns each system that it calls, by connector: named in failures of that hop.
     pub system_owners: BTreeMap<String, String>,
 }

@@ -4,6 +4,7 @@
 mod asked;
 mod kept;
 mod log;
+mod people;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -15,8 +16,8 @@ use qc_connect::call::EnvironmentScope;
 use qc_model::{Applied, Class, Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, LiveCause, RunFacts, RunState, RunStatus};
 use qc_workflow::{
-    Action, CallId, CallOutput, CallRequest, Compensated, Effect, Happening as Told, Input,
-    Machine, NoteKind, Outcome, TaskNote,
+    Action, CallId, CallOutput, CallRequest, CallTarget, Compensated, Effect, Happening as Told,
+    Input, Machine, NoteKind, Outcome, TaskNote,
 };
 use serde_json::Value;
 
@@ -27,7 +28,9 @@ use crate::{
     draft::Draft,
     entry::Journaled,
     line::{Line, leaves},
-    outbox, record,
+    outbox,
+    person::Tasks,
+    record,
     settle::Performed,
 };
 
@@ -89,6 +92,12 @@ pub(crate) struct ActiveRun {
     pub(crate) earlier: HashMap<CallId, Earlier>,
     parked: BTreeMap<CallId, Parked>,
     in_flight: HashMap<CallId, CallRequest>,
+    /// What people are asked.
+    pub(crate) tasks: Tasks,
+    /// The task by which a person has the run go on just now: it is not closed, it is done.
+    acting: Option<u32>,
+    /// The call that a person answers in place of the other side.
+    skip: Option<people::Skip>,
     /// Calls wait for the next one who takes the run up: this process is ending.
     withheld: bool,
 }
@@ -159,6 +168,9 @@ impl ActiveRun {
             earlier: HashMap::new(),
             parked: BTreeMap::new(),
             in_flight: HashMap::new(),
+            tasks: Tasks::default(),
+            acting: None,
+            skip: None,
             withheld: false,
         }
     }
@@ -181,6 +193,7 @@ impl ActiveRun {
     /// before it hears the next.
     fn tell_on(&mut self, entropy: u64, draft: &mut Draft) {
         while let Some(told) = draft.told.pop_front() {
+            self.people_hear(&told, draft);
             let input = Input { at: draft.at, entropy, happening: told };
             let machine = self.machine.take().expect("the machine is only away while it steps");
             let (machine, actions) = machine.step(&input);
@@ -223,6 +236,10 @@ impl ActiveRun {
     /// The machine wants a call made. One that an earlier run of the chain made is not made again;
     /// one that may have taken effect before is settled first.
     fn call(&mut self, request: CallRequest, draft: &mut Draft) {
+        let Some(request) = self.skipped(request, draft) else { return };
+        if matches!(request.target, CallTarget::Human { .. }) {
+            return self.ask_person(request, draft);
+        }
         let known = match request.effect {
             Effect::Idempotent => None,
             Effect::Keyed | Effect::Verify | Effect::Once => self.earlier.remove(&request.id),
@@ -257,6 +274,9 @@ impl ActiveRun {
 
     /// The machine gave a call up. One in flight is cut and settled; a parked one fails at once.
     fn interrupt(&mut self, call: CallId, draft: &mut Draft) {
+        if self.withdraw_question(&call, draft) {
+            return;
+        }
         if let Some(parked) = self.parked.remove(&call) {
             let told =
                 Told::CallFailed { call, attempt: parked.request.attempt, failure: parked.failure };
@@ -323,6 +343,7 @@ impl ActiveRun {
             }
         };
         self.parked.clear();
+        self.people_at_the_end(&end, draft);
         draft.end = Some(end);
     }
 
@@ -396,6 +417,7 @@ impl ActiveRun {
         draft.journal(Journaled::Parked { call: call.clone(), failure: failure.clone() });
         draft.ledger(record::run_changed(self.facts(), draft.at, "parked", Some(&failure)));
         draft.parked = Some(failure.clone());
+        self.ask_about_parked(&call, &failure, draft);
         self.parked.insert(call, Parked { request, failure, probe_at });
     }
 
@@ -416,6 +438,13 @@ impl ActiveRun {
                 return;
             }
             self.tell(Told::TimerFired { timer }, entropy(), draft);
+        }
+        if draft.end.is_some() {
+            return;
+        }
+        self.wake_people(entropy(), draft);
+        if draft.end.is_some() {
+            return;
         }
         let now = draft.at;
         self.probe(|parked| parked.probe_at.is_some_and(|at| at <= now), draft);
@@ -461,6 +490,9 @@ impl ActiveRun {
                 self.answer_kept(request, output, draft);
                 continue;
             }
+            if self.still_asks(&request, draft) {
+                continue;
+            }
             if let Some(earlier) = self.earlier.remove(&request.id) {
                 // It was not sent in this run: its intent would have been noted with this.
                 let log = CallLog::after(Some(earlier), draft.at);
@@ -492,7 +524,8 @@ impl ActiveRun {
 
     /// The run's state as the next commit writes it.
     pub(crate) fn state(&self, draft: &Draft, at: Timestamp) -> RunState {
-        let (status, cause, wake_at, summary) = match &draft.end {
+        // Also what happens to a run at its end leaves it there, unless it was opened again.
+        let (status, cause, wake_at, summary) = match draft.end.as_ref().or(self.end.as_ref()) {
             Some(RunEnd::Completed { .. }) => (RunStatus::Completed, LiveCause::Ended, None, None),
             Some(RunEnd::Cancelled { reason }) => {
                 (RunStatus::Cancelled, LiveCause::Ended, None, Some(reason.clone()))
@@ -521,6 +554,10 @@ impl ActiveRun {
         match (self.parked.values().next(), wake_at) {
             (Some(parked), _) => {
                 (RunStatus::Parked, LiveCause::Parked, wake_at, Some(in_a_line(&parked.failure)))
+            }
+            // A person has the say; `wake_at` is when the next one is asked, or nobody is waited for any longer.
+            (None, _) if self.tasks.is_asking() => {
+                (RunStatus::Waiting, LiveCause::Person, wake_at, None)
             }
             (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
             (None, None) => {
@@ -553,9 +590,16 @@ impl ActiveRun {
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         let probes = self.parked.values().filter_map(|parked| parked.probe_at);
         #[cfg(feature = "planted-bugs")]
-        return self.machine().next_wake().map(|at| at - early()).into_iter().chain(probes).min();
+        return self
+            .machine()
+            .next_wake()
+            .map(|at| at - early())
+            .into_iter()
+            .chain(probes)
+            .chain(self.tasks.next_at())
+            .min();
         #[cfg(not(feature = "planted-bugs"))]
-        self.machine().next_wake().into_iter().chain(probes).min()
+        self.machine().next_wake().into_iter().chain(probes).chain(self.tasks.next_at()).min()
     }
 
     /// Whether the run waits for nothing at all: must never be.
@@ -565,6 +609,7 @@ impl ActiveRun {
             && self.parked.is_empty()
             && self.ready.is_empty()
             && self.in_flight.is_empty()
+            && !self.tasks.is_asking()
             && self.next_wake().is_none()
     }
 

@@ -35,6 +35,7 @@ impl Engine {
             self.take_fresh(),
             self.keep_polling(),
             self.move_lines(),
+            Box::pin(self.watch_tasks()),
         );
     }
 

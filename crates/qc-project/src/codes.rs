@@ -88,6 +88,18 @@ pub const KEPT_EFFECT: Code = Code::new("QC-P074");
 pub const KEPT_UNUSED: Code = Code::new("QC-P075");
 /// An echo would suppress nothing, or too much.
 pub const ECHO: Code = Code::new("QC-P076");
+/// A name that only people have.
+pub const RESERVED_NAME: Code = Code::new("QC-P051");
+/// The arguments of a human task are not in form.
+pub const HUMAN_FORM: Code = Code::new("QC-P052");
+/// What can be answered is not said, or cannot be.
+pub const HUMAN_OPTIONS: Code = Code::new("QC-P053");
+/// An escalation without an end.
+pub const HUMAN_ESCALATION: Code = Code::new("QC-P054");
+/// An expiry without a deadline.
+pub const HUMAN_EXPIRY: Code = Code::new("QC-P055");
+/// Rules for the request of a call that a person answers.
+pub const HUMAN_RULES: Code = Code::new("QC-P056");
 
 /// A scenario refers to something that is not there.
 pub const SCENARIO_REFERENCE: Code = Code::new("QC-T501");

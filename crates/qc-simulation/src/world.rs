@@ -317,6 +317,7 @@ pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> 
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
+            people: qc_engine::People::default(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
         }),
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Effect, KeptDeed, SecretMark};
+use crate::{Effect, HumanKind, KeptDeed, SecretMark};
 
 /// Which call of a run: the task and its visit. Stable over attempts, retries and restarts, so the
 /// key `qc:{origin}:{pointer}:{visit}` is too.
@@ -106,6 +106,13 @@ pub enum CallTarget {
         /// The arguments, an object.
         arguments: Value,
     },
+    /// A person, who is asked something.
+    Human {
+        /// What is asked.
+        ask: HumanKind,
+        /// The arguments, an object: see [`crate::read_human`].
+        arguments: Value,
+    },
 }
 
 impl CallTarget {
@@ -116,7 +123,7 @@ impl CallTarget {
             Self::Connector { output, .. }
             | Self::OpenApi { output, .. }
             | Self::Http { output, .. } => *output,
-            Self::Kept { .. } => OutputShape::Content,
+            Self::Kept { .. } | Self::Human { .. } => OutputShape::Content,
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use qc_contract::Schema;
+use qc_document::Node;
 use qc_expression::{Expression, Template};
 use qc_model::Place;
 use serde_json::Value;
 
 use crate::{
-    AuthenticationScheme, CallPolicy, ChildSite, ClientAuthentication, KeptDeed, OutputShape,
-    ReadAs, RetryPolicy, Schedule, WorkflowRef,
+    AuthenticationScheme, CallPolicy, ChildSite, ClientAuthentication, HumanKind, KeptDeed,
+    OutputShape, ReadAs, RetryPolicy, Schedule, WorkflowRef,
     dsl::{ErrorFilter, Mode},
     event_filter::EventFilter,
 };
@@ -132,7 +133,7 @@ pub struct CallSite {
 }
 
 /// What a place calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SiteTarget {
     /// An operation of a connector.
     Connector {
@@ -161,6 +162,13 @@ pub enum SiteTarget {
         deed: KeptDeed,
         /// With which state or table.
         place: String,
+    },
+    /// A person.
+    Human {
+        /// What is asked.
+        ask: HumanKind,
+        /// The arguments as written.
+        with: Option<Box<Node>>,
     },
 }
 
@@ -343,6 +351,10 @@ pub(crate) enum Target {
     Kept {
         deed: KeptDeed,
         place: String,
+        arguments: Option<Shape>,
+    },
+    Human {
+        ask: HumanKind,
         arguments: Option<Shape>,
     },
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use qc_model::Finding;
-use qc_server::{Service, TlsKeys, bind, serve};
+use qc_server::{Door, Service, TlsKeys, bind, serve};
 use qc_store::blobs::{Asked, Blobs, Swept};
 use qc_vault::Secrets;
 use tokio::{
@@ -17,7 +17,8 @@ use crate::{
     brokers::{self, Brokers},
     cli::{Exit, Output, Trouble},
     codes,
-    config::Config,
+    config::{ApiDoor, Config},
+    context::Addresses,
     signals::Signals,
     traces::Traces,
     wiring::{self, Platform},
@@ -40,7 +41,7 @@ pub(crate) struct Running {
     /// Where the first token was written, when one was made.
     pub(crate) context_file: Option<PathBuf>,
     stop: watch::Sender<bool>,
-    doors: JoinHandle<()>,
+    doors: JoinSet<()>,
     engine: JoinHandle<()>,
     chores: JoinSet<()>,
     brokers: Brokers,
@@ -69,15 +70,20 @@ impl Running {
             None => None,
         };
         // The address first: a second server on the same address must not touch the store.
-        let listener = listen(config.listen)?;
+        let listener = listen(config.listen, "listen")?;
         let address = listener.local_addr().unwrap_or(config.listen);
-        let url = url_of(address, tls.is_some());
+        let api = match config.api {
+            ApiDoor::At(address) => Some(listen(address, "api_listen")?),
+            ApiDoor::Shared | ApiDoor::Off => None,
+        };
+        let api_address = api.as_ref().and_then(|api| api.local_addr().ok());
+        let at = addresses(config, address, api_address);
         let client = wiring::broker_client(config)?;
         let platform = Platform::wire(config, Arc::clone(&secrets)).await?;
         // Before anything can happen, so that nothing is missed.
         let traces = export_traces(config, &platform)?;
         let made =
-            bootstrap::first_token(&platform, &url, context.as_deref(), &config.data_dir).await?;
+            bootstrap::first_token(&platform, &at, context.as_deref(), &config.data_dir).await?;
         if let Some(made) = &made {
             let file = made.file.display();
             output.say(&format!("a first administrator's token was written to {file}"));
@@ -97,9 +103,14 @@ impl Running {
             tracing::error!(code = %finding.code, "{finding}");
         }
         let (stop, stopped) = watch::channel(false);
-        let service = Service::new(&platform.state);
-        let doors =
-            tokio::spawn(serve(listener, service, tls.clone(), stopped, config.drain_timeout));
+        let events = if config.api == ApiDoor::Shared { Door::All } else { Door::Events };
+        let mut doors = JoinSet::new();
+        let served = [(Some(listener), events), (api, Door::Management)];
+        for (listener, door) in served.into_iter().filter_map(|(l, door)| Some((l?, door))) {
+            let service = Service::new(&platform.state, door);
+            let grace = config.drain_timeout;
+            doors.spawn(serve(listener, service, tls.clone(), stopped.clone(), grace));
+        }
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
         let mut chores = JoinSet::new();
@@ -133,7 +144,7 @@ impl Running {
         let context_file = made.map(|made| made.file);
         Ok(Self {
             platform,
-            url,
+            url: at.url,
             tls,
             context_file,
             stop,
@@ -148,7 +159,8 @@ impl Running {
 
     /// Ends gracefully: nothing new is taken, what is in flight settles and is journaled, then the store is closed.
     pub(crate) async fn end(self) {
-        let Self { platform, stop, doors, engine, mut chores, brokers, traces, drain, .. } = self;
+        let Self { platform, stop, mut doors, engine, mut chores, brokers, traces, drain, .. } =
+            self;
         platform.state.set_ready(false);
         tracing::info!("draining");
         // Waited for: a chore that still held the store would keep it from being closed.
@@ -158,7 +170,7 @@ impl Running {
         let closing = async {
             stop.send_replace(true);
             // A door that panicked is closed, too.
-            drop(doors.await);
+            while doors.join_next().await.is_some() {}
         };
         tokio::join!(closing, platform.engine.drain(drain));
         drop(tokio::time::timeout(drain, engine).await);
@@ -183,16 +195,29 @@ fn export_traces(config: &Config, platform: &Platform) -> Result<Option<Traces>,
         .map_err(|finding| Trouble::new(Exit::Usage, *finding))
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, Trouble> {
+fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Trouble> {
     bind(address).map_err(|error| {
         let message = format!("cannot listen on {address}: {error}");
-        let help = "another program may have the address; set `listen` to another one";
+        let help = format!("another program may have the address; set `{setting}` to another one");
         Trouble::new(Exit::Conflict, Finding::error(codes::LISTEN, message).help(help))
     })
 }
 
+/// The addresses for clients on this machine, of a server that takes events at `events` and, when it has a door of its
+/// own for the management API, serves that at `api`, or where the settings say.
+pub(crate) fn addresses(config: &Config, events: SocketAddr, api: Option<SocketAddr>) -> Addresses {
+    let tls = config.tls.is_some();
+    let events = url_of(events, tls);
+    match (config.api, api) {
+        (ApiDoor::At(_), Some(api)) | (ApiDoor::At(api), None) => {
+            Addresses { url: url_of(api, tls), events_url: Some(events) }
+        }
+        (ApiDoor::Shared | ApiDoor::Off, _) => Addresses { url: events, events_url: None },
+    }
+}
+
 /// The address for clients on this machine.
-pub(crate) fn url_of(address: SocketAddr, tls: bool) -> String {
+fn url_of(address: SocketAddr, tls: bool) -> String {
     let scheme = if tls { "https" } else { "http" };
     let mut address = address;
     if address.ip().is_unspecified() {
@@ -213,6 +238,7 @@ async fn prune(
 ) {
     let mut chains = None;
     let mut kept = qc_engine::KeptPruning::default();
+    let mut tasks = None;
     loop {
         tokio::time::sleep(PRUNE_EVERY).await;
         let now = clock.now();
@@ -227,6 +253,10 @@ async fn prune(
         match engine.tidy_chains(chains.as_deref()).await {
             Ok(next) => chains = next,
             Err(error) => tracing::warn!(%error, "chains that are past their time stay for now"),
+        }
+        match engine.tidy_tasks(tasks.as_deref()).await {
+            Ok(next) => tasks = next,
+            Err(error) => tracing::warn!(%error, "tasks that are past their time stay for now"),
         }
     }
 }

@@ -164,6 +164,7 @@ impl Platform {
 
 fn server_settings(config: &Config) -> ServerSettings {
     ServerSettings {
+        operations: config.api_operations,
         connections: config.connections,
         head_timeout: config.head_timeout,
         body_timeout: config.body_timeout,

@@ -50,20 +50,48 @@ pub(crate) struct Measured {
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// Fires from `connections` at once: first `warm_up`, which is not counted, then `length`.
+/// Sends `count` of them from `connections`; how many were answered wrongly.
+pub(crate) async fn send(shot: &Shot, connections: usize, count: u64) -> u64 {
+    let left = Arc::new(AtomicU64::new(count));
+    let shot = Arc::new(shot.clone());
+    let mut tasks = JoinSet::new();
+    for _ in 0..connections {
+        let (shot, left) = (Arc::clone(&shot), Arc::clone(&left));
+        tasks.spawn(async move {
+            let take =
+                || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+            connection(&shot, Instant::now(), || take().is_ok()).await
+        });
+    }
+    let mut wrong = 0;
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(one) => {
+                wrong += one.wrong;
+                if let Some(sample) = one.sample {
+                    eprintln!("{sample}");
+                }
+            }
+            Err(_) => wrong += 1,
+        }
+    }
+    wrong
+}
+
+/// Fires from `connections` at once, at each of `shots` in turn: first `warm_up`, which is not
+/// counted, then `length`.
 pub(crate) async fn fire(
-    shot: &Shot,
+    shots: &[Shot],
     connections: usize,
     warm_up: Duration,
     length: Duration,
 ) -> Measured {
     let start = Instant::now() + warm_up;
     let end = start + length;
-    let shot = Arc::new(shot.clone());
     let mut tasks = JoinSet::new();
-    for _ in 0..connections {
+    for shot in shots.iter().cycle().take(connections) {
         let shot = shot.clone();
-        tasks.spawn(async move { connection(&shot, start, end).await });
+        tasks.spawn(async move { connection(&shot, start, || Instant::now() < end).await });
     }
     let mut latencies = Vec::new();
     let (mut wrong, mut sample) = (0, None);
@@ -101,11 +129,11 @@ struct One {
     sample: Option<String>,
 }
 
-async fn connection(shot: &Shot, start: Instant, end: Instant) -> One {
+async fn connection(shot: &Shot, start: Instant, more: impl Fn() -> bool) -> One {
     let mut one = One::default();
     let mut stream: Option<TcpStream> = None;
     let mut buffer = Vec::with_capacity(4096);
-    while Instant::now() < end {
+    while more() {
         let open = match stream.take() {
             Some(open) => Ok(open),
             None => connect(shot.addr).await,

@@ -96,6 +96,10 @@ impl Outbound {
             CallTarget::Kept { deed, place, .. } => {
                 return Err(unknown(deed.connector(), place));
             }
+            // The engine asks people itself; what comes here all the same is sent nowhere.
+            CallTarget::Human { ask, .. } => {
+                return Err(unknown(qc_workflow::HUMAN, ask.as_str()));
+            }
             CallTarget::Http {
                 method,
                 endpoint,

@@ -48,7 +48,9 @@ impl CallRecord {
             }
             CallTarget::OpenApi { document, operation, .. } => (Some(document), Some(operation)),
             // What the engine does itself, it says itself.
-            CallTarget::Http { .. } | CallTarget::Kept { .. } => (None, None),
+            CallTarget::Http { .. } | CallTarget::Kept { .. } | CallTarget::Human { .. } => {
+                (None, None)
+            }
         };
         Self {
             connector: connector.cloned(),

@@ -19,7 +19,8 @@ fn arguments_of(target: &CallTarget) -> Value {
     match target {
         CallTarget::Connector { arguments, .. }
         | CallTarget::OpenApi { arguments, .. }
-        | CallTarget::Kept { arguments, .. } => arguments.clone(),
+        | CallTarget::Kept { arguments, .. }
+        | CallTarget::Human { arguments, .. } => arguments.clone(),
         CallTarget::Http { endpoint, query, body, .. } => {
             json!({ "endpoint": endpoint, "query": query, "body": body })
         }

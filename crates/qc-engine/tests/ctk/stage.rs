@@ -143,6 +143,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: None,
+            people: qc_engine::People::default(),
             system_owners: BTreeMap::new(),
         }),
     }

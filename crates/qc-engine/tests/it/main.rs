@@ -13,6 +13,7 @@ mod link;
 mod nodes;
 mod operations;
 mod ordering;
+mod people;
 mod polling;
 mod publishing;
 mod review;

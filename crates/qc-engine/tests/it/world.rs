@@ -299,6 +299,13 @@ pub(crate) fn compensated(hash: &str, tasks: &str, undo: &str) -> Deployment {
     deployment_of(hash, tasks, door(), undo)
 }
 
+/// One whose integration has people.
+pub(crate) fn peopled(mut deployment: Deployment, people: qc_engine::People) -> Deployment {
+    let release = Arc::get_mut(&mut deployment.release).unwrap();
+    release.people = people;
+    deployment
+}
+
 fn door() -> Trigger {
     Trigger {
         name: Name::new("in").unwrap(),
@@ -365,6 +372,7 @@ fn deployment_of(hash: &str, tasks: &str, trigger: Trigger, undo: &str) -> Deplo
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
+            people: qc_engine::People::default(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
         }),
     }

@@ -10,6 +10,7 @@ mod kept;
 mod numbers;
 mod organisation;
 mod owners;
+mod people;
 mod publications;
 mod scenarios;
 mod secrets;
@@ -96,6 +97,7 @@ impl Project {
             enforcement::organisation(organisation, &mut findings);
         }
         owners::connectors(self, &mut findings);
+        people::connectors(self, &mut findings);
         for folder in self.integrations().values() {
             let Some(file) = &folder.definition else { continue };
             let mut subject = Subject { project: self, folder, file, out: &mut findings };
@@ -109,6 +111,7 @@ impl Project {
             echo::check(&mut subject);
             data::check(&mut subject);
             owners::check(&mut subject);
+            people::check(&mut subject);
             failure_modes::check(&mut subject);
             numbers::check(&mut subject);
             secrets::check(&mut subject);

@@ -16,6 +16,9 @@ pub(super) fn check(subject: &mut Subject<'_>) {
     let Some(program) = &subject.folder.program else { return };
     let mut called: BTreeSet<&Name> = BTreeSet::new();
     for site in program.calls() {
+        if matches!(site.target, SiteTarget::Human { .. }) {
+            continue;
+        }
         match system_of(subject, site) {
             Ok(name) => called.extend(name),
             Err((message, help)) => {
@@ -78,6 +81,10 @@ fn system_of<'a>(
     let systems = &subject.file.value.systems;
     let folder = &subject.folder.folder;
     let system = match &site.target {
+        SiteTarget::Human { .. } => {
+            let message = "a person is no system".to_owned();
+            Err((message, "call people by `human.approve`, `human.choose` or `human.fill`".to_owned()))
+        }
         SiteTarget::Connector { connector, .. } => systems
             .iter()
             .find(|(name, system)| {

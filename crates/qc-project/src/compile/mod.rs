@@ -4,6 +4,7 @@ mod bindings;
 mod build;
 mod echo;
 mod kept;
+mod people;
 mod policies;
 mod publications;
 mod release;

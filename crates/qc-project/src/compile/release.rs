@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     build::used_connectors,
     kept::kept,
+    people::people,
     publications::publications,
     triggers::{ordering, triggers},
 };
@@ -67,6 +68,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         kept,
         ordering,
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
+        people: people(integration, &organisation.value),
         system_owners: system_owners.collect(),
     };
     Ok(Compiled { release: Arc::new(release), organisation: organisation.value.clone() })

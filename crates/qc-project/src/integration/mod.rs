@@ -77,6 +77,8 @@ pub struct Integration {
     pub ordering: Option<Ordering>,
     /// What can go wrong, and what then happens.
     pub failure_modes: Vec<FailureMode>,
+    /// Who is asked about runs that cannot go on by themselves, level by level.
+    pub escalation: Vec<Escalation>,
     /// When it is good enough.
     pub acceptance: Vec<Acceptance>,
     /// What it must withstand.
@@ -131,6 +133,10 @@ impl Record for Integration {
         );
         let ordering = f.optional("ordering", "What keeps events in order.");
         let failure_modes = f.several("failure_modes", "What can go wrong, and what then happens.");
+        let escalation = f.several(
+            "escalation",
+            "Who is asked about runs that cannot go on by themselves, level by level; and about tasks that name nobody else.",
+        );
         let acceptance = f.several("acceptance", "When the integration is good enough.");
         let nfr = f.optional("nfr", "Non-functional requirements.");
         let limits = f.several("limits", "What holds the integration in bounds.");
@@ -161,6 +167,7 @@ impl Record for Integration {
             echo,
             ordering,
             failure_modes,
+            escalation,
             acceptance,
             nfr,
             limits,

@@ -13,6 +13,7 @@ mod reply;
 mod route;
 mod runs;
 mod server;
+mod tasks;
 mod tokens;
 pub mod wire;
 
@@ -37,6 +38,11 @@ pub(crate) const ROUTES: &[Route] = &[
     dead_letters::list::ROUTE,
     dead_letters::retry::ROUTE,
     dead_letters::discard::ROUTE,
+    tasks::list::ROUTE,
+    tasks::show::ROUTE,
+    tasks::claim::ROUTE,
+    tasks::decide::ROUTE,
+    tasks::act::ROUTE,
     lines::list::ROUTE,
     lines::resume::ROUTE,
     kept::values::ROUTE,

@@ -34,7 +34,11 @@ impl Api {
     }
 
     async fn raw(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
-        let mut ask = Ask::new(method, path).token(&self.world.admin);
+        self.raw_as(&self.world.admin, method, path, body).await
+    }
+
+    async fn raw_as(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Reply {
+        let mut ask = Ask::new(method, path).token(token);
         if let Some(body) = body {
             ask = ask.header("content-type", "application/json").body(body.to_string());
         }
@@ -72,7 +76,22 @@ impl Api {
         if reply.body.is_empty() { Value::Null } else { reply.json() }
     }
 
-    async fn run(&self, mode: &str, status: &str) -> String {
+    /// Does something as the holder of another token.
+    pub(crate) async fn act_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+        status: u16,
+    ) -> Value {
+        let body = Some(body).filter(|body| !body.is_null());
+        let reply = self.raw_as(token, method, path, body).await;
+        assert_eq!(reply.status, status, "{path}: {}", String::from_utf8_lossy(&reply.body));
+        if reply.body.is_empty() { Value::Null } else { reply.json() }
+    }
+
+    pub(crate) async fn run(&self, mode: &str, status: &str) -> String {
         let run = self.world.send("json", json!({ "mode": mode }).to_string()).await.run();
         self.world.until(&run, status).await;
         run
@@ -87,6 +106,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     releases_and_deployments(&api).await;
     state(&api).await;
     crossrefs(&api).await;
+    crate::tasks::people(&api).await;
     tokens(&api).await;
     server_and_ledger(&api).await;
     let seen = api.seen.lock().unwrap().clone();

@@ -18,4 +18,5 @@ mod repeats;
 mod requests;
 mod sign;
 mod signatures;
+mod tasks;
 mod world;

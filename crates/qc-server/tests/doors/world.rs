@@ -17,7 +17,7 @@ use qc_engine::{Engine, EngineParts, EngineSettings};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
 use qc_release::Office;
 use qc_server::{
-    Catalogue, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
+    Catalogue, Door, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
 };
 use qc_store::{CommitLimits, Committer, RunFilter, Store, memory::MemoryStore};
 use qc_vault::Secrets;
@@ -121,7 +121,13 @@ impl World {
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve(listener, Service::new(&state), None, stopped, Duration::ZERO));
+        tokio::spawn(serve(
+            listener,
+            Service::new(&state, Door::All),
+            None,
+            stopped,
+            Duration::ZERO,
+        ));
         let admin = String::new();
         let mut world = Self {
             address,
@@ -161,6 +167,22 @@ impl World {
         self.token_at(environment, role, scopes, SystemClock.now(), None).await.1
     }
 
+    /// A token of a person, for production.
+    pub(crate) async fn person(&self, id: &str, role: Role) -> String {
+        let request = IssueRequest {
+            name: id.to_owned(),
+            person: Some(id.parse().unwrap()),
+            environment: Some("production".parse().unwrap()),
+            role,
+            scopes: None,
+            lifetime: None,
+        };
+        let now = SystemClock.now();
+        let issued = issue(request, &Actor::platform("test"), now, &*self.entropy);
+        self.committer.change(issued.change).await.unwrap();
+        issued.text.expose().to_owned()
+    }
+
     /// A token made at another time; with its id.
     pub(crate) async fn token_at(
         &self,
@@ -172,6 +194,7 @@ impl World {
     ) -> (String, String) {
         let request = IssueRequest {
             name: "test".to_owned(),
+            person: None,
             environment: environment.map(|name| name.parse().unwrap()),
             role,
             scopes: scopes.map(|list| list.iter().map(|text| text.parse().unwrap()).collect()),

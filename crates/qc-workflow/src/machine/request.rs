@@ -44,6 +44,10 @@ impl Step<'_> {
                 place: place.clone(),
                 arguments: self.object(id, arguments.as_ref(), input, "with")?,
             },
+            Target::Human { ask, arguments } => CallTarget::Human {
+                ask: *ask,
+                arguments: self.object(id, arguments.as_ref(), input, "with")?,
+            },
             Target::Http { method, endpoint, headers, query, body, authentication, redirect } => {
                 let body = match body {
                     Some(shape) => {

@@ -30,6 +30,7 @@ mod session;
 mod simulate;
 mod state;
 mod tail;
+mod tasks;
 mod test;
 mod tokens;
 mod trigger;
@@ -138,6 +139,9 @@ enum Verb {
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
+    /// See what people are asked, and answer
+    #[command(subcommand)]
+    Tasks(tasks::Verb),
     /// Ask questions over what happened
     #[command(subcommand)]
     Ask(ask::Verb),
@@ -218,6 +222,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Lines(verb) => lines::run(session, verb).await,
         Verb::State(verb) => state::run(session, verb).await,
         Verb::Crossref(verb) => crossref::run(session, verb).await,
+        Verb::Tasks(verb) => tasks::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,

@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trouble> {
-    let client = session.client()?;
+    let client = session.client()?.of_events();
     let body = read(&arguments.data)?;
     let answer = send(&client, arguments, body).await?;
     let value: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);

@@ -34,6 +34,17 @@ pub(crate) enum StoreKind {
 /// The database's file in a data directory.
 pub(crate) const DATABASE: &str = "quickconnect.db";
 
+/// Where the management API is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ApiDoor {
+    /// Where events are taken.
+    Shared,
+    /// At an address of its own.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
@@ -47,6 +58,7 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) api: ApiDoor,
     pub(crate) data_dir: PathBuf,
     pub(crate) store: StoreKind,
     pub(crate) secrets_dir: Option<PathBuf>,
@@ -64,6 +76,7 @@ pub(crate) struct Config {
     pub(crate) body_timeout: Duration,
     pub(crate) operation_timeout: Duration,
     pub(crate) drain_timeout: Duration,
+    pub(crate) api_operations: usize,
     pub(crate) api_body_limit: usize,
     pub(crate) blob_limit: usize,
     pub(crate) runs_max: usize,
@@ -98,6 +111,15 @@ impl Reading<'_> {
         let listen = self.parse("listen", "an address and port, such as 127.0.0.1:7070", |text| {
             text.parse().ok()
         });
+        let api = self.parse(
+            "api_listen",
+            "an address and port, such as 127.0.0.1:7071, or `off`",
+            |text| match text {
+                "" => Some(ApiDoor::Shared),
+                "off" => Some(ApiDoor::Off),
+                address => address.parse().ok().map(ApiDoor::At),
+            },
+        );
         let store = self.store();
         let log_format = self.parse("log_format", "`json` or `text`", |text| match text {
             "json" => Some(LogFormat::Json),
@@ -108,6 +130,7 @@ impl Reading<'_> {
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
         let (connections, runs_max) = (self.count("connections"), self.count("runs_max"));
+        let api_operations = self.count("api_operations");
         let (api_body_limit, blob_limit) = (self.count("api_body_limit"), self.count("blob_limit"));
         let (head, body) = (self.duration("head_timeout"), self.duration("body_timeout"));
         let (operation, drain) =
@@ -119,6 +142,7 @@ impl Reading<'_> {
         });
         Some(Config {
             listen: listen?,
+            api: api?,
             data_dir: PathBuf::from(self.text("data_dir")),
             store: store?,
             secrets_dir: self.path("secrets_dir"),
@@ -136,6 +160,7 @@ impl Reading<'_> {
             body_timeout: body?,
             operation_timeout: operation?,
             drain_timeout: drain?,
+            api_operations: api_operations?,
             api_body_limit: api_body_limit?,
             blob_limit: blob_limit?,
             runs_max: runs_max?,

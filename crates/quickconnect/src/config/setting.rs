@@ -33,6 +33,11 @@ const fn setting(key: &'static str, default: &'static str, summary: &'static str
 /// All settings.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting("listen", "127.0.0.1:7070", "Address and port to listen on"),
+    setting(
+        "api_listen",
+        "",
+        "Address and port of the management API alone, or `off`; when left out, it is served on `listen`",
+    ),
     setting("data_dir", ".qc", "Directory of the database and of large bodies"),
     setting(
         "store",
@@ -55,6 +60,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("body_timeout", "30s", "How long a client may take to send a body"),
     setting("operation_timeout", "60s", "How long an operation of the management API may take"),
     setting("drain_timeout", "25s", "How long calls in flight get to finish at the end"),
+    setting("api_operations", "64", "The most operations of the management API at once"),
     setting("api_body_limit", "67108864", "The largest body of the management API, in bytes"),
     setting(
         "blob_limit",

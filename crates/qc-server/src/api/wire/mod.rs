@@ -7,6 +7,7 @@ mod page;
 mod releases;
 mod runs;
 mod server;
+mod tasks;
 
 pub use kept::{
     ChangeState, CrossLink, LinkRefused, LinkRequest, Linked, Removed, StateChanged, StateValue,
@@ -23,3 +24,4 @@ pub use runs::{
     RunEnd, RunJournal, RunReference,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
+pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};

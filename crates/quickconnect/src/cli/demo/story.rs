@@ -37,7 +37,7 @@ pub(super) async fn tell(
 ) -> Result<BTreeMap<String, RunId>, Trouble> {
     let mut teller = Teller::listen(stage, output);
     let mut seen = Seen::default();
-    let context = Context { url: stage.running.url.clone(), token: None };
+    let context = Context { url: stage.running.url.clone(), events_url: None, token: None };
     let client = Client::new(context, PATIENCE, None)?;
     let mut runs = BTreeMap::new();
     for scene in scenes() {
@@ -202,6 +202,10 @@ fn line(happening: &Happening, color: bool) -> String {
                 None => paint("32", &said),
                 Some(failure) => paint("33", &format!("{said} {failure}")),
             }
+        }
+        What::Person { state, title, who, .. } => {
+            let who = who.as_deref().map_or_else(String::new, |who| format!(" ({who})"));
+            paint("33", &format!("person    {state}: {title}{who}"))
         }
         What::Parked { reason } => paint("35", &format!("parked    {reason}")),
         What::Ended { status: RunStatus::Completed, .. } => paint("1;32", "run       completed"),

@@ -17,7 +17,7 @@ use crate::{
     bootstrap, codes,
     config::{Config, SettingFlags, StoreKind},
     context,
-    lifecycle::url_of,
+    lifecycle::addresses,
     wiring::{Platform, look_at_server},
 };
 
@@ -37,9 +37,12 @@ pub(crate) enum Verb {
 pub(crate) struct CreateArguments {
     /// What people call it
     name: String,
-    /// What it is for: admin, developer, operator, auditor, deployer, runtime
+    /// What it is for: admin, developer, operator, auditor, deployer, runtime, approver
     #[arg(long)]
     role: String,
+    /// The person to whom it belongs, by the id of the owner directory; tasks need one
+    #[arg(long)]
+    person: Option<String>,
     /// The only environment in which it may act
     #[arg(long)]
     environment: Option<String>,
@@ -104,6 +107,7 @@ async fn create(session: &Session, arguments: CreateArguments) -> Result<Exit, T
     let request = CreateToken {
         name: arguments.name,
         role: arguments.role,
+        person: arguments.person,
         environment: arguments.environment,
         scopes: (!arguments.scope.is_empty()).then_some(arguments.scope),
         lifetime: arguments.lifetime,
@@ -119,10 +123,10 @@ async fn recover(session: &Session, arguments: RecoverArguments) -> Result<Exit,
     has_database(&config).await?;
     let platform = Platform::wire(&config, Arc::new(Secrets::none())).await?;
     let token = bootstrap::admin_token(&platform, "recovered administrator").await?;
-    let url = url_of(config.listen, config.tls.is_some());
+    let at = addresses(&config, config.listen, None);
     let usual = session.context_path();
-    let path = bootstrap::place(&url, usual.as_deref(), &config.data_dir);
-    context::write(&path, &url, &token)?;
+    let path = bootstrap::place(&at.url, usual.as_deref(), &config.data_dir);
+    context::write(&path, &at, &token)?;
     platform.close().await;
     let done = json!({ "schema_version": 1, "context": path });
     session.output.result(&done, || format!("written to {}", path.display()));
