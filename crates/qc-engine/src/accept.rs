@@ -64,6 +64,7 @@ impl Engine {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
+        self.shared.refuses(&incoming.tenant)?;
         let trigger = deployment.release.triggers.get(&incoming.trigger).ok_or_else(|| {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
@@ -119,6 +120,7 @@ impl Engine {
             replay_of: None,
             accepted_at: at,
             trace: None,
+            priority: incoming.priority,
         });
         let body = Bytes::from(structured.to_string());
         let hash = record::payload_hash(&shared.settings.ledger_key, &body);
@@ -163,16 +165,17 @@ impl Engine {
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
         let Prepared { begun, key, event, first_row, mut documents, rows } = prepared;
-        let Begun { facts, run, mut draft, line } = begun;
+        let Begun { facts, mut run, mut draft, line } = begun;
         documents.append(&mut draft.documents);
         let shared = &self.shared;
         let at = facts.accepted_at;
         // The place in memory is taken before the commit, so that recovery cannot take the run up
         // between the commit and its start. Without one its calls are not sent now, and nothing
         // may say that they were about to be.
-        let place = run.as_ref().and_then(|_| self.place_for_new(facts.id));
-        if place.is_none() {
-            draft.withhold();
+        let place = run.as_ref().and_then(|_| self.place_for_new(&facts));
+        match &mut run {
+            Some(run) if place.is_some() => run.pass(&shared.gate, &mut draft),
+            Some(_) | None => draft.withhold(),
         }
         let state = run.as_ref().map_or_else(|| standing(at), |run| run.state(&draft, at));
         let mut ledger = vec![first_row];
@@ -214,6 +217,7 @@ impl Engine {
                 if facts.replay_of.is_none() {
                     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
                 }
+                shared.admission.opened(&facts.tenant);
                 if emits {
                     shared.emitted.send_modify(|commits| *commits += 1);
                 }
@@ -222,7 +226,7 @@ impl Engine {
                 });
                 match run {
                     Some(run) => self.go_on(run, draft, place),
-                    None => self.joined(facts.id).await,
+                    None => self.joined(&facts).await,
                 }
                 Ok(Accepted::New { run: facts.id })
             }
@@ -251,29 +255,24 @@ impl Engine {
                 run.commit_draft(draft);
                 self.spawn(run, place, None);
             }
+            None if self.shared.leases.owns(run.context.facts.id) => {
+                self.shared.places.line_up(&run.context.facts);
+            }
             None => self.wake_owner(run.context.facts.id),
         }
     }
 
     /// A place for a run that begins: when this node may run it, there is room, and nobody has
     /// waited for that room longer.
-    fn place_for_new(&self, run: RunId) -> Option<Place> {
+    fn place_for_new(&self, facts: &RunFacts) -> Option<Place> {
         let shared = &self.shared;
-        #[cfg(feature = "planted-bugs")]
-        if crate::planted::planted(crate::planted::Bug::NoLine) {
-            shared.behind.store(false, Ordering::Release);
-        }
-        if shared.behind.load(Ordering::Acquire) {
+        if !shared.places.may_begin(&facts.tenant) {
             return None;
         }
-        match shared.reserve(run, false) {
+        match shared.reserve(facts) {
             // A call that might not be sent from here is not journaled as about to be.
             Reserved::Place(place) => Some(place).filter(|place| place.tenure.is_certain()),
-            Reserved::NotOurs => None,
-            Reserved::There | Reserved::Full => {
-                shared.behind.store(true, Ordering::Release);
-                None
-            }
+            Reserved::NotOurs | Reserved::There | Reserved::Full => None,
         }
     }
 

@@ -23,6 +23,7 @@ use crate::{
     command::Command,
     draft::Draft,
     engine::{Place, Shared},
+    fair::Permit,
     happening::{Failed, What},
     record,
     run::ActiveRun,
@@ -84,6 +85,7 @@ async fn drive(
         if !tenure.is_ours() {
             draft.withhold();
         }
+        run.pass(&shared.gate, &mut draft);
         let nothing_new = draft.is_empty() && run.stands_as_stored(&draft);
         if nothing_new {
             // What is withheld stays withheld: the run is not stuck.
@@ -97,6 +99,14 @@ async fn drive(
             break;
         }
         start_calls(&shared, &tenure, &mut run, &mut calls, &mut cuts);
+        let rests = first.is_none() && run.postponed.is_empty();
+        if rests && run.rests_suspected(shared.now()) {
+            // Its count ends with this: it is not the one that ends the process.
+            let nothing = Draft::new(shared.now());
+            if commit(&shared, &tenure, &mut run, nothing).await.is_err() {
+                return;
+            }
+        }
         let event = match (first.take(), run.postponed.pop_front()) {
             (Some(command), None) => Some(Woken::Asked(command)),
             (asked, Some(done)) => {
@@ -104,7 +114,7 @@ async fn drive(
                 Some(Woken::Done(Box::new(done)))
             }
             (None, None) => {
-                wait(&shared, &run, &mut calls, &mut place.mailbox, &mut standing).await
+                wait(&shared, &mut run, &mut calls, &mut place.mailbox, &mut standing).await
             }
         };
         let event = match event {
@@ -127,6 +137,7 @@ async fn drive(
         if !tenure.is_ours() {
             draft.withhold();
         }
+        run.pass(&shared.gate, &mut draft);
         #[cfg(feature = "planted-bugs")]
         let early = sent_early(&shared, &tenure, &mut run, &draft, &mut calls, &mut cuts);
         let written =
@@ -168,6 +179,8 @@ async fn drive(
 enum Woken {
     Done(Box<Performed>),
     Asked(Command),
+    /// A call's turn has come.
+    Granted(CallId, Permit),
     Timer,
 }
 
@@ -181,7 +194,13 @@ fn start_calls(
     for ready in run.ready.drain(..) {
         let (cut, cut_off) = oneshot::channel();
         cuts.insert(ready.request.id.clone(), cut);
-        calls.spawn(settle(shared.clone(), tenure.clone(), run.context.clone(), ready, cut_off));
+        let permit = run.permits.remove(&ready.request.id);
+        let call = settle(shared.clone(), tenure.clone(), run.context.clone(), ready, cut_off);
+        calls.spawn(async move {
+            let performed = call.await;
+            drop(permit);
+            performed
+        });
     }
     for call in run.cuts.drain(..) {
         if let Some(cut) = cuts.remove(&call) {
@@ -212,7 +231,7 @@ fn sent_early(
 /// Waits for what happens next. None: the run has nothing to do in memory.
 async fn wait(
     shared: &Shared,
-    run: &ActiveRun,
+    run: &mut ActiveRun,
     calls: &mut JoinSet<Performed>,
     mailbox: &mut mpsc::Receiver<Command>,
     standing: &mut watch::Receiver<Standing>,
@@ -226,7 +245,8 @@ async fn wait(
         };
         let wake = run.next_wake();
         let now = shared.now();
-        let idle = calls.is_empty();
+        // What waits at the gate when its group leaves was not sent: the next owner sends it.
+        let idle = calls.is_empty() && (leaving || !run.holds_calls());
         let far = wake.is_none_or(|at| at.since(now) > shared.settings.linger);
         if idle && (far || leaving) {
             if run.is_stuck() {
@@ -239,6 +259,7 @@ async fn wait(
             return Some(Woken::Timer);
         }
         let pause = wake.map_or(LOOK_AGAIN, |at| at.since(now).min(LOOK_AGAIN));
+        let id = run.context.facts.id;
         tokio::select! {
             biased;
             Some(done) = calls.join_next() => match done {
@@ -246,11 +267,14 @@ async fn wait(
                 Err(broken) => {
                     // Cannot be: a call keeps its own panics. Leaving memory has recovery judge
                     // it by its effect class.
-                    tracing::error!(run = %run.context.facts.id, "a call broke off: {broken}");
+                    tracing::error!(run = %id, "a call broke off: {broken}");
                     return None;
                 }
             },
             Some(command) = mailbox.recv() => return Some(Woken::Asked(command)),
+            (call, permit) = run.next_grant(), if !leaving => {
+                return Some(Woken::Granted(call, permit));
+            }
             () = sleep(pause) => {}
             _ = standing.changed() => {}
         }
@@ -290,6 +314,7 @@ fn take_in(
                 }
                 replies.push((command.reply, answer));
             }
+            Woken::Granted(call, permit) => run.granted(call, permit, draft),
             Woken::Timer => run.wake(|| shared.entropy.next_u64(), draft),
         }
         next = if draft.end.is_some() {
@@ -389,6 +414,9 @@ async fn commit(
     if emits {
         shared.emitted.send_modify(|commits| *commits += 1);
     }
+    if run.claim.take().is_some() {
+        shared.claims.forget(facts.id);
+    }
     tell(shared, run, &draft);
     run.commit_draft(draft);
     Ok(())
@@ -431,6 +459,7 @@ pub(crate) fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
     }
     if let Some(end) = &draft.end {
         let counters = &shared.counters;
+        shared.admission.ended(&facts.tenant);
         let (counter, status, failure) = match end {
             RunEnd::Completed { .. } => (&counters.completed, qc_store::RunStatus::Completed, None),
             RunEnd::Cancelled { .. } => (&counters.cancelled, qc_store::RunStatus::Cancelled, None),

@@ -9,9 +9,12 @@
 //! Deliberately not here: HTTP, SQL, files, and the meaning of workflows.
 
 mod accept;
+mod admission;
 mod api;
 mod broker;
 mod chain;
+mod chores;
+mod claim;
 pub mod codes;
 mod command;
 mod continuation;
@@ -20,6 +23,7 @@ mod draft;
 mod drive;
 mod engine;
 mod entry;
+mod fair;
 mod forward;
 mod groups;
 mod happening;
@@ -60,10 +64,12 @@ mod worker;
 #[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
 compile_error!("bugs are planted in builds with debug assertions only: a release has none");
 
+pub use admission::{AdmissionLimits, Busy, DiskGauge, DiskRoom};
 pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
+pub use fair::GateLimits;
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
 pub use kept::{

@@ -2,6 +2,7 @@
 //! Decides; performing and waiting is `drive`'s.
 
 mod asked;
+mod held;
 mod kept;
 mod log;
 mod people;
@@ -24,9 +25,11 @@ use serde_json::Value;
 use crate::{
     Deployment, RunEnd,
     chain::Earlier,
+    claim::Claim,
     codes,
     draft::Draft,
     entry::Journaled,
+    fair::Permit,
     line::{Line, leaves},
     outbox,
     person::Tasks,
@@ -78,6 +81,8 @@ pub(crate) struct ActiveRun {
     pub(crate) end: Option<RunEnd>,
     /// How the run stood on disk when it was taken up.
     pub(crate) stored: Option<RunState>,
+    /// That it was claimed, as long as nothing of it has been written since.
+    pub(crate) claim: Option<Claim>,
     /// What taking the run up again has to write before anything else.
     pub(crate) resume_with: Option<Draft>,
     /// Calls whose intent is on disk and which are to be performed now.
@@ -98,6 +103,10 @@ pub(crate) struct ActiveRun {
     acting: Option<u32>,
     /// The call that a person answers in place of the other side.
     skip: Option<people::Skip>,
+    /// Calls that wait at the gate.
+    held: BTreeMap<CallId, held::Held>,
+    /// Of calls that are about to be sent.
+    pub(crate) permits: HashMap<CallId, Permit>,
     /// Calls wait for the next one who takes the run up: this process is ending.
     withheld: bool,
 }
@@ -159,6 +168,7 @@ impl ActiveRun {
             version: 0,
             end: None,
             stored: None,
+            claim: None,
             resume_with: None,
             ready: Vec::new(),
             cuts: Vec::new(),
@@ -171,6 +181,8 @@ impl ActiveRun {
             tasks: Tasks::default(),
             acting: None,
             skip: None,
+            held: BTreeMap::new(),
+            permits: HashMap::new(),
             withheld: false,
         }
     }
@@ -283,6 +295,9 @@ impl ActiveRun {
             draft.told.push_back(told);
             return;
         }
+        if self.interrupt_held(&call, draft) {
+            return;
+        }
         // A call that was only about to be sent is not sent; what was sent before is settled.
         if let Some(at) = draft.ready.iter().position(|ready| ready.request.id == call) {
             if draft.ready[at].purpose == Purpose::Send {
@@ -344,6 +359,7 @@ impl ActiveRun {
         };
         self.parked.clear();
         self.people_at_the_end(&end, draft);
+        self.held.clear();
         draft.end = Some(end);
     }
 
@@ -548,6 +564,7 @@ impl ActiveRun {
             || !draft.ready.is_empty()
             || !self.in_flight.is_empty()
             || !self.ready.is_empty()
+            || !self.held.is_empty()
         {
             return (RunStatus::Running, LiveCause::Activity, wake_at, None);
         }
@@ -610,7 +627,14 @@ impl ActiveRun {
             && self.ready.is_empty()
             && self.in_flight.is_empty()
             && !self.tasks.is_asking()
+            && self.held.is_empty()
             && self.next_wake().is_none()
+    }
+
+    /// Whether it is suspected to end the process when it is taken up, and has nothing to do now.
+    pub(crate) fn rests_suspected(&self, now: Timestamp) -> bool {
+        self.claim.as_ref().is_some_and(Claim::is_suspect)
+            && self.next_wake().is_none_or(|at| at > now)
     }
 
     /// The draft is on disk: what it promised to do is to be done now.

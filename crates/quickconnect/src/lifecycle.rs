@@ -19,19 +19,18 @@ use crate::{
     codes,
     config::{ApiDoor, Config},
     context::Addresses,
+    retention,
     signals::Signals,
     traces::Traces,
     wiring::{self, Platform},
 };
 
-/// How often what is past its time is removed.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// When large bodies are looked through for the first time.
+const SWEEP_FIRST: Duration = Duration::from_secs(60);
 /// How often large bodies that no run holds are removed: every one of them is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// A run that is younger need not be in the store yet.
 const YOUNG: Duration = Duration::from_secs(3600);
-/// How many rows one removal takes at most: it shares the disk with the commits.
-const PRUNE_ROWS: usize = 2_000;
 
 /// A server that serves.
 pub(crate) struct Running {
@@ -103,30 +102,14 @@ impl Running {
             tracing::error!(code = %finding.code, "{finding}");
         }
         let (stop, stopped) = watch::channel(false);
-        let events = if config.api == ApiDoor::Shared { Door::All } else { Door::Events };
-        let mut doors = JoinSet::new();
-        let served = [(Some(listener), events), (api, Door::Management)];
-        for (listener, door) in served.into_iter().filter_map(|(l, door)| Some((l?, door))) {
-            let service = Service::new(&platform.state, door);
-            let grace = config.drain_timeout;
-            doors.spawn(serve(listener, service, tls.clone(), stopped.clone(), grace));
-        }
+        let doors = open_doors(config, &platform, listener, api, tls.as_ref(), &stopped);
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
         let mut chores = JoinSet::new();
         chores.spawn(allocator::wake_to_give_back());
         chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
-        chores.spawn(prune(
-            platform.engine.clone(),
-            Arc::clone(&platform.store),
-            Arc::clone(&platform.clock),
-            config.retention,
-        ));
-        chores.spawn(sweep(
-            Arc::clone(&platform.store),
-            Arc::clone(&platform.blobs),
-            Arc::clone(&platform.clock),
-        ));
+        chores.spawn(retention::keep(retention::Parts::of(&platform), config.retention));
+        chores.spawn(sweep_of(&platform));
         if let Some(keys) = &tls {
             chores.spawn(Arc::clone(keys).watch());
         }
@@ -184,6 +167,25 @@ impl Running {
     }
 }
 
+/// Serves at the address of events and, when it has one, at the management API's own.
+fn open_doors(
+    config: &Config,
+    platform: &Platform,
+    events: TcpListener,
+    api: Option<TcpListener>,
+    tls: Option<&Arc<TlsKeys>>,
+    stopped: &watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let events_door = if config.api == ApiDoor::Shared { Door::All } else { Door::Events };
+    let mut doors = JoinSet::new();
+    let served = [(Some(events), events_door), (api, Door::Management)];
+    for (listener, door) in served.into_iter().filter_map(|(l, door)| Some((l?, door))) {
+        let service = Service::new(&platform.state, door);
+        doors.spawn(serve(listener, service, tls.cloned(), stopped.clone(), config.drain_timeout));
+    }
+    doors
+}
+
 /// Begins to export traces, when there is somebody to take them.
 fn export_traces(config: &Config, platform: &Platform) -> Result<Option<Traces>, Trouble> {
     let Some(endpoint) = &config.otlp_endpoint else { return Ok(None) };
@@ -230,35 +232,8 @@ fn url_of(address: SocketAddr, tls: bool) -> String {
     format!("{scheme}://{address}")
 }
 
-async fn prune(
-    engine: qc_engine::Engine,
-    store: Arc<dyn qc_store::Store>,
-    clock: Arc<dyn qc_model::Clock>,
-    retention: Duration,
-) {
-    let mut chains = None;
-    let mut kept = qc_engine::KeptPruning::default();
-    let mut tasks = None;
-    loop {
-        tokio::time::sleep(PRUNE_EVERY).await;
-        let now = clock.now();
-        match store.prune(&qc_store::Retention::at(now, now - retention), PRUNE_ROWS).await {
-            Ok(gone) if gone.total() == 0 => {}
-            Ok(gone) => tracing::debug!(rows = gone.total(), "removed what was past its time"),
-            Err(error) => tracing::warn!(%error, "what is past its time cannot be removed now"),
-        }
-        if let Err(error) = engine.prune_kept(&mut kept).await {
-            tracing::warn!(%error, "values and marks that are past their time stay for now");
-        }
-        match engine.tidy_chains(chains.as_deref()).await {
-            Ok(next) => chains = next,
-            Err(error) => tracing::warn!(%error, "chains that are past their time stay for now"),
-        }
-        match engine.tidy_tasks(tasks.as_deref()).await {
-            Ok(next) => tasks = next,
-            Err(error) => tracing::warn!(%error, "tasks that are past their time stay for now"),
-        }
-    }
+fn sweep_of(platform: &Platform) -> impl Future<Output = ()> + Send + 'static {
+    sweep(Arc::clone(&platform.store), Arc::clone(&platform.blobs), Arc::clone(&platform.clock))
 }
 
 async fn sweep(
@@ -272,7 +247,7 @@ async fn sweep(
         asked
     };
     // The first one soon: a process that ended may have left something.
-    let mut pause = PRUNE_EVERY;
+    let mut pause = SWEEP_FIRST;
     loop {
         tokio::time::sleep(pause).await;
         pause = SWEEP_EVERY;
@@ -316,7 +291,7 @@ mod tests {
         }
         let chore =
             tokio::spawn(sweep(Arc::new(MemoryStore::new()), blobs.clone(), Arc::new(Still)));
-        tokio::time::sleep(PRUNE_EVERY + Duration::from_secs(1)).await;
+        tokio::time::sleep(SWEEP_FIRST + Duration::from_secs(1)).await;
         let mut left = Vec::new();
         for (run, hash) in there {
             left.push(blobs.get(run, hash).await.unwrap().is_some());

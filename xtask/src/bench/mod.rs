@@ -4,6 +4,7 @@
 mod echo;
 mod load;
 mod nginx;
+mod noisy;
 mod one_node;
 mod open_runs;
 mod postgres;
@@ -15,7 +16,7 @@ use load::{Measured, Shot, fire};
 use server::Server;
 
 /// What `bench` takes.
-pub(crate) const USAGE: &str = "cargo xtask bench [one-node|postgres|open-runs]... [--quick]";
+pub(crate) const USAGE: &str = "cargo xtask bench [one-node|postgres|open-runs|noisy]... [--quick]";
 
 /// How long it measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,7 @@ enum Part {
     OneNode,
     Postgres,
     OpenRuns,
+    Noisy,
 }
 
 /// Runs the parts that are named, or all; non-zero when one of them had wrong answers.
@@ -59,6 +61,7 @@ pub(crate) fn run(given: &[&str]) -> ExitCode {
             "one-node" => parts.push(Part::OneNode),
             "postgres" => parts.push(Part::Postgres),
             "open-runs" => parts.push(Part::OpenRuns),
+            "noisy" => parts.push(Part::Noisy),
             other => {
                 eprintln!("`{other}` is not a part of the benchmarks\nusage: {USAGE}");
                 return ExitCode::from(2);
@@ -66,7 +69,7 @@ pub(crate) fn run(given: &[&str]) -> ExitCode {
         }
     }
     if parts.is_empty() {
-        parts = vec![Part::OneNode, Part::Postgres, Part::OpenRuns];
+        parts = vec![Part::OneNode, Part::Postgres, Part::OpenRuns, Part::Noisy];
     }
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -83,6 +86,7 @@ pub(crate) fn run(given: &[&str]) -> ExitCode {
                 Part::OneNode => one_node::measure_all(size).await,
                 Part::Postgres => postgres::measure_all(size).await,
                 Part::OpenRuns => open_runs::measure_all(size).await,
+                Part::Noisy => noisy::measure_all(size).await,
             }
         });
         match done {

@@ -2,18 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod admission;
 mod blobs;
 mod compensation;
 mod continuation;
 mod crash;
 mod echo;
 mod effects;
+mod fairness;
 mod kept;
 mod link;
 mod nodes;
 mod operations;
 mod ordering;
 mod people;
+mod poison;
 mod polling;
 mod publishing;
 mod review;

@@ -53,6 +53,7 @@ pub(crate) const ROUTES: &[Route] = &[
     kept::unlink::ROUTE,
     ledger::list::ROUTE,
     ledger::failures::ROUTE,
+    ledger::reconciliation::ROUTE,
     releases::list::ROUTE,
     releases::store::ROUTE,
     releases::show::ROUTE,

@@ -82,6 +82,13 @@ impl World {
     }
 
     pub(crate) async fn with(settings: ServerSettings) -> Self {
+        Self::with_engine(settings, EngineSettings::default()).await
+    }
+
+    pub(crate) async fn with_engine(
+        settings: ServerSettings,
+        engine_settings: EngineSettings,
+    ) -> Self {
         let clock = Arc::new(SystemClock);
         let entropy = Arc::new(Counting::new(1));
         let memory = Arc::new(MemoryStore::with_clock(clock.clone()));
@@ -99,7 +106,7 @@ impl World {
             clock: clock.clone(),
             entropy: entropy.clone(),
             releases: catalogue.clone(),
-            settings: EngineSettings::default(),
+            settings: engine_settings,
         });
         let running = engine.clone();
         tokio::spawn(async move { running.run().await });

@@ -7,6 +7,7 @@ mod sources;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use qc_document::parse_duration;
+use qc_engine::{AdmissionLimits, GateLimits};
 use qc_model::Finding;
 use qc_server::{TlsFiles, TrustedProxies};
 use qc_sql::postgres::{Dsn, mask};
@@ -14,6 +15,7 @@ use qc_sql::postgres::{Dsn, mask};
 use crate::{
     cli::{Exit, Trouble},
     codes,
+    retention::Keeping,
 };
 
 pub(crate) use flags::SettingFlags;
@@ -80,7 +82,9 @@ pub(crate) struct Config {
     pub(crate) api_body_limit: usize,
     pub(crate) blob_limit: usize,
     pub(crate) runs_max: usize,
-    pub(crate) retention: Duration,
+    pub(crate) calls: GateLimits,
+    pub(crate) admission: AdmissionLimits,
+    pub(crate) retention: Keeping,
 }
 
 impl Config {
@@ -129,13 +133,14 @@ impl Reading<'_> {
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
+        let (calls, admission) = (self.calls(), self.admission());
         let (connections, runs_max) = (self.count("connections"), self.count("runs_max"));
         let api_operations = self.count("api_operations");
         let (api_body_limit, blob_limit) = (self.count("api_body_limit"), self.count("blob_limit"));
         let (head, body) = (self.duration("head_timeout"), self.duration("body_timeout"));
         let (operation, drain) =
             (self.duration("operation_timeout"), self.duration("drain_timeout"));
-        let retention = self.duration("retention");
+        let retention = self.keeping();
         let lease_ttl = self.parse("lease_ttl", "a duration from `1s` to `10m`", |text| {
             let (least, most) = (Duration::from_secs(1), Duration::from_secs(600));
             parse_duration(text).ok().filter(|ttl| (least..=most).contains(ttl))
@@ -164,7 +169,34 @@ impl Reading<'_> {
             api_body_limit: api_body_limit?,
             blob_limit: blob_limit?,
             runs_max: runs_max?,
+            calls: calls?,
+            admission: admission?,
             retention: retention?,
+        })
+    }
+
+    fn calls(&mut self) -> Option<GateLimits> {
+        let (calls, per_tenant) = (self.count("calls_max"), self.count("calls_per_tenant"));
+        let per_system = self.count("calls_per_system");
+        Some(GateLimits { calls: calls?, per_tenant: per_tenant?, per_system: per_system? })
+    }
+
+    fn admission(&mut self) -> Option<AdmissionLimits> {
+        let (wait, age) = (self.duration("commit_wait"), self.duration("backlog_age"));
+        let runs = self.count("tenant_runs");
+        let (soft, hard) = (self.mark("disk_soft"), self.mark("disk_hard"));
+        if let (Some(soft), Some(hard)) = (soft, hard)
+            && hard >= soft.max(1)
+        {
+            self.wrong("disk_hard", &format!("`{hard}` is not below `disk_soft`, which is {soft}"));
+        }
+        Some(AdmissionLimits {
+            commit_wait: wait?,
+            backlog_age: age?,
+            tenant_runs: runs?,
+            disk_soft: soft?,
+            disk_hard: hard?,
+            disk: None,
         })
     }
 
@@ -221,10 +253,23 @@ impl Reading<'_> {
         self.parse(key, "a number from 1 on", |text| text.parse().ok().filter(|count| *count > 0))
     }
 
+    fn mark(&mut self, key: &str) -> Option<u64> {
+        self.parse(key, "a number of bytes, or 0 for none", |text| text.parse().ok())
+    }
+
     fn duration(&mut self, key: &str) -> Option<Duration> {
         self.parse(key, "a duration such as `30s` or `7d`", |text| {
             parse_duration(text).ok().filter(|duration| !duration.is_zero())
         })
+    }
+
+    /// How long each class is kept: its own setting, or the one for all.
+    fn keeping(&mut self) -> Option<Keeping> {
+        let all = self.duration("retention");
+        let mut own = |key: &str| if self.text(key).is_empty() { all } else { self.duration(key) };
+        let (completed, failed) = (own("retention_completed"), own("retention_failed"));
+        let (ledger, audit) = (own("retention_ledger"), own("retention_audit"));
+        Some(Keeping { completed: completed?, failed: failed?, ledger: ledger?, audit: audit? })
     }
 
     fn url(&mut self, key: &str) -> Option<String> {
@@ -319,18 +364,31 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_time_of_its_own_has_the_one_for_all() {
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        let kept = with(&[]).unwrap().retention;
+        assert_eq!((kept.completed, kept.failed, kept.ledger), (days(30), days(30), days(30)));
+        assert_eq!(kept.audit, days(400));
+        let own = [("retention", "9d"), ("retention_failed", "90d"), ("retention_audit", "")];
+        let kept = with(&own).unwrap().retention;
+        assert_eq!((kept.completed, kept.failed), (days(9), days(90)));
+        assert_eq!((kept.ledger, kept.audit), (days(9), days(9)));
+    }
+
+    #[test]
     fn every_wrong_setting_is_named() {
         let trouble = with(&[
             ("listen", "here"),
             ("store", "etcd"),
             ("connections", "0"),
             ("retention", "long"),
+            ("retention_failed", "0s"),
             ("tls_key", "/k"),
             ("trusted_proxies", "10.0.0.0/99"),
             ("outbound_proxy", "socks5://x"),
         ])
         .unwrap_err();
-        assert_eq!(trouble.findings.len(), 7, "{:#?}", trouble.findings);
+        assert_eq!(trouble.findings.len(), 8, "{:#?}", trouble.findings);
         assert!(trouble.findings.iter().all(|finding| finding.code == codes::BAD_SETTING));
     }
 }

@@ -13,7 +13,7 @@ pub use kept::{
     ChangeState, CrossLink, LinkRefused, LinkRequest, Linked, Removed, StateChanged, StateValue,
     UnlinkRequest,
 };
-pub use ledger::{FailureGroup, Failures, LedgerLine};
+pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
 pub use lines::{Line, LineResumed, ResumeLine};
 pub use page::Page;
 pub use releases::{
