@@ -36,6 +36,18 @@ pub enum Action {
     /// Plan, start and stop work on many runs; what is done to each needs its own action, too.
     #[serde(rename = "runs:bulk")]
     RunsBulk,
+    /// List what people are asked.
+    #[serde(rename = "tasks:read")]
+    TasksRead,
+    /// See what is shown to those who are asked.
+    #[serde(rename = "tasks:inspect")]
+    TasksInspect,
+    /// Take a task and answer it, as one of those who are asked.
+    #[serde(rename = "tasks:decide")]
+    TasksDecide,
+    /// Say how a run is to go on that cannot by itself, as one of those who are asked.
+    #[serde(rename = "tasks:act")]
+    TasksAct,
     /// Read what happened in the platform.
     #[serde(rename = "ledger:read")]
     LedgerRead,
@@ -67,7 +79,7 @@ pub enum Action {
 
 impl Action {
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -79,6 +91,10 @@ impl Action {
         Self::DlqDiscard,
         Self::DlqTriage,
         Self::RunsBulk,
+        Self::TasksRead,
+        Self::TasksInspect,
+        Self::TasksDecide,
+        Self::TasksAct,
         Self::LedgerRead,
         Self::ReleasesRead,
         Self::ReleasesWrite,
@@ -104,6 +120,10 @@ impl Action {
             Self::DlqDiscard => "dlq:discard",
             Self::DlqTriage => "dlq:triage",
             Self::RunsBulk => "runs:bulk",
+            Self::TasksRead => "tasks:read",
+            Self::TasksInspect => "tasks:inspect",
+            Self::TasksDecide => "tasks:decide",
+            Self::TasksAct => "tasks:act",
             Self::LedgerRead => "ledger:read",
             Self::ReleasesRead => "releases:read",
             Self::ReleasesWrite => "releases:write",

@@ -71,6 +71,7 @@ mod tests {
         Principal {
             id: "k1".into(),
             name: "test".into(),
+            person: None,
             environment: environment.map(|e| e.parse().unwrap()),
             role,
             scopes: scopes.map(|s| s.iter().map(|s| s.parse().unwrap()).collect()),

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use qc_model::{Actor, Entropy, EnvironmentName, TenantName, Timestamp, TxnId};
+use qc_model::{Actor, Entropy, EnvironmentName, Name, TenantName, Timestamp, TxnId};
 use qc_store::{Change, DocumentOp, Expect, LedgerKind, LedgerRow};
 use qc_vault::Secret;
 use serde_json::json;
@@ -12,6 +12,8 @@ use crate::{Role, Scope, TOKEN_KIND, TokenRecord, mint, record::hex};
 pub struct IssueRequest {
     /// What people call it.
     pub name: String,
+    /// The person to whom it belongs, by the id of the owner directory; None: a service.
+    pub person: Option<Name>,
     /// The only environment in which it may act; None for all.
     pub environment: Option<EnvironmentName>,
     /// What it is for.
@@ -45,6 +47,7 @@ pub fn issue(
         schema_version: 1,
         id: minted.id.to_string(),
         name: request.name,
+        person: request.person,
         environment: request.environment,
         role: request.role,
         scopes: request.scopes,
@@ -96,7 +99,7 @@ fn actor_text(actor: &Actor) -> String {
 
 fn audit(record: &TokenRecord, outcome: &str, actor: &Actor, now: Timestamp) -> LedgerRow {
     let facts = json!({
-        "name": record.name, "role": record.role, "scopes": record.scopes, "expires_at": record.expires_at,
+        "name": record.name, "person": record.person, "role": record.role, "scopes": record.scopes, "expires_at": record.expires_at,
     });
     LedgerRow {
         at: now,

@@ -1,4 +1,4 @@
-use qc_model::{Actor, ActorKind, EnvironmentName};
+use qc_model::{Actor, ActorKind, EnvironmentName, Name};
 
 use crate::{Role, Scope};
 
@@ -9,6 +9,8 @@ pub struct Principal {
     pub id: String,
     /// What people call it.
     pub name: String,
+    /// The person to whom it belongs, by the id of the owner directory; None: a service.
+    pub person: Option<Name>,
     /// The only environment in which it may act; None for all.
     pub environment: Option<EnvironmentName>,
     /// What it is for.
@@ -20,6 +22,9 @@ pub struct Principal {
 impl Principal {
     /// As the actor of changes and events.
     pub fn actor(&self) -> Actor {
-        Actor { kind: ActorKind::Service, id: self.id.clone() }
+        match &self.person {
+            Some(person) => Actor { kind: ActorKind::Human, id: person.to_string() },
+            None => Actor { kind: ActorKind::Service, id: self.id.clone() },
+        }
     }
 }

@@ -1,4 +1,4 @@
-use qc_model::{EnvironmentName, Timestamp};
+use qc_model::{EnvironmentName, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Principal, Role, Scope};
@@ -15,6 +15,9 @@ pub struct TokenRecord {
     pub id: String,
     /// What people call it.
     pub name: String,
+    /// The person to whom it belongs, by the id of the owner directory; None: a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Name>,
     /// The only environment in which it may act; None for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<EnvironmentName>,
@@ -40,6 +43,7 @@ impl TokenRecord {
         Principal {
             id: self.id.clone(),
             name: self.name.clone(),
+            person: self.person.clone(),
             environment: self.environment.clone(),
             role: self.role,
             scopes: self.scopes.clone(),

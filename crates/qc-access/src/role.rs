@@ -18,17 +18,20 @@ pub enum Role {
     Deployer,
     /// A system that sends events and asks what became of them.
     Runtime,
+    /// A person who answers what integrations ask.
+    Approver,
 }
 
 impl Role {
     /// All, for tables.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Admin,
         Self::Developer,
         Self::Operator,
         Self::Auditor,
         Self::Deployer,
         Self::Runtime,
+        Self::Approver,
     ];
 
     /// The name as written in files and on the wire.
@@ -40,6 +43,7 @@ impl Role {
             Self::Auditor => "auditor",
             Self::Deployer => "deployer",
             Self::Runtime => "runtime",
+            Self::Approver => "approver",
         }
     }
 
@@ -61,6 +65,7 @@ impl Role {
             Self::Auditor => matches!(
                 action,
                 A::RunsRead
+                    | A::TasksRead
                     | A::DlqRead
                     | A::LedgerRead
                     | A::ReleasesRead
@@ -78,6 +83,10 @@ impl Role {
                     | A::ServerRead
             ),
             Self::Runtime => matches!(action, A::EventsSend | A::RunsRead),
+            Self::Approver => matches!(
+                action,
+                A::RunsRead | A::TasksRead | A::TasksInspect | A::TasksDecide | A::TasksAct
+            ),
         }
     }
 }

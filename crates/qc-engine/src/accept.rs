@@ -76,6 +76,11 @@ impl Engine {
             trigger: incoming.trigger.clone(),
         };
         let held = self.holds_events(&name).await?;
+        if let Some(rule) = deployment.release.kept.echo.heard.get(&trigger.name)
+            && let Some(echo) = self.echo(deployment, rule, &incoming).await?
+        {
+            return Ok(echo);
+        }
         match self.prepare(deployment, trigger, &incoming, held) {
             Ok(prepared) => self.write(Prepared { documents, rows, ..prepared }).await,
             // A repeat gets its run also when the trigger's expressions no longer do for it.
@@ -169,7 +174,7 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { begun, key, event, first_row, documents, rows, mut keys } = prepared;
+        let Prepared { begun, key, event, first_row, mut documents, rows, mut keys } = prepared;
         let Begun { facts, mut run, mut draft, line, held } = begun;
         let shared = &self.shared;
         let at = facts.accepted_at;
@@ -191,6 +196,7 @@ impl Engine {
         ledger.append(&mut draft.ledger);
         keys.append(&mut draft.keys);
         keys.truncate(KEYS_MAX);
+        documents.extend(draft.take_documents());
         let emits = !draft.signals.is_empty();
         for row in &mut ledger {
             record::signed(row, &shared.settings.node);

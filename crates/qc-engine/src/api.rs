@@ -90,6 +90,12 @@ pub enum EngineError {
         /// Why that does not do.
         reason: String,
     },
+    /// There is no such task of a person.
+    #[error("there is no task {0}")]
+    NoTask(String),
+    /// It is not to be done, for a reason that its sender can do something about.
+    #[error("{}", .0.detail)]
+    Refused(Box<Failure>),
     /// The release to which a run is pinned is not there.
     #[error("the release {0} is not in the store")]
     NoRelease(String),

@@ -64,6 +64,9 @@ pub(crate) fn effects_of(
                     known.insert(call, Earlier::Answered { output });
                 }
             }
+            Journaled::Kept { call, output, .. } => {
+                known.insert(call, Earlier::Answered { output });
+            }
             Journaled::NotApplied { call, .. } => {
                 known.remove(&call);
             }
@@ -71,7 +74,8 @@ pub(crate) fn effects_of(
             | Journaled::NeverBegun { .. }
             | Journaled::Repinned { .. }
             | Journaled::Intent { .. }
-            | Journaled::Parked { .. } => {}
+            | Journaled::Parked { .. }
+            | Journaled::Person { .. } => {}
         }
     }
     for (call, log) in fold(deployment, journal)?.log {

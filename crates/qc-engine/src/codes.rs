@@ -62,3 +62,42 @@ pub const BULK_TOO_MANY: Code = Code::new("QC-I027");
 pub const NO_BULK: Code = Code::new("QC-I028");
 /// A bulk is not in a state for this.
 pub const BULK_STATE: Code = Code::new("QC-I029");
+/// A value of a state is not as its writer expected it.
+pub const STATE_CONFLICT: Code = Code::new("QC-R040");
+/// An id is linked to another one already.
+pub const LINK_CONFLICT: Code = Code::new("QC-R041");
+/// A key, an id or a value is larger than what is kept.
+pub const KEPT_TOO_LARGE: Code = Code::new("QC-R042");
+/// A value does not fit the schema of its state.
+pub const KEPT_SCHEMA: Code = Code::new("QC-R043");
+/// An argument of a call to what is kept does not do.
+pub const KEPT_ARGUMENT: Code = Code::new("QC-R044");
+/// Others wrote the same at the same time, again and again.
+pub const KEPT_CONTENDED: Code = Code::new("QC-R045");
+/// What is kept cannot be read now.
+pub const KEPT_UNREADABLE: Code = Code::new("QC-R046");
+/// What a call writes could not be marked: its echo will not be recognised.
+pub const ECHO_UNMARKED: Code = Code::new("QC-R047");
+/// The release declares no state or table of that name.
+pub const KEPT_UNKNOWN: Code = Code::new("QC-R048");
+
+/// A person cannot be asked what a workflow wants to ask.
+pub const TASK_ARGUMENTS: Code = Code::new("QC-H001");
+/// Nobody answered in time.
+pub const TASK_EXPIRED: Code = Code::new("QC-H002");
+/// There is no such task.
+pub const NO_TASK: Code = Code::new("QC-H003");
+/// The answer is to something else than what is shown.
+pub const TASK_STALE: Code = Code::new("QC-H004");
+/// The task is over.
+pub const TASK_OVER: Code = Code::new("QC-H005");
+/// Only a person answers.
+pub const NOT_A_PERSON: Code = Code::new("QC-H006");
+/// The person is not one of those who are asked.
+pub const NOT_ASKED: Code = Code::new("QC-H007");
+/// The answer does not fit the task.
+pub const TASK_ANSWER: Code = Code::new("QC-H008");
+/// The act is not one that the task offers.
+pub const TASK_ACT: Code = Code::new("QC-H009");
+/// It is not said what was seen.
+pub const TASK_HASH: Code = Code::new("QC-H010");

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use qc_model::Actor;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::{Deployment, EngineError, Resolution, continuation::Chain};
+use crate::{
+    Deployment, EngineError, Resolution, StuckAct, continuation::Chain, person::TaskAnswer,
+};
 
 /// A request to a run, with the place for its answer.
 pub(crate) struct Command {
@@ -55,4 +58,30 @@ pub(crate) enum Request {
     Resume,
     /// Try what waits for this system: it may be there again. Only the run's own node asks so.
     Probe { system: String },
+    /// Do something to a task of it.
+    Task {
+        /// Which.
+        number: u32,
+        deed: Box<TaskDeed>,
+    },
+}
+
+/// What is done to a task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TaskDeed {
+    /// Somebody is at it.
+    Claim,
+    /// Somebody answers.
+    Answer { given: TaskAnswer },
+    /// Somebody says how the run is to go on.
+    Act {
+        act: StuckAct,
+        #[serde(default)]
+        output: Option<Value>,
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Its time has come.
+    Wake,
 }

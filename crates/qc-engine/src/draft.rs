@@ -1,6 +1,6 @@
 //! What the next commit of a run will say.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use qc_model::{Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, DocumentOp, Entry, LedgerRow, Op, RunKey, Signal};
@@ -9,6 +9,8 @@ use qc_workflow::{CallId, Happening as Told, TaskNote};
 use crate::{
     RunEnd,
     entry::{self, Journaled},
+    happening::What,
+    person::PersonTask,
     run::Ready,
 };
 
@@ -34,6 +36,10 @@ pub(crate) struct Draft {
     pub(crate) notes: Vec<TaskNote>,
     /// What the machine is still to be told in this step, in order.
     pub(crate) told: VecDeque<Told>,
+    /// Tasks of people as they stand after this commit.
+    pub(crate) tasks: BTreeMap<u32, PersonTask>,
+    /// What happened to tasks of people, for the listeners.
+    pub(crate) people: Vec<What>,
     /// Calls are to be sent, but not from here and now.
     pub(crate) withheld: bool,
 }
@@ -54,6 +60,8 @@ impl Draft {
             parked: None,
             notes: Vec::new(),
             told: VecDeque::new(),
+            tasks: BTreeMap::new(),
+            people: Vec::new(),
             withheld: false,
         }
     }
@@ -99,10 +107,17 @@ impl Draft {
             ops.push(Op::Keys(std::mem::take(&mut self.keys)));
         }
         ops.extend(std::mem::take(&mut self.signals).into_iter().map(Op::Signal));
-        ops.extend(std::mem::take(&mut self.documents).into_iter().map(Op::Document));
+        ops.extend(self.take_documents().into_iter().map(Op::Document));
         ops.extend(self.settle_dead.take().map(Op::SettleDead));
         ops.extend(self.dead.take().map(Op::Dead));
         ops
+    }
+
+    /// The documents that change, taken out to be written.
+    pub(crate) fn take_documents(&mut self) -> Vec<DocumentOp> {
+        let mut documents = std::mem::take(&mut self.documents);
+        documents.extend(self.tasks.values().flat_map(|task| task.documents(self.at)));
+        documents
     }
 
     /// The journal's entries as stored, taken out to be written.

@@ -1,6 +1,8 @@
 //! Drives one run: performs its calls, waits for what happens next, commits, and goes on. Ends
 //! when the run is at its end, or has nothing to do in memory for a while.
 
+mod keep;
+
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
@@ -79,6 +81,7 @@ async fn drive(
     let mut cuts: HashMap<CallId, oneshot::Sender<()>> = HashMap::new();
     let tenure = place.tenure.clone();
     let mut standing = tenure.watch();
+    let mut contended = keep::Contended::default();
     if let Some(mut draft) = run.resume_with.take() {
         if !tenure.is_ours() {
             draft.withhold();
@@ -97,18 +100,39 @@ async fn drive(
             break;
         }
         start_calls(&shared, &tenure, &mut run, &mut calls, &mut cuts);
-        if first.is_none() && run.rests_suspected(shared.now()) {
+        let rests = first.is_none() && run.postponed.is_empty();
+        if rests && run.rests_suspected(shared.now()) {
             // Its count ends with this: it is not the one that ends the process.
             let nothing = Draft::new(shared.now());
             if commit(&shared, &tenure, &mut run, nothing).await.is_err() {
                 return;
             }
         }
-        let event = match first.take() {
-            Some(command) => Some(Woken::Asked(command)),
-            None => wait(&shared, &mut run, &mut calls, &mut place.mailbox, &mut standing).await,
+        let event = match (first.take(), run.postponed.pop_front()) {
+            (Some(command), None) => Some(Woken::Asked(command)),
+            (asked, Some(done)) => {
+                first = asked;
+                Some(Woken::Done(Box::new(done)))
+            }
+            (None, None) => {
+                wait(&shared, &mut run, &mut calls, &mut place.mailbox, &mut standing).await
+            }
         };
-        let Some(event) = event else { break };
+        let event = match event {
+            Some(Woken::Done(done)) => {
+                use keep::Keeping;
+                let (calls, cuts) = (&mut calls, &mut cuts);
+                match keep::keep(&shared, &tenure, &mut run, done, &mut contended, calls, cuts)
+                    .await
+                {
+                    Keeping::Told(done) => Woken::Done(done),
+                    Keeping::Again => continue,
+                    Keeping::NotOurs => return,
+                }
+            }
+            Some(event) => event,
+            None => break,
+        };
         let mut draft = Draft::new(shared.now());
         let replies = take_in(&shared, &mut run, event, &mut calls, &mut cuts, &mut draft);
         unavailable::bound(&shared, &mut run, &mut draft);
@@ -300,7 +324,9 @@ fn take_in(
         next = if draft.end.is_some() {
             None
         } else {
-            calls.try_join_next().and_then(Result::ok).map(|done| Woken::Done(Box::new(done)))
+            // What has something of its own to write first is taken in by itself.
+            let done = calls.try_join_next().and_then(Result::ok);
+            done.and_then(|done| run.postpone(done)).map(|done| Woken::Done(Box::new(done)))
         };
     }
     replies
@@ -409,6 +435,12 @@ async fn written(shared: &Shared, txn: &Txn) -> Result<Option<u64>, StoreError> 
 /// Tells the listeners and counts, once the step is on disk.
 pub(crate) fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
     let facts = &run.context.facts;
+    for what in &draft.people {
+        shared.tell(facts.id, &facts.integration, || what.clone());
+    }
+    if draft.end.is_some() && !draft.tasks.is_empty() {
+        shared.task_opened.notify_one();
+    }
     for note in &draft.notes {
         shared.tell(facts.id, &facts.integration, || {
             let (state, detail) = match note.kind {

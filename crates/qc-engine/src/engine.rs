@@ -127,6 +127,8 @@ pub(crate) struct Shared {
     pub(crate) standings: Standings,
     /// A bulk was started here.
     pub(crate) bulks: Notify,
+    /// A task was opened of a run that is at its end.
+    pub(crate) task_opened: Notify,
     /// Counts the commits that added events to outboxes.
     pub(crate) emitted: watch::Sender<u64>,
     /// Counts the changes of what is deployed.
@@ -278,6 +280,7 @@ impl Engine {
                 waiting: Waiting::default(),
                 standings: Standings::default(),
                 bulks: Notify::new(),
+                task_opened: Notify::new(),
                 emitted: watch::Sender::new(0),
                 deployed: watch::Sender::new(0),
                 happenings: broadcast::Sender::new(HAPPENINGS_BEHIND),

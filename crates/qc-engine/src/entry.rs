@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use qc_model::{Actor, Failure, Timestamp};
 use qc_store::Entry;
-use qc_workflow::{CallId, Input, Start};
+use qc_workflow::{CallId, CallOutput, Input, Start};
 use serde::{Deserialize, Serialize};
 
-use crate::{chain::EarlierCall, line::Line};
+use crate::{chain::EarlierCall, line::Line, person::TaskStep};
 
 /// The version that is written.
 const VERSION: u32 = 1;
@@ -64,6 +64,16 @@ pub(crate) enum Journaled {
         /// What.
         input: Box<Input>,
     },
+    /// What the integration keeps was changed with this entry: the call's answer, of which the
+    /// machine hears next.
+    Kept {
+        /// Which call.
+        call: CallId,
+        /// Which attempt.
+        attempt: u32,
+        /// The answer.
+        output: CallOutput,
+    },
     /// A call waits for a person, or for something outside to be mended.
     Parked {
         /// Which call.
@@ -77,6 +87,11 @@ pub(crate) enum Journaled {
         call: CallId,
         /// Who decided.
         by: Actor,
+    },
+    /// Something happened to what a person is asked.
+    Person {
+        /// What.
+        step: TaskStep,
     },
 }
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use qc_model::{Actor, RunId, Timestamp, TxnId};
+use qc_model::{Actor, Failure, RunId, Timestamp, TxnId};
 use qc_store::{ChangeOutcome, DocumentOp, Expect, RunStatus, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
@@ -65,6 +65,8 @@ pub(crate) enum Answer {
     NoRun,
     WrongState { status: String, reason: String },
     NoRelease { hash: String },
+    NoTask { task: String },
+    Refused { failure: Box<Failure> },
     Unknown { why: String },
     Failed { why: String },
 }
@@ -85,6 +87,8 @@ impl Answer {
                 Self::WrongState { status: status.to_owned(), reason }
             }
             Err(EngineError::NoRelease(hash)) => Self::NoRelease { hash },
+            Err(EngineError::NoTask(task)) => Self::NoTask { task },
+            Err(EngineError::Refused(failure)) => Self::Refused { failure },
             Err(EngineError::Store(StoreError::Unknown(why))) => Self::Unknown { why },
             Err(other) => Self::Failed { why: other.to_string() },
         }
@@ -100,6 +104,8 @@ impl Answer {
                 Err(EngineError::WrongState { run, status, reason })
             }
             Self::NoRelease { hash } => Err(EngineError::NoRelease(hash)),
+            Self::NoTask { task } => Err(EngineError::NoTask(task)),
+            Self::Refused { failure } => Err(EngineError::Refused(failure)),
             Self::Unknown { why } => Err(StoreError::Unknown(why).into()),
             Self::Failed { why } => Err(StoreError::Unavailable(why).into()),
         }

@@ -68,6 +68,19 @@ pub enum What {
         /// Why.
         reason: String,
     },
+    /// Something happened to what a person is asked.
+    Person {
+        /// The task's id.
+        task: String,
+        /// What is asked: `approve`, `choose`, `fill`, `stuck`.
+        kind: &'static str,
+        /// `opened`, `escalated`, `claimed`, `decided`, `acted`, `expired`, `closed`.
+        state: &'static str,
+        /// What is asked, in a line.
+        title: String,
+        /// Who is asked, or who did it.
+        who: Option<String>,
+    },
     /// The run is at its end.
     Ended {
         /// How.

@@ -32,6 +32,7 @@ mod groups;
 mod happening;
 mod hold;
 mod judge;
+mod kept;
 mod leases;
 mod line;
 mod lines;
@@ -43,6 +44,7 @@ mod outbox;
 mod outgoing;
 mod park;
 mod pause;
+mod person;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod poll;
@@ -85,11 +87,20 @@ pub use failures::{
 pub use fair::GateLimits;
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
+pub use kept::{
+    ECHO_WINDOW_MAX, Echo, EchoRule, KEY_BYTES_MAX, Kept, KeptPruning, KeptScope, LinkCounts,
+    LinkView, StateRule, StateView, TableRule, VALUE_BYTES_MAX,
+};
 pub use lines::{LineName, LineView};
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
 pub use park::LineDiscard;
 pub use pause::{DiscardPlan, TriggerName, TriggerView};
+pub use person::{
+    Decision, Level, People, PersonTask, StuckAct, TaskAnswer, TaskFilter, TaskId, TaskKind,
+    TaskPage, TaskState, shown_hash,
+};
 pub use poll::PollTrigger;
+pub use qc_workflow::KeptDeed;
 pub use refused::Refused;
 pub use release::{
     Deployment, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger, TriggerAuth,

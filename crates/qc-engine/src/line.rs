@@ -262,7 +262,8 @@ impl Engine {
             Request::Resolve { .. }
             | Request::Retry { .. }
             | Request::Resume
-            | Request::Probe { .. } => Err(EngineError::WrongState {
+            | Request::Probe { .. }
+            | Request::Task { .. } => Err(EngineError::WrongState {
                 run: head.facts.id,
                 status: head.state.status.as_str(),
                 reason: "it waits for its turn and has done nothing yet".to_owned(),

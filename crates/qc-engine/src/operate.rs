@@ -17,12 +17,13 @@ use crate::{
     Accepted, Engine, EngineError, LineName, Replay, Resolution, Retry, RunEnd, RunView,
     accept::{Beginning, Prepared, begin},
     chain::{EarlierCall, blobs_in, effects_of},
-    command::{Command, Reopening, Request},
+    command::{Command, Reopening, Request, TaskDeed},
     continuation::Barred,
     entry::{self, Journaled},
     forward::{ANSWER_IN, Errand, unanswered},
     groups::bucket_of,
     line::{Line, line_of},
+    person::closing,
     record,
     recover::{RecoverError, fold},
     search,
@@ -237,11 +238,15 @@ impl Engine {
         }
         let at = self.shared.now();
         let turn = self.shared.store.turn_of(run).await?.map(|place| place.turn);
-        let (deed, settled) = match what {
-            GivenUp::Letter => ("dlq.discard", Some(Op::SettleDead(DeadState::Discarded))),
-            GivenUp::Turn => ("line.resume", None),
-            GivenUp::Both => ("line.skip", Some(Op::SettleDead(DeadState::Discarded))),
+        let (deed, mut settled) = match what {
+            GivenUp::Letter => ("dlq.discard", vec![Op::SettleDead(DeadState::Discarded)]),
+            GivenUp::Turn => ("line.resume", vec![]),
+            GivenUp::Both => ("line.skip", vec![Op::SettleDead(DeadState::Discarded)]),
         };
+        if what != GivenUp::Turn {
+            let open = self.open_tasks(run).await?;
+            settled.extend(closing(&open, "the dead letter was given up", at));
+        }
         // Of a key that is parked somebody decides by itself.
         let stays = what == GivenUp::Letter && turn.is_some() && self.parks(&head).await?;
         let turn = turn.filter(|_| !stays);
@@ -409,7 +414,12 @@ impl Engine {
     }
 
     /// Hands a request to a run, here or through the node that owns it.
-    async fn ask(&self, run: RunId, what: Request, actor: &Actor) -> Result<(), EngineError> {
+    pub(crate) async fn ask(
+        &self,
+        run: RunId,
+        what: Request,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
         match self.ask_here(run, &what, actor, None).await {
             Err(Asking::Elsewhere) => self.forward(run, Errand::Ask(what), actor).await,
             Err(Asking::Failed(error)) => Err(error),
@@ -432,10 +442,14 @@ impl Engine {
     ) -> Result<(), Asking> {
         let reopening = match what {
             Request::Retry { newest, .. } => Some(self.reopening(run, *newest).await?),
+            Request::Task { deed, .. } if matches!(**deed, TaskDeed::Act { .. }) => {
+                Some(self.reopening(run, false).await?)
+            }
             Request::Cancel { .. }
             | Request::Resolve { .. }
             | Request::Resume
-            | Request::Probe { .. } => None,
+            | Request::Probe { .. }
+            | Request::Task { .. } => None,
         };
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();

@@ -33,6 +33,8 @@ pub(crate) fn request_of(
             let base = server.map(|server| server.address(&|_| None)).unwrap_or_default();
             of_operation(base.trim_end_matches('/'), api, operation, arguments, call.secrets)
         }
+        // Nothing leaves the platform: it looks at what it keeps, or asks a person.
+        CallTarget::Kept { .. } | CallTarget::Human { .. } => Default::default(),
         CallTarget::Http { method, endpoint, .. } => {
             let endpoint = endpoint.split(['?', '#']).next().unwrap_or_default();
             (method.clone(), masked(endpoint, call.secrets))

@@ -8,7 +8,7 @@ use qc_model::{Actor, Failure, TenantName, Timestamp};
 use qc_store::{LedgerKind, LedgerRow, RunFacts};
 use serde_json::{Value, json};
 
-use crate::{TenantRule, Trigger, codes};
+use crate::{PersonTask, TenantRule, Trigger, codes};
 
 /// Whose rows are of which the tenant is not known.
 const PLATFORM: &str = "platform";
@@ -258,4 +258,34 @@ pub(crate) fn operated(
         facts: to_bytes(&json!({"reason": reason})),
         ..row(facts, at, LedgerKind::Audit, facts.id.to_string(), deed)
     }
+}
+
+/// Something happened to what a person is asked.
+pub(crate) fn person_asked(
+    facts: &RunFacts,
+    at: Timestamp,
+    task: &PersonTask,
+    outcome: &str,
+    who: Option<&str>,
+) -> LedgerRow {
+    let details = json!({
+        "kind": task.kind, "title": task.title, "level": task.level, "who": who,
+        "deadline": task.deadline, "hash": task.hash,
+    });
+    LedgerRow {
+        facts: to_bytes(&details),
+        ..row(facts, at, LedgerKind::Task, task.id().to_string(), outcome)
+    }
+}
+
+/// What a person did to a task, with which one it was and what more there is to say.
+pub(crate) fn of_task(mut deed: LedgerRow, task: &PersonTask, more: Value) -> LedgerRow {
+    if let Ok(Value::Object(mut facts)) = serde_json::from_slice(&deed.facts) {
+        facts.insert("task".to_owned(), json!(task.id().to_string()));
+        if let Value::Object(more) = more {
+            facts.extend(more);
+        }
+        deed.facts = to_bytes(&Value::Object(facts));
+    }
+    deed
 }

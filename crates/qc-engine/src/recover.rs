@@ -8,7 +8,7 @@ use std::{
 
 use qc_model::{Code, Failure, RunId, TxnId};
 use qc_store::{LiveCause, Op, RunHead, RunState, RunStatus, StoreError, Txn, TxnOutcome};
-use qc_workflow::{CallId, Compensated, Happening as Told, Machine, Outcome};
+use qc_workflow::{CallId, CallOutput, Compensated, Happening as Told, Machine, Outcome};
 
 use crate::{
     Deployment, Engine, EngineError, RunEnd,
@@ -20,6 +20,7 @@ use crate::{
     engine::{Place, Reserved},
     entry::{self, Journaled},
     line::{Line, Standing},
+    person::Tasks,
     record,
     run::{ActiveRun, CallLog, RunContext, in_a_line, undone_of},
     unwind::caught,
@@ -85,7 +86,11 @@ pub(crate) struct Folded {
     pub(crate) earlier: HashMap<CallId, Earlier>,
     pub(crate) log: HashMap<CallId, CallLog>,
     pub(crate) parked: HashMap<CallId, Failure>,
+    /// Answers of writes that are on disk, and of which the machine has not heard.
+    pub(crate) kept: HashMap<CallId, CallOutput>,
     pub(crate) line: Option<Line>,
+    /// What people were asked.
+    pub(crate) tasks: Tasks,
     /// Why it was cancelled while it waited for its turn.
     pub(crate) never_begun: Option<String>,
 }
@@ -182,16 +187,27 @@ impl Engine {
         }
         let folded = fold(&deployment, &journal)?;
         let end = folded.end(&deployment);
-        let Folded { machine, traceparent, earlier, log, parked, line, never_begun: _ } = folded;
+        let Folded {
+            machine,
+            traceparent,
+            earlier,
+            log,
+            parked,
+            kept,
+            line,
+            tasks,
+            never_begun: _,
+        } = folded;
         let context = RunContext::in_line(Arc::new(head.facts), deployment, traceparent, line);
         let mut active = ActiveRun::new(context, machine, log);
         active.version = head.version;
         active.stored = Some(head.state);
         active.earlier = earlier;
+        active.tasks = tasks;
         active.end = end;
         if active.end.is_none() {
             let mut draft = Draft::new(shared.now());
-            active.recover(parked, &mut draft);
+            active.recover(parked, kept, &mut draft);
             active.resume_with = Some(draft);
         }
         Ok(Loaded::Active(Box::new(active)))
@@ -286,6 +302,8 @@ pub(crate) fn fold(
         earlier.into_iter().map(|one| (one.call, one.outcome)).collect();
     let mut log: HashMap<CallId, CallLog> = HashMap::new();
     let mut parked: HashMap<CallId, Failure> = HashMap::new();
+    let mut kept: HashMap<CallId, CallOutput> = HashMap::new();
+    let mut tasks = Tasks::default();
     for (index, stored) in entries {
         match entry::decode(index, stored)? {
             Journaled::Start { .. } | Journaled::Begun | Journaled::NeverBegun { .. } => {
@@ -300,9 +318,13 @@ pub(crate) fn fold(
             Journaled::Input { input } => {
                 if let Told::CallSucceeded { call, .. } = &input.happening {
                     earlier.remove(call);
+                    kept.remove(call);
                 }
                 settle_log(&input.happening, &mut log, &mut parked);
                 machine = machine.step(&input).0;
+            }
+            Journaled::Kept { call, output, .. } => {
+                kept.insert(call, output);
             }
             Journaled::Parked { call, failure } => {
                 if let Some(known) = log.get_mut(&call) {
@@ -321,9 +343,10 @@ pub(crate) fn fold(
             }
             // Whoever folds it has looked for that: the other release's workflow is the same.
             Journaled::Repinned { .. } => {}
+            Journaled::Person { step } => drop(tasks.apply(step).is_some()),
         }
     }
-    Ok(Folded { machine, traceparent, earlier, log, parked, line, never_begun })
+    Ok(Folded { machine, traceparent, earlier, log, parked, kept, line, tasks, never_begun })
 }
 
 /// Keeps the log of calls as the run in memory keeps it.

@@ -11,7 +11,7 @@ use qc_vault::SecretRef;
 use qc_workflow::Program;
 use serde_json::Value;
 
-use crate::{AmqpTrigger, PollTrigger, Publication, SearchKey};
+use crate::{AmqpTrigger, Kept, People, PollTrigger, Publication, SearchKey};
 
 /// A release as it runs: everything compiled, nothing fetched. Runs are pinned to it by its hash.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Release {
     pub triggers: BTreeMap<Name, Trigger>,
     /// What it publishes of the events that it emits, by name.
     pub publications: BTreeMap<Name, Publication>,
+    /// What it keeps between runs.
+    pub kept: Kept,
     /// What keeps its events in order, when something does.
     pub ordering: Option<OrderingRule>,
     /// By what its runs are found.
@@ -38,6 +40,8 @@ pub struct Release {
     pub secrets: Arc<BTreeMap<String, SecretRef>>,
     /// Who owns it: shown with every failure.
     pub owner: Option<String>,
+    /// Who can be asked, and who takes over when automation cannot go on.
+    pub people: People,
     /// Who owns each system that it calls, by connector: named in failures of that hop.
     pub system_owners: BTreeMap<String, String>,
 }

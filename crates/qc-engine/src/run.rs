@@ -4,10 +4,12 @@
 mod asked;
 mod gated;
 mod held;
+mod kept;
 mod log;
+mod people;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -16,8 +18,8 @@ use qc_connect::call::EnvironmentScope;
 use qc_model::{Applied, Class, Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, LiveCause, RunFacts, RunState, RunStatus};
 use qc_workflow::{
-    Action, CallId, CallOutput, CallRequest, Compensated, Effect, Happening as Told, Input,
-    Machine, NoteKind, Outcome, TaskNote,
+    Action, CallId, CallOutput, CallRequest, CallTarget, Compensated, Effect, Happening as Told,
+    Input, Machine, NoteKind, Outcome, TaskNote,
 };
 use serde_json::Value;
 
@@ -30,7 +32,11 @@ use crate::{
     entry::Journaled,
     fair::Permit,
     line::{Line, leaves},
-    outbox, record, search, unavailable,
+    outbox,
+    person::Tasks,
+    record, search,
+    settle::Performed,
+    unavailable,
 };
 
 /// What stays the same while a run is in memory.
@@ -85,12 +91,20 @@ pub(crate) struct ActiveRun {
     pub(crate) ready: Vec<Ready>,
     /// Calls cut off by the machine, to be told to those who perform them.
     pub(crate) cuts: Vec<CallId>,
+    /// Performed calls that have something of their own to write before they are taken in.
+    pub(crate) postponed: VecDeque<Performed>,
     machine: Option<Machine>,
     log: HashMap<CallId, CallLog>,
     /// What earlier runs of the replay chain did, as far as this one has not come to it.
     pub(crate) earlier: HashMap<CallId, Earlier>,
     parked: BTreeMap<CallId, Parked>,
     in_flight: HashMap<CallId, CallRequest>,
+    /// What people are asked.
+    pub(crate) tasks: Tasks,
+    /// The task by which a person has the run go on just now: it is not closed, it is done.
+    acting: Option<u32>,
+    /// The call that a person answers in place of the other side.
+    skip: Option<people::Skip>,
     /// Calls that wait at the gate.
     gated: BTreeMap<CallId, gated::Gated>,
     /// Of calls that are about to be sent.
@@ -162,12 +176,16 @@ impl ActiveRun {
             resume_with: None,
             ready: Vec::new(),
             cuts: Vec::new(),
+            postponed: VecDeque::new(),
             machine: Some(machine),
             log,
             earlier: HashMap::new(),
             parked: BTreeMap::new(),
             in_flight: HashMap::new(),
             gated: BTreeMap::new(),
+            tasks: Tasks::default(),
+            acting: None,
+            skip: None,
             permits: HashMap::new(),
             withheld: false,
         }
@@ -191,6 +209,7 @@ impl ActiveRun {
     /// before it hears the next.
     fn tell_on(&mut self, entropy: u64, draft: &mut Draft) {
         while let Some(told) = draft.told.pop_front() {
+            self.people_hear(&told, draft);
             let input = Input { at: draft.at, entropy, happening: told };
             let machine = self.machine.take().expect("the machine is only away while it steps");
             let (machine, actions) = machine.step(&input);
@@ -233,6 +252,10 @@ impl ActiveRun {
     /// The machine wants a call made. One that an earlier run of the chain made is not made again;
     /// one that may have taken effect before is settled first.
     fn call(&mut self, request: CallRequest, draft: &mut Draft) {
+        let Some(request) = self.skipped(request, draft) else { return };
+        if matches!(request.target, CallTarget::Human { .. }) {
+            return self.ask_person(request, draft);
+        }
         let known = match request.effect {
             Effect::Idempotent => None,
             Effect::Keyed | Effect::Verify | Effect::Once => self.earlier.remove(&request.id),
@@ -270,12 +293,18 @@ impl ActiveRun {
         let log = self.log.entry(request.id.clone()).or_insert_with(|| CallLog::begun(draft.at));
         log.intended(draft.at);
         let first_sent_at = log.first_sent_at;
+        if purpose != Purpose::Settle {
+            self.mark_echo(&request, None, draft);
+        }
         draft.journal(Journaled::Intent { call: request.id.clone(), attempt: request.attempt });
         draft.ready.push(Ready { request, first_sent_at, purpose });
     }
 
     /// The machine gave a call up. One in flight is cut and settled; a parked one fails at once.
     fn interrupt(&mut self, call: CallId, draft: &mut Draft) {
+        if self.withdraw_question(&call, draft) {
+            return;
+        }
         if let Some(parked) = self.parked.remove(&call) {
             let told =
                 Told::CallFailed { call, attempt: parked.request.attempt, failure: parked.failure };
@@ -351,6 +380,7 @@ impl ActiveRun {
             }
         };
         self.parked.clear();
+        self.people_at_the_end(&end, draft);
         self.gated.clear();
         draft.end = Some(end);
     }
@@ -367,6 +397,7 @@ impl ActiveRun {
         match settled {
             Settled::Answered(output) => {
                 self.keys_of(call, &output, draft);
+                self.mark_echo(&request, Some(&output), draft);
                 self.log.remove(call);
                 let told =
                     Told::CallSucceeded { call: call.clone(), attempt: request.attempt, output };
@@ -431,6 +462,7 @@ impl ActiveRun {
         draft.journal(Journaled::Parked { call: call.clone(), failure: failure.clone() });
         draft.ledger(record::run_changed(self.facts(), draft.at, "parked", Some(&failure)));
         draft.parked = Some(failure.clone());
+        self.ask_about_parked(&call, &failure, draft);
         self.parked.insert(call, Parked { request, failure, probe_at });
     }
 
@@ -451,6 +483,13 @@ impl ActiveRun {
                 return;
             }
             self.tell(Told::TimerFired { timer }, entropy(), draft);
+        }
+        if draft.end.is_some() {
+            return;
+        }
+        self.wake_people(entropy(), draft);
+        if draft.end.is_some() {
+            return;
         }
         let now = draft.at;
         self.probe(|parked| parked.probe_at.is_some_and(|at| at <= now), draft);
@@ -485,8 +524,20 @@ impl ActiveRun {
 
     /// Takes a run up again after its owner ended: what was parked stays parked, what may have
     /// been sent is in doubt, what was never sent is sent.
-    pub(crate) fn recover(&mut self, mut parked: HashMap<CallId, Failure>, draft: &mut Draft) {
+    pub(crate) fn recover(
+        &mut self,
+        mut parked: HashMap<CallId, Failure>,
+        mut kept: HashMap<CallId, CallOutput>,
+        draft: &mut Draft,
+    ) {
         for request in self.machine().outstanding() {
+            if let Some(output) = kept.remove(&request.id) {
+                self.answer_kept(request, output, draft);
+                continue;
+            }
+            if self.still_asks(&request, draft) {
+                continue;
+            }
             if let Some(earlier) = self.earlier.remove(&request.id) {
                 // It was not sent in this run: its intent would have been noted with this.
                 let log = CallLog::after(Some(earlier), draft.at);
@@ -518,7 +569,8 @@ impl ActiveRun {
 
     /// The run's state as the next commit writes it.
     pub(crate) fn state(&self, draft: &Draft, at: Timestamp) -> RunState {
-        let (status, cause, wake_at, summary) = match &draft.end {
+        // Also what happens to a run at its end leaves it there, unless it was opened again.
+        let (status, cause, wake_at, summary) = match draft.end.as_ref().or(self.end.as_ref()) {
             Some(RunEnd::Completed { .. }) => {
                 (RunStatus::Completed, LiveCause::Ended, None, unavailable::degraded(self))
             }
@@ -551,13 +603,15 @@ impl ActiveRun {
             (Some(parked), _) => {
                 (RunStatus::Parked, LiveCause::Parked, wake_at, Some(in_a_line(&parked.failure)))
             }
-            (None, Some(_)) => match self.held().first() {
-                Some(held) => {
-                    let summary = unavailable::summary_of(&held.system);
-                    (RunStatus::Waiting, LiveCause::Held, wake_at, Some(summary))
-                }
-                None => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
-            },
+            (None, Some(_)) if let [held, ..] = &*self.held() => {
+                let summary = unavailable::summary_of(&held.system);
+                (RunStatus::Waiting, LiveCause::Held, wake_at, Some(summary))
+            }
+            // A person has the say; `wake_at` is when the next one is asked, or nobody is waited for any longer.
+            (None, _) if self.tasks.is_asking() => {
+                (RunStatus::Waiting, LiveCause::Person, wake_at, None)
+            }
+            (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
             (None, None) => {
                 (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
             }
@@ -595,9 +649,16 @@ impl ActiveRun {
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         let probes = self.parked.values().filter_map(|parked| parked.probe_at);
         #[cfg(feature = "planted-bugs")]
-        return self.machine().next_wake().map(|at| at - early()).into_iter().chain(probes).min();
+        return self
+            .machine()
+            .next_wake()
+            .map(|at| at - early())
+            .into_iter()
+            .chain(probes)
+            .chain(self.tasks.next_at())
+            .min();
         #[cfg(not(feature = "planted-bugs"))]
-        self.machine().next_wake().into_iter().chain(probes).min()
+        self.machine().next_wake().into_iter().chain(probes).chain(self.tasks.next_at()).min()
     }
 
     /// Whether the run waits for nothing at all: must never be.
@@ -607,6 +668,7 @@ impl ActiveRun {
             && self.parked.is_empty()
             && self.ready.is_empty()
             && self.in_flight.is_empty()
+            && !self.tasks.is_asking()
             && self.gated.is_empty()
             && self.next_wake().is_none()
     }

@@ -5,7 +5,9 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
 use qc_connect::call::{CallRecord, DriftNote, EffectContext, Verified};
 use qc_model::{Applied, Class, Failure, Retry, Timestamp};
-use qc_workflow::{CallId, CallOutput, CallTarget, Effect, means_unavailable};
+use qc_store::DocumentOp;
+use qc_workflow::{CallId, CallOutput, CallTarget, Effect, KeptDeed, means_unavailable};
+use serde_json::Value;
 use tokio::{sync::oneshot, time::sleep};
 
 use crate::{
@@ -13,6 +15,7 @@ use crate::{
     draft::Draft,
     engine::Shared,
     happening::{Failed, What},
+    kept::{self, KeptScope},
     outgoing::request_of,
     record,
     run::{ActiveRun, Purpose, Ready, RunContext, Settled},
@@ -37,6 +40,15 @@ pub(crate) struct Performed {
     traceparent: String,
     records: Vec<(CallRecord, Option<Failure>)>,
     drift: Vec<DriftNote>,
+    /// What is to be written for its answer to be true; then the run hears of it.
+    pub(crate) write: Option<KeptWrite>,
+}
+
+/// What a call to what the integration keeps has to write.
+pub(crate) struct KeptWrite {
+    pub(crate) documents: Vec<DocumentOp>,
+    /// The call, to be performed again when somebody else writes first.
+    pub(crate) ready: Ready,
 }
 
 /// Performs a call whose intent is on disk.
@@ -77,12 +89,13 @@ pub(crate) async fn settle(
         under_way: None,
         records: vec![],
         drift: vec![],
+        documents: vec![],
     };
     let settled = match caught(work.settle(cut_off)).await {
         Ok(settled) => settled,
         Err(said) => work.broke_off(&said),
     };
-    let Work { records, drift, effect, .. } = work;
+    let Work { records, drift, effect, documents, .. } = work;
     Performed {
         call: request.id.clone(),
         settled,
@@ -91,6 +104,7 @@ pub(crate) async fn settle(
         traceparent: effect.traceparent,
         records,
         drift,
+        write: (!documents.is_empty()).then_some(KeptWrite { documents, ready }),
     }
 }
 
@@ -104,10 +118,14 @@ struct Work<'a> {
     under_way: Option<Timestamp>,
     records: Vec<(CallRecord, Option<Failure>)>,
     drift: Vec<DriftNote>,
+    documents: Vec<DocumentOp>,
 }
 
 impl Work<'_> {
     async fn settle(&mut self, mut cut_off: oneshot::Receiver<()>) -> Settled {
+        if let CallTarget::Kept { deed, place, arguments } = &self.ready.request.target {
+            return self.keep(*deed, place, arguments, cut_off).await;
+        }
         if self.ready.purpose != Purpose::Send {
             self.let_arrive().await;
             match self.doubt(in_doubt_failure()).await {
@@ -149,6 +167,57 @@ impl Work<'_> {
             Ok(output) => Settled::Answered(output),
             Err(failure) if failure.applied == Applied::Maybe => self.doubt(failure).await,
             Err(failure) if failure.retry == Retry::OnEvent => Settled::Park(failure),
+            Err(failure) => Settled::Failed(failure),
+        }
+    }
+
+    /// What the integration keeps is read, and what is to be written is decided: nothing leaves
+    /// the platform, and what was not committed did not happen.
+    async fn keep(
+        &mut self,
+        deed: KeptDeed,
+        place: &str,
+        arguments: &Value,
+        cut_off: oneshot::Receiver<()>,
+    ) -> Settled {
+        if self.ready.purpose == Purpose::Settle {
+            return Settled::Failed(not_sent_failure());
+        }
+        let began = self.shared.now();
+        let facts = &self.context.facts;
+        let scope = KeptScope {
+            tenant: facts.tenant.clone(),
+            environment: facts.environment.clone(),
+            integration: facts.integration.clone(),
+        };
+        let (store, rules) = (&*self.shared.store, &self.context.deployment.release.kept);
+        let asked = kept::Asked { deed, place, arguments, at: began };
+        let limit = Duration::from_millis(self.ready.request.timeout_ms);
+        let decided = tokio::select! {
+            biased;
+            Ok(()) = cut_off => return Settled::Failed(not_sent_failure()),
+            decided = kept::perform(store, rules, &scope, &asked, limit) => decided,
+        };
+        let lasted = self.shared.now().since(began).as_millis();
+        let record = CallRecord {
+            connector: Some(deed.connector().to_owned()),
+            operation: Some(deed.operation().to_owned()),
+            class: decided.as_ref().err().map(|failure| failure.class),
+            duration_ms: u64::try_from(lasted).unwrap_or(u64::MAX),
+            ..CallRecord::begun(&self.ready.request, &self.effect.key, began)
+        };
+        let decided = decided.map_err(|failure| self.owned(*failure));
+        self.records.push((record, decided.as_ref().err().cloned()));
+        match decided {
+            Ok(decided) => {
+                self.documents = decided.documents;
+                Settled::Answered(CallOutput {
+                    status: 200,
+                    headers: std::collections::BTreeMap::new(),
+                    content: decided.answer,
+                    request: qc_workflow::RequestFacts::default(),
+                })
+            }
             Err(failure) => Settled::Failed(failure),
         }
     }

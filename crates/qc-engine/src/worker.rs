@@ -41,6 +41,7 @@ impl Engine {
             Box::pin(self.keep_pauses()),
             Box::pin(self.keep_failures_tidy()),
             Box::pin(self.keep_bulks()),
+            Box::pin(self.watch_tasks()),
         );
     }
 

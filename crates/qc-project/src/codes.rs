@@ -86,6 +86,30 @@ pub const RESPONSE: Code = Code::new("QC-P062");
 pub const SENSITIVE_KEY: Code = Code::new("QC-P057");
 /// A search key is of no task that calls another system, or there are too many.
 pub const SEARCH_KEY: Code = Code::new("QC-P058");
+/// A connector has the name of what an integration keeps.
+pub const RESERVED_CONNECTOR: Code = Code::new("QC-P070");
+/// The systems of a cross-reference table are not two of the integration's.
+pub const TABLE_SYSTEMS: Code = Code::new("QC-P071");
+/// An echo speaks of a task or trigger that is not there, or twice of one.
+pub const ECHO_NAME: Code = Code::new("QC-P073");
+/// A call to what the integration keeps has an effect class.
+pub const KEPT_EFFECT: Code = Code::new("QC-P074");
+/// A state or table that no task uses.
+pub const KEPT_UNUSED: Code = Code::new("QC-P075");
+/// An echo would suppress nothing, or too much.
+pub const ECHO: Code = Code::new("QC-P076");
+/// A name that only people have.
+pub const RESERVED_NAME: Code = Code::new("QC-P051");
+/// The arguments of a human task are not in form.
+pub const HUMAN_FORM: Code = Code::new("QC-P052");
+/// What can be answered is not said, or cannot be.
+pub const HUMAN_OPTIONS: Code = Code::new("QC-P053");
+/// An escalation without an end.
+pub const HUMAN_ESCALATION: Code = Code::new("QC-P054");
+/// An expiry without a deadline.
+pub const HUMAN_EXPIRY: Code = Code::new("QC-P055");
+/// Rules for the request of a call that a person answers.
+pub const HUMAN_RULES: Code = Code::new("QC-P056");
 
 /// A scenario refers to something that is not there.
 pub const SCENARIO_REFERENCE: Code = Code::new("QC-T501");

@@ -281,6 +281,11 @@ impl IntegrationFolder {
             documents: &documents,
             rules: BTreeMap::new(),
             unavailable: BTreeMap::new(),
+            kept: self
+                .definition
+                .as_ref()
+                .map(|definition| crate::compile::kept_names(&definition.value))
+                .unwrap_or_default(),
         };
         // Once to learn what is called from where, and once more under the rules of the integration, which speak
         // of tasks and are relative to what the connectors say.

@@ -328,6 +328,10 @@ impl From<EngineError> for Problem {
                     .next(NextAction::FixRequest)
             }
             EngineError::NoLine(_) => Self::new(404, codes::NO_LINE, "No such line", detail),
+            EngineError::NoTask(_) => {
+                Self::new(404, qc_engine::codes::NO_TASK, "No such task", detail)
+            }
+            EngineError::Refused(failure) => Self::failure(&failure, None),
             EngineError::WrongState { run, .. } => {
                 Self::new(409, codes::WRONG_STATE, "Not in a state for this", detail)
                     .about(run)

@@ -2,7 +2,7 @@
 
 use qc_model::Finding;
 
-use crate::{CallPolicy, Unavailable};
+use crate::{CallPolicy, KeptNames, Unavailable};
 
 /// What the project knows of the things that a workflow calls.
 pub trait Bindings {
@@ -25,5 +25,10 @@ pub trait Bindings {
     /// What is done about the call at this place while its system is not there.
     fn unavailable(&self, _pointer: &str) -> Option<Unavailable> {
         None
+    }
+
+    /// What the integration declares that it keeps: nothing, unless said otherwise.
+    fn kept(&self) -> KeptNames {
+        KeptNames::default()
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Effect, SecretMark};
+use crate::{Effect, HumanKind, KeptDeed, SecretMark};
 
 /// Which call of a run: the task and its visit. Stable over attempts, retries and restarts, so the
 /// key `qc:{origin}:{pointer}:{visit}` is too.
@@ -109,6 +109,22 @@ pub enum CallTarget {
         /// Whether redirects are followed; otherwise a 3xx answer is a failure.
         redirect: bool,
     },
+    /// What the integration keeps for itself.
+    Kept {
+        /// What is done.
+        deed: KeptDeed,
+        /// With which state or table.
+        place: String,
+        /// The arguments, an object.
+        arguments: Value,
+    },
+    /// A person, who is asked something.
+    Human {
+        /// What is asked.
+        ask: HumanKind,
+        /// The arguments, an object: see [`crate::read_human`].
+        arguments: Value,
+    },
 }
 
 impl CallTarget {
@@ -119,6 +135,7 @@ impl CallTarget {
             Self::Connector { output, .. }
             | Self::OpenApi { output, .. }
             | Self::Http { output, .. } => *output,
+            Self::Kept { .. } | Self::Human { .. } => OutputShape::Content,
         }
     }
 }

@@ -50,6 +50,8 @@ pub const EVENT_FILTER: Code = Code::new("QC-W023");
 pub const SCHEDULE: Code = Code::new("QC-W024");
 /// A compensation refers to a task that is not there, or to one that cannot be compensated.
 pub const COMPENSATION: Code = Code::new("QC-W025");
+/// The arguments of `state.…` or `crossref.…` are not those that it has.
+pub const KEPT_ARGUMENTS: Code = Code::new("QC-P072");
 
 /// An expression failed while the run was executing.
 pub const EXPRESSION_FAILED: Code = Code::new("QC-W101");

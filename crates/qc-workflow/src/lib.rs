@@ -22,6 +22,8 @@ mod correlation;
 mod dsl;
 mod event_filter;
 mod happening;
+mod human;
+mod kept;
 mod lifecycle;
 mod machine;
 mod policy;
@@ -47,6 +49,11 @@ pub use event_filter::ReadAs;
 pub use happening::{
     Action, Happening, Input, NoteKind, Outcome, RuntimeFacts, Start, TaskNote, TimerId,
 };
+pub use human::{
+    APPROVED, FILLED, HUMAN, HumanFlaw, HumanKind, HumanLevel, HumanOption, HumanProblem,
+    HumanTask, REJECTED, read_human,
+};
+pub use kept::{CROSSREF, KeptDeed, KeptNames, NOT_A_SYSTEM, STATE, is_kept};
 pub use lifecycle::{Lifecycle, LifecycleFact};
 pub use machine::{Machine, STEP_BUDGET};
 pub use policy::{Backoff, CallPolicy, Effect, Jitter, RetryPolicy};

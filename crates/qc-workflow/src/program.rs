@@ -3,13 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use qc_contract::Schema;
+use qc_document::Node;
 use qc_expression::{Expression, Template};
 use qc_model::Place;
 use serde_json::Value;
 
 use crate::{
-    AuthenticationScheme, CallPolicy, ChildSite, ClientAuthentication, OutputShape, ReadAs,
-    RetryPolicy, Schedule, WorkflowRef,
+    AuthenticationScheme, CallPolicy, ChildSite, ClientAuthentication, HumanKind, KeptDeed,
+    OutputShape, ReadAs, RetryPolicy, Schedule, WorkflowRef,
     dsl::{ErrorFilter, Mode},
     event_filter::EventFilter,
 };
@@ -144,7 +145,7 @@ pub struct CallSite {
 }
 
 /// What a place calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SiteTarget {
     /// An operation of a connector.
     Connector {
@@ -166,6 +167,20 @@ pub enum SiteTarget {
         method: String,
         /// The endpoint as written.
         endpoint: String,
+    },
+    /// What the integration keeps for itself.
+    Kept {
+        /// What is done.
+        deed: KeptDeed,
+        /// With which state or table.
+        place: String,
+    },
+    /// A person.
+    Human {
+        /// What is asked.
+        ask: HumanKind,
+        /// The arguments as written.
+        with: Option<Box<Node>>,
     },
 }
 
@@ -379,6 +394,15 @@ pub(crate) enum Target {
         body: Option<Shape>,
         authentication: Option<Credentials>,
         redirect: bool,
+    },
+    Kept {
+        deed: KeptDeed,
+        place: String,
+        arguments: Option<Shape>,
+    },
+    Human {
+        ask: HumanKind,
+        arguments: Option<Shape>,
     },
 }
 

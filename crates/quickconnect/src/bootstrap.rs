@@ -67,6 +67,7 @@ pub(crate) async fn admin_token(platform: &Platform, name: &str) -> Result<Secre
 fn issue_admin(platform: &Platform, name: &str) -> Issued {
     let request = IssueRequest {
         name: name.to_owned(),
+        person: None,
         environment: None,
         role: Role::Admin,
         scopes: None,

@@ -41,3 +41,5 @@ pub(crate) const IMBALANCE: Code = Code::new("QC-S028");
 
 /// Messages of a queue are held back: they cannot be taken now.
 pub(crate) const HELD: Code = Code::new("QC-B009");
+/// What the command line says of what an integration keeps cannot be done, or is not there.
+pub(crate) const NOT_KEPT: Code = Code::new("QC-R049");

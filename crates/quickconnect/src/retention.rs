@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use qc_engine::Engine;
+use qc_engine::{Engine, KeptPruning};
 use qc_model::{Clock, Entropy, Name, Timestamp, TxnId};
 use qc_store::{Change, Committer, LedgerKind, LedgerRow, Pruned, Retention, Store};
 use serde_json::json;
@@ -73,6 +73,8 @@ impl Parts {
 /// Removes, for ever.
 pub(crate) async fn keep(parts: Parts, keeping: Keeping) {
     let mut chains = None;
+    let mut tasks = None;
+    let mut kept = KeptPruning::default();
     let mut told = Told { since: parts.clock.now(), gone: Pruned::default() };
     let mut pause = REST;
     loop {
@@ -95,6 +97,13 @@ pub(crate) async fn keep(parts: Parts, keeping: Keeping) {
         match parts.engine.tidy_chains(chains.as_deref()).await {
             Ok(next) => chains = next,
             Err(error) => tracing::warn!(%error, "chains that are past their time stay for now"),
+        }
+        match parts.engine.tidy_tasks(tasks.as_deref()).await {
+            Ok(next) => tasks = next,
+            Err(error) => tracing::warn!(%error, "tasks that are past their time stay for now"),
+        }
+        if let Err(error) = parts.engine.prune_kept(&mut kept).await {
+            tracing::warn!(%error, "values and marks that are past their time stay for now");
         }
     }
 }

@@ -92,6 +92,14 @@ impl Outbound {
                 job.redirect = *redirect;
                 Sending::Operation(arguments)
             }
+            // The engine does this itself; what comes here all the same is sent nowhere.
+            CallTarget::Kept { deed, place, .. } => {
+                return Err(unknown(deed.connector(), place));
+            }
+            // The engine asks people itself; what comes here all the same is sent nowhere.
+            CallTarget::Human { ask, .. } => {
+                return Err(unknown(qc_workflow::HUMAN, ask.as_str()));
+            }
             CallTarget::Http {
                 method,
                 endpoint,

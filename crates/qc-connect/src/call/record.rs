@@ -47,7 +47,10 @@ impl CallRecord {
                 (Some(connector), Some(operation))
             }
             CallTarget::OpenApi { document, operation, .. } => (Some(document), Some(operation)),
-            CallTarget::Http { .. } => (None, None),
+            // What the engine does itself, it says itself.
+            CallTarget::Http { .. } | CallTarget::Kept { .. } | CallTarget::Human { .. } => {
+                (None, None)
+            }
         };
         Self {
             connector: connector.cloned(),

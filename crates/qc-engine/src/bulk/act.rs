@@ -105,7 +105,9 @@ fn passes(error: &EngineError) -> bool {
         },
         EngineError::KeyReused { .. }
         | EngineError::NoLine(_)
+        | EngineError::NoTask(_)
         | EngineError::NoTrigger(_)
+        | EngineError::Refused(_)
         | EngineError::WrongTriggerState { .. }
         | EngineError::NoRun(_)
         | EngineError::WrongState { .. }

@@ -98,6 +98,9 @@ impl ActiveRun {
                     return Err(self.wrong_state("no call of it waits for that system"));
                 }
             }
+            Request::Task { number, deed } => {
+                self.on_task(*number, deed, command, entropy, draft)?;
+            }
             Request::Resolve { call, resolution } => {
                 self.resolve(call.as_deref(), resolution, actor, entropy, draft)?;
             }
@@ -202,7 +205,7 @@ impl ActiveRun {
         if self.end.is_some() { Err(self.wrong_state(reason)) } else { Ok(()) }
     }
 
-    fn wrong_state(&self, reason: &str) -> EngineError {
+    pub(super) fn wrong_state(&self, reason: &str) -> EngineError {
         let status = match &self.end {
             Some(RunEnd::Completed { .. }) => "completed",
             Some(RunEnd::Faulted { .. }) => "faulted",

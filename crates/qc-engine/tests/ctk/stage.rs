@@ -139,10 +139,12 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             connectors: Arc::new(connectors),
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             publications: BTreeMap::new(),
+            kept: qc_engine::Kept::default(),
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: None,
             search_keys: Vec::new(),
+            people: qc_engine::People::default(),
             system_owners: BTreeMap::new(),
         }),
     }

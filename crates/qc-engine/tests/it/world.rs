@@ -272,6 +272,10 @@ impl Bindings for Bound<'_> {
     fn unavailable(&self, _: &str) -> Option<Unavailable> {
         self.1.clone()
     }
+
+    fn kept(&self) -> qc_workflow::KeptNames {
+        crate::kept::names()
+    }
 }
 
 /// The one connector of all tests.
@@ -305,6 +309,13 @@ pub(crate) fn absent(hash: &str, tasks: &str, answer: WhenUnavailable) -> Deploy
     let span = qc_document::Span::default();
     let unavailable = Unavailable { system: Arc::from("desk"), source, span, answer };
     deployment_of(hash, tasks, door(), "{}", Some(unavailable))
+}
+
+/// One whose integration has people.
+pub(crate) fn peopled(mut deployment: Deployment, people: qc_engine::People) -> Deployment {
+    let release = Arc::get_mut(&mut deployment.release).unwrap();
+    release.people = people;
+    deployment
 }
 
 fn door() -> Trigger {
@@ -375,10 +386,12 @@ fn deployment_of(
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             publications: BTreeMap::new(),
+            kept: crate::kept::rules(),
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             search_keys: search_keys(),
+            people: qc_engine::People::default(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
         }),
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use qc_engine::RunEnd;
 use qc_model::{Clock, Finding, RunId, Timestamp};
-use qc_store::{RunFilter, RunHead, RunStatus, Store};
+use qc_store::{LiveCause, RunFilter, RunHead, RunStatus, Store};
 use serde_json::{Value, json};
 
 use super::{
     Scenario, Step, SystemFault,
+    people::{all_tasks, judge},
     send::{Door, Received},
     world::World,
 };
@@ -80,6 +81,7 @@ async fn live(door: &Door<'_>, steps: &[Step], from: usize, outcome: &mut Outcom
                 world.clock.stop();
                 return at + 1;
             }
+            Step::Task(deed) => outcome.findings.extend(door.person(&engine, deed).await),
             Step::Fault(fault) => outcome.findings.extend(inject(door, fault)),
             Step::Mend(system) => {
                 if let Some(provider) = provider(door, system.as_str()) {
@@ -89,6 +91,13 @@ async fn live(door: &Door<'_>, steps: &[Step], from: usize, outcome: &mut Outcom
         }
     }
     settle(door.file, world, outcome).await;
+    match all_tasks(&engine).await {
+        Ok(tasks) => outcome.findings.extend(judge(door, &tasks)),
+        Err(error) => {
+            let message = format!("the tasks cannot be read: {error}");
+            outcome.findings.push(Finding::error(codes::SCENARIO_BROKEN, message));
+        }
+    }
     for head in &outcome.heads {
         let view = engine.inspect(head.facts.id).await.ok();
         let journal = view.as_ref().map(|view| view.journal.clone()).unwrap_or_default();
@@ -139,7 +148,11 @@ async fn settle(file: &Loaded<Scenario>, world: &World, outcome: &mut Outcome) {
             head.state.status == RunStatus::Parked
                 && (head.state.wake_at.is_none() || wanted == RunStatus::Parked)
         };
-        let settled = |head: &RunHead| head.state.status.is_terminal() || parked(head);
+        // Nobody answers any more, and no deadline ends the wait.
+        let asking =
+            |head: &RunHead| head.state.cause == LiveCause::Person && head.state.wake_at.is_none();
+        let settled =
+            |head: &RunHead| head.state.status.is_terminal() || parked(head) || asking(head);
         if outcome.heads.iter().all(settled) {
             return;
         }

@@ -3,6 +3,7 @@
 mod clock;
 mod given;
 mod life;
+mod people;
 mod report;
 mod run;
 mod scenario;
@@ -14,6 +15,7 @@ mod when;
 mod world;
 
 pub use given::{Given, SystemFault};
+pub use people::{ActWord, Deed, StateWord, TaskDeed, TaskWanted};
 pub use report::{Report, ScenarioReport};
 pub use run::{Selection, run};
 pub use scenario::Scenario;

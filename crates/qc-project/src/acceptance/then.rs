@@ -7,6 +7,7 @@ use qc_model::Name;
 use qc_store::RunStatus;
 use serde_json::Value;
 
+use super::TaskWanted;
 use crate::shape::{
     Definitions, Fields, Integer, Jq, Named, Record, Shape, Spanned, read_word, word_schema,
 };
@@ -24,6 +25,8 @@ pub struct Then {
     pub systems: Named<Name, SystemWanted>,
     /// The codes of the open dead letters, in any order; none when left out.
     pub dead_letters: Vec<Spanned<String>>,
+    /// All tasks of people, in any order; not judged when left out.
+    pub tasks: Option<Vec<TaskWanted>>,
     /// The longest time, in virtual time, from the first event to the last end.
     pub elapsed_at_most: Option<Spanned<Duration>>,
     /// The shortest.
@@ -81,6 +84,10 @@ impl Record for Then {
             "dead_letters",
             "The codes of the open dead letters, in any order; none when left out.",
         );
+        let tasks = f.optional(
+            "tasks",
+            "All tasks of people, in any order; they are not looked at when this is left out.",
+        );
         let elapsed_at_most =
             f.optional("elapsed_at_most", "The longest time from the first event to the last end.");
         let elapsed_at_least = f.optional(
@@ -93,6 +100,7 @@ impl Record for Then {
             output,
             systems,
             dead_letters,
+            tasks,
             elapsed_at_most,
             elapsed_at_least,
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use qc_model::Name;
 use serde_json::Value;
 
-use super::SystemFault;
+use super::{SystemFault, TaskDeed};
 use crate::shape::{Fields, Integer, ProjectPath, Record, Spanned};
 
 /// One thing that happens.
@@ -21,6 +21,8 @@ pub enum Step {
     Fault(Box<SystemFault>),
     /// A system is well again.
     Mend(Spanned<Name>),
+    /// A person does something with a task.
+    Task(Box<TaskDeed>),
 }
 
 /// An event that is sent.
@@ -53,10 +55,10 @@ impl Record for Step {
             f.optional::<bool>("restart", "The platform ends without warning and starts again.");
         let fault = f.optional::<SystemFault>("fault", "Something more goes wrong.");
         let mend = f.optional("mend", "This system is well again: its faults end.");
-        let keys = ["event", "wait", "restart", "fault", "mend"];
+        let task = f.optional::<TaskDeed>("task", "A person does something with a task.");
+        let keys = ["event", "wait", "restart", "fault", "mend", "task"];
         if keys.iter().filter(|key| f.has(key)).count() != 1 {
-            let message =
-                "a step of `when` is exactly one of `event`, `wait`, `restart`, `fault`, `mend`";
+            let message = "a step of `when` is exactly one of `event`, `wait`, `restart`, `fault`, `mend`, `task`";
             f.report(
                 qc_document::codes::CONFLICTING_KEYS,
                 f.span(),
@@ -70,6 +72,7 @@ impl Record for Step {
             .or_else(|| restart.map(|_| Self::Restart))
             .or_else(|| fault.map(|fault| Self::Fault(Box::new(fault))))
             .or_else(|| mend.map(Self::Mend))
+            .or_else(|| task.map(|task| Self::Task(Box::new(task))))
     }
 }
 

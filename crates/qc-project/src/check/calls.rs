@@ -93,6 +93,7 @@ fn method(subject: &Subject<'_>, site: &CallSite) -> Option<String> {
             Some(api.operation(operation)?.method.as_str().to_owned())
         }
         SiteTarget::Http { method, .. } => Some(method.clone()),
+        SiteTarget::Kept { .. } | SiteTarget::Human { .. } => None,
     }
 }
 
@@ -108,7 +109,10 @@ fn effect(subject: &mut Subject<'_>, site: &CallSite) {
             let connector = subject.project.connectors().get(connector);
             connector.and_then(|connector| Some(connector.effect(connector.operation(operation)?)))
         }
-        SiteTarget::OpenApi { .. } | SiteTarget::Http { .. } => None,
+        SiteTarget::OpenApi { .. }
+        | SiteTarget::Http { .. }
+        | SiteTarget::Kept { .. }
+        | SiteTarget::Human { .. } => None,
     };
     let declared = declared_here.is_some() || rule.as_ref().is_some_and(|rule| rule.declared);
     // PUT and DELETE are idempotent by HTTP's own definition (RFC 9110, 9.2.2), and so by default here.
@@ -169,7 +173,10 @@ fn retry(
                 own.is_some() || file.root.get("retry").is_some()
             })
         }
-        SiteTarget::OpenApi { .. } | SiteTarget::Http { .. } => false,
+        SiteTarget::OpenApi { .. }
+        | SiteTarget::Http { .. }
+        | SiteTarget::Kept { .. }
+        | SiteTarget::Human { .. } => false,
     };
     if here || by_connector() {
         return;

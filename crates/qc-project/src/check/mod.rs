@@ -2,12 +2,15 @@
 
 mod calls;
 mod data;
+mod echo;
 mod enforcement;
 mod failure_modes;
 mod fetched;
+mod kept;
 mod numbers;
 mod organisation;
 mod owners;
+mod people;
 mod publications;
 mod scenarios;
 mod search_keys;
@@ -22,6 +25,8 @@ mod variables;
 
 #[cfg(test)]
 mod fetched_tests;
+#[cfg(test)]
+mod kept_tests;
 #[cfg(test)]
 mod tests;
 
@@ -96,6 +101,7 @@ impl Project {
             enforcement::organisation(organisation, &mut findings);
         }
         owners::connectors(self, &mut findings);
+        people::connectors(self, &mut findings);
         for folder in self.integrations().values() {
             let Some(file) = &folder.definition else { continue };
             let mut subject = Subject { project: self, folder, file, out: &mut findings };
@@ -106,8 +112,11 @@ impl Project {
             fetched::check(&mut subject);
             publications::check(&mut subject);
             search_keys::check(&mut subject);
+            kept::check(&mut subject);
+            echo::check(&mut subject);
             data::check(&mut subject);
             owners::check(&mut subject);
+            people::check(&mut subject);
             failure_modes::check(&mut subject);
             unavailable::check(&mut subject);
             numbers::check(&mut subject);

@@ -22,6 +22,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
                 .map(|level| (format!("the escalation of `{}`", mode.id.value), &level.to)),
         );
     }
+    named.extend(it.escalation.iter().map(|level| ("the `escalation`".to_owned(), &level.to)));
     named.extend(
         it.rollout
             .iter()

@@ -57,6 +57,7 @@ impl<'a> Checking<'a, '_> {
                 Step::Send(sending) => self.sending(sending),
                 Step::Fault(fault) => self.fault(fault),
                 Step::Mend(system) => drop(self.system(system)),
+                Step::Task(deed) => self.person(&deed.by),
                 Step::Wait(_) | Step::Restart => {}
             }
         }
@@ -69,6 +70,16 @@ impl<'a> Checking<'a, '_> {
             if self.system(name) {
                 self.wanted(&name.value, wanted);
             }
+        }
+    }
+
+    /// Only people of the directory do something with tasks.
+    fn person(&mut self, who: &Spanned<Name>) {
+        let Some(organisation) = self.subject.project.organisation() else { return };
+        let people = &organisation.value.people;
+        if people.get(who.as_str()).is_none() {
+            let help = closest_or_list(who.as_str(), people.names().map(Name::as_str));
+            self.error(who.span, format!("there is no person `{}`", who.value), help);
         }
     }
 

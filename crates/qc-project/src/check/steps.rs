@@ -53,7 +53,10 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             }
         }
     }
-    for site in program.iter().flat_map(|program| program.calls()) {
+    let calls = program.iter().flat_map(|program| program.calls());
+    let kept =
+        |site: &qc_workflow::CallSite| matches!(site.target, qc_workflow::SiteTarget::Kept { .. });
+    for site in calls.filter(|site| !kept(site)) {
         // A task inside a block belongs to the step that names the block.
         let named = |pointer: &str| pointer.split('/').any(|segment| bound.contains(segment));
         if !bound.contains(&*site.task_name) && !named(&site.pointer) {

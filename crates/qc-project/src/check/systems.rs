@@ -19,7 +19,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
     let mut called: BTreeSet<&Name> = BTreeSet::new();
     for site in program.calls() {
         match system_of(subject, site) {
-            Ok(name) => drop(called.insert(name)),
+            Ok(name) => called.extend(name),
             Err((message, help)) => {
                 let finding =
                     Finding::error(codes::UNDECLARED_SYSTEM, message).at(site.place.clone());
@@ -95,6 +95,7 @@ pub(crate) fn declared_system<'a>(
             let hosts: Vec<String> = host(endpoint).into_iter().collect();
             systems.iter().find(|(_, system)| is_at(system, &hosts, endpoint))
         }
+        SiteTarget::Human { .. } | SiteTarget::Kept { .. } => None,
     };
     found.map(|(name, _)| &name.value)
 }
@@ -118,14 +119,18 @@ fn is_at(system: &System, hosts: &[String], written: &str) -> bool {
     })
 }
 
-/// The declared system that a place calls, or what to do about its absence.
-fn system_of<'a>(subject: &Subject<'a>, site: &CallSite) -> Result<&'a Name, (String, String)> {
+/// The declared system that a place calls, or what to do about its absence; None when the call stays
+/// in the platform.
+fn system_of<'a>(
+    subject: &Subject<'a>,
+    site: &CallSite,
+) -> Result<Option<&'a Name>, (String, String)> {
     let systems = &subject.file.value.systems;
     let has_connector = |name: &str| subject.project.has_connector_folder(name);
     let servers =
         |document: &str| subject.folder.documents.get(document).map(servers_of).unwrap_or_default();
     if let Some(found) = declared_system(systems, &has_connector, &servers, site) {
-        return Ok(found);
+        return Ok(Some(found));
     }
     let folder = &subject.folder.folder;
     let host = match &site.target {
@@ -142,6 +147,7 @@ fn system_of<'a>(subject: &Subject<'a>, site: &CallSite) -> Result<&'a Name, (St
         }
         SiteTarget::OpenApi { document, .. } => servers(document).into_iter().next(),
         SiteTarget::Http { endpoint, .. } => host(endpoint),
+        SiteTarget::Human { .. } | SiteTarget::Kept { .. } => return Ok(None),
     };
     let host = host
         .map_or("an address that is only known at run time".to_owned(), |host| format!("`{host}`"));

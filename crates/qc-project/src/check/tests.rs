@@ -27,6 +27,60 @@ fn codes(files: ProjectFiles) -> Vec<String> {
     weighty.map(|finding| finding.code.to_string()).collect()
 }
 
+/// A task that asks people, in front of the others.
+fn asking(with: &str) -> ProjectFiles {
+    let mut files = init(Template::Notify);
+    let workflow = files.text(WORKFLOW).unwrap_or_default().to_owned();
+    let ask = format!("do:\n  - ask: {{call: human.approve, with: {with}}}\n");
+    files.insert(WORKFLOW, workflow.replacen("do:\n", &ask, 1));
+    let integration = files.text(INTEGRATION).unwrap_or_default().to_owned();
+    files.insert(INTEGRATION, integration.replacen("tasks: [tell]", "tasks: [tell, ask]", 1));
+    files
+}
+
+#[test]
+fn what_people_are_asked_is_judged_in_the_file() {
+    for (with, wanted) in [
+        ("{title: t, assignee: me}", &[][..]),
+        ("{title: '${ .title }', assignee: '${ .who }', deadline: '${ .until }'}", &[]),
+        ("{title: t, assignee: nobody}", &["QC-P007"]),
+        ("{title: t, deadline: 2h, escalation: [{to: nobody, after: 1h}]}", &["QC-P007"]),
+        ("{titel: t}", &["QC-P052", "QC-P052"]),
+        ("{title: t, deadline: soon}", &["QC-P052"]),
+        ("{title: t, options: [a]}", &["QC-P053"]),
+        ("{title: t, deadline: 1h, on_expiry: maybe}", &["QC-P053"]),
+        ("{title: t, escalation: [{to: me, after: 1h}]}", &["QC-P054"]),
+        ("{title: t, on_expiry: rejected}", &["QC-P055"]),
+    ] {
+        assert_eq!(codes(asking(with)), wanted, "{with}");
+    }
+    let mut files = asking("{title: t}");
+    let with_rules = files.text(INTEGRATION).unwrap_or_default().to_owned();
+    let rules = format!("{with_rules}\ntasks:\n  ask: {{retry: {{attempts: 2}}}}\n");
+    files.insert(INTEGRATION, rules);
+    assert_eq!(codes(files), ["QC-P056"]);
+}
+
+#[test]
+fn nothing_but_people_is_named_human_and_an_escalation_rises() {
+    let mut files = init(Template::Notify);
+    let connector = files.text(CONNECTOR).unwrap_or_default().replace("name: chat", "name: human");
+    let openapi = files.text("connectors/chat/openapi.yaml").unwrap_or_default().to_owned();
+    files.insert("connectors/human/connector.yaml", connector);
+    files.insert("connectors/human/openapi.yaml", openapi);
+    assert!(codes(files).contains(&"QC-P051".to_owned()));
+    for (ladder, wanted) in [
+        ("[{to: me, after: 0s}, {to: operations, after: 1h}]", &[][..]),
+        ("[{to: me, after: 1h}, {to: operations, after: 1h}]", &["QC-P030"]),
+        ("[{to: nobody, after: 1h}]", &["QC-P007"]),
+    ] {
+        let mut files = init(Template::Notify);
+        let text = files.text(INTEGRATION).unwrap_or_default().to_owned();
+        files.insert(INTEGRATION, format!("{text}\nescalation: {ladder}\n"));
+        assert_eq!(codes(files), wanted, "{ladder}");
+    }
+}
+
 /// One mistake each: the file, what is replaced by what, and the codes that must come of it.
 const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     (ORGANISATION, "members: [me]", "members: [me, you]", &["QC-P007"]),

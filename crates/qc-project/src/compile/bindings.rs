@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use qc_connect::call::Connectors;
 use qc_contract::OpenApi;
 use qc_model::Finding;
-use qc_workflow::{Bindings, CallPolicy, Unavailable};
+use qc_workflow::{Bindings, CallPolicy, KeptNames, Unavailable};
 
 use crate::files::relocate;
 use crate::{
@@ -29,6 +29,8 @@ pub(crate) struct Bound<'a> {
     pub(crate) rules: BTreeMap<String, CallPolicy>,
     /// What is done while a system is not there, by the same.
     pub(crate) unavailable: BTreeMap<String, Unavailable>,
+    /// What the integration keeps.
+    pub(crate) kept: KeptNames,
 }
 
 impl Bindings for Bound<'_> {
@@ -55,6 +57,10 @@ impl Bindings for Bound<'_> {
 
     fn unavailable(&self, pointer: &str) -> Option<Unavailable> {
         self.unavailable.get(pointer).cloned()
+    }
+
+    fn kept(&self) -> KeptNames {
+        self.kept.clone()
     }
 
     fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {

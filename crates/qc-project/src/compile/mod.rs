@@ -2,6 +2,9 @@
 
 mod bindings;
 mod build;
+mod echo;
+mod kept;
+mod people;
 mod policies;
 mod publications;
 mod release;
@@ -12,6 +15,8 @@ mod unavailable;
 pub(crate) use bindings::Bound;
 pub(crate) use build::used_connectors;
 pub use build::{build, export};
+pub(crate) use echo::places as echo_places;
+pub(crate) use kept::{kept, kept_names};
 pub(crate) use policies::{effect_class, rules_of, task_policies};
 pub(crate) use publications::publications;
 pub(crate) use release::vars;

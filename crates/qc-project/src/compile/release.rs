@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use super::{
     build::used_connectors,
+    kept::kept,
+    people::people,
     publications::publications,
     search_keys::search_keys,
     triggers::{ordering, triggers},
@@ -36,6 +38,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
     let mut findings: Vec<Finding> = project.load_findings().to_vec();
     let triggers = triggers(&project, folder, &mut findings);
     let publications = publications(folder, &mut findings);
+    let kept = kept(&project, folder, &mut findings);
     let ordering = ordering(folder, &mut findings);
     let search_keys = search_keys(folder, &mut findings);
     let connectors = connectors(&project, folder, &mut findings);
@@ -64,9 +67,11 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         triggers,
         publications,
         secrets: Arc::new(secrets.collect()),
+        kept,
         ordering,
         search_keys,
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
+        people: people(integration, &organisation.value),
         system_owners: system_owners.collect(),
     };
     Ok(Compiled { release: Arc::new(release), organisation: organisation.value.clone() })

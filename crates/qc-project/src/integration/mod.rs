@@ -3,8 +3,10 @@
 mod broker;
 mod call_policy;
 mod compensation;
+mod echo;
 mod failure_mode;
 mod governance;
+mod kept;
 mod limit;
 mod nfr;
 mod object;
@@ -23,8 +25,10 @@ mod unavailable;
 pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
 pub use compensation::{Arguments, CompensationSpec};
+pub use echo::{EchoOf, EchoSpec};
 pub use failure_mode::{Escalation, FailureMode};
 pub use governance::{Acceptance, Communication, Review};
+pub use kept::{CrossrefSpec, Pair, StateSpec};
 pub use limit::{Excess, Limit, LimitScope};
 pub use nfr::{Audit, Latency, Nfr, Recovery, Throughput};
 pub use object::{DataClass, DataObject};
@@ -69,10 +73,18 @@ pub struct Integration {
     pub publishes: Named<Name, PublicationSpec>,
     /// By what people find its runs.
     pub search_keys: Named<Name, SearchKeySpec>,
+    /// The values that its runs read and write.
+    pub state: Named<Name, StateSpec>,
+    /// Which id in one system is which in another.
+    pub crossrefs: Named<Name, CrossrefSpec>,
+    /// Which changes of a system are its own.
+    pub echo: Named<Name, EchoSpec>,
     /// What keeps events in order.
     pub ordering: Option<Ordering>,
     /// What can go wrong, and what then happens.
     pub failure_modes: Vec<FailureMode>,
+    /// Who is asked about runs that cannot go on by themselves, level by level.
+    pub escalation: Vec<Escalation>,
     /// When it is good enough.
     pub acceptance: Vec<Acceptance>,
     /// What it must withstand.
@@ -122,8 +134,19 @@ impl Record for Integration {
             "search_keys",
             "By what people find runs: jq over the event, or over the answer to a task's call, by name.",
         );
+        let state = f.several("state", "Values by key that runs of the integration keep, by name.");
+        let crossrefs =
+            f.several("crossrefs", "Which id in one system is which in another: tables, by name.");
+        let echo = f.several(
+            "echo",
+            "Which changes of a system are the integration's own and begin no run, by system.",
+        );
         let ordering = f.optional("ordering", "What keeps events in order.");
         let failure_modes = f.several("failure_modes", "What can go wrong, and what then happens.");
+        let escalation = f.several(
+            "escalation",
+            "Who is asked about runs that cannot go on by themselves, level by level; and about tasks that name nobody else.",
+        );
         let acceptance = f.several("acceptance", "When the integration is good enough.");
         let nfr = f.optional("nfr", "Non-functional requirements.");
         let limits = f.several("limits", "What holds the integration in bounds.");
@@ -150,8 +173,12 @@ impl Record for Integration {
             triggers: triggers.unwrap_or_default(),
             publishes,
             search_keys,
+            state,
+            crossrefs,
+            echo,
             ordering,
             failure_modes,
+            escalation,
             acceptance,
             nfr,
             limits,

@@ -7,6 +7,7 @@ mod dead_letters;
 mod deployments;
 mod dispatch;
 mod failures;
+mod kept;
 mod ledger;
 mod lines;
 mod releases;
@@ -14,6 +15,7 @@ mod reply;
 mod route;
 mod runs;
 mod server;
+mod tasks;
 mod tokens;
 mod triggers;
 pub mod wire;
@@ -64,6 +66,17 @@ pub(crate) const ROUTES: &[Route] = &[
     triggers::pause::ROUTE,
     triggers::resume::ROUTE,
     triggers::discard::ROUTE,
+    tasks::list::ROUTE,
+    tasks::show::ROUTE,
+    tasks::claim::ROUTE,
+    tasks::decide::ROUTE,
+    tasks::act::ROUTE,
+    kept::values::ROUTE,
+    kept::set::ROUTE,
+    kept::remove::ROUTE,
+    kept::links::ROUTE,
+    kept::link::ROUTE,
+    kept::unlink::ROUTE,
     ledger::list::ROUTE,
     ledger::failures::ROUTE,
     ledger::reconciliation::ROUTE,

@@ -23,6 +23,7 @@ fn operations() -> Vec<(String, String, String)> {
         for (method, operation) in item.as_object().unwrap() {
             let path = path
                 .replace("{run}", "run_00000000000000000000000001")
+                .replace("{task}", "run_00000000000000000000000001.1")
                 .replace("{release}", &"0".repeat(64))
                 .replace("{environment}", "production")
                 .replace("{integration}", "doors")
@@ -175,7 +176,7 @@ async fn another_environments_runs_are_not_shown_and_not_touched() {
     let cancel =
         at("POST", "/cancel").header("content-type", "application/json").body(r#"{"reason":"x"}"#);
     world.ask(cancel).await.problem(403, "QC-A005");
-    for list in ["runs", "dead-letters", "failures", "ledger", "deployments"] {
+    for list in ["runs", "dead-letters", "failures", "ledger", "deployments", "tasks"] {
         let path = format!("/api/v1/{list}");
         let items = world.ask(Ask::get(&path).token(&token)).await.json()["items"].clone();
         let foreign = |item: &Value| item["environment"] != "sandbox";

@@ -34,7 +34,11 @@ impl Api {
     }
 
     async fn raw(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
-        let mut ask = Ask::new(method, path).token(&self.world.admin);
+        self.raw_as(&self.world.admin, method, path, body).await
+    }
+
+    async fn raw_as(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Reply {
+        let mut ask = Ask::new(method, path).token(token);
         if let Some(body) = body {
             ask = ask.header("content-type", "application/json").body(body.to_string());
         }
@@ -72,7 +76,22 @@ impl Api {
         if reply.body.is_empty() { Value::Null } else { reply.json() }
     }
 
-    async fn run(&self, mode: &str, status: &str) -> String {
+    /// Does something as the holder of another token.
+    pub(crate) async fn act_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+        status: u16,
+    ) -> Value {
+        let body = Some(body).filter(|body| !body.is_null());
+        let reply = self.raw_as(token, method, path, body).await;
+        assert_eq!(reply.status, status, "{path}: {}", String::from_utf8_lossy(&reply.body));
+        if reply.body.is_empty() { Value::Null } else { reply.json() }
+    }
+
+    pub(crate) async fn run(&self, mode: &str, status: &str) -> String {
         let run = self.world.send("json", json!({ "mode": mode }).to_string()).await.run();
         self.world.until(&run, status).await;
         run
@@ -88,6 +107,9 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     groups_of_failures(&api).await;
     bulks(&api).await;
     releases_and_deployments(&api).await;
+    state(&api).await;
+    crossrefs(&api).await;
+    crate::tasks::people(&api).await;
     tokens(&api).await;
     server_and_ledger(&api).await;
     let seen = api.seen.lock().unwrap().clone();
@@ -97,6 +119,77 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     // The first never ends, and is looked at below; of the others only the refusal is seen: no run here waits for its
     // turn, and none is parked.
     assert_eq!(never, ["discardLine", "followHappenings", "resumeLine", "resumeRun", "skipLine"]);
+}
+
+async fn state(api: &Api) {
+    let of = |more: &Value| {
+        let mut whole = json!({
+            "tenant": "default", "environment": "production", "integration": "doors", "state": "notes",
+        });
+        let more = more.as_object().unwrap().clone();
+        whole.as_object_mut().unwrap().extend(more);
+        whole
+    };
+    let set = "/api/v1/state/set";
+    let first = of(&json!({"key": "a/b", "value": {"n": 1}, "expect": "absent"}));
+    let revision = api.act("POST", set, &first, 200).await["revision"].clone();
+    let refused = api.act("POST", set, &first, 409).await;
+    assert_eq!(refused["code"], "QC-R040");
+    assert!(refused["detail"].to_string().contains(&revision.to_string()), "{refused}");
+    let unknown = of(&json!({"key": "a", "state": "nots"}));
+    assert_eq!(api.act("POST", set, &unknown, 404).await["code"], "QC-R048");
+    let listed = "/api/v1/state?environment=production&integration=doors&state=notes";
+    let page = api.get(listed).await;
+    assert_eq!(
+        (&page["items"][0]["key"], &page["items"][0]["value"]["n"]),
+        (&json!("a/b"), &json!(1))
+    );
+    assert_eq!(api.get(&format!("{listed}&key=a%2Fb")).await["items"], page["items"]);
+    assert_eq!(api.get(&format!("{listed}&tenant=other")).await["items"], json!([]));
+    let gone = of(&json!({"key": "a/b", "expect": revision}));
+    assert_eq!(api.act("POST", "/api/v1/state/delete", &gone, 200).await["removed"], true);
+    assert_eq!(
+        api.act("POST", "/api/v1/state/delete", &of(&json!({"key": "a/b"})), 200).await["removed"],
+        false
+    );
+    assert_eq!(api.get(listed).await["items"], json!([]));
+    let audit = api.get("/api/v1/ledger?kind=audit").await;
+    assert!(audit["items"].to_string().contains("state.put"), "{audit}");
+}
+
+async fn crossrefs(api: &Api) {
+    let of = |links: &Value, plan: bool| {
+        json!({
+            "tenant": "default", "environment": "production", "integration": "doors",
+            "table": "people", "links": links, "plan": plan,
+        })
+    };
+    let link = "/api/v1/crossrefs/link";
+    let both = json!([{"crm": "1", "erp": "a"}, {"crm": "2", "erp": "b"}, {"crm": "3", "x": "c"}]);
+    let planned = api.act("POST", link, &of(&both, true), 200).await;
+    let listed = "/api/v1/crossrefs?environment=production&integration=doors&table=people";
+    assert_eq!(api.get(listed).await["items"], json!([]), "a plan writes nothing");
+    let done = api.act("POST", link, &of(&both, false), 200).await;
+    assert_eq!(planned, done);
+    assert_eq!((&done["new"], &done["refused"][0]["number"]), (&json!(2), &json!(2)));
+    let again = api
+        .act(
+            "POST",
+            link,
+            &of(&json!([{"crm": "1", "erp": "a"}, {"crm": 1, "erp": "b"}]), false),
+            200,
+        )
+        .await;
+    assert_eq!((&again["same"], &again["refused"][0]["number"]), (&json!(1), &json!(1)));
+    assert_eq!(api.get(&format!("{listed}&limit=1")).await["next"], "1");
+    let found = api.get(&format!("{listed}&system=erp&id=b")).await;
+    assert_eq!(found["items"][0]["ids"], json!({"crm": "2", "erp": "b"}));
+    let end = json!({
+        "tenant": "default", "environment": "production", "integration": "doors",
+        "table": "people", "ids": {"erp": "b"},
+    });
+    assert_eq!(api.act("POST", "/api/v1/crossrefs/unlink", &end, 200).await["removed"], true);
+    assert_eq!(api.get(listed).await["items"].as_array().unwrap().len(), 1);
 }
 
 async fn runs(api: &Api) {

@@ -15,7 +15,8 @@ use qc_connect::{
 use qc_contract::Schema;
 use qc_document::{ParseLimits, Source};
 use qc_engine::{
-    Deployment, Idempotency, Release, SearchKey, TenantRule, Trigger, TriggerAuth, TriggerKind,
+    Deployment, Idempotency, Level, People, Release, SearchKey, TenantRule, Trigger, TriggerAuth,
+    TriggerKind,
 };
 use qc_expression::Expression;
 use qc_model::{Code, EnvironmentName, Finding, Name};
@@ -63,8 +64,13 @@ do:
     switch:
     - slow: { when: '${ (.mode? // \"\") == \"slow\" }', then: slow }
     - fault: { when: '${ (.mode? // \"\") == \"fault\" }', then: fault }
+    - ask: { when: '${ (.mode? // \"\") == \"ask\" }', then: ask }
     - once: { when: '${ (.mode? // \"\") == \"once\" }', then: once }
     - plain: { then: plain }
+- ask:
+    call: human.approve
+    with: { title: 'Pay?', of: { amount: 7, secret: private }, assignee: desk-team, deadline: 1h }
+    then: end
 - plain: { set: { echo: '${ . }' }, then: end }
 - slow: { wait: { hours: 1 }, then: end }
 - fault:
@@ -144,6 +150,11 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             connectors: Arc::new(connectors),
             triggers: triggers.collect(),
             publications: BTreeMap::new(),
+            kept: qc_engine::Kept {
+                states: [("notes".to_owned(), qc_engine::StateRule::default())].into(),
+                tables: [("people".to_owned(), table())].into(),
+                ..qc_engine::Kept::default()
+            },
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-doors".to_owned()),
@@ -152,9 +163,25 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
                 value: Expression::parse(".data.order", &[]).unwrap(),
                 task: None,
             }],
+            people: people(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
         }),
     })
+}
+
+fn table() -> qc_engine::TableRule {
+    qc_engine::TableRule { systems: ["crm".to_owned(), "erp".to_owned()] }
+}
+
+/// Ada is asked, and bob is at once when a run cannot go on.
+fn people() -> People {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    People {
+        people: names(&["ada", "bob"]),
+        teams: BTreeMap::from([("desk-team".to_owned(), names(&["ada"]))]),
+        asked: None,
+        escalation: vec![Level { to: "bob".to_owned(), after: Duration::ZERO }],
+    }
 }
 
 fn jq(source: &str) -> Expression {

@@ -19,4 +19,5 @@ mod repeats;
 mod requests;
 mod sign;
 mod signatures;
+mod tasks;
 mod world;

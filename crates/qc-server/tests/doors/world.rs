@@ -174,6 +174,22 @@ impl World {
         self.token_at(environment, role, scopes, SystemClock.now(), None).await.1
     }
 
+    /// A token of a person, for production.
+    pub(crate) async fn person(&self, id: &str, role: Role) -> String {
+        let request = IssueRequest {
+            name: id.to_owned(),
+            person: Some(id.parse().unwrap()),
+            environment: Some("production".parse().unwrap()),
+            role,
+            scopes: None,
+            lifetime: None,
+        };
+        let now = SystemClock.now();
+        let issued = issue(request, &Actor::platform("test"), now, &*self.entropy);
+        self.committer.change(issued.change).await.unwrap();
+        issued.text.expose().to_owned()
+    }
+
     /// A token made at another time; with its id.
     pub(crate) async fn token_at(
         &self,
@@ -185,6 +201,7 @@ impl World {
     ) -> (String, String) {
         let request = IssueRequest {
             name: "test".to_owned(),
+            person: None,
             environment: environment.map(|name| name.parse().unwrap()),
             role,
             scopes: scopes.map(|list| list.iter().map(|text| text.parse().unwrap()).collect()),

@@ -222,6 +222,7 @@ impl Stage {
     ) -> String {
         let request = IssueRequest {
             name: "test".into(),
+            person: None,
             environment: environment.map(|name| name.parse().unwrap()),
             role,
             scopes: scopes.map(|scopes| scopes.iter().map(|s| s.parse().unwrap()).collect()),
@@ -325,10 +326,12 @@ fn deployment() -> Deployment {
             connectors: Arc::new(Connectors::new([], [])),
             triggers,
             publications: BTreeMap::new(),
+            kept: qc_engine::Kept::default(),
             ordering: None,
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             search_keys: Vec::new(),
+            people: qc_engine::People::default(),
             system_owners: BTreeMap::new(),
         }),
     }

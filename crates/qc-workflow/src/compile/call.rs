@@ -6,7 +6,7 @@ use qc_document::{Span, closest};
 
 use super::{Compiler, variables::Stage};
 use crate::{
-    CallPolicy, Effect, OutputShape, codes,
+    CallPolicy, Effect, HUMAN, HumanKind, OutputShape, RetryPolicy, codes,
     dsl::{self, Text, is_expression},
     program::{
         Call, CallSite, Credentials, Endpoint, Kind, Part, Shape, SiteTarget, Target, TaskIndex,
@@ -114,7 +114,7 @@ impl Compiler<'_> {
     }
 
     /// The policy of a call, and the call's entry in the program's list.
-    fn policy(
+    pub(super) fn policy(
         &mut self,
         site: Site<'_>,
         target: SiteTarget,
@@ -169,6 +169,12 @@ impl Compiler<'_> {
             self.report(codes::UNKNOWN_REFERENCE, name.span, message).help = Some(help);
             return None;
         };
+        if crate::is_kept(connector) {
+            return self.kept(name, connector, operation, with, site);
+        }
+        if connector == HUMAN {
+            return self.human(name, operation, with, arguments, site);
+        }
         let Some(fallback) = self.bindings.operation(connector, operation) else {
             self.unknown_operation(name.span, connector, operation);
             return None;
@@ -179,6 +185,36 @@ impl Compiler<'_> {
         let policy = self.policy(site, target, fallback, false);
         let target = Target::Connector { connector, operation, arguments };
         Some(call_kind(policy, OutputShape::Content, target))
+    }
+
+    /// `call: human.approve | human.choose | human.fill`. Asking again changes nothing more than that a person is asked
+    /// again: a replay asks anew, as what is shown may have changed.
+    fn human(
+        &mut self,
+        name: &Text,
+        operation: &str,
+        with: Option<&qc_document::Node>,
+        arguments: Option<Shape>,
+        site: Site<'_>,
+    ) -> Option<Kind> {
+        let Some(ask) = HumanKind::parse(operation) else {
+            let names = HumanKind::ALL.map(|kind| format!("`{HUMAN}.{}`", kind.as_str()));
+            let help = closest(operation, HumanKind::ALL.map(HumanKind::as_str)).map_or_else(
+                || format!("people are asked by {}", names.join(", ")),
+                |near| format!("did you mean `{HUMAN}.{near}`?"),
+            );
+            let message = format!("people cannot be asked to `{operation}`");
+            self.report(codes::UNKNOWN_OPERATION, name.span, message).help = Some(help);
+            return None;
+        };
+        let fallback = CallPolicy {
+            effect: Effect::Idempotent,
+            retry: RetryPolicy::never(),
+            ..CallPolicy::default()
+        };
+        let target = SiteTarget::Human { ask, with: with.cloned().map(Box::new) };
+        let policy = self.policy(site, target, fallback, false);
+        Some(call_kind(policy, OutputShape::Content, Target::Human { ask, arguments }))
     }
 
     fn unknown_operation(&mut self, span: Span, connector: &str, operation: &str) {
@@ -292,7 +328,7 @@ impl Compiler<'_> {
     }
 }
 
-fn call_kind(policy: CallPolicy, output: OutputShape, target: Target) -> Kind {
+pub(super) fn call_kind(policy: CallPolicy, output: OutputShape, target: Target) -> Kind {
     Kind::Call(Box::new(Call { policy, output, target, unreachable: None }))
 }
 

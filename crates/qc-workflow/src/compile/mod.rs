@@ -6,6 +6,7 @@ mod compensation;
 mod event;
 mod expression;
 mod hints;
+mod kept;
 mod retry;
 mod run;
 mod schedule;

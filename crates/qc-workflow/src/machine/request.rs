@@ -39,6 +39,15 @@ impl Step<'_> {
                     redirect: *redirect,
                 }
             }
+            Target::Kept { deed, place, arguments } => CallTarget::Kept {
+                deed: *deed,
+                place: place.clone(),
+                arguments: self.object(id, arguments.as_ref(), input, "with")?,
+            },
+            Target::Human { ask, arguments } => CallTarget::Human {
+                ask: *ask,
+                arguments: self.object(id, arguments.as_ref(), input, "with")?,
+            },
             Target::Http { method, endpoint, headers, query, body, authentication, redirect } => {
                 let body = match body {
                     Some(shape) => {

@@ -342,9 +342,10 @@ impl Step<'_> {
 
 fn arguments_of(target: &CallTarget) -> Value {
     match target {
-        CallTarget::Connector { arguments, .. } | CallTarget::OpenApi { arguments, .. } => {
-            arguments.clone()
-        }
+        CallTarget::Connector { arguments, .. }
+        | CallTarget::OpenApi { arguments, .. }
+        | CallTarget::Kept { arguments, .. }
+        | CallTarget::Human { arguments, .. } => arguments.clone(),
         CallTarget::Http { query, body, .. } => json!({"query": query, "body": body}),
     }
 }

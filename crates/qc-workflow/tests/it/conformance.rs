@@ -157,7 +157,9 @@ fn provider(request: &CallRequest) -> Result<CallOutput, Box<Failure>> {
             };
             (method.clone(), endpoint.clone(), content)
         }
-        CallTarget::Connector { .. } => panic!("the kit has no connectors"),
+        CallTarget::Connector { .. } | CallTarget::Kept { .. } | CallTarget::Human { .. } => {
+            panic!("the kit has no connectors and asks nobody")
+        }
     };
     let headers = BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]);
     let request = RequestFacts { method, uri, headers: headers.clone() };

@@ -75,6 +75,11 @@ impl Client {
         parse(self.ok(Method::POST, path, to_bytes(body), &[JSON]).await?)
     }
 
+    /// Does something that takes no body, and answers.
+    pub(crate) async fn post_bare<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
+        parse(self.ok(Method::POST, path, Vec::new(), &[]).await?)
+    }
+
     /// Does something that answers nothing.
     pub(crate) async fn act(&self, path: &str, body: Option<&Value>) -> Result<(), Trouble> {
         let (bytes, headers): (_, &[_]) = match body {

@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod completions;
 mod config;
+mod crossref;
 mod demo;
 mod deploy;
 mod deployments;
@@ -32,7 +33,9 @@ mod schema;
 mod serve;
 mod session;
 mod simulate;
+mod state;
 mod tail;
+mod tasks;
 mod test;
 mod tokens;
 mod trigger;
@@ -136,6 +139,12 @@ enum Verb {
     /// Look at runs that go one after the other, and have them go on
     #[command(subcommand)]
     Lines(lines::Verb),
+    /// Look at the values that an integration keeps, and mend them
+    #[command(subcommand)]
+    State(state::Verb),
+    /// Look at which id in one system is which in another, and mend it
+    #[command(subcommand)]
+    Crossref(crossref::Verb),
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
@@ -145,6 +154,9 @@ enum Verb {
     /// Replay, retry, discard or cancel many runs: plan it, then start it
     #[command(subcommand)]
     Bulk(bulk::Verb),
+    /// See what people are asked, and answer
+    #[command(subcommand)]
+    Tasks(tasks::Verb),
     /// Ask questions over what happened
     #[command(subcommand)]
     Ask(ask::Verb),
@@ -230,6 +242,9 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Runs(verb) => runs::run(session, verb).await,
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
         Verb::Lines(verb) => lines::run(session, verb).await,
+        Verb::State(verb) => state::run(session, verb).await,
+        Verb::Crossref(verb) => crossref::run(session, verb).await,
+        Verb::Tasks(verb) => tasks::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Failures(verb) => failures::run(session, verb).await,
         Verb::Bulk(verb) => bulk::run(session, verb).await,

@@ -25,6 +25,24 @@ impl Trouble {
         Self::new(Exit::Usage, Finding::error(code, message).help(help))
     }
 
+    /// What is named is not there.
+    pub(crate) fn not_found(
+        code: Code,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self::new(Exit::NotFound, Finding::error(code, message).help(help))
+    }
+
+    /// What is there contradicts what is wanted.
+    pub(crate) fn conflict(
+        code: Code,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self::new(Exit::Conflict, Finding::error(code, message).help(help))
+    }
+
     /// A file cannot be read or written.
     pub(crate) fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
         let message = format!("{}: {error}", path.display());

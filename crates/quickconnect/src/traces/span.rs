@@ -61,7 +61,10 @@ impl Span {
         match &happening.what {
             What::Attempt { .. } => attempt(happening),
             What::Ended { .. } => run(happening),
-            What::Accepted { .. } | What::Task { .. } | What::Parked { .. } => None,
+            What::Accepted { .. }
+            | What::Task { .. }
+            | What::Parked { .. }
+            | What::Person { .. } => None,
         }
     }
 }

@@ -120,6 +120,20 @@ fn search_keys(text: &str) -> Vec<String> {
     errors
 }
 
+/// In place of the task that asks, in the example that has one.
+fn human(text: &str) -> Vec<String> {
+    let trial = Trial(tempfile::tempdir().unwrap());
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/refund-approval");
+    copy(&example, trial.0.path());
+    let path = "integrations/refund/workflow.yaml";
+    let before = fs::read_to_string(trial.path(path)).unwrap();
+    let (head, rest) = before.split_once("  - ask:\n").unwrap();
+    let (_, tail) = rest.split_once("  - refused:\n").unwrap();
+    let task = text.trim_end().replace('\n', "\n  ");
+    trial.write(path, &format!("{head}  {task}\n  - refused:\n{tail}"));
+    trial.errors(path)
+}
+
 fn organisation(text: &str) -> Vec<String> {
     let trial = Trial::template();
     trial.write("quickconnect.yaml", text);
@@ -162,6 +176,7 @@ fn every_marked_file_checks() {
                 (Some("integration triggers"), _) => triggers(&text),
                 (Some("notify triggers"), _) => notify_triggers(&text),
                 (Some("search keys"), _) => search_keys(&text),
+                (Some("human task"), _) => human(&text),
                 (Some("organisation"), _) => organisation(&text),
                 (Some("scenario"), _) => scenario(&text),
                 (Some("simulator"), _) => simulator(&text),

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt,
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
@@ -107,6 +108,9 @@ do:
       if: ${ .id | startswith("barred") }
       call: http
       with: { method: post, endpoint: "http://127.0.0.1:PORT/barred", body: {} }
+  - approve: { if: '${ .id | startswith("approve") }', call: human.approve, with: { title: Pay?, of: { id: '${ .id }' }, assignee: me } }
+  - choose: { if: '${ .id == "choose" }', call: human.choose, with: { title: Which?, options: [a, { id: b, title: The b }], assignee: operations } }
+  - fill: { if: '${ .id == "fill" }', call: human.fill, with: { title: How many?, schema: { type: object, required: [n] } } }
   - note:
       if: ${ .id == "doubtful" }
       fork:
@@ -115,8 +119,15 @@ do:
           - other: { call: http, with: { method: post, endpoint: "http://127.0.0.1:PORT/cut", body: { n: 2 } } }
 "#;
 
-const RULES: &str = "systems:
+const RULES: &str = "escalation:
+  - {to: operations, after: 0s}
+
+systems:
   till: {direction: outbound, criticality: low, owner: operations, on_unavailable: {queue: {ttl: 24h}}, hosts: [127.0.0.1]}
+  shop: {direction: inbound, criticality: low, owner: operations, on_unavailable: fail}
+
+state: {notes: {}}
+crossrefs: {people: {between: [till, shop]}}
 
 tasks:
   one: {effect: once, retry: {attempts: 1}}
@@ -145,7 +156,7 @@ fn project(asked: &mut Asked<'_>) {
     let workflow = WORKFLOW.replace("PORT", &till().to_string());
     fs::write(orders.join("workflow.yaml"), workflow).unwrap();
     let integration = orders.join("integration.yaml");
-    replace(&integration, "tasks: [note]", "tasks: [note, one, other, ask]");
+    replace(&integration, "tasks: [note]", "tasks: [note, one, other, ask, approve, choose, fill]");
     replace(&integration, "systems: {}", RULES);
     asked.told("check", &["mine"]);
 }
@@ -168,6 +179,84 @@ fn said(server: &Server, arguments: &[&str]) -> String {
     String::from_utf8(server.qc(arguments).stderr).unwrap()
 }
 
+fn mended(asked: &mut Asked<'_>) {
+    let of = |table: &'static str| ["sandbox", "orders", table];
+    asked.told("state set", &[&of("notes")[..], &["k", "{\"n\": 1}"]].concat());
+    let one = asked.told("state get", &[&of("notes")[..], &["k"]].concat());
+    assert_eq!(one["value"]["n"], 1, "{one}");
+    asked.told("state list", &of("notes"));
+    let revision = one["revision"].to_string();
+    asked.told("state delete", &[&of("notes")[..], &["k", "--expect", &revision]].concat());
+    asked.told("crossref link", &[&of("people")[..], &["till=1", "shop=a"]].concat());
+    let refused =
+        asked
+            .server
+            .qc(&[&["crossref", "link"][..], &of("people"), &["till=2", "shop=a"]].concat());
+    assert_eq!(refused.status.code(), Some(5));
+    let links = "{\"till\": \"1\", \"shop\": \"a\"}\n{\"till\": 2, \"shop\": \"b\"}\n";
+    fs::write(asked.server.folder.join("links.jsonl"), links).unwrap();
+    let planned =
+        asked.told("crossref import", &[&of("people")[..], &["links.jsonl", "--plan"]].concat());
+    assert_eq!((&planned["new"], &planned["same"]), (&json!(1), &json!(1)));
+    asked.told("crossref import", &[&of("people")[..], &["links.jsonl"]].concat());
+    let again = asked.told("crossref import", &[&of("people")[..], &["links.jsonl"]].concat());
+    assert_eq!((&again["new"], &again["same"]), (&json!(0), &json!(2)));
+    let found = asked.told("crossref find", &[&of("people")[..], &["shop=b"]].concat());
+    assert_eq!(found["ids"]["till"], "2");
+    asked.told("crossref unlink", &[&of("people")[..], &["shop=b"]].concat());
+    asked.told("crossref list", &of("people"));
+    let out = asked.told("crossref export", &of("people"));
+    assert_eq!(out["items"].as_array().unwrap().len(), 1, "{out}");
+}
+
+/// People answer, each with a token of their own.
+fn answered(asked: &mut Asked<'_>) {
+    let server = asked.server;
+    let made = asked.told("tokens create", &["me", "--role", "approver", "--person", "me"]);
+    assert_eq!(made["token"]["person"], "me");
+    let context = fs::read_to_string(server.folder.join("context.json")).unwrap();
+    let mut context: Value = serde_json::from_str(&context).unwrap();
+    context["token"] = made["secret"].clone();
+    let mine = server.folder.join("me.json");
+    fs::write(&mine, context.to_string()).unwrap();
+    fs::set_permissions(&mine, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(server.folder.join("form.json"), r#"{"n": 3}"#).unwrap();
+    let me = ["--context", "me.json"];
+    let task = |asked: &mut Asked<'_>, id: &str, status: &str| {
+        let run = asked.run(id, status);
+        let open = asked.told("tasks list", &["--run", &run]);
+        open["items"][0]["id"].as_str().unwrap_or_else(|| panic!("{open}")).to_owned()
+    };
+    let first = task(asked, "approve1", "waiting");
+    let shown = server.well(&["tasks", "show", &first]);
+    let command = format!("qc tasks approve {first} --reason WHY");
+    assert!(shown.contains(&command) && shown.contains("approve1"), "{shown}");
+    asked.told("tasks show", &[&first]);
+    asked.told("tasks claim", &[&[first.as_str()], &me[..]].concat());
+    let nobody = said(server, &["tasks", "approve", &first]);
+    assert!(nobody.contains("QC-H006") && nobody.contains("--person"), "{nobody}");
+    let why = ["--reason", "fits", "--context", "me.json"];
+    let done = asked.told("tasks approve", &[&[first.as_str()], &why[..]].concat());
+    assert_eq!((&done["decision"], &done["by"]), (&json!("approved"), &json!("me")));
+    asked.until("approve1", "completed");
+    let journal = server.well(&["runs", "show", done["run"].as_str().unwrap()]);
+    assert!(journal.contains("task 1: approved by me"), "{journal}");
+    let second = task(asked, "approve2", "waiting");
+    asked.told("tasks reject", &[&[second.as_str()], &why[..]].concat());
+    let third = task(asked, "choose", "waiting");
+    asked.told("tasks choose", &[&[third.as_str(), "b"], &me[..]].concat());
+    let fourth = task(asked, "fill", "waiting");
+    let form = ["--data", "form.json", "--context", "me.json"];
+    asked.told("tasks fill", &[&[fourth.as_str()], &form[..]].concat());
+    let stuck = task(asked, "bad", "faulted");
+    let act = ["discard", "--reason", "a test", "--context", "me.json"];
+    asked.told("tasks act", &[&[stuck.as_str()], &act[..]].concat());
+    let open = asked.told("tasks list", &[]);
+    assert_eq!(open["items"], json!([]));
+    let over = asked.told("tasks list", &["--over"]);
+    assert_eq!(over["items"].as_array().unwrap().len(), 5, "{over}");
+}
+
 fn worked_on(asked: &mut Asked<'_>) {
     let server = asked.server;
     let doubtful = asked.run("doubtful", "parked");
@@ -175,7 +264,7 @@ fn worked_on(asked: &mut Asked<'_>) {
     let refused = server.qc(&["runs", "resolve", &doubtful, "--applied"]);
     let text = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(5), "{text}");
-    let (one, other) = ("/do/2/note/fork/branches/0/one:0", "/do/2/note/fork/branches/1/other:0");
+    let (one, other) = ("/do/5/note/fork/branches/0/one:0", "/do/5/note/fork/branches/1/other:0");
     assert!(text.contains(one) && text.contains(other) && text.contains("`call`"), "{text}");
     asked.told("runs resolve", &[&doubtful, "--applied", "--call", other, "--output", "{}"]);
     let again = said(server, &["runs", "resolve", &doubtful, "--not-applied", "--call", other]);
@@ -299,6 +388,8 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     let mut asked = Asked { server: &server, seen: BTreeSet::new() };
     project(&mut asked);
     deployed(&mut asked);
+    mended(&mut asked);
+    answered(&mut asked);
     worked_on(&mut asked);
     paused(&mut asked);
     followed(&mut asked);

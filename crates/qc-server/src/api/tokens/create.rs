@@ -77,6 +77,13 @@ fn read(request: CreateToken) -> Result<IssueRequest, Problem> {
         let names: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
         wrong.push(("/role", format!("it is one of {}", names.join(", "))));
     }
+    let person = match request.person.as_deref().map(str::parse).transpose() {
+        Ok(person) => person,
+        Err(error) => {
+            wrong.push(("/person", format!("{error}")));
+            None
+        }
+    };
     let environment = match request.environment.as_deref().map(str::parse).transpose() {
         Ok(environment) => environment,
         Err(error) => {
@@ -113,6 +120,7 @@ fn read(request: CreateToken) -> Result<IssueRequest, Problem> {
     match role {
         Some(role) if wrong.is_empty() => Ok(IssueRequest {
             name: request.name,
+            person,
             environment,
             role,
             scopes: narrowed.then_some(scopes),

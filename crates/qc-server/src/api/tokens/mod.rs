@@ -12,6 +12,7 @@ fn shown(record: &TokenRecord) -> Token {
     Token {
         id: record.id.clone(),
         name: record.name.clone(),
+        person: record.person.as_ref().map(ToString::to_string),
         environment: record.environment.as_ref().map(ToString::to_string),
         role: record.role.as_str().to_owned(),
         scopes: record

@@ -2,16 +2,22 @@
 
 mod bulks;
 mod failures;
+mod kept;
 mod ledger;
 mod lines;
 mod page;
 mod releases;
 mod runs;
 mod server;
+mod tasks;
 mod triggers;
 
 pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
 pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};
+pub use kept::{
+    ChangeState, CrossLink, LinkRefused, LinkRequest, Linked, Removed, StateChanged, StateValue,
+    UnlinkRequest,
+};
 pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
 pub use lines::{DiscardLine, Line, LineDiscarded, LineResumed, ResumeLine};
 pub use page::Page;
@@ -23,4 +29,5 @@ pub use runs::{
     RunEnd, RunJournal, RunReference, Substituted, WhichRelease,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
+pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};
 pub use triggers::{ChangeTrigger, DiscardHeld, HeldDiscarded, TriggerStanding};

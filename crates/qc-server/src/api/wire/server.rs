@@ -11,6 +11,9 @@ pub struct Token {
     pub id: String,
     /// What people call it.
     pub name: String,
+    /// The person to whom it belongs, by the id of the owner directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
     /// The only environment in which it may act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
@@ -34,8 +37,11 @@ pub struct Token {
 pub struct CreateToken {
     /// What people call it.
     pub name: String,
-    /// `admin`, `developer`, `operator`, `auditor`, `deployer` or `runtime`.
+    /// `admin`, `developer`, `operator`, `auditor`, `deployer`, `runtime` or `approver`.
     pub role: String,
+    /// The person to whom it belongs, by the id of the owner directory; left out, it is a service's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
     /// The only environment in which it may act; left out, all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,

@@ -203,6 +203,10 @@ fn line(happening: &Happening, color: bool) -> String {
                 Some(failure) => paint("33", &format!("{said} {failure}")),
             }
         }
+        What::Person { state, title, who, .. } => {
+            let who = who.as_deref().map_or_else(String::new, |who| format!(" ({who})"));
+            paint("33", &format!("person    {state}: {title}{who}"))
+        }
         What::Parked { reason } => paint("35", &format!("parked    {reason}")),
         What::Ended { status: RunStatus::Completed, .. } => paint("1;32", "run       completed"),
         What::Ended { status, failure, .. } => {

@@ -34,9 +34,39 @@ fn words(entry: &Value) -> Option<String> {
             let by = entry["by"]["id"].as_str().unwrap_or("somebody");
             Some(format!("{} did not take effect, says {by}", call(&entry["call"])?))
         }
+        "person" => person(&entry["step"]),
         "input" => told(&entry["input"]["happening"]),
         _ => None,
     }
+}
+
+/// What happened to what a person is asked.
+fn person(step: &Value) -> Option<String> {
+    let by = |of: &Value| of["by"]["id"].as_str().unwrap_or("somebody").to_owned();
+    Some(match step["step"].as_str()? {
+        "opened" => {
+            let task = &step["task"];
+            let first = task["ladder"][0]["to"].as_str()?;
+            format!("task {} for {first}: {}", task["number"], task["title"].as_str()?)
+        }
+        "escalated" => format!("task {}: level {} is asked", step["number"], step["level"]),
+        "moved" => {
+            let (number, to) = (&step["number"], &step["to"]);
+            let said = match to["state"].as_str()? {
+                "claimed" => format!("taken by {}", by(to)),
+                "decided" => {
+                    let decision = &to["decision"];
+                    format!("{} by {}", decision["answer"].as_str()?, by(decision))
+                }
+                "acted" => format!("{} by {}", to["act"].as_str()?, by(to)),
+                "expired" => "nobody answered in time".to_owned(),
+                "closed" => format!("closed, {}", to["why"].as_str()?),
+                _ => return None,
+            };
+            format!("task {number}: {said}")
+        }
+        _ => return None,
+    })
 }
 
 fn told(happening: &Value) -> Option<String> {
@@ -120,6 +150,16 @@ mod tests {
             (
                 json!({"what": "input", "input": {"happening": {"kind": "reopened"}}}),
                 "opened again at the task that failed",
+            ),
+            (
+                json!({"what": "person", "step": {"step": "opened", "task": {"number": 1,
+                    "title": "Pay?", "ladder": [{"to": "finance"}]}}}),
+                "task 1 for finance: Pay?",
+            ),
+            (
+                json!({"what": "person", "step": {"step": "moved", "number": 1, "to": {
+                    "state": "decided", "decision": {"answer": "approved", "by": {"id": "ada"}}}}}),
+                "task 1: approved by ada",
             ),
             (
                 json!({"what": "intent", "attempt": 1,

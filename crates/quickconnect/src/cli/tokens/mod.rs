@@ -37,9 +37,12 @@ pub(crate) enum Verb {
 pub(crate) struct CreateArguments {
     /// What people call it
     name: String,
-    /// What it is for: admin, developer, operator, auditor, deployer, runtime
+    /// What it is for: admin, developer, operator, auditor, deployer, runtime, approver
     #[arg(long)]
     role: String,
+    /// The person to whom it belongs, by the id of the owner directory; tasks need one
+    #[arg(long)]
+    person: Option<String>,
     /// The only environment in which it may act
     #[arg(long)]
     environment: Option<String>,
@@ -104,6 +107,7 @@ async fn create(session: &Session, arguments: CreateArguments) -> Result<Exit, T
     let request = CreateToken {
         name: arguments.name,
         role: arguments.role,
+        person: arguments.person,
         environment: arguments.environment,
         scopes: (!arguments.scope.is_empty()).then_some(arguments.scope),
         lifetime: arguments.lifetime,
