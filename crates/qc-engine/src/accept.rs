@@ -2,32 +2,35 @@
 //! this answers with `New` is on disk.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use base64::Engine as _;
 use bytes::Bytes;
+use qc_expression::Expression;
 use qc_model::{Class, EventId, Failure, RunId, Timestamp, TxnId};
 use qc_store::{
-    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, LedgerRow, RunFacts, StoreError, StoredEvent,
+    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, LedgerRow, RunFacts, Signal, StoreError,
+    StoredEvent,
 };
 use qc_workflow::{Machine, Start};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Accepted, Deployment, Engine, EngineError, Incoming, Trigger,
+    Accepted, Deployment, Does, Engine, EngineError, Incoming, Trigger, bus,
     chain::EarlierCall,
-    codes,
+    children, codes,
     draft::Draft,
     drive::tell,
     engine::{Place, Reserved},
-    entry::{Journaled, Keyed},
+    entry::{Journaled, Keyed, Lineage},
     groups::{bucket_of, in_bucket},
     happening::What,
     line::{Line, joins, line_of, standing},
+    publish::incoming_signal,
     record,
     repeat::{key_scope, keyed},
     run::{ActiveRun, RunContext},
@@ -67,17 +70,24 @@ impl Engine {
         let trigger = deployment.release.triggers.get(&incoming.trigger).ok_or_else(|| {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
-        match self.prepare(deployment, trigger, &incoming) {
-            Ok(prepared) => self.write(Prepared { documents, rows, ..prepared }).await,
+        let taking = Taking::by(trigger);
+        match self.prepare(deployment, &taking, &incoming) {
+            Ok(mut prepared) => {
+                if trigger.does == Does::Both {
+                    prepared.signals.push(incoming_signal(deployment, &incoming));
+                }
+                self.write(Prepared { documents, rows, ..prepared }).await
+            }
             // A repeat gets its run also when the trigger's expressions no longer do for it.
             Err(unfit) => self.repeat(deployment, &incoming).await?.ok_or(unfit),
         }
     }
 
-    fn prepare(
+    /// Makes the run of an event.
+    pub(crate) fn prepare(
         &self,
         deployment: &Arc<Deployment>,
-        trigger: &Trigger,
+        taking: &Taking<'_>,
         incoming: &Incoming,
     ) -> Result<Prepared, EngineError> {
         let shared = &self.shared;
@@ -90,11 +100,11 @@ impl Engine {
             crate::start::over_event(expression, &structured, at)
                 .map_err(|e| failed(format!("the trigger's `{what}` cannot be evaluated: {e}")))
         };
-        let input = match &trigger.input {
+        let input = match taking.input {
             Some(expression) => evaluate(expression, "input")?,
             None => incoming.event.data_value(),
         };
-        let subject = match &trigger.subject {
+        let subject = match taking.subject {
             Some(expression) => Some(text_of(&evaluate(expression, "subject")?)),
             None => incoming.event.subject.clone(),
         };
@@ -124,13 +134,14 @@ impl Engine {
             scope: key_scope(deployment, incoming),
             key: key.clone(),
             body_hash: incoming.body_hash,
-            expires_at: at + trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |i| i.window),
+            expires_at: at + taking.window,
         });
         let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
-        let beginning = Beginning::Event { keyed };
+        let lineage = Lineage { hops: taking.hops, parent: None };
+        let beginning = Beginning { keyed, lineage, ..Beginning::default() };
         let begun = begin(deployment, facts, start, traceparent, beginning, line);
         let event = StoredEvent { id: event, received_at: at, body };
-        Ok(Prepared { begun, key, event, first_row, documents: Vec::new(), rows: Vec::new() })
+        Ok(Prepared { key, ..Prepared::of(begun, event, first_row) })
     }
 
     /// A new run's id: of this node's own buckets when it has some, so that nobody has to hand the
@@ -157,18 +168,33 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { begun, key, event, first_row, documents, rows } = prepared;
-        let Begun { facts, run, mut draft, line } = begun;
+        let Prepared { begun, key, event, first_row, documents, rows, signals } = prepared;
+        let Begun { facts, mut run, mut draft, line } = begun;
+        draft.signals.extend(signals);
         let shared = &self.shared;
         let at = facts.accepted_at;
         // The place in memory is taken before the commit, so that recovery cannot take the run up
         // between the commit and its start. Without one its calls are not sent now, and nothing
         // may say that they were about to be.
+        // Whoever waits for events begins where it is known how far they were read.
+        let waits = run.as_ref().is_some_and(|run| run.hearing.is_due());
         let place = run.as_ref().and_then(|_| self.place_for_new(facts.id));
+        let place = place.filter(|place| !waits || place.tenure.tail.has_begun());
         if place.is_none() {
             draft.withhold();
         }
-        let state = run.as_ref().map_or_else(|| standing(at), |run| run.state(&draft, at));
+        let (state, waits, parent) = match &mut run {
+            Some(run) => {
+                run.begin_hearing(place.as_ref().map(|place| &*place.tenure), &mut draft);
+                let (_, waits) = run.wait_changes(&draft);
+                let lineage = &run.context.lineage;
+                if draft.end.is_some() && lineage.parent.is_some() {
+                    draft.signals.push(bus::ended(facts.id, 1, at, &run.context.deployment));
+                }
+                (run.state(&draft, at), waits, lineage.parent.clone())
+            }
+            None => (standing(at), BTreeMap::new(), None),
+        };
         let mut ledger = vec![first_row];
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
@@ -186,11 +212,12 @@ impl Engine {
             ledger,
             dead: draft.dead.take(),
             signals: std::mem::take(&mut draft.signals),
-            waits: Vec::new(),
+            waits: waits.values().cloned().collect(),
             turn: line.as_ref().map(Line::turn),
             documents,
-            keys: Vec::new(),
+            keys: parent.iter().map(children::key_of).collect(),
         };
+        let txn = accept.txn;
         let outcome = match shared.committer.accept(accept).await {
             #[cfg(feature = "planted-bugs")]
             Err(StoreError::Unknown(why))
@@ -198,28 +225,37 @@ impl Engine {
             {
                 Err(StoreError::Unavailable(why))
             }
-            Err(StoreError::Unknown(why)) => self.read_back(&facts, why).await,
+            Err(StoreError::Unknown(why)) => {
+                self.read_back(&facts, txn, parent.is_some(), why).await
+            }
             other => other,
         };
         match outcome {
             Ok(AcceptOutcome::Accepted) => {
                 // A replay is no event: nobody sent it.
-                if facts.replay_of.is_none() {
+                if facts.replay_of.is_none() && parent.is_none() {
                     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
                 }
                 if emits {
                     shared.emitted.send_modify(|commits| *commits += 1);
+                    shared.news.wake();
                 }
                 shared.tell(facts.id, &facts.integration, || What::Accepted {
                     subject: facts.subject.clone(),
                 });
                 match run {
-                    Some(run) => self.go_on(run, draft, place),
+                    Some(mut run) => {
+                        run.hearing.waits = waits;
+                        self.go_on(run, draft, place);
+                    }
                     None => self.joined(facts.id).await,
                 }
                 Ok(Accepted::New { run: facts.id })
             }
             Ok(AcceptOutcome::Duplicate { run: first, same_body }) => {
+                if let Some(hold) = run.and_then(|run| run.hold) {
+                    hold.done();
+                }
                 shared.counters.repeated.fetch_add(1, Ordering::Relaxed);
                 if same_body {
                     Ok(Accepted::Repeat { run: first })
@@ -273,9 +309,19 @@ impl Engine {
     /// Finds out whether an accept of unknown outcome took place, however long that takes: its
     /// calls were never sent, and nobody but us knows that. When not, its sender has to ask again:
     /// another run may own the key, for this body or for another one.
-    async fn read_back(&self, facts: &RunFacts, why: String) -> Result<AcceptOutcome, StoreError> {
+    async fn read_back(
+        &self,
+        facts: &RunFacts,
+        txn: TxnId,
+        child: bool,
+        why: String,
+    ) -> Result<AcceptOutcome, StoreError> {
         loop {
             match self.shared.store.run(facts.id).await {
+                // A child has the same id whoever begins it.
+                Ok(Some(head)) if child && head.last_txn != txn => {
+                    return Ok(AcceptOutcome::Duplicate { run: facts.id, same_body: true });
+                }
                 Ok(Some(_)) => return Ok(AcceptOutcome::Accepted),
                 Ok(None) => return Err(StoreError::Unavailable(why)),
                 Err(_) if self.shared.is_draining() => return Err(StoreError::Unknown(why)),
@@ -298,6 +344,16 @@ pub(crate) struct Prepared {
     pub(crate) documents: Vec<DocumentOp>,
     /// What else the ledger says with it.
     pub(crate) rows: Vec<LedgerRow>,
+    /// What is published with it.
+    pub(crate) signals: Vec<Signal>,
+}
+
+impl Prepared {
+    /// Without a key and without anything beside it.
+    pub(crate) fn of(begun: Begun, event: StoredEvent, first_row: LedgerRow) -> Self {
+        let (documents, rows, signals) = (Vec::new(), Vec::new(), Vec::new());
+        Self { begun, key: None, event, first_row, documents, rows, signals }
+    }
 }
 
 /// A run that begins, at once or when its turn comes.
@@ -311,12 +367,38 @@ pub(crate) struct Begun {
     pub(crate) line: Option<Line>,
 }
 
+/// How an event is taken by whoever begins a run with it.
+pub(crate) struct Taking<'t> {
+    /// The workflow's input, over the event; its data otherwise.
+    pub(crate) input: Option<&'t Expression>,
+    /// What it is about, over the event; its own subject otherwise.
+    pub(crate) subject: Option<&'t Expression>,
+    /// How long its key is remembered.
+    pub(crate) window: Duration,
+    /// How many runs stand between it and one from outside.
+    pub(crate) hops: u32,
+}
+
+impl<'t> Taking<'t> {
+    fn by(trigger: &'t Trigger) -> Self {
+        Self {
+            input: trigger.input.as_ref(),
+            subject: trigger.subject.as_ref(),
+            window: trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |rule| rule.window),
+            hops: 0,
+        }
+    }
+}
+
 /// From what a run begins.
-pub(crate) enum Beginning {
-    /// An event.
-    Event { keyed: Option<Keyed> },
-    /// An earlier run, and what it has done already.
-    Replay { earlier: Vec<EarlierCall> },
+#[derive(Default)]
+pub(crate) struct Beginning {
+    /// The key with which its event came.
+    pub(crate) keyed: Option<Keyed>,
+    /// What the runs before it in a chain of replays have done already.
+    pub(crate) earlier: Vec<EarlierCall>,
+    /// From where it comes.
+    pub(crate) lineage: Lineage,
 }
 
 /// Starts the machine, unless the run has to wait for its turn.
@@ -328,22 +410,20 @@ pub(crate) fn begin(
     beginning: Beginning,
     line: Option<Line>,
 ) -> Begun {
-    let (keyed, earlier) = match beginning {
-        Beginning::Event { keyed } => (keyed, Vec::new()),
-        Beginning::Replay { earlier } => (None, earlier),
-    };
+    let Beginning { keyed, earlier, lineage } = beginning;
     if line.is_some() {
-        let draft = joins(start, traceparent, earlier, keyed, line.clone());
+        let draft = joins(start, traceparent, earlier, keyed, lineage, line.clone());
         return Begun { facts, run: None, draft, line };
     }
     let at = facts.accepted_at;
     let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
-    let context = RunContext::new(facts.clone(), deployment.clone(), traceparent.clone());
+    let context =
+        RunContext::new(facts.clone(), deployment.clone(), traceparent.clone(), lineage.clone());
     let mut run = ActiveRun::new(context, machine, HashMap::new());
     run.earlier = earlier.iter().cloned().map(|one| (one.call, one.outcome)).collect();
     let mut draft = Draft::new(at);
     let start = Box::new(start);
-    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line: None });
+    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line: None, lineage });
     run.begin(actions, &mut draft);
     Begun { facts, run: Some(run), draft, line: None }
 }

@@ -1,7 +1,11 @@
 //! What people ask of a run that is under way.
 
-use qc_model::Actor;
+use std::sync::Arc;
+
+use qc_model::{Actor, RunId};
+use qc_workflow::Outcome;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{EngineError, Resolution, continuation::Chain};
@@ -46,4 +50,22 @@ pub(crate) enum Request {
     },
     /// Try what is parked again now: what it waited for has been mended.
     Resume,
+    /// An event came in that it may wait for.
+    Offer { event: Arc<Value> },
+    /// A run for which it may wait has ended: its outcome is to be found out, for `ChildEnded`.
+    Ended { run: RunId },
+    /// A run for which it may wait has ended so.
+    ChildEnded { run: RunId, outcome: Arc<Outcome> },
+    /// See whether what it waits for has come already.
+    LookAgain,
+}
+
+impl Request {
+    /// Whether a person asks: then a full house does not keep it out.
+    pub(crate) fn is_by_people(&self) -> bool {
+        !matches!(
+            self,
+            Self::Offer { .. } | Self::Ended { .. } | Self::ChildEnded { .. } | Self::LookAgain
+        )
+    }
 }

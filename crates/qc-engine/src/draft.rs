@@ -34,6 +34,10 @@ pub(crate) struct Draft {
     pub(crate) told: VecDeque<Told>,
     /// Calls are to be sent, but not from here and now.
     pub(crate) withheld: bool,
+    /// How many of them are the run's lifecycle.
+    pub(crate) life: usize,
+    /// How many events the workflow emitted.
+    pub(crate) emitted: usize,
 }
 
 impl Draft {
@@ -52,6 +56,8 @@ impl Draft {
             notes: Vec::new(),
             told: VecDeque::new(),
             withheld: false,
+            life: 0,
+            emitted: 0,
         }
     }
 

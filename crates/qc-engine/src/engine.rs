@@ -18,12 +18,14 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 use crate::{
     Deployment, Deployments, ReleaseSource, Standings,
     command::Command,
+    deliver::Deliveries,
     groups::group_of_run,
     happening::{Happening, What},
     leases::Leases,
     line::Lines,
     mail::Mail,
     signal::Signal,
+    tail::News,
     tenure::{Standing, Tenure},
     waiting::Waiting,
     wheel::Wheel,
@@ -117,6 +119,12 @@ pub(crate) struct Shared {
     pub(crate) emitted: watch::Sender<u64>,
     /// Counts the changes of what is deployed.
     deployed: watch::Sender<u64>,
+    pub(crate) news: News,
+    pub(crate) deliveries: Deliveries,
+    /// A schedule may have to be looked at.
+    pub(crate) clockwork: Notify,
+    /// Something of the schedules was changed from outside: what is remembered of them does not hold.
+    pub(crate) times_changed: AtomicBool,
     active: Mutex<HashMap<RunId, mpsc::Sender<Command>>>,
     happenings: broadcast::Sender<Happening>,
     listened: AtomicBool,
@@ -163,6 +171,7 @@ pub(crate) struct Counters {
     pub(crate) calls: AtomicU64,
     pub(crate) calls_failed: AtomicU64,
     pub(crate) recovered: AtomicU64,
+    pub(crate) taken_up: AtomicU64,
     pub(crate) stuck: AtomicU64,
 }
 
@@ -195,6 +204,8 @@ pub struct Gauges {
     pub calls_failed: u64,
     /// Runs found at work in the store and taken up since the start: left by a process that ended, or waiting for room.
     pub recovered: u64,
+    /// Runs read from the store into memory since the start, for whatever reason.
+    pub taken_up: u64,
     /// Runs found without a reason to go on since the start: must stay 0.
     pub stuck: u64,
     /// Whether this node holds the right to run: some groups of runs, or all.
@@ -242,6 +253,10 @@ impl Engine {
                 standings: Standings::default(),
                 emitted: watch::Sender::new(0),
                 deployed: watch::Sender::new(0),
+                news: News::default(),
+                deliveries: Deliveries::default(),
+                clockwork: Notify::new(),
+                times_changed: AtomicBool::new(true),
                 active: Mutex::new(HashMap::new()),
                 happenings: broadcast::Sender::new(HAPPENINGS_BEHIND),
                 listened: AtomicBool::new(false),
@@ -263,6 +278,8 @@ impl Engine {
     pub fn set_deployments(&self, list: Vec<Deployment>) {
         self.shared.deployments.store(Arc::new(Deployments::new(list)));
         self.shared.deployed.send_modify(|changes| *changes += 1);
+        self.shared.forget_times();
+        self.shared.news.published.notify_one();
     }
 
     /// Hears of every change of what is deployed.
@@ -300,6 +317,7 @@ impl Engine {
             calls: read(&counters.calls),
             calls_failed: read(&counters.calls_failed),
             recovered: read(&counters.recovered),
+            taken_up: read(&counters.taken_up),
             stuck: read(&counters.stuck),
             leased: leases.any(),
             groups: leases.count(),
@@ -324,6 +342,17 @@ impl Shared {
     fn active(&self) -> MutexGuard<'_, HashMap<RunId, mpsc::Sender<Command>>> {
         // A panic while the lock was held leaves a map that is still a map.
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The schedules are to be looked at anew.
+    pub(crate) fn forget_times(&self) {
+        self.times_changed.store(true, Ordering::Release);
+        self.clockwork.notify_one();
+    }
+
+    /// Whether runs that only wait had better leave memory to others.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.runs_in_memory() > self.settings.runs_max / 2
     }
 
     /// Takes a place in memory for a run. `asked`: somebody asks something of it.

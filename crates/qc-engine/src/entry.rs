@@ -1,7 +1,7 @@
 //! The journal's entries as stored. A body is JSON with a version; old versions are upcast here.
 
 use bytes::Bytes;
-use qc_model::{Actor, Failure, Timestamp};
+use qc_model::{Actor, Failure, RunId, Timestamp};
 use qc_store::Entry;
 use qc_workflow::{CallId, Input, Start};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub(crate) enum Journaled {
         /// The line in which the run stands: it begins with the entry that says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         line: Option<Line>,
+        /// From where it comes.
+        #[serde(default, skip_serializing_if = "Lineage::is_none")]
+        lineage: Lineage,
     },
     /// Its turn has come: the machine starts, at this entry's time.
     Begun,
@@ -75,6 +78,34 @@ pub(crate) struct Keyed {
     pub(crate) body_sha256: String,
     /// Until when it is remembered.
     pub(crate) until: Timestamp,
+}
+
+/// From where a run comes, when not from an event from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Lineage {
+    /// How many runs stand between the event with which it began and one from outside.
+    #[serde(default)]
+    pub(crate) hops: u32,
+    /// Who runs it as a child.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<Parent>,
+}
+
+/// Who runs a run as a child.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Parent {
+    /// The run.
+    pub(crate) run: RunId,
+    /// The task, and which visit of it.
+    pub(crate) task: CallId,
+    /// Which attempt of it.
+    pub(crate) attempt: u32,
+}
+
+impl Lineage {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Serialize)]

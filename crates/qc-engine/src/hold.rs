@@ -78,6 +78,8 @@ impl Engine {
                     shared.leases.set(held.iter().cloned());
                     if taken {
                         shared.backlog.notify_one();
+                        shared.news.wake();
+                        shared.clockwork.notify_one();
                     }
                 }
                 Err(error) => tracing::warn!("the lease cannot be renewed now: {error}"),
@@ -312,6 +314,8 @@ impl<'a> Hold<'a> {
             let from = from.join(", ");
             tracing::info!(taken, takeovers, %from, groups = self.held.len(), "took groups of runs");
             shared.backlog.notify_one();
+            shared.news.wake();
+            shared.clockwork.notify_one();
         }
         trouble
     }

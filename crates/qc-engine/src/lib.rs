@@ -10,44 +10,60 @@
 
 mod accept;
 mod api;
+mod arrangements;
 mod broker;
+mod bus;
 mod chain;
+mod child;
+mod children;
 pub mod codes;
 mod command;
 mod continuation;
+mod deliver;
 mod deployments;
 mod draft;
 mod drive;
 mod engine;
 mod entry;
+mod follow;
 mod forward;
+mod gather;
 mod groups;
 mod happening;
 mod hold;
 mod judge;
 mod leases;
+mod lifecycle;
 mod line;
 mod lines;
+mod listening;
 mod mail;
 mod nodes;
 mod obey;
 mod operate;
 mod outbox;
 mod outgoing;
+mod pace;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod poll;
+mod publish;
 mod record;
 mod recover;
 mod refused;
 mod release;
 mod repeat;
 mod run;
+mod schedules;
 mod settle;
 mod signal;
 mod standing;
 mod start;
+mod subscribe;
+mod tail;
 mod tenure;
+mod timekeeper;
+mod topics;
 mod trace;
 mod unwind;
 mod view;
@@ -59,6 +75,7 @@ mod worker;
 compile_error!("bugs are planted in builds with debug assertions only: a release has none");
 
 pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
+pub use arrangements::{Bus, Schedule, Subscription, Takes, Times};
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
@@ -67,11 +84,15 @@ pub use judge::{Judged, Refusal, is_legal_key, judge};
 pub use lines::{LineName, LineView};
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
 pub use poll::PollTrigger;
+pub use publish::{Announced, BusEvent};
 pub use refused::Refused;
 pub use release::{
-    Deployment, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger, TriggerAuth,
-    TriggerKind,
+    Deployment, Does, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger,
+    TriggerAuth, TriggerKind,
 };
+pub use schedules::ScheduleView;
 pub use standing::{Standing, Standings, Tie, TieKind};
 pub use start::over_event;
+pub use subscribe::SubscriptionView;
+pub use topics::{Role, Topic, topics};
 pub use trace::run_span;

@@ -27,7 +27,7 @@ use crate::{
     command::{Command, Request},
     draft::Draft,
     engine::Place,
-    entry::{self, Journaled, Keyed},
+    entry::{self, Journaled, Keyed, Lineage},
     groups::in_bucket,
     record,
     recover::RecoverError,
@@ -142,6 +142,7 @@ pub(crate) struct Standing {
     traceparent: Option<String>,
     earlier: Vec<EarlierCall>,
     line: Line,
+    lineage: Lineage,
 }
 
 impl Standing {
@@ -149,8 +150,8 @@ impl Standing {
     pub(crate) fn of(journal: &[qc_store::Entry]) -> Result<Option<Self>, entry::EntryError> {
         let [first] = journal else { return Ok(None) };
         match entry::decode(0, first)? {
-            Journaled::Start { start, traceparent, earlier, line: Some(line), .. } => {
-                Ok(Some(Self { start, traceparent, earlier, line }))
+            Journaled::Start { start, traceparent, earlier, line: Some(line), lineage, .. } => {
+                Ok(Some(Self { start, traceparent, earlier, line, lineage }))
             }
             _ => Ok(None),
         }
@@ -170,6 +171,7 @@ impl Standing {
             deployment,
             self.traceparent,
             Some(self.line),
+            self.lineage,
         );
         let mut run = ActiveRun::new(context, machine, std::collections::HashMap::new());
         run.earlier = self.earlier.into_iter().map(|one| (one.call, one.outcome)).collect();
@@ -189,11 +191,12 @@ pub(crate) fn joins(
     traceparent: Option<String>,
     earlier: Vec<EarlierCall>,
     keyed: Option<Keyed>,
+    lineage: Lineage,
     line: Option<Line>,
 ) -> Draft {
     let mut draft = Draft::new(start.at);
     let start = Box::new(start);
-    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line });
+    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line, lineage });
     draft
 }
 
@@ -281,13 +284,17 @@ impl Engine {
             Request::Cancel { reason, .. } => {
                 self.never_begin(&head, reason, &command, place).await
             }
-            Request::Resolve { .. } | Request::Retry { .. } | Request::Resume => {
-                Err(EngineError::WrongState {
-                    run: head.facts.id,
-                    status: head.state.status.as_str(),
-                    reason: "it waits for its turn and has done nothing yet".to_owned(),
-                })
-            }
+            Request::Resolve { .. }
+            | Request::Retry { .. }
+            | Request::Resume
+            | Request::Offer { .. }
+            | Request::Ended { .. }
+            | Request::ChildEnded { .. }
+            | Request::LookAgain => Err(EngineError::WrongState {
+                run: head.facts.id,
+                status: head.state.status.as_str(),
+                reason: "it waits for its turn and has done nothing yet".to_owned(),
+            }),
         };
         // Whoever asked may have gone away.
         drop(command.reply.send(answer));

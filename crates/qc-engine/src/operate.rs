@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use qc_model::{Actor, EventId, RunId, TxnId};
-use qc_store::{DeadState, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome};
+use qc_store::{
+    DeadState, LedgerRow, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome,
+};
+use qc_workflow::Start;
 use serde_json::{Value, json};
 use tokio::{
     sync::oneshot,
@@ -17,7 +20,7 @@ use crate::{
     chain::{EarlierCall, blobs_in, effects_of},
     command::{Command, Reopening, Request},
     continuation::Barred,
-    entry::{self, Journaled},
+    entry::{self, Journaled, Lineage},
     forward::{ANSWER_IN, Errand, unanswered},
     groups::bucket_of,
     line::{Line, line_of},
@@ -269,6 +272,21 @@ impl Engine {
         replay: Replay,
         actor: &Actor,
     ) -> Result<RunId, EngineError> {
+        let row = |facts: &RunFacts| {
+            record::operated(facts, facts.accepted_at, actor, "run.replay", &format!("of {run}"))
+        };
+        self.relive(run, replay, None, row).await
+    }
+
+    /// Makes a run that begins with what another one began with, knowing what that one has done. A child has its id from
+    /// its parent, and stands in no line.
+    pub(crate) async fn relive(
+        &self,
+        run: RunId,
+        replay: Replay,
+        child: Option<(RunId, Lineage)>,
+        row: impl FnOnce(&RunFacts) -> LedgerRow,
+    ) -> Result<RunId, EngineError> {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
@@ -294,6 +312,7 @@ impl Engine {
             .lookup(old.facts.environment.as_str(), old.facts.integration.as_str())
             .ok_or_else(|| wrong("its integration is not deployed in its environment"))?;
         let event = self.shared.store.event(run).await?.ok_or(EngineError::NoRun(run))?;
+        let depth = self.began(run).await?.depth;
         let (input, earlier) = match replay.input {
             Some(input) => (input, Vec::new()),
             None if replay.new_effects => (self.inspect(run).await?.input, Vec::new()),
@@ -309,14 +328,17 @@ impl Engine {
             }
         };
         let at = self.shared.now();
-        let line = if replay.out_of_order {
+        let line = if replay.out_of_order || child.is_some() {
             None
         } else {
             let structured = serde_json::from_slice(&event.body)
                 .map_err(|e| StoreError::Corrupt(format!("the event of {run}: {e}")))?;
             line_of(deployment, &old.facts.tenant, &structured, at)?
         };
-        let id = line.as_ref().map_or_else(|| self.new_run_id(at), |it| self.run_id_in(it, at));
+        let (id, lineage) = child.unwrap_or_else(|| {
+            let new = || self.new_run_id(at);
+            (line.as_ref().map_or_else(new, |it| self.run_id_in(it, at)), Lineage::default())
+        });
         let mut documents = Vec::new();
         if !replay.new_effects {
             let replayed = chain.replayed(run, id, at);
@@ -338,14 +360,14 @@ impl Engine {
         for hash in blobs_in(&earlier) {
             self.shared.outbound.blobs().keep(run, id, hash).await?;
         }
-        let start = workflow_start(deployment, &facts, input, at, self.shared.entropy.next_u64());
-        let first_row = record::operated(&facts, at, actor, "run.replay", &format!("of {run}"));
-        let beginning = Beginning::Replay { earlier };
+        let entropy = self.shared.entropy.next_u64();
+        let start = Start { depth, ..workflow_start(deployment, &facts, input, at, entropy) };
+        let first_row = row(&facts);
+        let beginning = Beginning { earlier, lineage, ..Beginning::default() };
         let begun = begin(deployment, facts.clone(), start, None, beginning, line);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
-        let rows = Vec::new();
-        let prepared = Prepared { begun, key: None, event, first_row, documents, rows };
+        let prepared = Prepared { documents, ..Prepared::of(begun, event, first_row) };
         match self.write(prepared).await {
             Ok(Accepted::New { run } | Accepted::Repeat { run }) => Ok(run),
             Err(error) if replay.new_effects => Err(error),
@@ -358,13 +380,23 @@ impl Engine {
         }
     }
 
+    /// With what a run began.
+    async fn began(&self, run: RunId) -> Result<Start, EngineError> {
+        let journal = self.shared.store.journal(run).await?;
+        let first = journal.first().ok_or(RecoverError::NoStart)?;
+        match entry::decode(0, first).map_err(RecoverError::from)? {
+            Journaled::Start { start, .. } => Ok(*start),
+            _ => Err(RecoverError::NoStart.into()),
+        }
+    }
+
     async fn effects_of(&self, old: &RunHead) -> Result<Vec<EarlierCall>, EngineError> {
         let deployment = self.release_of(old).await?;
         let journal = self.shared.store.journal(old.facts.id).await?;
         Ok(effects_of(&deployment, &journal)?)
     }
 
-    async fn head(&self, run: RunId) -> Result<RunHead, EngineError> {
+    pub(crate) async fn head(&self, run: RunId) -> Result<RunHead, EngineError> {
         self.shared.store.run(run).await?.ok_or(EngineError::NoRun(run))
     }
 
@@ -376,7 +408,12 @@ impl Engine {
     }
 
     /// Hands a request to a run, here or through the node that owns it.
-    async fn ask(&self, run: RunId, what: Request, actor: &Actor) -> Result<(), EngineError> {
+    pub(crate) async fn ask(
+        &self,
+        run: RunId,
+        what: Request,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
         match self.ask_here(run, &what, actor, None).await {
             Err(Asking::Elsewhere) => self.forward(run, Errand::Ask(what), actor).await,
             Err(Asking::Failed(error)) => Err(error),
@@ -399,7 +436,13 @@ impl Engine {
     ) -> Result<(), Asking> {
         let reopening = match what {
             Request::Retry { .. } => Some(self.reopening(run).await?),
-            Request::Cancel { .. } | Request::Resolve { .. } | Request::Resume => None,
+            Request::Cancel { .. }
+            | Request::Resolve { .. }
+            | Request::Resume
+            | Request::Offer { .. }
+            | Request::Ended { .. }
+            | Request::ChildEnded { .. }
+            | Request::LookAgain => None,
         };
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();

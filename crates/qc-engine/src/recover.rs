@@ -17,7 +17,7 @@ use crate::{
     command::Command,
     draft::Draft,
     engine::Reserved,
-    entry::{self, Journaled},
+    entry::{self, Journaled, Lineage},
     line::{Line, Standing},
     record,
     run::{ActiveRun, CallLog, RunContext, in_a_line, undone_of},
@@ -81,6 +81,7 @@ impl From<RecoverError> for EngineError {
 pub(crate) struct Folded {
     pub(crate) machine: Machine,
     pub(crate) traceparent: Option<String>,
+    pub(crate) lineage: Lineage,
     pub(crate) earlier: HashMap<CallId, Earlier>,
     pub(crate) log: HashMap<CallId, CallLog>,
     pub(crate) parked: HashMap<CallId, Failure>,
@@ -119,12 +120,14 @@ impl Engine {
         run: RunId,
         first: Option<Command>,
     ) -> Result<(), RecoverError> {
-        let place = match self.shared.reserve(run, first.is_some()) {
+        let asked = first.as_ref().is_some_and(|command| command.what.is_by_people());
+        let place = match self.shared.reserve(run, asked) {
             Reserved::Place(place) => place,
             Reserved::There => return Err(RecoverError::There),
             Reserved::Full => return Err(RecoverError::NoRoom),
             Reserved::NotOurs => return Err(RecoverError::NotOurs),
         };
+        self.shared.counters.taken_up.fetch_add(1, Ordering::Relaxed);
         let loaded = caught(self.load(run, first.is_some())).await;
         let active = match loaded.map_err(RecoverError::Broken)?? {
             Loaded::Active(active) => *active,
@@ -167,16 +170,31 @@ impl Engine {
         }
         let folded = fold(&deployment, &journal)?;
         let end = folded.end(&deployment);
-        let Folded { machine, traceparent, earlier, log, parked, line, never_begun: _ } = folded;
-        let context = RunContext::in_line(Arc::new(head.facts), deployment, traceparent, line);
+        let Folded { machine, traceparent, lineage, earlier, log, parked, line, never_begun: _ } =
+            folded;
+        let context =
+            RunContext::in_line(Arc::new(head.facts), deployment, traceparent, line, lineage);
         let mut active = ActiveRun::new(context, machine, log);
         active.version = head.version;
+        let cause = head.state.cause;
         active.stored = Some(head.state);
         active.earlier = earlier;
         active.end = end;
         if active.end.is_none() {
             let mut draft = Draft::new(shared.now());
             active.recover(parked, &mut draft);
+            if active.listens()
+                || active.has_children()
+                || matches!(cause, LiveCause::Event | LiveCause::Child)
+            {
+                let waits = shared.store.waits_of(run).await?;
+                active.hearing.waits =
+                    waits.into_iter().map(|wait| (wait.id.clone(), wait)).collect();
+            }
+            // One that was left waiting was offered everything; of another one nobody knows.
+            if !matches!(cause, LiveCause::Event | LiveCause::Child | LiveCause::Timer) {
+                active.hear_anew();
+            }
             active.resume_with = Some(draft);
         }
         Ok(Loaded::Active(Box::new(active)))
@@ -244,7 +262,7 @@ pub(crate) fn fold(
 ) -> Result<Folded, RecoverError> {
     let mut entries = journal.iter().enumerate();
     let Some((index, first)) = entries.next() else { return Err(RecoverError::NoStart) };
-    let Journaled::Start { mut start, traceparent, earlier, line, .. } =
+    let Journaled::Start { mut start, traceparent, earlier, line, lineage, .. } =
         entry::decode(index, first)?
     else {
         return Err(RecoverError::NoStart);
@@ -299,7 +317,7 @@ pub(crate) fn fold(
             }
         }
     }
-    Ok(Folded { machine, traceparent, earlier, log, parked, line, never_begun })
+    Ok(Folded { machine, traceparent, lineage, earlier, log, parked, line, never_begun })
 }
 
 /// Keeps the log of calls as the run in memory keeps it.

@@ -3,11 +3,14 @@
 
 use std::{collections::VecDeque, ops::Range, sync::atomic::Ordering, time::Duration};
 
-use qc_model::RunId;
+use qc_model::{Actor, RunId, Timestamp};
 use qc_store::{LiveCause, RunHead, StoreError};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{Engine, groups::ranges, recover::RecoverError, unwind::OnDrop};
+use crate::{
+    Engine, command::Request, groups::ranges, operate::Asking, recover::RecoverError,
+    unwind::OnDrop,
+};
 
 /// Between two sweeps over the open runs.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -20,6 +23,11 @@ const PAGE: usize = 500;
 
 /// The pause after the store failed to answer.
 const STORE_AGAIN: Duration = Duration::from_millis(500);
+
+/// Of the runs that wait for others to wake them, so many are looked at now and then, in turn: should a wake ever be
+/// lost, it is lost for a while only.
+const LOOKED_AT: usize = 16;
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// The longest sleep of the waking loop.
 const WAKE_AGAIN: Duration = Duration::from_secs(5);
@@ -35,6 +43,9 @@ impl Engine {
             self.take_fresh(),
             self.keep_polling(),
             self.move_lines(),
+            self.follow_signals(),
+            self.keep_time(),
+            self.follow_subscriptions(),
         );
     }
 
@@ -103,6 +114,7 @@ impl Engine {
     /// Looks at every open run, page by page, again and again.
     async fn sweep(&self) {
         let mut round = Round::default();
+        round.net.due = self.shared.now() + LOOK_EVERY;
         loop {
             let began = Instant::now();
             if self.shared.leases.any()
@@ -153,13 +165,21 @@ impl Engine {
             if self.shared.is_draining() {
                 return Ok(());
             }
-            if !self.sweep_run(head).await {
+            if round.net.wants(head, self.shared.now()) {
+                let actor = Actor::platform("sweep");
+                let asked = self.ask_here(head.facts.id, &Request::LookAgain, &actor, None).await;
+                if let Err(Asking::Failed(error)) = asked {
+                    tracing::debug!(run = %head.facts.id, "a waiting run cannot be looked at now: {error}");
+                }
+            } else if !self.sweep_run(head).await {
                 self.shared.behind.store(true, Ordering::Release);
                 return Ok(());
             }
             round.page.pop_front();
         }
-        let groups = std::mem::take(round).groups;
+        round.net.round_over(self.shared.now());
+        let net = std::mem::take(&mut round.net);
+        let groups = std::mem::replace(round, Round { net, ..Round::default() }).groups;
         let came = self.shared.leases.ours().iter().any(|group| !groups.contains(group));
         if came || self.shared.behind.load(Ordering::Acquire) {
             // A group came or somebody lined up meanwhile, or was passed by before this round went on.
@@ -227,6 +247,38 @@ struct Round {
     ranges: VecDeque<Range<u16>>,
     page: VecDeque<RunHead>,
     after: Option<RunId>,
+    net: Net,
+}
+
+/// Which of the waiting runs are looked at: those after the last one, a few at a time.
+#[derive(Debug, Default)]
+struct Net {
+    due: Timestamp,
+    last: Option<RunId>,
+    looked: usize,
+}
+
+impl Net {
+    fn wants(&mut self, head: &RunHead, now: Timestamp) -> bool {
+        let run = head.facts.id;
+        let waits = matches!(head.state.cause, LiveCause::Event | LiveCause::Child);
+        let turn = self.looked < LOOKED_AT && self.last.is_none_or(|last| run > last);
+        if !waits || now < self.due || !turn {
+            return false;
+        }
+        self.last = Some(run);
+        self.looked += 1;
+        true
+    }
+
+    /// A round is over. One that found fewer has come to the end of all runs: the next one begins with the first again.
+    fn round_over(&mut self, now: Timestamp) {
+        if now >= self.due {
+            self.last = self.last.filter(|_| self.looked == LOOKED_AT);
+            self.looked = 0;
+            self.due = now + LOOK_EVERY;
+        }
+    }
 }
 
 impl Round {

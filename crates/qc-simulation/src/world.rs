@@ -301,6 +301,7 @@ pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> 
         contract: None,
         input: None,
         body_limit: 1 << 20,
+        does: qc_engine::Does::Start,
     };
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
@@ -314,6 +315,7 @@ pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> 
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             publications: BTreeMap::new(),
             ordering: None,
+            bus: qc_engine::Bus::default(),
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),

@@ -6,9 +6,8 @@ use std::{
     time::Duration,
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use qc_model::{Actor, Class, Failure, Finding, RunId, TxnId};
+use qc_model::{Actor, Class, Failure, Finding, TxnId};
 use qc_store::{Change, LedgerKind, LedgerRow};
 use serde_json::{Value, json};
 use tokio::{
@@ -123,10 +122,7 @@ impl Engine {
     pub(crate) fn may_tend(&self, tie: &Tie) -> bool {
         let Tie { kind, environment, integration, name } = tie;
         let text = format!("{} {environment}/{integration}/{name}", kind.as_str());
-        let hash = digest(&SHA256, text.as_bytes());
-        let number = hash.as_ref().iter().take(8).fold(0, |sum, byte| sum << 8 | u128::from(*byte));
-        // A run's bucket is the rest of its number.
-        self.shared.leases.owns(RunId::from_bits(number)) && !self.shared.is_draining()
+        self.shared.leases.tends(&text) && !self.shared.is_draining()
     }
 
     /// Waits by the engine's clock, also when that jumps.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use qc_model::Actor;
 use qc_store::DeadState;
-use qc_workflow::{CallId, CallOutput, Happening as Told, RequestFacts};
+use qc_workflow::{CallId, CallOutput, Happening as Told, LifecycleFact, RequestFacts};
 
 use super::{ActiveRun, Purpose, never_sent};
 use crate::{
@@ -68,6 +68,7 @@ impl ActiveRun {
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", ""));
                 draft.settle_dead = Some(DeadState::Retried);
                 self.end = None;
+                self.publish_life(LifecycleFact::Resumed, draft);
                 self.tell(Told::Reopened, entropy, draft);
             }
             Request::Resume => {
@@ -78,7 +79,27 @@ impl ActiveRun {
                     ));
                 }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resume", ""));
+                self.publish_life(LifecycleFact::Resumed, draft);
                 self.probe(|_| true, draft);
+            }
+            Request::Offer { event } => {
+                if self.end.is_none() {
+                    self.offer(event, entropy, draft);
+                }
+            }
+            Request::ChildEnded { run, outcome } => {
+                if self.end.is_none() {
+                    self.child_ended(*run, outcome, entropy, draft);
+                }
+            }
+            // Whoever hands it over finds the outcome out first.
+            Request::Ended { .. } => {}
+            Request::LookAgain => {
+                if self.end.is_none() {
+                    self.hear_anew();
+                    self.children.look_again();
+                    self.brief = true;
+                }
             }
             Request::Resolve { call, resolution } => {
                 self.resolve(call.as_deref(), resolution, actor, entropy, draft)?;
@@ -123,6 +144,7 @@ impl ActiveRun {
     ) -> Result<(), EngineError> {
         let call = self.ambiguous(wanted)?;
         let Some(parked) = self.parked.remove(&call) else { return Ok(()) };
+        self.publish_life(LifecycleFact::Resumed, draft);
         let request = parked.request;
         match resolution {
             Resolution::Applied { output } => {

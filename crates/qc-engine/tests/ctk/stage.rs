@@ -127,6 +127,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
         contract: None,
         input: None,
         body_limit: 1 << 20,
+        does: qc_engine::Does::Start,
     };
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
@@ -143,6 +144,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             secrets: Arc::new(BTreeMap::new()),
             owner: None,
             system_owners: BTreeMap::new(),
+            bus: qc_engine::Bus::default(),
         }),
     }
 }

@@ -3,17 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod blobs;
+mod children;
 mod compensation;
 mod continuation;
 mod crash;
 mod effects;
 mod link;
+mod listening;
 mod nodes;
 mod operations;
 mod ordering;
 mod polling;
 mod publishing;
 mod review;
+mod schedules;
 mod simulation;
 mod story;
+mod subscriptions;
 mod world;

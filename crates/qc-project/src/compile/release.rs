@@ -63,6 +63,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         publications,
         secrets: Arc::new(secrets.collect()),
         ordering,
+        bus: qc_engine::Bus::default(),
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
         system_owners: system_owners.collect(),
     };

@@ -99,6 +99,7 @@ impl Compiling<'_> {
             contract: contract.transpose()?,
             input: input.transpose()?,
             body_limit: spec.body_limit.0,
+            does: qc_engine::Does::Start,
         })
     }
 

@@ -143,6 +143,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             triggers: triggers.collect(),
             publications: BTreeMap::new(),
             ordering: None,
+            bus: qc_engine::Bus::default(),
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-doors".to_owned()),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
@@ -165,6 +166,7 @@ fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
         contract: None,
         input: None,
         body_limit: 1 << 20,
+        does: qc_engine::Does::Start,
     }
 }
 

@@ -298,6 +298,7 @@ fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
         contract: None,
         input: None,
         body_limit: 1 << 20,
+        does: qc_engine::Does::Start,
     }
 }
 
@@ -329,6 +330,7 @@ fn deployment() -> Deployment {
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             system_owners: BTreeMap::new(),
+            bus: qc_engine::Bus::default(),
         }),
     }
 }
