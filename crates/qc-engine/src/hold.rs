@@ -114,6 +114,8 @@ struct Hold<'a> {
     look_at: Instant,
     renewed_at: Instant,
     release_at: Option<Instant>,
+    /// When the store last did not answer: others may not have been able to renew either.
+    failed_at: Option<Instant>,
 }
 
 impl<'a> Hold<'a> {
@@ -127,6 +129,7 @@ impl<'a> Hold<'a> {
             look_at: now,
             renewed_at: now,
             release_at: None,
+            failed_at: None,
         }
     }
 
@@ -213,6 +216,7 @@ impl<'a> Hold<'a> {
             }
             Err(error) => {
                 self.renew_at = Instant::now() + STORE_AGAIN.min(self.ttl() / 3);
+                self.failed_at = Some(Instant::now());
                 tracing::warn!("the leases cannot be renewed now: {error}");
             }
         }
@@ -229,6 +233,7 @@ impl<'a> Hold<'a> {
         self.look_at = Instant::now() + self.ttl() / 3;
         if let Err(error) = self.look_around().await {
             self.look_at = Instant::now() + STORE_AGAIN.min(self.ttl() / 3);
+            self.failed_at = Some(Instant::now());
             tracing::warn!("the other nodes cannot be seen now: {error}");
         }
     }
@@ -261,7 +266,9 @@ impl<'a> Hold<'a> {
             }
         }
         self.show();
-        if !going {
+        // After a time without the store the others get time to renew before anything is taken from them.
+        let just_back = self.failed_at.is_some_and(|at| at.elapsed() < self.ttl() / 3);
+        if !going && !just_back {
             self.take(&plan.take, &holders).await?;
         }
         numbers.looked.store(true, Ordering::Relaxed);
