@@ -11,11 +11,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["bench"] => bench::run(bench::Size::Full),
-        ["bench", "--quick"] => bench::run(bench::Size::Quick),
+        ["bench", given @ ..] => bench::run(given),
         ["simulate", given @ ..] => simulate::run(given),
         _ => {
-            eprintln!("usage: cargo xtask bench [--quick]\n       {}", simulate::USAGE);
+            eprintln!("usage: {}\n       {}", bench::USAGE, simulate::USAGE);
             ExitCode::from(2)
         }
     }

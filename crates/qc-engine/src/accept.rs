@@ -67,6 +67,7 @@ impl Engine {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
+        self.shared.refuses(&incoming.tenant)?;
         let trigger = deployment.release.triggers.get(&incoming.trigger).ok_or_else(|| {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
@@ -124,6 +125,7 @@ impl Engine {
             replay_of: None,
             accepted_at: at,
             trace: None,
+            priority: incoming.priority,
         });
         let body = Bytes::from(structured.to_string());
         let hash = record::payload_hash(&shared.settings.ledger_key, &body);
@@ -178,10 +180,11 @@ impl Engine {
         // may say that they were about to be.
         // Whoever waits for events begins where it is known how far they were read.
         let waits = run.as_ref().is_some_and(|run| run.hearing.is_due());
-        let place = run.as_ref().and_then(|_| self.place_for_new(facts.id));
+        let place = run.as_ref().and_then(|_| self.place_for_new(&facts));
         let place = place.filter(|place| !waits || place.tenure.tail.has_begun());
-        if place.is_none() {
-            draft.withhold();
+        match &mut run {
+            Some(run) if place.is_some() => run.pass(&shared.gate, &mut draft),
+            Some(_) | None => draft.withhold(),
         }
         let (state, waits, parent) = match &mut run {
             Some(run) => {
@@ -236,6 +239,7 @@ impl Engine {
                 if facts.replay_of.is_none() && parent.is_none() {
                     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
                 }
+                shared.admission.opened(&facts.tenant);
                 if emits {
                     shared.emitted.send_modify(|commits| *commits += 1);
                     shared.news.wake();
@@ -248,7 +252,7 @@ impl Engine {
                         run.hearing.waits = waits;
                         self.go_on(run, draft, place);
                     }
-                    None => self.joined(facts.id).await,
+                    None => self.joined(&facts).await,
                 }
                 Ok(Accepted::New { run: facts.id })
             }
@@ -280,29 +284,24 @@ impl Engine {
                 run.commit_draft(draft);
                 self.spawn(run, place, None);
             }
+            None if self.shared.leases.owns(run.context.facts.id) => {
+                self.shared.places.line_up(&run.context.facts);
+            }
             None => self.wake_owner(run.context.facts.id),
         }
     }
 
     /// A place for a run that begins: when this node may run it, there is room, and nobody has
     /// waited for that room longer.
-    fn place_for_new(&self, run: RunId) -> Option<Place> {
+    fn place_for_new(&self, facts: &RunFacts) -> Option<Place> {
         let shared = &self.shared;
-        #[cfg(feature = "planted-bugs")]
-        if crate::planted::planted(crate::planted::Bug::NoLine) {
-            shared.behind.store(false, Ordering::Release);
-        }
-        if shared.behind.load(Ordering::Acquire) {
+        if !shared.places.may_begin(&facts.tenant) {
             return None;
         }
-        match shared.reserve(run, false) {
+        match shared.reserve(facts) {
             // A call that might not be sent from here is not journaled as about to be.
             Reserved::Place(place) => Some(place).filter(|place| place.tenure.is_certain()),
-            Reserved::NotOurs => None,
-            Reserved::There | Reserved::Full => {
-                shared.behind.store(true, Ordering::Release);
-                None
-            }
+            Reserved::NotOurs | Reserved::There | Reserved::Full => None,
         }
     }
 

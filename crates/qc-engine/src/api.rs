@@ -1,6 +1,8 @@
 use qc_model::{Actor, Event, Failure, Name, RunId, TenantName, Timestamp};
-use qc_store::{RunHead, StoreError};
+use qc_store::{Priority, RunHead, StoreError};
 use qc_workflow::Compensated;
+
+use crate::Busy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,6 +25,8 @@ pub struct Incoming {
     pub received_at: Timestamp,
     /// The sender's W3C `traceparent`, when it sent a valid one.
     pub traceparent: Option<String>,
+    /// Whether it goes behind the others.
+    pub priority: Priority,
 }
 
 /// What became of an event.
@@ -58,6 +62,9 @@ pub enum EngineError {
     /// The engine is ending and takes no more.
     #[error("the server is shutting down")]
     Draining,
+    /// There is too much to do, or too little room, for one more event. Nothing was written.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// Nobody stands in such a line.
     #[error("nobody waits for a turn under the key `{0}` there")]
     NoLine(String),

@@ -14,6 +14,15 @@ pub const NO_TENANT: Code = Code::new("QC-I011");
 /// The idempotency key was used before for another body.
 pub const KEY_REUSED: Code = Code::new("QC-I012");
 
+/// The store is too slow to take more.
+pub const COMMITS_SLOW: Code = Code::new("QC-I037");
+/// Runs wait too long for their place to take more.
+pub const BACKLOG_OLD: Code = Code::new("QC-I038");
+/// A tenant has as many open runs as it may.
+pub const TENANT_QUOTA: Code = Code::new("QC-I039");
+/// The disk of the store is nearly full.
+pub const DISK_LOW: Code = Code::new("QC-I040");
+
 /// An expression of the trigger failed on the event.
 pub const TRIGGER_EXPRESSION: Code = Code::new("QC-R001");
 /// A call may or may not have taken effect and must not be sent again unasked.

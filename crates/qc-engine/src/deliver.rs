@@ -13,7 +13,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{Engine, EngineError, command::Request, operate::Asking, tail::Hold};
+use crate::{Engine, EngineError, command::Request, engine::Reserved, operate::Asking, tail::Hold};
 
 /// How many deliveries may wait; whoever reads the signals waits then.
 const WAITING_MAX: usize = 10_000;
@@ -112,10 +112,7 @@ impl Engine {
                     }
                     Err(Asking::Failed(
                         EngineError::NoRelease(_) | EngineError::Store(StoreError::Corrupt(_)),
-                    )) => {
-                        self.put_aside(run).await;
-                        break;
-                    }
+                    )) if self.put_aside(run).await => break,
                     Err(Asking::Failed(error)) => {
                         if !self.shared.leases.owns(run) {
                             drop(delivery);
@@ -148,11 +145,14 @@ impl Engine {
         self.shared.news.wake();
     }
 
-    /// A run that cannot be taken up is parked with the reason.
-    async fn put_aside(&self, run: RunId) {
-        if let Err(error) = self.take_up(run, None).await {
+    /// Parks a run that cannot be taken up, with the reason. False: that has to be tried again.
+    async fn put_aside(&self, run: RunId) -> bool {
+        let Ok(Some(head)) = self.shared.store.run(run).await else { return false };
+        let Reserved::Place(place) = self.shared.reserve(&head.facts) else { return false };
+        if let Err(error) = self.take_in_place(head, place, None, None).await {
             tracing::error!(%run, "a run cannot be taken up: {error}");
             self.set_aside(run, &error).await;
         }
+        true
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use qc_model::{Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, DocumentOp, Entry, LedgerRow, Op, Signal};
-use qc_workflow::{Happening as Told, TaskNote};
+use qc_workflow::{CallId, Happening as Told, TaskNote};
 
 use crate::{
     RunEnd,
@@ -73,13 +73,19 @@ impl Draft {
     /// whoever takes the run up next sends them, knowing that they were not sent before.
     pub(crate) fn withhold(&mut self) {
         for ready in std::mem::take(&mut self.ready) {
-            let told = self.journal.iter().rposition(
-                |entry| matches!(entry, Journaled::Intent { call, .. } if *call == ready.request.id),
-            );
-            if let Some(at) = told {
-                self.journal.remove(at);
-            }
+            self.take_back(&ready.request.id);
             self.withheld = true;
+        }
+    }
+
+    /// Takes back what the journal was to say of a call that is not sent now.
+    pub(crate) fn take_back(&mut self, sent: &CallId) {
+        let told = self
+            .journal
+            .iter()
+            .rposition(|entry| matches!(entry, Journaled::Intent { call, .. } if call == sent));
+        if let Some(at) = told {
+            self.journal.remove(at);
         }
     }
 

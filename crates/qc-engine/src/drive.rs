@@ -2,13 +2,13 @@
 //! when the run is at its end, or has nothing to do in memory for a while.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use qc_model::{Timestamp, TxnId};
-use qc_store::{LedgerKind, LedgerRow, Op, StoreError, Txn, TxnOutcome};
+use qc_store::{LedgerKind, LedgerRow, Op, StoreError, Txn, TxnOutcome, Wait};
 use qc_workflow::{CallId, ListenId, NoteKind};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -22,6 +22,7 @@ use crate::{
     command::Command,
     draft::Draft,
     engine::{Place, Shared},
+    fair::Permit,
     happening::{Failed, What},
     record,
     run::ActiveRun,
@@ -83,6 +84,7 @@ async fn drive(
         if !tenure.is_ours() {
             draft.withhold();
         }
+        run.pass(&shared.gate, &mut draft);
         if step(&shared, &tenure, &mut run, draft).await.is_err() {
             return;
         }
@@ -99,12 +101,18 @@ async fn drive(
         }
         start_calls(&shared, &tenure, &mut run, &mut calls, &mut cuts);
         tend_children(&shared, &tenure, &mut run, &mut errands).await;
-        let event = match first.take() {
-            Some(command) => Some(Woken::Asked(command)),
-            None => {
-                let work = (&mut calls, &mut errands);
-                wait(&shared, &run, work, &mut place.mailbox, &mut standing).await
+        if first.is_none() && run.rests_suspected(shared.now()) {
+            // Its count ends with this: it is not the one that ends the process.
+            let nothing = Draft::new(shared.now());
+            if commit(&shared, &tenure, &mut run, nothing).await.is_err() {
+                return;
             }
+        }
+        let event = if let Some(command) = first.take() {
+            Some(Woken::Asked(command))
+        } else {
+            let work = (&mut calls, &mut errands);
+            wait(&shared, &mut run, work, &mut place.mailbox, &mut standing).await
         };
         let Some(event) = event else { break };
         let mut draft = Draft::new(shared.now());
@@ -112,6 +120,7 @@ async fn drive(
         if !tenure.is_ours() {
             draft.withhold();
         }
+        run.pass(&shared.gate, &mut draft);
         #[cfg(feature = "planted-bugs")]
         let early = sent_early(&shared, &tenure, &mut run, &draft, &mut calls, &mut cuts);
         let written = step(&shared, &tenure, &mut run, draft).await;
@@ -156,6 +165,8 @@ async fn drive(
 enum Woken {
     Done(Box<Performed>),
     Asked(Command),
+    /// A call's turn has come.
+    Granted(CallId, Permit),
     Timer,
     Child(Box<News>),
 }
@@ -170,7 +181,13 @@ fn start_calls(
     for ready in run.ready.drain(..) {
         let (cut, cut_off) = oneshot::channel();
         cuts.insert(ready.request.id.clone(), cut);
-        calls.spawn(settle(shared.clone(), tenure.clone(), run.context.clone(), ready, cut_off));
+        let permit = run.permits.remove(&ready.request.id);
+        let call = settle(shared.clone(), tenure.clone(), run.context.clone(), ready, cut_off);
+        calls.spawn(async move {
+            let performed = call.await;
+            drop(permit);
+            performed
+        });
     }
     for call in run.cuts.drain(..) {
         if let Some(cut) = cuts.remove(&call) {
@@ -201,7 +218,7 @@ fn sent_early(
 /// Waits for what happens next. None: the run has nothing to do in memory.
 async fn wait(
     shared: &Shared,
-    run: &ActiveRun,
+    run: &mut ActiveRun,
     (calls, errands): (&mut JoinSet<Performed>, &mut Errands),
     mailbox: &mut mpsc::Receiver<Command>,
     standing: &mut watch::Receiver<Standing>,
@@ -218,8 +235,9 @@ async fn wait(
         };
         let wake = run.next_wake();
         let now = shared.now();
-        // Errands are run again by whoever owns the run next.
-        let idle = calls.is_empty() && (leaving || errands.is_empty());
+        // Errands are run again by whoever owns the run next. What waits at the gate when its group leaves was not sent:
+        // the next owner sends it.
+        let idle = calls.is_empty() && (leaving || (errands.is_empty() && !run.holds_calls()));
         let far = wake.is_none_or(|at| at.since(now) > shared.settings.linger);
         let stay = stays.filter(|until| now < *until && !shared.is_crowded());
         if idle && ((far && stay.is_none()) || leaving) {
@@ -234,6 +252,7 @@ async fn wait(
         }
         let wake = wake.into_iter().chain(stay).min();
         let pause = wake.map_or(LOOK_AGAIN, |at| at.since(now).min(LOOK_AGAIN));
+        let id = run.context.facts.id;
         tokio::select! {
             biased;
             Some(done) = calls.join_next() => match done {
@@ -241,7 +260,7 @@ async fn wait(
                 Err(broken) => {
                     // Cannot be: a call keeps its own panics. Leaving memory has recovery judge
                     // it by its effect class.
-                    tracing::error!(run = %run.context.facts.id, "a call broke off: {broken}");
+                    tracing::error!(run = %id, "a call broke off: {broken}");
                     return None;
                 }
             },
@@ -249,11 +268,14 @@ async fn wait(
                 Ok(news) => return Some(Woken::Child(Box::new(news))),
                 Err(broken) => {
                     // Out of memory, and taken up again: what it needs follows from its journal.
-                    tracing::error!(run = %run.context.facts.id, "what is done about a child broke off: {broken}");
+                    tracing::error!(run = %id, "what is done about a child broke off: {broken}");
                     return None;
                 }
             },
             Some(command) = mailbox.recv() => return Some(Woken::Asked(command)),
+            (call, permit) = run.next_grant(), if !leaving => {
+                return Some(Woken::Granted(call, permit));
+            }
             () = sleep(pause) => {}
             _ = standing.changed() => {}
         }
@@ -294,6 +316,7 @@ fn take_in(
                 replies.push((command.reply, answer));
             }
             Woken::Child(news) => run.hear_of_child(*news, shared.entropy.next_u64(), draft),
+            Woken::Granted(call, permit) => run.granted(call, permit, draft),
             Woken::Timer => run.wake(|| shared.entropy.next_u64(), draft),
         }
         next = if draft.end.is_some() {
@@ -322,6 +345,7 @@ async fn step(
             if !tenure.is_ours() {
                 draft.withhold();
             }
+            run.pass(&shared.gate, &mut draft);
         }
         let unchanged = draft.is_empty() && !failed && (run.end.is_some() || run.stands(&draft));
         if unchanged {
@@ -367,20 +391,14 @@ async fn hear(
     }
 }
 
-/// Writes a draft, again and again while the store cannot take it: results must not be lost.
-async fn commit(
-    shared: &Shared,
-    tenure: &Tenure,
-    run: &mut ActiveRun,
-    mut draft: Draft,
-) -> Result<(), NotWritten> {
-    let facts = run.context.facts.clone();
+/// What a draft writes, and the waits that the run has then.
+fn write_of(shared: &Shared, run: &ActiveRun, draft: &mut Draft) -> (Txn, BTreeMap<String, Wait>) {
+    let facts = &run.context.facts;
     if draft.end.is_some() && run.context.lineage.parent.is_some() {
         let ended = bus::ended(facts.id, run.version + 1, draft.at, &run.context.deployment);
         draft.signals.push(ended);
     }
-    let emits = !draft.signals.is_empty();
-    let (changes, waits) = run.wait_changes(&draft);
+    let (changes, waits) = run.wait_changes(draft);
     let mut ops = draft.take_writes();
     for op in &mut ops {
         if let Op::Ledger(row) = op {
@@ -394,9 +412,22 @@ async fn commit(
         id: TxnId::new(draft.at, &*shared.entropy),
         run: facts.id,
         expect: run.version,
-        state: run.state(&draft, draft.at),
+        state: run.state(draft, draft.at),
         ops,
     };
+    (txn, waits)
+}
+
+/// Writes a draft, again and again while the store cannot take it: results must not be lost.
+async fn commit(
+    shared: &Shared,
+    tenure: &Tenure,
+    run: &mut ActiveRun,
+    mut draft: Draft,
+) -> Result<(), NotWritten> {
+    let facts = run.context.facts.clone();
+    let (txn, waits) = write_of(shared, run, &mut draft);
+    let emits = txn.ops.iter().any(|op| matches!(op, Op::Signal(_)));
     #[cfg(feature = "planted-bugs")]
     let mut txn = txn;
     loop {
@@ -460,6 +491,9 @@ async fn commit(
         shared.emitted.send_modify(|commits| *commits += 1);
         shared.news.wake();
     }
+    if run.claim.take().is_some() {
+        shared.claims.forget(facts.id);
+    }
     tell(shared, run, &draft);
     run.hearing.waits = waits;
     run.stored = None;
@@ -499,6 +533,7 @@ pub(crate) fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
     }
     if let Some(end) = &draft.end {
         let counters = &shared.counters;
+        shared.admission.ended(&facts.tenant);
         let (counter, status, failure) = match end {
             RunEnd::Completed { .. } => (&counters.completed, qc_store::RunStatus::Completed, None),
             RunEnd::Cancelled { .. } => (&counters.cancelled, qc_store::RunStatus::Cancelled, None),

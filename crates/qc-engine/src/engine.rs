@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -17,8 +17,11 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::{
     Deployment, Deployments, ReleaseSource, Standings,
+    admission::{Admission, AdmissionLimits},
+    claim::Claims,
     command::Command,
     deliver::Deliveries,
+    fair::{Gate, GateLimits, Places},
     groups::group_of_run,
     happening::{Happening, What},
     leases::Leases,
@@ -33,10 +36,6 @@ use crate::{
 
 /// How many live happenings a slow listener may fall behind before it misses some.
 const HAPPENINGS_BEHIND: usize = 4_096;
-
-/// So many more runs than `runs_max` may be in memory when people ask something of them: a full
-/// house must not keep anybody from cancelling.
-const ASKED_MAX: usize = 64;
 
 /// What the engine is made of. Wired in one place, by the binary or by a test.
 pub struct EngineParts {
@@ -63,6 +62,10 @@ pub struct EngineSettings {
     pub node: String,
     /// How many runs may be in memory at once; further ones wait in the store.
     pub runs_max: usize,
+    /// How many calls may be in flight at once.
+    pub calls: GateLimits,
+    /// Beyond which events are refused.
+    pub admission: AdmissionLimits,
     /// The key under which payloads are hashed for the ledger (HMAC-SHA-256).
     pub ledger_key: [u8; 32],
     /// How long a lease of run buckets lasts without renewal.
@@ -78,6 +81,8 @@ impl Default for EngineSettings {
         Self {
             node: "node-1".to_owned(),
             runs_max: 10_000,
+            calls: GateLimits::default(),
+            admission: AdmissionLimits::default(),
             ledger_key: [0; 32],
             lease_ttl: Duration::from_secs(10),
             hand_over: Duration::from_secs(60),
@@ -104,12 +109,15 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     pub(crate) mail: Mail,
     pub(crate) lines: Lines,
+    pub(crate) claims: Claims,
     pub(crate) draining: Signal,
     /// The drain is over: the lease need not be held any longer.
     pub(crate) drained: Signal,
-    pub(crate) backlog: Notify,
-    /// Runs wait in the store for a place in memory: new ones line up behind them.
-    pub(crate) behind: AtomicBool,
+    /// The sweep is to look at the open runs now.
+    pub(crate) sweep_now: Notify,
+    pub(crate) places: Places,
+    pub(crate) admission: Admission,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) idle: Notify,
     pub(crate) counters: Counters,
     pub(crate) sleeping: Wheel,
@@ -125,7 +133,6 @@ pub(crate) struct Shared {
     pub(crate) clockwork: Notify,
     /// Something of the schedules was changed from outside: what is remembered of them does not hold.
     pub(crate) times_changed: AtomicBool,
-    active: Mutex<HashMap<RunId, mpsc::Sender<Command>>>,
     happenings: broadcast::Sender<Happening>,
     listened: AtomicBool,
 }
@@ -136,8 +143,8 @@ pub(crate) struct Place {
     pub(crate) mailbox: mpsc::Receiver<Command>,
     /// Under which the run is driven.
     pub(crate) tenure: Arc<Tenure>,
-    shared: Arc<Shared>,
-    run: RunId,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) run: RunId,
 }
 
 impl Drop for Place {
@@ -173,6 +180,7 @@ pub(crate) struct Counters {
     pub(crate) recovered: AtomicU64,
     pub(crate) taken_up: AtomicU64,
     pub(crate) stuck: AtomicU64,
+    pub(crate) quarantined: AtomicU64,
 }
 
 /// A snapshot of the engine's numbers, for metrics and health.
@@ -180,6 +188,20 @@ pub(crate) struct Counters {
 pub struct Gauges {
     /// Runs in memory now.
     pub runs_in_memory: usize,
+    /// Runs that wait for a place in memory, as far as this node remembers them.
+    pub runs_behind: usize,
+    /// For how many milliseconds the oldest of them of normal priority has been there.
+    pub oldest_behind_ms: u64,
+    /// For how many milliseconds the oldest write has waited for its commit.
+    pub commit_wait_ms: u64,
+    /// Events since the start that were not taken because there was too much to do or too little room.
+    pub busy: u64,
+    /// Bytes that are free on the disk of the store, when it is on one of this machine.
+    pub disk_free: Option<u64>,
+    /// Calls in flight now.
+    pub calls_in_flight: usize,
+    /// Calls that wait until a limit lets them go.
+    pub calls_waiting: usize,
     /// Runs asleep in the store of which this node knows when they wake.
     pub runs_asleep: usize,
     /// Those who wait for a run's end now.
@@ -208,6 +230,8 @@ pub struct Gauges {
     pub taken_up: u64,
     /// Runs found without a reason to go on since the start: must stay 0.
     pub stuck: u64,
+    /// Runs put aside since the start because they were in memory at too many ends of the process.
+    pub quarantined: u64,
     /// Whether this node holds the right to run: some groups of runs, or all.
     pub leased: bool,
     /// How many groups of runs this node has, of 64.
@@ -229,6 +253,8 @@ impl Engine {
     pub fn new(parts: EngineParts) -> Self {
         let EngineParts { committer, store, outbound, clock, entropy, releases, settings } = parts;
         let leases = Leases::new(!store.caps().shared);
+        let admission = Admission::new(settings.admission.clone());
+        let (places, gate) = (Places::new(settings.runs_max), Gate::new(settings.calls));
         Self {
             shared: Arc::new(Shared {
                 committer,
@@ -242,10 +268,13 @@ impl Engine {
                 leases,
                 mail: Mail::default(),
                 lines: Lines::default(),
+                claims: Claims::default(),
                 draining: Signal::default(),
                 drained: Signal::default(),
-                backlog: Notify::new(),
-                behind: AtomicBool::new(false),
+                sweep_now: Notify::new(),
+                places,
+                admission,
+                gate,
                 idle: Notify::new(),
                 counters: Counters::default(),
                 sleeping: Wheel::default(),
@@ -257,7 +286,6 @@ impl Engine {
                 deliveries: Deliveries::default(),
                 clockwork: Notify::new(),
                 times_changed: AtomicBool::new(true),
-                active: Mutex::new(HashMap::new()),
                 happenings: broadcast::Sender::new(HAPPENINGS_BEHIND),
                 listened: AtomicBool::new(false),
             }),
@@ -303,8 +331,18 @@ impl Engine {
         let counters = &self.shared.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let leases = &self.shared.leases;
+        let (calls_in_flight, calls_waiting) = self.shared.gate.numbers();
+        let backlog = &self.shared.places.backlog;
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Gauges {
-            runs_in_memory: self.shared.active().len(),
+            runs_in_memory: self.shared.places.len(),
+            runs_behind: backlog.len(),
+            oldest_behind_ms: millis(self.shared.backlog_age(self.shared.now())),
+            commit_wait_ms: millis(self.shared.committer.oldest_wait()),
+            busy: read(&self.shared.admission.refused),
+            disk_free: self.shared.admission.room().map(|room| room.free),
+            calls_in_flight,
+            calls_waiting,
             runs_asleep: self.shared.sleeping.len(),
             waiting_for_ends: self.shared.waiting.len(),
             accepted: read(&counters.accepted),
@@ -319,6 +357,7 @@ impl Engine {
             recovered: read(&counters.recovered),
             taken_up: read(&counters.taken_up),
             stuck: read(&counters.stuck),
+            quarantined: read(&counters.quarantined),
             leased: leases.any(),
             groups: leases.count(),
             nodes: leases.numbers.nodes.load(Ordering::Relaxed).max(1),
@@ -339,11 +378,6 @@ impl Shared {
         self.draining.is_raised()
     }
 
-    fn active(&self) -> MutexGuard<'_, HashMap<RunId, mpsc::Sender<Command>>> {
-        // A panic while the lock was held leaves a map that is still a map.
-        self.active.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The schedules are to be looked at anew.
     pub(crate) fn forget_times(&self) {
         self.times_changed.store(true, Ordering::Release);
@@ -355,40 +389,9 @@ impl Shared {
         self.runs_in_memory() > self.settings.runs_max / 2
     }
 
-    /// Takes a place in memory for a run. `asked`: somebody asks something of it.
-    pub(crate) fn reserve(self: &Arc<Self>, run: RunId, asked: bool) -> Reserved {
-        let mut active = self.active();
-        #[cfg(feature = "planted-bugs")]
-        if crate::planted::planted(crate::planted::Bug::LoadedTwice) {
-            active.remove(&run);
-        }
-        if active.contains_key(&run) {
-            return Reserved::There;
-        }
-        // Within the lock: once a group is being handed over, no run of it comes into memory.
-        let Some(tenure) = self.leases.of(run).filter(|tenure| tenure.is_ours()) else {
-            return Reserved::NotOurs;
-        };
-        let max = self.settings.runs_max.saturating_add(if asked { ASKED_MAX } else { 0 });
-        if active.len() >= max {
-            return Reserved::Full;
-        }
-        let (commands, mailbox) = mpsc::channel(8);
-        active.insert(run, commands);
-        drop(active);
-        Reserved::Place(Place { mailbox, tenure, shared: self.clone(), run })
-    }
-
     /// A run's place is free again.
     fn vacate(&self, run: RunId, tenure: &Tenure) {
-        let left = {
-            let mut active = self.active();
-            active.remove(&run);
-            active.len()
-        };
-        if left + 1 >= self.settings.runs_max {
-            self.backlog.notify_one();
-        }
+        let left = self.places.vacate(run);
         if left == 0 {
             self.idle.notify_waiters();
         }
@@ -399,24 +402,24 @@ impl Shared {
 
     /// The mailbox of a run in memory.
     pub(crate) fn mailbox(&self, run: RunId) -> Option<mpsc::Sender<Command>> {
-        self.active().get(&run).cloned()
+        self.places.mailbox(run)
     }
 
     pub(crate) fn is_active(&self, run: RunId) -> bool {
-        self.active().contains_key(&run)
+        self.places.has(run)
     }
 
     /// How many runs of each group are in memory.
     pub(crate) fn runs_by_group(&self) -> HashMap<u16, usize> {
         let mut counts = HashMap::new();
-        for run in self.active().keys() {
-            *counts.entry(group_of_run(*run)).or_default() += 1;
+        for run in self.places.runs() {
+            *counts.entry(group_of_run(run)).or_default() += 1;
         }
         counts
     }
 
     pub(crate) fn runs_in_memory(&self) -> usize {
-        self.active().len()
+        self.places.len()
     }
 
     /// Tells the listeners, if there are any.

@@ -136,7 +136,9 @@ impl Engine {
             let news = shared.news.came.notified();
             let mut pause = look;
             parts.follow(shared.leases.tenures());
-            if !parts.parts.is_empty() {
+            if parts.parts.is_empty() {
+                pause = pause.min(shared.settings.lease_ttl / 3);
+            } else {
                 match self.follow(&mut parts, &mut sites).await {
                     Ok(true) => pause = Duration::ZERO,
                     Ok(false) => {}
@@ -148,8 +150,6 @@ impl Engine {
                 if parts.parts.values().any(Part::is_unsettled) {
                     pause = pause.min(SAVE_EVERY);
                 }
-            } else {
-                pause = pause.min(shared.settings.lease_ttl / 3);
             }
             if pause.is_zero() {
                 if shared.is_draining() {

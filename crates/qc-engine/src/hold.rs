@@ -77,7 +77,7 @@ impl Engine {
                     }
                     shared.leases.set(held.iter().cloned());
                     if taken {
-                        shared.backlog.notify_one();
+                        shared.sweep_now.notify_one();
                         shared.news.wake();
                         shared.clockwork.notify_one();
                     }
@@ -320,7 +320,7 @@ impl<'a> Hold<'a> {
             from.dedup();
             let from = from.join(", ");
             tracing::info!(taken, takeovers, %from, groups = self.held.len(), "took groups of runs");
-            shared.backlog.notify_one();
+            shared.sweep_now.notify_one();
             shared.news.wake();
             shared.clockwork.notify_one();
         }

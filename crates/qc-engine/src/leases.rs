@@ -9,7 +9,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest::{SHA256, digest};
 use qc_model::RunId;
 use tokio::sync::Notify;
 
@@ -130,15 +129,6 @@ impl Leases {
         let mut seen = HashSet::new();
         let ours = rows.by_group.iter().flatten().filter(|tenure| tenure.is_ours());
         ours.filter(|tenure| seen.insert(Arc::as_ptr(tenure))).map(Arc::clone).collect()
-    }
-
-    /// Whether this node is the one that tends something of which there must be only one: the one that takes up the runs
-    /// of its bucket. Two at a time must do no harm.
-    pub(crate) fn tends(&self, name: &str) -> bool {
-        let hash = digest(&SHA256, name.as_bytes());
-        let number = hash.as_ref().iter().take(8).fold(0, |sum, byte| sum << 8 | u128::from(*byte));
-        // A run's bucket is the rest of its number.
-        self.owns(RunId::from_bits(number))
     }
 
     /// How many groups this node has, those that it is handing over included.

@@ -9,6 +9,7 @@
 //! Deliberately not here: HTTP, SQL, files, and the meaning of workflows.
 
 mod accept;
+mod admission;
 mod api;
 mod arrangements;
 mod broker;
@@ -16,6 +17,8 @@ mod bus;
 mod chain;
 mod child;
 mod children;
+mod chores;
+mod claim;
 pub mod codes;
 mod command;
 mod continuation;
@@ -25,6 +28,7 @@ mod draft;
 mod drive;
 mod engine;
 mod entry;
+mod fair;
 mod follow;
 mod forward;
 mod gather;
@@ -74,11 +78,13 @@ mod worker;
 #[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
 compile_error!("bugs are planted in builds with debug assertions only: a release has none");
 
+pub use admission::{AdmissionLimits, Busy, DiskGauge, DiskRoom};
 pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, RunEnd, RunView};
 pub use arrangements::{Bus, Schedule, Subscription, Takes, Times};
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
+pub use fair::GateLimits;
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
 pub use lines::{LineName, LineView};

@@ -13,7 +13,8 @@ use std::{
 use aws_lc_rs::digest;
 use qc_model::{Failure, RunId, Timestamp, TxnId};
 use qc_store::{
-    BUCKETS, LiveCause, Op, RunHead, RunState, RunStatus, StoreError, Turn, Txn, TxnOutcome,
+    BUCKETS, LiveCause, Op, RunFacts, RunHead, RunState, RunStatus, StoreError, Turn, Txn,
+    TxnOutcome,
 };
 use qc_workflow::{Machine, Start};
 use serde::{Deserialize, Serialize};
@@ -30,7 +31,6 @@ use crate::{
     entry::{self, Journaled, Keyed, Lineage},
     groups::in_bucket,
     record,
-    recover::RecoverError,
     run::{ActiveRun, RunContext},
     start::over_event,
 };
@@ -207,37 +207,21 @@ impl Engine {
     }
 
     /// A run has joined a line, and begins when it is the first there.
-    pub(crate) async fn joined(&self, run: RunId) {
-        if !self.shared.leases.owns(run) {
-            return self.wake_owner(run);
+    pub(crate) async fn joined(&self, facts: &RunFacts) {
+        if !self.shared.leases.owns(facts.id) {
+            return self.wake_owner(facts.id);
         }
-        if !self.begin_in_turn(run).await {
-            self.shared.backlog.notify_one();
-        }
+        self.begin_in_turn(facts).await;
     }
 
-    /// Takes a run up when it is the first of its line. False when there is no room, or the store
-    /// does not answer.
-    pub(crate) async fn begin_in_turn(&self, run: RunId) -> bool {
-        match self.shared.store.turn_of(run).await {
-            Ok(Some(place)) if place.ahead == 0 => self.begin_first(run).await,
-            Ok(_) => true,
+    /// Lines a run up for a place when it is the first of its line. When the store does not answer, the sweep does so.
+    pub(crate) async fn begin_in_turn(&self, facts: &RunFacts) {
+        match self.shared.store.turn_of(facts.id).await {
+            Ok(Some(place)) if place.ahead == 0 => self.shared.places.line_up(facts),
+            Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%run, "a run's place in its line cannot be read now: {error}");
-                false
-            }
-        }
-    }
-
-    /// Takes up whoever is first; what cannot be begun is left to the sweep.
-    async fn begin_first(&self, run: RunId) -> bool {
-        match self.take_up(run, None).await {
-            Ok(()) | Err(RecoverError::There | RecoverError::NotOurs) => true,
-            Err(RecoverError::NoRoom) => false,
-            Err(error) => {
-                tracing::error!(%run, "a run whose turn it is cannot begin: {error}");
-                self.set_aside(run, &error).await;
-                true
+                tracing::warn!(run = %facts.id, "a run's place in its line cannot be read now: {error}");
+                self.shared.sweep_now.notify_one();
             }
         }
     }
@@ -246,16 +230,12 @@ impl Engine {
     pub(crate) async fn move_lines(&self) {
         loop {
             while let Some(line) = self.shared.lines.next() {
-                let begun = match self.shared.store.first_in_line(&line.scope, &line.key).await {
-                    Ok(Some(first)) => self.begin_first(first).await,
-                    Ok(None) => true,
+                match self.shared.store.first_in_line(&line.scope, &line.key).await {
+                    Ok(first) => self.line_up(first.as_slice()).await,
                     Err(error) => {
                         tracing::warn!("a line cannot be read now: {error}");
-                        false
+                        self.shared.sweep_now.notify_one();
                     }
-                };
-                if !begun {
-                    self.shared.backlog.notify_one();
                 }
             }
             tokio::select! {
@@ -265,17 +245,15 @@ impl Engine {
         }
     }
 
-    /// Takes up runs of these buckets whose turn it is. False when there is no room.
+    /// Lines up runs of these buckets whose turn it is.
     pub(crate) async fn sweep_lines(
         &self,
         buckets: std::ops::Range<u16>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         for head in self.shared.store.runs_in_turn(buckets, IN_TURN_PAGE).await? {
-            if !self.begin_first(head.facts.id).await {
-                return Ok(false);
-            }
+            self.shared.places.line_up(&head.facts);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// What is asked of a run that only stands in its line: it can be cancelled.

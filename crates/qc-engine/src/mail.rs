@@ -110,7 +110,7 @@ impl Engine {
     pub(crate) fn wake_owner(&self, run: RunId) {
         let shared = &self.shared;
         if shared.leases.is_alone() || shared.leases.owns(run) {
-            shared.backlog.notify_one();
+            shared.sweep_now.notify_one();
             return;
         }
         add(&shared.mail.wakes, group_of_run(run));

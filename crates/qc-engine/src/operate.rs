@@ -455,7 +455,7 @@ impl Engine {
                     sending.await.map_err(|_| unanswered(run))?.is_ok()
                 }
                 None if self.shared.is_draining() => return Err(EngineError::Draining.into()),
-                None => match self.take_up(run, Some(command)).await {
+                None => match self.take_up(run, command).await {
                     Ok(()) => true,
                     Err(RecoverError::NoRun) => return Err(EngineError::NoRun(run).into()),
                     Err(RecoverError::NotOurs) => {

@@ -7,16 +7,17 @@ use std::{
 };
 
 use qc_model::{Code, Failure, RunId, TxnId};
-use qc_store::{LiveCause, Op, RunHead, RunState, RunStatus, StoreError, Txn};
+use qc_store::{LiveCause, Op, RunHead, RunState, RunStatus, StoreError, Txn, TxnOutcome};
 use qc_workflow::{CallId, Compensated, Happening as Told, Machine, Outcome};
 
 use crate::{
     Deployment, Engine, EngineError, RunEnd,
     chain::Earlier,
+    claim::Claim,
     codes,
     command::Command,
     draft::Draft,
-    engine::Reserved,
+    engine::{Place, Reserved},
     entry::{self, Journaled, Lineage},
     line::{Line, Standing},
     record,
@@ -114,22 +115,42 @@ enum Loaded {
 }
 
 impl Engine {
-    /// Takes a run up and drives it on. With a command, a run that is at its end may be taken up.
-    pub(crate) async fn take_up(
-        &self,
-        run: RunId,
-        first: Option<Command>,
-    ) -> Result<(), RecoverError> {
-        let asked = first.as_ref().is_some_and(|command| command.what.is_by_people());
-        let place = match self.shared.reserve(run, asked) {
+    /// Takes a run up of which somebody asks something, be it at its end, and drives it on.
+    pub(crate) async fn take_up(&self, run: RunId, first: Command) -> Result<(), RecoverError> {
+        let facts = match self.shared.store.run(run).await? {
+            Some(head) => head.facts,
+            None if self.shared.leases.owns(run) => return Err(RecoverError::NoRun),
+            None => return Err(RecoverError::NotOurs),
+        };
+        let by_people = first.what.is_by_people();
+        let reserved =
+            if by_people { self.shared.reserve_asked(&facts) } else { self.shared.reserve(&facts) };
+        let place = match reserved {
             Reserved::Place(place) => place,
             Reserved::There => return Err(RecoverError::There),
             Reserved::Full => return Err(RecoverError::NoRoom),
             Reserved::NotOurs => return Err(RecoverError::NotOurs),
         };
+        // As it stands now that nobody else takes it up.
+        let head = self.shared.store.run(run).await?.ok_or(RecoverError::NoRun)?;
+        if by_people {
+            self.take_in_place(head, place, Some(first), None).await
+        } else {
+            self.take_up_woken(head, place, first).await
+        }
+    }
+
+    /// Loads a run that has its place, and drives it on.
+    pub(crate) async fn take_in_place(
+        &self,
+        head: RunHead,
+        place: Place,
+        first: Option<Command>,
+        claim: Option<Claim>,
+    ) -> Result<(), RecoverError> {
         self.shared.counters.taken_up.fetch_add(1, Ordering::Relaxed);
-        let loaded = caught(self.load(run, first.is_some())).await;
-        let active = match loaded.map_err(RecoverError::Broken)?? {
+        let loaded = caught(self.load(head, first.is_some())).await;
+        let mut active = match loaded.map_err(RecoverError::Broken)?? {
             Loaded::Active(active) => *active,
             Loaded::Standing(head) => {
                 if let Some(command) = first {
@@ -139,21 +160,20 @@ impl Engine {
             }
             Loaded::Ended => return Ok(()),
         };
-        {
-            // One that a person asked for, or whose time has come, was not left behind by anybody.
-            let at_work =
-                active.stored.as_ref().is_some_and(|stored| stored.cause == LiveCause::Activity);
-            if first.is_none() && at_work {
-                self.shared.counters.recovered.fetch_add(1, Ordering::Relaxed);
-            }
-            self.spawn(active, place, first);
+        // One that a person asked for, or whose time has come, was not left behind by anybody.
+        let at_work =
+            active.stored.as_ref().is_some_and(|stored| stored.cause == LiveCause::Activity);
+        if first.is_none() && at_work {
+            self.shared.counters.recovered.fetch_add(1, Ordering::Relaxed);
         }
+        active.claim = claim;
+        self.spawn(active, place, first);
         Ok(())
     }
 
-    async fn load(&self, run: RunId, at_its_end_too: bool) -> Result<Loaded, RecoverError> {
+    async fn load(&self, head: RunHead, at_its_end_too: bool) -> Result<Loaded, RecoverError> {
         let shared = &self.shared;
-        let head = shared.store.run(run).await?.ok_or(RecoverError::NoRun)?;
+        let run = head.facts.id;
         if head.state.status.is_terminal() && !at_its_end_too {
             return Ok(Loaded::Ended);
         }
@@ -236,8 +256,10 @@ impl Engine {
             },
             ops: row.map(Op::Ledger).into_iter().collect(),
         };
-        if let Err(error) = shared.committer.commit(&tenure.lease, txn).await {
-            tracing::warn!(%run, "the run cannot be set aside now: {error}");
+        match shared.committer.commit(&tenure.lease, txn).await {
+            Ok(TxnOutcome::Committed { .. }) => shared.claims.forget(run),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%run, "the run cannot be set aside now: {error}"),
         }
     }
 

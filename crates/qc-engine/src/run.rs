@@ -2,6 +2,7 @@
 //! Decides; performing and waiting is `drive`'s.
 
 mod asked;
+mod held;
 mod log;
 
 use std::{
@@ -23,9 +24,11 @@ use crate::{
     Deployment, RunEnd, bus,
     chain::Earlier,
     children::Children,
+    claim::Claim,
     codes,
     draft::Draft,
     entry::{Journaled, Lineage},
+    fair::Permit,
     line::{Line, leaves},
     listening::Hearing,
     outbox, record,
@@ -81,6 +84,8 @@ pub(crate) struct ActiveRun {
     pub(crate) end: Option<RunEnd>,
     /// How the run stood on disk when it was taken up.
     pub(crate) stored: Option<RunState>,
+    /// That it was claimed, as long as nothing of it has been written since.
+    pub(crate) claim: Option<Claim>,
     /// What taking the run up again has to write before anything else.
     pub(crate) resume_with: Option<Draft>,
     /// Calls whose intent is on disk and which are to be performed now.
@@ -93,6 +98,10 @@ pub(crate) struct ActiveRun {
     pub(crate) earlier: HashMap<CallId, Earlier>,
     parked: BTreeMap<CallId, Parked>,
     in_flight: HashMap<CallId, CallRequest>,
+    /// Calls that wait at the gate.
+    held: BTreeMap<CallId, held::Held>,
+    /// Of calls that are about to be sent.
+    pub(crate) permits: HashMap<CallId, Permit>,
     /// Calls wait for the next one who takes the run up: this process is ending.
     withheld: bool,
     /// What it waits for, and what it was offered.
@@ -165,6 +174,7 @@ impl ActiveRun {
             version: 0,
             end: None,
             stored: None,
+            claim: None,
             resume_with: None,
             ready: Vec::new(),
             cuts: Vec::new(),
@@ -173,6 +183,8 @@ impl ActiveRun {
             earlier: HashMap::new(),
             parked: BTreeMap::new(),
             in_flight: HashMap::new(),
+            held: BTreeMap::new(),
+            permits: HashMap::new(),
             withheld: false,
             hearing: Hearing::default(),
             children: Children::default(),
@@ -288,6 +300,9 @@ impl ActiveRun {
             draft.told.push_back(told);
             return;
         }
+        if self.interrupt_held(&call, draft) {
+            return;
+        }
         // A call that was only about to be sent is not sent; what was sent before is settled.
         if let Some(at) = draft.ready.iter().position(|ready| ready.request.id == call) {
             if draft.ready[at].purpose == Purpose::Send {
@@ -350,6 +365,7 @@ impl ActiveRun {
             }
         };
         self.parked.clear();
+        self.held.clear();
         draft.end = Some(end);
     }
 
@@ -533,6 +549,7 @@ impl ActiveRun {
             || !draft.ready.is_empty()
             || !self.in_flight.is_empty()
             || !self.ready.is_empty()
+            || !self.held.is_empty()
             || self.has_errands()
         {
             return (RunStatus::Running, LiveCause::Activity, wake_at, None);
@@ -594,6 +611,7 @@ impl ActiveRun {
             && self.parked.is_empty()
             && self.ready.is_empty()
             && self.in_flight.is_empty()
+            && self.held.is_empty()
             && self.next_wake().is_none()
             && !self.listens()
             && !self.has_children()
@@ -620,6 +638,13 @@ impl ActiveRun {
     /// Whether it waits for events.
     pub(crate) fn listens(&self) -> bool {
         !self.machine().subscriptions().is_empty()
+    }
+
+    /// Whether it is suspected to end the process when it is taken up, and has nothing to do now.
+    pub(crate) fn rests_suspected(&self, now: Timestamp) -> bool {
+        self.claim.as_ref().is_some_and(Claim::is_suspect)
+            && self.next_wake().is_none_or(|at| at > now)
+            && !self.has_errands()
     }
 
     /// The draft is on disk: what it promised to do is to be done now.

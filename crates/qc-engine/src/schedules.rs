@@ -133,7 +133,7 @@ impl Engine {
                     continue;
                 };
                 if there.contains(&document.name)
-                    || !self.shared.leases.tends(&format!("{KIND} {}", document.name))
+                    || !self.does(&format!("{KIND} {}", document.name))
                     || deployments.lookup(environment, integration).is_none()
                 {
                     continue;

@@ -13,8 +13,8 @@ use std::{
 use bytes::Bytes;
 use qc_model::{Actor, EnvironmentName, Event, EventData, Failure, Name, TenantName, TxnId};
 use qc_store::{
-    Change, ChangeOutcome, DocumentOp, Expect, LedgerKind, LedgerRow, Signal, SignalEntry,
-    SignalFilter, StoreError,
+    Change, ChangeOutcome, DocumentOp, Expect, LedgerKind, LedgerRow, Priority, Signal,
+    SignalEntry, SignalFilter, StoreError,
 };
 use qc_workflow::Gathering;
 use serde::{Deserialize, Serialize};
@@ -146,7 +146,7 @@ impl Engine {
 
     /// Whether this node is the one that has it go on.
     fn tends(&self, one: &One) -> bool {
-        self.shared.leases.tends(&format!("{KIND} {}", one.name))
+        self.does(&format!("{KIND} {}", one.name))
     }
 
     /// Has every subscription go on that is not at work already. True when one was left out.
@@ -187,7 +187,7 @@ impl Engine {
         if let Err(error) = &done {
             // What it knew of its place may be wrong.
             *known = None;
-            if !matches!(error, EngineError::Draining) {
+            if !matches!(error, EngineError::Draining | EngineError::Busy(_)) {
                 tracing::warn!(subscription = one.name, "a subscription cannot go on now: {error}");
             }
         }
@@ -257,7 +257,9 @@ impl Engine {
                 match gather(start, &mut standing.gathering, &published.event) {
                     Gathered::Unfit => return Ok(()),
                     Gathered::Waits => {
-                        return Ok(self.write_subscription(one, at, standing, Vec::new()).await?);
+                        return Ok(self
+                            .write_subscription(one, at, standing, std::mem::take(rows))
+                            .await?);
                     }
                     Gathered::Complete(input) => Ok(Some(input)),
                 }
@@ -267,7 +269,7 @@ impl Engine {
             Ok(None) => return Ok(()),
             Ok(Some(data)) => {
                 at.pace.keep(subscription.max_rate).await;
-                match self.begin_with(one, at, &tenant, &published, data, standing).await {
+                match self.begin_with(one, at, (&tenant, &published), data, standing, rows).await {
                     Ok(()) => return Ok(()),
                     Err(EngineError::Failed(failure)) => failure,
                     Err(error) => return Err(error),
@@ -324,11 +326,13 @@ impl Engine {
         &self,
         one: &One,
         at: &mut Known,
-        tenant: &TenantName,
-        published: &Published,
+        (tenant, published): (&TenantName, &Published),
         data: Value,
         standing: Standing,
+        rows: &mut Vec<LedgerRow>,
     ) -> Result<(), EngineError> {
+        // It waits in its place until there is room: nothing is lost, and nobody is told to send it again.
+        self.shared.refuses(tenant)?;
         let subscription = one.subscription();
         let event = match &subscription.takes {
             Takes::Types { .. } => bus::event_of(published),
@@ -347,6 +351,7 @@ impl Engine {
             actor: Actor::platform("subscription"),
             received_at: self.shared.now(),
             traceparent: None,
+            priority: Priority::Normal,
         };
         let taking = Taking {
             input: subscription.input.as_ref(),
@@ -356,15 +361,18 @@ impl Engine {
         };
         let mut prepared = self.prepare(&one.deployment, &taking, &incoming)?;
         prepared.documents.push(self.put_subscription(one, &standing, at.revision));
+        // Those that were refused before it are passed with it.
+        prepared.rows.clone_from(rows);
         match self.write(prepared).await? {
             crate::Accepted::New { .. } => {
+                rows.clear();
                 at.standing = standing;
                 at.revision += 1;
                 Ok(())
             }
             // It had its run already, before its place was known to have moved.
             crate::Accepted::Repeat { .. } => {
-                Ok(self.write_subscription(one, at, standing, Vec::new()).await?)
+                Ok(self.write_subscription(one, at, standing, std::mem::take(rows)).await?)
             }
         }
     }

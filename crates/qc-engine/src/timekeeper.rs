@@ -9,7 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use qc_model::{Actor, Event, EventData, Name, RunId, Timestamp, TxnId};
-use qc_store::{Change, ChangeOutcome, DocumentOp, Expect, LedgerKind, LedgerRow, StoreError};
+use qc_store::{
+    Change, ChangeOutcome, DocumentOp, Expect, LedgerKind, LedgerRow, Priority, StoreError,
+};
 use qc_workflow::{Overlap, Timetable};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -128,7 +130,7 @@ impl Engine {
 
     /// Whether this node is the one that keeps its times.
     pub(crate) fn tends_times(&self, one: &One<'_>) -> bool {
-        self.shared.leases.tends(&format!("{KIND} {}", one.name))
+        self.does(&format!("{KIND} {}", one.name))
     }
 
     async fn keep(
@@ -420,5 +422,6 @@ fn incoming(one: &One<'_>, instant: Timestamp, now: Timestamp) -> Incoming {
         actor: Actor::platform("schedule"),
         received_at: now,
         traceparent: None,
+        priority: Priority::Normal,
     }
 }

@@ -7,10 +7,7 @@ use qc_model::{Actor, RunId, Timestamp};
 use qc_store::{LiveCause, RunHead, StoreError};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{
-    Engine, command::Request, groups::ranges, operate::Asking, recover::RecoverError,
-    unwind::OnDrop,
-};
+use crate::{Engine, command::Request, groups::ranges, operate::Asking, unwind::OnDrop};
 
 /// Between two sweeps over the open runs.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -41,6 +38,8 @@ impl Engine {
             self.sweep(),
             self.exchange_mail(),
             self.take_fresh(),
+            self.give_places(),
+            self.watch_disk(),
             self.keep_polling(),
             self.move_lines(),
             self.follow_signals(),
@@ -87,17 +86,8 @@ impl Engine {
         let shared = &self.shared;
         loop {
             let changed = shared.sleeping.changed.notified();
-            for run in shared.sleeping.take_due(shared.now()) {
-                match self.take_up(run, None).await {
-                    // Without room the sweep takes it up later.
-                    Ok(())
-                    | Err(RecoverError::NoRoom | RecoverError::There | RecoverError::NotOurs) => {}
-                    Err(error) => {
-                        tracing::warn!(%run, "a sleeping run cannot be taken up now: {error}");
-                        self.set_aside(run, &error).await;
-                    }
-                }
-            }
+            let due = shared.sleeping.take_due(shared.now());
+            self.line_up(&due).await;
             let pause = shared
                 .sleeping
                 .next()
@@ -122,7 +112,7 @@ impl Engine {
             {
                 tracing::warn!("the open runs cannot be read now: {error}");
                 // Who waits for a place is not known: nobody may pass them by meanwhile.
-                self.shared.behind.store(true, Ordering::Release);
+                self.shared.places.unknown.store(true, Ordering::Release);
                 tokio::select! {
                     biased;
                     () = self.draining() => return,
@@ -134,106 +124,112 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = self.draining() => return,
-                () = self.shared.backlog.notified() => {}
+                () = self.shared.sweep_now.notified() => {}
                 () = sleep(pause) => {}
             }
         }
     }
 
-    /// Takes up what has to be taken up, from where the last round stopped for want of room.
+    /// Lines up what has to be taken up, from where the last round was interrupted.
     async fn go_round(&self, round: &mut Round) -> Result<(), StoreError> {
+        let shared = &self.shared;
         if round.is_new() {
-            self.shared.behind.store(false, Ordering::Release);
-            round.groups = self.shared.leases.ours();
+            shared.places.backlog.round_begins();
+            shared.admission.round_begins();
+            round.groups = shared.leases.ours();
             round.ranges = ranges(&round.groups).into();
             for range in round.ranges.clone() {
-                if !self.sweep_lines(range).await? {
-                    self.shared.behind.store(true, Ordering::Release);
-                }
+                self.sweep_lines(range).await?;
             }
         }
-        loop {
-            let Some(head) = round.page.front() else {
-                let Some(range) = round.ranges.front().cloned() else { break };
-                round.page = self.shared.store.open_runs(range, round.after, PAGE).await?.into();
-                round.after = round.page.back().map(|last| last.facts.id);
-                if round.after.is_none() {
-                    round.ranges.pop_front();
-                }
-                continue;
-            };
-            if self.shared.is_draining() {
+        while let Some(range) = round.ranges.front().cloned() {
+            if shared.is_draining() {
                 return Ok(());
             }
-            if round.net.wants(head, self.shared.now()) {
-                let actor = Actor::platform("sweep");
-                let asked = self.ask_here(head.facts.id, &Request::LookAgain, &actor, None).await;
-                if let Err(Asking::Failed(error)) = asked {
-                    tracing::debug!(run = %head.facts.id, "a waiting run cannot be looked at now: {error}");
-                }
-            } else if !self.sweep_run(head).await {
-                self.shared.behind.store(true, Ordering::Release);
-                return Ok(());
+            let page = shared.store.open_runs(range, round.after, PAGE).await?;
+            round.after = page.last().map(|last| last.facts.id);
+            if round.after.is_none() {
+                round.ranges.pop_front();
             }
-            round.page.pop_front();
+            shared.admission.seen(&page);
+            self.line_up_due(&page);
+            self.look_at_waiting(&page, &mut round.net).await;
         }
-        round.net.round_over(self.shared.now());
+        round.net.round_over(shared.now());
         let net = std::mem::take(&mut round.net);
         let groups = std::mem::replace(round, Round { net, ..Round::default() }).groups;
-        let came = self.shared.leases.ours().iter().any(|group| !groups.contains(group));
-        if came || self.shared.behind.load(Ordering::Acquire) {
-            // A group came or somebody lined up meanwhile, or was passed by before this round went on.
-            self.shared.backlog.notify_one();
+        shared.places.backlog.round_ends();
+        shared.admission.round_ends();
+        shared.places.unknown.store(false, Ordering::Release);
+        let came = shared.leases.ours().iter().any(|group| !groups.contains(group));
+        if came {
+            // A group came meanwhile.
+            shared.sweep_now.notify_one();
         }
         Ok(())
     }
 
-    /// Takes up what has to be taken up of some runs, as far as there is room; the others line up.
-    pub(crate) async fn sweep_page(&self, page: &[RunHead]) {
+    /// Has some of the runs that wait for others see whether what they wait for has come.
+    async fn look_at_waiting(&self, page: &[RunHead], net: &mut Net) {
         for head in page {
-            let taken = match head.state.cause {
-                LiveCause::Turn => self.begin_in_turn(head.facts.id).await,
-                _ => self.sweep_run(head).await,
-            };
-            if !taken {
-                self.shared.behind.store(true, Ordering::Release);
-                self.shared.backlog.notify_one();
-                return;
+            if !net.wants(head, self.shared.now()) {
+                continue;
+            }
+            let (run, actor) = (head.facts.id, Actor::platform("sweep"));
+            let asked = self.ask_here(run, &Request::LookAgain, &actor, None).await;
+            if let Err(Asking::Failed(error)) = asked {
+                tracing::debug!(%run, "a waiting run cannot be looked at now: {error}");
             }
         }
     }
 
-    /// False when there is no room for it.
-    async fn sweep_run(&self, head: &RunHead) -> bool {
+    /// Lines up what has to be taken up of some runs.
+    pub(crate) async fn sweep_page(&self, page: &[RunHead]) {
+        self.line_up_due(page);
+        for head in page.iter().filter(|head| head.state.cause == LiveCause::Turn) {
+            self.begin_in_turn(&head.facts).await;
+        }
+    }
+
+    fn line_up_due(&self, page: &[RunHead]) {
+        for head in page.iter().filter(|head| self.is_due(head)) {
+            self.shared.places.line_up(&head.facts);
+        }
+    }
+
+    /// Lines up runs of which only the id is known.
+    pub(crate) async fn line_up(&self, runs: &[RunId]) {
+        for run in runs {
+            match self.shared.store.run(*run).await {
+                Ok(Some(head)) => self.shared.places.line_up(&head.facts),
+                Ok(None) => {}
+                // The sweep comes by.
+                Err(error) => tracing::warn!(%run, "a run cannot be taken up now: {error}"),
+            }
+        }
+    }
+
+    fn is_due(&self, head: &RunHead) -> bool {
         let shared = &self.shared;
         let run = head.facts.id;
         if shared.is_active(run) || !shared.leases.owns(run) {
-            return true;
+            return false;
         }
         match (head.state.cause, head.state.wake_at) {
-            (LiveCause::Activity, _) | (LiveCause::Timer, None) => {}
+            (LiveCause::Activity, _) | (LiveCause::Timer, None) => true,
             #[cfg(feature = "planted-bugs")]
             (LiveCause::Timer, _)
                 if crate::planted::planted(crate::planted::Bug::TimerLostOnRestart) =>
             {
-                return true;
+                false
             }
             // At its end, or something else than time takes it further.
-            (LiveCause::Ended, _) | (_, None) => return true,
+            (LiveCause::Ended, _) | (_, None) => false,
             (_, Some(at)) if at > shared.now() => {
                 shared.sleeping.add(at, run);
-                return true;
+                false
             }
-            (_, Some(_)) => {}
-        }
-        match self.take_up(run, None).await {
-            Ok(()) | Err(RecoverError::There | RecoverError::NotOurs) => true,
-            Err(RecoverError::NoRoom) => false,
-            Err(error) => {
-                tracing::error!(%run, "a run cannot be taken up: {error}");
-                self.set_aside(run, &error).await;
-                true
-            }
+            (_, Some(_)) => true,
         }
     }
 }
@@ -245,7 +241,6 @@ struct Round {
     groups: Vec<u16>,
     /// Its buckets; the first are at work.
     ranges: VecDeque<Range<u16>>,
-    page: VecDeque<RunHead>,
     after: Option<RunId>,
     net: Net,
 }
@@ -283,6 +278,6 @@ impl Net {
 
 impl Round {
     fn is_new(&self) -> bool {
-        self.page.is_empty() && self.ranges.is_empty()
+        self.ranges.is_empty()
     }
 }

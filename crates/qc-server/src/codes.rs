@@ -64,5 +64,7 @@ pub const NO_TOKEN_RECORD: Code = Code::new("QC-A020");
 pub const STORE_DAMAGED: Code = Code::new("QC-A021");
 /// The operation took too long.
 pub const TOO_SLOW: Code = Code::new("QC-A022");
+/// Too many operations of the management API are under way.
+pub const API_BUSY: Code = Code::new("QC-A024");
 /// Nobody stands in such a line.
 pub const NO_LINE: Code = Code::new("QC-A023");

@@ -30,7 +30,7 @@ pub use metrics::{CommitNumbers, MeteredStore};
 pub use openapi::document as openapi_document;
 pub use problem::{PointedError, Problem, ProblemParts};
 pub use proxies::{Network, NetworkError, TrustedProxies};
-pub use service::Service;
+pub use service::{Door, Service};
 pub use settings::ServerSettings;
 pub use state::{ServerParts, State};
 

@@ -313,6 +313,12 @@ impl From<EngineError> for Problem {
             EngineError::Draining => {
                 Self::new(503, codes::DRAINING, "Shutting down", detail).retry_after(RETRY_SOON)
             }
+            EngineError::Busy(busy) => {
+                let status = if busy.is_of_sender() { 429 } else { 503 };
+                let detail = format!("{detail}; nothing was accepted");
+                Self::new(status, busy.code(), "Too much to do", detail)
+                    .retry_after(busy.retry_after().as_secs())
+            }
             EngineError::NoRun(run) => {
                 Self::new(404, codes::NO_RUN, "No such run", format!("there is no run {run}"))
             }

@@ -14,9 +14,10 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use crate::{Problem, State, api, health, ingress};
+use crate::{Problem, State, api, codes, health, ingress};
 
 /// The body of every answer.
 pub(crate) type AnswerBody = Either<Full<Bytes>, axum::body::Body>;
@@ -25,11 +26,25 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest request id that is taken over from a trusted proxy.
 const LONGEST_ID: usize = 64;
 
+/// What a door is for. Every door answers the probes of health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Events and the management API.
+    All,
+    /// Events only: `/in/…`.
+    Events,
+    /// The management API only: `/api/v1/…`.
+    Management,
+}
+
 /// Answers requests: triggers straight, as they are the hot path; the management API through its router.
 #[derive(Clone)]
 pub struct Service {
     state: Arc<State>,
+    door: Door,
     api: Router,
+    /// One for each operation of the management API that may be under way; of all its doors.
+    operations: Arc<Semaphore>,
     /// Begins this process's request ids.
     prefix: u32,
     count: Arc<AtomicU64>,
@@ -48,11 +63,13 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 impl Service {
     /// Over the server's state.
-    pub fn new(state: &Arc<State>) -> Self {
+    pub fn new(state: &Arc<State>, door: Door) -> Self {
         let prefix = u32::try_from(state.entropy.next_u64() >> 32).unwrap_or_default();
         Self {
             state: Arc::clone(state),
+            door,
             api: api::router(state),
+            operations: Arc::new(Semaphore::new(state.settings.operations)),
             prefix,
             count: Arc::new(AtomicU64::new(0)),
         }
@@ -85,7 +102,11 @@ impl Service {
 
     async fn route(&self, mut request: Request<Incoming>, id: &RequestId) -> Response<AnswerBody> {
         let path = request.uri().path();
+        let refuse = |problem: Problem| problem.into_response(Some(&id.0)).map(Either::Left);
         if path.starts_with(ingress::PREFIX) {
+            if self.door == Door::Management {
+                return refuse(elsewhere("events are taken at another address of this server"));
+            }
             return ingress::handle(&self.state, request, &id.0)
                 .await
                 .unwrap_or_else(|problem| problem.into_response(Some(&id.0)))
@@ -94,6 +115,15 @@ impl Service {
         if let Some(response) = health::answer(&self.state, request.method(), path, &id.0) {
             return response.map(Either::Left);
         }
+        if self.door == Door::Events {
+            return refuse(elsewhere("this address takes events only (`/in/…`)"));
+        }
+        // Refused, not queued: whoever operates a server in trouble must see that it is busy.
+        let Ok(_operation) = self.operations.try_acquire() else {
+            let detail = "as many operations of the management API as may be are under way";
+            let problem = Problem::new(503, codes::API_BUSY, "Busy", detail);
+            return refuse(problem.header(header::RETRY_AFTER, "1"));
+        };
         request.extensions_mut().insert(id.clone());
         let request = request.map(axum::body::Body::new);
         match self.api.clone().oneshot(request).await {
@@ -118,6 +148,10 @@ impl Service {
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         self.state.settings.trusted_proxies.client(peer, headers)
     }
+}
+
+fn elsewhere(detail: &str) -> Problem {
+    Problem::new(404, codes::NO_ROUTE, "No such address", detail)
 }
 
 /// What the access log says of a request. Queries are left out: challenges carry tokens in them.

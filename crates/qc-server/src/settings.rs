@@ -15,6 +15,8 @@ pub struct ServerSettings {
     pub handshake_timeout: Duration,
     /// How long an operation of the management API may take.
     pub operation_timeout: Duration,
+    /// The most operations of the management API at once; further ones are refused.
+    pub operations: usize,
     /// The largest body of the management API, in bytes: a release with its documents fits.
     pub api_body_limit: usize,
     /// Which peers may say on whose behalf they speak.
@@ -29,6 +31,7 @@ impl Default for ServerSettings {
             body_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(10),
             operation_timeout: Duration::from_secs(60),
+            operations: 64,
             api_body_limit: 64 << 20,
             trusted_proxies: TrustedProxies::default(),
         }

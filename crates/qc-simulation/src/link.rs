@@ -374,4 +374,11 @@ impl Store for Link {
     ) -> Result<Tally, StoreError> {
         self.seen().await?.tally(environment, integration).await
     }
+
+    async fn tally_places(
+        &self,
+        after: Option<&(EnvironmentName, Name)>,
+    ) -> Result<Vec<(EnvironmentName, Name)>, StoreError> {
+        self.seen().await?.tally_places(after).await
+    }
 }

@@ -101,6 +101,12 @@ impl Story {
     pub(crate) async fn decide(&mut self, head: &RunHead, mended: bool) {
         let run = head.facts.id;
         let engine = self.world.engine.clone();
+        if crate::witness::is_quarantined(&head.state) {
+            // Too many processes ended while it was being taken up: it was none of its own doing.
+            self.witness.touched(run);
+            let answer = engine.resume(run, &somebody()).await;
+            self.tell(format_args!("resume quarantined {run}: {answer:?}"));
+        }
         for parked in self.parked(run).await {
             if !parked.ambiguous {
                 if mended {

@@ -372,6 +372,7 @@ impl Sender {
             actor: Actor::platform("test"),
             received_at: self.clock.now(),
             traceparent: None,
+            priority: qc_store::Priority::Normal,
         };
         let answer = self.engine.accept(&self.deployment, incoming).await;
         if self.plug.is_in() {

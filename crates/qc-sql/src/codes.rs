@@ -46,3 +46,13 @@ pub const READ_ONLY_SERVER: Code = Code::new("QC-S020");
 pub const ENCODING: Code = Code::new("QC-S021");
 /// The user may not make the schema.
 pub const NO_RIGHT: Code = Code::new("QC-S022");
+/// The database into which a backup should go holds something.
+pub const TARGET_NOT_EMPTY: Code = Code::new("QC-S023");
+/// The database into which a backup should go is in use.
+pub const TARGET_IN_USE: Code = Code::new("QC-S024");
+/// A backup has a format that this version does not read.
+pub const BACKUP_FORMAT: Code = Code::new("QC-S025");
+/// The database has another schema than the program that should back it up.
+pub const BACKUP_SCHEMA: Code = Code::new("QC-S026");
+/// There is no database to back up.
+pub const NOTHING_TO_BACK_UP: Code = Code::new("QC-S027");

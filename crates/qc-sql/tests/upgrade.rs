@@ -7,8 +7,8 @@ use std::{path::Path, time::Duration};
 use qc_model::RunId;
 use qc_sql::sqlite::{SqliteOptions, SqliteStore};
 use qc_store::{
-    AcceptOutcome, DeadFilter, DeadState, Entry, LedgerFilter, LedgerKind, LiveCause, Op,
-    RunFilter, RunHead, RunStatus, Store, Txn, TxnOutcome, Write, WriteOutcome,
+    AcceptOutcome, DeadFilter, DeadState, Entry, LedgerFilter, LedgerKind, LiveCause, Op, Priority,
+    RunFacts, RunFilter, RunHead, RunStatus, Store, Txn, TxnOutcome, Write, WriteOutcome,
     conformance::Fixture,
 };
 use rusqlite::{Connection, params};
@@ -145,7 +145,9 @@ async fn is_read_rightly(store: &dyn Store) {
     let heads = store.runs(&RunFilter::default()).await.unwrap();
     assert_eq!(ids(&heads), runs(&[5, 4, 3, 2, 1]));
     let waiting = &heads[2];
-    assert_eq!(waiting.facts, Fixture::facts(3));
+    // Its version knew no priorities.
+    let facts = RunFacts { priority: Priority::Normal, ..Fixture::facts(3) };
+    assert_eq!(waiting.facts, facts);
     assert_eq!((waiting.version, waiting.claims), (3, 0));
     assert_eq!(waiting.state.status, RunStatus::Waiting);
     assert_eq!(waiting.state.cause, LiveCause::Timer);
@@ -202,7 +204,7 @@ async fn a_database_of_version_1_is_brought_up_to_date() {
         .unwrap()
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
     let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
     is_read_rightly(&store).await;
 
@@ -245,4 +247,48 @@ async fn a_database_of_version_1_is_brought_up_to_date() {
     assert_eq!(ids(&store.runs_in_turn(0..1024, 9).await.unwrap()), runs(&[7]));
     let tally = store.tally(None, None).await.unwrap();
     assert_eq!((tally.counted.accepted, tally.gaps()), (6, vec![]));
+}
+
+const VERSION_2: &str = include_str!("../src/sqlite/migrations/0002.sql");
+
+/// A ledger of version 2 knows no times of classes: they are found when its spans are looked at, and each class goes by
+/// its own time.
+#[tokio::test]
+async fn the_ledger_of_version_2_has_times_for_each_class() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("qc.db");
+    {
+        let db = Connection::open(&path).unwrap();
+        db.pragma_update(None, "page_size", 4096).unwrap();
+        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).unwrap();
+        db.execute_batch(VERSION_1).unwrap();
+        db.execute_batch(VERSION_2).unwrap();
+        db.pragma_update(None, "application_id", 0x5143_7374).unwrap();
+        db.pragma_update(None, "user_version", 2).unwrap();
+        db.execute("INSERT INTO word (no, text) VALUES (1, 'acme'), (2, 'done')", []).unwrap();
+        for seq in 1..=2500i64 {
+            db.execute(
+                "INSERT INTO ledger (seq, at, kind, tenant, actor, subject, outcome, facts) \
+                 VALUES (?1, ?2, ?3, 1, 'a', 's', 2, x'7b7d')",
+                params![seq, millis(seq), if seq % 5 == 0 { 5 } else { 3 }],
+            )
+            .unwrap();
+        }
+        db.execute(
+            "INSERT INTO ledger_span SELECT seq / 1024, min(at), max(at) FROM ledger GROUP BY 1",
+            [],
+        )
+        .unwrap();
+    }
+    let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
+    let never = Fixture::at(-1_000_000);
+    let nothing = qc_store::Retention::at(never, never);
+    let data = qc_store::Retention { ledger_since: Fixture::at(2001), ..nothing };
+    assert_eq!(store.prune(&data, 10_000).await.unwrap().ledger, 1600);
+    assert_eq!(store.prune(&data, 10_000).await.unwrap().ledger, 0);
+    let audit = qc_store::Retention { audit_since: Fixture::at(1001), ..data };
+    assert_eq!(store.prune(&audit, 10_000).await.unwrap().ledger, 200);
+    let kinds = |kind| LedgerFilter { kinds: vec![kind], ..LedgerFilter::default() };
+    assert_eq!(store.ledger(&kinds(LedgerKind::Audit)).await.unwrap().len(), 300);
+    assert_eq!(store.ledger(&kinds(LedgerKind::Call)).await.unwrap().len(), 400);
 }

@@ -1,17 +1,21 @@
 use std::{
     future::Future,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use qc_model::RunId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use crate::{
     Accept, AcceptOutcome, Change, ChangeOutcome, Lease, ReadBack, Resolution, Store, StoreError,
-    Txn, TxnOutcome, Write, WriteOutcome,
+    Txn, TxnOutcome, Write, WriteOutcome, blobs::Blobs, spill::Spill,
 };
 
 /// The bounds of group commit.
@@ -45,12 +49,25 @@ pub struct Committer {
     queue: mpsc::Sender<Pending>,
     waiting_bytes: Arc<AtomicUsize>,
     queue_bytes: usize,
+    since: Since,
+    spill: Option<Arc<Spill>>,
+}
+
+/// Since when the oldest write waits for its commit: it is in the batch in flight.
+#[derive(Debug, Clone)]
+struct Since(Arc<Mutex<Option<Instant>>>);
+
+impl Since {
+    fn set(&self, at: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
 }
 
 #[derive(Debug)]
 struct Pending {
     write: Write,
     weight: usize,
+    at: Instant,
     reply: oneshot::Sender<Result<WriteOutcome, StoreError>>,
 }
 
@@ -63,19 +80,41 @@ impl Committer {
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (queue, arrivals) = mpsc::channel(limits.queue.max(1));
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let since = Since(Arc::default());
         let commit_loop = CommitLoop {
+            since: since.clone(),
             store,
             limits,
             arrivals,
             waiting_bytes: Arc::clone(&waiting_bytes),
             carried: None,
         };
-        (Self { queue, waiting_bytes, queue_bytes: limits.queue_bytes }, commit_loop.run())
+        let queue_bytes = limits.queue_bytes;
+        (Self { queue, waiting_bytes, queue_bytes, since, spill: None }, commit_loop.run())
+    }
+
+    /// For how long the oldest write that is not settled has waited.
+    pub fn oldest_wait(&self) -> Duration {
+        let since = *self.since.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |at| at.elapsed())
+    }
+
+    /// One that takes large bodies out of what it is given, before it is handed over. Reads must then go through a
+    /// [`SpillStore`](crate::SpillStore).
+    #[must_use]
+    pub fn with_blobs(self, blobs: Arc<dyn Blobs>, store: Arc<dyn Store>) -> Self {
+        Self { spill: Some(Arc::new(Spill { blobs, store })), ..self }
     }
 
     /// Writes, and returns when it is durable.
-    pub async fn write(&self, write: Write) -> Result<WriteOutcome, StoreError> {
+    pub async fn write(&self, mut write: Write) -> Result<WriteOutcome, StoreError> {
         write.check()?;
+        if let Some(spill) = &self.spill
+            && Spill::concerns(&write)
+        {
+            // In a box: few writes need it, and it would make all futures larger.
+            Box::pin(spill.take_out(&mut write)).await?;
+        }
         let weight = write.weight();
         let waiting = self.waiting_bytes.fetch_add(weight, Ordering::Relaxed);
         // An empty queue takes any legal write, however small the cap.
@@ -86,7 +125,9 @@ impl Committer {
             )));
         }
         let (reply, outcome) = oneshot::channel();
-        if let Err(refused) = self.queue.try_send(Pending { write, weight, reply }) {
+        if let Err(refused) =
+            self.queue.try_send(Pending { write, weight, at: Instant::now(), reply })
+        {
             self.waiting_bytes.fetch_sub(weight, Ordering::Relaxed);
             return Err(StoreError::Unavailable(match refused {
                 mpsc::error::TrySendError::Full(_) => {
@@ -149,6 +190,7 @@ struct Caller {
 }
 
 struct CommitLoop {
+    since: Since,
     store: Arc<dyn Store>,
     limits: CommitLimits,
     arrivals: mpsc::Receiver<Pending>,
@@ -160,7 +202,9 @@ struct CommitLoop {
 impl CommitLoop {
     async fn run(mut self) {
         while let Some(batch) = self.next_batch().await {
+            self.since.set(batch.first().map(|first| first.at));
             self.commit(batch).await;
+            self.since.set(None);
             // Lets the callers just answered hand over their next write, so that closed loops
             // share commits instead of taking turns.
             tokio::task::yield_now().await;

@@ -30,6 +30,7 @@ mod read_back;
 mod run;
 mod run_key;
 mod signal;
+mod spill;
 mod store;
 mod tally;
 mod turn;
@@ -52,9 +53,12 @@ pub use node_table::NodeTable;
 pub use prune::{Pruned, Retention};
 pub use read::{DeadFilter, RunFilter};
 pub use read_back::{ReadBack, Resolution};
-pub use run::{DeadLetter, DeadState, Entry, LiveCause, RunFacts, RunHead, RunState, RunStatus};
+pub use run::{
+    DeadLetter, DeadState, Entry, LiveCause, Priority, RunFacts, RunHead, RunState, RunStatus,
+};
 pub use run_key::RunKey;
 pub use signal::{Signal, SignalEntry, SignalFilter};
+pub use spill::{SPILL_BYTES, SpillStore};
 pub use store::{Caps, Durability, Lease, LeaseSeen, Store, Write, WriteOutcome};
 pub use tally::{ByEnd, Counted, Gap, Held, Tally};
 pub use turn::{Turn, TurnPlace};

@@ -33,6 +33,34 @@ pub struct RunFacts {
     /// The id of the sender's trace (W3C, 32 hex digits), when it sent one; for finding the run.
     #[serde(default)]
     pub trace: Option<String>,
+    /// Whether it goes behind the others.
+    #[serde(default)]
+    pub priority: Priority,
+}
+
+/// How a run stands among others when something is scarce.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// As usual.
+    #[default]
+    Normal,
+    /// It gets what the others leave, and a small share in any case: a backfill, a mass import.
+    Low,
+}
+
+impl Priority {
+    /// Whether it is [`Priority::Low`].
+    pub fn is_low(self) -> bool {
+        self == Self::Low
+    }
+
+    /// Low or normal.
+    pub fn low_if(low: bool) -> Self {
+        if low { Self::Low } else { Self::Normal }
+    }
 }
 
 /// What changes about a run.

@@ -140,6 +140,13 @@ pub trait Store: Send + Sync {
         integration: Option<&Name>,
     ) -> Result<Tally, StoreError>;
 
+    /// Every environment and integration of which something was counted or is there, sorted; at most
+    /// [`PAGE_MAX`](crate::PAGE_MAX) of them, those after `after`. Costs as much as [`Store::tally`].
+    async fn tally_places(
+        &self,
+        after: Option<&(EnvironmentName, Name)>,
+    ) -> Result<Vec<(EnvironmentName, Name)>, StoreError>;
+
     /// Reads the ledger, oldest first.
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError>;
 

@@ -10,7 +10,7 @@ use qc_vault::Secret;
 
 use crate::{
     cli::Trouble,
-    context,
+    context::{self, Addresses},
     wiring::{Platform, store_trouble},
 };
 
@@ -23,7 +23,7 @@ pub(crate) struct Bootstrapped {
 /// for another server it stays as it is, and `<data directory>/context.json` is written.
 pub(crate) async fn first_token(
     platform: &Platform,
-    url: &str,
+    at: &Addresses,
     usual: Option<&Path>,
     data_dir: &Path,
 ) -> Result<Option<Bootstrapped>, Trouble> {
@@ -32,8 +32,8 @@ pub(crate) async fn first_token(
         return Ok(None);
     }
     let Some(token) = only_once(platform).await? else { return Ok(None) };
-    let file = place(url, usual, data_dir);
-    context::write(&file, url, &token)?;
+    let file = place(&at.url, usual, data_dir);
+    context::write(&file, at, &token)?;
     Ok(Some(Bootstrapped { file }))
 }
 

@@ -36,6 +36,8 @@ pub(crate) const SPANS_DROPPED: Code = Code::new("QC-K015");
 pub(crate) const NO_DATABASE: Code = Code::new("QC-K016");
 /// What the command line names is not there.
 pub(crate) const NOTHING_CHOSEN: Code = Code::new("QC-K020");
+/// What was received is not all accounted for.
+pub(crate) const IMBALANCE: Code = Code::new("QC-S028");
 
 /// Messages of a queue are held back: they cannot be taken now.
 pub(crate) const HELD: Code = Code::new("QC-B009");

@@ -20,8 +20,19 @@ use crate::{
 pub(crate) struct Context {
     /// The server's address, such as `http://127.0.0.1:7070`.
     pub(crate) url: String,
+    /// The address at which it takes events, when that is another one.
+    pub(crate) events_url: Option<String>,
     /// The token; None for a server's health only.
     pub(crate) token: Option<Secret>,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone)]
+pub(crate) struct Addresses {
+    /// Of its management API.
+    pub(crate) url: String,
+    /// Where it takes events, when that is another one.
+    pub(crate) events_url: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -29,6 +40,8 @@ pub(crate) struct Context {
 struct File {
     schema_version: u32,
     url: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    events_url: Option<String>,
     token: String,
 }
 
@@ -56,16 +69,18 @@ pub(crate) fn read(path: &Path) -> Result<Option<Context>, Trouble> {
     }
     let file: File =
         serde_json::from_str(&text).map_err(|error| unusable(path, &error.to_string()))?;
-    Ok(Some(Context { url: file.url, token: Some(Secret::new(file.token)) }))
+    let token = Some(Secret::new(file.token));
+    Ok(Some(Context { url: file.url, events_url: file.events_url, token }))
 }
 
 /// Writes a context file that only its owner can read.
-pub(crate) fn write(path: &Path, url: &str, token: &Secret) -> Result<(), Trouble> {
+pub(crate) fn write(path: &Path, at: &Addresses, token: &Secret) -> Result<(), Trouble> {
     let trouble = |error: io::Error| unusable(path, &error.to_string());
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(trouble)?;
     }
-    let file = File { schema_version: 1, url: url.to_owned(), token: token.expose().to_owned() };
+    let Addresses { url, events_url } = at.clone();
+    let file = File { schema_version: 1, url, events_url, token: token.expose().to_owned() };
     let text = serde_json::to_string_pretty(&file).expect("plain data");
     // Written beside and renamed, so that nobody ever sees half of it or a readable one.
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));
@@ -105,9 +120,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/context.json");
         assert!(read(&path).unwrap().is_none());
-        write(&path, "http://127.0.0.1:1", &Secret::new("t")).unwrap();
+        let url = "http://127.0.0.1:1".to_owned();
+        let at = Addresses { url, events_url: Some("http://127.0.0.1:2".to_owned()) };
+        write(&path, &at, &Secret::new("t")).unwrap();
         let context = read(&path).unwrap().unwrap();
-        assert_eq!(context.url, "http://127.0.0.1:1");
+        assert_eq!(context.url, at.url);
+        assert_eq!(context.events_url, at.events_url);
         assert_eq!(context.token.unwrap().expose(), "t");
         #[cfg(unix)]
         {

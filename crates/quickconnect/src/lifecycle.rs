@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use qc_model::Finding;
-use qc_server::{Service, TlsKeys, bind, serve};
+use qc_server::{Door, Service, TlsKeys, bind, serve};
 use qc_store::blobs::{Asked, Blobs, Swept};
 use qc_vault::Secrets;
 use tokio::{
@@ -17,20 +17,20 @@ use crate::{
     brokers::{self, Brokers},
     cli::{Exit, Output, Trouble},
     codes,
-    config::Config,
+    config::{ApiDoor, Config},
+    context::Addresses,
+    retention,
     signals::Signals,
     traces::Traces,
     wiring::{self, Platform},
 };
 
-/// How often what is past its time is removed.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// When large bodies are looked through for the first time.
+const SWEEP_FIRST: Duration = Duration::from_secs(60);
 /// How often large bodies that no run holds are removed: every one of them is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// A run that is younger need not be in the store yet.
 const YOUNG: Duration = Duration::from_secs(3600);
-/// How many rows one removal takes at most: it shares the disk with the commits.
-const PRUNE_ROWS: usize = 2_000;
 
 /// A server that serves.
 pub(crate) struct Running {
@@ -40,7 +40,7 @@ pub(crate) struct Running {
     /// Where the first token was written, when one was made.
     pub(crate) context_file: Option<PathBuf>,
     stop: watch::Sender<bool>,
-    doors: JoinHandle<()>,
+    doors: JoinSet<()>,
     engine: JoinHandle<()>,
     chores: JoinSet<()>,
     brokers: Brokers,
@@ -69,15 +69,20 @@ impl Running {
             None => None,
         };
         // The address first: a second server on the same address must not touch the store.
-        let listener = listen(config.listen)?;
+        let listener = listen(config.listen, "listen")?;
         let address = listener.local_addr().unwrap_or(config.listen);
-        let url = url_of(address, tls.is_some());
+        let api = match config.api {
+            ApiDoor::At(address) => Some(listen(address, "api_listen")?),
+            ApiDoor::Shared | ApiDoor::Off => None,
+        };
+        let api_address = api.as_ref().and_then(|api| api.local_addr().ok());
+        let at = addresses(config, address, api_address);
         let client = wiring::broker_client(config)?;
         let platform = Platform::wire(config, Arc::clone(&secrets)).await?;
         // Before anything can happen, so that nothing is missed.
         let traces = export_traces(config, &platform)?;
         let made =
-            bootstrap::first_token(&platform, &url, context.as_deref(), &config.data_dir).await?;
+            bootstrap::first_token(&platform, &at, context.as_deref(), &config.data_dir).await?;
         if let Some(made) = &made {
             let file = made.file.display();
             output.say(&format!("a first administrator's token was written to {file}"));
@@ -97,25 +102,14 @@ impl Running {
             tracing::error!(code = %finding.code, "{finding}");
         }
         let (stop, stopped) = watch::channel(false);
-        let service = Service::new(&platform.state);
-        let doors =
-            tokio::spawn(serve(listener, service, tls.clone(), stopped, config.drain_timeout));
+        let doors = open_doors(config, &platform, listener, api, tls.as_ref(), &stopped);
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
         let mut chores = JoinSet::new();
         chores.spawn(allocator::wake_to_give_back());
         chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
-        chores.spawn(prune(
-            platform.engine.clone(),
-            Arc::clone(&platform.store),
-            Arc::clone(&platform.clock),
-            config.retention,
-        ));
-        chores.spawn(sweep(
-            Arc::clone(&platform.store),
-            Arc::clone(&platform.blobs),
-            Arc::clone(&platform.clock),
-        ));
+        chores.spawn(retention::keep(retention::Parts::of(&platform), config.retention));
+        chores.spawn(sweep_of(&platform));
         if let Some(keys) = &tls {
             chores.spawn(Arc::clone(keys).watch());
         }
@@ -133,7 +127,7 @@ impl Running {
         let context_file = made.map(|made| made.file);
         Ok(Self {
             platform,
-            url,
+            url: at.url,
             tls,
             context_file,
             stop,
@@ -148,7 +142,8 @@ impl Running {
 
     /// Ends gracefully: nothing new is taken, what is in flight settles and is journaled, then the store is closed.
     pub(crate) async fn end(self) {
-        let Self { platform, stop, doors, engine, mut chores, brokers, traces, drain, .. } = self;
+        let Self { platform, stop, mut doors, engine, mut chores, brokers, traces, drain, .. } =
+            self;
         platform.state.set_ready(false);
         tracing::info!("draining");
         // Waited for: a chore that still held the store would keep it from being closed.
@@ -158,7 +153,7 @@ impl Running {
         let closing = async {
             stop.send_replace(true);
             // A door that panicked is closed, too.
-            drop(doors.await);
+            while doors.join_next().await.is_some() {}
         };
         tokio::join!(closing, platform.engine.drain(drain));
         drop(tokio::time::timeout(drain, engine).await);
@@ -172,6 +167,25 @@ impl Running {
     }
 }
 
+/// Serves at the address of events and, when it has one, at the management API's own.
+fn open_doors(
+    config: &Config,
+    platform: &Platform,
+    events: TcpListener,
+    api: Option<TcpListener>,
+    tls: Option<&Arc<TlsKeys>>,
+    stopped: &watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let events_door = if config.api == ApiDoor::Shared { Door::All } else { Door::Events };
+    let mut doors = JoinSet::new();
+    let served = [(Some(events), events_door), (api, Door::Management)];
+    for (listener, door) in served.into_iter().filter_map(|(l, door)| Some((l?, door))) {
+        let service = Service::new(&platform.state, door);
+        doors.spawn(serve(listener, service, tls.cloned(), stopped.clone(), config.drain_timeout));
+    }
+    doors
+}
+
 /// Begins to export traces, when there is somebody to take them.
 fn export_traces(config: &Config, platform: &Platform) -> Result<Option<Traces>, Trouble> {
     let Some(endpoint) = &config.otlp_endpoint else { return Ok(None) };
@@ -183,16 +197,29 @@ fn export_traces(config: &Config, platform: &Platform) -> Result<Option<Traces>,
         .map_err(|finding| Trouble::new(Exit::Usage, *finding))
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, Trouble> {
+fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Trouble> {
     bind(address).map_err(|error| {
         let message = format!("cannot listen on {address}: {error}");
-        let help = "another program may have the address; set `listen` to another one";
+        let help = format!("another program may have the address; set `{setting}` to another one");
         Trouble::new(Exit::Conflict, Finding::error(codes::LISTEN, message).help(help))
     })
 }
 
+/// The addresses for clients on this machine, of a server that takes events at `events` and, when it has a door of its
+/// own for the management API, serves that at `api`, or where the settings say.
+pub(crate) fn addresses(config: &Config, events: SocketAddr, api: Option<SocketAddr>) -> Addresses {
+    let tls = config.tls.is_some();
+    let events = url_of(events, tls);
+    match (config.api, api) {
+        (ApiDoor::At(_), Some(api)) | (ApiDoor::At(api), None) => {
+            Addresses { url: url_of(api, tls), events_url: Some(events) }
+        }
+        (ApiDoor::Shared | ApiDoor::Off, _) => Addresses { url: events, events_url: None },
+    }
+}
+
 /// The address for clients on this machine.
-pub(crate) fn url_of(address: SocketAddr, tls: bool) -> String {
+fn url_of(address: SocketAddr, tls: bool) -> String {
     let scheme = if tls { "https" } else { "http" };
     let mut address = address;
     if address.ip().is_unspecified() {
@@ -205,26 +232,8 @@ pub(crate) fn url_of(address: SocketAddr, tls: bool) -> String {
     format!("{scheme}://{address}")
 }
 
-async fn prune(
-    engine: qc_engine::Engine,
-    store: Arc<dyn qc_store::Store>,
-    clock: Arc<dyn qc_model::Clock>,
-    retention: Duration,
-) {
-    let mut chains = None;
-    loop {
-        tokio::time::sleep(PRUNE_EVERY).await;
-        let now = clock.now();
-        match store.prune(&qc_store::Retention::at(now, now - retention), PRUNE_ROWS).await {
-            Ok(gone) if gone.total() == 0 => {}
-            Ok(gone) => tracing::debug!(rows = gone.total(), "removed what was past its time"),
-            Err(error) => tracing::warn!(%error, "what is past its time cannot be removed now"),
-        }
-        match engine.tidy_chains(chains.as_deref()).await {
-            Ok(next) => chains = next,
-            Err(error) => tracing::warn!(%error, "chains that are past their time stay for now"),
-        }
-    }
+fn sweep_of(platform: &Platform) -> impl Future<Output = ()> + Send + 'static {
+    sweep(Arc::clone(&platform.store), Arc::clone(&platform.blobs), Arc::clone(&platform.clock))
 }
 
 async fn sweep(
@@ -238,7 +247,7 @@ async fn sweep(
         asked
     };
     // The first one soon: a process that ended may have left something.
-    let mut pause = PRUNE_EVERY;
+    let mut pause = SWEEP_FIRST;
     loop {
         tokio::time::sleep(pause).await;
         pause = SWEEP_EVERY;
@@ -282,7 +291,7 @@ mod tests {
         }
         let chore =
             tokio::spawn(sweep(Arc::new(MemoryStore::new()), blobs.clone(), Arc::new(Still)));
-        tokio::time::sleep(PRUNE_EVERY + Duration::from_secs(1)).await;
+        tokio::time::sleep(SWEEP_FIRST + Duration::from_secs(1)).await;
         let mut left = Vec::new();
         for (run, hash) in there {
             left.push(blobs.get(run, hash).await.unwrap().is_some());

@@ -14,7 +14,7 @@ use aws_lc_rs::{
 };
 use bytes::Bytes;
 use qc_connect::call::{HttpCaller, HttpSettings, Outbound};
-use qc_engine::{Deployment, Engine, EngineParts, EngineSettings};
+use qc_engine::{AdmissionLimits, Deployment, Engine, EngineParts, EngineSettings};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
 use qc_release::{Bundle, Effective};
@@ -24,7 +24,7 @@ use qc_sql::{
     sqlite::{SqliteOptions, SqliteStore},
 };
 use qc_store::{
-    CommitLimits, Committer, Document, DocumentOp, Expect, Store,
+    CommitLimits, Committer, Document, DocumentOp, Expect, SpillStore, Store,
     blobs::{Blobs, FolderBlobs, MemoryBlobs},
     memory::MemoryStore,
 };
@@ -35,6 +35,7 @@ use crate::{
     cli::{Exit, Trouble},
     codes,
     config::{Config, DATABASE, StoreKind},
+    disk,
     node_name::node_name,
 };
 
@@ -108,10 +109,15 @@ impl Platform {
         let (store, blobs) = open_all(config).await?;
         let metered = MeteredStore::new(store);
         let commits = metered.numbers();
-        let store: Arc<dyn Store> = Arc::new(metered);
+        let metered: Arc<dyn Store> = Arc::new(metered);
+        // Large bodies are taken out before a commit and put back when they are read.
+        let store: Arc<dyn Store> =
+            Arc::new(SpillStore::new(Arc::clone(&metered), Arc::clone(&blobs)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::default());
-        let (committer, commit_loop) = Committer::new(Arc::clone(&store), CommitLimits::default());
+        let (committer, commit_loop) =
+            Committer::new(Arc::clone(&metered), CommitLimits::default());
+        let committer = committer.with_blobs(Arc::clone(&blobs), metered);
         let commit_loop = tokio::spawn(commit_loop);
         let caller: Arc<dyn Caller> = Arc::new(http_caller(config)?);
         let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))
@@ -129,6 +135,11 @@ impl Platform {
                 node: node_name(&config.node, &*entropy),
                 lease_ttl: config.lease_ttl,
                 runs_max: config.runs_max,
+                calls: config.calls,
+                admission: AdmissionLimits {
+                    disk: disk::gauge(&config.store),
+                    ..config.admission.clone()
+                },
                 ledger_key,
                 ..EngineSettings::default()
             },
@@ -164,6 +175,7 @@ impl Platform {
 
 fn server_settings(config: &Config) -> ServerSettings {
     ServerSettings {
+        operations: config.api_operations,
         connections: config.connections,
         head_timeout: config.head_timeout,
         body_timeout: config.body_timeout,
@@ -172,6 +184,15 @@ fn server_settings(config: &Config) -> ServerSettings {
         trusted_proxies: config.trusted_proxies.clone(),
         ..ServerSettings::default()
     }
+}
+
+/// Does what keeps a thread busy where nobody waits for it.
+pub(crate) async fn blocking<T: Send + 'static>(
+    deed: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(deed).await.map_err(|error| {
+        Trouble::new(Exit::Internal, Finding::error(codes::DATA_DIRECTORY, error.to_string()))
+    })
 }
 
 /// Opens the store.
@@ -247,7 +268,7 @@ pub(crate) async fn look_at_server(config: &Config, dsn: &Dsn) -> Result<ServerR
     looked.map_err(|error| postgres_trouble(&error))
 }
 
-fn postgres_options(config: &Config) -> Result<PostgresOptions, Trouble> {
+pub(crate) fn postgres_options(config: &Config) -> Result<PostgresOptions, Trouble> {
     Ok(PostgresOptions { authorities: authorities(config)?, ..PostgresOptions::default() })
 }
 

@@ -50,21 +50,84 @@ pub(crate) struct Measured {
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// Fires from `connections` at once: first `warm_up`, which is not counted, then `length`.
+/// Sends `count` of them from `connections`; how many were answered wrongly.
+pub(crate) async fn send(shot: &Shot, connections: usize, count: u64) -> u64 {
+    let left = Arc::new(AtomicU64::new(count));
+    let shot = Arc::new(shot.clone());
+    let mut tasks = JoinSet::new();
+    for _ in 0..connections {
+        let (shot, left) = (Arc::clone(&shot), Arc::clone(&left));
+        tasks.spawn(async move {
+            let take =
+                || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+            connection(&shot, Instant::now(), || take().is_ok()).await
+        });
+    }
+    let mut wrong = 0;
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(one) => {
+                wrong += one.wrong;
+                if let Some(sample) = one.sample {
+                    eprintln!("{sample}");
+                }
+            }
+            Err(_) => wrong += 1,
+        }
+    }
+    wrong
+}
+
+/// Fires from `connections` at once, at each of `shots` in turn: first `warm_up`, which is not
+/// counted, then `length`.
 pub(crate) async fn fire(
-    shot: &Shot,
+    shots: &[Shot],
     connections: usize,
     warm_up: Duration,
     length: Duration,
 ) -> Measured {
     let start = Instant::now() + warm_up;
     let end = start + length;
-    let shot = Arc::new(shot.clone());
     let mut tasks = JoinSet::new();
-    for _ in 0..connections {
+    for shot in shots.iter().cycle().take(connections) {
         let shot = shot.clone();
-        tasks.spawn(async move { connection(&shot, start, end).await });
+        tasks.spawn(async move { connection(&shot, start, || Instant::now() < end).await });
     }
+    measured(tasks, length).await
+}
+
+/// Sends so many a second from `connections`, whatever the answers take: a time counts from the moment at which its
+/// request was due, so that a slow answer is not hidden by the requests that it holds up.
+pub(crate) async fn paced(
+    shot: &Shot,
+    connections: u32,
+    per_second: f64,
+    warm_up: Duration,
+    length: Duration,
+) -> Measured {
+    let began = Instant::now();
+    let (start, end) = (began + warm_up, began + warm_up + length);
+    let pause = Duration::from_secs_f64(f64::from(connections) / per_second);
+    let mut tasks = JoinSet::new();
+    for place in 0..connections {
+        let shot = shot.clone();
+        let first = began + pause.mul_f64(f64::from(place) / f64::from(connections));
+        tasks.spawn(async move {
+            let mut one = One::default();
+            let mut stream = None;
+            let mut due = first;
+            while due < end {
+                tokio::time::sleep_until(due.into()).await;
+                fire_one(&shot, &mut stream, start, due, &mut one).await;
+                due += pause;
+            }
+            one
+        });
+    }
+    measured(tasks, length).await
+}
+
+async fn measured(mut tasks: JoinSet<One>, length: Duration) -> Measured {
     let mut latencies = Vec::new();
     let (mut wrong, mut sample) = (0, None);
     while let Some(done) = tasks.join_next().await {
@@ -99,48 +162,56 @@ struct One {
     latencies: Vec<u32>,
     wrong: u64,
     sample: Option<String>,
+    buffer: Vec<u8>,
 }
 
-async fn connection(shot: &Shot, start: Instant, end: Instant) -> One {
+async fn connection(shot: &Shot, start: Instant, more: impl Fn() -> bool) -> One {
     let mut one = One::default();
-    let mut stream: Option<TcpStream> = None;
-    let mut buffer = Vec::with_capacity(4096);
-    while Instant::now() < end {
-        let open = match stream.take() {
-            Some(open) => Ok(open),
-            None => connect(shot.addr).await,
-        };
-        let Ok(mut open) = open else {
-            one.wrong += 1;
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let body = shot.body.replace("@ID@", &format!("{id:020}"));
-        let request = format!("{}content-length: {}\r\n\r\n{body}", shot.head, body.len());
-        let sent = Instant::now();
-        match exchange(&mut open, request.as_bytes(), &mut buffer).await {
-            Ok(status) if status == shot.expect => {
-                if sent >= start {
-                    one.latencies
-                        .push(u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX));
-                }
-                stream = Some(open);
-            }
-            Ok(_) => {
-                one.wrong += 1;
-                one.sample.get_or_insert_with(|| {
-                    String::from_utf8_lossy(&buffer).chars().take(600).collect()
-                });
-                stream = Some(open);
-            }
-            Err(error) => {
-                one.wrong += 1;
-                one.sample.get_or_insert_with(|| error.to_string());
-            }
-        }
+    let mut stream = None;
+    while more() {
+        fire_one(shot, &mut stream, start, Instant::now(), &mut one).await;
     }
     one
+}
+
+/// Sends one request that was due at a moment, and counts its answer.
+async fn fire_one(
+    shot: &Shot,
+    stream: &mut Option<TcpStream>,
+    start: Instant,
+    due: Instant,
+    one: &mut One,
+) {
+    let open = match stream.take() {
+        Some(open) => Ok(open),
+        None => connect(shot.addr).await,
+    };
+    let Ok(mut open) = open else {
+        one.wrong += 1;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        return;
+    };
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let body = shot.body.replace("@ID@", &format!("{id:020}"));
+    let request = format!("{}content-length: {}\r\n\r\n{body}", shot.head, body.len());
+    match exchange(&mut open, request.as_bytes(), &mut one.buffer).await {
+        Ok(status) if status == shot.expect => {
+            if due >= start {
+                one.latencies.push(u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX));
+            }
+            *stream = Some(open);
+        }
+        Ok(_) => {
+            one.wrong += 1;
+            let answer = || String::from_utf8_lossy(&one.buffer).chars().take(600).collect();
+            one.sample.get_or_insert_with(answer);
+            *stream = Some(open);
+        }
+        Err(error) => {
+            one.wrong += 1;
+            one.sample.get_or_insert_with(|| error.to_string());
+        }
+    }
 }
 
 async fn connect(addr: SocketAddr) -> io::Result<TcpStream> {

@@ -4,16 +4,23 @@
 mod echo;
 mod load;
 mod nginx;
+mod noisy;
+mod one_node;
+mod open_runs;
+mod postgres;
 mod server;
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use load::{Measured, Shot, fire};
 use server::Server;
 
+/// What `bench` takes.
+pub(crate) const USAGE: &str = "cargo xtask bench [one-node|postgres|open-runs|noisy]... [--quick]";
+
 /// How long it measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Size {
+enum Size {
     /// For figures.
     Full,
     /// To see that it works.
@@ -28,10 +35,42 @@ impl Size {
     fn length(self) -> Duration {
         if self == Self::Full { Duration::from_secs(8) } else { Duration::from_millis(500) }
     }
+
+    /// How many runs are left open.
+    fn open_runs(self) -> u64 {
+        if self == Self::Full { 100_000 } else { 2_000 }
+    }
 }
 
-/// Runs all phases; non-zero when one of them had wrong answers.
-pub(crate) fn run(size: Size) -> ExitCode {
+/// A table of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    OneNode,
+    Postgres,
+    OpenRuns,
+    Noisy,
+}
+
+/// Runs the parts that are named, or all; non-zero when one of them had wrong answers.
+pub(crate) fn run(given: &[&str]) -> ExitCode {
+    let mut size = Size::Full;
+    let mut parts = Vec::new();
+    for argument in given {
+        match *argument {
+            "--quick" => size = Size::Quick,
+            "one-node" => parts.push(Part::OneNode),
+            "postgres" => parts.push(Part::Postgres),
+            "open-runs" => parts.push(Part::OpenRuns),
+            "noisy" => parts.push(Part::Noisy),
+            other => {
+                eprintln!("`{other}` is not a part of the benchmarks\nusage: {USAGE}");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    if parts.is_empty() {
+        parts = vec![Part::OneNode, Part::Postgres, Part::OpenRuns, Part::Noisy];
+    }
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -40,81 +79,44 @@ pub(crate) fn run(size: Size) -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-    match runtime.block_on(phases(size)) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(wrong) => {
-            eprintln!("{wrong} answers were wrong");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("the benchmark could not run: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn phases(size: Size) -> io::Result<u64> {
-    let echo = echo::start()?;
     let mut wrong = 0;
-    println!("| phase | connections | per second | p50 ms | p99 ms |");
-    println!("|---|---|---|---|---|");
-
-    let floor = Shot {
-        addr: echo,
-        head: "POST /echo HTTP/1.1\r\nhost: echo\r\ncontent-type: application/json\r\n".to_owned(),
-        body: event(),
-        expect: 200,
-    };
-    for connections in [1, 16, 64] {
-        wrong += measure("floor: straight to the echo", &floor, connections, size).await;
-    }
-    match nginx::Nginx::start(echo) {
-        Ok(nginx) => {
-            let through = Shot { addr: nginx.addr, ..floor.clone() };
-            for connections in [1, 16, 64] {
-                wrong += measure("nginx as a bare proxy", &through, connections, size).await;
+    for part in parts {
+        let done = runtime.block_on(async {
+            match part {
+                Part::OneNode => one_node::measure_all(size).await,
+                Part::Postgres => postgres::measure_all(size).await,
+                Part::OpenRuns => open_runs::measure_all(size).await,
+                Part::Noisy => noisy::measure_all(size).await,
+            }
+        });
+        match done {
+            Ok(more) => wrong += more,
+            Err(error) => {
+                eprintln!("the benchmark could not run: {error}");
+                return ExitCode::FAILURE;
             }
         }
-        Err(error) => println!("| nginx: not measured ({error}) | | | | |"),
+        println!();
     }
+    if wrong == 0 {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("{wrong} answers were wrong");
+    ExitCode::FAILURE
+}
 
-    let server = Server::start(echo)?;
-    println!("| cold start to ready | | {:.0} ms | | |", server.started_in.as_secs_f64() * 1000.0);
-    println!("| resident memory, idle, three releases loaded | | {} | | |", memory(&server));
-    for connections in [1, 16, 128] {
-        wrong +=
-            measure("accept: 202 after fsync", &server.shot("accept", false), connections, size)
-                .await;
-    }
-    for connections in [1, 16, 64] {
-        wrong += measure(
-            "one call, synchronous, durable",
-            &server.shot("one-call", true),
-            connections,
-            size,
-        )
-        .await;
-    }
-    for connections in [16, 64] {
-        wrong += measure(
-            "five calls, synchronous, durable",
-            &server.shot("five-calls", true),
-            connections,
-            size,
-        )
-        .await;
-    }
-    println!("| resident memory after the load | | {} | | |", memory(&server));
-    Ok(wrong)
+fn table() {
+    println!("| phase | connections | per second | p50 ms | p99 ms |");
+    println!("|---|---|---|---|---|");
 }
 
 fn memory(server: &Server) -> String {
     server.resident_mib().map_or_else(|| "unknown".to_owned(), |mib| format!("{mib:.0} MiB"))
 }
 
-async fn measure(phase: &str, shot: &Shot, connections: usize, size: Size) -> u64 {
+async fn measure(phase: &str, shots: &[Shot], connections: usize, size: Size) -> u64 {
     let Measured { per_second, p50_ms, p99_ms, wrong, sample } =
-        fire(shot, connections, size.warm_up(), size.length()).await;
+        fire(shots, connections, size.warm_up(), size.length()).await;
     println!("| {phase} | {connections} | {per_second:.0} | {p50_ms:.2} | {p99_ms:.2} |");
     if wrong > 0 {
         eprintln!("{phase} at {connections}: {wrong} wrong; first: {}", sample.unwrap_or_default());

@@ -2,49 +2,118 @@
 
 use std::{
     fs, io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{event, load::Shot};
 
 /// The integrations of the benchmark's project.
-const INTEGRATIONS: [&str; 3] = ["accept", "one-call", "five-calls"];
+const INTEGRATIONS: [&str; 4] = ["accept", "one-call", "five-calls", "waiting"];
+/// How long a server may take to get ready, or to get its share of the runs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a server keeps what it has.
+pub(crate) enum Store {
+    /// In its own folder.
+    Sqlite,
+    /// In this database.
+    Postgres(String),
+}
 
 /// A running `qc serve`; it ends with this value.
 pub(crate) struct Server {
-    /// From the start of the process to its first ready answer, with the releases deployed.
-    pub(crate) started_in: Duration,
     addr: SocketAddr,
     token: String,
-    process: Process,
-    _folder: tempfile::TempDir,
+    place: Place,
+    process: Option<Process>,
+}
+
+/// What a node has of its own, and what it shares.
+#[derive(Clone)]
+struct Place {
+    folder: Arc<tempfile::TempDir>,
+    store: String,
+    node: usize,
 }
 
 impl Server {
-    /// Builds and deploys the project, then starts the server anew and waits until it is ready.
-    pub(crate) fn start(echo: SocketAddr) -> io::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let project = folder.path().join("project");
-        copy(&xtask::root().join("xtask/src/bench/project"), &project, echo)?;
-        let first = launch(folder.path())?;
-        let (addr, _) = ready(folder.path())?;
+    /// A server with the project built and deployed.
+    pub(crate) fn deployed(echo: SocketAddr, store: Store) -> io::Result<Self> {
+        let store = match store {
+            Store::Sqlite => "sqlite".to_owned(),
+            Store::Postgres(url) => url,
+        };
+        let place = Place { folder: Arc::new(tempfile::tempdir()?), store, node: 1 };
+        let from = xtask::root().join("xtask/src/bench/project");
+        copy(&from, &place.folder.path().join("project"), echo)?;
+        let addr = free()?;
+        let process = place.launch(addr)?;
+        place.until_ready(addr)?;
+        let token = place.token()?;
         for integration in INTEGRATIONS {
-            let built = qc(folder.path(), &["--json", "release", "build", integration])?;
+            let built = place.qc(&["--json", "release", "build", integration])?;
             let built: serde_json::Value =
                 serde_json::from_str(&built).map_err(io::Error::other)?;
             let hash =
                 find_hash(&built).ok_or_else(|| io::Error::other(format!("no hash in {built}")))?;
-            qc(folder.path(), &["deploy", "sandbox", &hash])?;
+            place.qc(&["deploy", "sandbox", &hash])?;
         }
-        drop(first);
+        Ok(Self { addr, token, place, process: Some(process) })
+    }
+
+    /// Another node of the same store.
+    pub(crate) fn beside(&self, node: usize) -> io::Result<Self> {
+        let place = Place { node, ..self.place.clone() };
+        let addr = free()?;
+        let process = place.launch(addr)?;
+        place.until_ready(addr)?;
+        Ok(Self { addr, token: self.token.clone(), place, process: Some(process) })
+    }
+
+    /// Waits until each of them has its share of the runs.
+    pub(crate) fn share_evenly(nodes: &[Self]) -> io::Result<()> {
+        let share = 64 / nodes.len() as u64;
+        let patience = Instant::now() + PATIENCE;
+        for node in nodes {
+            while node.groups()? < share {
+                if Instant::now() > patience {
+                    return Err(io::Error::other("the nodes do not share the runs"));
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        Ok(())
+    }
+
+    fn groups(&self) -> io::Result<u64> {
+        let head = format!("authorization: Bearer {}\r\n", self.token);
+        let answer = ask(self.addr, "/api/v1/server", &head)?;
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let body: serde_json::Value = serde_json::from_str(body).map_err(io::Error::other)?;
+        body["groups"].as_u64().ok_or_else(|| io::Error::other("it does not say how many groups"))
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.0.kill()?;
+            process.0.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Ends it, if it runs, and starts it anew; from the start of the process to its first ready
+    /// answer.
+    pub(crate) fn start_again(&mut self) -> io::Result<Duration> {
+        drop(self.process.take());
         let began = Instant::now();
-        let process = launch(folder.path())?;
-        // The second start takes another free port; the context file names the first one's.
-        let (addr, token) = ready_at(folder.path(), addr)?;
-        Ok(Self { started_in: began.elapsed(), addr, token, process, _folder: folder })
+        self.process = Some(self.place.launch(self.addr)?);
+        self.place.until_ready(self.addr)?;
+        Ok(began.elapsed())
     }
 
     /// A shot at a trigger of the project.
@@ -64,10 +133,76 @@ impl Server {
 
     /// The process's resident memory in MiB.
     pub(crate) fn resident_mib(&self) -> Option<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).ok()?;
+        let id = self.process.as_ref()?.0.id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kib: f64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
         Some(kib / 1024.0)
+    }
+}
+
+impl Place {
+    fn log(&self) -> PathBuf {
+        self.folder.path().join(format!("log-{}", self.node))
+    }
+
+    fn context(&self) -> PathBuf {
+        self.folder.path().join(format!("context-{}.json", self.node))
+    }
+
+    fn command(&self) -> Command {
+        let folder = self.folder.path();
+        let mut command = Command::new(xtask::root().join("target/release/qc"));
+        command
+            .current_dir(folder.join("project"))
+            .env("QC_CONTEXT", self.context())
+            .env("QC_DATA_DIR", folder.join(format!("data-{}", self.node)))
+            .env("QC_NODE", format!("node-{}", self.node))
+            .env("QC_STORE", &self.store)
+            .env("QC_LOG_LEVEL", "warn");
+        command
+    }
+
+    fn launch(&self, addr: SocketAddr) -> io::Result<Process> {
+        self.command()
+            .arg("serve")
+            .env("QC_LISTEN", addr.to_string())
+            .stdout(Stdio::null())
+            .stderr(fs::File::options().create(true).append(true).open(self.log())?)
+            .spawn()
+            .map(Process)
+    }
+
+    fn qc(&self, arguments: &[&str]) -> io::Result<String> {
+        let done = self.command().args(arguments).output()?;
+        if done.status.success() {
+            return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+        }
+        Err(io::Error::other(format!(
+            "qc {}: {}{}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr)
+        )))
+    }
+
+    fn until_ready(&self, addr: SocketAddr) -> io::Result<()> {
+        let patience = Instant::now() + PATIENCE;
+        while Instant::now() < patience {
+            if ask(addr, "/readyz", "").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        Err(io::Error::other(format!("the server does not get ready: {log}")))
+    }
+
+    /// The token that the first server of a store makes.
+    fn token(&self) -> io::Result<String> {
+        let context: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(self.context())?).map_err(io::Error::other)?;
+        Ok(context["token"].as_str().unwrap_or_default().to_owned())
     }
 }
 
@@ -76,92 +211,27 @@ struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(Some(_))) {
+            return;
+        }
         // Ended by its own id; what it had left to say is in its log.
         let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let _ = self.0.wait();
     }
 }
 
-fn binary() -> PathBuf {
-    xtask::root().join("target/release/qc")
+fn free() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
-fn port_file(folder: &Path) -> PathBuf {
-    folder.join("port")
-}
-
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(binary());
-    command
-        .current_dir(folder.join("project"))
-        .env("QC_CONTEXT", folder.join("context.json"))
-        .env("QC_DATA_DIR", folder.join("data"))
-        .env("QC_LOG_LEVEL", "warn");
-    command
-}
-
-fn launch(folder: &Path) -> io::Result<Process> {
-    let port = if let Ok(port) = fs::read_to_string(port_file(folder)) {
-        port
-    } else {
-        let addr = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        fs::write(port_file(folder), addr.port().to_string())?;
-        addr.port().to_string()
-    };
-    command(folder)
-        .arg("serve")
-        .env("QC_LISTEN", format!("127.0.0.1:{port}"))
-        .stdout(Stdio::null())
-        .stderr(fs::File::options().create(true).append(true).open(folder.join("log"))?)
-        .spawn()
-        .map(Process)
-}
-
-fn qc(folder: &Path, arguments: &[&str]) -> io::Result<String> {
-    let done = command(folder).args(arguments).output()?;
-    if done.status.success() {
-        return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
-    }
-    Err(io::Error::other(format!(
-        "qc {}: {}{}",
-        arguments.join(" "),
-        String::from_utf8_lossy(&done.stdout),
-        String::from_utf8_lossy(&done.stderr)
-    )))
-}
-
-/// Waits until the server of a fresh store is ready: its address and the first token.
-fn ready(folder: &Path) -> io::Result<(SocketAddr, String)> {
-    let port = fs::read_to_string(port_file(folder))?;
-    let addr = format!("127.0.0.1:{port}").parse().map_err(io::Error::other)?;
-    ready_at(folder, addr)
-}
-
-fn ready_at(folder: &Path, addr: SocketAddr) -> io::Result<(SocketAddr, String)> {
-    let patience = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < patience {
-        if answers_ready(addr)
-            && let Ok(text) = fs::read_to_string(folder.join("context.json"))
-        {
-            let context: serde_json::Value =
-                serde_json::from_str(&text).map_err(io::Error::other)?;
-            let token = context["token"].as_str().unwrap_or_default().to_owned();
-            return Ok((addr, token));
-        }
-        std::thread::yield_now();
-    }
-    let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
-    Err(io::Error::other(format!("the server does not get ready: {log}")))
-}
-
-fn answers_ready(addr: SocketAddr) -> bool {
+fn ask(addr: SocketAddr, path: &str, head: &str) -> io::Result<String> {
     use std::io::{Read, Write};
-    let Ok(mut stream) = std::net::TcpStream::connect(addr) else { return false };
-    let request = "GET /readyz HTTP/1.1\r\nhost: qc\r\nconnection: close\r\n\r\n";
+    let mut stream = std::net::TcpStream::connect(addr)?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: qc\r\n{head}connection: close\r\n\r\n");
     let mut answer = String::new();
-    stream.write_all(request.as_bytes()).is_ok()
-        && stream.read_to_string(&mut answer).is_ok()
-        && answer.starts_with("HTTP/1.1 200")
+    stream.write_all(request.as_bytes())?;
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// The release's hash, wherever the answer's shape has it.

@@ -122,7 +122,7 @@ impl Engine {
     pub(crate) fn may_tend(&self, tie: &Tie) -> bool {
         let Tie { kind, environment, integration, name } = tie;
         let text = format!("{} {environment}/{integration}/{name}", kind.as_str());
-        self.shared.leases.tends(&text) && !self.shared.is_draining()
+        self.does(&text)
     }
 
     /// Waits by the engine's clock, also when that jumps.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use aws_lc_rs::digest::{SHA256, digest};
 use futures_util::future::join_all;
 use qc_model::{Actor, Event, EventData, EventId, TxnId};
-use qc_store::{Change, ChangeOutcome, DocumentOp, LedgerRow, StoreError};
+use qc_store::{Change, ChangeOutcome, DocumentOp, LedgerRow, Priority, StoreError};
 use serde_json::Value;
 
 use super::{PollTrigger, cursor::KIND};
@@ -125,6 +125,7 @@ impl Taking<'_> {
             actor: self.actor.clone(),
             received_at: at,
             traceparent: None,
+            priority: Priority::Normal,
         };
         let ready = Ready { incoming, body };
         let Some(breach) = judged.breach else { return Ok(Some(ready)) };

@@ -6,9 +6,11 @@ use qc_model::Actor;
 use qc_store::DeadState;
 use qc_workflow::{CallId, CallOutput, Happening as Told, LifecycleFact, RequestFacts};
 
-use super::{ActiveRun, Purpose, never_sent};
+use super::{ActiveRun, Parked, Purpose, never_sent};
 use crate::{
-    EngineError, Resolution, RunEnd, codes,
+    EngineError, Resolution, RunEnd,
+    claim::is_quarantined,
+    codes,
     command::{Command, Reopening, Request},
     draft::Draft,
     entry::Journaled,
@@ -73,7 +75,10 @@ impl ActiveRun {
             }
             Request::Resume => {
                 self.must_be_open("it is at its end")?;
-                if self.parked.values().all(|parked| parked.failure.code == codes::AMBIGUOUS) {
+                let aside = self.stored.as_ref().is_some_and(is_quarantined);
+                let ambiguous = |parked: &Parked| parked.failure.code == codes::AMBIGUOUS;
+                // A quarantined run goes on with being taken up.
+                if !aside && self.parked.values().all(ambiguous) {
                     return Err(self.wrong_state(
                         "nothing in it waits to be mended; an ambiguous call is resolved",
                     ));

@@ -42,6 +42,12 @@ impl CallLog {
         self.unanswered += 1;
     }
 
+    /// The call is not sent after all, for now. False when nothing is known of it any more.
+    pub(crate) fn not_intended(&mut self) -> bool {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        self.unanswered > 0 || self.doubtful || self.parked > 0
+    }
+
     /// An attempt failed, or was parked. False when nothing of the call is in doubt any more: then
     /// its next attempt is a first one, also for those who remember keys only for a while.
     pub(crate) fn failed(&mut self, applied: Applied) -> bool {

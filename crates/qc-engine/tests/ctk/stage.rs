@@ -169,6 +169,7 @@ fn incoming(input: Value, now: Timestamp) -> Incoming {
         actor: Actor::platform("kit"),
         received_at: now,
         traceparent: None,
+        priority: qc_store::Priority::Normal,
     }
 }
 

@@ -2,7 +2,7 @@
 //! to the outside. It can be slow, cut, or stand still with its node.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::{
         Arc, Mutex,
@@ -117,6 +117,12 @@ type Versions = BTreeMap<u64, (u64, String)>;
 pub(crate) struct Book {
     commits: Mutex<BTreeMap<RunId, Versions>>,
     pub(crate) unfenced: AtomicBool,
+    /// Runs whose journal is the last thing that a process reads: it is as good as dead from then on.
+    pub(crate) deadly: Mutex<BTreeSet<RunId>>,
+    /// How often somebody began to read such a journal.
+    pub(crate) deaths: AtomicUsize,
+    /// How many writes claimed runs.
+    pub(crate) claims: AtomicUsize,
     stale: AtomicU64,
     fenced: AtomicU64,
 }
@@ -240,6 +246,8 @@ impl Store for Reached {
                 Write::Accept(_) | Write::Change(_) | Write::Claim { .. } => None,
             })
             .collect();
+        let claims = batch.iter().filter(|write| matches!(write, Write::Claim { .. })).count();
+        self.book.claims.fetch_add(claims, Ordering::Relaxed);
         let unfenced = self.book.unfenced.load(Ordering::Relaxed);
         let batch = if unfenced { self.forged(batch).await } else { batch };
         let answer = self.store.write(batch).await;
@@ -286,6 +294,11 @@ impl Store for Reached {
     }
 
     async fn journal(&self, run: RunId) -> Result<Vec<Entry>, StoreError> {
+        let deadly = self.book.deadly.lock().unwrap().contains(&run);
+        if deadly {
+            self.book.deaths.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<()>().await;
+        }
         self.through(self.store.journal(run)).await
     }
 
@@ -377,5 +390,12 @@ impl Store for Reached {
         integration: Option<&Name>,
     ) -> Result<Tally, StoreError> {
         self.through(self.store.tally(environment, integration)).await
+    }
+
+    async fn tally_places(
+        &self,
+        after: Option<&(EnvironmentName, Name)>,
+    ) -> Result<Vec<(EnvironmentName, Name)>, StoreError> {
+        self.through(self.store.tally_places(after)).await
     }
 }

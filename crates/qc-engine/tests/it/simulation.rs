@@ -1,12 +1,11 @@
-//! A hostile world from a seed: random workflows, an outside and a store that fail, processes that
-//! end, people who cancel, resolve, retry and replay. When it calms down, everything must be at its
-//! end, and nothing may have been done twice that must not be.
+//! Several nodes in a hostile world from a seed: random workflows, an outside and a store that fail, people who cancel,
+//! resolve, retry and replay, and two to four processes that share a store: they join, leave and die, stand still
+//! beyond their leases, lose their way to the store, and have clocks that jump. When it calms down, everything must be
+//! at its end, and nothing may have been done twice that must not be.
 //!
-//! In one world a process is alone with its store; in the other, two to four share one: they join,
-//! leave and die, stand still beyond their leases, lose their way to the store, and have clocks that
-//! jump.
+//! A process that is alone with its store is told of in the crate `qc-simulation`, whose witness looks at every write.
 //!
-//! `QC_SEEDS=n` runs more seeds, `QC_SEED=s` one of them in both worlds, telling its script.
+//! `QC_SEEDS=n` runs more seeds, `QC_SEED=s` one of them, telling its script.
 
 mod dice;
 mod hostile;
@@ -25,7 +24,7 @@ use std::{
 use dice::Dice;
 use hostile::Hostile;
 use qc_engine::{Accepted, EngineError, EngineSettings};
-use qc_model::{Clock, RunId, Timestamp};
+use qc_model::{RunId, Timestamp};
 use qc_store::{
     RunFilter, RunHead, Store, StoreError,
     memory::{Fault, MemoryStore},
@@ -58,8 +57,6 @@ struct Simulation {
     clock: Arc<VirtualClock>,
     /// The processes that take part.
     nodes: Vec<World>,
-    /// Whether they share the store; else there is one.
-    several: bool,
     /// How many there have been.
     started: u64,
     book: Arc<Book>,
@@ -82,15 +79,11 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(seed: u64, several: bool) -> Self {
+    fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let tasks = workflows::tasks(&mut dice);
         let clock = Arc::new(VirtualClock::now());
-        let store = Arc::new(if several {
-            MemoryStore::shared_with_clock(clock.clone())
-        } else {
-            MemoryStore::with_clock(clock.clone())
-        });
+        let store = Arc::new(MemoryStore::shared_with_clock(clock.clone()));
         let faults = [0, 15, 35, 60][usize::try_from(dice.below(4)).unwrap()];
         let outside = Hostile::new(Dice::new(seed ^ 0xabcd), store.clone(), clock.clone(), faults);
         let settings = EngineSettings {
@@ -106,7 +99,6 @@ impl Simulation {
             store,
             clock,
             nodes: Vec::new(),
-            several,
             started: 0,
             book: Arc::default(),
             jumped: false,
@@ -121,8 +113,7 @@ impl Simulation {
             versions: BTreeMap::new(),
             problems: Vec::new(),
         };
-        let nodes = if several { 2 + simulation.dice.below(3) } else { 1 };
-        for _ in 0..nodes {
+        for _ in 0..2 + simulation.dice.below(3) {
             simulation.join();
         }
         simulation
@@ -141,8 +132,7 @@ impl Simulation {
             match self.dice.below(20) {
                 0..=8 => self.send(),
                 9..=11 => self.break_store(),
-                12..=14 if self.several => self.disturb().await,
-                12..=14 => self.kill().await,
+                12..=14 => self.disturb().await,
                 _ => self.operate().await,
             }
             self.observe().await;
@@ -206,18 +196,6 @@ impl Simulation {
         }
     }
 
-    /// The process ends, and another one follows: at once, or when the lease has run out.
-    async fn kill(&mut self) {
-        self.tell("the process ends");
-        self.kills.push(self.clock.now());
-        if self.dice.percent(30) {
-            self.settings.node = format!("node-{}", self.kills.len());
-        }
-        self.join();
-        self.nodes.swap_remove(0).kill();
-        tokio::time::sleep(Duration::from_millis(self.dice.below(3_000))).await;
-    }
-
     async fn runs(&self) -> Vec<RunHead> {
         self.store.runs(&RunFilter { limit: 1_000, ..RunFilter::default() }).await.unwrap()
     }
@@ -234,7 +212,7 @@ impl Simulation {
 
     /// Lets everything come to its end, with people deciding what is parked.
     async fn wind_up(&mut self) {
-        for round in 0..400 {
+        for _ in 0..400 {
             tokio::time::sleep(Duration::from_secs(30)).await;
             self.observe().await;
             let open: Vec<RunHead> = self
@@ -246,24 +224,21 @@ impl Simulation {
             if open.is_empty() {
                 return;
             }
-            // People come back every five minutes. (Several nodes cost more time to simulate.)
-            if self.several || round % 10 == 9 {
-                for head in open {
-                    self.decide(&head).await;
-                }
+            for head in open {
+                self.decide(&head).await;
             }
         }
     }
 }
 
-fn simulate(seed: u64, several: bool) -> Result<Seen, String> {
+fn simulate(seed: u64) -> Result<Seen, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     // Built where the virtual clock runs.
-    runtime.block_on(async { Simulation::new(seed, several).go().await })
+    runtime.block_on(async { Simulation::new(seed).go().await })
 }
 
 #[expect(clippy::disallowed_methods, reason = "how many seeds a test runs is not a setting")]
@@ -272,22 +247,17 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn a_hostile_world_does_nothing_twice_and_leaves_nothing_behind() {
-    play(false);
-}
-
-#[test]
 fn several_nodes_do_nothing_twice_and_leave_nothing_behind() {
-    let Some(seen) = play(true) else { return };
+    let Some(seen) = play() else { return };
     // What the others are to be safe from has happened.
     assert!(seen.takeovers > 0 && seen.lost > 0 && seen.handed_over > 0, "{seen:?}");
     assert!(seen.fenced > 0 && seen.recovered > 0, "{seen:?}");
 }
 
 /// What happened in all seeds together; None when only one was asked for.
-fn play(several: bool) -> Option<Seen> {
+fn play() -> Option<Seen> {
     if let Some(seed) = number("QC_SEED") {
-        if let Err(story) = simulate(seed, several) {
+        if let Err(story) = simulate(seed) {
             panic!("{story}");
         }
         return None;
@@ -301,7 +271,7 @@ fn play(several: bool) -> Option<Seen> {
             scope.spawn(|| {
                 loop {
                     let Some(seed) = next.lock().unwrap().next() else { return };
-                    let result = std::panic::catch_unwind(|| simulate(seed, several))
+                    let result = std::panic::catch_unwind(|| simulate(seed))
                         .unwrap_or_else(|_| Err(format!("seed {seed} panicked")));
                     match result {
                         Ok(seen) => total.lock().unwrap().add(&seen),

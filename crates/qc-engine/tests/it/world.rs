@@ -397,9 +397,21 @@ pub(crate) struct Sender {
     engine: Engine,
     clock: Arc<VirtualClock>,
     deployment: Arc<Deployment>,
+    tenant: Name,
+    priority: qc_store::Priority,
 }
 
 impl Sender {
+    /// The same, for another tenant.
+    pub(crate) fn of(self, tenant: &str) -> Self {
+        Self { tenant: Name::new(tenant).unwrap(), ..self }
+    }
+
+    /// The same, at low priority.
+    pub(crate) fn low(self) -> Self {
+        Self { priority: qc_store::Priority::Low, ..self }
+    }
+
     pub(crate) async fn send(
         &self,
         key: Option<&str>,
@@ -455,13 +467,14 @@ impl Sender {
         }
         Incoming {
             trigger: Name::new("in").unwrap(),
-            tenant: Name::new("default").unwrap(),
+            tenant: self.tenant.clone(),
             event,
             body_hash,
             key: key.map(str::to_owned),
             actor: Actor::platform("test"),
             received_at: self.clock.now(),
             traceparent: None,
+            priority: self.priority,
         }
     }
 }
@@ -625,6 +638,8 @@ impl World {
             engine: self.engine.clone(),
             clock: self.clock.clone(),
             deployment: self.deployment.clone(),
+            tenant: Name::new("default").unwrap(),
+            priority: qc_store::Priority::Normal,
         }
     }
 

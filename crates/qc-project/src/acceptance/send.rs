@@ -56,6 +56,7 @@ impl Door<'_> {
                 actor: Actor { kind: ActorKind::Sender, id: "acceptance".to_owned() },
                 received_at: at,
                 traceparent: None,
+                priority: qc_store::Priority::Normal,
             })
         });
         match (incoming, sending.refused) {

@@ -40,6 +40,7 @@ pub(crate) const ROUTES: &[Route] = &[
     lines::resume::ROUTE,
     ledger::list::ROUTE,
     ledger::failures::ROUTE,
+    ledger::reconciliation::ROUTE,
     releases::list::ROUTE,
     releases::store::ROUTE,
     releases::show::ROUTE,

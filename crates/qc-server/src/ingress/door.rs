@@ -7,7 +7,7 @@ use qc_engine::{
 };
 use qc_model::{Actor, Event, TenantName, Timestamp};
 
-use super::{cloudevents::Sent, key, media::Media, trace};
+use super::{cloudevents::Sent, key, media::Media, priority, trace};
 use crate::{PointedError, Problem, State, codes};
 
 /// One request at one trigger, whose sender is known.
@@ -209,6 +209,7 @@ impl<'a> Door<'a> {
             actor: self.actor.clone(),
             received_at: self.received_at,
             traceparent: trace::traceparent(self.headers),
+            priority: priority::given(self.headers),
         }
     }
 }

@@ -11,6 +11,7 @@ mod media;
 mod offered;
 mod plain;
 mod prefer;
+mod priority;
 mod sender;
 mod trace;
 mod webhook;

@@ -62,7 +62,8 @@ impl State {
         let actor = Actor { kind: ActorKind::Sender, id: offered.from.clone() };
         let (outcome, counted) = match through(self, deployment, trigger, offered, &actor).await {
             Ok(outcome) => (OfferOutcome::Taken, outcome),
-            Err(problem) if problem.status >= 500 => {
+            // One whose tenant has enough at the moment is no wrong message.
+            Err(problem) if problem.status >= 500 || problem.status == 429 => {
                 (OfferOutcome::Later(problem.detail.clone()), AcceptOutcome::Unavailable)
             }
             Err(problem) => {

@@ -35,11 +35,17 @@ struct FaultLabels {
     kind: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PrunedLabels {
+    kind: &'static str,
+}
+
 /// What goes to the disk, counted.
 pub struct CommitNumbers {
     batch: Histogram,
     seconds: Histogram,
     faults: Family<FaultLabels, Counter>,
+    pruned: Family<PrunedLabels, Counter>,
     calls: Family<CallLabels, Counter>,
     known: Mutex<HashSet<CallLabels>>,
 }
@@ -50,6 +56,7 @@ impl CommitNumbers {
             batch: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
             seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 16)),
             faults: Family::default(),
+            pruned: Family::default(),
             calls: Family::default(),
             known: Mutex::default(),
         }
@@ -63,6 +70,8 @@ impl CommitNumbers {
             self.seconds.clone(),
         );
         registry.register("commit_faults", "Commits that failed, by kind", self.faults.clone());
+        let help = "Rows removed by this node because their time was over, by kind";
+        registry.register("pruned", help, self.pruned.clone());
         let help =
             "Attempts of calls to other systems, by connector and operation, outcome and code";
         registry.register("call_attempts", help, self.calls.clone());
@@ -289,6 +298,13 @@ impl Store for MeteredStore {
         self.inner.tally(environment, integration).await
     }
 
+    async fn tally_places(
+        &self,
+        after: Option<&(EnvironmentName, Name)>,
+    ) -> Result<Vec<(EnvironmentName, Name)>, StoreError> {
+        self.inner.tally_places(after).await
+    }
+
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
         self.inner.ledger(filter).await
     }
@@ -311,6 +327,12 @@ impl Store for MeteredStore {
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {
-        self.inner.prune(retention, limit).await
+        let gone = self.inner.prune(retention, limit).await?;
+        let Pruned { keys, signals, runs, ledger } = gone;
+        for (kind, rows) in [("key", keys), ("signal", signals), ("run", runs), ("ledger", ledger)]
+        {
+            self.numbers.pruned.get_or_create(&PrunedLabels { kind }).inc_by(rows as u64);
+        }
+        Ok(gone)
     }
 }

@@ -37,6 +37,16 @@ impl Collector for EngineNumbers {
                 numbers.recovered,
             ),
             ("runs_stuck", "Runs found without a reason to go on: must stay 0", numbers.stuck),
+            (
+                "runs_quarantined",
+                "Runs left alone since the start because they were taken up before too many ends of the process",
+                numbers.quarantined,
+            ),
+            (
+                "events_busy",
+                "Events not taken since the start because there was too much to do or too little room",
+                numbers.busy,
+            ),
             ("calls", "Attempts of calls since the start", numbers.calls),
             ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),
             (
@@ -62,13 +72,34 @@ impl Collector for EngineNumbers {
             counter.encode(metric)?;
         }
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let gauges = [
             ("nodes", "Nodes that share the store, as this one sees", count(numbers.nodes)),
             ("groups", "Groups of runs that are this node's, of 64", count(numbers.groups)),
             ("runs_in_memory", "Runs at work now", count(numbers.runs_in_memory)),
+            ("runs_behind", "Runs that wait for a place in memory", count(numbers.runs_behind)),
+            (
+                "backlog_age_ms",
+                "Milliseconds since the oldest of them of normal priority was accepted",
+                whole(numbers.oldest_behind_ms),
+            ),
+            (
+                "commit_wait_ms",
+                "Milliseconds for which the oldest write has waited for its commit",
+                whole(numbers.commit_wait_ms),
+            ),
+            ("calls_in_flight", "Calls in flight now", count(numbers.calls_in_flight)),
+            (
+                "calls_waiting",
+                "Calls that wait until a limit lets them go",
+                count(numbers.calls_waiting),
+            ),
             ("leased", "Whether this node holds the right to run", i64::from(numbers.leased)),
         ];
-        for (name, help, value) in gauges {
+        let free = numbers
+            .disk_free
+            .map(|free| ("disk_free_bytes", "Free bytes on the disk of the database", whole(free)));
+        for (name, help, value) in gauges.into_iter().chain(free) {
             let gauge = ConstGauge::new(value);
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;

@@ -160,6 +160,41 @@ async fn dead_letters(api: &Api) {
         failures["groups"].as_array().unwrap().iter().any(|group| group["count"] == 2),
         "{failures}"
     );
+    accounted_for(api).await;
+}
+
+/// Everything received is somewhere: seven runs of the one integration, and two that failed among them.
+async fn accounted_for(api: &Api) {
+    let answer = api.get("/api/v1/questions/reconciliation").await;
+    assert_eq!(
+        (&answer["balanced"], &answer["truncated"]),
+        (&json!(true), &json!(false)),
+        "{answer}"
+    );
+    let runs = api.get("/api/v1/runs?limit=500").await["items"].as_array().unwrap().len();
+    let account = &answer["accounts"][0];
+    assert_eq!(answer["accounts"].as_array().unwrap().len(), 1, "{answer}");
+    assert_eq!(
+        (&account["environment"], &account["integration"]),
+        (&json!("production"), &json!("doors"))
+    );
+    assert_eq!((&account["received"], &account["replays"]), (&json!(runs), &json!(2)), "{answer}");
+    let sum: u64 = ["completed", "cancelled", "failed", "running", "waiting", "parked"]
+        .iter()
+        .map(|name| account[name].as_u64().unwrap())
+        .sum();
+    assert_eq!(sum, runs as u64, "{answer}");
+    assert_eq!(
+        (&account["failed"], &account["open_dead_letters"]),
+        (&json!(1), &json!(0)),
+        "{answer}"
+    );
+    let other = api.get("/api/v1/questions/reconciliation?environment=sandbox").await;
+    assert_eq!(
+        (&other["total"]["received"], &other["accounts"]),
+        (&json!(0), &json!([])),
+        "{other}"
+    );
 }
 
 async fn releases_and_deployments(api: &Api) {

@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod bodies;
+mod busy;
 mod challenges;
 mod client;
 mod cloudevents;

@@ -16,6 +16,7 @@ async fn a_parameter_that_is_unknown_doubled_or_wrong_is_refused_and_never_ignor
         "tokens",
         "server",
         "questions/failures",
+        "questions/reconciliation",
         "openapi.json",
     ] {
         let told = api.act("GET", &format!("/api/v1/{path}?stauts=x"), &Value::Null, 400).await;

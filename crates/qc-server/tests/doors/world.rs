@@ -17,7 +17,7 @@ use qc_engine::{Engine, EngineParts, EngineSettings};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
 use qc_release::Office;
 use qc_server::{
-    Catalogue, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
+    Catalogue, Door, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
 };
 use qc_store::{CommitLimits, Committer, RunFilter, Store, memory::MemoryStore};
 use qc_vault::Secrets;
@@ -82,6 +82,13 @@ impl World {
     }
 
     pub(crate) async fn with(settings: ServerSettings) -> Self {
+        Self::with_engine(settings, EngineSettings::default()).await
+    }
+
+    pub(crate) async fn with_engine(
+        settings: ServerSettings,
+        engine_settings: EngineSettings,
+    ) -> Self {
         let clock = Arc::new(SystemClock);
         let entropy = Arc::new(Counting::new(1));
         let memory = Arc::new(MemoryStore::with_clock(clock.clone()));
@@ -99,7 +106,7 @@ impl World {
             clock: clock.clone(),
             entropy: entropy.clone(),
             releases: catalogue.clone(),
-            settings: EngineSettings::default(),
+            settings: engine_settings,
         });
         let running = engine.clone();
         tokio::spawn(async move { running.run().await });
@@ -121,7 +128,13 @@ impl World {
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve(listener, Service::new(&state), None, stopped, Duration::ZERO));
+        tokio::spawn(serve(
+            listener,
+            Service::new(&state, Door::All),
+            None,
+            stopped,
+            Duration::ZERO,
+        ));
         let admin = String::new();
         let mut world = Self {
             address,

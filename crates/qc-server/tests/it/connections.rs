@@ -79,3 +79,32 @@ async fn readiness_is_said_and_the_request_is_named() {
     assert_eq!(answer.status, 503);
     assert!(answer.headers.contains_key("x-request-id"));
 }
+
+/// Operations are bounded, and events do not feel it.
+#[tokio::test]
+async fn too_many_operations_at_once_are_refused_and_events_are_taken() {
+    let settings = ServerSettings { operations: 1, ..ServerSettings::default() };
+    let stage = Stage::with(settings).await;
+    let mut slow = connect(&stage).await;
+    let head = format!(
+        "POST /api/v1/tokens HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: 10\r\n\r\n{{",
+        stage.token
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let busy = async {
+        loop {
+            let answer = stage.get("/api/v1/runs").await;
+            if answer.status == 503 {
+                return answer;
+            }
+        }
+    };
+    let busy = tokio::time::timeout(Duration::from_secs(10), busy).await.unwrap();
+    busy.is(503, "QC-A024");
+    assert_eq!(busy.headers["retry-after"], "1");
+    assert_eq!(stage.plain(&[], &json!({})).await.status, 202);
+    drop(slow);
+    let free = async { while stage.get("/api/v1/runs").await.status != 200 {} };
+    tokio::time::timeout(Duration::from_secs(10), free).await.unwrap();
+}

@@ -28,7 +28,7 @@ use qc_model::{
     Actor, Body, Caller, Clock, Entropy, EnvironmentName, Finding, Name, OutboundRequest, Timestamp,
 };
 use qc_server::{
-    Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
+    Catalogue, Craft, Door, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
 };
 use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
 use qc_vault::{SecretRef, Secrets};
@@ -206,7 +206,7 @@ impl Stage {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
         let grace = Duration::from_secs(5);
-        tokio::spawn(serve(listener, Service::new(&state), None, stopped, grace));
+        tokio::spawn(serve(listener, Service::new(&state, Door::All), None, stopped, grace));
         let mut stage =
             Self { url, token: String::new(), store, state, committer, entropy, caller, stop };
         stage.token = stage.issue(Role::Admin, None, None).await;

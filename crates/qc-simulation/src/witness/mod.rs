@@ -23,6 +23,7 @@ use qc_store::{
 use qc_workflow::{CallId, Machine, Program, TimerId};
 
 pub(crate) use requests::{Fate, Request};
+pub(crate) use stands::is_quarantined;
 
 use crate::{Invariant, effect::Effect, record::Record, world::VirtualClock};
 

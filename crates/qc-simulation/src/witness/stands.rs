@@ -1,6 +1,6 @@
 //! How a run says that it stands, and whether that is so.
 
-use qc_store::{DeadState, LiveCause, RunStatus};
+use qc_store::{DeadState, LiveCause, RunState, RunStatus};
 use qc_workflow::Outcome;
 
 use super::{Run, Witness, commit::Look};
@@ -8,6 +8,16 @@ use crate::Invariant;
 
 /// The longest pause before a call whose credential is refused is tried again, in milliseconds.
 const PROBE_WITHIN: u64 = 15 * 60 * 1_000;
+
+/// Whether a run is left alone because it was taken up before too many ends of the process.
+pub(crate) fn is_quarantined(state: &RunState) -> bool {
+    state.cause == LiveCause::Parked
+        && state.wake_at.is_none()
+        && state
+            .summary
+            .as_deref()
+            .is_some_and(|said| said.starts_with("QC-R003: the run was taken"))
+}
 
 impl Witness {
     /// A run that is not at its end has one live cause, which is true; one that failed has its
@@ -56,6 +66,10 @@ impl Witness {
         let busy = wanted.iter().any(|call| !seen.parked.contains_key(&call.id));
         let idle_parked = wanted.iter().any(|call| seen.parked.contains_key(&call.id));
         let timer = seen.machine().next_wake();
+        if is_quarantined(state) {
+            // Whatever it has to do waits for a person.
+            return None;
+        }
         let missed = timer.is_some_and(|at| state.wake_at.is_none_or(|wake| wake > at));
         match (state.cause, state.status) {
             (LiveCause::Ended, status) if status.is_terminal() => {

@@ -10,6 +10,8 @@ mod blobs;
 mod connection;
 mod connections;
 mod dsn;
+mod dump;
+mod fill;
 mod leases;
 mod load;
 mod open_error;
@@ -31,6 +33,8 @@ pub use blobs::PostgresBlobs;
 use connection::{Address, Purpose};
 use connections::Connections;
 pub use dsn::{Dsn, DsnError, TlsMode, mask};
+pub use dump::backup;
+pub use fill::restore;
 pub use open_error::OpenError;
 pub use options::PostgresOptions;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
@@ -328,6 +332,19 @@ impl Store for PostgresStore {
                     let names = (environment.as_ref(), integration.as_ref());
                     read::tally(db, names.0.map(Name::as_str), names.1.map(Name::as_str)).await
                 })
+            })
+            .await
+    }
+
+    async fn tally_places(
+        &self,
+        after: Option<&(EnvironmentName, Name)>,
+    ) -> Result<Vec<(EnvironmentName, Name)>, StoreError> {
+        let after = after.cloned();
+        self.readers
+            .ask(move |db| {
+                let after = after.clone();
+                Box::pin(async move { read::tally_places(db, after.as_ref()).await })
             })
             .await
     }

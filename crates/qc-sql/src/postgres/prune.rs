@@ -26,14 +26,17 @@ const KEYS: &str = "WITH gone AS MATERIALIZED ( \
 const SIGNALS: &str = "DELETE FROM signal WHERE seq IN ( \
          SELECT seq FROM signal WHERE expires_at <= $1 ORDER BY expires_at, seq LIMIT $2)";
 const LEDGER: &str = "DELETE FROM ledger WHERE seq IN ( \
-         SELECT seq FROM ledger WHERE at < $1 ORDER BY seq LIMIT $2)";
+         SELECT seq FROM ledger WHERE (at < $1 AND kind <> 'audit') OR (at < $3 AND kind = 'audit') \
+         ORDER BY seq LIMIT $2)";
 /// So that places are not given again where these rows were the newest.
 const RAISE_FLOOR: &str = "UPDATE fact SET value = greatest(value, \
          pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1 \
          + (SELECT value FROM fact WHERE name = 'ledger_base')) WHERE name = 'place_floor'";
 /// Whoever opens a run again holds its row: it is passed by.
 const HOLD_RUNS: &str = "SELECT r.id FROM run r LEFT JOIN dead d ON d.run = r.id \
-     WHERE r.ended_at < $1 AND (d.run IS NULL OR d.state <> 'open') \
+     WHERE r.ended_at < greatest($1::bigint, $3::bigint) \
+     AND r.ended_at < CASE r.status WHEN 'faulted' THEN $3 ELSE $1 END \
+     AND (d.run IS NULL OR d.state <> 'open') \
      ORDER BY r.ended_at, r.id LIMIT $2 FOR UPDATE OF r SKIP LOCKED";
 /// Of the runs that are held now, the first ones, looked at once more: one may have been opened
 /// again, and come to its end again, before it was held.
@@ -41,7 +44,9 @@ const RUNS: &str = "WITH held AS MATERIALIZED ( \
          SELECT r.id, r.tenant, r.environment, r.integration, r.status, r.ended_at, \
              (SELECT count(*) FROM journal j WHERE j.run = r.id) AS entries \
          FROM run r LEFT JOIN dead d ON d.run = r.id \
-         WHERE r.id = ANY($1::uuid[]) AND r.ended_at < $2 AND (d.run IS NULL OR d.state <> 'open') \
+         WHERE r.id = ANY($1::uuid[]) \
+         AND r.ended_at < CASE r.status WHEN 'faulted' THEN $4::bigint ELSE $2::bigint END \
+         AND (d.run IS NULL OR d.state <> 'open') \
      ), placed AS ( \
          SELECT held.*, row_number() OVER oldest AS nth, sum(entries) OVER oldest AS so_far \
          FROM held WINDOW oldest AS (ORDER BY ended_at, id) \
@@ -74,30 +79,37 @@ pub(super) async fn prune(
     retention: &Retention,
     limit: usize,
 ) -> Result<Pruned, StoreError> {
-    let Retention { keys_now, signals_now, runs_since, ledger_since } = *retention;
+    let Retention { keys_now, signals_now, ledger_since, audit_since, .. } = *retention;
     Ok(Pruned {
-        keys: rows(store, KEYS, keys_now, limit, false).await?,
-        signals: rows(store, SIGNALS, signals_now, limit, true).await?,
-        runs: runs(store, runs_since, limit).await?,
-        ledger: rows(store, LEDGER, ledger_since, limit, true).await?,
+        keys: rows(store, KEYS, &[keys_now], limit, false).await?,
+        signals: rows(store, SIGNALS, &[signals_now], limit, true).await?,
+        runs: runs(store, *retention, limit).await?,
+        ledger: rows(store, LEDGER, &[ledger_since, audit_since], limit, true).await?,
     })
 }
 
 async fn rows(
     store: &PostgresStore,
     statement: &'static str,
-    moment: Timestamp,
+    moments: &[Timestamp],
     limit: usize,
     have_places: bool,
 ) -> Result<usize, StoreError> {
+    let moments: Vec<i64> = moments.iter().map(|moment| moment.as_millis()).collect();
     let mut gone = 0;
     while gone < limit {
         let step = (limit - gone).min(ROWS_STEP);
+        let moments = moments.clone();
         let some = store
             .readers
             .change(TRIES_MAX, move |db| {
+                let moments = moments.clone();
                 Box::pin(async move {
-                    db.execute(statement, &[&moment.as_millis(), &number(step)]).await
+                    let rows = number(step);
+                    match &moments[..] {
+                        [moment, other] => db.execute(statement, &[moment, &rows, other]).await,
+                        _ => db.execute(statement, &[&moments.first(), &rows]).await,
+                    }
                 })
             })
             .await?;
@@ -116,12 +128,17 @@ async fn rows(
     Ok(gone)
 }
 
-async fn runs(store: &PostgresStore, since: Timestamp, limit: usize) -> Result<usize, StoreError> {
+async fn runs(
+    store: &PostgresStore,
+    retention: Retention,
+    limit: usize,
+) -> Result<usize, StoreError> {
     let mut gone = 0;
     while gone < limit {
         let most = (limit - gone).min(RUNS_STEP);
-        let some =
-            store.readers.change(TRIES_MAX, move |db| Box::pin(runs_step(db, since, most))).await?;
+        let step =
+            store.readers.change(TRIES_MAX, move |db| Box::pin(runs_step(db, retention, most)));
+        let some = step.await?;
         // Every further step takes something away, so the loop ends.
         if some == 0 {
             break;
@@ -131,15 +148,16 @@ async fn runs(store: &PostgresStore, since: Timestamp, limit: usize) -> Result<u
     Ok(gone)
 }
 
-async fn runs_step(db: &mut Connection, since: Timestamp, most: usize) -> Outcome<usize> {
-    let since = since.as_millis();
+async fn runs_step(db: &mut Connection, retention: Retention, most: usize) -> Outcome<usize> {
+    let (completed, failed) =
+        (retention.completed_since.as_millis(), retention.failed_since.as_millis());
     db.run("BEGIN").await?;
     // When something fails the connection goes, and the transaction with it.
-    let rows = db.query(HOLD_RUNS, &[&since, &number(most)]).await?;
+    let rows = db.query(HOLD_RUNS, &[&completed, &number(most), &failed]).await?;
     let held = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Outcome<Vec<Uuid>>>()?;
     let mut gone = 0;
     if !held.is_empty() {
-        gone = db.execute(RUNS, &[&held, &since, &ENTRIES_STEP]).await?;
+        gone = db.execute(RUNS, &[&held, &completed, &ENTRIES_STEP, &failed]).await?;
     }
     db.run("COMMIT").await?;
     Ok(usize::try_from(gone).unwrap_or(usize::MAX))

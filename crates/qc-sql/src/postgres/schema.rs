@@ -6,10 +6,11 @@ use tokio_postgres::{Client, GenericClient};
 use super::{OpenError, open_error::is_unique_violation};
 
 /// Every migration, the first from nothing to version 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
+    include_str!("migrations/0004.sql"),
 ];
 
 /// The advisory lock of migrations and of changes of leases ("QCst").
@@ -89,6 +90,11 @@ pub(super) async fn check(client: &Client) -> Result<(), OpenError> {
         }
         _ => Ok(()),
     }
+}
+
+/// The newest version of the schema.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
 /// The version of the schema, without changing anything: 0 when there is none.

@@ -6,10 +6,9 @@
 //! their epochs are kept.
 
 mod apply;
-mod backup;
-mod backup_error;
 mod checkpoint;
-mod manifest;
+mod dump;
+mod fill;
 mod open;
 mod open_error;
 mod options;
@@ -17,7 +16,6 @@ mod pragmas;
 mod prune;
 mod read;
 mod readers;
-mod restore;
 mod schema;
 mod stored;
 mod trouble;
@@ -27,15 +25,14 @@ mod writer;
 
 use std::{
     ops::Range,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use async_trait::async_trait;
-pub use backup_error::BackupError;
-pub use manifest::{BackupCounts, BackupFacts};
+pub use dump::backup;
+pub use fill::restore;
 pub use open_error::OpenError;
 pub use options::SqliteOptions;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
@@ -46,8 +43,7 @@ use qc_store::{
     Write, WriteOutcome,
 };
 use readers::Readers;
-pub use restore::{restore, verify};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use writer::{Job, Reply, Writer};
 
 /// So many batches and other requests may wait for the writer; who comes later waits to wait.
@@ -60,9 +56,6 @@ pub struct SqliteStore {
     /// None while it is being dropped.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
-    path: PathBuf,
-    /// One backup at a time.
-    backup: Arc<Semaphore>,
 }
 
 impl SqliteStore {
@@ -81,13 +74,7 @@ impl SqliteStore {
             .spawn(move || writer.run(arrivals))
             .map_err(thread_failed)?;
         let readers = Readers::new(path.to_owned(), &options);
-        Ok(Self {
-            readers,
-            jobs: Some(jobs),
-            writer: Some(writer),
-            path: path.to_owned(),
-            backup: Arc::new(Semaphore::new(1)),
-        })
+        Ok(Self { readers, jobs: Some(jobs), writer: Some(writer) })
     }
 
     /// Hands a job to the writer and waits for its answer.
@@ -260,6 +247,14 @@ impl Store for SqliteStore {
         self.readers
             .read(move |db, _| read::tally(db, environment.as_deref(), integration.as_deref()))
             .await
+    }
+
+    async fn tally_places(
+        &self,
+        after: Option<&(EnvironmentName, Name)>,
+    ) -> Result<Vec<(EnvironmentName, Name)>, StoreError> {
+        let after = after.cloned();
+        self.readers.read(move |db, words| read::tally_places(db, words, after.as_ref())).await
     }
 
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {

@@ -100,6 +100,15 @@ pub(super) fn take_lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// Looks at a database that nobody has open, before SQLite touches it. One that is in use was looked at when it was opened.
+pub(super) fn check_at_rest(path: &Path) -> Result<(), OpenError> {
+    match take_lock(path) {
+        Ok(_lock) => check_header(path).and_then(|()| check_wal(path)),
+        Err(OpenError::Locked(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 fn check_header(path: &Path) -> Result<(), OpenError> {
     let mut file = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => file,

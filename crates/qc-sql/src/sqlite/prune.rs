@@ -48,13 +48,14 @@ impl SqliteStore {
     }
 
     async fn prune_runs(&self, retention: &Retention, limit: usize) -> Result<usize, StoreError> {
-        let (since, mut gone) = (retention.runs_since, 0);
+        let (retention, mut gone) = (*retention, 0);
         loop {
             let page = (limit - gone).min(RUNS_PAGE);
-            let found = self.readers.read(move |db, _| read::ended_runs(db, since, page)).await?;
+            let found =
+                self.readers.read(move |db, _| read::ended_runs(db, &retention, page)).await?;
             let before = gone;
             for runs in steps(&found) {
-                gone += self.ask(|reply| Job::PruneRuns { runs, since, reply }).await?;
+                gone += self.ask(|reply| Job::PruneRuns { runs, retention, reply }).await?;
             }
             if gone == before || found.len() < page {
                 return Ok(gone);

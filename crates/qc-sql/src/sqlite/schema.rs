@@ -6,8 +6,11 @@ use super::{OpenError, pragmas::PAGE_BYTES};
 const APPLICATION: i64 = 0x5143_7374;
 
 /// Every migration, the first from nothing to version 1.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+];
 
 /// The newest version of the schema.
 pub(super) fn known() -> i64 {
@@ -53,6 +56,11 @@ pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
         step.commit()?;
     }
     Ok(())
+}
+
+/// The version of a database's schema.
+pub(super) fn version(db: &Connection) -> rusqlite::Result<i64> {
+    number(db, "user_version")
 }
 
 fn number(db: &Connection, pragma: &str) -> rusqlite::Result<i64> {

@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qc_model::Timestamp;
 use qc_store::{
     Lease, LeaseSeen, LeaseTable, NodeTable, Pruned, Retention, StoreError, Write, WriteOutcome,
 };
@@ -33,7 +32,7 @@ pub(super) enum Job {
     Announce { node: String, ttl: Duration, reply: Reply<()> },
     Nodes { reply: Reply<Vec<String>> },
     PruneRows { retention: Retention, at_most: Pruned, reply: Reply<Pruned> },
-    PruneRuns { runs: Vec<i64>, since: Timestamp, reply: Reply<usize> },
+    PruneRuns { runs: Vec<i64>, retention: Retention, reply: Reply<usize> },
 }
 
 /// Where the answer goes.
@@ -133,9 +132,9 @@ impl Writer {
                         apply::prune_rows(&writer.desk(), &retention, at_most)
                     })));
                 }
-                Job::PruneRuns { runs, since, reply } => {
+                Job::PruneRuns { runs, retention, reply } => {
                     drop(reply.send(self.in_transaction(|writer| {
-                        apply::prune_runs(&mut writer.desk(), &runs, since)
+                        apply::prune_runs(&mut writer.desk(), &runs, &retention)
                     })));
                 }
             }

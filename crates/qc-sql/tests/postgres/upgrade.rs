@@ -54,3 +54,27 @@ async fn what_version_1_wrote_is_kept_counted_and_goes_on() {
     assert_eq!((tally.gaps(), tally.counted.ended.completed), (vec![], 2));
     assert_eq!(store.keys_of(Fixture::run(1)).await.unwrap(), [Fixture::run_key("order", "1")]);
 }
+
+const VERSION_2: &str = include_str!("../../src/postgres/migrations/0002.sql");
+const VERSION_3: &str = include_str!("../../src/postgres/migrations/0003.sql");
+
+/// What version 3 wrote is read as before, and its programs are kept away from what is written now.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_version_3_wrote_goes_on() {
+    let Some(place) = Place::fresh() else { return };
+    let rows = (1..=3u128).fold(ROWS.to_owned(), |sql, n| sql.replace(&format!("${n}"), &uuid(n)));
+    let large = "UPDATE event SET body = convert_to(repeat('n', 40000), 'UTF8')";
+    place.sql(&format!(
+        "CREATE SCHEMA quickconnect; SET search_path = quickconnect; {VERSION_1}; {rows}; {VERSION_2}; {VERSION_3}; \
+         {large}; UPDATE fact SET value = 3 WHERE name = 'schema_version'"
+    ));
+    let store = place.open().await;
+    assert_eq!(place.sql("SELECT value FROM quickconnect.fact WHERE name = 'schema_version'"), "4");
+    let event = store.event(Fixture::run(1)).await.unwrap().unwrap();
+    assert_eq!(event.body.len(), 40_000);
+    assert_eq!(store.tally(None, None).await.unwrap().gaps(), []);
+    let lease = store.lease(0..1024, "a", Duration::from_secs(60)).await.unwrap().unwrap();
+    let txn = Box::new(Fixture::into_state(1, 1, Fixture::ended(RunStatus::Completed, 9)));
+    let outcome = store.write(vec![Write::Commit { lease, txn }]).await.unwrap();
+    assert_eq!(outcome, [WriteOutcome::Commit(TxnOutcome::Committed { version: 2 })]);
+}

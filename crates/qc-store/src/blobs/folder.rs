@@ -1,6 +1,7 @@
 //! Blobs as files: `<2 digits>/<hash>/body`, the markers of its runs beside it in `runs/`, and what is being written in
 //! `tmp/`. One process at a time has the folder: whoever has the store's lock.
 
+mod carry;
 mod place;
 mod sweep;
 
@@ -20,6 +21,8 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, BufWriter},
     task,
 };
+
+pub use carry::{FolderCopy, FolderFill};
 
 use super::{Blob, BlobRef, BlobStream, Blobs, Exists, PutError, Swept, intake::Intake};
 use crate::StoreError;

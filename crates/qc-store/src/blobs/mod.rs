@@ -18,7 +18,7 @@ use qc_model::{BlobHash, BodyStream, CallError, RunId, Timestamp};
 
 use crate::StoreError;
 
-pub use folder::FolderBlobs;
+pub use folder::{FolderBlobs, FolderCopy, FolderFill};
 pub use intake::Intake;
 pub use memory::MemoryBlobs;
 

@@ -109,4 +109,10 @@ pub async fn the_tally_accounts_for_every_run(factory: &Factory) {
     assert_eq!((production.counted.accepted, production.held.runs()), (5, 4));
     let nothing = store.tally(None, Some(&Fixture::name("none"))).await.expect("read");
     assert_eq!(nothing, crate::Tally::default());
+    let name = Fixture::name;
+    let all =
+        [("production", "escalation"), ("sandbox", "escalation")].map(|(e, i)| (name(e), name(i)));
+    assert_eq!(store.tally_places(None).await.expect("read"), all);
+    assert_eq!(store.tally_places(Some(&all[0])).await.expect("read"), all[1..]);
+    assert_eq!(store.tally_places(Some(&all[1])).await.expect("read"), []);
 }

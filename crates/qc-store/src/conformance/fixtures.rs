@@ -3,8 +3,9 @@ use qc_model::{EventId, Name, RunId, Timestamp, TxnId};
 
 use crate::{
     Accept, AcceptOutcome, Change, ChangeOutcome, DeadLetter, DeadState, DocumentOp, Entry, Expect,
-    IdempotencyKey, Lease, LedgerKind, LedgerRow, LiveCause, Op, RunFacts, RunKey, RunState,
-    RunStatus, Signal, Store, StoredEvent, Turn, Txn, TxnOutcome, Wait, Write, WriteOutcome,
+    IdempotencyKey, Lease, LedgerKind, LedgerRow, LiveCause, Op, Priority, RunFacts, RunKey,
+    RunState, RunStatus, Signal, Store, StoredEvent, Turn, Txn, TxnOutcome, Wait, Write,
+    WriteOutcome,
 };
 
 /// The moment at which the fixtures play.
@@ -51,6 +52,7 @@ impl Fixture {
             replay_of: None,
             accepted_at: Self::at(0),
             trace: None,
+            priority: Priority::low_if(n % 5 == 3),
         }
     }
 

@@ -56,7 +56,8 @@ pub use leases::{
 pub use ledger::{the_ledger_filters, the_ledger_pages_under_writes};
 pub use pruning::{
     prune_has_a_time_for_each_kind, prune_keeps_what_is_open, prune_removes_what_is_past_its_time,
-    prune_takes_all_that_belongs_to_a_run, prune_works_through_a_backlog,
+    prune_takes_all_that_belongs_to_a_run, prune_tells_classes_apart,
+    prune_works_through_a_backlog,
 };
 pub use reading::{
     dead_letters_come_and_are_settled, due_runs_come_earliest_first,
@@ -110,7 +111,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub type Check = (&'static str, for<'a> fn(&'a Factory) -> Running<'a>);
 
 /// Every check but the comparison with the model, by name.
-pub const ALL: [Check; 57] = [
+pub const ALL: [Check; 58] = [
     ("a known key answers the first run", |f| Box::pin(a_known_key_answers_the_first_run(f))),
     ("a race for one key has one winner", |f| Box::pin(a_race_for_one_key_has_one_winner(f))),
     ("a key that expired is replaced", |f| Box::pin(a_key_that_expired_is_replaced(f))),
@@ -167,6 +168,7 @@ pub const ALL: [Check; 57] = [
     ("the tally", |f| Box::pin(the_tally_accounts_for_every_run(f))),
     ("prune, a time for each kind", |f| Box::pin(prune_has_a_time_for_each_kind(f))),
     ("prune, all of a run", |f| Box::pin(prune_takes_all_that_belongs_to_a_run(f))),
+    ("prune, each class", |f| Box::pin(prune_tells_classes_apart(f))),
     ("prune, a backlog", |f| Box::pin(prune_works_through_a_backlog(f))),
 ];
 

@@ -1,10 +1,10 @@
 use super::{
     Factory,
-    fixtures::{Fixture, accept, accept_many, commit, lease_all},
+    fixtures::{Fixture, accept, accept_many, commit, lease_all, write},
 };
 use crate::{
-    DeadFilter, DeadState, LedgerFilter, Op, Pruned, Retention, RunFilter, RunStatus, SignalFilter,
-    Store, Txn,
+    DeadFilter, DeadState, LedgerFilter, LedgerKind, Op, Pruned, Retention, RunFilter, RunStatus,
+    SignalFilter, Store, Txn, Write,
 };
 
 async fn prune(store: &dyn Store, now: i64, since: i64, limit: usize) -> usize {
@@ -102,7 +102,7 @@ pub async fn prune_has_a_time_for_each_kind(factory: &Factory) {
     assert_eq!(of(keys).await, Ok(Pruned { keys: 1, ..Pruned::default() }));
     let ledger = Retention { ledger_since: hour, ..nothing };
     assert_eq!(of(ledger).await, Ok(Pruned { ledger: 1, ..Pruned::default() }));
-    let runs = |millis| Retention { runs_since: Fixture::at(millis), ..nothing };
+    let runs = |millis| Retention { completed_since: Fixture::at(millis), ..nothing };
     assert_eq!(of(runs(50)).await, Ok(Pruned::default()));
     assert_eq!(of(runs(51)).await, Ok(Pruned { runs: 1, ..Pruned::default() }));
     assert_eq!(of(signals(40)).await, Ok(Pruned { signals: 2, ..Pruned::default() }));
@@ -134,7 +134,7 @@ pub async fn prune_takes_all_that_belongs_to_a_run(factory: &Factory) {
     let first = || store.first_in_line(&turn.scope, &turn.key);
     assert_eq!(first().await, Ok(Some(Fixture::run(1))), "its end does not free its place");
     let never = Fixture::at(-1_000_000);
-    let retention = Retention { runs_since: Fixture::at(2), ..Retention::at(never, never) };
+    let retention = Retention { completed_since: Fixture::at(2), ..Retention::at(never, never) };
     assert_eq!(store.prune(&retention, 10).await.expect("pruned").runs, 1);
     assert_eq!(first().await, Ok(Some(Fixture::run(2))));
     assert_eq!(store.turn_of(Fixture::run(1)).await, Ok(None));
@@ -171,4 +171,60 @@ pub async fn prune_works_through_a_backlog(factory: &Factory) {
     assert_eq!(store.journal(Fixture::run(7)).await.expect("read"), []);
     let tally = store.tally(None, None).await.expect("read");
     assert_eq!((tally.counted.pruned.completed, tally.gaps()), (1200, vec![]));
+}
+
+/// Completed, cancelled and failed runs, audit and other rows of the ledger: each has its own time.
+pub async fn prune_tells_classes_apart(factory: &Factory) {
+    let store = factory().store;
+    let store = store.as_ref();
+    let lease = lease_all(store, "a").await;
+    accept_many(store, 1..6).await;
+    let ends = [RunStatus::Completed, RunStatus::Cancelled, RunStatus::Faulted, RunStatus::Faulted];
+    for (n, end) in (1u128..).zip(ends) {
+        let ops = match end {
+            RunStatus::Faulted => vec![Op::Dead(Fixture::letter(n, "one"))],
+            _ => vec![],
+        };
+        let ended = Fixture::ended(end, 1);
+        commit(store, &lease, Txn { ops, ..Fixture::into_state(n, 1, ended) }).await;
+    }
+    let settle = vec![Op::SettleDead(DeadState::Discarded)];
+    let settled =
+        Txn { ops: settle, ..Fixture::into_state(3, 2, Fixture::ended(RunStatus::Faulted, 1)) };
+    commit(store, &lease, settled).await;
+    // Rows of both kinds, in turns, over more than one span of places.
+    for n in 0..30 {
+        let kind = |n: u128| if n.is_multiple_of(3) { LedgerKind::Audit } else { LedgerKind::Call };
+        let mut change = Fixture::change(vec![]);
+        change.ledger = (n * 100..(n + 1) * 100).map(|n| Fixture::row(n, kind(n), "x")).collect();
+        write(store, vec![Write::Change(Box::new(change))]).await;
+    }
+    let never = Fixture::at(-1_000_000);
+    let nothing = Retention::at(never, never);
+    let far = Fixture::at(1_000_000_000);
+    let of = |retention: Retention, limit| async move {
+        store.prune(&retention, limit).await.expect("pruned")
+    };
+    let completed = Retention { completed_since: far, ..nothing };
+    assert_eq!(of(completed, 9).await, Pruned { runs: 2, ..Pruned::default() });
+    let failed = Retention { failed_since: far, ..nothing };
+    assert_eq!(of(failed, 9).await, Pruned { runs: 1, ..Pruned::default() });
+    assert_eq!(of(Retention { failed_since: far, ..completed }, 9).await, Pruned::default());
+    assert!(store.run(Fixture::run(4)).await.expect("read").is_some(), "its letter is open");
+    let kinds = |kind| LedgerFilter { kinds: vec![kind], limit: 0, ..LedgerFilter::default() };
+    let calls = Retention { ledger_since: far, ..nothing };
+    assert_eq!(of(calls, 7).await.ledger, 7);
+    let left = 2000 + 5 - 7;
+    assert_eq!(of(calls, 10_000).await.ledger, left, "the accepts' five, and the calls");
+    assert_eq!(of(calls, 10_000).await, Pruned::default(), "again, and it ends");
+    assert_eq!(store.ledger(&kinds(LedgerKind::Audit)).await.expect("read").len(), 1000);
+    assert_eq!(store.ledger(&kinds(LedgerKind::Call)).await.expect("read"), []);
+    // What is left of the old spans is found by the audit's own time, and new rows stay.
+    let mut change = Fixture::change(vec![]);
+    change.ledger = vec![Fixture::row(1, LedgerKind::Call, "x")];
+    write(store, vec![Write::Change(Box::new(change))]).await;
+    let audit = Retention { audit_since: far, ..nothing };
+    assert_eq!(of(audit, 999).await.ledger, 999);
+    assert_eq!(of(audit, 999).await.ledger, 1);
+    assert_eq!(store.ledger(&LedgerFilter::default()).await.expect("read").len(), 1);
 }

@@ -303,6 +303,13 @@ impl Store for MemoryStore {
         Ok(self.state().tally(environment, integration))
     }
 
+    async fn tally_places(
+        &self,
+        after: Option<&(EnvironmentName, Name)>,
+    ) -> Result<Vec<(EnvironmentName, Name)>, StoreError> {
+        Ok(self.state().tally_places(after))
+    }
+
     async fn ledger(&self, filter: &LedgerFilter) -> Result<Vec<LedgerEntry>, StoreError> {
         Ok(self.state().list_ledger(filter))
     }

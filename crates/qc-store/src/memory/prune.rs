@@ -8,8 +8,8 @@ impl State {
         Pruned {
             keys: self.prune_keys(retention.keys_now, limit),
             signals: self.prune_signals(retention.signals_now, limit),
-            runs: self.prune_runs(retention.runs_since, limit),
-            ledger: self.prune_ledger(retention.ledger_since, limit),
+            runs: self.prune_runs(retention, limit),
+            ledger: self.prune_ledger(retention, limit),
         }
     }
 
@@ -45,7 +45,7 @@ impl State {
         past.len()
     }
 
-    fn prune_runs(&mut self, since: Timestamp, limit: usize) -> usize {
+    fn prune_runs(&mut self, retention: &Retention, limit: usize) -> usize {
         let mut runs: Vec<_> = self
             .runs
             .values()
@@ -53,7 +53,7 @@ impl State {
             .filter(|head| {
                 let letter = self.dead.get(&head.facts.id);
                 head.state.status.is_terminal()
-                    && head.state.updated_at < since
+                    && head.state.updated_at < retention.run_since(head.state.status)
                     && letter.is_none_or(|letter| letter.state != DeadState::Open)
             })
             .map(|head| (head.state.updated_at, head.facts.id))
@@ -72,11 +72,11 @@ impl State {
         runs.len()
     }
 
-    fn prune_ledger(&mut self, since: Timestamp, limit: usize) -> usize {
+    fn prune_ledger(&mut self, retention: &Retention, limit: usize) -> usize {
         let rows: Vec<_> = self
             .ledger
             .iter()
-            .filter(|(_, row)| row.at < since)
+            .filter(|(_, row)| row.at < retention.row_since(row.kind))
             .map(|(seq, _)| *seq)
             .take(limit)
             .collect();

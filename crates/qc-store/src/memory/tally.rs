@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
+
 use qc_model::{EnvironmentName, Name, RunId};
 
 use super::{
     reads::is_or_any,
     state::{Place, State},
 };
-use crate::{Counted, DeadLetter, DeadState, Held, RunStatus, Tally};
+use crate::{Counted, DeadLetter, DeadState, Held, PAGE_MAX, RunStatus, Tally};
 
 impl State {
     pub(super) fn put_letter(&mut self, letter: DeadLetter) {
@@ -64,5 +66,20 @@ impl State {
             held.dead_open += u64::from(open);
         }
         Tally { counted, held }
+    }
+
+    pub(super) fn tally_places(
+        &self,
+        after: Option<&(EnvironmentName, Name)>,
+    ) -> Vec<(EnvironmentName, Name)> {
+        let there = self.runs.values().map(|run| Place::of_run(&run.head.facts));
+        let letters = self.dead.values().map(Place::of_letter);
+        let places: BTreeSet<(EnvironmentName, Name)> = there
+            .chain(letters)
+            .chain(self.counted.keys().cloned())
+            .map(|place| (place.environment, place.integration))
+            .filter(|place| after.is_none_or(|after| place > after))
+            .collect();
+        places.into_iter().take(PAGE_MAX).collect()
     }
 }

@@ -53,6 +53,14 @@ impl Client {
         self.context.url.trim_end_matches('/')
     }
 
+    /// The same, for what goes to the address at which the server takes events.
+    pub(crate) fn of_events(mut self) -> Self {
+        if let Some(url) = self.context.events_url.take() {
+            self.context.url = url;
+        }
+        self
+    }
+
     /// Reads something.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         parse(self.ok(Method::GET, path, Vec::new(), &[]).await?)

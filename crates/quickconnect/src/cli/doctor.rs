@@ -1,6 +1,7 @@
 use std::{net::TcpListener, path::Path, time::Duration};
 
 use crate::cli::output::append;
+use qc_engine::AdmissionLimits;
 use qc_model::{Clock, Finding, Severity, Timestamp};
 use qc_server::{
     TlsKeys,
@@ -100,6 +101,7 @@ fn shown(session: &Session, check: &Check) -> String {
 /// What can be seen on this machine.
 async fn here(config: &Config, checks: &mut Vec<Check>) {
     checks.push(disk(&config.data_dir));
+    checks.push(limits(config));
     match &config.store {
         StoreKind::Sqlite(file) => {
             checks.push(database(config, file).await);
@@ -133,6 +135,40 @@ async fn here(config: &Config, checks: &mut Vec<Check>) {
         Ok(_) => Check::well("outbound", "proxy and authorities can be used"),
         Err(trouble) => Check::of("outbound", "", trouble.findings),
     });
+}
+
+/// Beyond what events are refused.
+fn limits(config: &Config) -> Check {
+    let AdmissionLimits { commit_wait, backlog_age, tenant_runs, disk_soft, disk_hard, .. } =
+        &config.admission;
+    let calls = config.calls;
+    let text = format!(
+        "{} runs in memory; {} calls in flight, {} of a tenant, {} to a system; events are refused beyond {} ms of \
+         commit wait, {} s of backlog, {tenant_runs} open runs of a tenant, and below {} MiB of disk ({} MiB: no calls)",
+        config.runs_max,
+        calls.calls,
+        calls.per_tenant,
+        calls.per_system,
+        commit_wait.as_millis(),
+        backlog_age.as_secs(),
+        disk_soft >> 20,
+        disk_hard >> 20,
+    );
+    if let StoreKind::Sqlite(file) = &config.store
+        && let Some(room) = file.parent().and_then(crate::disk::room)
+        && room.free < (*disk_soft).min(room.size / 20)
+    {
+        let message = format!(
+            "{} MiB are free on the disk of the database: below the soft mark",
+            room.free >> 20
+        );
+        let help = "make room; until then no event is accepted";
+        return Check::ill(
+            "limits",
+            Finding::error(qc_engine::codes::DISK_LOW, message).help(help),
+        );
+    }
+    Check::well("limits", text)
 }
 
 fn disk(folder: &Path) -> Check {

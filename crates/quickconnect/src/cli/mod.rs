@@ -2,6 +2,7 @@
 //! `--json`; how the program ends is in [`Exit`].
 
 mod ask;
+mod backup;
 mod check;
 mod client;
 mod completions;
@@ -20,7 +21,9 @@ mod lines;
 mod new;
 mod new_files;
 mod output;
+mod reconcile;
 mod release;
+mod restore;
 mod rollback;
 mod runs;
 mod schema;
@@ -133,6 +136,12 @@ enum Verb {
     /// Ask questions over what happened
     #[command(subcommand)]
     Ask(ask::Verb),
+    /// See whether everything received is accounted for
+    Reconcile(reconcile::Arguments),
+    /// Write the database and the large bodies into one file, while the server runs
+    Backup(backup::Arguments),
+    /// Put a backup into a database, of either kind; or only check it
+    Restore(restore::Arguments),
     /// Make and end API tokens
     #[command(subcommand)]
     Tokens(tokens::Verb),
@@ -210,6 +219,9 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Lines(verb) => lines::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
+        Verb::Reconcile(arguments) => reconcile::run(session, &arguments).await,
+        Verb::Backup(arguments) => backup::run(session, arguments).await,
+        Verb::Restore(arguments) => restore::run(session, arguments).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,
         Verb::Config(verb) => config::run(session, verb),

@@ -40,18 +40,25 @@ impl Session {
         let token = self.variables.get("QC_TOKEN").filter(|token| !token.is_empty());
         let token = token.map(|token| Secret::new(token.clone()));
         let path = self.context_path();
+        let events = self.variables.get("QC_EVENTS_URL").filter(|url| !url.is_empty()).cloned();
         let file = match (&url, &token, &path) {
             // A token is never sent to an address that it was not written down with.
             (Some(_), Some(_), _) | (_, _, None) => None,
             (_, _, Some(path)) => context::read(path)?,
         };
         match (url, token, file) {
-            (Some(url), Some(token), _) => Ok(Context { url, token: Some(token) }),
-            (Some(url), None, file) => {
-                let token = file.filter(|file| file.url == url).and_then(|file| file.token);
-                Ok(Context { url, token })
+            (Some(url), Some(token), _) => {
+                Ok(Context { url, events_url: events, token: Some(token) })
             }
-            (None, token, Some(file)) => Ok(Context { url: file.url, token: token.or(file.token) }),
+            (Some(url), None, file) => match file.filter(|file| file.url == url) {
+                Some(file) => Ok(Context { events_url: events.or(file.events_url), ..file }),
+                None => Ok(Context { url, events_url: events, token: None }),
+            },
+            (None, token, Some(file)) => Ok(Context {
+                url: file.url,
+                events_url: events.or(file.events_url),
+                token: token.or(file.token),
+            }),
             (None, _, None) => {
                 let place = path.map_or_else(String::new, |path| format!(" ({})", path.display()));
                 Err(Trouble::usage(

@@ -40,6 +40,9 @@ pub(crate) struct Arguments {
     /// The idempotency key
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// Send at low priority: its run goes behind the others
+    #[arg(long)]
+    low: bool,
     /// Sign as Standard Webhooks with the secret in this file, for triggers that demand a signature
     #[arg(long, value_name = "FILE")]
     sign: Option<PathBuf>,
@@ -49,7 +52,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trouble> {
-    let client = session.client()?;
+    let client = session.client()?.of_events();
     let body = read(&arguments.data)?;
     let answer = send(&client, arguments, body).await?;
     let value: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
@@ -97,6 +100,7 @@ async fn send(
     };
     headers.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
     headers.extend(wait.as_deref().map(|wait| ("prefer", wait)));
+    headers.extend(arguments.low.then_some(("priority", "u=7")));
     headers.extend(arguments.key.as_deref().map(|key| ("idempotency-key", key)));
     client.send(Method::POST, &path, body, &headers).await
 }

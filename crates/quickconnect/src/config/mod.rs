@@ -7,6 +7,7 @@ mod sources;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use qc_document::parse_duration;
+use qc_engine::{AdmissionLimits, GateLimits};
 use qc_model::Finding;
 use qc_server::{TlsFiles, TrustedProxies};
 use qc_sql::postgres::{Dsn, mask};
@@ -14,6 +15,7 @@ use qc_sql::postgres::{Dsn, mask};
 use crate::{
     cli::{Exit, Trouble},
     codes,
+    retention::Keeping,
 };
 
 pub(crate) use flags::SettingFlags;
@@ -34,6 +36,17 @@ pub(crate) enum StoreKind {
 /// The database's file in a data directory.
 pub(crate) const DATABASE: &str = "quickconnect.db";
 
+/// Where the management API is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ApiDoor {
+    /// Where events are taken.
+    Shared,
+    /// At an address of its own.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
@@ -47,6 +60,7 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
+    pub(crate) api: ApiDoor,
     pub(crate) data_dir: PathBuf,
     pub(crate) store: StoreKind,
     pub(crate) secrets_dir: Option<PathBuf>,
@@ -64,10 +78,13 @@ pub(crate) struct Config {
     pub(crate) body_timeout: Duration,
     pub(crate) operation_timeout: Duration,
     pub(crate) drain_timeout: Duration,
+    pub(crate) api_operations: usize,
     pub(crate) api_body_limit: usize,
     pub(crate) blob_limit: usize,
     pub(crate) runs_max: usize,
-    pub(crate) retention: Duration,
+    pub(crate) calls: GateLimits,
+    pub(crate) admission: AdmissionLimits,
+    pub(crate) retention: Keeping,
 }
 
 impl Config {
@@ -98,6 +115,15 @@ impl Reading<'_> {
         let listen = self.parse("listen", "an address and port, such as 127.0.0.1:7070", |text| {
             text.parse().ok()
         });
+        let api = self.parse(
+            "api_listen",
+            "an address and port, such as 127.0.0.1:7071, or `off`",
+            |text| match text {
+                "" => Some(ApiDoor::Shared),
+                "off" => Some(ApiDoor::Off),
+                address => address.parse().ok().map(ApiDoor::At),
+            },
+        );
         let store = self.store();
         let log_format = self.parse("log_format", "`json` or `text`", |text| match text {
             "json" => Some(LogFormat::Json),
@@ -107,18 +133,21 @@ impl Reading<'_> {
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
+        let (calls, admission) = (self.calls(), self.admission());
         let (connections, runs_max) = (self.count("connections"), self.count("runs_max"));
+        let api_operations = self.count("api_operations");
         let (api_body_limit, blob_limit) = (self.count("api_body_limit"), self.count("blob_limit"));
         let (head, body) = (self.duration("head_timeout"), self.duration("body_timeout"));
         let (operation, drain) =
             (self.duration("operation_timeout"), self.duration("drain_timeout"));
-        let retention = self.duration("retention");
+        let retention = self.keeping();
         let lease_ttl = self.parse("lease_ttl", "a duration from `1s` to `10m`", |text| {
             let (least, most) = (Duration::from_secs(1), Duration::from_secs(600));
             parse_duration(text).ok().filter(|ttl| (least..=most).contains(ttl))
         });
         Some(Config {
             listen: listen?,
+            api: api?,
             data_dir: PathBuf::from(self.text("data_dir")),
             store: store?,
             secrets_dir: self.path("secrets_dir"),
@@ -136,10 +165,38 @@ impl Reading<'_> {
             body_timeout: body?,
             operation_timeout: operation?,
             drain_timeout: drain?,
+            api_operations: api_operations?,
             api_body_limit: api_body_limit?,
             blob_limit: blob_limit?,
             runs_max: runs_max?,
+            calls: calls?,
+            admission: admission?,
             retention: retention?,
+        })
+    }
+
+    fn calls(&mut self) -> Option<GateLimits> {
+        let (calls, per_tenant) = (self.count("calls_max"), self.count("calls_per_tenant"));
+        let per_system = self.count("calls_per_system");
+        Some(GateLimits { calls: calls?, per_tenant: per_tenant?, per_system: per_system? })
+    }
+
+    fn admission(&mut self) -> Option<AdmissionLimits> {
+        let (wait, age) = (self.duration("commit_wait"), self.duration("backlog_age"));
+        let runs = self.count("tenant_runs");
+        let (soft, hard) = (self.mark("disk_soft"), self.mark("disk_hard"));
+        if let (Some(soft), Some(hard)) = (soft, hard)
+            && hard >= soft.max(1)
+        {
+            self.wrong("disk_hard", &format!("`{hard}` is not below `disk_soft`, which is {soft}"));
+        }
+        Some(AdmissionLimits {
+            commit_wait: wait?,
+            backlog_age: age?,
+            tenant_runs: runs?,
+            disk_soft: soft?,
+            disk_hard: hard?,
+            disk: None,
         })
     }
 
@@ -196,10 +253,23 @@ impl Reading<'_> {
         self.parse(key, "a number from 1 on", |text| text.parse().ok().filter(|count| *count > 0))
     }
 
+    fn mark(&mut self, key: &str) -> Option<u64> {
+        self.parse(key, "a number of bytes, or 0 for none", |text| text.parse().ok())
+    }
+
     fn duration(&mut self, key: &str) -> Option<Duration> {
         self.parse(key, "a duration such as `30s` or `7d`", |text| {
             parse_duration(text).ok().filter(|duration| !duration.is_zero())
         })
+    }
+
+    /// How long each class is kept: its own setting, or the one for all.
+    fn keeping(&mut self) -> Option<Keeping> {
+        let all = self.duration("retention");
+        let mut own = |key: &str| if self.text(key).is_empty() { all } else { self.duration(key) };
+        let (completed, failed) = (own("retention_completed"), own("retention_failed"));
+        let (ledger, audit) = (own("retention_ledger"), own("retention_audit"));
+        Some(Keeping { completed: completed?, failed: failed?, ledger: ledger?, audit: audit? })
     }
 
     fn url(&mut self, key: &str) -> Option<String> {
@@ -294,18 +364,31 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_time_of_its_own_has_the_one_for_all() {
+        let days = |days: u64| Duration::from_secs(days * 86_400);
+        let kept = with(&[]).unwrap().retention;
+        assert_eq!((kept.completed, kept.failed, kept.ledger), (days(30), days(30), days(30)));
+        assert_eq!(kept.audit, days(400));
+        let own = [("retention", "9d"), ("retention_failed", "90d"), ("retention_audit", "")];
+        let kept = with(&own).unwrap().retention;
+        assert_eq!((kept.completed, kept.failed), (days(9), days(90)));
+        assert_eq!((kept.ledger, kept.audit), (days(9), days(9)));
+    }
+
+    #[test]
     fn every_wrong_setting_is_named() {
         let trouble = with(&[
             ("listen", "here"),
             ("store", "etcd"),
             ("connections", "0"),
             ("retention", "long"),
+            ("retention_failed", "0s"),
             ("tls_key", "/k"),
             ("trusted_proxies", "10.0.0.0/99"),
             ("outbound_proxy", "socks5://x"),
         ])
         .unwrap_err();
-        assert_eq!(trouble.findings.len(), 7, "{:#?}", trouble.findings);
+        assert_eq!(trouble.findings.len(), 8, "{:#?}", trouble.findings);
         assert!(trouble.findings.iter().all(|finding| finding.code == codes::BAD_SETTING));
     }
 }

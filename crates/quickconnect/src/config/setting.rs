@@ -33,6 +33,11 @@ const fn setting(key: &'static str, default: &'static str, summary: &'static str
 /// All settings.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting("listen", "127.0.0.1:7070", "Address and port to listen on"),
+    setting(
+        "api_listen",
+        "",
+        "Address and port of the management API alone, or `off`; when left out, it is served on `listen`",
+    ),
     setting("data_dir", ".qc", "Directory of the database and of large bodies"),
     setting(
         "store",
@@ -55,6 +60,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("body_timeout", "30s", "How long a client may take to send a body"),
     setting("operation_timeout", "60s", "How long an operation of the management API may take"),
     setting("drain_timeout", "25s", "How long calls in flight get to finish at the end"),
+    setting("api_operations", "64", "The most operations of the management API at once"),
     setting("api_body_limit", "67108864", "The largest body of the management API, in bytes"),
     setting(
         "blob_limit",
@@ -62,7 +68,43 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "The largest body that is streamed between systems, in bytes",
     ),
     setting("runs_max", "10000", "The most runs in memory at once; others wait in the store"),
-    setting("retention", "30d", "How long ended runs and ledger rows are kept"),
+    setting("calls_max", "4000", "The most calls to other systems in flight at once"),
+    setting("calls_per_tenant", "2000", "The most of them for one tenant"),
+    setting("calls_per_system", "1000", "The most of them to one system in one environment"),
+    setting(
+        "commit_wait",
+        "2s",
+        "Events are refused while a write has waited longer for its commit",
+    ),
+    setting(
+        "backlog_age",
+        "10m",
+        "Events are refused while a run has waited longer for a place in memory",
+    ),
+    setting("tenant_runs", "1000000", "Events of a tenant with so many open runs are refused"),
+    setting(
+        "disk_soft",
+        "536870912",
+        "Events are refused below so many free bytes on the database's disk, or a twentieth of it; 0: never",
+    ),
+    setting(
+        "disk_hard",
+        "134217728",
+        "No further call is made below so many free bytes there, or a fiftieth of it; 0: never",
+    ),
+    setting(
+        "retention",
+        "30d",
+        "How long ended runs and ledger rows are kept, where no time of their own is set",
+    ),
+    setting("retention_completed", "", "How long completed and cancelled runs are kept"),
+    setting(
+        "retention_failed",
+        "",
+        "How long failed runs are kept once their dead letter is settled",
+    ),
+    setting("retention_ledger", "", "How long ledger rows are kept, but for those of the audit"),
+    setting("retention_audit", "400d", "How long ledger rows of the audit are kept"),
 ];
 
 /// The setting with this key.

@@ -8,11 +8,15 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+#[path = "../surroundings/certificates.rs"]
+#[allow(dead_code, reason = "a client that speaks HTTP is needed elsewhere only")]
+mod certificates;
 mod intake;
 mod line;
 mod rabbit;
 mod refusals;
 mod routes;
+mod secured;
 
 use std::io::Write as _;
 
@@ -25,6 +29,7 @@ fn say(text: &str) {
 async fn events_come_from_a_broker_and_go_to_one() {
     let Some(mut rabbit) = rabbit::Rabbit::start().await else { return };
     tokio::join!(
+        secured::connections_are_secured_and_a_stranger_is_not_trusted(&rabbit),
         refusals::what_cannot_be_reached_or_taken_is_said(&rabbit),
         intake::nothing_is_lost_or_doubled_however_often_the_server_is_killed(&rabbit),
     );

@@ -13,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::{say, stage::port::Port, stage::wish};
+use crate::{certificates::Authority, say, stage::port::Port, stage::wish};
 
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(90);
@@ -23,18 +23,21 @@ const NOBODY: &str = "65534";
 pub(crate) const USER: &str = "qc";
 pub(crate) const PASSWORD: &str = "pass%word/1";
 /// Virtual hosts, one for each part of the test.
-pub(crate) const HOSTS: [&str; 4] = ["refusals", "kills", "restart", "routes"];
+pub(crate) const HOSTS: [&str; 5] = ["refusals", "kills", "restart", "routes", "secured"];
 
 pub(crate) struct Rabbit {
     pub(crate) port: u16,
+    /// Who vouches for it where it speaks TLS.
+    pub(crate) authority: Authority,
+    secured: u16,
     folder: TempDir,
     server: PathBuf,
     names: u16,
     distribution: u16,
     epmd: Child,
     broker: Option<Child>,
-    /// Held, so that the three stay its own while it restarts.
-    _ports: [Port; 3],
+    /// Held, so that they stay its own while it restarts.
+    _ports: [Port; 4],
 }
 
 /// The server's own script: the one in `/usr/sbin` insists on its own user.
@@ -63,8 +66,8 @@ impl Rabbit {
             fs::create_dir(home.join(name)).unwrap();
             everybody(&home.join(name));
         }
-        let ports = [Port::reserve(), Port::reserve(), Port::reserve()];
-        let [port, names, distribution] = ports.each_ref().map(|port| port.number);
+        let ports = [(); 4].map(|()| Port::reserve());
+        let [port, secured, names, distribution] = ports.each_ref().map(|port| port.number);
         let hosts: Vec<_> = HOSTS.iter().map(|name| json!({ "name": name })).collect();
         let rights: Vec<_> = HOSTS
             .iter()
@@ -79,8 +82,15 @@ impl Rabbit {
         });
         let file = home.join("definitions.json");
         fs::write(&file, definitions.to_string()).unwrap();
+        let authority = Authority::new();
+        let (certificate, key) = (home.join("chain.pem"), home.join("key.pem"));
+        authority.certify("127.0.0.1").write(&certificate, &key);
         let settings = format!(
-            "listeners.tcp.1 = 127.0.0.1:{port}\nload_definitions = {}\nlog.console.level = warning\n",
+            "listeners.tcp.1 = 127.0.0.1:{port}\nlisteners.ssl.1 = 127.0.0.1:{secured}\n\
+             ssl_options.certfile = {}\nssl_options.keyfile = {}\nssl_options.verify = verify_none\n\
+             load_definitions = {}\nlog.console.level = warning\n",
+            certificate.display(),
+            key.display(),
             file.display()
         );
         fs::write(home.join("rabbitmq.conf"), settings).unwrap();
@@ -93,8 +103,18 @@ impl Rabbit {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut rabbit =
-            Self { port, folder, server, names, distribution, _ports: ports, epmd, broker: None };
+        let mut rabbit = Self {
+            port,
+            authority,
+            secured,
+            folder,
+            server,
+            names,
+            distribution,
+            _ports: ports,
+            epmd,
+            broker: None,
+        };
         rabbit.go().await;
         Some(rabbit)
     }
@@ -157,8 +177,17 @@ impl Rabbit {
 
     /// The address of a virtual host, credentials included.
     pub(crate) fn url(&self, host: &str) -> String {
+        Self::address("amqp", self.port, host)
+    }
+
+    /// The same over TLS.
+    pub(crate) fn secured_url(&self, host: &str) -> String {
+        Self::address("amqps", self.secured, host)
+    }
+
+    fn address(scheme: &str, port: u16, host: &str) -> String {
         let password = PASSWORD.replace('%', "%25").replace('/', "%2F");
-        format!("amqp://{USER}:{password}@127.0.0.1:{}/{host}", self.port)
+        format!("{scheme}://{USER}:{password}@127.0.0.1:{port}/{host}")
     }
 }
 

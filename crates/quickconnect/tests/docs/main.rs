@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod commands;
+mod compose;
 mod pages;
 mod snippets;
 mod tables;

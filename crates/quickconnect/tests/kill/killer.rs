@@ -13,7 +13,7 @@ use crate::{
     stage::{
         Clock as _, WallClock,
         chance::Chance,
-        judge::{judge, judge_holdings},
+        judge::{judge, judge_holdings, unaccounted},
         project::replace,
         sender::{Sender, case_of},
         story::Story,
@@ -185,6 +185,7 @@ async fn standing(story: &Story, sender: &Sender) -> Vec<String> {
     if dead["items"] != json!([]) {
         wrongs.push(format!("dead letters: {}", dead["items"]));
     }
+    wrongs.extend(unaccounted(&story.server));
     let server = story.server.ask("/api/v1/server").await;
     if server["stuck"] != 0 || server["findings"] != json!([]) {
         wrongs.push(format!("the server says: {server}"));

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::stage::{
     Clock as _, WallClock,
-    judge::{judge, judge_holdings},
+    judge::{judge, judge_holdings, unaccounted},
     sender::{Sender, case_of},
     server::Server,
     story::Story,
@@ -221,6 +221,7 @@ async fn standing(cluster: &Cluster, sender: &Sender) -> Vec<String> {
     if runs.len() != book.len() {
         wrongs.push(format!("{} runs for {} events", runs.len(), book.len()));
     }
+    wrongs.extend(unaccounted(server));
     let mut names = BTreeSet::new();
     for node in cluster.nodes() {
         let told = node.ask("/api/v1/server").await;

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use qc_simulator::LedgerEntry;
 use serde_json::Value;
 
+use super::server::Server;
+
 /// The raw requests that reached each system, from its own ledger.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
@@ -149,4 +151,13 @@ fn by<'a>(
         }
     }
     found
+}
+
+/// What the platform itself cannot account for, by `qc reconcile`: everything received is somewhere.
+pub(crate) fn unaccounted(server: &Server) -> Vec<String> {
+    let output = server.qc(&["reconcile"]);
+    if output.status.success() {
+        return Vec::new();
+    }
+    vec![format!("reconcile: {}: {}", output.status, String::from_utf8_lossy(&output.stderr))]
 }

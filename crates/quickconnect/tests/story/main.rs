@@ -6,9 +6,13 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod backup;
+mod bounded;
 mod demo;
 mod disk;
+mod large;
 mod life;
 mod recovery;
 mod templates;
+mod upgrade;
 mod versions;

@@ -57,9 +57,11 @@ impl Asked<'_> {
     /// Sends an event of this id; its run, once it has this status.
     fn run(&mut self, id: &str, status: &str) -> String {
         fs::write(self.server.folder.join("event.json"), json!({"id": id}).to_string()).unwrap();
-        let sent = self.told("trigger", &["sandbox", "orders/orders", "--data", "event.json"]);
+        let sent =
+            self.told("trigger", &["sandbox", "orders/orders", "--data", "event.json", "--low"]);
         let run = sent["answer"]["run"].as_str().unwrap().to_owned();
         self.until(id, status);
+        assert_eq!(self.told("runs show", &[&run])["run"]["priority"], "low", "{run}");
         run
     }
 
@@ -201,6 +203,9 @@ fn worked_on(asked: &mut Asked<'_>) {
     asked.told("dlq retry", &[&dead[1]]);
     asked.told("dlq discard", &[&dead[2], "--reason", "a test"]);
     asked.told("ask failures", &[]);
+    asked.told("reconcile", &[]);
+    asked.told("backup", &["--to", "a.qcbackup"]);
+    asked.told("restore", &["--check", "--from", "a.qcbackup"]);
 }
 
 /// `qc tail`, as long as this value is.

@@ -9,6 +9,7 @@ mod stage;
 mod certificates;
 mod chat;
 mod dev;
+mod doors;
 mod memory;
 mod notify;
 mod outbound_tls;

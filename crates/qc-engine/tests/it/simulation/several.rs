@@ -58,12 +58,6 @@ impl Simulation {
         self.started += 1;
         let deployments = vec![deployment("r1", &self.tasks)];
         let settings = self.settings.clone();
-        if !self.several {
-            let (store, clock) = (self.store.clone(), self.clock.clone());
-            let outside = self.outside.clone();
-            self.nodes.push(World::with(store, clock, deployments, outside, seed, settings));
-            return;
-        }
         let node = format!("node-{}", self.started);
         self.tell_of(&format!("{node} joins"));
         let slowest = [0, 1, 30][usize::try_from(self.dice.below(3)).unwrap()];
@@ -179,9 +173,6 @@ impl Simulation {
 
     /// In the end every group is owned, evenly, and no word is left over.
     pub(super) async fn judge_nodes(&mut self) {
-        if !self.several {
-            return;
-        }
         let mut untidy = self.untidy().await;
         let rounds = SETTLED.as_secs() / LOOK_EVERY.as_secs();
         for _ in 0..rounds {

@@ -2,3 +2,4 @@
 
 pub(super) mod failures;
 pub(super) mod list;
+pub(super) mod reconciliation;

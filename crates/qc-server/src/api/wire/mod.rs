@@ -7,7 +7,7 @@ mod releases;
 mod runs;
 mod server;
 
-pub use ledger::{FailureGroup, Failures, LedgerLine};
+pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
 pub use lines::{Line, LineResumed, ResumeLine};
 pub use page::Page;
 pub use releases::{

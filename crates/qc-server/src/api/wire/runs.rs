@@ -37,6 +37,9 @@ pub struct Run {
     /// The run that it replays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay_of: Option<String>,
+    /// `low` when it goes behind the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<String>,
     /// When its event was accepted.
     pub accepted_at: String,
     /// When it changed last.
@@ -65,6 +68,7 @@ impl From<&RunHead> for Run {
             subject: facts.subject.clone(),
             origin: facts.origin.to_string(),
             replay_of: facts.replay_of.map(|run| run.to_string()),
+            priority: facts.priority.is_low().then(|| "low".to_owned()),
             accepted_at: facts.accepted_at.to_string(),
             updated_at: state.updated_at.to_string(),
             wake_at: state.wake_at.map(|at| at.to_string()),

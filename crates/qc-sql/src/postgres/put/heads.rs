@@ -53,11 +53,11 @@ pub(super) const MOVE: &str = "WITH fence AS MATERIALIZED ( \
 
 pub(super) const ADD: &str = "INSERT INTO run (id, bucket, tenant, environment, integration, \
      trigger, release, event, subject, origin, replay_of, accepted_at, status, cause, wake_at, \
-     summary, updated_at, ended_at, version, last_txn, trace, was) \
+     summary, updated_at, ended_at, version, last_txn, trace, low, was) \
      SELECT *, 'running' FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::text[], \
      $6::text[], $7::text[], $8::uuid[], $9::text[], $10::uuid[], $11::uuid[], $12::bigint[], \
      $13::text[], $14::text[], $15::bigint[], $16::text[], $17::bigint[], $18::bigint[], \
-     $19::bigint[], $20::uuid[], $21::text[])";
+     $19::bigint[], $20::uuid[], $21::text[], $22::bigint[])";
 
 pub(super) const ADD_EVENTS: &str = "INSERT INTO event (run, received_at, body) \
      SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bytea[])";
@@ -195,6 +195,8 @@ async fn add_runs(connection: &Connection, new: &[(&Accept, &HeadDeed<'_>)]) -> 
     let txns: Vec<_> = new.iter().map(|(_, head)| Uuid::from(head.txn)).collect();
     let traces: Vec<_> =
         new.iter().map(|(accept, _)| accept.run.trace.as_deref().map(text)).collect();
+    let low: Vec<i64> =
+        new.iter().map(|(accept, _)| i64::from(accept.run.priority.is_low())).collect();
     plain(
         connection,
         ADD,
@@ -220,6 +222,7 @@ async fn add_runs(connection: &Connection, new: &[(&Accept, &HeadDeed<'_>)]) -> 
             &versions,
             &txns,
             &traces,
+            &low,
         ],
     )
     .await

@@ -16,7 +16,7 @@ pub(super) use documents::{document, documents};
 pub(super) use ledger::ledger;
 pub(super) use runs::{due_runs, event, journal, key_owner, keys_of, open_runs, run, runs};
 pub(super) use signals::{signal, signals};
-pub(super) use tally::tally;
+pub(super) use tally::{tally, tally_places};
 use tokio_postgres::types::ToSql;
 pub(super) use turns::{first_in_line, runs_in_turn, turn_of};
 pub(super) use waits::{wait_sites, waits, waits_of};

@@ -2,7 +2,8 @@ use std::ops::Range;
 
 use qc_model::{RunId, Timestamp};
 use qc_store::{
-    Entry, PAGE_MAX, RunFacts, RunFilter, RunHead, RunKey, RunState, StoredEvent, filter_page,
+    Entry, PAGE_MAX, Priority, RunFacts, RunFilter, RunHead, RunKey, RunState, StoredEvent,
+    filter_page,
 };
 use tokio_postgres::Row;
 
@@ -16,7 +17,7 @@ use crate::postgres::{
 
 pub(super) const HEAD: &str = "SELECT id, bucket, tenant, environment, integration, trigger, release, event, \
      subject, origin, replay_of, accepted_at, status, cause, wake_at, summary, updated_at, \
-     version, last_txn, trace, claims FROM run";
+     version, last_txn, trace, claims, low FROM run";
 
 /// One run.
 pub(in crate::postgres) async fn run(db: &mut Connection, id: RunId) -> Outcome<Option<RunHead>> {
@@ -192,6 +193,7 @@ fn head(row: &Row) -> Outcome<RunHead> {
         replay_of: row.optional_id(10)?,
         accepted_at: row.time(11)?,
         trace: row.optional_text(19)?,
+        priority: Priority::low_if(row.get::<i64>(21)? != 0),
     };
     let state = RunState {
         status: status_of(row.get(12)?)?,

@@ -1,7 +1,12 @@
-use qc_store::{ByEnd, Counted, Held, Tally};
+use qc_model::{EnvironmentName, Name};
+use qc_store::{ByEnd, Counted, Held, PAGE_MAX, Tally};
 
 use super::Clauses;
-use crate::postgres::{connection::Connection, stored::Fields, trouble::Outcome};
+use crate::postgres::{
+    connection::Connection,
+    stored::{Fields, number},
+    trouble::Outcome,
+};
 
 /// The columns of a tally, as they are added up.
 const COUNTED: [&str; 13] = [
@@ -45,6 +50,25 @@ pub(in crate::postgres) async fn tally(
     );
     let rows = db.query(&question, &clauses.values()).await?;
     rows.first().map_or_else(|| Ok(Tally::default()), |row| decode(Fields(row)))
+}
+
+/// Where something was counted, or is there.
+const PLACES: &str = "SELECT environment, integration FROM ( \
+         SELECT DISTINCT environment, integration FROM tally \
+         UNION SELECT DISTINCT environment, integration FROM run \
+         UNION SELECT DISTINCT environment, integration FROM dead \
+     ) AS there WHERE (environment, integration) > ($1, $2) \
+     ORDER BY environment, integration LIMIT $3";
+
+/// The environments and integrations of the tally.
+pub(in crate::postgres) async fn tally_places(
+    db: &mut Connection,
+    after: Option<&(EnvironmentName, Name)>,
+) -> Outcome<Vec<(EnvironmentName, Name)>> {
+    // No name is empty: all come after that.
+    let (environment, integration) = after.map_or(("", ""), |(e, i)| (e.as_str(), i.as_str()));
+    let rows = db.query(PLACES, &[&environment, &integration, &number(PAGE_MAX)]).await?;
+    rows.iter().map(|row| Ok((Fields(row).name(0)?, Fields(row).name(1)?))).collect()
 }
 
 fn decode(row: Fields<'_>) -> Outcome<Tally> {

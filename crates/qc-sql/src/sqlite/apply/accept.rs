@@ -25,9 +25,9 @@ const FIND_EVENT: &str = "SELECT event.body, event.received_at, run.event FROM e
      JOIN run ON run.no = event.run WHERE event.run = ?1";
 const PUT_RUN: &str = "INSERT INTO run (id, bucket, tenant, environment, integration, trigger, \
      release, event, subject, origin, replay_of, accepted_at, status, cause, wake_at, summary, \
-     updated_at, ended_at, version, last_txn, trace) VALUES (:id, :bucket, :tenant, :environment, \
+     updated_at, ended_at, version, last_txn, trace, low) VALUES (:id, :bucket, :tenant, :environment, \
      :integration, :trigger, :release, :event, :subject, :origin, :replay_of, :accepted_at, \
-     :status, :cause, :wake_at, :summary, :updated_at, :ended_at, 1, :last_txn, :trace)";
+     :status, :cause, :wake_at, :summary, :updated_at, :ended_at, 1, :last_txn, :trace, :low)";
 const PUT_EVENT: &str = "INSERT INTO event (run, received_at, body) VALUES (?1, ?2, ?3)";
 pub(super) const PUT_ENTRY: &str = "INSERT INTO journal (run, at, body) VALUES (?1, ?2, ?3)";
 
@@ -161,5 +161,6 @@ fn put_run(desk: &mut Desk<'_>, accept: &Accept) -> Outcome<i64> {
         ":ended_at": state.status.is_terminal().then_some(updated_at),
         ":last_txn": id_blob(accept.txn),
         ":trace": run.trace,
+        ":low": run.priority.is_low(),
     })?)
 }

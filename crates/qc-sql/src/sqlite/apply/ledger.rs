@@ -1,4 +1,4 @@
-use qc_store::LedgerRow;
+use qc_store::{LedgerKind, LedgerRow};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Desk;
@@ -13,8 +13,12 @@ pub(in crate::sqlite) const SPAN_BITS: u32 = 10;
 const PUT: &str = "INSERT INTO ledger (seq, at, kind, tenant, environment, integration, run, \
      event, actor, subject, outcome, code, facts) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-const PUT_SPAN: &str = "INSERT INTO ledger_span (no, at_min, at_max) VALUES (?1, ?2, ?3) \
-     ON CONFLICT (no) DO UPDATE SET at_min = min(at_min, ?2), at_max = max(at_max, ?3)";
+const PUT_SPAN: &str = "INSERT INTO ledger_span (no, at_min, audit_min, at_max) \
+     VALUES (?1, ?2, ?3, ?4) ON CONFLICT (no) DO UPDATE SET at_min = min(at_min, ?2), \
+     audit_min = min(audit_min, ?3), at_max = max(at_max, ?4)";
+
+/// The earliest moment of rows of which there is none.
+pub(in crate::sqlite) const NONE: i64 = i64::MAX;
 
 /// Where the ledger ends, with the span under way that is not stored yet.
 #[derive(Debug, Clone, Default)]
@@ -25,10 +29,37 @@ pub(in crate::sqlite) struct LedgerTail {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Span {
+pub(in crate::sqlite) struct Span {
     no: i64,
+    /// Of the rows but those of the audit.
     at_min: i64,
+    audit_min: i64,
     at_max: i64,
+}
+
+impl Span {
+    /// The span of a place, with one row.
+    pub(in crate::sqlite) const fn of(seq: i64, at: i64, audit: bool) -> Self {
+        let (at_min, audit_min) = if audit { (NONE, at) } else { (at, NONE) };
+        Self { no: seq >> SPAN_BITS, at_min, audit_min, at_max: at }
+    }
+
+    /// Adds the row of another one, when it is the same span.
+    pub(in crate::sqlite) fn add(&mut self, other: &Self) -> bool {
+        if self.no != other.no {
+            return false;
+        }
+        self.at_min = self.at_min.min(other.at_min);
+        self.audit_min = self.audit_min.min(other.audit_min);
+        self.at_max = self.at_max.max(other.at_max);
+        true
+    }
+
+    pub(in crate::sqlite) fn put(&self, db: &Connection) -> Outcome<()> {
+        let mut put = db.prepare_cached(PUT_SPAN)?;
+        put.execute(params![self.no, self.at_min, self.audit_min, self.at_max])?;
+        Ok(())
+    }
 }
 
 impl LedgerTail {
@@ -49,24 +80,17 @@ impl LedgerTail {
     /// Stores the span under way: once for each commit, not for each row.
     pub(in crate::sqlite) fn settle(&mut self, db: &Connection) -> Outcome<()> {
         if let Some(span) = self.span.take() {
-            let mut put = db.prepare_cached(PUT_SPAN)?;
-            put.execute(params![span.no, span.at_min, span.at_max])?;
+            span.put(db)?;
         }
         Ok(())
     }
 
-    fn next(&mut self, db: &Connection, at: i64) -> Outcome<i64> {
+    fn next(&mut self, db: &Connection, at: i64, audit: bool) -> Outcome<i64> {
         self.last += 1;
-        let no = self.last >> SPAN_BITS;
-        match &mut self.span {
-            Some(span) if span.no == no => {
-                span.at_min = span.at_min.min(at);
-                span.at_max = span.at_max.max(at);
-            }
-            _ => {
-                self.settle(db)?;
-                self.span = Some(Span { no, at_min: at, at_max: at });
-            }
+        let row = Span::of(self.last, at, audit);
+        if !self.span.as_mut().is_some_and(|span| span.add(&row)) {
+            self.settle(db)?;
+            self.span = Some(row);
         }
         Ok(self.last)
     }
@@ -76,7 +100,7 @@ impl LedgerTail {
 pub(in crate::sqlite) fn note(desk: &mut Desk<'_>, row: &LedgerRow) -> Outcome<()> {
     let db = desk.db;
     let at = row.at.as_millis();
-    let seq = desk.ledger.next(db, at)?;
+    let seq = desk.ledger.next(db, at, row.kind == LedgerKind::Audit)?;
     let tenant = desk.words.number(db, row.tenant.as_str())?;
     let environment =
         row.environment.as_ref().map(|name| desk.words.number(db, name.as_str())).transpose()?;

@@ -16,7 +16,7 @@ pub(super) use accept::accept;
 pub(super) use change::change;
 pub(super) use claim::claim;
 pub(super) use commit::commit;
-pub(super) use ledger::{LedgerTail, SPAN_BITS, note};
+pub(super) use ledger::{LedgerTail, SPAN_BITS, Span, note};
 use listening::put_signal;
 pub(super) use prune::{prune_rows, prune_runs};
 use qc_store::LeaseTable;

@@ -2,7 +2,11 @@ use qc_model::Timestamp;
 use qc_store::{Pruned, Retention};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Desk, LedgerTail, ledger::SPAN_BITS, tally::Place};
+use super::{
+    Desk, LedgerTail,
+    ledger::{NONE, SPAN_BITS},
+    tally::Place,
+};
 use crate::sqlite::{stored::status_of, trouble::Outcome};
 
 const KEYS: &str = "SELECT scope, key FROM idempotency JOIN word ON word.no = scope \
@@ -14,7 +18,8 @@ const SIGNALS: &str = "DELETE FROM signal WHERE seq IN (SELECT seq FROM signal \
 /// Again what the reader who found it has asked: meanwhile it may have been opened again.
 const ENDED_RUN: &str = "SELECT run.id, run.status, run.tenant, run.environment, run.integration \
      FROM run LEFT JOIN dead ON dead.run = run.id \
-     WHERE run.no = ?1 AND run.ended_at < ?2 AND (dead.run IS NULL OR dead.state <> 0)";
+     WHERE run.no = ?1 AND run.ended_at < CASE run.status WHEN 4 THEN ?3 ELSE ?2 END \
+     AND (dead.run IS NULL OR dead.state <> 0)";
 /// All that belongs to a run, by its number, the run itself last.
 const OF_RUN: [&str; 5] = [
     "DELETE FROM journal WHERE run = ?1",
@@ -23,10 +28,15 @@ const OF_RUN: [&str; 5] = [
     "DELETE FROM turn WHERE run = ?1",
     "DELETE FROM run WHERE no = ?1",
 ];
-const OLD_SPAN: &str = "SELECT no FROM ledger_span WHERE at_min < ?1 ORDER BY no LIMIT 1";
+const OLD_SPAN: &str = "SELECT no FROM ledger_span WHERE at_min < ?1 OR audit_min < ?2 \
+     ORDER BY no LIMIT 1";
 const OLD_ROWS: &str = "DELETE FROM ledger WHERE seq IN (SELECT seq FROM ledger \
-     WHERE seq >= ?1 AND seq < ?2 AND at < ?3 ORDER BY seq LIMIT ?4)";
-const SPAN_LEFT: &str = "SELECT min(at), max(at) FROM ledger WHERE seq >= ?1 AND seq < ?2";
+     WHERE seq >= ?1 AND seq < ?2 AND at < CASE kind WHEN 5 THEN ?4 ELSE ?3 END \
+     ORDER BY seq LIMIT ?5)";
+const SPAN_LEFT: &str = "SELECT min(iif(kind <> 5, at, NULL)), min(iif(kind = 5, at, NULL)), max(at) \
+     FROM ledger WHERE seq >= ?1 AND seq < ?2";
+const LIFT_SPAN: &str =
+    "UPDATE ledger_span SET at_min = ?2, audit_min = ?3, at_max = ?4 WHERE no = ?1";
 const RAISE_FLOOR: &str = "INSERT INTO fact (name, value) VALUES ('ledger_floor', ?1) \
      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
 
@@ -37,14 +47,13 @@ pub(in crate::sqlite) fn prune_rows(
     at_most: Pruned,
 ) -> Outcome<Pruned> {
     let limit = |most: usize| i64::try_from(most).unwrap_or(i64::MAX);
-    let since = retention.ledger_since.as_millis();
     let signals_now = retention.signals_now.as_millis();
     let mut signals = desk.db.prepare_cached(SIGNALS)?;
     Ok(Pruned {
         keys: prune_keys(desk.db, retention.keys_now, limit(at_most.keys))?,
         signals: signals.execute(params![signals_now, limit(at_most.signals)])?,
         runs: 0,
-        ledger: prune_ledger(desk.db, desk.ledger, since, limit(at_most.ledger))?,
+        ledger: prune_ledger(desk.db, desk.ledger, retention, limit(at_most.ledger))?,
     })
 }
 
@@ -59,16 +68,18 @@ fn prune_keys(db: &Connection, now: Timestamp, limit: i64) -> Outcome<usize> {
     Ok(found.len())
 }
 
-/// Removes those of the runs that ended before the moment and have no open dead letter.
+/// Removes those of the runs that are past their time and have no open dead letter.
 pub(in crate::sqlite) fn prune_runs(
     desk: &mut Desk<'_>,
     runs: &[i64],
-    since: Timestamp,
+    retention: &Retention,
 ) -> Outcome<usize> {
+    let (completed, failed) =
+        (retention.completed_since.as_millis(), retention.failed_since.as_millis());
     let mut gone = 0;
     for no in runs {
         let mut find = desk.db.prepare_cached(ENDED_RUN)?;
-        let found = find.query_row(params![no, since.as_millis()], |row| {
+        let found = find.query_row(params![no, completed, failed], |row| {
             let place =
                 Place { tenant: row.get(2)?, environment: row.get(3)?, integration: row.get(4)? };
             Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, i64>(1)?, place))
@@ -90,29 +101,30 @@ pub(in crate::sqlite) fn prune_runs(
 fn prune_ledger(
     db: &Connection,
     ledger: &LedgerTail,
-    keep_since: i64,
+    retention: &Retention,
     limit: i64,
 ) -> Outcome<usize> {
+    let (since, audit) = (retention.ledger_since.as_millis(), retention.audit_since.as_millis());
     let mut left = limit;
     let mut gone = 0;
     while left > 0 {
         let span: Option<i64> =
-            db.prepare_cached(OLD_SPAN)?.query_row([keep_since], |row| row.get(0)).optional()?;
+            db.prepare_cached(OLD_SPAN)?.query_row([since, audit], |row| row.get(0)).optional()?;
         let Some(span) = span else { break };
         let (from, to) = (span << SPAN_BITS, (span + 1) << SPAN_BITS);
-        let rows = db.prepare_cached(OLD_ROWS)?.execute(params![from, to, keep_since, left])?;
+        let rows = db.prepare_cached(OLD_ROWS)?.execute(params![from, to, since, audit, left])?;
         if rows > 0 && gone == 0 {
             db.prepare_cached(RAISE_FLOOR)?.execute([ledger.last()])?;
         }
         gone += rows;
         left -= i64::try_from(rows).unwrap_or(left);
-        let (at_min, at_max): (Option<i64>, Option<i64>) = db
+        let (at_min, audit_min, at_max): (Option<i64>, Option<i64>, Option<i64>) = db
             .prepare_cached(SPAN_LEFT)?
-            .query_row([from, to], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        // Every turn removes the span or lifts its beginning, so the loop ends.
-        if let (Some(at_min), Some(at_max)) = (at_min, at_max) {
-            db.prepare_cached("UPDATE ledger_span SET at_min = ?2, at_max = ?3 WHERE no = ?1")?
-                .execute([span, at_min, at_max])?;
+            .query_row([from, to], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        // Every turn removes the span or lifts its beginnings, so the loop ends.
+        if let Some(at_max) = at_max {
+            let (at_min, audit_min) = (at_min.unwrap_or(NONE), audit_min.unwrap_or(NONE));
+            db.prepare_cached(LIFT_SPAN)?.execute([span, at_min, audit_min, at_max])?;
         } else {
             db.prepare_cached("DELETE FROM ledger_span WHERE no = ?1")?.execute([span])?;
         }

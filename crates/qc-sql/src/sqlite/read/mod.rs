@@ -17,7 +17,7 @@ pub(super) use prune::{EndedRun, ended_runs};
 pub(super) use runs::{due_runs, event, journal, key_owner, keys_of, open_runs, run, runs};
 use rusqlite::types::Value;
 pub(super) use signals::{signal, signals};
-pub(super) use tally::tally;
+pub(super) use tally::{tally, tally_places};
 pub(super) use turns::{first_in_line, runs_in_turn, turn_of};
 pub(super) use waits::{wait_sites, waits, waits_of};
 

@@ -3,7 +3,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use qc_model::{RunId, Timestamp};
 use qc_store::{
-    Entry, PAGE_MAX, RunFacts, RunFilter, RunHead, RunKey, RunState, StoredEvent, filter_page,
+    Entry, PAGE_MAX, Priority, RunFacts, RunFilter, RunHead, RunKey, RunState, StoredEvent,
+    filter_page,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
@@ -17,7 +18,7 @@ use crate::sqlite::{
 /// The columns of a head. No other table has one of their names that is read beside it.
 pub(super) const HEAD_COLUMNS: &str = "id, bucket, tenant, environment, integration, trigger, \
      release, event, subject, origin, replay_of, accepted_at, status, cause, wake_at, summary, \
-     updated_at, version, last_txn, trace, claims";
+     updated_at, version, last_txn, trace, claims, low";
 
 /// One run.
 pub(in crate::sqlite) fn run(
@@ -238,6 +239,7 @@ fn head(db: &Connection, words: &WordTexts, row: &Row<'_>) -> Outcome<RunHead> {
         replay_of: optional_id(10)?,
         accepted_at: time_of(row.get(11)?),
         trace: row.get(19)?,
+        priority: Priority::low_if(row.get(21)?),
     };
     let state = RunState {
         status: status_of(row.get(12)?)?,

@@ -1,11 +1,14 @@
-use qc_store::{ByEnd, Counted, Held, RunStatus, Tally};
+use std::collections::BTreeSet;
+
+use qc_model::{EnvironmentName, Name};
+use qc_store::{ByEnd, Counted, Held, PAGE_MAX, RunStatus, Tally};
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::Clauses;
 use crate::sqlite::{
     stored::{count_of, status_of},
     trouble::Outcome,
-    words::find,
+    words::{WordTexts, find},
 };
 
 const COUNTED: &str = "SELECT ifnull(sum(accepted), 0), ifnull(sum(replays), 0), ifnull(sum(completed), 0), ifnull(sum(faulted), 0), \
@@ -29,6 +32,29 @@ pub(in crate::sqlite) fn tally(
     let tally = Tally { counted: counted(db, &clauses)?, held: held(db, &clauses)? };
     moment.commit()?;
     Ok(tally)
+}
+
+/// Where something was counted, or is there. As texts: a page is in their order.
+const PLACES: &str = "SELECT DISTINCT environment, integration FROM tally \
+     UNION SELECT DISTINCT environment, integration FROM run \
+     UNION SELECT DISTINCT environment, integration FROM dead";
+
+/// The environments and integrations of the tally.
+pub(in crate::sqlite) fn tally_places(
+    db: &Connection,
+    words: &WordTexts,
+    after: Option<&(EnvironmentName, Name)>,
+) -> Outcome<Vec<(EnvironmentName, Name)>> {
+    let mut query = db.prepare_cached(PLACES)?;
+    let mut rows = query.query([])?;
+    let mut places = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let place = (words.name(db, row.get(0)?)?, words.name(db, row.get(1)?)?);
+        if after.is_none_or(|after| place > *after) {
+            places.insert(place);
+        }
+    }
+    Ok(places.into_iter().take(PAGE_MAX).collect())
 }
 
 fn counted(db: &Connection, clauses: &Clauses) -> Outcome<Counted> {

@@ -10,7 +10,7 @@ use crate::{
 
 /// The folders of blobs, by the first two digits of their hashes: looked at one by one, so that a list of names stays
 /// small.
-const SHELVES: u16 = 256;
+pub(super) const SHELVES: u16 = 256;
 
 pub(super) async fn sweep(
     blobs: &FolderBlobs,
@@ -18,6 +18,8 @@ pub(super) async fn sweep(
     exists: &Exists<'_>,
 ) -> Result<Swept, StoreError> {
     let mut swept = Swept::default();
+    // What a backup copies does not go under its hands: it is for the next sweep.
+    let Some(_alone) = blobs.blocking(|folder| folder.alone()).await? else { return Ok(swept) };
     for shelf in 0..SHELVES {
         for hash in blobs.blocking(move |folder| folder.shelf(shelf)).await? {
             let runs = blobs.blocking(move |folder| folder.runs(hash)).await?;
@@ -39,14 +41,14 @@ pub(super) async fn sweep(
 
 impl Folder {
     /// The blobs of a shelf. Names that are no hashes are somebody else's.
-    fn shelf(&self, shelf: u16) -> io::Result<Vec<BlobHash>> {
+    pub(super) fn shelf(&self, shelf: u16) -> io::Result<Vec<BlobHash>> {
         Ok(names(&self.root.join(format!("{shelf:02x}")))?
             .iter()
             .filter_map(|name| name.parse().ok())
             .collect())
     }
 
-    fn runs(&self, hash: BlobHash) -> io::Result<Vec<RunId>> {
+    pub(super) fn runs(&self, hash: BlobHash) -> io::Result<Vec<RunId>> {
         let names = names(&self.home(hash).join("runs"))?;
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }

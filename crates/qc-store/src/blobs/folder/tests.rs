@@ -156,3 +156,28 @@ async fn an_error_of_the_source_is_handed_on() {
     assert_eq!(refused, Err(PutError::Source(broken)));
     assert_eq!(files(folder.path()), Vec::<String>::new());
 }
+
+/// A backup has what it found when it began, although runs go meanwhile; then a sweep does its work.
+#[tokio::test]
+async fn nothing_is_swept_while_the_folder_is_copied() {
+    let (folder, blobs) = fresh();
+    let root = folder.path().join("blobs");
+    let put = blobs.put(run(1), body([b"kept"]), 100).await.unwrap();
+    let nobody = |_| async { Ok(false) }.boxed();
+    let far = Timestamp::from_millis(1 << 40);
+    let copy = FolderCopy::begin(&root).unwrap();
+    assert_eq!(blobs.sweep(far, &nobody).await.unwrap(), Swept::default());
+    let later = blobs.put(run(2), body([b"new"]), 100).await.unwrap();
+    let mut found: Vec<_> = copy.blobs().collect::<io::Result<_>>().unwrap();
+    found.sort_unstable();
+    let mut expected = vec![put.hash, later.hash];
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!((copy.body(put.hash).unwrap().0, copy.runs(put.hash).unwrap()), (4, vec![run(1)]));
+    // Two may copy at once.
+    drop(FolderCopy::begin(&root).unwrap());
+    drop(copy);
+    assert_eq!(blobs.sweep(far, &nobody).await.unwrap().blobs, 2);
+    let none = FolderCopy::begin(&folder.path().join("nowhere")).unwrap();
+    assert_eq!(none.blobs().count(), 0);
+}

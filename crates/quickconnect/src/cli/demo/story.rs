@@ -37,7 +37,7 @@ pub(super) async fn tell(
 ) -> Result<BTreeMap<String, RunId>, Trouble> {
     let mut teller = Teller::listen(stage, output);
     let mut seen = Seen::default();
-    let context = Context { url: stage.running.url.clone(), token: None };
+    let context = Context { url: stage.running.url.clone(), events_url: None, token: None };
     let client = Client::new(context, PATIENCE, None)?;
     let mut runs = BTreeMap::new();
     for scene in scenes() {

@@ -30,6 +30,7 @@ fn shown(journal: &RunJournal) -> String {
     fact("trigger", &run.trigger);
     fact("tenant", &run.tenant);
     fact("release", &run.release);
+    fact("priority", run.priority.as_deref().unwrap_or_default());
     fact("accepted", &clock(&run.accepted_at));
     fact("updated", &clock(&run.updated_at));
     fact("wakes", &run.wake_at.as_deref().map(clock).unwrap_or_default());

@@ -17,7 +17,7 @@ use crate::{
     bootstrap, codes,
     config::{Config, SettingFlags, StoreKind},
     context,
-    lifecycle::url_of,
+    lifecycle::addresses,
     wiring::{Platform, look_at_server},
 };
 
@@ -119,10 +119,10 @@ async fn recover(session: &Session, arguments: RecoverArguments) -> Result<Exit,
     has_database(&config).await?;
     let platform = Platform::wire(&config, Arc::new(Secrets::none())).await?;
     let token = bootstrap::admin_token(&platform, "recovered administrator").await?;
-    let url = url_of(config.listen, config.tls.is_some());
+    let at = addresses(&config, config.listen, None);
     let usual = session.context_path();
-    let path = bootstrap::place(&url, usual.as_deref(), &config.data_dir);
-    context::write(&path, &url, &token)?;
+    let path = bootstrap::place(&at.url, usual.as_deref(), &config.data_dir);
+    context::write(&path, &at, &token)?;
     platform.close().await;
     let done = json!({ "schema_version": 1, "context": path });
     session.output.result(&done, || format!("written to {}", path.display()));

@@ -1,0 +1,382 @@
+//! The one place that decides whether an event may be accepted now: before anything of it is written, by what the store,
+//! the disk, the backlog and the tenant's quota say. Whoever is refused hears when to come back.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use qc_model::{Code, TenantName, Timestamp};
+use qc_store::{Priority, RunHead};
+use tokio::time::{Instant, sleep};
+
+use crate::{Engine, codes, engine::Shared, groups::GROUPS};
+
+/// What was seen of the disk holds for so long, as long as there is room.
+const DISK_HOLDS: Duration = Duration::from_millis(100);
+
+/// Between two looks at the disk when no event comes.
+const LOOK_AT_DISK: Duration = Duration::from_millis(500);
+
+/// On a small disk the marks are these parts of it.
+const SOFT_PART: u64 = 20;
+const HARD_PART: u64 = 50;
+
+/// The marks beyond which events are refused.
+#[derive(Debug, Clone)]
+pub struct AdmissionLimits {
+    /// When the oldest write has waited for so long for its commit.
+    pub commit_wait: Duration,
+    /// When the oldest run of normal priority has waited for so long for a place in memory.
+    pub backlog_age: Duration,
+    /// When a tenant has so many open runs.
+    pub tenant_runs: usize,
+    /// When the disk has less room than this, in bytes; a twentieth of a small disk.
+    pub disk_soft: u64,
+    /// When it has less than this, no further calls are made either: what is in flight comes to its end; a fiftieth of a
+    /// small disk.
+    pub disk_hard: u64,
+    /// Looks at the disk. None: the store is not on a disk of this machine.
+    pub disk: Option<DiskGauge>,
+}
+
+impl Default for AdmissionLimits {
+    fn default() -> Self {
+        Self {
+            commit_wait: Duration::from_secs(2),
+            backlog_age: Duration::from_secs(600),
+            tenant_runs: 1_000_000,
+            disk_soft: 512 << 20,
+            disk_hard: 128 << 20,
+            disk: None,
+        }
+    }
+}
+
+/// Looks at the disk on which the store is. Does not block for long.
+#[derive(Clone)]
+pub struct DiskGauge(pub Arc<dyn Fn() -> Option<DiskRoom> + Send + Sync>);
+
+impl fmt::Debug for DiskGauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DiskGauge")
+    }
+}
+
+/// A disk's room, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskRoom {
+    /// What is free.
+    pub free: u64,
+    /// All of it.
+    pub size: u64,
+}
+
+/// Why an event is not accepted now. Nothing of it was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Busy {
+    /// The store is slow.
+    #[error(
+        "the store is slow: the oldest write has waited {} ms for its commit, and beyond {} ms no event is taken",
+        .waited.as_millis(), .mark.as_millis()
+    )]
+    Commits {
+        /// For how long the oldest write has waited.
+        waited: Duration,
+        /// The mark.
+        mark: Duration,
+    },
+    /// Runs wait for too long.
+    #[error(
+        "the oldest run that waits for its place was accepted {} s ago, and beyond {} s no event is taken",
+        .age.as_secs(), .mark.as_secs()
+    )]
+    Backlog {
+        /// How old it is.
+        age: Duration,
+        /// The mark.
+        mark: Duration,
+    },
+    /// The tenant has enough.
+    #[error("the tenant `{tenant}` has {open} open runs, and its quota is {quota}")]
+    Quota {
+        /// Whose quota.
+        tenant: TenantName,
+        /// How many are open.
+        open: usize,
+        /// The quota.
+        quota: usize,
+    },
+    /// The disk is nearly full.
+    #[error("{} MiB are free on the disk of the store, and below {} MiB no event is taken", .free >> 20, .mark >> 20)]
+    Disk {
+        /// What is free, in bytes.
+        free: u64,
+        /// The mark, in bytes.
+        mark: u64,
+    },
+}
+
+impl Busy {
+    /// The code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Commits { .. } => codes::COMMITS_SLOW,
+            Self::Backlog { .. } => codes::BACKLOG_OLD,
+            Self::Quota { .. } => codes::TENANT_QUOTA,
+            Self::Disk { .. } => codes::DISK_LOW,
+        }
+    }
+
+    /// Whether the sender alone is meant, and not everybody.
+    pub fn is_of_sender(&self) -> bool {
+        matches!(self, Self::Quota { .. })
+    }
+
+    /// When to come back.
+    pub fn retry_after(&self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Commits { .. } => 2,
+            Self::Backlog { .. } | Self::Quota { .. } => 10,
+            Self::Disk { .. } => 30,
+        })
+    }
+}
+
+/// What is known for the decision.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    limits: AdmissionLimits,
+    open: Mutex<OpenRuns>,
+    disk: Mutex<Option<(Instant, Option<DiskRoom>)>>,
+    /// Whether the disk is below its hard mark.
+    nearly_full: AtomicBool,
+    pub(crate) refused: AtomicU64,
+}
+
+/// How many runs of each tenant are open, as the last round of the sweep and what came since say.
+#[derive(Debug, Default)]
+struct OpenRuns {
+    known: HashMap<TenantName, usize>,
+    in_round: HashMap<TenantName, usize>,
+    came_in_round: HashMap<TenantName, usize>,
+}
+
+impl Admission {
+    pub(crate) fn new(limits: AdmissionLimits) -> Self {
+        Self {
+            limits,
+            open: Mutex::default(),
+            disk: Mutex::new(None),
+            nearly_full: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, OpenRuns> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A round of the sweep begins.
+    pub(crate) fn round_begins(&self) {
+        let mut open = self.open();
+        open.in_round.clear();
+        open.came_in_round.clear();
+    }
+
+    /// The round has seen these open runs.
+    pub(crate) fn seen(&self, page: &[RunHead]) {
+        let mut open = self.open();
+        for head in page {
+            *open.in_round.entry(head.facts.tenant.clone()).or_default() += 1;
+        }
+    }
+
+    /// The round has seen all. What came meanwhile was perhaps not seen.
+    pub(crate) fn round_ends(&self) {
+        let mut open = self.open();
+        let mut known = std::mem::take(&mut open.in_round);
+        for (tenant, came) in std::mem::take(&mut open.came_in_round) {
+            *known.entry(tenant).or_default() += came;
+        }
+        open.known = known;
+    }
+
+    /// A run of this tenant is open from now on.
+    pub(crate) fn opened(&self, tenant: &TenantName) {
+        let mut open = self.open();
+        *open.known.entry(tenant.clone()).or_default() += 1;
+        *open.came_in_round.entry(tenant.clone()).or_default() += 1;
+    }
+
+    /// One is at its end.
+    pub(crate) fn ended(&self, tenant: &TenantName) {
+        let mut open = self.open();
+        if let Some(count) = open.known.get_mut(tenant) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.known.remove(tenant);
+            }
+        }
+    }
+
+    /// How many runs of a tenant are open on this node.
+    fn open_of(&self, tenant: &TenantName) -> usize {
+        self.open().known.get(tenant).copied().unwrap_or(0)
+    }
+
+    /// The disk's room; asked for anew when what is known is old, or there was little.
+    pub(crate) fn room(&self) -> Option<DiskRoom> {
+        let DiskGauge(look) = self.limits.disk.as_ref()?;
+        let mut known = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        match *known {
+            Some((at, Some(room))) if at.elapsed() < DISK_HOLDS && room.free >= self.soft(room) => {
+                Some(room)
+            }
+            _ => {
+                let room = look();
+                *known = Some((Instant::now(), room));
+                room
+            }
+        }
+    }
+
+    fn soft(&self, room: DiskRoom) -> u64 {
+        self.limits.disk_soft.min(room.size / SOFT_PART)
+    }
+
+    fn hard(&self, room: DiskRoom) -> u64 {
+        self.limits.disk_hard.min(room.size / HARD_PART)
+    }
+
+    /// Whether only what is in flight may come to its end.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.nearly_full.load(Ordering::Acquire)
+    }
+}
+
+/// The runs of a tenant on all nodes, from those in this node's part of the groups: runs are spread evenly over them.
+fn on_all_nodes(open: usize, groups: usize) -> usize {
+    match groups {
+        0 => open,
+        groups => open.saturating_mul(usize::from(GROUPS)) / groups,
+    }
+}
+
+impl Shared {
+    /// Why an event of this tenant cannot be accepted now.
+    pub(crate) fn refuses(&self, tenant: &TenantName) -> Result<(), Busy> {
+        let limits = &self.admission.limits;
+        let verdict = self.verdict(tenant, limits);
+        if verdict.is_err() {
+            self.admission.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        verdict
+    }
+
+    fn verdict(&self, tenant: &TenantName, limits: &AdmissionLimits) -> Result<(), Busy> {
+        if let Some(room) = self.admission.room() {
+            let mark = self.admission.soft(room);
+            if room.free < mark {
+                return Err(Busy::Disk { free: room.free, mark });
+            }
+        }
+        let waited = self.committer.oldest_wait();
+        if waited > limits.commit_wait {
+            return Err(Busy::Commits { waited, mark: limits.commit_wait });
+        }
+        let open = on_all_nodes(self.admission.open_of(tenant), self.leases.count());
+        if open >= limits.tenant_runs {
+            return Err(Busy::Quota { tenant: tenant.clone(), open, quota: limits.tenant_runs });
+        }
+        let age = self.backlog_age(self.now());
+        if age > limits.backlog_age {
+            return Err(Busy::Backlog { age, mark: limits.backlog_age });
+        }
+        Ok(())
+    }
+
+    /// For how long the oldest run of normal priority has waited for its place.
+    pub(crate) fn backlog_age(&self, now: Timestamp) -> Duration {
+        let oldest = self.places.backlog.oldest(Priority::Normal);
+        oldest.map_or(Duration::ZERO, |at| now.since(at))
+    }
+}
+
+impl Engine {
+    /// Watches the disk: below its hard mark no further run is taken up and no further call is made.
+    pub(crate) async fn watch_disk(&self) {
+        let shared = &self.shared;
+        let admission = &shared.admission;
+        if admission.limits.disk.is_none() {
+            return;
+        }
+        loop {
+            let room = admission.room();
+            let full = room.is_some_and(|room| room.free < admission.hard(room));
+            if admission.nearly_full.swap(full, Ordering::AcqRel) != full {
+                let free = room.map_or(0, |room| room.free >> 20);
+                if full {
+                    tracing::error!(code = %codes::DISK_LOW, "{free} MiB are free on the disk of the store: no further call is made until there is room");
+                } else {
+                    tracing::warn!("there is room on the disk of the store again: {free} MiB");
+                }
+                shared.gate.shut(full);
+                shared.places.backlog.came.notify_one();
+            }
+            tokio::select! {
+                biased;
+                () = self.draining() => return,
+                () = sleep(LOOK_AT_DISK) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_disk_has_small_marks_and_room_is_noticed_at_once() {
+        let free = Arc::new(AtomicU64::new(40 << 20));
+        let gauge = free.clone();
+        let look = move || Some(DiskRoom { free: gauge.load(Ordering::Relaxed), size: 48 << 20 });
+        let disk = Some(DiskGauge(Arc::new(look)));
+        let admission = Admission::new(AdmissionLimits { disk, ..AdmissionLimits::default() });
+        let room = admission.room().unwrap();
+        assert_eq!(admission.soft(room), (48 << 20) / 20);
+        assert_eq!(admission.hard(room), (48 << 20) / 50);
+        free.store(0, Ordering::Relaxed);
+        assert_eq!(admission.room().unwrap().free, 40 << 20, "known for a moment");
+        tokio::time::sleep(DISK_HOLDS).await;
+        assert_eq!(admission.room().unwrap().free, 0);
+        free.store(30 << 20, Ordering::Relaxed);
+        assert_eq!(admission.room().unwrap().free, 30 << 20, "that there is room again is seen");
+        let large = DiskRoom { free: 1 << 40, size: 1 << 40 };
+        assert_eq!((admission.soft(large), admission.hard(large)), (512 << 20, 128 << 20));
+    }
+
+    #[test]
+    fn open_runs_are_counted_by_the_sweep_and_between_its_rounds() {
+        let admission = Admission::new(AdmissionLimits::default());
+        let tenant = TenantName::new("a").unwrap();
+        for _ in 0..5 {
+            admission.opened(&tenant);
+        }
+        admission.ended(&tenant);
+        assert_eq!(admission.open_of(&tenant), 4);
+        admission.round_begins();
+        admission.opened(&tenant);
+        admission.round_ends();
+        assert_eq!(admission.open_of(&tenant), 1, "what the round did not see is gone");
+        assert_eq!((on_all_nodes(10, 64), on_all_nodes(10, 16), on_all_nodes(10, 0)), (10, 40, 10));
+    }
+}
