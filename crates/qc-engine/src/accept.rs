@@ -175,17 +175,7 @@ impl Engine {
         draft.signals.extend(signals);
         let shared = &self.shared;
         let at = facts.accepted_at;
-        // The place in memory is taken before the commit, so that recovery cannot take the run up
-        // between the commit and its start. Without one its calls are not sent now, and nothing
-        // may say that they were about to be.
-        // Whoever waits for events begins where it is known how far they were read.
-        let waits = run.as_ref().is_some_and(|run| run.hearing.is_due());
-        let place = run.as_ref().and_then(|_| self.place_for_new(&facts));
-        let place = place.filter(|place| !waits || place.tenure.tail.has_begun());
-        match &mut run {
-            Some(run) if place.is_some() => run.pass(&shared.gate, &mut draft),
-            Some(_) | None => draft.withhold(),
-        }
+        let place = self.seat_new(&facts, run.as_mut(), &mut draft);
         let (state, waits, parent) = match &mut run {
             Some(run) => {
                 run.begin_hearing(place.as_ref().map(|place| &*place.tenure), &mut draft);
@@ -235,18 +225,8 @@ impl Engine {
         };
         match outcome {
             Ok(AcceptOutcome::Accepted) => {
-                // A replay is no event: nobody sent it.
-                if facts.replay_of.is_none() && parent.is_none() {
-                    shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
-                }
-                shared.admission.opened(&facts.tenant);
-                if emits {
-                    shared.emitted.send_modify(|commits| *commits += 1);
-                    shared.news.wake();
-                }
-                shared.tell(facts.id, &facts.integration, || What::Accepted {
-                    subject: facts.subject.clone(),
-                });
+                // Nobody sent a replay or a child: they are no events.
+                self.count_new(&facts, facts.replay_of.is_none() && parent.is_none(), emits);
                 match run {
                     Some(mut run) => {
                         run.hearing.waits = waits;
@@ -273,6 +253,45 @@ impl Engine {
             .into()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The place in memory of a new run. It is taken before the commit, so that recovery cannot take the run up between
+    /// the commit and its start. Without one its calls are not sent now, and nothing may say that they were about to be.
+    fn seat_new(
+        &self,
+        facts: &RunFacts,
+        run: Option<&mut ActiveRun>,
+        draft: &mut Draft,
+    ) -> Option<Place> {
+        let Some(run) = run else {
+            draft.withhold();
+            return None;
+        };
+        // Whoever waits for events begins where it is known how far they were read.
+        let waits = run.hearing.is_due();
+        let place = self.place_for_new(facts);
+        let place = place.filter(|place| !waits || place.tenure.tail.has_begun());
+        if place.is_some() {
+            run.pass(&self.shared.gate, draft);
+        } else {
+            draft.withhold();
+        }
+        place
+    }
+
+    /// A new run is on disk: it is counted and told of.
+    fn count_new(&self, facts: &RunFacts, is_event: bool, emits: bool) {
+        let shared = &self.shared;
+        if is_event {
+            shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        }
+        shared.admission.opened(&facts.tenant);
+        if emits {
+            shared.emitted.send_modify(|commits| *commits += 1);
+            shared.news.wake();
+        }
+        let subject = || What::Accepted { subject: facts.subject.clone() };
+        shared.tell(facts.id, &facts.integration, subject);
     }
 
     /// A new run is on disk: here it goes on when it has a place in memory, else with its owner.

@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use bytes::Bytes;
 use qc_model::{Actor, Class, EventId, Failure, Name, RunId, StandardError};
 use qc_store::{RunFacts, RunFilter, RunHead, RunKey, StoreError, StoredEvent};
-use qc_workflow::{ChildRequest, Outcome, Start, WorkflowRef};
+use qc_workflow::{ChildRequest, OpenChild, Outcome, Start, WorkflowRef};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -23,6 +23,7 @@ use crate::{
     recover::{RecoverError, fold},
     run::RunContext,
     start::workflow_start,
+    tenure::Tenure,
     trace::run_traceparent,
 };
 
@@ -41,13 +42,23 @@ impl Engine {
     pub(crate) async fn run_errand(
         &self,
         parent: &RunContext,
+        tenure: &Tenure,
         request: &ChildRequest,
         errand: Errand,
     ) -> Found {
         let mut pause = AGAIN_FIRST;
         loop {
+            if !tenure.certain().await {
+                return Found::GaveUp;
+            }
             let tried = match &errand {
-                Errand::Start => self.start_child(parent, request).await,
+                Errand::Start => match self.start_child(parent, request).await {
+                    // Somebody else may have had the parent, and ended it, before the child was there.
+                    Ok(found) if !tenure.is_certain() => {
+                        self.unless_orphaned(parent, request, found).await
+                    }
+                    other => other,
+                },
                 Errand::Withdraw { compensate } => {
                     self.withdraw_child(parent, request, *compensate).await
                 }
@@ -163,6 +174,25 @@ impl Engine {
         }
     }
 
+    /// A child that this node began when the parent may have been another's: it is cancelled when the parent, as it is in
+    /// the store, does not run it.
+    async fn unless_orphaned(
+        &self,
+        parent: &RunContext,
+        request: &ChildRequest,
+        found: Found,
+    ) -> Result<Found, EngineError> {
+        let Found::Started { run, ended: None } = found else { return Ok(found) };
+        let head = self.head(parent.facts.id).await?;
+        let journal = self.shared.store.journal(parent.facts.id).await?;
+        let machine = fold(&*self.release_of(&head).await?, &journal)?.machine;
+        let wants = |open: &OpenChild| open.request.id == request.id && !open.cut;
+        if machine.outcome().is_none() && machine.children().iter().any(wants) {
+            return Ok(found);
+        }
+        self.cancel_child(parent, run, true).await
+    }
+
     /// The run that stands for a child now: the last one of those that continued each other.
     async fn last_part(
         &self,
@@ -185,13 +215,11 @@ impl Engine {
         request: &ChildRequest,
         compensate: bool,
     ) -> Result<Found, EngineError> {
-        match self.last_part(parent, request).await? {
-            Some((_, head)) => self.cancel_child(parent, head.facts.id, compensate).await,
-            None => {
-                let reason = "it was not started".to_owned();
-                Ok(Found::Ended { outcome: Outcome::Cancelled { reason, compensation: None } })
-            }
-        }
+        let Some((_, head)) = self.last_part(parent, request).await? else {
+            let reason = "it was not started".to_owned();
+            return Ok(Found::Ended { outcome: Outcome::Cancelled { reason, compensation: None } });
+        };
+        self.cancel_child(parent, head.facts.id, compensate).await
     }
 
     async fn look_at_child(&self, run: RunId) -> Result<Found, EngineError> {

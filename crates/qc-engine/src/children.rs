@@ -123,11 +123,11 @@ impl Children {
         let stage = self.known.get(id).map(|care| care.stage);
         let compensate = self.compensate.get(id).copied().unwrap_or(false);
         let (stage, errand) = match (run, child.cut, stage) {
-            (_, _, Some(Stage::Starting | Stage::Looking | Stage::Cancelling)) => return None,
+            (_, _, Some(Stage::Starting | Stage::Looking | Stage::Cancelling))
+            | (Some(_), false, Some(Stage::Awaited)) => return None,
             (None, false, _) => (Stage::Starting, Errand::Start),
             (None, true, _) => (Stage::Starting, Errand::Withdraw { compensate }),
             (Some(run), true, _) => (Stage::Cancelling, Errand::Cancel { run, compensate }),
-            (Some(_), false, Some(Stage::Awaited)) => return None,
             (Some(run), false, Some(Stage::Unseen) | None) => {
                 (Stage::Looking, Errand::Look { run })
             }
@@ -145,7 +145,7 @@ impl Children {
 /// Sends for what the run's children need now. Must be called when what the run did is on disk.
 pub(crate) async fn tend_children(
     shared: &Arc<Shared>,
-    tenure: &Tenure,
+    tenure: &Arc<Tenure>,
     run: &mut ActiveRun,
     errands: &mut Errands,
 ) {
@@ -166,9 +166,9 @@ pub(crate) async fn tend_children(
         if let Some(errand) = run.children.next(&child, || tenure.tail.hold()) {
             let engine = Engine { shared: Arc::clone(shared) };
             let context = Arc::clone(&run.context);
-            let request: ChildRequest = child.request;
+            let (request, tenure): (ChildRequest, _) = (child.request, Arc::clone(tenure));
             errands.spawn(async move {
-                let what = engine.run_errand(&context, &request, errand).await;
+                let what = engine.run_errand(&context, &tenure, &request, errand).await;
                 News { id: request.id, attempt: request.attempt, what }
             });
         }

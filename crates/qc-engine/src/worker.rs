@@ -42,9 +42,9 @@ impl Engine {
             self.watch_disk(),
             self.keep_polling(),
             self.move_lines(),
-            self.follow_signals(),
-            self.keep_time(),
-            self.follow_subscriptions(),
+            Box::pin(self.follow_signals()),
+            Box::pin(self.keep_time()),
+            Box::pin(self.follow_subscriptions()),
         );
     }
 

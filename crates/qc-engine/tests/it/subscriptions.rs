@@ -77,7 +77,7 @@ fn quiet() -> Arc<Outside> {
 fn told(outside: &Outside) -> Vec<Value> {
     let seen = outside.seen.lock().unwrap();
     let mut orders: Vec<Value> = seen.iter().map(|one| one.body["paid"]["order"].clone()).collect();
-    orders.sort_by_key(|order| order.as_i64());
+    orders.sort_by_key(serde_json::Value::as_i64);
     orders
 }
 
