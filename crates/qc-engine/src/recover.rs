@@ -13,7 +13,7 @@ use qc_workflow::{CallId, Compensated, Happening as Told, Machine, Outcome};
 use crate::{
     Deployment, Engine, EngineError, RunEnd,
     chain::Earlier,
-    claim::Claim,
+    claim::{Claim, is_quarantined},
     codes,
     command::Command,
     draft::Draft,
@@ -197,6 +197,7 @@ impl Engine {
         let mut active = ActiveRun::new(context, machine, log);
         active.version = head.version;
         let cause = head.state.cause;
+        active.aside = is_quarantined(&head.state);
         active.stored = Some(head.state);
         active.earlier = earlier;
         active.end = end;

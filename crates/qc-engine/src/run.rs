@@ -84,6 +84,8 @@ pub(crate) struct ActiveRun {
     pub(crate) end: Option<RunEnd>,
     /// How the run stood on disk when it was taken up.
     pub(crate) stored: Option<RunState>,
+    /// Whether it was in quarantine when it was taken up.
+    pub(crate) aside: bool,
     /// That it was claimed, as long as nothing of it has been written since.
     pub(crate) claim: Option<Claim>,
     /// What taking the run up again has to write before anything else.
@@ -174,6 +176,7 @@ impl ActiveRun {
             version: 0,
             end: None,
             stored: None,
+            aside: false,
             claim: None,
             resume_with: None,
             ready: Vec::new(),

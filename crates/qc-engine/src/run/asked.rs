@@ -8,9 +8,7 @@ use qc_workflow::{CallId, CallOutput, Happening as Told, LifecycleFact, RequestF
 
 use super::{ActiveRun, Parked, Purpose, never_sent};
 use crate::{
-    EngineError, Resolution, RunEnd,
-    claim::is_quarantined,
-    codes,
+    EngineError, Resolution, RunEnd, codes,
     command::{Command, Reopening, Request},
     draft::Draft,
     entry::Journaled,
@@ -75,10 +73,9 @@ impl ActiveRun {
             }
             Request::Resume => {
                 self.must_be_open("it is at its end")?;
-                let aside = self.stored.as_ref().is_some_and(is_quarantined);
                 let ambiguous = |parked: &Parked| parked.failure.code == codes::AMBIGUOUS;
                 // A quarantined run goes on with being taken up.
-                if !aside && self.parked.values().all(ambiguous) {
+                if !self.aside && self.parked.values().all(ambiguous) {
                     return Err(self.wrong_state(
                         "nothing in it waits to be mended; an ambiguous call is resolved",
                     ));

@@ -63,7 +63,10 @@ async fn a_run_takes_the_event_of_its_key_within_milliseconds() {
     let before = world.uptime();
     world.start(json!({"pays": 1, "amount": 10})).await;
     output(world.end(waits_for).await);
-    assert!(world.uptime().saturating_sub(before) < Duration::from_millis(50), "nobody polls for it");
+    assert!(
+        world.uptime().saturating_sub(before) < Duration::from_millis(50),
+        "nobody polls for it"
+    );
     assert_eq!(told(&outside), [json!({"order": 1, "amount": 10})]);
     assert_eq!(waits(&world).await, 1, "the other one waits on");
     until_it_listens(&world, other).await;

@@ -5,6 +5,7 @@ mod build;
 mod policies;
 mod publications;
 mod release;
+mod standing;
 mod triggers;
 
 pub(crate) use bindings::Bound;
@@ -14,4 +15,5 @@ pub(crate) use policies::{effect_class, rules_of, task_policies};
 pub(crate) use publications::publications;
 pub(crate) use release::vars;
 pub use release::{Compiled, release};
+pub(crate) use standing::standing;
 pub(crate) use triggers::{broker, compile_jq, load_schema, triggers};

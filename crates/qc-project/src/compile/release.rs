@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     build::used_connectors,
     publications::publications,
+    standing::standing,
     triggers::{ordering, triggers},
 };
 use crate::{Project, ProjectFiles, codes, organisation::Organisation, project::IntegrationFolder};
@@ -36,6 +37,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
     let triggers = triggers(&project, folder, &mut findings);
     let publications = publications(folder, &mut findings);
     let ordering = ordering(folder, &mut findings);
+    let bus = standing(&project, folder, &mut findings);
     let connectors = connectors(&project, folder, &mut findings);
     findings.retain(|finding| finding.severity == Severity::Error);
     let (Some(program), Some(definition), Some(organisation)) =
@@ -63,9 +65,9 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         publications,
         secrets: Arc::new(secrets.collect()),
         ordering,
-        bus: qc_engine::Bus::default(),
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
         system_owners: system_owners.collect(),
+        bus,
     };
     Ok(Compiled { release: Arc::new(release), organisation: organisation.value.clone() })
 }

@@ -14,6 +14,7 @@ mod publication;
 mod rollout;
 mod schedule;
 mod step;
+mod subscription;
 mod system;
 mod trigger;
 mod trigger_auth;
@@ -32,6 +33,7 @@ pub use publication::{EventType, ExchangeSpec, PublicationSpec, TargetSpec};
 pub use rollout::{Fallback, Rollout, Stage};
 pub use schedule::{Rhythm, ScheduleSpec};
 pub use step::{Outcome, Step};
+pub use subscription::{Beginning, EventSpec};
 pub use system::{Criticality, Direction, OnUnavailable, System};
 pub use trigger::{Idempotency, Ordering, TrafficProfile, TriggerForm, TriggerSpec};
 pub use trigger_auth::{SignatureRef, TenantSpec, TriggerAccess};
@@ -87,6 +89,8 @@ pub struct Integration {
     pub communication: Option<Communication>,
     /// How often all of this is looked at again.
     pub review: Option<Review>,
+    /// Whether the lives of its runs and tasks are told on the event bus.
+    pub lifecycle_events: bool,
     /// What the workflow's `$secrets` refer to.
     pub secrets: Named<String, Spanned<SecretRef>>,
 }
@@ -129,6 +133,10 @@ impl Record for Integration {
         let communication = f.optional("communication", "Who is told of changes.");
         let review = f.optional("review", "How often all of this is looked at again.");
         let secrets = f.several("secrets", "What the workflow's `$secrets` refer to.");
+        let lifecycle_events = f.optional(
+            "lifecycle_events",
+            "Whether the lives of its runs and tasks are told on the event bus; false when left out.",
+        );
         Some(Self {
             name,
             version,
@@ -151,6 +159,7 @@ impl Record for Integration {
             rollout,
             communication,
             review,
+            lifecycle_events: lifecycle_events.unwrap_or(false),
             secrets,
         })
     }

@@ -5,12 +5,14 @@ mod call;
 mod dead_letters;
 mod deployments;
 mod dispatch;
+mod events;
 mod ledger;
 mod lines;
 mod releases;
 mod reply;
 mod route;
 mod runs;
+mod schedules;
 mod server;
 mod tokens;
 pub mod wire;
@@ -38,6 +40,11 @@ pub(crate) const ROUTES: &[Route] = &[
     dead_letters::discard::ROUTE,
     lines::list::ROUTE,
     lines::resume::ROUTE,
+    events::types::ROUTE,
+    events::list::ROUTE,
+    schedules::list::ROUTE,
+    schedules::pause::PAUSE,
+    schedules::pause::RESUME,
     ledger::list::ROUTE,
     ledger::failures::ROUTE,
     ledger::reconciliation::ROUTE,

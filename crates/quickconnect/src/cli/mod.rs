@@ -13,6 +13,7 @@ mod deployments;
 mod dev;
 mod dlq;
 mod doctor;
+mod events;
 mod exit;
 mod export;
 mod files;
@@ -26,6 +27,7 @@ mod release;
 mod restore;
 mod rollback;
 mod runs;
+mod schedules;
 mod schema;
 mod serve;
 mod session;
@@ -130,6 +132,12 @@ enum Verb {
     /// Look at runs that go one after the other, and have them go on
     #[command(subcommand)]
     Lines(lines::Verb),
+    /// See when runs begin by themselves, and pause that
+    #[command(subcommand)]
+    Schedules(schedules::Verb),
+    /// See which events there are and who uses them
+    #[command(subcommand)]
+    Events(events::Verb),
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
@@ -217,6 +225,8 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Runs(verb) => runs::run(session, verb).await,
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
         Verb::Lines(verb) => lines::run(session, verb).await,
+        Verb::Schedules(verb) => schedules::run(session, verb).await,
+        Verb::Events(verb) => events::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,
         Verb::Reconcile(arguments) => reconcile::run(session, &arguments).await,

@@ -2,7 +2,7 @@ use http::Method;
 use qc_access::Action;
 use serde_json::json;
 
-use super::RUN;
+use super::{CHILDREN, RUN};
 use crate::{
     Problem,
     api::{
@@ -28,6 +28,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let (head, permit) = call.run().await?;
     let view = permit.state.engine.inspect(head.facts.id).await?;
+    let family = permit.state.engine.family(head.facts.id, CHILDREN).await?;
     let end = view.end.map(|end| match end {
         qc_engine::RunEnd::Completed { output } => RunEnd::Completed { output },
         qc_engine::RunEnd::Faulted { failure, error } => {
@@ -37,7 +38,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     });
     Ok(Reply::ok(&RunJournal {
         schema_version: 1,
-        run: Run::from(&view.head),
+        run: Run::with_family(&view.head, family),
         input: view.input,
         end,
         undone: view.undone.iter().flat_map(|it| &it.undone).map(|one| json!(one)).collect(),

@@ -1,7 +1,7 @@
 use http::Method;
 use qc_access::Action;
 
-use super::RUN;
+use super::{CHILDREN, RUN};
 use crate::{
     Problem,
     api::{
@@ -25,6 +25,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (head, _) = call.run().await?;
-    Ok(Reply::ok(&Run::from(&head)))
+    let (head, permit) = call.run().await?;
+    let family = permit.state.engine.family(head.facts.id, CHILDREN).await?;
+    Ok(Reply::ok(&Run::with_family(&head, family)))
 }

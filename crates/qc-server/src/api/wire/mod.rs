@@ -1,5 +1,6 @@
 //! What the API takes and gives, in its own types: they change only with the API's version.
 
+mod events;
 mod ledger;
 mod lines;
 mod page;
@@ -7,6 +8,7 @@ mod releases;
 mod runs;
 mod server;
 
+pub use events::{EventUse, PublishedEvent, Schedule};
 pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
 pub use lines::{Line, LineResumed, ResumeLine};
 pub use page::Page;
@@ -14,7 +16,7 @@ pub use releases::{
     DeployRequest, Deployment, DeploymentChange, Release, ReleaseFiles, StoreRelease,
 };
 pub use runs::{
-    CancelRequest, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest, Run,
-    RunEnd, RunJournal, RunReference,
+    CancelRequest, ChildRun, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest,
+    Run, RunEnd, RunJournal, RunReference,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
