@@ -2,34 +2,37 @@
 //! this answers with `New` is on disk.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use base64::Engine as _;
 use bytes::Bytes;
+use qc_expression::Expression;
 use qc_model::{Class, EventId, Failure, RunId, Timestamp, TxnId};
 use qc_store::{
     Accept, AcceptOutcome, DocumentOp, IdempotencyKey, KEYS_MAX, LedgerRow, RunFacts, RunKey,
-    StoreError, StoredEvent,
+    Signal, StoreError, StoredEvent,
 };
 use qc_workflow::{Machine, Start};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Accepted, Deployment, Engine, EngineError, Incoming, Trigger, TriggerName,
+    Accepted, Deployment, Does, Engine, EngineError, Incoming, Trigger, TriggerName, bus,
     chain::EarlierCall,
-    codes,
+    children, codes,
     draft::Draft,
     drive::tell,
     engine::{Place, Reserved},
-    entry::{Journaled, Keyed},
+    entry::{Journaled, Keyed, Lineage},
     groups::{bucket_of, in_bucket},
     happening::What,
     line::{Line, joins, line_of, standing},
-    pause, record,
+    pause,
+    publish::incoming_signal,
+    record,
     repeat::{key_scope, keyed},
     run::{ActiveRun, RunContext},
     search,
@@ -81,17 +84,24 @@ impl Engine {
         {
             return Ok(echo);
         }
-        match self.prepare(deployment, trigger, &incoming, held) {
-            Ok(prepared) => self.write(Prepared { documents, rows, ..prepared }).await,
+        let taking = Taking::by(trigger);
+        match self.prepare(deployment, &taking, &incoming, held) {
+            Ok(mut prepared) => {
+                if trigger.does == Does::Both {
+                    prepared.signals.push(incoming_signal(deployment, &incoming));
+                }
+                self.write(Prepared { documents, rows, ..prepared }).await
+            }
             // A repeat gets its run also when the trigger's expressions no longer do for it.
             Err(unfit) => self.repeat(deployment, &incoming).await?.ok_or(unfit),
         }
     }
 
-    fn prepare(
+    /// Makes the run of an event.
+    pub(crate) fn prepare(
         &self,
         deployment: &Arc<Deployment>,
-        trigger: &Trigger,
+        taking: &Taking<'_>,
         incoming: &Incoming,
         held: bool,
     ) -> Result<Prepared, EngineError> {
@@ -105,11 +115,11 @@ impl Engine {
             crate::start::over_event(expression, &structured, at)
                 .map_err(|e| failed(format!("the trigger's `{what}` cannot be evaluated: {e}")))
         };
-        let input = match &trigger.input {
+        let input = match taking.input {
             Some(expression) => evaluate(expression, "input")?,
             None => incoming.event.data_value(),
         };
-        let subject = match &trigger.subject {
+        let subject = match taking.subject {
             Some(expression) => Some(text_of(&evaluate(expression, "subject")?)),
             None => incoming.event.subject.clone(),
         };
@@ -141,13 +151,14 @@ impl Engine {
             scope: key_scope(deployment, incoming),
             key: key.clone(),
             body_hash: incoming.body_hash,
-            expires_at: at + trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |i| i.window),
+            expires_at: at + taking.window,
         });
         let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
-        let beginning = Beginning::Event { keyed, held };
+        let lineage = Lineage { hops: taking.hops, parent: None };
+        let beginning = Beginning { keyed, lineage, held, ..Beginning::default() };
         let begun = begin(deployment, facts, start, traceparent, beginning, line);
         let event = StoredEvent { id: event, received_at: at, body };
-        Ok(Prepared { begun, key, event, first_row, documents: Vec::new(), rows: Vec::new(), keys })
+        Ok(Prepared { key, keys, ..Prepared::of(begun, event, first_row) })
     }
 
     /// A new run's id: of this node's own buckets when it has some, so that nobody has to hand the
@@ -174,27 +185,32 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { begun, key, event, first_row, mut documents, rows, mut keys } = prepared;
+        let Prepared { begun, key, event, first_row, mut documents, rows, mut keys, signals } =
+            prepared;
         let Begun { facts, mut run, mut draft, line, held } = begun;
+        draft.signals.extend(signals);
         let shared = &self.shared;
         let at = facts.accepted_at;
-        // The place in memory is taken before the commit, so that recovery cannot take the run up
-        // between the commit and its start. Without one its calls are not sent now, and nothing
-        // may say that they were about to be.
-        let place = run.as_ref().and_then(|_| self.place_for_new(&facts));
-        match &mut run {
-            Some(run) if place.is_some() => run.pass(&shared.gate, &mut draft),
-            Some(_) | None => draft.withhold(),
-        }
-        let state = match &run {
-            Some(run) => run.state(&draft, at),
-            None if held => pause::held(at),
-            None => standing(at),
+        let place = self.seat_new(&facts, run.as_mut(), &mut draft);
+        let (state, waits, parent) = match &mut run {
+            Some(run) => {
+                run.begin_hearing(place.as_ref().map(|place| &*place.tenure), &mut draft);
+                let (_, waits) = run.wait_changes(&draft);
+                let lineage = &run.context.lineage;
+                if draft.end.is_some() && lineage.parent.is_some() {
+                    draft.signals.push(bus::ended(facts.id, 1, at, &run.context.deployment));
+                }
+                (run.state(&draft, at), waits, lineage.parent.clone())
+            }
+            None if held => (pause::held(at), BTreeMap::new(), None),
+            None => (standing(at), BTreeMap::new(), None),
         };
         let mut ledger = vec![first_row];
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
         keys.append(&mut draft.keys);
+        // The child's own comes first: a parent finds it by that.
+        keys.splice(0..0, parent.iter().map(children::key_of));
         keys.truncate(KEYS_MAX);
         documents.extend(draft.take_documents());
         let emits = !draft.signals.is_empty();
@@ -211,11 +227,12 @@ impl Engine {
             ledger,
             dead: draft.dead.take(),
             signals: std::mem::take(&mut draft.signals),
-            waits: Vec::new(),
+            waits: waits.values().cloned().collect(),
             turn: line.as_ref().map(Line::turn),
             documents,
             keys,
         };
+        let txn = accept.txn;
         let outcome = match shared.committer.accept(accept).await {
             #[cfg(feature = "planted-bugs")]
             Err(StoreError::Unknown(why))
@@ -223,30 +240,29 @@ impl Engine {
             {
                 Err(StoreError::Unavailable(why))
             }
-            Err(StoreError::Unknown(why)) => self.read_back(&facts, why).await,
+            Err(StoreError::Unknown(why)) => {
+                self.read_back(&facts, txn, parent.is_some(), why).await
+            }
             other => other,
         };
         match outcome {
             Ok(AcceptOutcome::Accepted) => {
-                // A replay is no event: nobody sent it.
-                if facts.replay_of.is_none() {
-                    shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
-                }
-                shared.admission.opened(&facts.tenant);
-                if emits {
-                    shared.emitted.send_modify(|commits| *commits += 1);
-                }
-                shared.tell(facts.id, &facts.integration, || What::Accepted {
-                    subject: facts.subject.clone(),
-                });
+                // Nobody sent a replay or a child: they are no events.
+                self.count_new(&facts, facts.replay_of.is_none() && parent.is_none(), emits);
                 match run {
-                    Some(run) => self.go_on(run, draft, place),
+                    Some(mut run) => {
+                        run.hearing.waits = waits;
+                        self.go_on(run, draft, place);
+                    }
                     None if held => {}
                     None => self.joined(&facts).await,
                 }
                 Ok(Accepted::New { run: facts.id })
             }
             Ok(AcceptOutcome::Duplicate { run: first, same_body }) => {
+                if let Some(hold) = run.and_then(|run| run.hold) {
+                    hold.done();
+                }
                 shared.counters.repeated.fetch_add(1, Ordering::Relaxed);
                 if same_body {
                     Ok(Accepted::Repeat { run: first })
@@ -260,6 +276,45 @@ impl Engine {
             .into()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The place in memory of a new run. It is taken before the commit, so that recovery cannot take the run up between
+    /// the commit and its start. Without one its calls are not sent now, and nothing may say that they were about to be.
+    fn seat_new(
+        &self,
+        facts: &RunFacts,
+        run: Option<&mut ActiveRun>,
+        draft: &mut Draft,
+    ) -> Option<Place> {
+        let Some(run) = run else {
+            draft.withhold();
+            return None;
+        };
+        // Whoever waits for events begins where it is known how far they were read.
+        let waits = run.hearing.is_due();
+        let place = self.place_for_new(facts);
+        let place = place.filter(|place| !waits || place.tenure.tail.has_begun());
+        if place.is_some() {
+            run.pass(&self.shared.gate, draft);
+        } else {
+            draft.withhold();
+        }
+        place
+    }
+
+    /// A new run is on disk: it is counted and told of.
+    fn count_new(&self, facts: &RunFacts, is_event: bool, emits: bool) {
+        let shared = &self.shared;
+        if is_event {
+            shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        }
+        shared.admission.opened(&facts.tenant);
+        if emits {
+            shared.emitted.send_modify(|commits| *commits += 1);
+            shared.news.wake();
+        }
+        let subject = || What::Accepted { subject: facts.subject.clone() };
+        shared.tell(facts.id, &facts.integration, subject);
     }
 
     /// A new run is on disk: here it goes on when it has a place in memory, else with its owner.
@@ -295,9 +350,19 @@ impl Engine {
     /// Finds out whether an accept of unknown outcome took place, however long that takes: its
     /// calls were never sent, and nobody but us knows that. When not, its sender has to ask again:
     /// another run may own the key, for this body or for another one.
-    async fn read_back(&self, facts: &RunFacts, why: String) -> Result<AcceptOutcome, StoreError> {
+    async fn read_back(
+        &self,
+        facts: &RunFacts,
+        txn: TxnId,
+        child: bool,
+        why: String,
+    ) -> Result<AcceptOutcome, StoreError> {
         loop {
             match self.shared.store.run(facts.id).await {
+                // A child has the same id whoever begins it.
+                Ok(Some(head)) if child && head.last_txn != txn => {
+                    return Ok(AcceptOutcome::Duplicate { run: facts.id, same_body: true });
+                }
                 Ok(Some(_)) => return Ok(AcceptOutcome::Accepted),
                 Ok(None) => return Err(StoreError::Unavailable(why)),
                 Err(_) if self.shared.is_draining() => return Err(StoreError::Unknown(why)),
@@ -322,6 +387,16 @@ pub(crate) struct Prepared {
     pub(crate) rows: Vec<LedgerRow>,
     /// What people find it by.
     pub(crate) keys: Vec<RunKey>,
+    /// What is published with it.
+    pub(crate) signals: Vec<Signal>,
+}
+
+impl Prepared {
+    /// Without a key and without anything beside it.
+    pub(crate) fn of(begun: Begun, event: StoredEvent, first_row: LedgerRow) -> Self {
+        let (documents, rows, keys, signals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { begun, key: None, event, first_row, documents, rows, keys, signals }
+    }
 }
 
 /// A run that begins, at once or when its turn comes.
@@ -337,12 +412,40 @@ pub(crate) struct Begun {
     pub(crate) held: bool,
 }
 
+/// How an event is taken by whoever begins a run with it.
+pub(crate) struct Taking<'t> {
+    /// The workflow's input, over the event; its data otherwise.
+    pub(crate) input: Option<&'t Expression>,
+    /// What it is about, over the event; its own subject otherwise.
+    pub(crate) subject: Option<&'t Expression>,
+    /// How long its key is remembered.
+    pub(crate) window: Duration,
+    /// How many runs stand between it and one from outside.
+    pub(crate) hops: u32,
+}
+
+impl<'t> Taking<'t> {
+    fn by(trigger: &'t Trigger) -> Self {
+        Self {
+            input: trigger.input.as_ref(),
+            subject: trigger.subject.as_ref(),
+            window: trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |rule| rule.window),
+            hops: 0,
+        }
+    }
+}
+
 /// From what a run begins.
-pub(crate) enum Beginning {
-    /// An event; `held`: its trigger is paused.
-    Event { keyed: Option<Keyed>, held: bool },
-    /// An earlier run, and what it has done already.
-    Replay { earlier: Vec<EarlierCall> },
+#[derive(Default)]
+pub(crate) struct Beginning {
+    /// The key with which its event came.
+    pub(crate) keyed: Option<Keyed>,
+    /// What the runs before it in a chain of replays have done already.
+    pub(crate) earlier: Vec<EarlierCall>,
+    /// From where it comes.
+    pub(crate) lineage: Lineage,
+    /// Its trigger is paused.
+    pub(crate) held: bool,
 }
 
 /// Starts the machine, unless the run has to wait for its turn.
@@ -354,22 +457,28 @@ pub(crate) fn begin(
     beginning: Beginning,
     line: Option<Line>,
 ) -> Begun {
-    let (keyed, earlier, held) = match beginning {
-        Beginning::Event { keyed, held } => (keyed, Vec::new(), held),
-        Beginning::Replay { earlier } => (None, earlier, false),
-    };
+    let Beginning { keyed, earlier, lineage, held } = beginning;
     if line.is_some() || held {
-        let draft = joins(start, traceparent, earlier, keyed, line.clone(), held);
+        let draft = joins(start, traceparent, earlier, keyed, lineage, line.clone(), held);
         return Begun { facts, run: None, draft, line, held };
     }
     let at = facts.accepted_at;
     let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
-    let context = RunContext::new(facts.clone(), deployment.clone(), traceparent.clone());
+    let context =
+        RunContext::new(facts.clone(), deployment.clone(), traceparent.clone(), lineage.clone());
     let mut run = ActiveRun::new(context, machine, HashMap::new());
     run.earlier = earlier.iter().cloned().map(|one| (one.call, one.outcome)).collect();
     let mut draft = Draft::new(at);
     let start = Box::new(start);
-    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line: None, held });
+    draft.journal(Journaled::Start {
+        start,
+        traceparent,
+        earlier,
+        keyed,
+        line: None,
+        lineage,
+        held,
+    });
     run.begin(actions, &mut draft);
     Begun { facts, run: Some(run), draft, line: None, held }
 }

@@ -55,6 +55,12 @@ pub enum EngineError {
         /// The run of the first one.
         run: RunId,
     },
+    /// The key was used before for another event that was published.
+    #[error("the idempotency key was used before with another body, for the event `{event}`")]
+    KeyReusedByEvent {
+        /// The id of the first one.
+        event: String,
+    },
     /// The engine is ending and takes no more.
     #[error("the server is shutting down")]
     Draining,

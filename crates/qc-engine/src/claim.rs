@@ -19,7 +19,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{Engine, codes, engine::Place, record, recover::RecoverError, run::in_a_line};
+use crate::{
+    Engine, codes, command::Command, engine::Place, record, recover::RecoverError, run::in_a_line,
+};
 
 /// After so many lives of a process in which nothing of a run was written it is taken for the cause of their ends.
 const LIVES_MAX: u32 = 3;
@@ -155,7 +157,7 @@ impl Engine {
         }
         for it in suspects {
             let run = it.head.facts.id;
-            let taken = self.take_up_alone(it).await;
+            let taken = self.take_up_alone(it, None).await;
             answered &= self.taken_or_aside(run, taken).await;
         }
         answered
@@ -178,8 +180,36 @@ impl Engine {
         }
     }
 
+    /// Takes a run up that has its place because something came in for it. It is counted like any other: what came in is
+    /// handed over again after the end of the process. One in quarantine is left alone, and reads it when it goes on.
+    pub(crate) async fn take_up_woken(
+        &self,
+        head: RunHead,
+        place: Place,
+        first: Command,
+    ) -> Result<(), RecoverError> {
+        if is_quarantined(&head.state) {
+            // Whoever asks may have gone away.
+            drop(first.reply.send(Ok(())));
+            return Ok(());
+        }
+        if self.is_suspect(&head) {
+            return self.take_up_alone(Candidate { head, place }, Some(first)).await;
+        }
+        match self.count_lives(&place.tenure.lease, &[&head]).await?.first() {
+            Some(Some(_)) => {
+                self.take_in_place(head, place, Some(first), Some(Claim::default())).await
+            }
+            Some(None) | None => Err(RecoverError::NotOurs),
+        }
+    }
+
     /// Takes a run up that may be the one that ends the process, and waits until it rests.
-    async fn take_up_alone(&self, it: Candidate) -> Result<(), RecoverError> {
+    async fn take_up_alone(
+        &self,
+        it: Candidate,
+        first: Option<Command>,
+    ) -> Result<(), RecoverError> {
         let Candidate { head, place } = it;
         let run = head.facts.id;
         let _alone = self.shared.claims.alone.lock().await;
@@ -191,7 +221,7 @@ impl Engine {
             return self.quarantine(&head, place, lives_before).await;
         }
         let (rests, at_rest) = oneshot::channel();
-        self.take_in_place(head, place, None, Some(Claim { suspect: Some(rests) })).await?;
+        self.take_in_place(head, place, first, Some(Claim { suspect: Some(rests) })).await?;
         // It rests, has committed, or is gone from memory.
         if timeout(SUSPECT_RESTS_IN, at_rest).await.is_err() {
             tracing::warn!(%run, "a run that was in memory at an earlier end of the process does not come to rest");

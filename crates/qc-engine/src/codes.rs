@@ -45,6 +45,14 @@ pub const UNROUTABLE: Code = Code::new("QC-B022");
 pub const POLL_ANSWER: Code = Code::new("QC-B020");
 /// What a poll brought cannot be taken now.
 pub const POLL_NOT_TAKEN: Code = Code::new("QC-B021");
+/// A workflow that is to be run is not deployed.
+pub const NO_WORKFLOW: Code = Code::new("QC-R010");
+/// A run for which another one waits is not in the store any more.
+pub const CHILD_GONE: Code = Code::new("QC-R011");
+/// An event does not fit the contract of a subscription.
+pub const SUBSCRIPTION_CONTRACT: Code = Code::new("QC-R012");
+/// An event has come through too many runs.
+pub const ROUND: Code = Code::new("QC-R013");
 /// A journal cannot be read.
 pub const JOURNAL: Code = Code::new("QC-R008");
 

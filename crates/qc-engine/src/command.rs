@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use qc_model::Actor;
+use qc_model::{Actor, RunId};
+use qc_workflow::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -64,6 +65,24 @@ pub(crate) enum Request {
         number: u32,
         deed: Box<TaskDeed>,
     },
+    /// An event came in that it may wait for.
+    Offer { event: Arc<Value> },
+    /// A run for which it may wait has ended: its outcome is to be found out, for `ChildEnded`.
+    Ended { run: RunId },
+    /// A run for which it may wait has ended so.
+    ChildEnded { run: RunId, outcome: Arc<Outcome> },
+    /// See whether what it waits for has come already.
+    LookAgain,
+}
+
+impl Request {
+    /// Whether a person asks: then a full house does not keep it out.
+    pub(crate) fn is_by_people(&self) -> bool {
+        !matches!(
+            self,
+            Self::Offer { .. } | Self::Ended { .. } | Self::ChildEnded { .. } | Self::LookAgain
+        )
+    }
 }
 
 /// What is done to a task.

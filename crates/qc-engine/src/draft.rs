@@ -42,6 +42,10 @@ pub(crate) struct Draft {
     pub(crate) people: Vec<What>,
     /// Calls are to be sent, but not from here and now.
     pub(crate) withheld: bool,
+    /// How many of them are the run's lifecycle.
+    pub(crate) life: usize,
+    /// How many events the workflow emitted.
+    pub(crate) emitted: usize,
 }
 
 impl Draft {
@@ -63,6 +67,8 @@ impl Draft {
             tasks: BTreeMap::new(),
             people: Vec::new(),
             withheld: false,
+            life: 0,
+            emitted: 0,
         }
     }
 

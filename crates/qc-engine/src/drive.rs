@@ -4,14 +4,14 @@
 mod keep;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use qc_model::{Timestamp, TxnId};
-use qc_store::{LedgerKind, LedgerRow, Op, StoreError, Txn, TxnOutcome};
-use qc_workflow::{CallId, NoteKind};
+use qc_store::{LedgerKind, LedgerRow, Op, StoreError, Txn, TxnOutcome, Wait};
+use qc_workflow::{CallId, ListenId, NoteKind};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -19,7 +19,8 @@ use tokio::{
 };
 
 use crate::{
-    Engine, EngineError, RunEnd,
+    Engine, EngineError, RunEnd, bus,
+    children::{Errands, News, tend_children},
     command::Command,
     draft::Draft,
     engine::{Place, Shared},
@@ -79,6 +80,7 @@ async fn drive(
     let id = run.context.facts.id;
     let mut calls: JoinSet<Performed> = JoinSet::new();
     let mut cuts: HashMap<CallId, oneshot::Sender<()>> = HashMap::new();
+    let mut errands: Errands = JoinSet::new();
     let tenure = place.tenure.clone();
     let mut standing = tenure.watch();
     let mut contended = keep::Contended::default();
@@ -87,11 +89,13 @@ async fn drive(
             draft.withhold();
         }
         run.pass(&shared.gate, &mut draft);
-        let nothing_new = draft.is_empty() && run.stands_as_stored(&draft);
-        if nothing_new {
-            // What is withheld stays withheld: the run is not stuck.
-            run.commit_draft(draft);
-        } else if commit(&shared, &tenure, &mut run, draft).await.is_err() {
+        if step(&shared, &tenure, &mut run, draft).await.is_err() {
+            return;
+        }
+    } else if run.hearing.is_due() {
+        // What came in while its first step was written.
+        let draft = Draft::new(shared.now());
+        if step(&shared, &tenure, &mut run, draft).await.is_err() {
             return;
         }
     }
@@ -100,6 +104,7 @@ async fn drive(
             break;
         }
         start_calls(&shared, &tenure, &mut run, &mut calls, &mut cuts);
+        tend_children(&shared, &tenure, &mut run, &mut errands).await;
         let rests = first.is_none() && run.postponed.is_empty();
         if rests && run.rests_suspected(shared.now()) {
             // Its count ends with this: it is not the one that ends the process.
@@ -115,7 +120,8 @@ async fn drive(
                 Some(Woken::Done(Box::new(done)))
             }
             (None, None) => {
-                wait(&shared, &mut run, &mut calls, &mut place.mailbox, &mut standing).await
+                let work = (&mut calls, &mut errands);
+                wait(&shared, &mut run, work, &mut place.mailbox, &mut standing).await
             }
         };
         let event = match event {
@@ -142,8 +148,7 @@ async fn drive(
         run.pass(&shared.gate, &mut draft);
         #[cfg(feature = "planted-bugs")]
         let early = sent_early(&shared, &tenure, &mut run, &draft, &mut calls, &mut cuts);
-        let written =
-            if draft.is_empty() { Ok(()) } else { commit(&shared, &tenure, &mut run, draft).await };
+        let written = step(&shared, &tenure, &mut run, draft).await;
         #[cfg(feature = "planted-bugs")]
         if early {
             run.ready.clear();
@@ -170,6 +175,10 @@ async fn drive(
             if let Some(line) = run.line_left(end) {
                 shared.lines.moved(line.clone());
             }
+            let facts = &run.context.facts;
+            if run.context.deployment.release.bus.schedules.contains_key(&facts.trigger) {
+                shared.clockwork.notify_one();
+            }
         }
         None => {
             if let Some(at) = run.next_wake() {
@@ -186,6 +195,7 @@ enum Woken {
     /// A call's turn has come.
     Granted(CallId, Permit),
     Timer,
+    Child(Box<News>),
 }
 
 fn start_calls(
@@ -236,10 +246,13 @@ fn sent_early(
 async fn wait(
     shared: &Shared,
     run: &mut ActiveRun,
-    calls: &mut JoinSet<Performed>,
+    (calls, errands): (&mut JoinSet<Performed>, &mut Errands),
     mailbox: &mut mpsc::Receiver<Command>,
     standing: &mut watch::Receiver<Standing>,
 ) -> Option<Woken> {
+    // One that waits for an event stays for a while: the event may be about to come.
+    let waits = (run.listens() || run.has_children()) && !run.hearing.is_due() && !run.brief;
+    let stays = waits.then(|| shared.now() + shared.settings.linger);
     loop {
         let leaving = match *standing.borrow_and_update() {
             // At once, with its calls: whoever owns the run now judges them as after a crash.
@@ -249,10 +262,12 @@ async fn wait(
         };
         let wake = run.next_wake();
         let now = shared.now();
-        // What waits at the gate when its group leaves was not sent: the next owner sends it.
-        let idle = calls.is_empty() && (leaving || !run.waits_at_gate());
+        // Errands are run again by whoever owns the run next. What waits at the gate when its group leaves was not sent:
+        // the next owner sends it.
+        let idle = calls.is_empty() && (leaving || (errands.is_empty() && !run.waits_at_gate()));
         let far = wake.is_none_or(|at| at.since(now) > shared.settings.linger);
-        if idle && (far || leaving) {
+        let stay = stays.filter(|until| now < *until && !shared.is_crowded());
+        if idle && ((far && stay.is_none()) || leaving) {
             if run.is_stuck() {
                 shared.counters.stuck.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(run = %run.context.facts.id, code = %crate::codes::STUCK, "a run has no reason to go on");
@@ -262,6 +277,7 @@ async fn wait(
         if wake.is_some_and(|at| at <= now) {
             return Some(Woken::Timer);
         }
+        let wake = wake.into_iter().chain(stay).min();
         let pause = wake.map_or(LOOK_AGAIN, |at| at.since(now).min(LOOK_AGAIN));
         let id = run.context.facts.id;
         tokio::select! {
@@ -272,6 +288,14 @@ async fn wait(
                     // Cannot be: a call keeps its own panics. Leaving memory has recovery judge
                     // it by its effect class.
                     tracing::error!(run = %id, "a call broke off: {broken}");
+                    return None;
+                }
+            },
+            Some(news) = errands.join_next() => match news {
+                Ok(news) => return Some(Woken::Child(Box::new(news))),
+                Err(broken) => {
+                    // Out of memory, and taken up again: what it needs follows from its journal.
+                    tracing::error!(run = %id, "what is done about a child broke off: {broken}");
                     return None;
                 }
             },
@@ -318,6 +342,7 @@ fn take_in(
                 }
                 replies.push((command.reply, answer));
             }
+            Woken::Child(news) => run.hear_of_child(*news, shared.entropy.next_u64(), draft),
             Woken::Granted(call, permit) => run.granted(call, permit, draft),
             Woken::Timer => run.wake(|| shared.entropy.next_u64(), draft),
         }
@@ -332,15 +357,77 @@ fn take_in(
     replies
 }
 
-/// Writes a draft, again and again while the store cannot take it: results must not be lost.
-async fn commit(
+/// Writes a draft, offering the run what came in before it waited for it. Nothing that comes in meanwhile is missed.
+async fn step(
     shared: &Shared,
     tenure: &Tenure,
     run: &mut ActiveRun,
     mut draft: Draft,
 ) -> Result<(), NotWritten> {
-    let facts = run.context.facts.clone();
-    let emits = !draft.signals.is_empty();
+    loop {
+        let (mut offered, mut failed) = (BTreeSet::new(), false);
+        if run.hearing.is_due() {
+            match hear(shared, tenure, run, &mut draft).await {
+                Some(listens) => offered = listens,
+                None => failed = true,
+            }
+            if !tenure.is_ours() {
+                draft.withhold();
+            }
+            run.pass(&shared.gate, &mut draft);
+        }
+        let unchanged = draft.is_empty() && !failed && (run.end.is_some() || run.stands(&draft));
+        if unchanged {
+            // What is withheld stays withheld: the run is not stuck.
+            run.commit_draft(draft);
+        } else {
+            commit(shared, tenure, run, draft).await?;
+        }
+        if unchanged || offered.is_empty() || run.end.is_some() {
+            // When it could not be read, the hold is given up undone, and the signals are read again.
+            if let Some(hold) = run.hold.take().filter(|_| !failed) {
+                hold.done();
+            }
+            run.children.written();
+            return Ok(());
+        }
+        run.hear_again(offered);
+        draft = Draft::new(shared.now());
+    }
+}
+
+/// Offers the run what came in before. None when that is not possible now: whoever takes it up next does.
+async fn hear(
+    shared: &Shared,
+    tenure: &Tenure,
+    run: &mut ActiveRun,
+    draft: &mut Draft,
+) -> Option<BTreeSet<ListenId>> {
+    if run.hold.is_none() {
+        if !tenure.can_wait().await {
+            draft.withheld = true;
+            return None;
+        }
+        run.hold = Some(tenure.tail.hold());
+    }
+    match run.hear(shared, draft).await {
+        Ok(listens) => Some(listens),
+        Err(error) => {
+            tracing::warn!(run = %run.context.facts.id, "what came in cannot be read now: {error}");
+            draft.withheld = true;
+            None
+        }
+    }
+}
+
+/// What a draft writes, and the waits that the run has then.
+fn write_of(shared: &Shared, run: &ActiveRun, draft: &mut Draft) -> (Txn, BTreeMap<String, Wait>) {
+    let facts = &run.context.facts;
+    if draft.end.is_some() && run.context.lineage.parent.is_some() {
+        let ended = bus::ended(facts.id, run.version + 1, draft.at, &run.context.deployment);
+        draft.signals.push(ended);
+    }
+    let (changes, waits) = run.wait_changes(draft);
     let mut ops = draft.take_writes();
     for op in &mut ops {
         if let Op::Ledger(row) = op {
@@ -349,13 +436,27 @@ async fn commit(
     }
     let left = draft.end.as_ref().and_then(|end| run.line_left(end));
     ops.extend(left.map(|_| Op::EndTurn));
+    ops.extend(changes);
     let txn = Txn {
         id: TxnId::new(draft.at, &*shared.entropy),
         run: facts.id,
         expect: run.version,
-        state: run.state(&draft, draft.at),
+        state: run.state(draft, draft.at),
         ops,
     };
+    (txn, waits)
+}
+
+/// Writes a draft, again and again while the store cannot take it: results must not be lost.
+async fn commit(
+    shared: &Shared,
+    tenure: &Tenure,
+    run: &mut ActiveRun,
+    mut draft: Draft,
+) -> Result<(), NotWritten> {
+    let facts = run.context.facts.clone();
+    let (txn, waits) = write_of(shared, run, &mut draft);
+    let emits = txn.ops.iter().any(|op| matches!(op, Op::Signal(_)));
     #[cfg(feature = "planted-bugs")]
     let mut txn = txn;
     loop {
@@ -417,11 +518,15 @@ async fn commit(
     }
     if emits {
         shared.emitted.send_modify(|commits| *commits += 1);
+        shared.news.wake();
     }
     if run.claim.take().is_some() {
         shared.claims.forget(facts.id);
     }
     tell(shared, run, &draft);
+    run.hearing.waits = waits;
+    run.stored = None;
+    run.brief = false;
     run.commit_draft(draft);
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::{
     admission::{Admission, AdmissionLimits},
     claim::Claims,
     command::Command,
+    deliver::Deliveries,
     fair::{Gate, GateLimits, Places},
     groups::group_of_run,
     happening::{Happening, What},
@@ -28,6 +29,7 @@ use crate::{
     mail::Mail,
     pause::Pauses,
     signal::Signal,
+    tail::News,
     tenure::{Standing, Tenure},
     unavailable::Absences,
     waiting::Waiting,
@@ -133,6 +135,12 @@ pub(crate) struct Shared {
     pub(crate) emitted: watch::Sender<u64>,
     /// Counts the changes of what is deployed.
     deployed: watch::Sender<u64>,
+    pub(crate) news: News,
+    pub(crate) deliveries: Deliveries,
+    /// A schedule may have to be looked at.
+    pub(crate) clockwork: Notify,
+    /// Something of the schedules was changed from outside: what is remembered of them does not hold.
+    pub(crate) times_changed: AtomicBool,
     happenings: broadcast::Sender<Happening>,
     listened: AtomicBool,
 }
@@ -178,6 +186,7 @@ pub(crate) struct Counters {
     pub(crate) calls: AtomicU64,
     pub(crate) calls_failed: AtomicU64,
     pub(crate) recovered: AtomicU64,
+    pub(crate) taken_up: AtomicU64,
     pub(crate) stuck: AtomicU64,
     pub(crate) quarantined: AtomicU64,
 }
@@ -225,6 +234,8 @@ pub struct Gauges {
     pub calls_failed: u64,
     /// Runs found at work in the store and taken up since the start: left by a process that ended, or waiting for room.
     pub recovered: u64,
+    /// Runs read from the store into memory since the start, for whatever reason.
+    pub taken_up: u64,
     /// Runs found without a reason to go on since the start: must stay 0.
     pub stuck: u64,
     /// Runs put aside since the start because they were in memory at too many ends of the process.
@@ -283,6 +294,10 @@ impl Engine {
                 task_opened: Notify::new(),
                 emitted: watch::Sender::new(0),
                 deployed: watch::Sender::new(0),
+                news: News::default(),
+                deliveries: Deliveries::default(),
+                clockwork: Notify::new(),
+                times_changed: AtomicBool::new(true),
                 happenings: broadcast::Sender::new(HAPPENINGS_BEHIND),
                 listened: AtomicBool::new(false),
             }),
@@ -303,6 +318,8 @@ impl Engine {
     pub fn set_deployments(&self, list: Vec<Deployment>) {
         self.shared.deployments.store(Arc::new(Deployments::new(list)));
         self.shared.deployed.send_modify(|changes| *changes += 1);
+        self.shared.forget_times();
+        self.shared.news.published.notify_one();
     }
 
     /// Hears of every change of what is deployed, and of what is paused of it.
@@ -350,6 +367,7 @@ impl Engine {
             calls: read(&counters.calls),
             calls_failed: read(&counters.calls_failed),
             recovered: read(&counters.recovered),
+            taken_up: read(&counters.taken_up),
             stuck: read(&counters.stuck),
             quarantined: read(&counters.quarantined),
             leased: leases.any(),
@@ -375,6 +393,17 @@ impl Shared {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.is_raised()
+    }
+
+    /// The schedules are to be looked at anew.
+    pub(crate) fn forget_times(&self) {
+        self.times_changed.store(true, Ordering::Release);
+        self.clockwork.notify_one();
+    }
+
+    /// Whether runs that only wait had better leave memory to others.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.runs_in_memory() > self.settings.runs_max / 2
     }
 
     /// A run's place is free again.

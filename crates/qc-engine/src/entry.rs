@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use qc_model::{Actor, Failure, Timestamp};
+use qc_model::{Actor, Failure, RunId, Timestamp};
 use qc_store::Entry;
 use qc_workflow::{CallId, CallOutput, Input, Start};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,9 @@ pub(crate) enum Journaled {
         /// Its trigger was paused: it begins with the entry that says so.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         held: bool,
+        /// From where it comes.
+        #[serde(default, skip_serializing_if = "Lineage::is_none")]
+        lineage: Lineage,
     },
     /// Its turn has come: the machine starts, at this entry's time.
     Begun,
@@ -102,6 +105,34 @@ pub(crate) struct Keyed {
     pub(crate) body_sha256: String,
     /// Until when it is remembered.
     pub(crate) until: Timestamp,
+}
+
+/// From where a run comes, when not from an event from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Lineage {
+    /// How many runs stand between the event with which it began and one from outside.
+    #[serde(default)]
+    pub(crate) hops: u32,
+    /// Who runs it as a child.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<Parent>,
+}
+
+/// Who runs a run as a child.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Parent {
+    /// The run.
+    pub(crate) run: RunId,
+    /// The task, and which visit of it.
+    pub(crate) task: CallId,
+    /// Which attempt of it.
+    pub(crate) attempt: u32,
+}
+
+impl Lineage {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Serialize)]

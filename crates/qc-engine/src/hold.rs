@@ -78,6 +78,8 @@ impl Engine {
                     shared.leases.set(held.iter().cloned());
                     if taken {
                         shared.sweep_now.notify_one();
+                        shared.news.wake();
+                        shared.clockwork.notify_one();
                     }
                 }
                 Err(error) => tracing::warn!("the lease cannot be renewed now: {error}"),
@@ -112,6 +114,8 @@ struct Hold<'a> {
     look_at: Instant,
     renewed_at: Instant,
     release_at: Option<Instant>,
+    /// When the store last did not answer: others may not have been able to renew either.
+    failed_at: Option<Instant>,
 }
 
 impl<'a> Hold<'a> {
@@ -125,6 +129,7 @@ impl<'a> Hold<'a> {
             look_at: now,
             renewed_at: now,
             release_at: None,
+            failed_at: None,
         }
     }
 
@@ -211,6 +216,7 @@ impl<'a> Hold<'a> {
             }
             Err(error) => {
                 self.renew_at = Instant::now() + STORE_AGAIN.min(self.ttl() / 3);
+                self.failed_at = Some(Instant::now());
                 tracing::warn!("the leases cannot be renewed now: {error}");
             }
         }
@@ -227,6 +233,7 @@ impl<'a> Hold<'a> {
         self.look_at = Instant::now() + self.ttl() / 3;
         if let Err(error) = self.look_around().await {
             self.look_at = Instant::now() + STORE_AGAIN.min(self.ttl() / 3);
+            self.failed_at = Some(Instant::now());
             tracing::warn!("the other nodes cannot be seen now: {error}");
         }
     }
@@ -259,7 +266,9 @@ impl<'a> Hold<'a> {
             }
         }
         self.show();
-        if !going {
+        // After a time without the store the others get time to renew before anything is taken from them.
+        let just_back = self.failed_at.is_some_and(|at| at.elapsed() < self.ttl() / 3);
+        if !going && !just_back {
             self.take(&plan.take, &holders).await?;
         }
         numbers.looked.store(true, Ordering::Relaxed);
@@ -312,6 +321,8 @@ impl<'a> Hold<'a> {
             let from = from.join(", ");
             tracing::info!(taken, takeovers, %from, groups = self.held.len(), "took groups of runs");
             shared.sweep_now.notify_one();
+            shared.news.wake();
+            shared.clockwork.notify_one();
         }
         trouble
     }

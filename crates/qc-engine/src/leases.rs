@@ -123,6 +123,14 @@ impl Leases {
         !self.rows.load().ours.is_empty()
     }
 
+    /// The tenures whose runs this node takes up, each once.
+    pub(crate) fn tenures(&self) -> Vec<Arc<Tenure>> {
+        let rows = self.rows.load();
+        let mut seen = HashSet::new();
+        let ours = rows.by_group.iter().flatten().filter(|tenure| tenure.is_ours());
+        ours.filter(|tenure| seen.insert(Arc::as_ptr(tenure))).map(Arc::clone).collect()
+    }
+
     /// How many groups this node has, those that it is handing over included.
     pub(crate) fn count(&self) -> usize {
         let rows = self.rows.load();

@@ -11,14 +11,19 @@
 mod accept;
 mod admission;
 mod api;
+mod arrangements;
 mod broker;
 mod bulk;
+mod bus;
 mod chain;
+mod child;
+mod children;
 mod chores;
 mod claim;
 pub mod codes;
 mod command;
 mod continuation;
+mod deliver;
 mod deployments;
 mod draft;
 mod drive;
@@ -26,28 +31,34 @@ mod engine;
 mod entry;
 mod failures;
 mod fair;
+mod follow;
 mod forward;
 mod gates;
+mod gather;
 mod groups;
 mod happening;
 mod hold;
 mod judge;
 mod kept;
 mod leases;
+mod lifecycle;
 mod line;
 mod lines;
+mod listening;
 mod mail;
 mod nodes;
 mod obey;
 mod operate;
 mod outbox;
 mod outgoing;
+mod pace;
 mod park;
 mod pause;
 mod person;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod poll;
+mod publish;
 mod record;
 mod recover;
 mod refused;
@@ -55,12 +66,17 @@ mod release;
 mod repeat;
 mod repin;
 mod run;
+mod schedules;
 mod search;
 mod settle;
 mod signal;
 mod standing;
 mod start;
+mod subscribe;
+mod tail;
 mod tenure;
+mod timekeeper;
+mod topics;
 mod trace;
 mod unavailable;
 mod unwind;
@@ -74,6 +90,7 @@ compile_error!("bugs are planted in builds with debug assertions only: a release
 
 pub use admission::{AdmissionLimits, Busy, DiskGauge, DiskRoom};
 pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, Retry, RunEnd, RunView};
+pub use arrangements::{Bus, Schedule, Subscription, Takes, Times};
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};
 pub use bulk::{
     Bulk, BulkError, BulkFilter, BulkId, BulkRefused, BulkRequest, BulkState, Deed, Progress,
@@ -101,14 +118,18 @@ pub use person::{
 };
 pub use poll::PollTrigger;
 pub use qc_workflow::KeptDeed;
+pub use publish::{Announced, BusEvent};
 pub use refused::Refused;
 pub use release::{
-    Deployment, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger, TriggerAuth,
-    TriggerKind,
+    Deployment, Does, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger,
+    TriggerAuth, TriggerKind,
 };
+pub use schedules::ScheduleView;
 pub use search::{CORRELATION_ATTRIBUTE, REQUEST_ATTRIBUTE, SearchKey};
 pub use standing::{Standing, Standings, Tie, TieKind};
 pub use start::over_event;
+pub use subscribe::SubscriptionView;
+pub use topics::{Role, Topic, topics};
 pub use trace::run_span;
 
 /// What a run did in another way than its workflow says, as those need it who show it.

@@ -28,7 +28,7 @@ use crate::{
     command::{Command, Request},
     draft::Draft,
     engine::Place,
-    entry::{self, Journaled, Keyed},
+    entry::{self, Journaled, Keyed, Lineage},
     groups::in_bucket,
     record,
     run::{ActiveRun, RunContext},
@@ -143,6 +143,7 @@ pub(crate) struct Standing {
     earlier: Vec<EarlierCall>,
     /// None: it was only held.
     line: Option<Line>,
+    lineage: Lineage,
 }
 
 impl Standing {
@@ -150,10 +151,10 @@ impl Standing {
     pub(crate) fn of(journal: &[qc_store::Entry]) -> Result<Option<Self>, entry::EntryError> {
         let [first] = journal else { return Ok(None) };
         match entry::decode(0, first)? {
-            Journaled::Start { start, traceparent, earlier, line, held, .. }
+            Journaled::Start { start, traceparent, earlier, line, lineage, held, .. }
                 if line.is_some() || held =>
             {
-                Ok(Some(Self { start, traceparent, earlier, line }))
+                Ok(Some(Self { start, traceparent, earlier, line, lineage }))
             }
             _ => Ok(None),
         }
@@ -168,8 +169,13 @@ impl Standing {
     ) -> ActiveRun {
         let start = Start { at, ..*self.start };
         let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
-        let context =
-            RunContext::in_line(Arc::new(head.facts), deployment, self.traceparent, self.line);
+        let context = RunContext::in_line(
+            Arc::new(head.facts),
+            deployment,
+            self.traceparent,
+            self.line,
+            self.lineage,
+        );
         let mut run = ActiveRun::new(context, machine, std::collections::HashMap::new());
         run.earlier = self.earlier.into_iter().map(|one| (one.call, one.outcome)).collect();
         run.version = head.version;
@@ -188,12 +194,13 @@ pub(crate) fn joins(
     traceparent: Option<String>,
     earlier: Vec<EarlierCall>,
     keyed: Option<Keyed>,
+    lineage: Lineage,
     line: Option<Line>,
     held: bool,
 ) -> Draft {
     let mut draft = Draft::new(start.at);
     let start = Box::new(start);
-    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line, held });
+    draft.journal(Journaled::Start { start, traceparent, earlier, keyed, line, lineage, held });
     draft
 }
 
@@ -263,7 +270,11 @@ impl Engine {
             | Request::Retry { .. }
             | Request::Resume
             | Request::Probe { .. }
-            | Request::Task { .. } => Err(EngineError::WrongState {
+            | Request::Task { .. }
+            | Request::Offer { .. }
+            | Request::Ended { .. }
+            | Request::ChildEnded { .. }
+            | Request::LookAgain => Err(EngineError::WrongState {
                 run: head.facts.id,
                 status: head.state.status.as_str(),
                 reason: "it waits for its turn and has done nothing yet".to_owned(),

@@ -5,8 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use qc_model::{Actor, EventId, RunId, TxnId};
 use qc_store::{
-    DeadState, IdempotencyKey, Op, RunFacts, RunHead, StoreError, StoredEvent, Txn, TxnOutcome,
+    DeadState, IdempotencyKey, LedgerRow, Op, Priority, RunFacts, RunHead, StoreError, StoredEvent,
+    Txn, TxnOutcome,
 };
+use qc_workflow::Start;
 use serde_json::{Value, json};
 use tokio::{
     sync::oneshot,
@@ -19,7 +21,7 @@ use crate::{
     chain::{EarlierCall, blobs_in, effects_of},
     command::{Command, Reopening, Request, TaskDeed},
     continuation::Barred,
-    entry::{self, Journaled},
+    entry::{self, Journaled, Lineage},
     forward::{ANSWER_IN, Errand, unanswered},
     groups::bucket_of,
     line::{Line, line_of},
@@ -297,13 +299,30 @@ impl Engine {
         self.replay_under(run, replay, actor, None).await
     }
 
-    /// The same under a key of the asker's own: asked again under it, there is one run.
+    /// The same under a key of the asker's own: asked again under it, there is one run. It goes behind those that came
+    /// in by themselves.
     pub(crate) async fn replay_under(
         &self,
         run: RunId,
         replay: Replay,
         actor: &Actor,
         key: Option<IdempotencyKey>,
+    ) -> Result<RunId, EngineError> {
+        let row = |facts: &RunFacts| {
+            record::operated(facts, facts.accepted_at, actor, "run.replay", &format!("of {run}"))
+        };
+        self.relive(run, replay, None, key, row).await
+    }
+
+    /// Makes a run that begins with what another one began with, knowing what that one has done. A child has its id from
+    /// its parent, and stands in no line.
+    pub(crate) async fn relive(
+        &self,
+        run: RunId,
+        replay: Replay,
+        child: Option<(RunId, Lineage)>,
+        key: Option<IdempotencyKey>,
+        row: impl FnOnce(&RunFacts) -> LedgerRow,
     ) -> Result<RunId, EngineError> {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
@@ -330,6 +349,7 @@ impl Engine {
             .lookup(old.facts.environment.as_str(), old.facts.integration.as_str())
             .ok_or_else(|| wrong("its integration is not deployed in its environment"))?;
         let event = self.shared.store.event(run).await?.ok_or(EngineError::NoRun(run))?;
+        let depth = self.began(run).await?.depth;
         let (input, earlier) = match replay.input {
             Some(input) => (input, Vec::new()),
             None if replay.new_effects => (self.inspect(run).await?.input, Vec::new()),
@@ -348,12 +368,15 @@ impl Engine {
         let structured: Value = serde_json::from_slice(&event.body)
             .map_err(|e| StoreError::Corrupt(format!("the event of {run}: {e}")))?;
         let keys = search::keys_of_event(&deployment.release, &structured, at);
-        let line = if replay.out_of_order {
+        let line = if replay.out_of_order || child.is_some() {
             None
         } else {
             line_of(deployment, &old.facts.tenant, &structured, at)?
         };
-        let id = line.as_ref().map_or_else(|| self.new_run_id(at), |it| self.run_id_in(it, at));
+        let (id, lineage) = child.unwrap_or_else(|| {
+            let new = || self.new_run_id(at);
+            (line.as_ref().map_or_else(new, |it| self.run_id_in(it, at)), Lineage::default())
+        });
         let mut documents = Vec::new();
         if !replay.new_effects {
             let replayed = chain.replayed(run, id, at);
@@ -368,6 +391,7 @@ impl Engine {
             replay_of: Some(run),
             accepted_at: at,
             trace: None,
+            priority: if key.is_some() { Priority::Low } else { old.facts.priority },
             ..old.facts
         });
         // Before the run is there: what it inherits must not go with the run that received it. One that the old run does
@@ -375,14 +399,15 @@ impl Engine {
         for hash in blobs_in(&earlier) {
             self.shared.outbound.blobs().keep(run, id, hash).await?;
         }
-        let start = workflow_start(deployment, &facts, input, at, self.shared.entropy.next_u64());
-        let first_row = record::operated(&facts, at, actor, "run.replay", &format!("of {run}"));
-        let beginning = Beginning::Replay { earlier };
+        let entropy = self.shared.entropy.next_u64();
+        let start = Start { depth, ..workflow_start(deployment, &facts, input, at, entropy) };
+        let first_row = row(&facts);
+        let beginning = Beginning { earlier, lineage, ..Beginning::default() };
         let begun = begin(deployment, facts.clone(), start, None, beginning, line);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
-        let rows = Vec::new();
-        let prepared = Prepared { begun, key, event, first_row, documents, rows, keys };
+        let prepared =
+            Prepared { key, documents, keys, ..Prepared::of(begun, event, first_row) };
         match self.write(prepared).await {
             Ok(Accepted::New { run } | Accepted::Repeat { run }) => Ok(run),
             Err(error) if replay.new_effects => Err(error),
@@ -395,13 +420,23 @@ impl Engine {
         }
     }
 
+    /// With what a run began.
+    async fn began(&self, run: RunId) -> Result<Start, EngineError> {
+        let journal = self.shared.store.journal(run).await?;
+        let first = journal.first().ok_or(RecoverError::NoStart)?;
+        match entry::decode(0, first).map_err(RecoverError::from)? {
+            Journaled::Start { start, .. } => Ok(*start),
+            _ => Err(RecoverError::NoStart.into()),
+        }
+    }
+
     async fn effects_of(&self, old: &RunHead) -> Result<Vec<EarlierCall>, EngineError> {
         let journal = self.shared.store.journal(old.facts.id).await?;
         let deployment = self.release_of(old, &journal).await?;
         Ok(effects_of(&deployment, &journal)?)
     }
 
-    async fn head(&self, run: RunId) -> Result<RunHead, EngineError> {
+    pub(crate) async fn head(&self, run: RunId) -> Result<RunHead, EngineError> {
         self.shared.store.run(run).await?.ok_or(EngineError::NoRun(run))
     }
 
@@ -449,7 +484,11 @@ impl Engine {
             | Request::Resolve { .. }
             | Request::Resume
             | Request::Probe { .. }
-            | Request::Task { .. } => None,
+            | Request::Task { .. }
+            | Request::Offer { .. }
+            | Request::Ended { .. }
+            | Request::ChildEnded { .. }
+            | Request::LookAgain => None,
         };
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();

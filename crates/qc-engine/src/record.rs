@@ -8,7 +8,7 @@ use qc_model::{Actor, Failure, TenantName, Timestamp};
 use qc_store::{LedgerKind, LedgerRow, RunFacts};
 use serde_json::{Value, json};
 
-use crate::{PersonTask, TenantRule, Trigger, codes};
+use crate::{PersonTask, TenantRule, Trigger, codes, entry::Parent};
 
 /// Whose rows are of which the tenant is not known.
 const PLATFORM: &str = "platform";
@@ -242,6 +242,16 @@ pub(crate) fn event_emitted(facts: &RunFacts, at: Timestamp, event: &Value) -> L
             event["type"].as_str().unwrap_or_default().to_owned(),
             "emitted",
         )
+    }
+}
+
+/// A run was begun by another one.
+pub(crate) fn child_begun(facts: &RunFacts, parent: &Parent) -> LedgerRow {
+    let details =
+        json!({"parent": parent.run, "task": parent.task.pointer, "attempt": parent.attempt});
+    LedgerRow {
+        facts: to_bytes(&details),
+        ..row(facts, facts.accepted_at, LedgerKind::Run, facts.release.clone(), "begun")
     }
 }
 

@@ -13,12 +13,12 @@ use qc_workflow::{CallId, CallOutput, Compensated, Happening as Told, Machine, O
 use crate::{
     Deployment, Engine, EngineError, RunEnd,
     chain::Earlier,
-    claim::Claim,
+    claim::{Claim, is_quarantined},
     codes,
     command::Command,
     draft::Draft,
     engine::{Place, Reserved},
-    entry::{self, Journaled},
+    entry::{self, Journaled, Lineage},
     line::{Line, Standing},
     person::Tasks,
     record,
@@ -83,6 +83,7 @@ impl From<RecoverError> for EngineError {
 pub(crate) struct Folded {
     pub(crate) machine: Machine,
     pub(crate) traceparent: Option<String>,
+    pub(crate) lineage: Lineage,
     pub(crate) earlier: HashMap<CallId, Earlier>,
     pub(crate) log: HashMap<CallId, CallLog>,
     pub(crate) parked: HashMap<CallId, Failure>,
@@ -126,7 +127,10 @@ impl Engine {
             None if self.shared.leases.owns(run) => return Err(RecoverError::NoRun),
             None => return Err(RecoverError::NotOurs),
         };
-        let place = match self.shared.reserve_asked(&facts) {
+        let by_people = first.what.is_by_people();
+        let reserved =
+            if by_people { self.shared.reserve_asked(&facts) } else { self.shared.reserve(&facts) };
+        let place = match reserved {
             Reserved::Place(place) => place,
             Reserved::There => return Err(RecoverError::There),
             Reserved::Full => return Err(RecoverError::NoRoom),
@@ -134,7 +138,11 @@ impl Engine {
         };
         // As it stands now that nobody else takes it up.
         let head = self.shared.store.run(run).await?.ok_or(RecoverError::NoRun)?;
-        self.take_in_place(head, place, Some(first), None).await
+        if by_people {
+            self.take_in_place(head, place, Some(first), None).await
+        } else {
+            self.take_up_woken(head, place, first).await
+        }
     }
 
     /// Loads a run that has its place, and drives it on.
@@ -145,6 +153,7 @@ impl Engine {
         first: Option<Command>,
         claim: Option<Claim>,
     ) -> Result<(), RecoverError> {
+        self.shared.counters.taken_up.fetch_add(1, Ordering::Relaxed);
         let loaded = caught(self.load(head, first.is_some())).await;
         let mut active = match loaded.map_err(RecoverError::Broken)?? {
             Loaded::Active(active) => *active,
@@ -190,6 +199,7 @@ impl Engine {
         let Folded {
             machine,
             traceparent,
+            lineage,
             earlier,
             log,
             parked,
@@ -198,9 +208,12 @@ impl Engine {
             tasks,
             never_begun: _,
         } = folded;
-        let context = RunContext::in_line(Arc::new(head.facts), deployment, traceparent, line);
+        let context =
+            RunContext::in_line(Arc::new(head.facts), deployment, traceparent, line, lineage);
         let mut active = ActiveRun::new(context, machine, log);
         active.version = head.version;
+        let cause = head.state.cause;
+        active.aside = is_quarantined(&head.state);
         active.stored = Some(head.state);
         active.earlier = earlier;
         active.tasks = tasks;
@@ -208,6 +221,18 @@ impl Engine {
         if active.end.is_none() {
             let mut draft = Draft::new(shared.now());
             active.recover(parked, kept, &mut draft);
+            if active.listens()
+                || active.has_children()
+                || matches!(cause, LiveCause::Event | LiveCause::Child)
+            {
+                let waits = shared.store.waits_of(run).await?;
+                active.hearing.waits =
+                    waits.into_iter().map(|wait| (wait.id.clone(), wait)).collect();
+            }
+            // One that was left waiting was offered everything; of another one nobody knows.
+            if !matches!(cause, LiveCause::Event | LiveCause::Child | LiveCause::Timer) {
+                active.hear_anew();
+            }
             active.resume_with = Some(draft);
         }
         Ok(Loaded::Active(Box::new(active)))
@@ -282,7 +307,7 @@ pub(crate) fn fold(
 ) -> Result<Folded, RecoverError> {
     let mut entries = journal.iter().enumerate();
     let Some((index, first)) = entries.next() else { return Err(RecoverError::NoStart) };
-    let Journaled::Start { mut start, traceparent, earlier, line, held, .. } =
+    let Journaled::Start { mut start, traceparent, earlier, line, lineage, held, .. } =
         entry::decode(index, first)?
     else {
         return Err(RecoverError::NoStart);
@@ -346,7 +371,18 @@ pub(crate) fn fold(
             Journaled::Person { step } => drop(tasks.apply(step).is_some()),
         }
     }
-    Ok(Folded { machine, traceparent, earlier, log, parked, kept, line, tasks, never_begun })
+    Ok(Folded {
+        machine,
+        traceparent,
+        lineage,
+        earlier,
+        log,
+        parked,
+        kept,
+        line,
+        tasks,
+        never_begun,
+    })
 }
 
 /// Keeps the log of calls as the run in memory keeps it.

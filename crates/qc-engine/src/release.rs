@@ -11,7 +11,7 @@ use qc_vault::SecretRef;
 use qc_workflow::Program;
 use serde_json::Value;
 
-use crate::{AmqpTrigger, Kept, People, PollTrigger, Publication, SearchKey};
+use crate::{AmqpTrigger, Bus, Kept, People, PollTrigger, Publication, SearchKey};
 
 /// A release as it runs: everything compiled, nothing fetched. Runs are pinned to it by its hash.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub struct Release {
     pub people: People,
     /// Who owns each system that it calls, by connector: named in failures of that hop.
     pub system_owners: BTreeMap<String, String>,
+    /// What it has on the event bus.
+    pub bus: Bus,
 }
 
 /// A release in an environment.
@@ -99,6 +101,20 @@ pub struct Trigger {
     pub input: Option<Expression>,
     /// The largest body in bytes.
     pub body_limit: usize,
+    /// What becomes of the event.
+    pub does: Does,
+}
+
+/// What becomes of an event that comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Does {
+    /// A run begins with it.
+    #[default]
+    Start,
+    /// It is published on the bus of its tenant, for those who listen and those who subscribed.
+    Publish,
+    /// Both, in one commit.
+    Both,
 }
 
 /// The form of what comes in.

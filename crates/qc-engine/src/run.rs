@@ -19,23 +19,27 @@ use qc_model::{Applied, Class, Failure, Timestamp};
 use qc_store::{DeadLetter, DeadState, LiveCause, RunFacts, RunState, RunStatus};
 use qc_workflow::{
     Action, CallId, CallOutput, CallRequest, CallTarget, Compensated, Effect, Happening as Told,
-    Input, Machine, NoteKind, Outcome, TaskNote,
+    Input, LifecycleFact, Machine, NoteKind, Outcome, TaskNote,
 };
 use serde_json::Value;
 
 use crate::{
-    Deployment, OnFailure, RunEnd,
+    Deployment, OnFailure, RunEnd, bus,
     chain::Earlier,
+    children::Children,
     claim::Claim,
     codes,
     draft::Draft,
-    entry::Journaled,
+    entry::{Journaled, Lineage},
     fair::Permit,
     line::{Line, leaves},
+    listening::Hearing,
     outbox,
     person::Tasks,
     record, search,
     settle::Performed,
+    tail::Hold,
+    tenure::Tenure,
     unavailable,
 };
 
@@ -47,6 +51,8 @@ pub(crate) struct RunContext {
     pub(crate) scope: EnvironmentScope,
     /// The line in which it stood when it was accepted.
     pub(crate) line: Option<Line>,
+    /// From where it comes.
+    pub(crate) lineage: Lineage,
 }
 
 impl RunContext {
@@ -54,8 +60,9 @@ impl RunContext {
         facts: Arc<RunFacts>,
         deployment: Arc<Deployment>,
         traceparent: Option<String>,
+        lineage: Lineage,
     ) -> Arc<Self> {
-        Self::in_line(facts, deployment, traceparent, None)
+        Self::in_line(facts, deployment, traceparent, None, lineage)
     }
 
     pub(crate) fn in_line(
@@ -63,13 +70,14 @@ impl RunContext {
         deployment: Arc<Deployment>,
         traceparent: Option<String>,
         line: Option<Line>,
+        lineage: Lineage,
     ) -> Arc<Self> {
         let scope = EnvironmentScope {
             name: facts.environment.clone(),
             tenant: facts.tenant.clone(),
             vars: deployment.vars.clone(),
         };
-        Arc::new(Self { facts, deployment, traceparent, scope, line })
+        Arc::new(Self { facts, deployment, traceparent, scope, line, lineage })
     }
 }
 
@@ -83,6 +91,8 @@ pub(crate) struct ActiveRun {
     pub(crate) end: Option<RunEnd>,
     /// How the run stood on disk when it was taken up.
     pub(crate) stored: Option<RunState>,
+    /// Whether it was in quarantine when it was taken up.
+    pub(crate) aside: bool,
     /// That it was claimed, as long as nothing of it has been written since.
     pub(crate) claim: Option<Claim>,
     /// What taking the run up again has to write before anything else.
@@ -111,6 +121,14 @@ pub(crate) struct ActiveRun {
     pub(crate) permits: HashMap<CallId, Permit>,
     /// Calls wait for the next one who takes the run up: this process is ending.
     withheld: bool,
+    /// What it waits for, and what it was offered.
+    pub(crate) hearing: Hearing,
+    /// What is done about the runs that it runs.
+    pub(crate) children: Children,
+    /// It is in memory only to be looked at: it does not stay.
+    pub(crate) brief: bool,
+    /// Keeps what came in since its waits were asked for, until it was offered.
+    pub(crate) hold: Option<Hold>,
 }
 
 /// A call to be performed.
@@ -154,6 +172,9 @@ pub(crate) enum Settled {
     Hold { failure: Failure, parked: Failure },
 }
 
+/// So many emitted events of one step have a row of their own in the ledger; all of them are on the bus.
+const EMITTED_ROWS: usize = 1_000;
+
 /// At so many ends of the process while a call was in flight the run is taken for their cause.
 const POISON_MAX: u32 = 16;
 
@@ -172,6 +193,7 @@ impl ActiveRun {
             version: 0,
             end: None,
             stored: None,
+            aside: false,
             claim: None,
             resume_with: None,
             ready: Vec::new(),
@@ -188,6 +210,10 @@ impl ActiveRun {
             skip: None,
             permits: HashMap::new(),
             withheld: false,
+            hearing: Hearing::default(),
+            children: Children::default(),
+            brief: false,
+            hold: None,
         }
     }
 
@@ -195,7 +221,7 @@ impl ActiveRun {
         &self.context.facts
     }
 
-    fn machine(&self) -> &Machine {
+    pub(crate) fn machine(&self) -> &Machine {
         self.machine.as_ref().expect("the machine is only away while it steps")
     }
 
@@ -221,6 +247,7 @@ impl ActiveRun {
 
     /// Takes up what the machine wants done at its start.
     pub(crate) fn begin(&mut self, actions: Vec<Action>, draft: &mut Draft) {
+        self.publish_life(LifecycleFact::Started, draft);
         self.absorb(actions, draft);
         self.tell_on(0, draft);
     }
@@ -231,22 +258,31 @@ impl ActiveRun {
             match action {
                 Action::Call(request) => self.call(request, draft),
                 Action::Interrupt { call, .. } => self.interrupt(call, draft),
-                Action::Emit { event, .. } => {
-                    draft.ledger(record::event_emitted(self.facts(), draft.at, &event));
-                    let release = &self.context.deployment.release;
-                    draft.signals.extend(outbox::signals(release, self.facts(), draft.at, &event));
-                }
+                Action::Emit { event, .. } => self.emit(event, draft),
                 Action::Note(note) => self.note(note, draft),
                 Action::Finish(outcome) => self.finish(outcome, draft),
-                // No release has these yet: qc-project's `unbuilt` refuses them.
-                Action::Listen(_)
-                | Action::StopListening { .. }
-                | Action::StartChild(_)
-                | Action::CancelChild { .. } => {
-                    tracing::error!(run = %self.facts().id, "the run asks for what is not built");
+                Action::Listen(subscription) => self.hearing.listens(subscription.id),
+                Action::StopListening { id } => self.hearing.stops(&id),
+                // The machine says at any time which children there are to be: see `tend_children`.
+                Action::StartChild(_) => {}
+                Action::CancelChild { id, compensate, .. } => {
+                    self.children.cancelled(id, compensate);
                 }
             }
         }
+    }
+
+    /// The workflow publishes an event: on the bus, and for those outside whom its release names.
+    fn emit(&mut self, event: Value, draft: &mut Draft) {
+        draft.emitted += 1;
+        if draft.emitted <= EMITTED_ROWS {
+            draft.ledger(record::event_emitted(self.facts(), draft.at, &event));
+        }
+        let context = &self.context;
+        let (facts, deployment) = (&context.facts, &context.deployment);
+        draft.signals.extend(outbox::signals(&deployment.release, facts, draft.at, &event));
+        let hops = context.lineage.hops + 1;
+        draft.signals.push(bus::of_run(facts, deployment, hops, event, draft.at));
     }
 
     /// The machine wants a call made. One that an earlier run of the chain made is not made again;
@@ -328,6 +364,7 @@ impl ActiveRun {
     }
 
     fn note(&self, note: TaskNote, draft: &mut Draft) {
+        self.publish_life(LifecycleFact::Task(&note), draft);
         let outcome = match note.kind {
             NoteKind::Faulted => "faulted",
             NoteKind::Retrying { .. } => "retrying",
@@ -345,6 +382,7 @@ impl ActiveRun {
     }
 
     fn finish(&mut self, outcome: Outcome, draft: &mut Draft) {
+        self.publish_life(LifecycleFact::Ended(&outcome), draft);
         for one in undone_of(&outcome).iter().flat_map(|undone| &undone.undone) {
             let (pointer, failure) = (&one.task.pointer, one.failure.as_ref());
             let outcome = if failure.is_some() { "not_undone" } else { "undone" };
@@ -463,6 +501,7 @@ impl ActiveRun {
         draft.ledger(record::run_changed(self.facts(), draft.at, "parked", Some(&failure)));
         draft.parked = Some(failure.clone());
         self.ask_about_parked(&call, &failure, draft);
+        self.publish_life(LifecycleFact::Suspended, draft);
         self.parked.insert(call, Parked { request, failure, probe_at });
     }
 
@@ -596,6 +635,7 @@ impl ActiveRun {
             || !self.in_flight.is_empty()
             || !self.ready.is_empty()
             || !self.gated.is_empty()
+            || self.has_errands()
         {
             return (RunStatus::Running, LiveCause::Activity, wake_at, None);
         }
@@ -611,6 +651,10 @@ impl ActiveRun {
             (None, _) if self.tasks.is_asking() => {
                 (RunStatus::Waiting, LiveCause::Person, wake_at, None)
             }
+            (None, _) if self.has_children() => {
+                (RunStatus::Waiting, LiveCause::Child, wake_at, None)
+            }
+            (None, _) if self.listens() => (RunStatus::Waiting, LiveCause::Event, wake_at, None),
             (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
             (None, None) => {
                 (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
@@ -645,6 +689,12 @@ impl ActiveRun {
         })
     }
 
+    /// Whether nothing needs to be written when there is nothing new: the run is on disk as it is here.
+    pub(crate) fn stands(&self, draft: &Draft) -> bool {
+        self.stored.as_ref().is_none_or(|_| self.stands_as_stored(draft))
+            && self.wait_changes(draft).0.is_empty()
+    }
+
     /// The next moment at which the run has something to do by itself.
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         let probes = self.parked.values().filter_map(|parked| parked.probe_at);
@@ -671,12 +721,38 @@ impl ActiveRun {
             && !self.tasks.is_asking()
             && self.gated.is_empty()
             && self.next_wake().is_none()
+            && !self.listens()
+            && !self.has_children()
+    }
+
+    /// Everything that came in since it began is to be offered once more.
+    pub(crate) fn hear_anew(&mut self) {
+        let machine = self.machine.as_ref().expect("the machine is only away while it steps");
+        self.hearing.anew(machine);
+    }
+
+    /// What came in while its first step is written is offered to it by whoever has it in memory then: with a hold, so
+    /// that it is read again if that is nobody.
+    pub(crate) fn begin_hearing(&mut self, tenure: Option<&Tenure>, draft: &mut Draft) {
+        if !self.hearing.is_due() {
+            return;
+        }
+        match tenure.filter(|tenure| tenure.tail.has_begun()) {
+            Some(tenure) => self.hold = Some(tenure.tail.hold()),
+            None => draft.withheld = true,
+        }
+    }
+
+    /// Whether it waits for events.
+    pub(crate) fn listens(&self) -> bool {
+        !self.machine().subscriptions().is_empty()
     }
 
     /// Whether it is suspected to end the process when it is taken up, and has nothing to do now.
     pub(crate) fn rests_suspected(&self, now: Timestamp) -> bool {
         self.claim.as_ref().is_some_and(Claim::is_suspect)
             && self.next_wake().is_none_or(|at| at > now)
+            && !self.has_errands()
     }
 
     /// The draft is on disk: what it promised to do is to be done now.

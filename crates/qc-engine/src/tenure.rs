@@ -10,6 +10,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use crate::tail::Tail;
+
 /// How a tenure stands. It only goes on, never back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Standing {
@@ -37,6 +39,8 @@ struct Term {
 pub(crate) struct Tenure {
     /// Under which its runs are committed.
     pub(crate) lease: Lease,
+    /// How far the signals were read for its runs.
+    pub(crate) tail: Arc<Tail>,
     standing: watch::Sender<Standing>,
     /// None: it cannot end without this process, because the store is not shared.
     term: Option<watch::Sender<Term>>,
@@ -71,7 +75,8 @@ impl Tenure {
     /// One that lasts until this process gives it up.
     pub(crate) fn unbounded(lease: Lease, clock: Arc<dyn Clock>) -> Self {
         let standing = watch::Sender::new(Standing::Ours);
-        Self { lease, standing, term: None, clock, hurry: Arc::default() }
+        let (tail, hurry) = (Arc::default(), Arc::default());
+        Self { lease, tail, standing, term: None, clock, hurry }
     }
 
     /// One that lasts as long as it is renewed.
@@ -83,7 +88,8 @@ impl Tenure {
         hurry: Arc<Notify>,
     ) -> Self {
         let term = Some(watch::Sender::new(asked.term(ttl)));
-        Self { lease, standing: watch::Sender::new(Standing::Ours), term, clock, hurry }
+        let (tail, standing) = (Arc::default(), watch::Sender::new(Standing::Ours));
+        Self { lease, tail, standing, term, clock, hurry }
     }
 
     /// The lease was renewed.
@@ -156,6 +162,23 @@ impl Tenure {
             tokio::select! {
                 _ = standing.changed() => {}
                 _ = term.changed() => {}
+            }
+        }
+    }
+
+    /// Waits until it is known how far the signals were read for the runs. False: the groups are being handed over before.
+    pub(crate) async fn can_wait(&self) -> bool {
+        let (mut begun, mut standing) = (self.tail.begun(), self.standing.subscribe());
+        loop {
+            if *begun.borrow_and_update() {
+                return true;
+            }
+            if *standing.borrow_and_update() != Standing::Ours {
+                return false;
+            }
+            tokio::select! {
+                _ = begun.changed() => {}
+                _ = standing.changed() => {}
             }
         }
     }

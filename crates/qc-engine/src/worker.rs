@@ -3,11 +3,11 @@
 
 use std::{collections::VecDeque, ops::Range, sync::atomic::Ordering, time::Duration};
 
-use qc_model::RunId;
+use qc_model::{Actor, RunId, Timestamp};
 use qc_store::{LiveCause, RunHead, StoreError};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{Engine, groups::ranges, unwind::OnDrop};
+use crate::{Engine, command::Request, groups::ranges, operate::Asking, unwind::OnDrop};
 
 /// Between two sweeps over the open runs.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -20,6 +20,11 @@ const PAGE: usize = 500;
 
 /// The pause after the store failed to answer.
 const STORE_AGAIN: Duration = Duration::from_millis(500);
+
+/// Of the runs that wait for others to wake them, so many are looked at now and then, in turn: should a wake ever be
+/// lost, it is lost for a while only.
+const LOOKED_AT: usize = 16;
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// The longest sleep of the waking loop.
 const WAKE_AGAIN: Duration = Duration::from_secs(5);
@@ -42,6 +47,9 @@ impl Engine {
             Box::pin(self.keep_failures_tidy()),
             Box::pin(self.keep_bulks()),
             Box::pin(self.watch_tasks()),
+            Box::pin(self.follow_signals()),
+            Box::pin(self.keep_time()),
+            Box::pin(self.follow_subscriptions()),
         );
     }
 
@@ -101,6 +109,7 @@ impl Engine {
     /// Looks at every open run, page by page, again and again.
     async fn sweep(&self) {
         let mut round = Round::default();
+        round.net.due = self.shared.now() + LOOK_EVERY;
         loop {
             let began = Instant::now();
             if self.shared.leases.any()
@@ -149,8 +158,11 @@ impl Engine {
             }
             shared.admission.seen(&page);
             self.line_up_due(&page);
+            self.look_at_waiting(&page, &mut round.net).await;
         }
-        let groups = std::mem::take(round).groups;
+        round.net.round_over(shared.now());
+        let net = std::mem::take(&mut round.net);
+        let groups = std::mem::replace(round, Round { net, ..Round::default() }).groups;
         shared.places.backlog.round_ends();
         shared.admission.round_ends();
         shared.places.unknown.store(false, Ordering::Release);
@@ -160,6 +172,20 @@ impl Engine {
             shared.sweep_now.notify_one();
         }
         Ok(())
+    }
+
+    /// Has some of the runs that wait for others see whether what they wait for has come.
+    async fn look_at_waiting(&self, page: &[RunHead], net: &mut Net) {
+        for head in page {
+            if !net.wants(head, self.shared.now()) {
+                continue;
+            }
+            let (run, actor) = (head.facts.id, Actor::platform("sweep"));
+            let asked = self.ask_here(run, &Request::LookAgain, &actor, None).await;
+            if let Err(Asking::Failed(error)) = asked {
+                tracing::debug!(%run, "a waiting run cannot be looked at now: {error}");
+            }
+        }
     }
 
     /// Lines up what has to be taken up of some runs.
@@ -227,6 +253,38 @@ struct Round {
     /// Its buckets; the first are at work.
     ranges: VecDeque<Range<u16>>,
     after: Option<RunId>,
+    net: Net,
+}
+
+/// Which of the waiting runs are looked at: those after the last one, a few at a time.
+#[derive(Debug, Default)]
+struct Net {
+    due: Timestamp,
+    last: Option<RunId>,
+    looked: usize,
+}
+
+impl Net {
+    fn wants(&mut self, head: &RunHead, now: Timestamp) -> bool {
+        let run = head.facts.id;
+        let waits = matches!(head.state.cause, LiveCause::Event | LiveCause::Child);
+        let turn = self.looked < LOOKED_AT && self.last.is_none_or(|last| run > last);
+        if !waits || now < self.due || !turn {
+            return false;
+        }
+        self.last = Some(run);
+        self.looked += 1;
+        true
+    }
+
+    /// A round is over. One that found fewer has come to the end of all runs: the next one begins with the first again.
+    fn round_over(&mut self, now: Timestamp) {
+        if now >= self.due {
+            self.last = self.last.filter(|_| self.looked == LOOKED_AT);
+            self.looked = 0;
+            self.due = now + LOOK_EVERY;
+        }
+    }
 }
 
 impl Round {

@@ -72,6 +72,8 @@ pub const EFFECT_UNSUPPORTED: Code = Code::new("QC-P033");
 pub const TRIGGER_WITHOUT_KEY: Code = Code::new("QC-P034");
 /// There is no such integration.
 pub const UNKNOWN_INTEGRATION: Code = Code::new("QC-P035");
+/// A workflow that is to be run is in no integration of the project.
+pub const UNKNOWN_WORKFLOW: Code = Code::new("QC-P037");
 /// Something with that name is there already.
 pub const EXISTS: Code = Code::new("QC-P036");
 /// Something is published that no task emits.

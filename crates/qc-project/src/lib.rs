@@ -22,7 +22,6 @@ pub mod render;
 pub mod scaffold;
 pub mod schema;
 mod shape;
-mod unbuilt;
 
 pub use files::ProjectFiles;
 pub use project::{IntegrationFolder, Loaded, PROJECT_FILE, Project};

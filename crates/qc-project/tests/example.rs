@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use qc_project::{Project, ProjectFiles, acceptance, check, render};
 
-const EXAMPLES: [(&str, usize); 2] = [("customer-escalation", 8), ("refund-approval", 4)];
+const EXAMPLES: [(&str, usize); 3] =
+    [("customer-escalation", 8), ("refund-approval", 4), ("order-paid", 8)];
 
 fn project(name: &str) -> Project {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);

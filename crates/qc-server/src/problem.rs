@@ -307,6 +307,9 @@ impl From<EngineError> for Problem {
             EngineError::KeyReused { run } => {
                 Self::new(422, codes::KEY_REUSED, "Idempotency key used before", detail).about(run)
             }
+            EngineError::KeyReusedByEvent { .. } => {
+                Self::new(422, codes::KEY_REUSED, "Idempotency key used before", detail)
+            }
             EngineError::Draining => {
                 Self::new(503, codes::DRAINING, "Shutting down", detail).retry_after(RETRY_SOON)
             }

@@ -301,6 +301,7 @@ pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> 
         contract: None,
         input: None,
         body_limit: 1 << 20,
+        does: qc_engine::Does::Start,
     };
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
@@ -315,6 +316,7 @@ pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> 
             publications: BTreeMap::new(),
             kept: qc_engine::Kept::default(),
             ordering: None,
+            bus: qc_engine::Bus::default(),
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-a".to_owned()),
             search_keys: Vec::new(),

@@ -56,6 +56,11 @@ impl Program {
         &self.version
     }
 
+    /// The workflow as written, as JSON.
+    pub fn definition(&self) -> &Value {
+        &self.definition
+    }
+
     /// Every place from which something is called, functions unfolded.
     pub fn calls(&self) -> impl Iterator<Item = &CallSite> {
         self.calls.iter()

@@ -4,13 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use qc_model::Actor;
 use qc_store::DeadState;
-use qc_workflow::{CallId, CallOutput, Happening as Told, RequestFacts};
+use qc_workflow::{CallId, CallOutput, Happening as Told, LifecycleFact, RequestFacts};
 
 use super::{ActiveRun, Purpose, RunContext, never_sent};
 use crate::{
-    Deployment, EngineError, Resolution, RunEnd,
-    claim::is_quarantined,
-    codes,
+    Deployment, EngineError, Resolution, RunEnd, codes,
     command::{Command, Reopening, Request},
     draft::Draft,
     entry::Journaled,
@@ -75,20 +73,21 @@ impl ActiveRun {
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", &deed));
                 draft.settle_dead = Some(DeadState::Retried);
                 self.end = None;
+                self.publish_life(LifecycleFact::Resumed, draft);
                 self.tell(Told::Reopened, entropy, draft);
             }
             Request::Resume => {
                 self.must_be_open("it is at its end")?;
-                let aside = self.stored.as_ref().is_some_and(is_quarantined);
                 let mendable =
                     self.parked.values().any(|parked| parked.failure.code != codes::AMBIGUOUS);
                 // A quarantined run goes on with being taken up.
-                if !aside && !mendable && self.held().is_empty() {
+                if !self.aside && !mendable && self.held().is_empty() {
                     return Err(self.wrong_state(
                         "nothing in it waits to be mended; an ambiguous call is resolved",
                     ));
                 }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resume", ""));
+                self.publish_life(LifecycleFact::Resumed, draft);
                 self.probe(|_| true, draft);
                 self.try_held(None, entropy, draft);
             }
@@ -100,6 +99,25 @@ impl ActiveRun {
             }
             Request::Task { number, deed } => {
                 self.on_task(*number, deed, command, entropy, draft)?;
+            }
+            Request::Offer { event } => {
+                if self.end.is_none() {
+                    self.offer(event, entropy, draft);
+                }
+            }
+            Request::ChildEnded { run, outcome } => {
+                if self.end.is_none() {
+                    self.child_ended(*run, outcome, entropy, draft);
+                }
+            }
+            // Whoever hands it over finds the outcome out first.
+            Request::Ended { .. } => {}
+            Request::LookAgain => {
+                if self.end.is_none() {
+                    self.hear_anew();
+                    self.children.look_again();
+                    self.brief = true;
+                }
             }
             Request::Resolve { call, resolution } => {
                 self.resolve(call.as_deref(), resolution, actor, entropy, draft)?;
@@ -157,6 +175,7 @@ impl ActiveRun {
     ) -> Result<(), EngineError> {
         let call = self.ambiguous(wanted)?;
         let Some(parked) = self.parked.remove(&call) else { return Ok(()) };
+        self.publish_life(LifecycleFact::Resumed, draft);
         let request = parked.request;
         match resolution {
             Resolution::Applied { output } => {

@@ -28,7 +28,9 @@ impl ActiveRun {
     pub(crate) fn pass(&mut self, gate: &Arc<Gate>, draft: &mut Draft) {
         for ready in std::mem::take(&mut draft.ready) {
             let call = ready.request.id.clone();
-            if self.permits.contains_key(&call) {
+            // What the integration keeps is no other system, and a commit of its own.
+            let kept = matches!(ready.request.target, CallTarget::Kept { .. });
+            if kept || self.permits.contains_key(&call) {
                 draft.ready.push(ready);
                 continue;
             }

@@ -127,6 +127,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
         contract: None,
         input: None,
         body_limit: 1 << 20,
+        does: qc_engine::Does::Start,
     };
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
@@ -146,6 +147,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             search_keys: Vec::new(),
             people: qc_engine::People::default(),
             system_owners: BTreeMap::new(),
+            bus: qc_engine::Bus::default(),
         }),
     }
 }

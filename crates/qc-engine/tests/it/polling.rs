@@ -131,6 +131,7 @@ fn polling(every: Duration) -> Trigger {
         contract: None,
         input: None,
         body_limit: 1 << 20,
+        does: qc_engine::Does::Start,
     }
 }
 

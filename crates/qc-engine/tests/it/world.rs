@@ -300,7 +300,7 @@ pub(crate) fn deployment(hash: &str, tasks: &str) -> Deployment {
 
 /// One that says what undoes its tasks: `<task>: {do: <call>, with: <arguments>}`.
 pub(crate) fn compensated(hash: &str, tasks: &str, undo: &str) -> Deployment {
-    deployment_of(hash, tasks, door(), undo, None)
+    deployment_of(hash, "test", tasks, door(), undo, None)
 }
 
 /// One that says what is done while the desk is not there.
@@ -308,7 +308,7 @@ pub(crate) fn absent(hash: &str, tasks: &str, answer: WhenUnavailable) -> Deploy
     let source = Source::new("integration.yaml", "");
     let span = qc_document::Span::default();
     let unavailable = Unavailable { system: Arc::from("desk"), source, span, answer };
-    deployment_of(hash, tasks, door(), "{}", Some(unavailable))
+    deployment_of(hash, "test", tasks, door(), "{}", Some(unavailable))
 }
 
 /// One whose integration has people.
@@ -316,6 +316,17 @@ pub(crate) fn peopled(mut deployment: Deployment, people: qc_engine::People) -> 
     let release = Arc::get_mut(&mut deployment.release).unwrap();
     release.people = people;
     deployment
+}
+
+/// The same with something on the bus.
+pub(crate) fn with_bus(mut deployment: Deployment, bus: qc_engine::Bus) -> Deployment {
+    Arc::get_mut(&mut deployment.release).unwrap().bus = bus;
+    deployment
+}
+
+/// One of an integration and a workflow of this name.
+pub(crate) fn named_deployment(hash: &str, name: &str, tasks: &str) -> Deployment {
+    deployment_of(hash, name, tasks, door(), "{}", None)
 }
 
 fn door() -> Trigger {
@@ -329,16 +340,18 @@ fn door() -> Trigger {
         contract: None,
         input: None,
         body_limit: 1 << 20,
+        does: qc_engine::Does::Start,
     }
 }
 
 /// The same, with a trigger of the test's own.
 pub(crate) fn deployment_with(hash: &str, tasks: &str, trigger: Trigger) -> Deployment {
-    deployment_of(hash, tasks, trigger, "{}", None)
+    deployment_of(hash, "test", tasks, trigger, "{}", None)
 }
 
 fn deployment_of(
     hash: &str,
+    name: &str,
     tasks: &str,
     trigger: Trigger,
     undo: &str,
@@ -346,7 +359,7 @@ fn deployment_of(
 ) -> Deployment {
     let connectors = desk();
     let text = format!(
-        "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
+        "document: {{ dsl: '1.0.3', namespace: test, name: {name}, version: '1.0.0' }}\ndo:\n{tasks}"
     );
     let document =
         qc_document::parse_yaml(Source::new("workflow.yaml", &*text), &ParseLimits::default())
@@ -380,7 +393,7 @@ fn deployment_of(
         vars: Arc::new(BTreeMap::new()),
         release: Arc::new(Release {
             hash: hash.to_owned(),
-            integration: Name::new("test").unwrap(),
+            integration: Name::new(name).unwrap(),
             version: "1.0.0".to_owned(),
             program: Arc::new(program),
             connectors,
@@ -393,6 +406,7 @@ fn deployment_of(
             search_keys: search_keys(),
             people: qc_engine::People::default(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
+            bus: qc_engine::Bus::default(),
         }),
     }
 }
@@ -460,6 +474,25 @@ impl Sender {
         data: Value,
     ) -> Result<Option<Accepted>, EngineError> {
         self.engine.repeat(&self.deployment, &self.incoming(key, data)).await
+    }
+
+    /// Sends an event to another deployment; its run.
+    pub(crate) async fn to(&self, deployment: &Arc<Deployment>, data: Value) -> RunId {
+        while !self.engine.gauges().leased {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        match self.engine.accept(deployment, self.incoming(None, data)).await.unwrap() {
+            Accepted::New { run } | Accepted::Repeat { run } => run,
+        }
+    }
+
+    /// Publishes it.
+    pub(crate) async fn publish(
+        &self,
+        key: &str,
+        data: Value,
+    ) -> Result<qc_engine::Announced, EngineError> {
+        self.engine.publish(&self.deployment, self.incoming(Some(key), data)).await
     }
 
     fn incoming(&self, key: Option<&str>, data: Value) -> Incoming {

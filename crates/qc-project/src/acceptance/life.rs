@@ -25,6 +25,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) heads: Vec<RunHead>,
+    /// The runs of the integrations whose workflows it runs.
+    pub(super) others: Vec<RunHead>,
     /// The ends of the runs, in the order of the heads.
     pub(super) ends: Vec<Option<RunEnd>>,
     /// Their journals, likewise.
@@ -64,6 +66,10 @@ async fn live(door: &Door<'_>, steps: &[Step], from: usize, outcome: &mut Outcom
     let world = door.world;
     world.clock.start();
     let engine = world.start();
+    // A subscription takes what comes after it has begun.
+    while engine.subscriptions().await.is_ok_and(|all| all.iter().any(|one| one.after.is_none())) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     for (at, step) in steps.iter().enumerate().skip(from) {
         match step {
             Step::Send(sending) => {
@@ -71,9 +77,16 @@ async fn live(door: &Door<'_>, steps: &[Step], from: usize, outcome: &mut Outcom
                     outcome.first_sent.get_or_insert(world.clock.now());
                     match door.send(&engine, sending, at).await {
                         Ok(Received::Taken(run)) => drop(outcome.sent_runs.insert(run)),
-                        Ok(Received::Refused) => {}
+                        Ok(Received::Refused | Received::Published) => {}
                         Err(finding) => outcome.findings.push(*finding),
                     }
+                }
+            }
+            Step::Publish(publishing) => {
+                for _ in 0..publishing.times.0 {
+                    outcome.first_sent.get_or_insert(world.clock.now());
+                    let published = door.publish(&engine, publishing, at).await;
+                    outcome.findings.extend(published.err().map(|finding| *finding));
                 }
             }
             Step::Wait(length) => tokio::time::sleep(*length).await,
@@ -98,6 +111,11 @@ async fn live(door: &Door<'_>, steps: &[Step], from: usize, outcome: &mut Outcom
             outcome.findings.push(Finding::error(codes::SCENARIO_BROKEN, message));
         }
     }
+    let own = &world.deployment.release.integration;
+    let (heads, others) = std::mem::take(&mut outcome.heads)
+        .into_iter()
+        .partition(|head| head.facts.integration == *own);
+    (outcome.heads, outcome.others) = (heads, others);
     for head in &outcome.heads {
         let view = engine.inspect(head.facts.id).await.ok();
         let journal = view.as_ref().map(|view| view.journal.clone()).unwrap_or_default();

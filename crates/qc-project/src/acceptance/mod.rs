@@ -21,4 +21,4 @@ pub use run::{Selection, run};
 pub use scenario::Scenario;
 pub use show::{human, json, junit};
 pub use then::{End, SystemWanted, Then};
-pub use when::{Sending, Step};
+pub use when::{Publishing, Sending, Step};

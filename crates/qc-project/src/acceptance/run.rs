@@ -8,7 +8,7 @@ use super::{
     Report, Scenario, ScenarioReport,
     life::{Outcome, carry_out, inject},
     send::Door,
-    verdict::{Judge, dead_letters, elapsed},
+    verdict::{Judge, dead_letters, elapsed, published},
     world::World,
 };
 use crate::{
@@ -133,7 +133,10 @@ fn live(door: &Door<'_>) -> (Outcome, Vec<Finding>) {
     findings.extend(outcome.findings.iter().cloned());
     findings.extend(Judge { door, outcome: &outcome, findings: Vec::new() }.judge());
     match tokio::runtime::Builder::new_current_thread().build() {
-        Ok(runtime) => findings.extend(runtime.block_on(dead_letters(door))),
+        Ok(runtime) => {
+            findings.extend(runtime.block_on(dead_letters(door)));
+            findings.extend(runtime.block_on(published(door)));
+        }
         Err(error) => findings.push(Finding::error(codes::SCENARIO_BROKEN, error.to_string())),
     }
     (outcome, findings)

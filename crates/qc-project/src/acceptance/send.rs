@@ -2,15 +2,18 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use qc_engine::{
-    Accepted, AmqpTrigger, Engine, Incoming, MessageForm, TenantRule, Trigger, TriggerKind,
+    Accepted, AmqpTrigger, Does, Engine, Incoming, MessageForm, TenantRule, Trigger, TriggerKind,
     over_event,
 };
-use qc_model::{Actor, ActorKind, Clock, Event, EventData, Finding, RunId, TenantName, Timestamp};
+use qc_model::{
+    Actor, ActorKind, Clock, Event, EventData, Finding, Name, RunId, TenantName, Timestamp,
+};
 use serde_json::{Value, json};
 
-use super::{Scenario, Sending, world::World};
+use super::{Publishing, Scenario, Sending, world::World};
 use crate::{
     Project, codes,
+    integration::TenantSpec,
     project::{IntegrationFolder, Loaded, parse_file},
 };
 
@@ -18,6 +21,8 @@ use crate::{
 pub(super) enum Received {
     /// It runs, newly or since an earlier sending.
     Taken(RunId),
+    /// It is on the bus; no run handles it.
+    Published,
     /// It was refused, as the scenario wants.
     Refused,
 }
@@ -66,13 +71,80 @@ impl Door<'_> {
             )),
             (Err(_), true) => Ok(Received::Refused),
             (Err(why), false) => Err(self.broken(sending, format!("the event was refused: {why}"))),
-            (Ok(incoming), false) => match engine.accept(&self.world.deployment, incoming).await {
-                Ok(Accepted::New { run } | Accepted::Repeat { run }) => Ok(Received::Taken(run)),
-                Err(error) => {
-                    Err(self.broken(sending, format!("the event was not accepted: {error}")))
-                }
-            },
+            (Ok(incoming), false) => {
+                let deployment = &self.world.deployment;
+                let taken = match trigger.does {
+                    Does::Publish => {
+                        engine.publish(deployment, incoming).await.map(|_| Received::Published)
+                    }
+                    Does::Start | Does::Both => {
+                        let accepted = engine.accept(deployment, incoming).await;
+                        accepted.map(|(Accepted::New { run } | Accepted::Repeat { run })| {
+                            Received::Taken(run)
+                        })
+                    }
+                };
+                taken.map_err(|error| {
+                    self.broken(sending, format!("the event was not accepted: {error}"))
+                })
+            }
         }
+    }
+
+    /// Publishes once, as another integration would.
+    pub(super) async fn publish(
+        &self,
+        engine: &Engine,
+        publishing: &Publishing,
+        number: usize,
+    ) -> Result<(), Box<Finding>> {
+        let world = self.world;
+        let at = world.clock.now();
+        let data = publishing.data.as_ref().map_or(Value::Null, |data| data.value.clone());
+        let source = || format!("/acceptance/{}", self.file.value.scenario.value);
+        let event = Event {
+            id: publishing.id.clone().unwrap_or_else(|| format!("acceptance-{number}")),
+            source: publishing.source.clone().unwrap_or_else(source),
+            kind: publishing.event_type.value.clone(),
+            subject: None,
+            time: Some(at.to_string()),
+            datacontenttype: Some("application/json".to_owned()),
+            dataschema: None,
+            extensions: std::collections::BTreeMap::new(),
+            data: EventData::Json(data.clone()),
+        };
+        let name = |text| Name::new(text).map_err(|error| error.to_string());
+        let fault = |message: String| {
+            Box::new(self.file.error(codes::SCENARIO_BROKEN, publishing.event_type.span, message))
+        };
+        let tenant = match publishing.tenant.clone().or_else(|| self.usual_tenant()) {
+            Some(tenant) => tenant,
+            None => name("default").map_err(fault)?,
+        };
+        let incoming = Incoming {
+            trigger: name("acceptance").map_err(fault)?,
+            tenant,
+            event,
+            body_hash: sha256(&data),
+            key: None,
+            actor: Actor { kind: ActorKind::Sender, id: "acceptance".to_owned() },
+            received_at: at,
+            traceparent: None,
+            priority: qc_store::Priority::Normal,
+        };
+        match engine.publish(&world.deployment, incoming).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(fault(format!("the event was not published: {error}"))),
+        }
+    }
+
+    /// The tenant of the integration's triggers, when they name one.
+    fn usual_tenant(&self) -> Option<TenantName> {
+        let triggers = &self.folder.definition.as_ref()?.value.triggers;
+        triggers.iter().find_map(|(_, trigger)| match &trigger.tenant {
+            TenantSpec::Fixed(tenant) => Some(tenant.value.clone()),
+            TenantSpec::FromEvent(_) | TenantSpec::OfEvent => None,
+        })
     }
 
     fn broken(&self, sending: &Sending, message: String) -> Box<Finding> {

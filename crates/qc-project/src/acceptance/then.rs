@@ -27,6 +27,10 @@ pub struct Then {
     pub dead_letters: Vec<Spanned<String>>,
     /// All tasks of people, in any order; not judged when left out.
     pub tasks: Option<Vec<TaskWanted>>,
+    /// How many runs of other integrations completed that it runs as children, by integration.
+    pub children: Named<Name, Spanned<Integer<0, 1_000_000>>>,
+    /// How many events of each type are on the bus. Types that are not named are not judged.
+    pub published: Named<String, Spanned<Integer<0, 1_000_000>>>,
     /// The longest time, in virtual time, from the first event to the last end.
     pub elapsed_at_most: Option<Spanned<Duration>>,
     /// The shortest.
@@ -88,6 +92,11 @@ impl Record for Then {
             "tasks",
             "All tasks of people, in any order; they are not looked at when this is left out.",
         );
+        let children = f.several(
+            "children",
+            "How many runs completed of the integrations whose workflows it runs, by integration.",
+        );
+        let published = f.several("published", "How many events of each type are on the bus.");
         let elapsed_at_most =
             f.optional("elapsed_at_most", "The longest time from the first event to the last end.");
         let elapsed_at_least = f.optional(
@@ -101,6 +110,8 @@ impl Record for Then {
             systems,
             dead_letters,
             tasks,
+            children,
+            published,
             elapsed_at_most,
             elapsed_at_least,
         })

@@ -8,7 +8,7 @@ use qc_document::Span;
 use qc_engine::{RunEnd, over_event};
 use qc_model::{Clock, Finding};
 use qc_simulator::{LedgerEntry, Provider};
-use qc_store::{DeadFilter, DeadState, RunHead, Store};
+use qc_store::{DeadFilter, DeadState, RunHead, RunStatus, SignalFilter, Store};
 use serde_json::Value;
 
 use super::{
@@ -34,6 +34,7 @@ pub(super) struct Judge<'a> {
 impl Judge<'_> {
     pub(super) fn judge(mut self) -> Vec<Finding> {
         self.runs();
+        self.children();
         self.output();
         self.time();
         let then = &self.door.file.value.then;
@@ -72,6 +73,25 @@ impl Judge<'_> {
                 let message = format!("the run {} is {is}, not {wanted}", head.facts.id);
                 let why = why(head, end.as_ref());
                 self.report(ends.span, message).cause = why;
+            }
+        }
+    }
+
+    /// How many runs the children's integrations completed.
+    fn children(&mut self) {
+        let outcome = self.outcome;
+        for (integration, wanted) in self.door.file.value.then.children.iter() {
+            let completed = outcome.others.iter().filter(|head| {
+                head.facts.integration == integration.value
+                    && head.state.status == RunStatus::Completed
+            });
+            let there = completed.count();
+            if usize::try_from(wanted.value.0).ok() != Some(there) {
+                let message = format!(
+                    "{there} runs of `{}` completed, not {}",
+                    integration.value, wanted.value.0
+                );
+                self.report(wanted.span, message);
             }
         }
     }
@@ -253,6 +273,32 @@ pub(super) async fn dead_letters(door: &Door<'_>) -> Vec<Finding> {
                 .error(codes::EXPECTATION, door.file.value.then.ends.span, message)
                 .cause(summary),
         );
+    }
+    findings
+}
+
+/// How many events of each type are on the bus, as wanted.
+pub(super) async fn published(door: &Door<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (kind, wanted) in door.file.value.then.published.iter() {
+        let mut filter = SignalFilter { kind: Some(kind.value.clone()), ..SignalFilter::default() };
+        let mut there: i64 = 0;
+        loop {
+            let page = match door.world.store.signals(&filter).await {
+                Ok(page) => page,
+                Err(error) => {
+                    return vec![Finding::error(codes::SCENARIO_BROKEN, error.to_string())];
+                }
+            };
+            let Some(last) = page.last() else { break };
+            filter.after = last.seq;
+            there += i64::try_from(page.len()).unwrap_or(i64::MAX);
+        }
+        if there != wanted.value.0 {
+            let message =
+                format!("there are {there} events `{}`, not {}", kind.value, wanted.value.0);
+            findings.push(door.file.error(codes::EXPECTATION, wanted.span, message));
+        }
     }
     findings
 }

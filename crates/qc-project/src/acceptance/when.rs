@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qc_model::Name;
+use qc_model::{Name, TenantName};
 use serde_json::Value;
 
 use super::{SystemFault, TaskDeed};
@@ -13,6 +13,8 @@ use crate::shape::{Fields, Integer, ProjectPath, Record, Spanned};
 pub enum Step {
     /// An event is sent.
     Send(Box<Sending>),
+    /// An event is published on the bus, as another integration would.
+    Publish(Box<Publishing>),
     /// Time passes.
     Wait(Duration),
     /// The platform ends without warning and starts again.
@@ -44,21 +46,67 @@ pub struct Sending {
     pub refused: bool,
 }
 
+/// An event that is published on the bus.
+#[derive(Debug, Clone)]
+pub struct Publishing {
+    /// Its type.
+    pub event_type: Spanned<String>,
+    /// Its data.
+    pub data: Option<Spanned<Value>>,
+    /// Its id; a new one when left out.
+    pub id: Option<String>,
+    /// Its source; the scenario when left out.
+    pub source: Option<String>,
+    /// On whose bus; the one of the integration's triggers when left out.
+    pub tenant: Option<TenantName>,
+    /// How often it is published, the same each time.
+    pub times: Integer<1, 1000>,
+}
+
+impl Record for Publishing {
+    const NAME: &'static str = "publishing";
+    const DOC: &'static str = "An event that is published on the bus.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let event_type = f.required("type", "The event's type.");
+        let data = f.optional("data", "The event's data.");
+        let id = f.optional("id", "The event's id; a new one when left out.");
+        let source = f.optional("source", "The event's source; the scenario when left out.");
+        let tenant = f.optional(
+            "tenant",
+            "On whose bus; the one of the integration's triggers when left out.",
+        );
+        let times = f.optional("times", "How often it is published, the same each time.");
+        Some(Self {
+            event_type: event_type?,
+            data,
+            id,
+            source,
+            tenant,
+            times: times.unwrap_or(Integer(1)),
+        })
+    }
+}
+
 impl Record for Step {
     const NAME: &'static str = "step_of_when";
     const DOC: &'static str = "One thing that happens: exactly one of these.";
 
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
         let send = f.optional::<Sending>("event", "An event is sent.");
+        let publish = f.optional::<Publishing>(
+            "publish",
+            "An event is published on the bus by somebody else.",
+        );
         let wait = f.optional("wait", "So much time passes.");
         let restart =
             f.optional::<bool>("restart", "The platform ends without warning and starts again.");
         let fault = f.optional::<SystemFault>("fault", "Something more goes wrong.");
         let mend = f.optional("mend", "This system is well again: its faults end.");
         let task = f.optional::<TaskDeed>("task", "A person does something with a task.");
-        let keys = ["event", "wait", "restart", "fault", "mend", "task"];
+        let keys = ["event", "publish", "wait", "restart", "fault", "mend", "task"];
         if keys.iter().filter(|key| f.has(key)).count() != 1 {
-            let message = "a step of `when` is exactly one of `event`, `wait`, `restart`, `fault`, `mend`, `task`";
+            let message = "a step of `when` is exactly one of `event`, `publish`, `wait`, `restart`, `fault`, `mend`, `task`";
             f.report(
                 qc_document::codes::CONFLICTING_KEYS,
                 f.span(),
@@ -68,6 +116,7 @@ impl Record for Step {
             return None;
         }
         send.map(|send| Self::Send(Box::new(send)))
+            .or_else(|| publish.map(|publish| Self::Publish(Box::new(publish))))
             .or_else(|| wait.map(Self::Wait))
             .or_else(|| restart.map(|_| Self::Restart))
             .or_else(|| fault.map(|fault| Self::Fault(Box::new(fault))))

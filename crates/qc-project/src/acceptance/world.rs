@@ -1,6 +1,6 @@
 //! The world of a scenario: simulators, secrets, store, and the platform's parts around them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     Project, codes,
-    compile::{Compiled, used_connectors},
+    compile::{self, Compiled, used_connectors},
     project::{CONNECTORS, FilesIn, IntegrationFolder, Loaded, parse_file},
 };
 
@@ -41,6 +41,8 @@ pub(super) struct World {
     pub(super) store: Arc<MemoryStore>,
     blobs: Arc<MemoryBlobs>,
     pub(super) deployment: Arc<Deployment>,
+    /// Those whose workflows it runs, and whose workflows those run.
+    others: Vec<Arc<Deployment>>,
     /// By the name of the connector.
     pub(super) providers: BTreeMap<Name, Arc<Provider>>,
     caller: SimulatedCaller,
@@ -59,22 +61,27 @@ impl World {
         let at = at.unwrap_or_else(|| USUAL_TIME.parse().unwrap_or(Timestamp::from_millis(0)));
         let clock = Arc::new(VirtualClock::new(at));
         let deployment = deployment(compiled, file)?;
+        let others = others(project, folder, &deployment)?;
         let secrets = Arc::new(Secrets::none());
         let mut world = Self {
             clock: Arc::clone(&clock),
             entropy: Arc::new(Seeded::new(seed_of(&file.source.path))),
             store: Arc::new(MemoryStore::with_clock(clock)),
             blobs: Arc::default(),
+            others: others.iter().map(|(_, deployment)| Arc::clone(deployment)).collect(),
             deployment: Arc::new(deployment),
             providers: BTreeMap::new(),
             caller: SimulatedCaller::new(),
             secrets,
         };
         let mut findings = Vec::new();
-        for reference in world.deployment.release.secrets.values() {
-            world.know(reference);
+        for deployment in world.all() {
+            deployment.release.secrets.values().for_each(|reference| world.know(reference));
         }
-        for (name, _) in used_connectors(project, folder) {
+        let folders = others.iter().map(|(folder, _)| *folder).chain([folder]);
+        let used: BTreeSet<Name> =
+            folders.flat_map(|folder| used_connectors(project, folder).into_keys()).collect();
+        for name in used {
             let Some(connector) = project.connectors().get(name.as_str()) else { continue };
             for reference in connector.secrets() {
                 world.know(reference);
@@ -85,6 +92,11 @@ impl World {
             }
         }
         if findings.is_empty() { Ok(world) } else { Err(findings) }
+    }
+
+    /// Everything that is deployed.
+    fn all(&self) -> impl Iterator<Item = &Arc<Deployment>> {
+        self.others.iter().chain([&self.deployment])
     }
 
     fn know(&self, reference: &SecretRef) {
@@ -131,29 +143,64 @@ impl World {
                 .with_blobs(self.blobs.clone(), BLOB_LIMIT),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
-            releases: Arc::new(OneRelease(Arc::clone(&self.deployment))),
+            releases: Arc::new(Releases(self.all().cloned().collect())),
             settings: EngineSettings { node: "acceptance".to_owned(), ..EngineSettings::default() },
         });
-        engine.set_deployments(vec![(*self.deployment).clone()]);
+        engine.set_deployments(self.all().map(|deployment| (**deployment).clone()).collect());
         let running = engine.clone();
         tokio::spawn(async move { running.run().await });
         engine
     }
 }
 
-/// The only release of the world.
-struct OneRelease(Arc<Deployment>);
+/// The releases of the world.
+struct Releases(Vec<Arc<Deployment>>);
 
 #[async_trait]
-impl ReleaseSource for OneRelease {
+impl ReleaseSource for Releases {
     async fn deployment(
         &self,
         environment: &EnvironmentName,
         hash: &str,
     ) -> Result<Option<Arc<Deployment>>, StoreError> {
-        let here = *environment == self.0.environment && hash == self.0.release.hash;
-        Ok(here.then(|| Arc::clone(&self.0)))
+        let wanted =
+            |one: &&Arc<Deployment>| one.environment == *environment && one.release.hash == hash;
+        Ok(self.0.iter().find(wanted).cloned())
     }
+}
+
+/// The integrations whose workflows an integration runs, and those whose workflows these run, without itself.
+fn others<'p>(
+    project: &'p Project,
+    folder: &'p IntegrationFolder,
+    deployment: &Deployment,
+) -> Result<Vec<(&'p IntegrationFolder, Arc<Deployment>)>, Vec<Finding>> {
+    let mut found: Vec<(&IntegrationFolder, Arc<Deployment>)> = Vec::new();
+    let mut next = vec![folder];
+    while let Some(above) = next.pop() {
+        for site in above.program.iter().flat_map(|program| program.children()) {
+            let runs = |one: &&IntegrationFolder| {
+                one.program.as_ref().is_some_and(|program| {
+                    program.namespace() == site.workflow.namespace
+                        && program.name() == site.workflow.name
+                        && site.workflow.version.as_deref().is_none_or(|v| program.version() == v)
+                })
+            };
+            let Some(below) = project.integrations().values().find(runs) else { continue };
+            let known = |one: &IntegrationFolder| one.folder == below.folder;
+            if known(folder) || found.iter().any(|(one, _)| known(one)) {
+                continue;
+            }
+            let bundle = compile::build(project, below.name())?;
+            let compiled = compile::release(&bundle.effective())?;
+            let there =
+                compiled.deployment(&deployment.environment).map_err(|found| vec![*found])?;
+            let vars = Arc::clone(&deployment.vars);
+            found.push((below, Arc::new(Deployment { vars, ..there })));
+            next.push(below);
+        }
+    }
+    Ok(found)
 }
 
 fn deployment(compiled: &Compiled, file: &Loaded<Scenario>) -> Result<Deployment, Vec<Finding>> {

@@ -205,7 +205,9 @@ fn keys(subject: &mut Subject<'_>, changes: bool) {
     let help = "add `idempotency: {key: .data.<business id>, window: 72h}`";
     for (name, trigger) in subject.file.value.triggers.iter() {
         // An occurrence of a schedule is recognised by its time.
-        if trigger.idempotency.is_some() || matches!(trigger.form, TriggerForm::Schedule(_)) {
+        let recognised = matches!(trigger.form, TriggerForm::Schedule(_) | TriggerForm::Event(_))
+            || trigger.does.value == qc_engine::Does::Publish;
+        if trigger.idempotency.is_some() || recognised {
             continue;
         }
         if changes {

@@ -26,7 +26,8 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             TriggerForm::CloudEvents { .. }
             | TriggerForm::Json { .. }
             | TriggerForm::Webhook { .. }
-            | TriggerForm::Schedule(_) => {}
+            | TriggerForm::Schedule(_)
+            | TriggerForm::Event(_) => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Every rule over the files of a project. One file for each group of rules.
 
 mod calls;
+mod children;
 mod data;
 mod echo;
 mod enforcement;
@@ -108,6 +109,7 @@ impl Project {
             steps::check(&mut subject);
             systems::check(&mut subject);
             calls::check(&mut subject);
+            children::check(&mut subject);
             triggers::check(&mut subject);
             fetched::check(&mut subject);
             publications::check(&mut subject);

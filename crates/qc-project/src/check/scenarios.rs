@@ -58,12 +58,20 @@ impl<'a> Checking<'a, '_> {
                 Step::Fault(fault) => self.fault(fault),
                 Step::Mend(system) => drop(self.system(system)),
                 Step::Task(deed) => self.person(&deed.by),
-                Step::Wait(_) | Step::Restart => {}
+                Step::Publish(_) | Step::Wait(_) | Step::Restart => {}
             }
         }
         for jq in &scenario.then.output {
             if let Err(finding) = compile_jq(self.file, jq, &[]) {
                 self.subject.out.push(*finding);
+            }
+        }
+        for (integration, _) in scenario.then.children.iter() {
+            let known = self.subject.project.integrations();
+            if !known.contains_key(integration.as_str()) {
+                let help = closest_or_list(integration.as_str(), known.keys().map(String::as_str));
+                let message = format!("there is no integration `{}`", integration.value);
+                self.error(integration.span, message, help);
             }
         }
         for (name, wanted) in scenario.then.systems.iter() {

@@ -5,13 +5,14 @@ use qc_workflow::Schedule;
 use super::Subject;
 use crate::{
     codes,
-    compile::{compile_jq, triggers},
-    integration::{Rhythm, ScheduleSpec, TenantSpec, TriggerAccess, TriggerForm},
+    compile::{compile_jq, standing, triggers},
+    integration::{Rhythm, ScheduleSpec, TenantSpec, TriggerAccess, TriggerForm, TriggerSpec},
 };
 
 pub(super) fn check(subject: &mut Subject<'_>) {
     // Compiling is the check; the result is made again when a release is compiled.
     drop(triggers(subject.project, subject.folder, subject.out));
+    drop(standing(subject.project, subject.folder, subject.out));
     let it = &subject.file.value;
     if it.triggers.is_empty()
         && subject
@@ -40,6 +41,13 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             tenant(subject, &trigger.tenant);
             continue;
         }
+        if let (TriggerForm::Event(_), TenantSpec::FromEvent(jq)) = (&trigger.form, &trigger.tenant)
+        {
+            let message = "an event of the bus is its own tenant's".to_owned();
+            let help = "write a tenant's name to take only that one's events, or leave it out";
+            subject.error(codes::CONTRADICTION, jq.span, message, help);
+        }
+        published(subject, trigger);
         if matches!(trigger.access.value, TriggerAccess::Open) {
             let message = format!("anybody may send to the trigger `{}`", name.value);
             subject.warning(
@@ -84,6 +92,20 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             );
         }
         tenant(subject, &trigger.tenant);
+    }
+}
+
+/// What has no meaning when no run begins.
+fn published(subject: &mut Subject<'_>, trigger: &TriggerSpec) {
+    if trigger.does.value != qc_engine::Does::Publish {
+        return;
+    }
+    for (key, jq) in [("input", &trigger.input), ("subject", &trigger.subject)] {
+        if let Some(jq) = jq {
+            let message = format!("`{key}` has no meaning for a trigger that `does: publish`");
+            let help = "no run begins with the event; remove it, or write `does: both`";
+            subject.error(codes::MISPLACED_KEY, jq.span, message, help);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod policies;
 mod publications;
 mod release;
 mod search_keys;
+mod standing;
 mod triggers;
 mod unavailable;
 
@@ -22,5 +23,6 @@ pub(crate) use publications::publications;
 pub(crate) use release::vars;
 pub use release::{Compiled, release};
 pub(crate) use search_keys::search_keys;
+pub(crate) use standing::standing;
 pub(crate) use triggers::{broker, compile_jq, load_schema, triggers};
 pub(crate) use unavailable::unavailable;

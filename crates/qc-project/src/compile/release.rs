@@ -17,6 +17,7 @@ use super::{
     people::people,
     publications::publications,
     search_keys::search_keys,
+    standing::standing,
     triggers::{ordering, triggers},
 };
 use crate::{Project, ProjectFiles, codes, organisation::Organisation, project::IntegrationFolder};
@@ -41,6 +42,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
     let kept = kept(&project, folder, &mut findings);
     let ordering = ordering(folder, &mut findings);
     let search_keys = search_keys(folder, &mut findings);
+    let bus = standing(&project, folder, &mut findings);
     let connectors = connectors(&project, folder, &mut findings);
     findings.retain(|finding| finding.severity == Severity::Error);
     let (Some(program), Some(definition), Some(organisation)) =
@@ -73,6 +75,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
         people: people(integration, &organisation.value),
         system_owners: system_owners.collect(),
+        bus,
     };
     Ok(Compiled { release: Arc::new(release), organisation: organisation.value.clone() })
 }

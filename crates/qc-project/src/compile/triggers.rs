@@ -34,6 +34,7 @@ pub(crate) fn triggers(
     let mut compiling = Compiling { project, folder, definition, findings };
     let triggers = definition.value.triggers.iter();
     triggers
+        .filter(|(_, spec)| !matches!(spec.form, TriggerForm::Schedule(_) | TriggerForm::Event(_)))
         .filter_map(|(name, spec)| {
             Some((name.value.clone(), compiling.trigger(&name.value, spec).ok()?))
         })
@@ -81,6 +82,7 @@ impl Compiling<'_> {
         let tenant = match &spec.tenant {
             TenantSpec::Fixed(tenant) => Ok(TenantRule::Fixed(tenant.value.clone())),
             TenantSpec::FromEvent(jq) => self.expression(jq).map(TenantRule::FromEvent),
+            TenantSpec::OfEvent => Err(Reported),
         };
         let idempotency = spec.idempotency.as_ref().map(|rule| {
             self.expression(&rule.key).map(|key| Idempotency { key, window: rule.window })
@@ -99,6 +101,7 @@ impl Compiling<'_> {
             contract: contract.transpose()?,
             input: input.transpose()?,
             body_limit: spec.body_limit.0,
+            does: spec.does.value,
         })
     }
 
@@ -115,7 +118,7 @@ impl Compiling<'_> {
             TriggerForm::Json { event_type } => {
                 TriggerKind::Json { event_type: event_type.clone() }
             }
-            TriggerForm::Schedule(_) => return Err(Reported),
+            TriggerForm::Schedule(_) | TriggerForm::Event(_) => return Err(Reported),
             TriggerForm::Webhook { event_type, event_id, challenge } => {
                 let event_id = event_id.as_ref().map(|jq| self.expression(jq));
                 let challenge = self.challenge(challenge.as_ref());

@@ -17,6 +17,7 @@ mod rollout;
 mod schedule;
 mod search_key;
 mod step;
+mod subscription;
 mod system;
 mod trigger;
 mod trigger_auth;
@@ -39,6 +40,7 @@ pub use rollout::{Fallback, Rollout, Stage};
 pub use schedule::{Rhythm, ScheduleSpec};
 pub use search_key::SearchKeySpec;
 pub use step::{Outcome, Step};
+pub use subscription::{Beginning, EventSpec};
 pub use system::{Criticality, Direction, System};
 pub use trigger::{Idempotency, Ordering, TrafficProfile, TriggerForm, TriggerSpec};
 pub use trigger_auth::{SignatureRef, TenantSpec, TriggerAccess};
@@ -105,6 +107,8 @@ pub struct Integration {
     pub communication: Option<Communication>,
     /// How often all of this is looked at again.
     pub review: Option<Review>,
+    /// Whether the lives of its runs and tasks are told on the event bus.
+    pub lifecycle_events: bool,
     /// What the workflow's `$secrets` refer to.
     pub secrets: Named<String, Spanned<SecretRef>>,
 }
@@ -162,6 +166,10 @@ impl Record for Integration {
         let communication = f.optional("communication", "Who is told of changes.");
         let review = f.optional("review", "How often all of this is looked at again.");
         let secrets = f.several("secrets", "What the workflow's `$secrets` refer to.");
+        let lifecycle_events = f.optional(
+            "lifecycle_events",
+            "Whether the lives of its runs and tasks are told on the event bus; false when left out.",
+        );
         Some(Self {
             name,
             version,
@@ -189,6 +197,7 @@ impl Record for Integration {
             rollout,
             communication,
             review,
+            lifecycle_events: lifecycle_events.unwrap_or(false),
             secrets,
         })
     }

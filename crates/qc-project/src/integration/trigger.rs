@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use qc_document::{Node, Reader};
-use qc_engine::OnFailure;
+use qc_engine::{Does, OnFailure};
 use serde_json::Value;
 
 use super::{
-    AmqpSpec, PollSpec, ScheduleSpec, TenantSpec,
+    AmqpSpec, EventSpec, PollSpec, ScheduleSpec, TenantSpec,
     schedule::SCHEDULE_KEYS,
+    subscription::EVENT_KEYS,
     trigger_auth::{Coming, TriggerAccess},
 };
 use crate::codes;
@@ -40,6 +41,8 @@ pub struct TriggerSpec {
     pub traffic: Option<TrafficProfile>,
     /// The largest body.
     pub body_limit: ByteSize,
+    /// What becomes of the event.
+    pub does: Spanned<Does>,
     /// Where the trigger stands.
     pub span: qc_document::Span,
 }
@@ -86,6 +89,8 @@ pub enum TriggerForm {
     },
     /// Nothing comes in: it is time.
     Schedule(ScheduleSpec),
+    /// An event of the bus.
+    Event(EventSpec),
 }
 
 /// What makes a repeat of an event recognisable.
@@ -125,13 +130,14 @@ enum Kind {
     Amqp,
     Poll,
     Schedule,
+    Event,
 }
 
 impl Kind {
     fn coming(self) -> Coming {
         match self {
             Self::Amqp | Self::Poll => Coming::Fetched,
-            Self::Schedule => Coming::Timed,
+            Self::Schedule | Self::Event => Coming::Timed,
             Self::CloudEvents | Self::Json | Self::Webhook => Coming::Sent,
         }
     }
@@ -144,10 +150,11 @@ const KINDS: &[(&str, Kind)] = &[
     ("amqp", Kind::Amqp),
     ("poll", Kind::Poll),
     ("schedule", Kind::Schedule),
+    ("event", Kind::Event),
 ];
 
 /// What has no meaning when nothing comes in.
-const OF_REQUESTS: [&str; 14] = [
+const OF_REQUESTS: [&str; 15] = [
     "types",
     "event_type",
     "event_id",
@@ -162,7 +169,36 @@ const OF_REQUESTS: [&str; 14] = [
     "body_limit",
     "amqp",
     "poll",
+    "does",
 ];
+
+/// What has no meaning for an event of the bus: who publishes it has the platform's word for it, and it is recognised by
+/// its own id.
+const OF_DOORS: [&str; 11] = [
+    "event_type",
+    "event_id",
+    "challenge",
+    "auth",
+    "signature",
+    "secret",
+    "idempotency",
+    "body_limit",
+    "amqp",
+    "poll",
+    "does",
+];
+
+const DOES: &[(&str, Does)] =
+    &[("start", Does::Start), ("publish", Does::Publish), ("both", Does::Both)];
+
+impl Shape for Does {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        read_word(DOES, node, what, reader)
+    }
+    fn schema(_: &mut Definitions) -> Value {
+        word_schema(DOES)
+    }
+}
 
 const DEFAULT_BODY: ByteSize = ByteSize(256 << 10);
 
@@ -184,10 +220,7 @@ impl Record for TriggerSpec {
         let kind = f.required("kind", "The form of what comes in.");
         let form = read_form(f, kind);
         let access = TriggerAccess::of_fields(f, kind.map(Kind::coming));
-        let tenant = f.required(
-            "tenant",
-            "Whose event it is: a tenant's name, or `{from: <jq over the event>}`.",
-        );
+        let tenant = read_tenant(f, kind);
         let contract =
             f.optional("contract", "The JSON Schema of the event's data, a file of this folder.");
         let idempotency = f.optional("idempotency", "What makes a repeat recognisable.");
@@ -205,6 +238,10 @@ impl Record for TriggerSpec {
         let expected_rate = f.optional("expected_rate", "How many events are expected.");
         let traffic = f.optional("traffic", "How events come over time.");
         let body_limit = f.optional("body_limit", "The largest body; 256KiB when left out.");
+        let does = f.optional(
+            "does",
+            "Whether the event starts a run, is published on the bus, or both; `start` when left out.",
+        );
         Some(Self {
             form: form?,
             access: access?,
@@ -216,14 +253,32 @@ impl Record for TriggerSpec {
             expected_rate,
             traffic,
             body_limit: body_limit.unwrap_or(DEFAULT_BODY),
+            does: does.unwrap_or(Spanned { value: Does::Start, span }),
             span,
         })
     }
 }
 
+/// Whose event it is. One of the bus is its own tenant's.
+fn read_tenant(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TenantSpec> {
+    let tenant = f.optional(
+        "tenant",
+        "Whose event it is: a tenant's name, or `{from: <jq over the event>}`. Needed but for `event`, where it restricts.",
+    );
+    if tenant.is_none() && !f.has("tenant") {
+        if kind == Some(Kind::Event) {
+            return Some(TenantSpec::OfEvent);
+        }
+        let help = "everything in flight and at rest belongs to a tenant";
+        let message = "the trigger needs `tenant`";
+        f.report(qc_document::codes::MISSING_KEY, f.span(), message, help);
+    }
+    tenant
+}
+
 fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> {
     let types: Vec<Spanned<String>> =
-        f.several("types", "For CloudEvents: the accepted types; all when left out.");
+        f.several("types", "For CloudEvents: the accepted types; all when left out. For `event`: those that begin a run.");
     let event_type: Option<Jq> = f.optional(
         "event_type",
         "For `json`, `poll`, and plain JSON of `amqp`: the event's type. For `webhook`: jq over `{headers, body}`.",
@@ -237,6 +292,7 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
     let amqp: Option<AmqpSpec> = f.optional("amqp", "For `amqp`: the queue.");
     let poll: Option<PollSpec> = f.optional("poll", "For `poll`: what is asked, and how often.");
     let schedule = ScheduleSpec::of_fields(f);
+    let event = EventSpec::of_fields(f);
     let kind = kind?;
     let misplaced: &[&str] = match kind {
         Kind::CloudEvents => &["event_type", "event_id", "amqp", "poll"],
@@ -246,11 +302,15 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
             &["types", "event_id", "challenge", "auth", "signature", "secret", "poll"]
         }
         Kind::Amqp => &["event_id", "challenge", "auth", "signature", "secret", "poll"],
-        Kind::Poll => &["types", "event_id", "challenge", "auth", "signature", "secret", "amqp"],
+        Kind::Poll => {
+            &["types", "event_id", "challenge", "auth", "signature", "secret", "amqp", "does"]
+        }
         Kind::Schedule => &OF_REQUESTS,
+        Kind::Event => &OF_DOORS,
     };
     let timed: &[&str] = if kind == Kind::Schedule { &[] } else { &SCHEDULE_KEYS };
-    let misplaced: Vec<&str> = misplaced.iter().chain(timed).copied().collect();
+    let of_bus: &[&str] = if kind == Kind::Event { &[] } else { &EVENT_KEYS };
+    let misplaced: Vec<&str> = misplaced.iter().chain(timed).chain(of_bus).copied().collect();
     for key in misplaced.iter().filter(|key| f.has(key)) {
         let word = KINDS.iter().find(|(_, k)| *k == kind).map_or("", |(word, _)| word);
         let message = format!("`{key}` has no meaning for a trigger of kind `{word}`");
@@ -273,6 +333,13 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
     }
     match (kind, event_type) {
         (Kind::Schedule, _) => Some(TriggerForm::Schedule(schedule)),
+        (Kind::Event, _) if types.is_empty() => {
+            let message = "the trigger needs `types`";
+            let help = "name the types of the events that begin a run; `qc events list` shows which there are";
+            f.report(qc_document::codes::MISSING_KEY, f.span(), message, help);
+            None
+        }
+        (Kind::Event, _) => Some(TriggerForm::Event(EventSpec { types, ..event })),
         (Kind::CloudEvents, _) => Some(TriggerForm::CloudEvents { types, challenge }),
         (Kind::Json, Some(event_type)) => Some(TriggerForm::Json { event_type: event_type.source }),
         (Kind::Webhook, Some(event_type)) => {

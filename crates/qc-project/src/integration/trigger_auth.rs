@@ -44,6 +44,8 @@ pub enum TenantSpec {
     Fixed(Spanned<TenantName>),
     /// As an expression over the event says.
     FromEvent(Jq),
+    /// That of the bus from which it comes.
+    OfEvent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ mod variable;
 
 pub use directory::{Person, Team};
 pub use environment::{Environment, Tenants};
-pub use policy::{Notice, Rotation, Versioning};
+pub use policy::{Events, Notice, Rotation, Versioning};
 pub use variable::{Variable, VariableType};
 
 use qc_model::Name;
@@ -34,6 +34,8 @@ pub struct Organisation {
     pub notice: Option<Notice>,
     /// How often credentials are renewed.
     pub rotation: Option<Rotation>,
+    /// The event bus.
+    pub events: Option<Events>,
 }
 
 impl Record for Organisation {
@@ -49,6 +51,7 @@ impl Record for Organisation {
         let versioning = f.optional("versioning", "How versions live.");
         let notice = f.optional("notice", "How long before a change it is announced.");
         let rotation = f.optional("rotation", "How often credentials are renewed.");
+        let events = f.optional("events", "The event bus of each tenant and environment.");
         Some(Self {
             organisation,
             people,
@@ -58,6 +61,7 @@ impl Record for Organisation {
             versioning,
             notice,
             rotation,
+            events,
         })
     }
 }

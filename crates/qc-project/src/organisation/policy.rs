@@ -33,6 +33,26 @@ pub struct Rotation {
     pub webhook_secrets: Option<Duration>,
 }
 
+/// The event bus.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// How long events are kept for those who listen or subscribe.
+    pub retention: Option<Duration>,
+}
+
+impl Record for Events {
+    const NAME: &'static str = "events";
+    const DOC: &'static str = "The event bus of each tenant and environment.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let retention = f.optional(
+            "retention",
+            "How long events are kept for those who listen or subscribe; 7d when left out.",
+        );
+        Some(Self { retention })
+    }
+}
+
 impl Record for Versioning {
     const NAME: &'static str = "versioning";
     const DOC: &'static str = "How versions live.";

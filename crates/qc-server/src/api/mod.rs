@@ -6,6 +6,7 @@ mod call;
 mod dead_letters;
 mod deployments;
 mod dispatch;
+mod events;
 mod failures;
 mod kept;
 mod ledger;
@@ -14,6 +15,7 @@ mod releases;
 mod reply;
 mod route;
 mod runs;
+mod schedules;
 mod server;
 mod tasks;
 mod tokens;
@@ -77,6 +79,11 @@ pub(crate) const ROUTES: &[Route] = &[
     kept::links::ROUTE,
     kept::link::ROUTE,
     kept::unlink::ROUTE,
+    events::types::ROUTE,
+    events::list::ROUTE,
+    schedules::list::ROUTE,
+    schedules::pause::PAUSE,
+    schedules::pause::RESUME,
     ledger::list::ROUTE,
     ledger::failures::ROUTE,
     ledger::reconciliation::ROUTE,

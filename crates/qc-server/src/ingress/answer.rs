@@ -3,10 +3,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use qc_engine::{Accepted, Engine, RunEnd};
+use qc_engine::{Accepted, Announced, Engine, RunEnd};
 use qc_model::{NextAction, RunId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::door::Taken;
 use crate::{Problem, codes};
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -27,14 +28,25 @@ fn json(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     response
 }
 
-fn mark(response: &mut Response<Full<Bytes>>, accepted: Accepted) {
-    if let Accepted::Repeat { .. } = accepted {
+fn mark(response: &mut Response<Full<Bytes>>, repeat: bool) {
+    if repeat {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
 }
 
-/// 202: it is on disk, and here is where to ask for it. A repeat gets the same run.
-pub(super) fn accepted(accepted: Accepted) -> Response<Full<Bytes>> {
+/// 202: it is on disk, and here is where to ask for it. A repeat gets the same.
+pub(super) fn taken(taken: &Taken) -> Response<Full<Bytes>> {
+    match taken {
+        Taken::Run(accepted) => self::accepted(*accepted),
+        Taken::Event(Announced::New { event } | Announced::Repeat { event }) => {
+            let mut response = json(StatusCode::ACCEPTED, json!({ "event": event }).to_string());
+            mark(&mut response, taken.is_repeat());
+            response
+        }
+    }
+}
+
+fn accepted(accepted: Accepted) -> Response<Full<Bytes>> {
     let run = run_of(accepted);
     let url = format!("/api/v1/runs/{run}");
     let mut response =
@@ -42,26 +54,29 @@ pub(super) fn accepted(accepted: Accepted) -> Response<Full<Bytes>> {
     if let Ok(location) = HeaderValue::from_str(&url) {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    mark(&mut response, accepted);
+    mark(&mut response, matches!(accepted, Accepted::Repeat { .. }));
     response
 }
 
 /// 202 for a batch: one entry an event, in order.
-pub(super) fn batch(all: &[Accepted]) -> Response<Full<Bytes>> {
-    let mut body = String::with_capacity(64 + all.len() * 128);
-    body.push_str(r#"{"events":["#);
-    for (at, one) in all.iter().enumerate() {
-        let run = run_of(*one);
-        let replayed = matches!(one, Accepted::Repeat { .. });
-        if at > 0 {
-            body.push(',');
+pub(super) fn batch(all: &[Taken]) -> Response<Full<Bytes>> {
+    let entries: Vec<Value> = all.iter().map(entry).collect();
+    json(StatusCode::ACCEPTED, json!({ "events": entries }).to_string())
+}
+
+fn entry(taken: &Taken) -> Value {
+    let replayed = taken.is_repeat();
+    match taken {
+        Taken::Run(accepted) => {
+            let run = run_of(*accepted);
+            json!({
+                "run": run, "status_url": format!("/api/v1/runs/{run}"), "replayed": replayed
+            })
         }
-        let entry =
-            format!(r#"{{"run":"{run}","status_url":"/api/v1/runs/{run}","replayed":{replayed}}}"#);
-        body.push_str(&entry);
+        Taken::Event(Announced::New { event } | Announced::Repeat { event }) => {
+            json!({ "event": event, "replayed": replayed })
+        }
     }
-    body.push_str("]}");
-    json(StatusCode::ACCEPTED, body)
 }
 
 /// The run's end, when it comes within the wait; else 202 as ever.
@@ -93,7 +108,7 @@ pub(super) async fn waited(
     if let Ok(value) = HeaderValue::from_str(&format!("wait={}", wait.as_secs())) {
         response.headers_mut().insert(APPLIED, value);
     }
-    mark(&mut response, first);
+    mark(&mut response, matches!(first, Accepted::Repeat { .. }));
     response
 }
 

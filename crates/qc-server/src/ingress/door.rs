@@ -3,7 +3,8 @@ use std::{collections::HashMap, sync::Arc};
 use futures_util::future::join_all;
 use http::HeaderMap;
 use qc_engine::{
-    Accepted, AmqpTrigger, Deployment, Incoming, MessageForm, Refusal, Trigger, TriggerKind,
+    Accepted, AmqpTrigger, Announced, Deployment, Does, EngineError, Incoming, MessageForm,
+    Refusal, Trigger, TriggerKind,
 };
 use qc_model::{Actor, Event, TenantName, Timestamp};
 
@@ -43,18 +44,28 @@ impl<'a> Door<'a> {
         &self,
         sent: Sent,
         sender_id: Option<String>,
-    ) -> Result<Accepted, Problem> {
-        match self.judge(sent, sender_id, "").await? {
-            Judged::Taken(incoming) => {
-                Ok(self.state.engine.accept(self.deployment, *incoming).await?)
+    ) -> Result<Taken, Problem> {
+        let judged = self.judge(sent, sender_id, "").await?;
+        Ok(self.take(judged).await?)
+    }
+
+    /// The engine's one commit: the event's run, or the event on the bus, or both.
+    async fn take(&self, judged: Judged) -> Result<Taken, EngineError> {
+        let engine = &self.state.engine;
+        match (judged, self.trigger.does) {
+            (Judged::Known(accepted, _), _) => Ok(Taken::Run(accepted)),
+            (Judged::Taken(incoming), Does::Publish) => {
+                engine.publish(self.deployment, *incoming).await.map(Taken::Event)
             }
-            Judged::Known(accepted, _) => Ok(accepted),
+            (Judged::Taken(incoming), Does::Start | Does::Both) => {
+                engine.accept(self.deployment, *incoming).await.map(Taken::Run)
+            }
         }
     }
 
     /// Accepts a batch. All of it is judged before any of it is accepted. When the store fails midway the sender sends
     /// the batch again, and what was accepted is recognised by its source and id.
-    pub(super) async fn accept_batch(&self, batch: Vec<Sent>) -> Result<Vec<Accepted>, Problem> {
+    pub(super) async fn accept_batch(&self, batch: Vec<Sent>) -> Result<Vec<Taken>, Problem> {
         if self.trigger.idempotency.is_none() && self.headers.contains_key("idempotency-key") {
             let detail = "a batch has no `Idempotency-Key`: each of its events is recognised by its source and id";
             return Err(Problem::new(400, codes::BAD_KEY, "Unusable idempotency key", detail));
@@ -85,10 +96,7 @@ impl<'a> Door<'a> {
             return Err(problem);
         }
         contradictions(&ready)?;
-        let accepting = ready.into_iter().map(async |judged| match judged {
-            Judged::Taken(incoming) => self.state.engine.accept(self.deployment, *incoming).await,
-            Judged::Known(accepted, _) => Ok(accepted),
-        });
+        let accepting = ready.into_iter().map(|judged| self.take(judged));
         let mut accepted = Vec::new();
         let mut broken: Option<Problem> = None;
         for (at, outcome) in join_all(accepting).await.into_iter().enumerate() {
@@ -212,6 +220,22 @@ impl<'a> Door<'a> {
             traceparent: trace::traceparent(self.headers),
             priority: priority::given(self.headers),
         }
+    }
+}
+
+/// What became of one event.
+#[derive(Debug, Clone)]
+pub(super) enum Taken {
+    /// A run handles it.
+    Run(Accepted),
+    /// It was published.
+    Event(Announced),
+}
+
+impl Taken {
+    /// Whether it had come before.
+    pub(super) fn is_repeat(&self) -> bool {
+        matches!(self, Self::Run(Accepted::Repeat { .. }) | Self::Event(Announced::Repeat { .. }))
     }
 }
 

@@ -25,14 +25,14 @@ use http::{HeaderMap, Method, Request, Response, header, request::Parts};
 use http_body_util::Full;
 use hyper::body::Body;
 use qc_document::ParseLimits;
-use qc_engine::{Accepted, Deployment, Trigger, TriggerKind};
+use qc_engine::{Deployment, Trigger, TriggerKind};
 use qc_model::Actor;
 
 use crate::{Problem, State, body, codes, metrics::AcceptOutcome};
 pub use offered::{OfferOutcome, Offered};
 
 use cloudevents::Carried;
-use door::Door;
+use door::{Door, Taken};
 use media::Media;
 
 /// All addresses of triggers begin so.
@@ -159,8 +159,7 @@ async fn take(
                 }
                 Carried::Batch(batch) => {
                     let accepted = door.accept_batch(batch).await?;
-                    let outcome = if accepted.iter().any(|one| matches!(one, Accepted::New { .. }))
-                    {
+                    let outcome = if accepted.iter().any(|one| !one.is_repeat()) {
                         AcceptOutcome::Accepted
                     } else {
                         AcceptOutcome::Repeat
@@ -178,13 +177,12 @@ async fn take(
         TriggerKind::Amqp(_) | TriggerKind::Poll(_) => return Err(no_trigger()),
     };
     let accepted = door.accept(sent, sender_id).await?;
-    let outcome = match accepted {
-        Accepted::New { .. } => AcceptOutcome::Accepted,
-        Accepted::Repeat { .. } => AcceptOutcome::Repeat,
-    };
-    let response = match prefer::wait(headers) {
-        None => answer::accepted(accepted),
-        Some(wait) => answer::waited(&door.state.engine, accepted, wait, id).await,
+    let outcome =
+        if accepted.is_repeat() { AcceptOutcome::Repeat } else { AcceptOutcome::Accepted };
+    let response = match (prefer::wait(headers), &accepted) {
+        (Some(wait), Taken::Run(run)) => answer::waited(&door.state.engine, *run, wait, id).await,
+        // What is published has no end to wait for.
+        (None, _) | (_, Taken::Event(_)) => answer::taken(&accepted),
     };
     Ok((response, outcome))
 }

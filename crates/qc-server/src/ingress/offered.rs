@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use qc_document::ParseLimits;
-use qc_engine::{Accepted, Deployment, MessageForm, Refused, Trigger, TriggerKind, is_legal_key};
+use qc_engine::{Deployment, MessageForm, Refused, Trigger, TriggerKind, is_legal_key};
 use qc_model::{Actor, ActorKind};
 
 use super::{
@@ -130,7 +130,7 @@ async fn through(
             vec![door.accept(sent, offered.id.clone()).await?]
         }
     };
-    let new = accepted.iter().any(|one| matches!(one, Accepted::New { .. }));
+    let new = accepted.iter().any(|one| !one.is_repeat());
     Ok(if new { AcceptOutcome::Accepted } else { AcceptOutcome::Repeat })
 }
 

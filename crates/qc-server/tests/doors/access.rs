@@ -29,13 +29,14 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{integration}", "doors")
                 .replace("{group}", "0123456789abcdef")
                 .replace("{bulk}", "blk_00000000000000000000000001")
+                .replace("{trigger}", "hourly")
                 .replace("{token}", "AAAAAAAA");
             assert!(!path.contains('{'), "{path}");
             let action = operation["x-quickconnect-action"].as_str().unwrap().to_owned();
             found.push((method.to_uppercase(), path, action));
         }
     }
-    assert!(found.len() >= 27);
+    assert!(found.len() >= 32);
     found
 }
 

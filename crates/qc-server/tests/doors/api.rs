@@ -111,6 +111,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     crossrefs(&api).await;
     crate::tasks::people(&api).await;
     tokens(&api).await;
+    events_and_schedules(&api).await;
     server_and_ledger(&api).await;
     let seen = api.seen.lock().unwrap().clone();
     let all: BTreeSet<String> =
@@ -539,6 +540,37 @@ async fn tokens(api: &Api) {
     let endless = json!({"name": "x", "role": "admin", "lifetime": "999999999999h"});
     let told = api.act("POST", "/api/v1/tokens", &endless, 422).await;
     assert_eq!(told["errors"][0]["pointer"], "/lifetime");
+}
+
+async fn events_and_schedules(api: &Api) {
+    let body = r#"{"order":7}"#;
+    let published = api.world.send("published", body).await;
+    assert_eq!(published.status, 202);
+    let event = published.json()["event"].as_str().unwrap().to_owned();
+    let events = api.get("/api/v1/events?environment=production&type=test").await;
+    let [one] = &events["items"].as_array().unwrap()[..] else { panic!("{events}") };
+    assert_eq!((&one["event"]["id"], &one["event"]["data"]), (&json!(event), &json!({"order": 7})));
+    assert_eq!(one["run"], Value::Null, "nobody but its sender published it");
+    let after = format!("/api/v1/events?after={}", events["next"].as_str().unwrap());
+    assert_eq!(api.get(&after).await["items"], json!([]));
+    assert_eq!(api.get("/api/v1/events?tenant=other").await["items"], json!([]));
+    let types = api.get("/api/v1/event-types?environment=production").await;
+    let wanted = json!({"type": "test", "role": "publishes", "environment": "production",
+        "integration": "doors", "place": "trigger published"});
+    assert!(types["items"].as_array().unwrap().contains(&wanted), "{types}");
+
+    let schedule =
+        async || api.get("/api/v1/schedules?integration=doors").await["items"][0].clone();
+    let before = schedule().await;
+    assert_eq!((&before["trigger"], &before["plan"]), (&json!("hourly"), &json!("every 1h")));
+    assert!(before["next"].is_string() && before["paused"].is_null(), "{before}");
+    let place = "/api/v1/schedules/production/doors";
+    api.act("POST", &format!("{place}/hourly/pause"), &Value::Null, 204).await;
+    let paused = schedule().await;
+    assert!(paused["next"].is_null() && paused["paused"].is_string(), "{paused}");
+    api.act("POST", &format!("{place}/hourly/resume"), &Value::Null, 204).await;
+    assert!(schedule().await["next"].is_string());
+    api.act("POST", &format!("{place}/none/pause"), &Value::Null, 404).await;
 }
 
 async fn server_and_ledger(api: &Api) {

@@ -156,6 +156,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
                 ..qc_engine::Kept::default()
             },
             ordering: None,
+            bus: qc_engine::Bus::default(),
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-doors".to_owned()),
             search_keys: vec![SearchKey {
@@ -165,6 +166,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             }],
             people: people(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
+            bus: qc_engine::Bus { schedules: hourly(), ..qc_engine::Bus::default() },
         }),
     })
 }
@@ -199,6 +201,7 @@ fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
         contract: None,
         input: None,
         body_limit: 1 << 20,
+        does: qc_engine::Does::Start,
     }
 }
 
@@ -310,6 +313,7 @@ fn triggers() -> Vec<Trigger> {
     vec![
         json_trigger("json"),
         trigger("token", TriggerKind::Json { event_type: "test".to_owned() }, TriggerAuth::Token),
+        Trigger { does: qc_engine::Does::Publish, ..json_trigger("published") },
         Trigger { idempotency: key(), ..json_trigger("keyed") },
         Trigger { contract: Some(contract()), ..json_trigger("contract") },
         Trigger { tenant: from_event, ..json_trigger("tenant") },
@@ -346,4 +350,17 @@ fn triggers() -> Vec<Trigger> {
 /// What the workflow gives back for an event without a mode.
 pub(crate) fn echo(data: &Value) -> Value {
     json!({ "echo": data })
+}
+
+fn hourly() -> BTreeMap<Name, qc_engine::Schedule> {
+    let schedule = qc_engine::Schedule {
+        tenant: Name::new("default").unwrap(),
+        times: qc_engine::Times::Every { ms: 3_600_000 },
+        overlap: qc_workflow::Overlap::Skip,
+        catch_up: qc_workflow::CatchUp::Last,
+        jitter: std::time::Duration::ZERO,
+        subject: None,
+        input: None,
+    };
+    BTreeMap::from([(Name::new("hourly").unwrap(), schedule)])
 }

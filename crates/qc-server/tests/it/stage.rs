@@ -299,6 +299,7 @@ fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
         contract: None,
         input: None,
         body_limit: 1 << 20,
+        does: qc_engine::Does::Start,
     }
 }
 
@@ -333,6 +334,7 @@ fn deployment() -> Deployment {
             search_keys: Vec::new(),
             people: qc_engine::People::default(),
             system_owners: BTreeMap::new(),
+            bus: qc_engine::Bus::default(),
         }),
     }
 }

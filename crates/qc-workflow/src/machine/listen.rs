@@ -174,6 +174,13 @@ impl Machine {
         view.frame_of(id).is_some_and(|frame| view.fit(frame, event).is_some())
     }
 
+    /// Which beginning of a listen waits: another number after it began anew. None when it does not wait now.
+    pub fn listen_opened(&self, id: &ListenId) -> Option<u64> {
+        let view = self.view();
+        let frame = view.frame_of(id)?;
+        view.listening(frame).map(|(state, _)| state.opened)
+    }
+
     /// The listens that wait for events.
     pub fn subscriptions(&self) -> Vec<Subscription> {
         self.view().subscriptions()

@@ -15,6 +15,7 @@ mod deployments;
 mod dev;
 mod dlq;
 mod doctor;
+mod events;
 mod exit;
 mod export;
 mod failures;
@@ -29,6 +30,7 @@ mod release;
 mod restore;
 mod rollback;
 mod runs;
+mod schedules;
 mod schema;
 mod serve;
 mod session;
@@ -145,6 +147,12 @@ enum Verb {
     /// Look at which id in one system is which in another, and mend it
     #[command(subcommand)]
     Crossref(crossref::Verb),
+    /// See when runs begin by themselves, and pause that
+    #[command(subcommand)]
+    Schedules(schedules::Verb),
+    /// See which events there are and who uses them
+    #[command(subcommand)]
+    Events(events::Verb),
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
@@ -245,6 +253,8 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::State(verb) => state::run(session, verb).await,
         Verb::Crossref(verb) => crossref::run(session, verb).await,
         Verb::Tasks(verb) => tasks::run(session, verb).await,
+        Verb::Schedules(verb) => schedules::run(session, verb).await,
+        Verb::Events(verb) => events::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
         Verb::Failures(verb) => failures::run(session, verb).await,
         Verb::Bulk(verb) => bulk::run(session, verb).await,

@@ -10,6 +10,7 @@ mod backup;
 mod bounded;
 mod demo;
 mod disk;
+mod events;
 mod large;
 mod life;
 mod outage;

@@ -17,14 +17,14 @@ use crate::stage::{project, server::Server, signing};
 const ENDING: Duration = Duration::from_secs(30);
 
 /// The simulated systems of a project, run by the program itself.
-struct Simulated {
+pub(crate) struct Simulated {
     child: Child,
-    addresses: Vec<(String, String)>,
+    pub(crate) addresses: Vec<(String, String)>,
     ledgers: PathBuf,
 }
 
 impl Simulated {
-    fn begin(folder: &Path) -> Self {
+    pub(crate) fn begin(folder: &Path) -> Self {
         let ledgers = folder.join("ledgers");
         let mut child = Command::new(env!("CARGO_BIN_EXE_qc"))
             .args(["simulate", "--json", "--port", "0", "--folder", "mine", "--ledger", "ledgers"])
@@ -43,7 +43,7 @@ impl Simulated {
     }
 
     /// The effects that a system's own ledger has, by operation.
-    fn effects(&self, system: &str) -> Vec<String> {
+    pub(crate) fn effects(&self, system: &str) -> Vec<String> {
         let entries =
             qc_simulator::read_ledger(&self.ledgers.join(format!("{system}.ndjson"))).unwrap();
         let effects = entries.into_iter().filter(|entry| entry.applied && !entry.replayed);
@@ -73,7 +73,7 @@ fn first_json(mut stream: impl Read) -> Value {
 }
 
 /// Points the sandbox's variable `<system>_url` of each system at its simulator.
-fn point(file: &Path, addresses: &[(String, String)]) {
+pub(crate) fn point(file: &Path, addresses: &[(String, String)]) {
     let mut text = fs::read_to_string(file).unwrap();
     for (system, address) in addresses {
         let written = format!("{system}_url: \"http://127.0.0.1:");

@@ -2,7 +2,7 @@ use http::Method;
 use qc_access::Action;
 use serde_json::json;
 
-use super::RUN;
+use super::{CHILDREN, RUN};
 use crate::{
     Problem,
     api::{
@@ -29,6 +29,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let (head, permit) = call.run().await?;
     let view = permit.state.engine.inspect(head.facts.id).await?;
     let keys = permit.state.store.keys_of(head.facts.id).await?;
+    let family = permit.state.engine.family(head.facts.id, CHILDREN).await?;
     let end = view.end.map(|end| match end {
         qc_engine::RunEnd::Completed { output } => RunEnd::Completed { output },
         qc_engine::RunEnd::Faulted { failure, error } => {
@@ -38,7 +39,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     });
     Ok(Reply::ok(&RunJournal {
         schema_version: 1,
-        run: Run::from(&view.head).with_keys(keys),
+        run: Run::with_family(&view.head, family).with_keys(keys),
         input: view.input,
         end,
         substituted: view.substituted.iter().map(Substituted::from).collect(),

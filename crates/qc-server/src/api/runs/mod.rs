@@ -10,5 +10,8 @@ pub(super) mod show;
 
 use super::route::{Parameter, path};
 
+/// So many of the runs that a run runs are shown with it.
+const CHILDREN: usize = 100;
+
 /// The run in the path.
 const RUN: Parameter = path("run", "The run's id");

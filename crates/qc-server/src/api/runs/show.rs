@@ -1,7 +1,7 @@
 use http::Method;
 use qc_access::Action;
 
-use super::RUN;
+use super::{CHILDREN, RUN};
 use crate::{
     Problem,
     api::{
@@ -27,5 +27,6 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let (head, permit) = call.run().await?;
     let keys = permit.state.store.keys_of(head.facts.id).await?;
-    Ok(Reply::ok(&Run::from(&head).with_keys(keys)))
+    let family = permit.state.engine.family(head.facts.id, CHILDREN).await?;
+    Ok(Reply::ok(&Run::with_family(&head, family).with_keys(keys)))
 }

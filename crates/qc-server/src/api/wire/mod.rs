@@ -1,6 +1,7 @@
 //! What the API takes and gives, in its own types: they change only with the API's version.
 
 mod bulks;
+mod events;
 mod failures;
 mod kept;
 mod ledger;
@@ -13,6 +14,7 @@ mod tasks;
 mod triggers;
 
 pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
+pub use events::{EventUse, PublishedEvent, Schedule};
 pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};
 pub use kept::{
     ChangeState, CrossLink, LinkRefused, LinkRequest, Linked, Removed, StateChanged, StateValue,
@@ -25,8 +27,8 @@ pub use releases::{
     DeployRequest, Deployment, DeploymentChange, Release, ReleaseFiles, StoreRelease,
 };
 pub use runs::{
-    CancelRequest, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest, Run,
-    RunEnd, RunJournal, RunReference, Substituted, WhichRelease,
+    CancelRequest, ChildRun, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest,
+    Run, RunEnd, RunJournal, RunReference, Substituted, WhichRelease,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
 pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};

@@ -14,7 +14,7 @@ pub struct Run {
     pub run: String,
     /// `running`, `waiting`, `parked`, `completed`, `faulted` or `cancelled`.
     pub status: String,
-    /// Why it will go on: `activity`, `timer`, `parked`, `turn` (it stands in a line); `ended` when it is at its end.
+    /// Why it will go on: `activity`, `timer`, `event`, `child`, `parked`, `turn` (it stands in a line); `ended` when it is at its end.
     pub cause: String,
     /// The failure, or what it is parked for, in a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +58,42 @@ pub struct Run {
     pub wake_at: Option<String>,
     /// Rises with every step.
     pub version: u64,
+    /// The run that runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The runs that it runs, the newest first; only where one run is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<ChildRun>,
+}
+
+/// A run that another one runs.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ChildRun {
+    /// Its id.
+    pub run: String,
+    /// Which integration.
+    pub integration: String,
+    /// How it stands.
+    pub status: String,
+}
+
+impl Run {
+    /// With the run that runs it and those that it runs.
+    pub(crate) fn with_family(
+        head: &RunHead,
+        (parent, children): (Option<qc_model::RunId>, Vec<RunHead>),
+    ) -> Self {
+        let child = |head: &RunHead| ChildRun {
+            run: head.facts.id.to_string(),
+            integration: head.facts.integration.to_string(),
+            status: head.state.status.as_str().to_owned(),
+        };
+        Self {
+            parent: parent.map(|run| run.to_string()),
+            children: children.iter().map(child).collect(),
+            ..Self::from(head)
+        }
+    }
 }
 
 impl From<&RunHead> for Run {
@@ -84,6 +120,8 @@ impl From<&RunHead> for Run {
             updated_at: state.updated_at.to_string(),
             wake_at: state.wake_at.map(|at| at.to_string()),
             version: head.version,
+            parent: None,
+            children: Vec::new(),
         }
     }
 }

@@ -81,6 +81,26 @@ fn told(happening: &Value) -> Option<String> {
             call(&happening["call"])?,
             failure(&happening["failure"])
         )),
+        "event_received" => {
+            let event = &happening["event"];
+            let word = |key: &str| event[key].as_str().unwrap_or_default();
+            let kind = word("type");
+            Some(format!("{} took the event {} `{kind}`", call(&happening["listen"])?, word("id")))
+        }
+        "child_started" => Some(format!(
+            "{} runs {}",
+            call(&happening["id"])?,
+            happening["run"].as_str().unwrap_or_default()
+        )),
+        "child_ended" => {
+            let outcome = &happening["outcome"];
+            let how = outcome["kind"].as_str().unwrap_or_default();
+            let why = match how {
+                "faulted" => format!(": {}", failure(&outcome["failure"])),
+                _ => String::new(),
+            };
+            Some(format!("what {} ran is {how}{why}", call(&happening["id"])?))
+        }
         "timer_fired" => Some("a timer was due".to_owned()),
         "cancelled" => {
             Some(format!("cancelled: {}", happening["reason"].as_str().unwrap_or_default()))
@@ -146,6 +166,16 @@ mod tests {
             (
                 json!({"what": "input", "input": {"happening": {"kind": "call_failed", "call": id, "failure": failed}}}),
                 "createTicket failed: QC-N105 the connection broke off; it may have taken effect",
+            ),
+            (
+                json!({"what": "input", "input": {"happening": {"kind": "event_received",
+                    "listen": id, "event": {"id": "e1", "type": "paid"}}}}),
+                "createTicket took the event e1 `paid`",
+            ),
+            (
+                json!({"what": "input", "input": {"happening": {"kind": "child_ended", "id": id,
+                    "outcome": {"kind": "completed"}}}}),
+                "what createTicket ran is completed",
             ),
             (
                 json!({"what": "input", "input": {"happening": {"kind": "reopened"}}}),

@@ -35,10 +35,15 @@ fn shown(journal: &RunJournal) -> String {
     fact("updated", &clock(&run.updated_at));
     fact("wakes", &run.wake_at.as_deref().map(clock).unwrap_or_default());
     fact("trace", run.trace.as_deref().unwrap_or_default());
+    fact("run by", run.parent.as_deref().unwrap_or_default());
     for (name, values) in &run.keys {
         fact(name, &values.join(", "));
     }
     fact("replays", run.replay_of.as_deref().unwrap_or_default());
+    for child in &run.children {
+        let (run, status, integration) = (&child.run, &child.status, &child.integration);
+        append(&mut text, format_args!("  {:<12} {run}  {status}  {integration}\n", "runs"));
+    }
     text.push_str("journal\n");
     for entry in &journal.journal {
         append(&mut text, format_args!("  {}\n", line(entry)));
