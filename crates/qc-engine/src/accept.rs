@@ -73,11 +73,7 @@ impl Engine {
         let trigger = deployment.release.triggers.get(&incoming.trigger).ok_or_else(|| {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
-        let name = TriggerName {
-            environment: deployment.environment.clone(),
-            integration: deployment.release.integration.clone(),
-            trigger: incoming.trigger.clone(),
-        };
+        let name = TriggerName::in_deployment(deployment, &incoming.trigger);
         let held = self.holds_events(&name).await?;
         if let Some(rule) = deployment.release.kept.echo.heard.get(&trigger.name)
             && let Some(echo) = self.echo(deployment, rule, &incoming).await?

@@ -185,7 +185,7 @@ impl Engine {
         let Found::Started { run, ended: None } = found else { return Ok(found) };
         let head = self.head(parent.facts.id).await?;
         let journal = self.shared.store.journal(parent.facts.id).await?;
-        let machine = fold(&*self.release_of(&head).await?, &journal)?.machine;
+        let machine = fold(&*self.release_of(&head, &journal).await?, &journal)?.machine;
         let wants = |open: &OpenChild| open.request.id == request.id && !open.cut;
         if machine.outcome().is_none() && machine.children().iter().any(wants) {
             return Ok(found);
@@ -241,7 +241,8 @@ impl Engine {
         let reason = format!("{} no longer waits for it", parent.facts.id);
         // One that declares nothing to undo is only ended.
         let head = self.head(run).await?;
-        let program = Arc::clone(&self.release_of(&head).await?.release.program);
+        let journal = self.shared.store.journal(run).await?;
+        let program = Arc::clone(&self.release_of(&head, &journal).await?.release.program);
         let compensate = compensate && program.compensated().next().is_some();
         loop {
             match self.look_at_child(run).await? {
@@ -264,8 +265,8 @@ impl Engine {
         if !head.state.status.is_terminal() {
             return Ok(None);
         }
-        let deployment = self.release_of(&head).await?;
         let journal = self.shared.store.journal(run).await?;
+        let deployment = self.release_of(&head, &journal).await?;
         Ok(fold(&deployment, &journal)?.machine.outcome().cloned())
     }
 

@@ -117,8 +117,8 @@ pub use person::{
     TaskPage, TaskState, shown_hash,
 };
 pub use poll::PollTrigger;
-pub use qc_workflow::KeptDeed;
 pub use publish::{Announced, BusEvent};
+pub use qc_workflow::KeptDeed;
 pub use refused::Refused;
 pub use release::{
     Deployment, Does, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger,

@@ -406,8 +406,7 @@ impl Engine {
         let begun = begin(deployment, facts.clone(), start, None, beginning, line);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };
-        let prepared =
-            Prepared { key, documents, keys, ..Prepared::of(begun, event, first_row) };
+        let prepared = Prepared { key, documents, keys, ..Prepared::of(begun, event, first_row) };
         match self.write(prepared).await {
             Ok(Accepted::New { run } | Accepted::Repeat { run }) => Ok(run),
             Err(error) if replay.new_effects => Err(error),

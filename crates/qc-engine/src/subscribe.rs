@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    Deployment, Engine, EngineError, Incoming, Subscription, Takes,
+    Deployment, Engine, EngineError, Incoming, Subscription, Takes, TriggerName,
     accept::Taking,
     bus::{self, Published, Told},
     codes,
@@ -359,7 +359,9 @@ impl Engine {
             window: one.deployment.release.bus.retention + LONGER,
             hops: published.hops,
         };
-        let mut prepared = self.prepare(&one.deployment, &taking, &incoming)?;
+        let name = TriggerName::in_deployment(&one.deployment, &one.trigger);
+        let held = self.holds_events(&name).await?;
+        let mut prepared = self.prepare(&one.deployment, &taking, &incoming, held)?;
         prepared.documents.push(self.put_subscription(one, &standing, at.revision));
         // Those that were refused before it are passed with it.
         prepared.rows.clone_from(rows);

@@ -18,7 +18,8 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    Accepted, Deployment, Engine, EngineError, Incoming, Schedule, Times, accept::Taking, record,
+    Accepted, Deployment, Engine, EngineError, Incoming, Schedule, Times, TriggerName,
+    accept::Taking, record,
 };
 
 /// The kind of the documents.
@@ -260,7 +261,9 @@ impl Engine {
             queued: None,
             ..at.standing.clone()
         };
-        let mut prepared = match self.prepare(one.deployment, &taking, &incoming) {
+        let held =
+            self.holds_events(&TriggerName::in_deployment(one.deployment, one.trigger)).await?;
+        let mut prepared = match self.prepare(one.deployment, &taking, &incoming, held) {
             Ok(prepared) => prepared,
             Err(EngineError::Failed(failure)) => {
                 let mut row = self.times_row(

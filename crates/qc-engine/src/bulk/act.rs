@@ -104,6 +104,7 @@ fn passes(error: &EngineError) -> bool {
             StoreError::Corrupt(_) | StoreError::Refused(_) => false,
         },
         EngineError::KeyReused { .. }
+        | EngineError::KeyReusedByEvent { .. }
         | EngineError::NoLine(_)
         | EngineError::NoTask(_)
         | EngineError::NoTrigger(_)

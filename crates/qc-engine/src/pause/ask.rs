@@ -1,7 +1,7 @@
 //! What people ask of triggers.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use qc_model::{Actor, Timestamp, TxnId};
+use qc_model::{Actor, Name, Timestamp, TxnId};
 use qc_store::{
     Change, ChangeOutcome, DocumentOp, Expect, LedgerKind, LedgerRow, RunFilter, RunHead,
     RunStatus, StoreError,
@@ -9,7 +9,7 @@ use qc_store::{
 use serde_json::json;
 
 use super::{Discard, KIND, Pause, Stand, TriggerName, VERSION, is_held, read};
-use crate::{Engine, EngineError, TriggerKind, record};
+use crate::{Engine, EngineError, Release, TriggerKind, record};
 
 /// One page of runs, and so many pages are looked at: what is beyond is looked at when they are gone.
 pub(super) const PAGE: usize = 1_000;
@@ -58,13 +58,9 @@ impl Engine {
     pub async fn triggers(&self) -> Result<Vec<TriggerView>, EngineError> {
         let mut views = Vec::new();
         for deployment in self.deployments().iter() {
-            for trigger in deployment.release.triggers.values() {
-                let name = TriggerName {
-                    environment: deployment.environment.clone(),
-                    integration: deployment.release.integration.clone(),
-                    trigger: trigger.name.clone(),
-                };
-                views.push(self.trigger_view(name, kind_of(&trigger.kind)).await?);
+            for (trigger, kind) in triggers_of(&deployment.release) {
+                let name = TriggerName::in_deployment(deployment, trigger);
+                views.push(self.trigger_view(name, kind).await?);
             }
         }
         views.sort_by(|a, b| a.name.cmp(&b.name));
@@ -301,8 +297,8 @@ impl Engine {
         let deployments = self.deployments();
         deployments
             .lookup(name.environment.as_str(), name.integration.as_str())
-            .and_then(|deployment| deployment.release.triggers.get(&name.trigger))
-            .map(|trigger| kind_of(&trigger.kind))
+            .and_then(|it| triggers_of(&it.release).find(|(trigger, _)| **trigger == name.trigger))
+            .map(|(_, kind)| kind)
             .ok_or_else(|| EngineError::NoTrigger(name.clone()))
     }
 
@@ -315,6 +311,14 @@ impl Engine {
 fn until_of(confirm: &str) -> Option<Timestamp> {
     let (until, _) = confirm.split_once('-')?;
     Some(Timestamp::from_millis(until.parse().ok()?))
+}
+
+/// What begins runs of a release, and of which kind it is.
+fn triggers_of(release: &Release) -> impl Iterator<Item = (&Name, &'static str)> {
+    let doors = release.triggers.values().map(|it| (&it.name, kind_of(&it.kind)));
+    let events = release.bus.subscriptions.keys().map(|name| (name, "event"));
+    let times = release.bus.schedules.keys().map(|name| (name, "schedule"));
+    doors.chain(events).chain(times)
 }
 
 fn kind_of(kind: &TriggerKind) -> &'static str {

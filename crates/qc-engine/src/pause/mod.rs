@@ -20,6 +20,8 @@ use qc_store::{Document, LiveCause, RunHead, RunState, RunStatus};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use crate::Deployment;
+
 pub use ask::{DiscardPlan, TriggerView};
 
 /// The kind of the documents; they bear the name `<environment>/<integration>/<trigger>`.
@@ -43,6 +45,14 @@ pub struct TriggerName {
 }
 
 impl TriggerName {
+    pub(crate) fn in_deployment(deployment: &Deployment, trigger: &Name) -> Self {
+        Self {
+            environment: deployment.environment.clone(),
+            integration: deployment.release.integration.clone(),
+            trigger: trigger.clone(),
+        }
+    }
+
     /// The trigger of a run.
     pub(crate) fn of(head: &RunHead) -> Self {
         let facts = &head.facts;

@@ -132,11 +132,13 @@ impl ActiveRun {
 
     /// From now on it is worked on by another release, whose workflow is the same.
     fn pin_to(&mut self, deployment: &Arc<Deployment>, by: &Actor, draft: &mut Draft) {
-        let RunContext { facts, traceparent, line, .. } = &*self.context;
-        let (facts, traceparent, line) = (facts.clone(), traceparent.clone(), line.clone());
+        let RunContext { facts, traceparent, line, lineage, .. } = &*self.context;
+        let (facts, traceparent) = (facts.clone(), traceparent.clone());
+        let (line, lineage) = (line.clone(), lineage.clone());
         let release = deployment.release.hash.clone();
         draft.journal(Journaled::Repinned { release, by: by.clone() });
-        self.context = RunContext::in_line(facts, Arc::clone(deployment), traceparent, line);
+        self.context =
+            RunContext::in_line(facts, Arc::clone(deployment), traceparent, line, lineage);
     }
 
     /// The one ambiguous call that is meant: by its name when there are several, so that no answer

@@ -156,7 +156,6 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
                 ..qc_engine::Kept::default()
             },
             ordering: None,
-            bus: qc_engine::Bus::default(),
             secrets: Arc::new(BTreeMap::new()),
             owner: Some("team-doors".to_owned()),
             search_keys: vec![SearchKey {
