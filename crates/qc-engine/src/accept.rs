@@ -181,7 +181,7 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { begun, key, event, first_row, mut documents, rows, mut keys, signals } =
+        let Prepared { begun, key, event, first_row, mut documents, rows, keys, signals } =
             prepared;
         let Begun { facts, mut run, mut draft, line, held } = begun;
         draft.signals.extend(signals);
@@ -204,10 +204,9 @@ impl Engine {
         let mut ledger = vec![first_row];
         ledger.extend(rows);
         ledger.append(&mut draft.ledger);
-        keys.append(&mut draft.keys);
         // The child's own comes first: a parent finds it by that.
-        keys.splice(0..0, parent.iter().map(children::key_of));
-        keys.truncate(KEYS_MAX);
+        let keys = parent.iter().map(children::key_of).chain(keys).chain(draft.keys.drain(..));
+        let keys = keys.take(KEYS_MAX).collect();
         documents.extend(draft.take_documents());
         let emits = !draft.signals.is_empty();
         for row in &mut ledger {

@@ -55,7 +55,7 @@ impl Engine {
                 Errand::Start => match self.start_child(parent, request).await {
                     // Somebody else may have had the parent, and ended it, before the child was there.
                     Ok(found) if !tenure.is_certain() => {
-                        self.unless_orphaned(parent, request, found).await
+                        Box::pin(self.unless_orphaned(parent, request, found)).await
                     }
                     other => other,
                 },

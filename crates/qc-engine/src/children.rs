@@ -168,7 +168,7 @@ pub(crate) async fn tend_children(
             let context = Arc::clone(&run.context);
             let (request, tenure): (ChildRequest, _) = (child.request, Arc::clone(tenure));
             errands.spawn(async move {
-                let what = engine.run_errand(&context, &tenure, &request, errand).await;
+                let what = Box::pin(engine.run_errand(&context, &tenure, &request, errand)).await;
                 News { id: request.id, attempt: request.attempt, what }
             });
         }

@@ -77,27 +77,14 @@ async fn drive(
     mut place: Place,
     mut first: Option<Command>,
 ) {
-    let id = run.context.facts.id;
     let mut calls: JoinSet<Performed> = JoinSet::new();
     let mut cuts: HashMap<CallId, oneshot::Sender<()>> = HashMap::new();
     let mut errands: Errands = JoinSet::new();
     let tenure = place.tenure.clone();
     let mut standing = tenure.watch();
     let mut contended = keep::Contended::default();
-    if let Some(mut draft) = run.resume_with.take() {
-        if !tenure.is_ours() {
-            draft.withhold();
-        }
-        run.pass(&shared.gate, &mut draft);
-        if step(&shared, &tenure, &mut run, draft).await.is_err() {
-            return;
-        }
-    } else if run.hearing.is_due() {
-        // What came in while its first step was written.
-        let draft = Draft::new(shared.now());
-        if step(&shared, &tenure, &mut run, draft).await.is_err() {
-            return;
-        }
+    if !first_step(&shared, &tenure, &mut run).await {
+        return;
     }
     loop {
         if run.end.is_some() && first.is_none() {
@@ -169,6 +156,29 @@ async fn drive(
     }
     unavailable::report(&shared, &run);
     drop(place);
+    left(&shared, &run);
+}
+
+/// What a run does before anything happens to it. False: it is not this node's any more.
+async fn first_step(shared: &Arc<Shared>, tenure: &Arc<Tenure>, run: &mut ActiveRun) -> bool {
+    let draft = if let Some(mut draft) = run.resume_with.take() {
+        if !tenure.is_ours() {
+            draft.withhold();
+        }
+        run.pass(&shared.gate, &mut draft);
+        draft
+    } else if run.hearing.is_due() {
+        // What came in while its first step was written.
+        Draft::new(shared.now())
+    } else {
+        return true;
+    };
+    step(shared, tenure, run, draft).await.is_ok()
+}
+
+/// A run has left memory: whoever waits for that is told.
+fn left(shared: &Shared, run: &ActiveRun) {
+    let id = run.context.facts.id;
     match &run.end {
         Some(end) => {
             shared.waiting.ended(id, end);

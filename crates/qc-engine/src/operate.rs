@@ -314,6 +314,31 @@ impl Engine {
         self.relive(run, replay, None, key, row).await
     }
 
+    /// With what a replay of a run at its end begins, and what of it was done already.
+    async fn inherited(
+        &self,
+        old: &RunHead,
+        edited: Option<Value>,
+        new_effects: bool,
+    ) -> Result<(Value, Vec<EarlierCall>), EngineError> {
+        if let Some(input) = edited {
+            return Ok((input, Vec::new()));
+        }
+        let run = old.facts.id;
+        let view = self.inspect(run).await?;
+        if new_effects {
+            return Ok((view.input, Vec::new()));
+        }
+        if view.undone.is_some() {
+            let status = old.state.status.as_str();
+            let reason = "what it did was undone, and its old keys stand for that; replay it with \
+                          new effects"
+                .to_owned();
+            return Err(EngineError::WrongState { run, status, reason });
+        }
+        Ok((view.input, self.effects_of(old).await?))
+    }
+
     /// Makes a run that begins with what another one began with, knowing what that one has done. A child has its id from
     /// its parent, and stands in no line.
     pub(crate) async fn relive(
@@ -350,20 +375,7 @@ impl Engine {
             .ok_or_else(|| wrong("its integration is not deployed in its environment"))?;
         let event = self.shared.store.event(run).await?.ok_or(EngineError::NoRun(run))?;
         let depth = self.began(run).await?.depth;
-        let (input, earlier) = match replay.input {
-            Some(input) => (input, Vec::new()),
-            None if replay.new_effects => (self.inspect(run).await?.input, Vec::new()),
-            None => {
-                let view = self.inspect(run).await?;
-                if view.undone.is_some() {
-                    return Err(wrong(
-                        "what it did was undone, and its old keys stand for that; replay it with new \
-                         effects",
-                    ));
-                }
-                (view.input, self.effects_of(&old).await?)
-            }
-        };
+        let (input, earlier) = self.inherited(&old, replay.input, replay.new_effects).await?;
         let at = self.shared.now();
         let structured: Value = serde_json::from_slice(&event.body)
             .map_err(|e| StoreError::Corrupt(format!("the event of {run}: {e}")))?;

@@ -44,37 +44,7 @@ impl ActiveRun {
                 );
             }
             Request::Retry { out_of_order, .. } => {
-                if !matches!(self.end, Some(RunEnd::Faulted { .. })) {
-                    return Err(
-                        self.wrong_state("only a run that ended in failure can be tried again")
-                    );
-                }
-                if self.undone().is_some() {
-                    return Err(
-                        self.wrong_state("what it did was undone; replay it with new effects")
-                    );
-                }
-                // Whoever hands a retry over has read the chain.
-                let mut deed = String::new();
-                if let Some(Reopening { chain, in_line, onto }) = &command.reopening {
-                    if self.context.line.is_some() && !in_line && !out_of_order {
-                        return Err(self.wrong_state(
-                            "its line has gone on without it: replay it, which has it stand at the \
-                             end of the line, or retry it out of order",
-                        ));
-                    }
-                    let reopened = chain.reopened(self.facts().id, draft.at);
-                    draft.documents.push(reopened.map_err(|b| self.wrong_state(&b.reason()))?);
-                    if let Some(onto) = onto.as_ref().filter(|it| !self.is_pinned_to(it)) {
-                        deed = format!("with the release {}", onto.release.hash);
-                        self.pin_to(onto, actor, draft);
-                    }
-                }
-                draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", &deed));
-                draft.settle_dead = Some(DeadState::Retried);
-                self.end = None;
-                self.publish_life(LifecycleFact::Resumed, draft);
-                self.tell(Told::Reopened, entropy, draft);
+                self.reopen(*out_of_order, command, entropy, draft)?;
             }
             Request::Resume => {
                 self.must_be_open("it is at its end")?;
@@ -123,6 +93,45 @@ impl ActiveRun {
                 self.resolve(call.as_deref(), resolution, actor, entropy, draft)?;
             }
         }
+        Ok(())
+    }
+
+    /// A run that ended in failure goes on.
+    fn reopen(
+        &mut self,
+        out_of_order: bool,
+        command: &Command,
+        entropy: u64,
+        draft: &mut Draft,
+    ) -> Result<(), EngineError> {
+        let actor = &command.actor;
+        if !matches!(self.end, Some(RunEnd::Faulted { .. })) {
+            return Err(self.wrong_state("only a run that ended in failure can be tried again"));
+        }
+        if self.undone().is_some() {
+            return Err(self.wrong_state("what it did was undone; replay it with new effects"));
+        }
+        // Whoever hands a retry over has read the chain.
+        let mut deed = String::new();
+        if let Some(Reopening { chain, in_line, onto }) = &command.reopening {
+            if self.context.line.is_some() && !in_line && !out_of_order {
+                return Err(self.wrong_state(
+                    "its line has gone on without it: replay it, which has it stand at the \
+                     end of the line, or retry it out of order",
+                ));
+            }
+            let reopened = chain.reopened(self.facts().id, draft.at);
+            draft.documents.push(reopened.map_err(|b| self.wrong_state(&b.reason()))?);
+            if let Some(onto) = onto.as_ref().filter(|it| !self.is_pinned_to(it)) {
+                deed = format!("with the release {}", onto.release.hash);
+                self.pin_to(onto, actor, draft);
+            }
+        }
+        draft.ledger(record::operated(self.facts(), draft.at, actor, "dlq.retry", &deed));
+        draft.settle_dead = Some(DeadState::Retried);
+        self.end = None;
+        self.publish_life(LifecycleFact::Resumed, draft);
+        self.tell(Told::Reopened, entropy, draft);
         Ok(())
     }
 

@@ -94,7 +94,7 @@ async fn live(door: &Door<'_>, steps: &[Step], from: usize, outcome: &mut Outcom
                 world.clock.stop();
                 return at + 1;
             }
-            Step::Task(deed) => outcome.findings.extend(door.person(&engine, deed).await),
+            Step::Task(deed) => outcome.findings.extend(Box::pin(door.person(&engine, deed)).await),
             Step::Fault(fault) => outcome.findings.extend(inject(door, fault)),
             Step::Mend(system) => {
                 if let Some(provider) = provider(door, system.as_str()) {

@@ -72,17 +72,16 @@ struct Compiling<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
+/// Something is wrong, and among the findings.
+struct Told;
+
 impl Compiling<'_> {
-    /// None: it is there and wrong, which is among the findings.
-    fn expression(&mut self, jq: Option<&Jq>) -> Option<Option<Expression>> {
-        let Some(jq) = jq else { return Some(None) };
-        match compile_jq(self.definition, jq, &[]) {
-            Ok(expression) => Some(Some(expression)),
-            Err(finding) => {
-                self.findings.push(*finding);
-                None
-            }
-        }
+    fn expression(&mut self, jq: Option<&Jq>) -> Result<Option<Expression>, Told> {
+        let compiled = jq.map(|jq| compile_jq(self.definition, jq, &[])).transpose();
+        compiled.map_err(|finding| {
+            self.findings.push(*finding);
+            Told
+        })
     }
 
     fn subscription(&mut self, spec: &TriggerSpec, event: &EventSpec) -> Option<Subscription> {
@@ -102,10 +101,10 @@ impl Compiling<'_> {
         let types = event.types.iter().map(|kind| kind.value.clone()).collect();
         Some(Subscription {
             tenant: tenant_of(spec),
-            takes: Takes::Types { types, filter: filter? },
+            takes: Takes::Types { types, filter: filter.ok()? },
             contract,
-            subject: subject?,
-            input: input?,
+            subject: subject.ok()?,
+            input: input.ok()?,
             from_beginning: event.from == Beginning::Oldest,
             max_rate: event.max_rate.as_ref().map(|rate| rate.per_second()),
         })
@@ -118,8 +117,8 @@ impl Compiling<'_> {
             tenant: tenant_of(spec),
             takes: Takes::Workflow,
             contract: None,
-            subject: subject?,
-            input: input?,
+            subject: subject.ok()?,
+            input: input.ok()?,
             from_beginning: false,
             max_rate: None,
         })
@@ -156,8 +155,8 @@ impl Compiling<'_> {
             overlap: schedule.overlap,
             catch_up: schedule.catch_up,
             jitter: schedule.jitter.unwrap_or_default(),
-            subject: subject?,
-            input: input?,
+            subject: subject.ok()?,
+            input: input.ok()?,
         })
     }
 

@@ -27,6 +27,7 @@ pub(in crate::api) const ROUTE: Route = Route {
     handler: |call| Box::pin(handle(call)),
 };
 
+#[expect(clippy::unused_async, reason = "handlers are")]
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let (environment, integration, permit) = call.filter()?;
     let deployments = permit.state.engine.deployments();

@@ -20,15 +20,14 @@ pub(crate) struct Arguments {
 }
 
 pub(super) async fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trouble> {
-    let page = match &arguments.project {
-        Some(folder) => of_project(folder, arguments.integration.as_deref())?,
-        None => {
-            let filter = query(&[
-                ("environment", arguments.environment.as_deref()),
-                ("integration", arguments.integration.as_deref()),
-            ]);
-            session.client()?.get(&format!("/api/v1/event-types{filter}")).await?
-        }
+    let page = if let Some(folder) = &arguments.project {
+        of_project(folder, arguments.integration.as_deref())?
+    } else {
+        let filter = query(&[
+            ("environment", arguments.environment.as_deref()),
+            ("integration", arguments.integration.as_deref()),
+        ]);
+        session.client()?.get(&format!("/api/v1/event-types{filter}")).await?
     };
     session.output.result(&page, || {
         let rows: Vec<Vec<String>> = page.items.iter().map(row).collect();
