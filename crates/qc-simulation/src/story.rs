@@ -392,7 +392,7 @@ pub fn simulate_with(seed: u64, bug: Option<Planted>) -> Told {
             .unwrap();
         let _log = tracing::subscriber::set_default(Log(record.clone()));
         // Built where the virtual clock runs.
-        runtime.block_on(Box::pin(Story::new(seed, bug, &record).go()));
+        runtime.block_on(async { Box::pin(Story::new(seed, bug, &record).go()).await });
     }));
     if let Err(panic) = told {
         record.broken(Invariant::NoInternalError, format_args!("a panic: {}", said(&*panic)));

@@ -9,19 +9,19 @@ use serde_json::{Value, json};
 
 use crate::world::{Answer, Outside, VirtualClock, World, named_deployment, ok, output};
 
-const PARENT: &str = "
+pub(crate) const PARENT: &str = "
 - shipOrder:
     run: { workflow: { namespace: test, name: ship, version: '1.0.0', input: { order: '${ .order }' } } }
 - sayShipped: { set: { shipped: '${ . }' } }
 ";
 
-const CHILD: &str = "
+pub(crate) const CHILD: &str = "
 - createTicket: { call: desk.createTicket, with: { body: { order: '${ .order }' } } }
 - rest: { wait: { seconds: 40 } }
 - say: { set: { done: true } }
 ";
 
-fn both(parent: &str, child: &str) -> Vec<Deployment> {
+pub(crate) fn both(parent: &str, child: &str) -> Vec<Deployment> {
     vec![named_deployment("p1", "orders", parent), named_deployment("c1", "ship", child)]
 }
 

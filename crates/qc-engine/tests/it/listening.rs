@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::world::{Outside, World, deployment, ok, output};
 
 /// One workflow for both sides: it waits for the payment of an order, or tells of one.
-const ORDERS: &str = "
+pub(crate) const ORDERS: &str = "
 - which: { switch: [ { pays: { when: '.pays != null', then: pay } }, { waits: { then: hear } } ] }
 - hear:
     listen:
@@ -41,7 +41,7 @@ async fn waits(world: &World) -> usize {
 }
 
 /// What the run told the desk.
-fn told(outside: &Outside) -> Vec<Value> {
+pub(crate) fn told(outside: &Outside) -> Vec<Value> {
     outside.seen.lock().unwrap().iter().map(|seen| seen.body["paid"].clone()).collect()
 }
 

@@ -5,6 +5,7 @@
 mod admission;
 mod blobs;
 mod bulk;
+mod bus_nodes;
 mod children;
 mod compensation;
 mod continuation;

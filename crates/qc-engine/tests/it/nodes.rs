@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use qc_engine::{Accepted, EngineError, EngineSettings, Replay, Resolution, RunEnd};
+use qc_engine::{Accepted, Deployment, EngineError, EngineSettings, Replay, Resolution, RunEnd};
 use qc_model::{Actor, RunId};
 use qc_store::{
     DeadFilter, DeadState, LedgerFilter, RunStatus, Store, StoreError, memory::MemoryStore,
@@ -28,20 +28,25 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(crate) struct Hall {
     pub(crate) store: Arc<MemoryStore>,
     clock: Arc<VirtualClock>,
-    book: Arc<Book>,
+    pub(crate) book: Arc<Book>,
     outside: Arc<Outside>,
-    tasks: String,
+    deployments: Vec<Deployment>,
     seed: std::cell::Cell<u64>,
     lease_ttl: Duration,
 }
 
 impl Hall {
     pub(crate) fn new(tasks: &str, outside: Arc<Outside>) -> Self {
+        Self::of(vec![deployment("r1", tasks)], outside)
+    }
+
+    /// The same with these releases on all nodes.
+    pub(crate) fn of(deployments: Vec<Deployment>, outside: Arc<Outside>) -> Self {
         let clock = Arc::new(VirtualClock::now());
         let store = Arc::new(MemoryStore::shared_with_clock(clock.clone()));
         let seed = std::cell::Cell::new(1);
-        let (book, tasks) = (Arc::default(), tasks.to_owned());
-        Self { store, clock, book, outside, tasks, seed, lease_ttl: 10 * SECOND }
+        let book = Arc::default();
+        Self { store, clock, book, outside, deployments, seed, lease_ttl: 10 * SECOND }
     }
 
     fn settings(&self, name: &str) -> EngineSettings {
@@ -57,14 +62,16 @@ impl Hall {
         self.seed.set(self.seed.get() + 1);
         let link = Link::new(Duration::from_millis(2), self.seed.get());
         let reached = Reached { store: self.store.clone(), link, book: self.book.clone() };
-        World::node(
+        let node = World::node(
             reached,
             Arc::new(self.clock.beside()),
-            vec![deployment("r1", &self.tasks)],
+            self.deployments.clone(),
             self.outside.clone(),
             self.seed.get(),
             settings,
-        )
+        );
+        node.engine.set_deployments(self.deployments.clone());
+        node
     }
 
     /// Waits until the nodes have so many groups each, and says how long that took.
@@ -94,11 +101,11 @@ fn good() -> Arc<Outside> {
     Outside::new(|_, _| ok(json!({"id": 7})))
 }
 
-fn link(node: &World) -> &Link {
+pub(crate) fn link(node: &World) -> &Link {
     node.link.as_ref().unwrap()
 }
 
-async fn accepted(node: &World, data: serde_json::Value) -> RunId {
+pub(crate) async fn accepted(node: &World, data: serde_json::Value) -> RunId {
     match node.sender().send(None, data).await.unwrap() {
         Accepted::New { run } => run,
         Accepted::Repeat { run } => panic!("{run} is a repeat"),

@@ -10,11 +10,11 @@ use serde_json::json;
 
 use crate::world::{Outside, VirtualClock, World, deployment, ok, output, with_bus};
 
-const QUICK: &str = "- note: { set: { at: '${ .scheduled_at }' } }\n";
+pub(crate) const QUICK: &str = "- note: { set: { at: '${ .scheduled_at }' } }\n";
 /// Takes ninety seconds.
 const SLOW: &str = "- nap: { wait: { seconds: 90 } }\n";
 
-fn every(ms: u64) -> Schedule {
+pub(crate) fn every(ms: u64) -> Schedule {
     Schedule {
         tenant: Name::new("default").unwrap(),
         times: Times::Every { ms },
@@ -35,7 +35,7 @@ fn cron(pattern: &str, zone: &str) -> Schedule {
     Schedule { times, ..every(1) }
 }
 
-fn scheduled(hash: &str, tasks: &str, schedule: Schedule) -> Deployment {
+pub(crate) fn scheduled(hash: &str, tasks: &str, schedule: Schedule) -> Deployment {
     let schedules = BTreeMap::from([(Name::new("tick").unwrap(), schedule)]);
     with_bus(deployment(hash, tasks), Bus { schedules, ..Bus::default() })
 }

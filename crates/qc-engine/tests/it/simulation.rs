@@ -238,7 +238,7 @@ fn simulate(seed: u64) -> Result<Seen, String> {
         .build()
         .unwrap();
     // Built where the virtual clock runs.
-    runtime.block_on(Box::pin(Simulation::new(seed).go()))
+    runtime.block_on(async { Box::pin(Simulation::new(seed).go()).await })
 }
 
 #[expect(clippy::disallowed_methods, reason = "how many seeds a test runs is not a setting")]
