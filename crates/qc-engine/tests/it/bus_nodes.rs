@@ -141,16 +141,17 @@ async fn a_time_begins_one_run_on_three_nodes_also_when_who_keeps_it_dies() {
     let hall = Hall::of(vec![scheduled("r1", QUICK, every(60_000))], quiet());
     let mut nodes = vec![hall.node("one"), hall.node("two"), hall.node("three")];
     hall.even(&[&nodes[0], &nodes[2], &nodes[1]], &[22, 21, 21]).await;
-    let tick = RunFilter {
-        trigger: Some(Name::new("tick").unwrap()),
-        limit: 100,
-        ..RunFilter::default()
-    };
+    let tick =
+        RunFilter { trigger: Some(Name::new("tick").unwrap()), limit: 100, ..RunFilter::default() };
     let mut before = 0;
     while nodes.len() > 1 {
         tokio::time::sleep(300 * SECOND).await;
         let runs = hall.store.runs(&tick).await.unwrap();
-        assert!((before + 4..=before + 6).contains(&runs.len()), "{before} and then {}", runs.len());
+        assert!(
+            (before + 4..=before + 6).contains(&runs.len()),
+            "{before} and then {}",
+            runs.len()
+        );
         before = runs.len();
         nodes.remove(0).kill();
     }

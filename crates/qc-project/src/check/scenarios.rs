@@ -71,7 +71,9 @@ impl<'a> Checking<'a, '_> {
             if !known.contains_key(integration.as_str()) {
                 let help = closest_or_list(integration.as_str(), known.keys().map(String::as_str));
                 let message = format!("there is no integration `{}`", integration.value);
-                self.error(integration.span, message, help);
+                let finding =
+                    self.file.error(codes::UNKNOWN_INTEGRATION, integration.span, message);
+                self.subject.out.push(finding.help(help));
             }
         }
         for (name, wanted) in scenario.then.systems.iter() {

@@ -36,9 +36,10 @@ pub fn build(project: &Project, integration: &str) -> Result<Bundle, Vec<Finding
     let mut errors = project.check();
     errors.retain(|finding| {
         let here = finding.place.as_ref().is_none_or(|place| belongs(&place.file));
-        // Other integrations are not part of a release: whether a workflow that this one runs is there is known where it
-        // is deployed, and until then by `qc check` over the whole project.
-        let elsewhere = finding.code == crate::codes::UNKNOWN_WORKFLOW;
+        // Other integrations are not part of a release: whether one that this one's workflow runs, or its scenarios speak
+        // of, is there is known where it is deployed, and until then by `qc check` over the whole project.
+        let elsewhere = [crate::codes::UNKNOWN_WORKFLOW, crate::codes::UNKNOWN_INTEGRATION]
+            .contains(&finding.code);
         finding.severity == Severity::Error && here && !elsewhere
     });
     if !errors.is_empty() {

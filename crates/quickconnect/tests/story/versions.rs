@@ -126,6 +126,7 @@ systems:
   till: {direction: outbound, criticality: low, owner: operations, on_unavailable: {queue: {ttl: 24h}}, hosts: [127.0.0.1]}
   shop: {direction: inbound, criticality: low, owner: operations, on_unavailable: fail}
 
+lifecycle_events: true
 state: {notes: {}}
 crossrefs: {people: {between: [till, shop]}}
 
@@ -158,6 +159,8 @@ fn project(asked: &mut Asked<'_>) {
     let integration = orders.join("integration.yaml");
     replace(&integration, "tasks: [note]", "tasks: [note, one, other, ask, approve, choose, fill]");
     replace(&integration, "systems: {}", RULES);
+    let nightly = "triggers:\n  nightly: {kind: schedule, cron: '0 3 29 2 *', tenant: default}\n";
+    replace(&integration, "triggers:\n", nightly);
     asked.told("check", &["mine"]);
 }
 
@@ -322,6 +325,25 @@ fn worked_on(asked: &mut Asked<'_>) {
     asked.told("restore", &["--check", "--from", "a.qcbackup"]);
 }
 
+/// A schedule is paused and goes on, and the bus tells of the runs' lives.
+fn timed(asked: &mut Asked<'_>) {
+    let listed = asked.told("schedules list", &[]);
+    assert_eq!(listed["items"][0]["trigger"], "nightly", "{listed}");
+    let which = ["sandbox", "orders", "nightly"];
+    asked.told("schedules pause", &which);
+    assert!(asked.told("schedules list", &[])["items"][0]["paused"].is_string());
+    asked.told("schedules resume", &which);
+    let types = asked.told("events list", &[]);
+    assert!(types["items"].as_array().is_some_and(|items| !items.is_empty()), "{types}");
+    let lines = asked.server.well(&["events", "tail", "--once", "--json"]);
+    assert!(lines.lines().count() > 1, "{lines}");
+    for line in lines.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert!(event["seq"].is_number() && event["event"]["type"].is_string(), "{line}");
+    }
+    asked.seen.insert("events tail".to_owned());
+}
+
 /// A trigger is paused: what comes is held, is counted, is cancelled, and what comes later begins in the end.
 fn paused(asked: &mut Asked<'_>) {
     let which = ["sandbox", "orders", "orders", "--reason", "a test"];
@@ -392,6 +414,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     answered(&mut asked);
     worked_on(&mut asked);
     paused(&mut asked);
+    timed(&mut asked);
     followed(&mut asked);
     asked.told("config explain", &[]);
     // This machine may have findings; that is no matter here.
