@@ -4,6 +4,8 @@ use qc_model::Timestamp;
 use qc_store::{LiveCause, RunState, RunStatus};
 use qc_workflow::Compensated;
 
+#[cfg(feature = "planted-bugs")]
+use super::early;
 use super::{ActiveRun, in_a_line, undone_of};
 use crate::{
     OnFailure, RunEnd, codes,
