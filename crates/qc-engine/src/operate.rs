@@ -209,13 +209,23 @@ impl Engine {
         reason: &str,
         actor: &Actor,
     ) -> Result<RunId, EngineError> {
+        let errand = Errand::LeaveLine { reason: reason.to_owned() };
+        self.give_first_up(line, GivenUp::Turn, errand, reason, actor).await
+    }
+
+    /// Gives up the first of a line, or what of it is said, here or at its owner.
+    pub(crate) async fn give_first_up(
+        &self,
+        line: &LineName,
+        what: GivenUp,
+        errand: Errand,
+        reason: &str,
+        actor: &Actor,
+    ) -> Result<RunId, EngineError> {
         let first = self.shared.store.first_in_line(&line.scope(), &line.key).await?;
         let first = first.ok_or_else(|| EngineError::NoLine(line.key.clone()))?;
-        match self.give_up(first, GivenUp::Turn, reason, actor, None).await {
-            Err(Asking::Elsewhere) => {
-                let errand = Errand::LeaveLine { reason: reason.to_owned() };
-                self.forward(first, errand, actor).await?;
-            }
+        match self.give_up(first, what, reason, actor, None).await {
+            Err(Asking::Elsewhere) => self.forward(first, errand, actor).await?,
             Err(Asking::Failed(error)) => return Err(error),
             Ok(()) => {}
         }

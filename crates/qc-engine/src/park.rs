@@ -11,12 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use qc_model::{Actor, RunId};
 use qc_store::{RunHead, RunStatus};
 
-use crate::{
-    Engine, EngineError, LineName, OnFailure,
-    forward::Errand,
-    operate::{Asking, GivenUp},
-    record,
-};
+use crate::{Engine, EngineError, LineName, OnFailure, forward::Errand, operate::GivenUp, record};
 
 /// What a discard would give up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,17 +46,8 @@ impl Engine {
         reason: &str,
         actor: &Actor,
     ) -> Result<RunId, EngineError> {
-        let first = self.shared.store.first_in_line(&line.scope(), &line.key).await?;
-        let first = first.ok_or_else(|| EngineError::NoLine(line.key.clone()))?;
-        match self.give_up(first, GivenUp::Both, reason, actor, None).await {
-            Err(Asking::Elsewhere) => {
-                let errand = Errand::SkipLine { reason: reason.to_owned() };
-                self.forward(first, errand, actor).await?;
-            }
-            Err(Asking::Failed(error)) => return Err(error),
-            Ok(()) => {}
-        }
-        Ok(first)
+        let errand = Errand::SkipLine { reason: reason.to_owned() };
+        self.give_first_up(line, GivenUp::Both, errand, reason, actor).await
     }
 
     /// What giving a whole line up would give up now.
