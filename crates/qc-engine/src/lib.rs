@@ -113,8 +113,8 @@ pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
 pub use park::LineDiscard;
 pub use pause::{DiscardPlan, TriggerName, TriggerView};
 pub use person::{
-    Decision, Level, People, PersonTask, StuckAct, TaskAnswer, TaskFilter, TaskId, TaskKind,
-    TaskPage, TaskState, shown_hash,
+    Decision, FailureMode, Failures, Level, People, PersonTask, StuckAct, TaskAnswer, TaskFilter,
+    TaskId, TaskKind, TaskPage, TaskState, shown_hash,
 };
 pub use poll::PollTrigger;
 pub use publish::{Announced, BusEvent};

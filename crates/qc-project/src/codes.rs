@@ -84,6 +84,8 @@ pub const SAYS_NOT_HOW: Code = Code::new("QC-P060");
 pub const FALLBACK: Code = Code::new("QC-P061");
 /// A failure mode says something else than what is declared for the system.
 pub const RESPONSE: Code = Code::new("QC-P062");
+/// A failure mode asks people, and says not after which failures.
+pub const FAILURES_UNSAID: Code = Code::new("QC-P063");
 /// A search key shows a field that not everybody may see.
 pub const SENSITIVE_KEY: Code = Code::new("QC-P057");
 /// A search key is of no task that calls another system, or there are too many.

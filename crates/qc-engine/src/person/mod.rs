@@ -13,7 +13,7 @@ mod watch;
 
 pub use answer::TaskAnswer;
 pub use canonical::shown_hash;
-pub use directory::{Level, People};
+pub use directory::{FailureMode, Failures, Level, People};
 pub use office::{TaskFilter, TaskPage};
 pub use task::{Decision, PersonTask, StuckAct, TaskId, TaskKind, TaskState};
 

@@ -273,11 +273,11 @@ impl ActiveRun {
         draft: &mut Draft,
     ) {
         let release = &self.context.deployment.release;
-        if release.people.escalation.is_empty() {
+        let (mode, levels) = release.people.after(place, failure);
+        if levels.is_empty() {
             return;
         }
-        let levels = release.people.escalation.iter();
-        let levels = levels.map(|level| (level.to.clone(), level.after)).collect();
+        let levels = levels.iter().map(|level| (level.to.clone(), level.after)).collect();
         let Some(ladder) = rungs(None, release.owner.clone(), levels, draft.at) else { return };
         let of = json!({
             "code": failure.code,
@@ -286,6 +286,7 @@ impl ActiveRun {
             "detail": failure.detail,
             "applied": failure.applied,
             "owner": failure.owner,
+            "failure_mode": mode,
             "task": place,
             "call": call.as_ref().map(ToString::to_string),
         });

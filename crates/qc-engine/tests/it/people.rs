@@ -1,10 +1,14 @@
 //! What people are asked, and what they answer.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use qc_engine::{
-    Deployment, EngineError, Level, People, PersonTask, RunEnd, StuckAct, TaskAnswer, TaskFilter,
-    TaskId, TaskKind, TaskState, shown_hash,
+    Deployment, EngineError, FailureMode, Failures, Level, People, PersonTask, RunEnd, StuckAct,
+    TaskAnswer, TaskFilter, TaskId, TaskKind, TaskState, shown_hash,
 };
 use qc_model::{Actor, ActorKind, RunId, Timestamp};
 use qc_store::{
@@ -54,6 +58,7 @@ fn people() -> People {
         teams: BTreeMap::from([("finance".to_owned(), team(&["ada"]))]),
         asked: Some("finance".to_owned()),
         escalation: vec![],
+        failure_modes: vec![],
     }
 }
 
@@ -534,6 +539,29 @@ async fn an_ambiguous_call_is_decided_by_its_task() {
             _ => assert!(matches!(end, RunEnd::Cancelled { .. })),
         }
         assert_eq!(world.engine.task(task.id()).await.unwrap().state.as_str(), "acted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_failure_mode_says_who_is_asked_and_else_the_integration() {
+    let codes = BTreeSet::from(["QC-R002".to_owned()]);
+    let failures = Failures::Of { classes: BTreeSet::new(), codes };
+    let at_once = Level { to: "cto".to_owned(), after: Duration::ZERO };
+    let escalation = vec![at_once, escalating().escalation[1].clone()];
+    let mode = FailureMode { id: "lost".to_owned(), tasks: None, failures, escalation };
+    let people = People { failure_modes: vec![mode], ..escalating() };
+    for (answer, mode, asked) in [
+        (Answer::AppliedThenBroken, json!("lost"), ["cto", "bob"]),
+        (Answer::Status(400, json!({})), json!(null), ["finance", "bob"]),
+    ] {
+        let outside = Outside::new(move |_, _| answer.clone());
+        let world = world_of(with(CHARGE, people.clone()), outside);
+        let run = world.start(json!({})).await;
+        opened(&world, run, 1).await;
+        tokio::time::sleep(Duration::from_secs(90 * 60)).await;
+        let task = world.engine.task(id(run, 1)).await.unwrap();
+        assert_eq!(task.of["failure_mode"], mode);
+        assert_eq!(task.asked().collect::<Vec<_>>(), asked);
     }
 }
 

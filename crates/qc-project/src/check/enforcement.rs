@@ -49,7 +49,6 @@ pub const NOT_ENFORCED_YET: &[NotYet] = &[
     int(&["objects", "*", "default"], "the data-movement policy"),
     int(&["triggers", "*", "expected_rate"], "load profiles"),
     int(&["triggers", "*", "traffic"], "load profiles"),
-    int(&["failure_modes", "*", "escalation"], "paging"),
     int(&["nfr"], "SLOs and load profiles"),
     int(&["limits"], "rate limits"),
     int(&["rollout"], "staged rollout"),

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use qc_document::Span;
 
-use super::Subject;
-use crate::{acceptance::Step, codes, project::is_scenario, shape::ProjectPath};
+use super::{Subject, closest_or_list};
+use crate::{
+    acceptance::Step, codes, integration::FailureMode, project::is_scenario, shape::ProjectPath,
+};
 
 pub(super) fn check(subject: &mut Subject<'_>) {
     let it = &subject.file.value;
@@ -42,35 +44,80 @@ pub(super) fn check(subject: &mut Subject<'_>) {
                 "add `faults` to the scenario, or name another one",
             );
         }
-        if mode.escalation.is_empty() {
-            let message = format!(
-                "nobody takes over when the failure mode `{}` is not mended by itself",
-                mode.id.value
-            );
-            subject.error(
-                codes::UNKNOWN_OWNER,
-                mode.id.span,
-                message,
-                "name at least one person or team in `escalation`",
-            );
-        }
-        for pair in mode.escalation.windows(2) {
-            if pair[1].after <= pair[0].after {
-                let message = format!(
-                    "`{}` is called not later than `{}`, who comes before",
-                    pair[1].to.value, pair[0].to.value
-                );
-                subject.error(
-                    codes::CONTRADICTION,
-                    pair[1].to.span,
-                    message,
-                    "each level of an escalation comes after the one before",
-                );
-            }
-        }
+    }
+    for mode in &it.failure_modes {
+        escalation(subject, mode);
+        matches(subject, mode);
     }
     for criterion in &it.acceptance {
         scenario(subject, &criterion.scenario);
+    }
+}
+
+/// Who takes over: somebody, one level after the other, after failures that can be told from others.
+fn escalation(subject: &mut Subject<'_>, mode: &FailureMode) {
+    let told = mode.system.is_some() || mode.matches.is_some();
+    let own = &subject.file.value.escalation;
+    if told && mode.escalation.is_empty() && own.is_empty() {
+        let message = format!(
+            "nobody takes over when the failure mode `{}` is not mended by itself",
+            mode.id.value
+        );
+        subject.error(
+            codes::UNKNOWN_OWNER,
+            mode.id.span,
+            message,
+            "name at least one person or team in `escalation`, of the failure mode or of the integration",
+        );
+    }
+    if let (false, Some(first)) = (told, mode.escalation.first()) {
+        let message = format!(
+            "the escalation of `{}` is never begun: which failures of runs it is, is not said",
+            mode.id.value
+        );
+        subject.warning(
+            codes::FAILURES_UNSAID,
+            first.to.span,
+            message,
+            "say it in `matches` (a system, classes, codes), or in `system` when it is a system's absence; without \
+             either, leave `escalation` out",
+        );
+    }
+    for pair in mode.escalation.windows(2) {
+        if pair[1].after <= pair[0].after {
+            let message = format!(
+                "`{}` is called not later than `{}`, who comes before",
+                pair[1].to.value, pair[0].to.value
+            );
+            subject.error(
+                codes::CONTRADICTION,
+                pair[1].to.span,
+                message,
+                "each level of an escalation comes after the one before",
+            );
+        }
+    }
+}
+
+/// The failures of a failure mode are said in one way, and of a system that there is.
+fn matches(subject: &mut Subject<'_>, mode: &FailureMode) {
+    let Some(matches) = &mode.matches else { return };
+    if let Some(system) = &mode.system {
+        let message = format!(
+            "the failure mode `{}` is the absence of `{}` and has `matches` as well",
+            mode.id.value, system.value
+        );
+        let help =
+            "keep one: `system` for all that means that it is away, `matches` for other failures";
+        subject.error(codes::CONTRADICTION, system.span, message, help);
+    }
+    let Some(system) = &matches.system else { return };
+    let systems = &subject.file.value.systems;
+    if systems.get(&system.value).is_none() {
+        let message = format!("`{}` is no declared system", system.value);
+        let help = closest_or_list(system.as_str(), systems.names().map(qc_model::Name::as_str));
+        let finding = subject.file.error(codes::RESPONSE, system.span, message);
+        subject.out.push(finding.help(help));
     }
 }
 

@@ -2,12 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use qc_engine::{Level, People};
+use qc_engine::{FailureMode, Failures, Level, People};
+use qc_model::Name;
 
-use crate::{integration::Integration, organisation::Organisation};
+use crate::{
+    Project,
+    check::{declared_system, servers_of},
+    integration::{Escalation, Integration},
+    organisation::Organisation,
+    project::{IntegrationFolder, Loaded},
+};
 
 /// The people of an integration's release.
-pub(crate) fn people(integration: &Integration, organisation: &Organisation) -> People {
+pub(crate) fn people(
+    project: &Project,
+    folder: &IntegrationFolder,
+    definition: &Loaded<Integration>,
+    organisation: &Organisation,
+) -> People {
+    let integration = &definition.value;
     let teams: BTreeMap<String, BTreeSet<String>> = organisation
         .teams
         .iter()
@@ -16,13 +29,64 @@ pub(crate) fn people(integration: &Integration, organisation: &Organisation) -> 
             (id.value.to_string(), members.collect())
         })
         .collect();
-    let levels = integration.escalation.iter();
     People {
         people: organisation.people.names().map(ToString::to_string).collect(),
         teams,
         asked: integration.owners.as_ref().map(|owners| owners.business.value.to_string()),
-        escalation: levels
-            .map(|level| Level { to: level.to.value.to_string(), after: level.after })
-            .collect(),
+        escalation: levels(&integration.escalation),
+        failure_modes: failure_modes(project, folder, integration),
     }
+}
+
+fn levels(escalation: &[Escalation]) -> Vec<Level> {
+    let levels = escalation.iter();
+    levels.map(|level| Level { to: level.to.value.to_string(), after: level.after }).collect()
+}
+
+/// Those that say which failures they are and whom they ask.
+fn failure_modes(
+    project: &Project,
+    folder: &IntegrationFolder,
+    integration: &Integration,
+) -> Vec<FailureMode> {
+    let mut modes = Vec::new();
+    for mode in integration.failure_modes.iter().filter(|mode| !mode.escalation.is_empty()) {
+        let (system, failures) = match (&mode.system, &mode.matches) {
+            (Some(system), _) => (Some(system), Failures::Absence),
+            (None, Some(matches)) => {
+                let failures = Failures::Of {
+                    classes: matches.classes.iter().map(|class| class.0).collect(),
+                    codes: matches.codes.iter().map(|code| code.0.clone()).collect(),
+                };
+                (matches.system.as_ref(), failures)
+            }
+            (None, None) => continue,
+        };
+        modes.push(FailureMode {
+            id: mode.id.value.to_string(),
+            tasks: system.map(|system| tasks_at(project, folder, integration, &system.value)),
+            failures,
+            escalation: levels(&mode.escalation),
+        });
+    }
+    modes
+}
+
+/// The tasks that call a system.
+fn tasks_at(
+    project: &Project,
+    folder: &IntegrationFolder,
+    integration: &Integration,
+    system: &Name,
+) -> BTreeSet<String> {
+    let has_connector = |name: &str| project.has_connector_folder(name);
+    let servers = |document: &str| {
+        let known = folder.documents.iter().find(|(address, _)| *address == document);
+        known.map(|(_, api)| servers_of(api)).unwrap_or_default()
+    };
+    let calls = folder.program.iter().flat_map(|program| program.calls());
+    let there = calls.filter(|site| {
+        declared_system(&integration.systems, &has_connector, &servers, site) == Some(system)
+    });
+    there.map(|site| site.pointer.to_string()).collect()
 }

@@ -73,7 +73,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         ordering,
         search_keys,
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
-        people: people(integration, &organisation.value),
+        people: people(&project, folder, definition, &organisation.value),
         system_owners: system_owners.collect(),
         bus,
     };

@@ -27,7 +27,7 @@ pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
 pub use compensation::{Arguments, CompensationSpec};
 pub use echo::{EchoOf, EchoSpec};
-pub use failure_mode::{Escalation, FailureMode};
+pub use failure_mode::{ClassWord, Escalation, FailureCode, FailureMode, Matches};
 pub use governance::{Acceptance, Communication, Review};
 pub use kept::{CrossrefSpec, Pair, StateSpec};
 pub use limit::{Excess, Limit, LimitScope};

@@ -182,6 +182,7 @@ fn people() -> People {
         teams: BTreeMap::from([("desk-team".to_owned(), names(&["ada"]))]),
         asked: None,
         escalation: vec![Level { to: "bob".to_owned(), after: Duration::ZERO }],
+        failure_modes: vec![],
     }
 }
 
