@@ -13,6 +13,9 @@ pub enum ArchiveError {
     /// Something is there already.
     #[error("`{}` is there already, and is not overwritten", .0.display())]
     Taken(PathBuf),
+    /// There is no archive.
+    #[error("there is no backup `{}`", .0.display())]
+    NoArchive(PathBuf),
     /// The archive is not whole, or not as it was written.
     #[error("`{}` is not a sound backup: {why}", .file.display())]
     Damaged {
@@ -66,6 +69,10 @@ impl ArchiveError {
             Self::Taken(_) => {
                 (codes::PLACE_TAKEN, "name another place, or move away what is there")
             }
+            Self::NoArchive(_) => (
+                codes::BACKUP_FAILED,
+                "give the path of a file that `qc backup` wrote; relative paths begin at the current folder",
+            ),
             Self::Damaged { .. } => (codes::BACKUP_DAMAGED, "restore another backup"),
             Self::OtherFormat { .. } => {
                 (codes::BACKUP_FORMAT, "restore it with the version of qc that wrote it")

@@ -39,7 +39,7 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn open(path: &Path) -> Result<Self, ArchiveError> {
         let file = File::open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ArchiveError::damaged(path, "there is no such file"),
+            io::ErrorKind::NotFound => ArchiveError::NoArchive(path.to_owned()),
             _ => ArchiveError::of_io(path, &error),
         })?;
         let mut reader = Self {

@@ -343,7 +343,10 @@ async fn what_is_not_as_it_was_written_is_refused() {
     assert_eq!(check(&broken).unwrap_err().finding().code, codes::BACKUP_FORMAT);
     fs::write(&broken, "something else").unwrap();
     assert_eq!(check(&broken).unwrap_err().finding().code, codes::BACKUP_DAMAGED);
-    assert!(check(&folder.path().join("nowhere")).is_err());
+    assert_eq!(
+        check(&folder.path().join("nowhere")).unwrap_err().finding().code,
+        codes::BACKUP_FAILED
+    );
     assert_eq!(check(&archive).unwrap().counts.runs, 7);
 }
 
