@@ -34,6 +34,10 @@ pub enum Invariant {
     StatedPauseIsKept,
     /// A person is asked only about what nobody can know.
     NobodyAskedInVain,
+    /// A person is asked once for each answer.
+    AskedOnce,
+    /// What a person was told counts is what the run goes on with, once.
+    AnswersCountOnce,
     /// 9: What has lost its right to write writes nothing.
     FenceHolds,
     /// 9: A run is in memory once.

@@ -3,7 +3,7 @@
 
 use std::{
     any::Any,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex},
     time::Duration,
@@ -20,10 +20,11 @@ use tokio::{
 };
 
 use crate::{
-    Broken, Invariant, Planted,
+    Broken, Exercised, Invariant, Planted,
+    abilities::Abilities,
     bugs::Soil,
     deeds::Temper,
-    desk::{self, SECRET, SECRET_MARK},
+    desk::{SECRET, SECRET_MARK},
     dice::Dice,
     hostile::Hostile,
     link::Link,
@@ -31,7 +32,7 @@ use crate::{
     record::Record,
     witness::{Ground, Witness},
     workflows,
-    world::{Parts, VirtualClock, World, deployment_with},
+    world::{Parts, VirtualClock, World},
 };
 
 /// In the calm, people look after what waits for them so often.
@@ -53,6 +54,8 @@ pub struct Told {
     pub digest: u64,
     /// What must hold and did not; the first one is what matters.
     pub broken: Vec<Broken>,
+    /// What it made the engine do.
+    pub exercised: Exercised,
     /// What happened, line by line, with the virtual time in seconds; of a long story the beginning
     /// and the end.
     pub script: String,
@@ -88,6 +91,7 @@ pub(crate) struct Story {
     pub(crate) seed: u64,
     pub(crate) dice: Dice,
     pub(crate) temper: Temper,
+    abilities: Abilities,
     tasks: String,
     pub(crate) record: Record,
     pub(crate) witness: Arc<Witness>,
@@ -117,8 +121,9 @@ impl Story {
     fn new(seed: u64, bug: Option<Planted>, record: &Record) -> Self {
         record.begin();
         let mut dice = Dice::new(seed);
-        let tasks = workflows::tasks(&mut dice);
-        let temper = Temper::new(&mut dice);
+        let abilities = Abilities::new(&mut dice);
+        let tasks = workflows::tasks(&mut dice, &abilities);
+        let temper = Temper::new(&mut dice, &abilities);
         let clock = Arc::new(VirtualClock::now());
         let store = Arc::new(MemoryStore::with_clock(clock.clone()));
         let settings = EngineSettings {
@@ -126,8 +131,11 @@ impl Story {
             linger: Duration::from_secs(1 + dice.below(10)),
             ..EngineSettings::default()
         };
-        let deployment = deployment_with("r1", &tasks, desk::connectors());
-        let programs = BTreeMap::from([("r1".to_owned(), deployment.release.program.clone())]);
+        let deployments = abilities.deployments(&tasks);
+        let programs = deployments
+            .iter()
+            .map(|one| (one.release.hash.clone(), one.release.program.clone()))
+            .collect();
         let witness = Witness::new(
             store.clone(),
             clock.clone(),
@@ -150,12 +158,12 @@ impl Story {
         let secrets = Arc::new(Secrets::none().with_value(SECRET.0, SECRET.1, &credential(0)));
         let crashes = Arc::new(Notify::new());
         let link = Link::new(witness.clone(), 0, crashes.clone(), temper.latency);
-        record.tell(format_args!("do:\n{tasks}{settings:?}, {temper:?}, {bug:?}"));
+        record.tell(format_args!("do:\n{tasks}{settings:?}, {temper:?}, {abilities:?}, {bug:?}"));
         let world = World::of(Parts {
             store,
             link: link.clone(),
             clock,
-            deployments: vec![deployment],
+            deployments,
             outside: outside.clone(),
             secrets: secrets.clone(),
             seed: seed + 1,
@@ -165,6 +173,7 @@ impl Story {
             seed,
             dice,
             temper,
+            abilities,
             tasks,
             record: record.clone(),
             witness,
@@ -265,7 +274,7 @@ impl Story {
             store: self.world.store.clone(),
             link,
             clock: self.world.clock.clone(),
-            deployments: vec![deployment_with("r1", &self.tasks, desk::connectors())],
+            deployments: self.abilities.deployments(&self.tasks),
             outside: self.outside.clone(),
             secrets: self.secrets.clone(),
             seed: self.seed + 1 + (u64::from(nth) << 20),
@@ -398,7 +407,7 @@ pub fn simulate_with(seed: u64, bug: Option<Planted>) -> Told {
         record.broken(Invariant::NoInternalError, format_args!("a panic: {}", said(&*panic)));
     }
     let (digest, script, broken) = record.close();
-    Told { seed, digest, broken, script }
+    Told { seed, digest, broken, exercised: record.exercised(), script }
 }
 
 fn said(panic: &(dyn Any + Send)) -> String {

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    abilities::{Abilities, TEAM},
     desk::{OPERATIONS, Operation},
     dice::Dice,
 };
@@ -17,6 +18,9 @@ type Kind = (u64, fn(&mut Writer, u32) -> Value);
 /// Those that hold no others. A further kind of task needs a line in one of these lists.
 const LEAVES: [Kind; 3] = [(4, Writer::call), (1, Writer::nap), (1, Writer::set)];
 
+/// Those of which not every story knows.
+const ASK: Kind = (3, Writer::ask);
+
 /// Those that hold others.
 const BRANCHES: [Kind; 4] =
     [(2, Writer::fork), (1, Writer::each), (2, Writer::attempt), (1, Writer::switch)];
@@ -29,19 +33,28 @@ struct Writer {
     in_retry: bool,
     /// What the calls of this workflow are to.
     operations: Vec<&'static Operation>,
+    /// What tasks there are beside those that every story knows.
+    more: Vec<Kind>,
 }
 
 /// The tasks of a workflow, as they stand under `do:`.
-pub(crate) fn tasks(dice: &mut Dice) -> String {
+pub(crate) fn tasks(dice: &mut Dice, abilities: &Abilities) -> String {
     // Half of the workflows know all operations, the others one or two of them.
     let mut operations: Vec<&Operation> = OPERATIONS.iter().collect();
     if dice.percent(50) {
         let few = 1 + dice.below(2);
         operations = (0..few).filter_map(|_| dice.pick(&operations).copied()).collect();
     }
-    let dice_of_writer = dice.clone();
-    let mut writer =
-        Writer { dice: dice_of_writer, last: 0, loops: Vec::new(), in_retry: false, operations };
+    let more = [(abilities.asks, ASK)];
+    let more = more.into_iter().filter(|(known, _)| *known).map(|(_, kind)| kind).collect();
+    let mut writer = Writer {
+        dice: dice.clone(),
+        last: 0,
+        loops: Vec::new(),
+        in_retry: false,
+        operations,
+        more,
+    };
     let list = writer.list(0);
     *dice = writer.dice;
     format!("  {list}\n")
@@ -59,11 +72,8 @@ impl Writer {
     }
 
     fn task(&mut self, depth: u32) -> Value {
-        let kinds: Vec<Kind> = if depth >= DEPTH_MAX {
-            LEAVES.to_vec()
-        } else {
-            LEAVES.iter().chain(&BRANCHES).copied().collect()
-        };
+        let branches: &[Kind] = if depth >= DEPTH_MAX { &[] } else { &BRANCHES };
+        let kinds: Vec<Kind> = LEAVES.iter().chain(&self.more).chain(branches).copied().collect();
         let all = kinds.iter().map(|(weight, _)| weight).sum();
         let mut drawn = self.dice.below(all);
         for (weight, write) in kinds {
@@ -95,6 +105,35 @@ impl Writer {
             task["timeout"] = json!({ "after": { "seconds": 2 + self.dice.below(20) } });
         }
         json!({ name: task })
+    }
+
+    /// A question to a person, with a deadline or without.
+    fn ask(&mut self, _: u32) -> Value {
+        let kind = self.dice.pick(&["approve", "choose", "fill"]).copied().unwrap_or("fill");
+        let mut with = json!({ "title": "Shall it go on?", "of": { "n": "${ $context.n }" } });
+        match kind {
+            "choose" => with["options"] = json!(["stay", "go"]),
+            "fill" => with["schema"] = json!({ "type": "object", "required": ["amount"] }),
+            _ => {}
+        }
+        if self.dice.percent(50) {
+            with["assignee"] = json!(TEAM.0);
+        }
+        if self.dice.percent(60) {
+            let after = self.dice.pick(&["15s", "90s", "15m"]).copied().unwrap_or("15s");
+            with["deadline"] = json!(after);
+            if kind != "fill" && self.dice.percent(40) {
+                with["on_expiry"] = json!(if kind == "choose" { "stay" } else { "rejected" });
+            }
+            if self.dice.percent(50) {
+                with["escalation"] = json!([{ "to": "bob", "after": "7s" }]);
+            }
+        }
+        let mut task = json!({ "call": format!("human.{kind}"), "with": with });
+        if self.dice.percent(15) {
+            task["timeout"] = json!({ "after": { "seconds": 5 + self.dice.below(60) } });
+        }
+        json!({ self.name("ask"): task })
     }
 
     /// A pause that faults its run when it is over too early.

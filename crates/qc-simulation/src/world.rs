@@ -281,8 +281,24 @@ pub fn deployment(hash: &str, tasks: &str) -> Deployment {
 
 /// A deployment of a workflow that calls these connectors.
 pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> Deployment {
+    deployment_of(&Written { hash, name: "test", tasks }, connectors)
+}
+
+/// What is written in a project, as far as it differs.
+pub(crate) struct Written<'a> {
+    /// Of the release.
+    pub(crate) hash: &'a str,
+    /// Of the integration and of its workflow.
+    pub(crate) name: &'a str,
+    /// What stands under `do:`.
+    pub(crate) tasks: &'a str,
+}
+
+/// A deployment of an integration.
+pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) -> Deployment {
+    let Written { hash, name, tasks } = written;
     let text = format!(
-        "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
+        "document: {{ dsl: '1.0.3', namespace: test, name: {name}, version: '1.0.0' }}\ndo:\n{tasks}"
     );
     let document =
         qc_document::parse_yaml(Source::new("workflow.yaml", &*text), &ParseLimits::default())
@@ -307,8 +323,8 @@ pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> 
         environment: EnvironmentName::new("production").unwrap(),
         vars: Arc::new(BTreeMap::new()),
         release: Arc::new(Release {
-            hash: hash.to_owned(),
-            integration: Name::new("test").unwrap(),
+            hash: (*hash).to_owned(),
+            integration: Name::new(name).unwrap(),
             version: "1.0.0".to_owned(),
             program: Arc::new(program),
             connectors,

@@ -185,6 +185,7 @@ impl Witness {
             seen.ended_at = Some(self.clock.uptime());
         }
         self.check_standing(seen, look);
+        self.check_tasks(seen, look);
         self.check_ledger(seen, look, before.0);
         for row in &look.rows {
             self.scan("the ledger", &row.facts);

@@ -11,7 +11,11 @@ use qc_store::{Accept, Entry};
 use qc_workflow::{CallId, Happening, Input, Machine, Start, TimerId};
 use serde::Deserialize;
 
-use super::{Known, Request, Run, Witness, commit::Look};
+use super::{
+    Known, Request, Run, Witness,
+    commit::Look,
+    tasks::{Step, Tasks},
+};
 use crate::{
     Invariant,
     effect::{Effect, name_of},
@@ -41,6 +45,9 @@ pub(super) enum Journaled {
     NotApplied {
         call: CallId,
     },
+    Person {
+        step: Step,
+    },
     #[serde(other)]
     Other,
 }
@@ -53,6 +60,11 @@ impl Journaled {
         }
         serde_json::from_slice::<Stored>(&entry.body).map_or(Self::Other, |stored| stored.entry)
     }
+
+    pub(super) fn tells_of_success(&self) -> bool {
+        let Self::Input { input } = self else { return false };
+        matches!(input.happening, Happening::CallSucceeded { .. })
+    }
 }
 
 impl fmt::Debug for Journaled {
@@ -62,6 +74,11 @@ impl fmt::Debug for Journaled {
             Self::Intent { call, attempt } => write!(f, "intent {call}#{attempt}"),
             Self::Parked { call, failure } => write!(f, "parked {call} {}", failure.code),
             Self::NotApplied { call } => write!(f, "not-applied {call}"),
+            Self::Person { step } => match step {
+                Step::Opened { .. } => write!(f, "opened"),
+                Step::Escalated { number, level } => write!(f, "escalated {number} to {level}"),
+                Step::Moved { number, to } => write!(f, "task {number} {}", to.as_str()),
+            },
             Self::Other => write!(f, "other"),
             Self::Input { input } => match &input.happening {
                 Happening::CallSucceeded { call, attempt, .. } => write!(f, "ok {call}#{attempt}"),
@@ -98,6 +115,7 @@ impl Run {
             intents: BTreeMap::default(),
             answered: BTreeSet::default(),
             answers: 0,
+            tasks: Tasks::default(),
             in_line: false,
             overtaken: 0,
         })
@@ -128,6 +146,7 @@ impl Witness {
                 Journaled::Parked { call, failure } => {
                     self.parked(known, seen, look, call, failure);
                 }
+                Journaled::Person { step } => self.person(known, seen, look, step),
                 Journaled::NotApplied { call } => {
                     let effect = known.effects.entry(seen.effect(call)).or_default();
                     effect.decided_at = effect.requests.len();
@@ -184,10 +203,12 @@ impl Witness {
                 let sent = matches!(&*output.request.method, "PUT" | "POST");
                 // What comes from an earlier run of the chain was not under way.
                 seen.answers += usize::from(sent && seen.open.contains_key(call));
-                self.result(seen, call, *attempt);
                 let name = name_of(call);
+                let by_person =
+                    seen.is_skipped(look, call) || self.answered_by_person(seen, call, output);
                 let effect = known.effects.entry(seen.effect(call)).or_default();
-                if !effect.requests.iter().any(Request::took_effect) {
+                effect.skipped |= by_person;
+                if !effect.skipped && !effect.requests.iter().any(Request::took_effect) {
                     self.broken(
                         Invariant::ResultIsTrue,
                         format_args!("{run} was told that {call} succeeded"),
@@ -195,6 +216,7 @@ impl Witness {
                 }
                 effect.answered = true;
                 seen.answered.insert(name);
+                self.result(seen, call, *attempt);
             }
             Happening::CallFailed { call, attempt, .. } => {
                 self.result(seen, call, *attempt);
@@ -282,7 +304,7 @@ impl Witness {
     }
 
     /// What was due at a moment is done at once, when nothing is in its way.
-    fn check_punctual(
+    pub(super) fn check_punctual(
         &self,
         known: &Known,
         seen: &Run,

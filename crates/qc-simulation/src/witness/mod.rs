@@ -8,6 +8,7 @@ mod ledger;
 mod line;
 mod requests;
 mod stands;
+mod tasks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -100,6 +101,8 @@ struct Run {
     open: BTreeMap<CallId, Writer>,
     parked: BTreeMap<CallId, Failure>,
     fired: BTreeSet<TimerId>,
+    /// What people are asked.
+    tasks: tasks::Tasks,
     /// Intents by the effect's name.
     intents: BTreeMap<String, usize>,
     /// Effects that brought an answer, by name.
@@ -122,6 +125,8 @@ struct Seen {
     crash_doubt: bool,
     /// A journal holds its answer.
     answered: bool,
+    /// A person answered in place of the other side.
+    skipped: bool,
     /// So many requests had come when a journal last took in how an attempt had failed.
     failed_at: usize,
 }

@@ -63,9 +63,11 @@ impl Witness {
     fn untrue(seen: &Run, look: &Look<'_>) -> Option<&'static str> {
         let state = &look.head.state;
         let wanted = seen.machine().outstanding();
-        let busy = wanted.iter().any(|call| !seen.parked.contains_key(&call.id));
+        let busy = wanted
+            .iter()
+            .any(|call| !seen.parked.contains_key(&call.id) && !seen.tasks.asks(&call.id));
         let idle_parked = wanted.iter().any(|call| seen.parked.contains_key(&call.id));
-        let timer = seen.machine().next_wake();
+        let timer = seen.machine().next_wake().into_iter().chain(seen.tasks.next_at()).min();
         if is_quarantined(state) {
             // Whatever it has to do waits for a person.
             return None;
@@ -82,7 +84,10 @@ impl Witness {
             (_, RunStatus::Running | RunStatus::Waiting | RunStatus::Parked) if busy => {
                 Some("a call is to be made, and it does not say so")
             }
-            (LiveCause::Timer, RunStatus::Waiting) => {
+            (LiveCause::Person, RunStatus::Waiting) if seen.tasks.is_asking() && !idle_parked => {
+                (timer != state.wake_at).then_some("it does not wake for its tasks")
+            }
+            (LiveCause::Timer, RunStatus::Waiting) if !seen.tasks.is_asking() => {
                 (timer.is_none() || timer != state.wake_at).then_some("no timer is armed for then")
             }
             (LiveCause::Parked, RunStatus::Parked) if idle_parked => {

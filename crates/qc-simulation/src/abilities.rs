@@ -1,0 +1,58 @@
+//! What the integration of a story can do beside calling. Each story knows some of it: what is rare
+//! together with everything else is common without it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use qc_engine::{Deployment, Level, People, Release};
+
+use crate::{
+    desk,
+    dice::Dice,
+    world::{Written, deployment_of},
+};
+
+/// The people of every story.
+pub(crate) const PEOPLE: [&str; 3] = ["ada", "bob", "cto"];
+
+/// A team of them: those who are asked first.
+pub(crate) const TEAM: (&str, &str) = ("finance", "ada");
+
+/// What a story's integration can do.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Abilities {
+    /// Its workflow asks people.
+    pub(crate) asks: bool,
+    /// People are asked about runs that cannot go on.
+    pub(crate) escalates: bool,
+}
+
+impl Abilities {
+    pub(crate) fn new(dice: &mut Dice) -> Self {
+        let asks = dice.percent(35);
+        Self { asks, escalates: dice.percent(30) }
+    }
+
+    /// What is deployed: the first one is that which takes the events.
+    pub(crate) fn deployments(&self, tasks: &str) -> Vec<Deployment> {
+        let written = Written { hash: "r1", name: "test", tasks };
+        let mut first = deployment_of(&written, desk::connectors());
+        let release: &mut Release =
+            Arc::get_mut(&mut first.release).expect("nobody else has it yet");
+        release.people = self.people();
+        vec![first]
+    }
+
+    fn people(&self) -> People {
+        let level = |to: &str, seconds: u64| Level {
+            to: to.to_owned(),
+            after: Duration::from_secs(seconds),
+        };
+        let levels = vec![level(TEAM.0, 0), level("bob", 20), level("cto", 600)];
+        People {
+            people: PEOPLE.map(str::to_owned).into(),
+            teams: BTreeMap::from([(TEAM.0.to_owned(), [TEAM.1.to_owned()].into())]),
+            asked: Some(TEAM.0.to_owned()),
+            escalation: if self.escalates { levels } else { Vec::new() },
+        }
+    }
+}
