@@ -24,12 +24,13 @@ pub(crate) struct Abilities {
     pub(crate) asks: bool,
     /// People are asked about runs that cannot go on.
     pub(crate) escalates: bool,
+    /// Its workflow listens for events, and publishes some.
+    pub(crate) listens: bool,
 }
 
 impl Abilities {
     pub(crate) fn new(dice: &mut Dice) -> Self {
-        let asks = dice.percent(35);
-        Self { asks, escalates: dice.percent(30) }
+        Self { asks: dice.percent(35), escalates: dice.percent(30), listens: dice.percent(35) }
     }
 
     /// What is deployed: the first one is that which takes the events.

@@ -32,6 +32,8 @@ enum Deed {
     Operate,
     /// Somebody looks after the tasks that wait for people.
     Attend,
+    /// An event is published for those who listen, now and then one that was published before.
+    Publish,
     /// Writes go wrong.
     BreakStore,
     /// Nothing can be read for a while.
@@ -51,7 +53,7 @@ enum Deed {
 }
 
 /// All, and how often each comes. A further one needs a line here and a deed in [`Story::act`].
-const DEEDS: [(u64, Deed); 15] = [
+const DEEDS: [(u64, Deed); 16] = [
     (18, Deed::Send),
     (3, Deed::Burst),
     (1, Deed::Rush),
@@ -59,6 +61,7 @@ const DEEDS: [(u64, Deed); 15] = [
     (3, Deed::Wait),
     (12, Deed::Operate),
     (10, Deed::Attend),
+    (12, Deed::Publish),
     (8, Deed::BreakStore),
     (1, Deed::Blind),
     (3, Deed::Kill),
@@ -74,6 +77,7 @@ impl Abilities {
     fn give_cause_for(&self, deed: Deed) -> bool {
         match deed {
             Deed::Attend => self.asks || self.escalates,
+            Deed::Publish => self.listens,
             _ => true,
         }
     }
@@ -144,6 +148,7 @@ impl Story {
             Deed::Wait => self.wait().await,
             Deed::Operate => self.operate().await,
             Deed::Attend => self.attend().await,
+            Deed::Publish => self.publish(),
             Deed::BreakStore => self.break_store(),
             Deed::Blind => {
                 let time = Duration::from_millis(self.dice.below(3_000));

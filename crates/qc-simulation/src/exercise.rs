@@ -19,11 +19,17 @@ pub enum Exercise {
     StuckSkipped,
     /// A run that could not go on was given up by way of its task.
     StuckDiscarded,
+    /// A run that slept until an event came was told of it.
+    ListenerWoken,
+    /// A run was told of an event that had come before it slept.
+    EventHeardBefore,
+    /// An event was published that was on the bus already.
+    EventRepeated,
 }
 
 impl Exercise {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::TaskAnswered,
         Self::TaskClaimed,
         Self::TaskExpired,
@@ -31,6 +37,9 @@ impl Exercise {
         Self::StuckResumed,
         Self::StuckSkipped,
         Self::StuckDiscarded,
+        Self::ListenerWoken,
+        Self::EventHeardBefore,
+        Self::EventRepeated,
     ];
 }
 

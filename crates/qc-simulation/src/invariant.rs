@@ -38,6 +38,8 @@ pub enum Invariant {
     AskedOnce,
     /// What a person was told counts is what the run goes on with, once.
     AnswersCountOnce,
+    /// Whoever listens hears of each event for which it waits, once.
+    EventHeardOnce,
     /// 9: What has lost its right to write writes nothing.
     FenceHolds,
     /// 9: A run is in memory once.

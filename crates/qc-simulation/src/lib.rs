@@ -32,6 +32,7 @@ mod plug;
 mod record;
 pub mod runner;
 mod story;
+mod tidings;
 mod witness;
 mod workflows;
 pub mod world;

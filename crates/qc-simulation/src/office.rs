@@ -97,8 +97,8 @@ impl Story {
         }
         let offered = task.actions.contains(&StuckAct::Skip);
         match self.dice.below(10) {
-            0..=5 => Deed::Act(StuckAct::Resume, None),
-            6..=8 if offered => skip,
+            0..=3 => Deed::Act(StuckAct::Resume, None),
+            4..=6 if offered => skip,
             _ => Deed::Act(StuckAct::Discard, None),
         }
     }

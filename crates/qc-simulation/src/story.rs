@@ -110,6 +110,8 @@ pub(crate) struct Story {
     pub(crate) sent: Vec<Sent>,
     pub(crate) waiting: JoinSet<Waited>,
     pub(crate) events: u64,
+    /// How many were published.
+    pub(crate) published: u64,
     pub(crate) replayed: BTreeSet<RunId>,
     /// Runs of which somebody asks something that is not answered yet.
     pub(crate) asked: Arc<Mutex<BTreeSet<RunId>>>,
@@ -191,6 +193,7 @@ impl Story {
             sent: Vec::new(),
             waiting: JoinSet::new(),
             events: 0,
+            published: 0,
             replayed: BTreeSet::new(),
             asked: Arc::default(),
             jumped: 0,
@@ -346,10 +349,12 @@ impl Story {
             if open.is_empty() || self.record.is_broken() {
                 break;
             }
+            self.witness.check_heard();
             if look % PEOPLE_COME == PEOPLE_COME - 1 {
-                for head in open {
-                    self.decide(&head, false).await;
+                for head in &open {
+                    self.decide(head, false).await;
                 }
+                self.publish_for(&open);
             }
         }
         while let Some(waited) = self.waiting.join_next().await {

@@ -12,6 +12,10 @@ use crate::{
 /// How deep tasks lie within tasks.
 const DEPTH_MAX: u32 = 3;
 
+/// The types of the events for which runs listen, and how many different numbers they carry.
+pub(crate) const EVENTS: [&str; 2] = ["go", "stop"];
+pub(crate) const NUMBERS: u64 = 3;
+
 /// A kind of task, and how often it comes.
 type Kind = (u64, fn(&mut Writer, u32) -> Value);
 
@@ -20,6 +24,8 @@ const LEAVES: [Kind; 3] = [(4, Writer::call), (1, Writer::nap), (1, Writer::set)
 
 /// Those of which not every story knows.
 const ASK: Kind = (3, Writer::ask);
+const LISTEN: Kind = (3, Writer::listen);
+const EMIT: Kind = (1, Writer::emit);
 
 /// Those that hold others.
 const BRANCHES: [Kind; 4] =
@@ -45,7 +51,7 @@ pub(crate) fn tasks(dice: &mut Dice, abilities: &Abilities) -> String {
         let few = 1 + dice.below(2);
         operations = (0..few).filter_map(|_| dice.pick(&operations).copied()).collect();
     }
-    let more = [(abilities.asks, ASK)];
+    let more = [(abilities.asks, ASK), (abilities.listens, LISTEN), (abilities.listens, EMIT)];
     let more = more.into_iter().filter(|(known, _)| *known).map(|(_, kind)| kind).collect();
     let mut writer = Writer {
         dice: dice.clone(),
@@ -134,6 +140,38 @@ impl Writer {
             task["timeout"] = json!({ "after": { "seconds": 5 + self.dice.below(60) } });
         }
         json!({ self.name("ask"): task })
+    }
+
+    /// Waits for one event or for several, of its own number or of any.
+    fn listen(&mut self, _: u32) -> Value {
+        let mut filter = |kind: &str| {
+            let mut filter = json!({ "with": { "type": kind } });
+            if self.dice.percent(60) {
+                let expect = format!("${{ $context.n % {NUMBERS} }}");
+                filter["correlate"] = json!({ "n": { "from": ".data.n", "expect": expect } });
+            }
+            filter
+        };
+        let [first, second] = EVENTS.map(&mut filter);
+        let to = match self.dice.below(3) {
+            0 => json!({ "one": first }),
+            1 => json!({ "any": [first, second] }),
+            _ => json!({ "all": [first, second] }),
+        };
+        let mut task = json!({ "listen": { "to": to } });
+        if self.dice.percent(20) {
+            task["timeout"] = json!({ "after": { "seconds": 5 + self.dice.below(60) } });
+        }
+        json!({ self.name("listen"): task })
+    }
+
+    /// Publishes an event for those who listen.
+    fn emit(&mut self, _: u32) -> Value {
+        let kind = self.dice.pick(&EVENTS).copied().unwrap_or(EVENTS[0]);
+        let n = format!("${{ $context.n % {NUMBERS} }}");
+        json!({ self.name("emit"): {
+            "emit": { "event": { "with": { "type": kind, "data": { "n": n } } } },
+        } })
     }
 
     /// A pause that faults its run when it is over too early.

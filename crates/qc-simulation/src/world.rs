@@ -18,8 +18,8 @@ use qc_connect::{
 };
 use qc_document::{ParseLimits, Source};
 use qc_engine::{
-    Accepted, Deployment, Engine, EngineError, EngineParts, EngineSettings, Incoming, Release,
-    ReleaseSource, RunEnd, TenantRule, Trigger, TriggerAuth, TriggerKind,
+    Accepted, Announced, Deployment, Engine, EngineError, EngineParts, EngineSettings, Incoming,
+    Release, ReleaseSource, RunEnd, TenantRule, Trigger, TriggerAuth, TriggerKind,
 };
 use qc_model::{
     Actor, Body, CallError, CallErrorKind, Caller, Clock, Entropy, EnvironmentName, Event,
@@ -366,10 +366,26 @@ pub struct Sender {
 impl Sender {
     /// Sends an event.
     pub async fn send(&self, key: Option<&str>, data: Value) -> Result<Accepted, EngineError> {
+        let incoming = self.incoming("1", "test", key, data);
+        self.heard(self.engine.accept(&self.deployment, incoming).await)
+    }
+
+    /// Publishes an event of this type under an id.
+    pub(crate) async fn publish(
+        &self,
+        id: &str,
+        kind: &str,
+        data: Value,
+    ) -> Result<Announced, EngineError> {
+        let incoming = self.incoming(id, kind, Some(id), data);
+        self.heard(self.engine.publish(&self.deployment, incoming).await)
+    }
+
+    fn incoming(&self, id: &str, kind: &str, key: Option<&str>, data: Value) -> Incoming {
         let event = Event {
-            id: "1".to_owned(),
+            id: id.to_owned(),
             source: "/test".to_owned(),
-            kind: "test".to_owned(),
+            kind: kind.to_owned(),
             subject: None,
             time: None,
             datacontenttype: None,
@@ -382,7 +398,7 @@ impl Sender {
         for (slot, byte) in body_hash.iter_mut().zip(text.bytes()) {
             *slot = byte;
         }
-        let incoming = Incoming {
+        Incoming {
             trigger: Name::new("in").unwrap(),
             tenant: Name::new("default").unwrap(),
             event,
@@ -392,8 +408,11 @@ impl Sender {
             received_at: self.clock.now(),
             traceparent: None,
             priority: qc_store::Priority::Normal,
-        };
-        let answer = self.engine.accept(&self.deployment, incoming).await;
+        }
+    }
+
+    /// The answer, when it can be heard.
+    fn heard<T>(&self, answer: Result<T, EngineError>) -> Result<T, EngineError> {
         if self.plug.is_in() {
             return answer;
         }

@@ -2,8 +2,8 @@
 
 use qc_model::Timestamp;
 use qc_store::{
-    Accept, AcceptOutcome, DeadLetter, Entry, Lease, LedgerRow, Op, RunHead, Store, Txn,
-    TxnOutcome, Write, WriteOutcome,
+    Accept, AcceptOutcome, ChangeOutcome, DeadLetter, Entry, Lease, LedgerRow, Op, RunHead, Signal,
+    Store, Txn, TxnOutcome, Write, WriteOutcome,
 };
 
 use super::{Known, Run, Witness, Writer, entries::Journaled};
@@ -28,6 +28,9 @@ impl Witness {
             }
             (Write::Commit { lease, txn }, WriteOutcome::Commit(outcome)) => {
                 self.look_at_commit(writer, lease, txn, outcome).await;
+            }
+            (Write::Change(change), WriteOutcome::Change(ChangeOutcome::Changed)) => {
+                self.published(&mut self.known(), &change.signals);
             }
             _ => {}
         }
@@ -55,6 +58,7 @@ impl Witness {
         let rows = accept.ledger.iter().collect();
         let look = Look { writer, now: accept.run.accepted_at, head, dead, rows, entries };
         let mut known = self.known();
+        self.published(&mut known, &accept.signals);
         if let Some(key) = key
             && let Some(first) = known.keys.insert(key.clone(), run)
         {
@@ -115,6 +119,7 @@ impl Witness {
                 format_args!("{run} was committed under the old epoch {}", lease.epoch),
             );
         }
+        self.published(&mut known, txn.ops.iter().filter_map(told));
         let rows = txn.ops.iter().filter_map(noted).collect();
         let look = Look { writer, now: self.clock_now(), head, dead, rows, entries };
         seen.journal.extend(journaled);
@@ -178,6 +183,8 @@ impl Witness {
         let before = (seen.status, seen.wake_at);
         self.fold(known, seen, look);
         seen.status = look.head.state.status;
+        seen.cause = look.head.state.cause;
+        seen.stood_at = self.clock.uptime();
         seen.wake_at = look.head.state.wake_at;
         if !seen.status.is_terminal() {
             seen.ended_at = None;
@@ -207,6 +214,10 @@ impl Witness {
 
 fn journaled(op: &Op) -> Option<&Entry> {
     if let Op::Journal(entry) = op { Some(entry) } else { None }
+}
+
+fn told(op: &Op) -> Option<&Signal> {
+    if let Op::Signal(signal) = op { Some(signal) } else { None }
 }
 
 fn noted(op: &Op) -> Option<&LedgerRow> {

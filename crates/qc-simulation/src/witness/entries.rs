@@ -86,6 +86,9 @@ impl fmt::Debug for Journaled {
                     write!(f, "failed {call}#{attempt} {} {:?}", failure.code, failure.applied)
                 }
                 Happening::TimerFired { timer } => write!(f, "timer {}", timer.0),
+                Happening::EventReceived { listen, event } => {
+                    write!(f, "heard {listen} {}", event["id"])
+                }
                 other => write!(f, "{other:?}"),
             },
         }
@@ -102,6 +105,9 @@ impl Run {
             facts: accept.run.clone(),
             version: 1,
             status: accept.state.status,
+            cause: accept.state.cause,
+            stood_at: witness.clock.uptime(),
+            accepted: witness.clock.uptime(),
             wake_at: None,
             ended_at: None,
             last_writer: look.writer,
@@ -239,6 +245,7 @@ impl Witness {
                     self.check_punctual(known, seen, look, at, "woken");
                 }
             }
+            Happening::EventReceived { listen, event } => self.heard(known, seen, listen, event),
             Happening::Reopened if seen.status != qc_store::RunStatus::Faulted => {
                 self.broken(
                     Invariant::EndIsAbsorbing,

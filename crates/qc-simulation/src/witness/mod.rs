@@ -4,6 +4,7 @@
 
 mod commit;
 mod entries;
+mod heard;
 mod ledger;
 mod line;
 mod requests;
@@ -18,7 +19,7 @@ use std::{
 
 use qc_model::{Failure, RunId, Timestamp, TxnId};
 use qc_store::{
-    DeadFilter, DeadLetter, Entry, Lease, RunFacts, RunStatus, Store, StoreError, Write,
+    DeadFilter, DeadLetter, Entry, Lease, LiveCause, RunFacts, RunStatus, Store, StoreError, Write,
     WriteOutcome, memory::MemoryStore,
 };
 use qc_workflow::{CallId, Machine, Program, TimerId};
@@ -68,6 +69,8 @@ struct Known {
     effects: BTreeMap<Effect, Seen>,
     /// Keys of events, with their runs.
     keys: BTreeMap<String, RunId>,
+    /// What is on the bus, by source and id.
+    events: BTreeMap<(String, String), heard::Published>,
     newest_lease: Option<Lease>,
     leased_at: Duration,
     calm_since: Option<Duration>,
@@ -90,6 +93,10 @@ struct Run {
     facts: RunFacts,
     version: u64,
     status: RunStatus,
+    cause: LiveCause,
+    /// Since when, and when it was accepted, by the time that had really passed.
+    stood_at: Duration,
+    accepted: Duration,
     wake_at: Option<Timestamp>,
     ended_at: Option<Duration>,
     last_writer: Writer,

@@ -68,6 +68,7 @@ impl Witness {
             .any(|call| !seen.parked.contains_key(&call.id) && !seen.tasks.asks(&call.id));
         let idle_parked = wanted.iter().any(|call| seen.parked.contains_key(&call.id));
         let timer = seen.machine().next_wake().into_iter().chain(seen.tasks.next_at()).min();
+        let listens = !seen.machine().subscriptions().is_empty();
         if is_quarantined(state) {
             // Whatever it has to do waits for a person.
             return None;
@@ -79,7 +80,7 @@ impl Witness {
             }
             _ if missed => Some("a timer is armed, and it does not wake for it"),
             (LiveCause::Activity, RunStatus::Running) => {
-                (!busy).then_some("nothing of it is under way")
+                (!busy && !listens).then_some("nothing of it is under way")
             }
             (_, RunStatus::Running | RunStatus::Waiting | RunStatus::Parked) if busy => {
                 Some("a call is to be made, and it does not say so")
@@ -87,7 +88,13 @@ impl Witness {
             (LiveCause::Person, RunStatus::Waiting) if seen.tasks.is_asking() && !idle_parked => {
                 (timer != state.wake_at).then_some("it does not wake for its tasks")
             }
-            (LiveCause::Timer, RunStatus::Waiting) if !seen.tasks.is_asking() => {
+            _ if seen.tasks.is_asking() && !idle_parked => {
+                Some("a person is asked, and it does not say so")
+            }
+            (LiveCause::Event, RunStatus::Waiting) if listens && !idle_parked => {
+                (timer != state.wake_at).then_some("it listens, and does not wake for its timers")
+            }
+            (LiveCause::Timer, RunStatus::Waiting) if !listens => {
                 (timer.is_none() || timer != state.wake_at).then_some("no timer is armed for then")
             }
             (LiveCause::Parked, RunStatus::Parked) if idle_parked => {
