@@ -8,6 +8,7 @@ use qc_engine::{Deployment, Level, People, Release};
 use crate::{
     desk,
     dice::Dice,
+    workflows::{HELPER, Workflows},
     world::{Written, deployment_of},
 };
 
@@ -26,21 +27,36 @@ pub(crate) struct Abilities {
     pub(crate) escalates: bool,
     /// Its workflow listens for events, and publishes some.
     pub(crate) listens: bool,
+    /// Its workflow runs another one.
+    pub(crate) delegates: bool,
 }
 
 impl Abilities {
     pub(crate) fn new(dice: &mut Dice) -> Self {
-        Self { asks: dice.percent(35), escalates: dice.percent(30), listens: dice.percent(35) }
+        Self {
+            asks: dice.percent(35),
+            escalates: dice.percent(30),
+            listens: dice.percent(35),
+            delegates: dice.percent(30),
+        }
     }
 
     /// What is deployed: the first one is that which takes the events.
-    pub(crate) fn deployments(&self, tasks: &str) -> Vec<Deployment> {
-        let written = Written { hash: "r1", name: "test", tasks };
+    pub(crate) fn deployments(&self, workflows: &Workflows) -> Vec<Deployment> {
+        let written = Written { hash: "r1", name: "test", tasks: &workflows.first };
         let mut first = deployment_of(&written, desk::connectors());
         let release: &mut Release =
             Arc::get_mut(&mut first.release).expect("nobody else has it yet");
         release.people = self.people();
-        vec![first]
+        if !self.delegates {
+            return vec![first];
+        }
+        let written = Written { hash: "c1", name: HELPER, tasks: &workflows.helper };
+        let mut helper = deployment_of(&written, desk::connectors());
+        let release: &mut Release =
+            Arc::get_mut(&mut helper.release).expect("nobody else has it yet");
+        release.people = self.people();
+        vec![first, helper]
     }
 
     fn people(&self) -> People {

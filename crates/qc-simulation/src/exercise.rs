@@ -25,11 +25,17 @@ pub enum Exercise {
     EventHeardBefore,
     /// An event was published that was on the bus already.
     EventRepeated,
+    /// A run began that another one runs.
+    ChildBegun,
+    /// A run was told how its child ended.
+    ChildEnded,
+    /// A child was cancelled with its parent.
+    ChildCancelled,
 }
 
 impl Exercise {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::TaskAnswered,
         Self::TaskClaimed,
         Self::TaskExpired,
@@ -40,6 +46,9 @@ impl Exercise {
         Self::ListenerWoken,
         Self::EventHeardBefore,
         Self::EventRepeated,
+        Self::ChildBegun,
+        Self::ChildEnded,
+        Self::ChildCancelled,
     ];
 }
 

@@ -40,6 +40,10 @@ pub enum Invariant {
     AnswersCountOnce,
     /// Whoever listens hears of each event for which it waits, once.
     EventHeardOnce,
+    /// One child for each call of a workflow.
+    OneChildForACall,
+    /// A child for which its parent waits ends before it.
+    ChildrenEndFirst,
     /// 9: What has lost its right to write writes nothing.
     FenceHolds,
     /// 9: A run is in memory once.

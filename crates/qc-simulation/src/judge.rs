@@ -51,7 +51,7 @@ impl Story {
         }
         let originals: BTreeSet<RunId> = runs
             .iter()
-            .filter(|head| head.facts.replay_of.is_none())
+            .filter(|head| head.facts.replay_of.is_none() && head.facts.trigger.as_str() == "in")
             .map(|head| head.facts.id)
             .collect();
         self.judge_answers(&originals);

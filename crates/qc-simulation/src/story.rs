@@ -31,7 +31,7 @@ use crate::{
     log::Log,
     record::Record,
     witness::{Ground, Witness},
-    workflows,
+    workflows::{self, Workflows},
     world::{Parts, VirtualClock, World},
 };
 
@@ -92,7 +92,7 @@ pub(crate) struct Story {
     pub(crate) dice: Dice,
     pub(crate) temper: Temper,
     abilities: Abilities,
-    tasks: String,
+    workflows: Workflows,
     pub(crate) record: Record,
     pub(crate) witness: Arc<Witness>,
     pub(crate) world: World,
@@ -124,7 +124,7 @@ impl Story {
         record.begin();
         let mut dice = Dice::new(seed);
         let abilities = Abilities::new(&mut dice);
-        let tasks = workflows::tasks(&mut dice, &abilities);
+        let workflows = workflows::workflows(&mut dice, &abilities);
         let temper = Temper::new(&mut dice, &abilities);
         let clock = Arc::new(VirtualClock::now());
         let store = Arc::new(MemoryStore::with_clock(clock.clone()));
@@ -133,7 +133,7 @@ impl Story {
             linger: Duration::from_secs(1 + dice.below(10)),
             ..EngineSettings::default()
         };
-        let deployments = abilities.deployments(&tasks);
+        let deployments = abilities.deployments(&workflows);
         let programs = deployments
             .iter()
             .map(|one| (one.release.hash.clone(), one.release.program.clone()))
@@ -160,7 +160,10 @@ impl Story {
         let secrets = Arc::new(Secrets::none().with_value(SECRET.0, SECRET.1, &credential(0)));
         let crashes = Arc::new(Notify::new());
         let link = Link::new(witness.clone(), 0, crashes.clone(), temper.latency);
-        record.tell(format_args!("do:\n{tasks}{settings:?}, {temper:?}, {abilities:?}, {bug:?}"));
+        record.tell(format_args!(
+            "do:\n{}do:\n{}{settings:?}, {temper:?}, {abilities:?}, {bug:?}",
+            workflows.first, workflows.helper,
+        ));
         let world = World::of(Parts {
             store,
             link: link.clone(),
@@ -176,7 +179,7 @@ impl Story {
             dice,
             temper,
             abilities,
-            tasks,
+            workflows,
             record: record.clone(),
             witness,
             world,
@@ -277,7 +280,7 @@ impl Story {
             store: self.world.store.clone(),
             link,
             clock: self.world.clock.clone(),
-            deployments: self.abilities.deployments(&self.tasks),
+            deployments: self.abilities.deployments(&self.workflows),
             outside: self.outside.clone(),
             secrets: self.secrets.clone(),
             seed: self.seed + 1 + (u64::from(nth) << 20),

@@ -16,6 +16,14 @@ const DEPTH_MAX: u32 = 3;
 pub(crate) const EVENTS: [&str; 2] = ["go", "stop"];
 pub(crate) const NUMBERS: u64 = 3;
 
+/// The workflow that is run by the first one, and with what the names of tasks begin that wait for it.
+pub(crate) const HELPER: &str = "helper";
+pub(crate) const AWAITED: &str = "child";
+
+/// The numbers of its tasks are above this, and those of its inputs multiples of that apart.
+const HELPERS_FIRST: u32 = 500;
+const HELPERS_APART: u64 = 10_000_000;
+
 /// A kind of task, and how often it comes.
 type Kind = (u64, fn(&mut Writer, u32) -> Value);
 
@@ -26,6 +34,7 @@ const LEAVES: [Kind; 3] = [(4, Writer::call), (1, Writer::nap), (1, Writer::set)
 const ASK: Kind = (3, Writer::ask);
 const LISTEN: Kind = (3, Writer::listen);
 const EMIT: Kind = (1, Writer::emit);
+const CHILD: Kind = (3, Writer::child);
 
 /// Those that hold others.
 const BRANCHES: [Kind; 4] =
@@ -43,8 +52,17 @@ struct Writer {
     more: Vec<Kind>,
 }
 
-/// The tasks of a workflow, as they stand under `do:`.
-pub(crate) fn tasks(dice: &mut Dice, abilities: &Abilities) -> String {
+/// The tasks of the workflows of a story, as they stand under `do:`.
+#[derive(Debug)]
+pub(crate) struct Workflows {
+    /// Of the one that events begin.
+    pub(crate) first: String,
+    /// Of the one that it may run.
+    pub(crate) helper: String,
+}
+
+/// Random workflows.
+pub(crate) fn workflows(dice: &mut Dice, abilities: &Abilities) -> Workflows {
     // Half of the workflows know all operations, the others one or two of them.
     let mut operations: Vec<&Operation> = OPERATIONS.iter().collect();
     if dice.percent(50) {
@@ -52,18 +70,22 @@ pub(crate) fn tasks(dice: &mut Dice, abilities: &Abilities) -> String {
         operations = (0..few).filter_map(|_| dice.pick(&operations).copied()).collect();
     }
     let more = [(abilities.asks, ASK), (abilities.listens, LISTEN), (abilities.listens, EMIT)];
-    let more = more.into_iter().filter(|(known, _)| *known).map(|(_, kind)| kind).collect();
+    let mut more: Vec<Kind> =
+        more.into_iter().filter(|(known, _)| *known).map(|(_, kind)| kind).collect();
     let mut writer = Writer {
         dice: dice.clone(),
-        last: 0,
+        last: HELPERS_FIRST,
         loops: Vec::new(),
         in_retry: false,
         operations,
-        more,
+        more: more.clone(),
     };
-    let list = writer.list(0);
+    let helper = writer.list(DEPTH_MAX - 1);
+    more.extend(abilities.delegates.then_some(CHILD));
+    writer = Writer { last: 0, more, ..writer };
+    let first = writer.list(0);
     *dice = writer.dice;
-    format!("  {list}\n")
+    Workflows { first: format!("  {first}\n"), helper: format!("  {helper}\n") }
 }
 
 impl Writer {
@@ -105,7 +127,7 @@ impl Writer {
             format!("${{ ($context.n | tostring) + \"/{name}/\" + ([{at}] | tostring) }}");
         let mut task = json!({
             "call": format!("desk.{operation}"),
-            "with": { "body": { "ref": reference } },
+            "with": { "body": { "ref": reference, "run": "${ $workflow.id }" } },
         });
         if self.dice.percent(15) {
             task["timeout"] = json!({ "after": { "seconds": 2 + self.dice.below(20) } });
@@ -163,6 +185,25 @@ impl Writer {
             task["timeout"] = json!({ "after": { "seconds": 5 + self.dice.below(60) } });
         }
         json!({ self.name("listen"): task })
+    }
+
+    /// Runs the other workflow, whose input has a number of its own for every place and visit.
+    fn child(&mut self, _: u32) -> Value {
+        let awaited = self.dice.percent(70);
+        let name = self.name(if awaited { AWAITED } else { "spawn" });
+        let mut place = (u64::from(self.last) * 27).to_string();
+        for (index, weight) in self.loops.iter().zip([9, 3, 1]) {
+            place.push_str(&format!(" + ${index} * {weight}"));
+        }
+        let n = format!("${{ $context.n + {HELPERS_APART} * ({place}) }}");
+        let workflow = json!({
+            "namespace": "test", "name": HELPER, "version": "1.0.0", "input": { "n": n },
+        });
+        let mut task = json!({ "run": { "workflow": workflow, "await": awaited } });
+        if self.dice.percent(20) {
+            task["timeout"] = json!({ "after": { "seconds": 5 + self.dice.below(60) } });
+        }
+        json!({ name: task })
     }
 
     /// Publishes an event for those who listen.

@@ -500,10 +500,17 @@ impl World {
             outbound: Outbound::new(plug.clone(), clock.clone(), secrets),
             clock: clock.clone(),
             entropy: Arc::new(Counting::from_seed(seed << 32)),
-            releases: Arc::new(Fixed(deployments)),
+            releases: Arc::new(Fixed(deployments.clone())),
             settings,
         });
-        engine.set_deployments(vec![(*deployment).clone()]);
+        // One for each integration: the first one.
+        let mut current: Vec<Deployment> = Vec::new();
+        for one in &deployments {
+            if current.iter().all(|it| it.release.integration != one.release.integration) {
+                current.push((**one).clone());
+            }
+        }
+        engine.set_deployments(current);
         let running = engine.clone();
         let tasks = vec![tokio::spawn(commits), tokio::spawn(async move { running.run().await })];
         Self { engine, store, clock, deployment, tasks, plug }

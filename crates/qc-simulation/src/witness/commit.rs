@@ -41,6 +41,8 @@ impl Witness {
         let key = accept.key.as_ref().map(|key| key.key.clone());
         if let AcceptOutcome::Duplicate { run: first, .. } = outcome {
             let of_key = key.and_then(|key| self.known().keys.get(&key).copied());
+            // What comes without a key is known by itself.
+            let of_key = of_key.or((accept.key.is_none() && run == *first).then_some(run));
             if of_key != Some(*first) {
                 self.broken(
                     Invariant::OneRunForAKey,
@@ -74,6 +76,7 @@ impl Witness {
             );
         };
         self.queue_up(&mut known, &look, &mut seen);
+        self.child_begun(&mut known, &look, &seen);
         self.go_over(&mut known, &mut seen, &look);
         known.runs.insert(run, seen);
     }
@@ -192,6 +195,7 @@ impl Witness {
             seen.ended_at = Some(self.clock.uptime());
         }
         self.check_standing(seen, look);
+        self.check_children(known, seen);
         self.check_tasks(seen, look);
         self.check_ledger(seen, look, before.0);
         for row in &look.rows {

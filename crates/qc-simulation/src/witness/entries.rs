@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::{
     Known, Request, Run, Witness,
+    children::Lineage,
     commit::Look,
     tasks::{Step, Tasks},
 };
@@ -30,6 +31,8 @@ const AMBIGUOUS: &str = "QC-R002";
 pub(super) enum Journaled {
     Start {
         start: Box<Start>,
+        #[serde(default)]
+        lineage: Lineage,
     },
     Intent {
         call: CallId,
@@ -98,11 +101,14 @@ impl fmt::Debug for Journaled {
 impl Run {
     /// A run that has just been accepted. None: its journal does not begin with its start.
     pub(super) fn begun(witness: &Witness, look: &Look<'_>, accept: &Accept) -> Option<Self> {
-        let Some(Journaled::Start { start }) = look.entries.first() else { return None };
+        let Some(Journaled::Start { start, lineage }) = look.entries.first() else {
+            return None;
+        };
         let program = witness.programs.get(&accept.run.release)?;
         let (machine, _) = Machine::start(program.clone(), start);
         Some(Self {
             facts: accept.run.clone(),
+            parent: lineage.parent(),
             version: 1,
             status: accept.state.status,
             cause: accept.state.cause,
@@ -246,6 +252,9 @@ impl Witness {
                 }
             }
             Happening::EventReceived { listen, event } => self.heard(known, seen, listen, event),
+            Happening::ChildEnded { id, outcome, .. } => {
+                self.child_ended(known, seen, id, outcome);
+            }
             Happening::Reopened if seen.status != qc_store::RunStatus::Faulted => {
                 self.broken(
                     Invariant::EndIsAbsorbing,

@@ -30,7 +30,9 @@ impl Witness {
             (
                 "beginnings",
                 begun,
-                rows(LedgerKind::Event, "accepted") + rows(LedgerKind::Audit, "run.replay"),
+                rows(LedgerKind::Event, "accepted")
+                    + rows(LedgerKind::Audit, "run.replay")
+                    + rows(LedgerKind::Run, "begun"),
             ),
         ];
         for (what, journaled, noted) in pairs {

@@ -2,6 +2,7 @@
 //! each against all that it has seen before. It keeps a machine of its own for each run, fed by the
 //! journal alone: what the engine has in memory it does not believe.
 
+mod children;
 mod commit;
 mod entries;
 mod heard;
@@ -71,6 +72,8 @@ struct Known {
     keys: BTreeMap<String, RunId>,
     /// What is on the bus, by source and id.
     events: BTreeMap<(String, String), heard::Published>,
+    /// The child of a call, by the first run of the parent's chain and the call.
+    children: BTreeMap<(RunId, String), RunId>,
     newest_lease: Option<Lease>,
     leased_at: Duration,
     calm_since: Option<Duration>,
@@ -91,6 +94,8 @@ struct Known {
 /// A run as its journal tells it.
 struct Run {
     facts: RunFacts,
+    /// Who runs it.
+    parent: Option<children::Parent>,
     version: u64,
     status: RunStatus,
     cause: LiveCause,

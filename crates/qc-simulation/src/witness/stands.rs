@@ -68,6 +68,9 @@ impl Witness {
             .any(|call| !seen.parked.contains_key(&call.id) && !seen.tasks.asks(&call.id));
         let idle_parked = wanted.iter().any(|call| seen.parked.contains_key(&call.id));
         let timer = seen.machine().next_wake().into_iter().chain(seen.tasks.next_at()).min();
+        let children = seen.machine().children();
+        let errands = children.iter().any(|child| child.run.is_none() || child.cut);
+        let delegates = !children.is_empty();
         let listens = !seen.machine().subscriptions().is_empty();
         if is_quarantined(state) {
             // Whatever it has to do waits for a person.
@@ -80,17 +83,26 @@ impl Witness {
             }
             _ if missed => Some("a timer is armed, and it does not wake for it"),
             (LiveCause::Activity, RunStatus::Running) => {
-                (!busy && !listens).then_some("nothing of it is under way")
+                (!busy && !listens && !delegates).then_some("nothing of it is under way")
             }
             (_, RunStatus::Running | RunStatus::Waiting | RunStatus::Parked) if busy => {
                 Some("a call is to be made, and it does not say so")
             }
-            (LiveCause::Person, RunStatus::Waiting) if seen.tasks.is_asking() && !idle_parked => {
+            (LiveCause::Person, RunStatus::Waiting)
+                if !errands && seen.tasks.is_asking() && !idle_parked =>
+            {
                 (timer != state.wake_at).then_some("it does not wake for its tasks")
             }
             _ if seen.tasks.is_asking() && !idle_parked => {
                 Some("a person is asked, and it does not say so")
             }
+            (_, RunStatus::Running | RunStatus::Waiting | RunStatus::Parked) if errands => {
+                Some("a child is to be seen to, and it does not say so")
+            }
+            (LiveCause::Child, RunStatus::Waiting) if delegates && !idle_parked => {
+                (timer != state.wake_at).then_some("it waits for a child, and not for its timers")
+            }
+            _ if delegates && !idle_parked => Some("it waits for a child, and does not say so"),
             (LiveCause::Event, RunStatus::Waiting) if listens && !idle_parked => {
                 (timer != state.wake_at).then_some("it listens, and does not wake for its timers")
             }
