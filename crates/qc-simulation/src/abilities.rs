@@ -29,6 +29,8 @@ pub(crate) struct Abilities {
     pub(crate) listens: bool,
     /// Its workflow runs another one.
     pub(crate) delegates: bool,
+    /// Its workflow counts in what is kept.
+    pub(crate) keeps: bool,
 }
 
 impl Abilities {
@@ -38,6 +40,7 @@ impl Abilities {
             escalates: dice.percent(30),
             listens: dice.percent(35),
             delegates: dice.percent(30),
+            keeps: dice.percent(30),
         }
     }
 

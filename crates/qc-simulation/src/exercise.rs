@@ -31,11 +31,15 @@ pub enum Exercise {
     ChildEnded,
     /// A child was cancelled with its parent.
     ChildCancelled,
+    /// A run put something into what is kept.
+    StatePut,
+    /// A put was refused: somebody else was first.
+    PutRefused,
 }
 
 impl Exercise {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::TaskAnswered,
         Self::TaskClaimed,
         Self::TaskExpired,
@@ -49,6 +53,8 @@ impl Exercise {
         Self::ChildBegun,
         Self::ChildEnded,
         Self::ChildCancelled,
+        Self::StatePut,
+        Self::PutRefused,
     ];
 }
 

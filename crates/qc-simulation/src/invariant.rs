@@ -44,6 +44,8 @@ pub enum Invariant {
     OneChildForACall,
     /// A child for which its parent waits ends before it.
     ChildrenEndFirst,
+    /// What a run was told was put is kept, and nobody's put is lost by another one's.
+    NoLostUpdate,
     /// 9: What has lost its right to write writes nothing.
     FenceHolds,
     /// 9: A run is in memory once.

@@ -61,6 +61,7 @@ impl Story {
                 .broken(Invariant::NoStuckRun, format_args!("{} runs were stuck", gauges.stuck));
         }
         self.judge_tasks().await;
+        self.witness.check_kept().await;
         let left = (gauges.runs_in_memory, gauges.runs_asleep, gauges.waiting_for_ends);
         let ended = runs.iter().all(|head| head.state.status.is_terminal());
         if ended && left != (0, 0, 0) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use qc_engine::{EngineError, Replay, Resolution};
 use qc_model::{Actor, RunId};
-use qc_store::{RunHead, RunStatus, StoreError};
+use qc_store::{LiveCause, RunHead, RunStatus, StoreError};
 use qc_workflow::CallId;
 use serde_json::json;
 
@@ -43,7 +43,8 @@ impl Story {
         }
         match head.state.status {
             RunStatus::Running | RunStatus::Waiting => {
-                if self.dice.percent(30) {
+                let waits_for_child = head.state.cause == LiveCause::Child;
+                if self.dice.percent(if waits_for_child { 70 } else { 30 }) {
                     self.ask(run, Wish::Cancel);
                 }
             }

@@ -7,6 +7,7 @@ use crate::{
     abilities::{Abilities, TEAM},
     desk::{OPERATIONS, Operation},
     dice::Dice,
+    world::COUNTERS,
 };
 
 /// How deep tasks lie within tasks.
@@ -34,6 +35,7 @@ const LEAVES: [Kind; 3] = [(4, Writer::call), (1, Writer::nap), (1, Writer::set)
 const ASK: Kind = (3, Writer::ask);
 const LISTEN: Kind = (3, Writer::listen);
 const EMIT: Kind = (1, Writer::emit);
+const COUNT: Kind = (3, Writer::count);
 const CHILD: Kind = (3, Writer::child);
 
 /// Those that hold others.
@@ -69,7 +71,12 @@ pub(crate) fn workflows(dice: &mut Dice, abilities: &Abilities) -> Workflows {
         let few = 1 + dice.below(2);
         operations = (0..few).filter_map(|_| dice.pick(&operations).copied()).collect();
     }
-    let more = [(abilities.asks, ASK), (abilities.listens, LISTEN), (abilities.listens, EMIT)];
+    let more = [
+        (abilities.asks, ASK),
+        (abilities.listens, LISTEN),
+        (abilities.listens, EMIT),
+        (abilities.keeps, COUNT),
+    ];
     let mut more: Vec<Kind> =
         more.into_iter().filter(|(known, _)| *known).map(|(_, kind)| kind).collect();
     let mut writer = Writer {
@@ -185,6 +192,35 @@ impl Writer {
             task["timeout"] = json!({ "after": { "seconds": 5 + self.dice.below(60) } });
         }
         json!({ self.name("listen"): task })
+    }
+
+    /// Adds one to a counter by compare-and-set; whoever comes second tries again, or fails.
+    fn count(&mut self, depth: u32) -> Value {
+        let key = self.dice.pick(&["a", "b"]).copied().unwrap_or("a");
+        let (get, put) = (self.name("get"), self.name("put"));
+        let mut block = vec![json!({ get: {
+            "call": "state.get", "with": { "in": COUNTERS, "key": key },
+        } })];
+        if self.dice.percent(50) {
+            block.push(json!({ self.name("wait"): { "wait": { "seconds": 1 } } }));
+        }
+        block.push(json!({ put: { "call": "state.put", "with": {
+            "in": COUNTERS,
+            "key": key,
+            "value": "${ (.value // 0) + 1 }",
+            "expect": "${ .revision // \"absent\" }",
+        } } }));
+        let mut catch = json!({ "errors": { "with": { "status": 409 } } });
+        match self.dice.below(3) {
+            0 => {
+                catch["retry"] = json!({ "delay": { "seconds": 1 }, "limit": {
+                    "attempt": { "count": 4 },
+                } });
+            }
+            1 => catch["do"] = json!([self.set(depth)]),
+            _ => return json!({ self.name("do"): { "do": block } }),
+        }
+        json!({ self.name("try"): { "try": block, "catch": catch } })
     }
 
     /// Runs the other workflow, whose input has a number of its own for every place and visit.

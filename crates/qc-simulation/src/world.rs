@@ -19,7 +19,7 @@ use qc_connect::{
 use qc_document::{ParseLimits, Source};
 use qc_engine::{
     Accepted, Announced, Deployment, Engine, EngineError, EngineParts, EngineSettings, Incoming,
-    Release, ReleaseSource, RunEnd, TenantRule, Trigger, TriggerAuth, TriggerKind,
+    Release, ReleaseSource, RunEnd, StateRule, TenantRule, Trigger, TriggerAuth, TriggerKind,
 };
 use qc_model::{
     Actor, Body, CallError, CallErrorKind, Caller, Clock, Entropy, EnvironmentName, Event,
@@ -27,7 +27,7 @@ use qc_model::{
 };
 use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
 use qc_vault::Secrets;
-use qc_workflow::{Bindings, CallPolicy};
+use qc_workflow::{Bindings, CallPolicy, KeptNames};
 use serde_json::{Value, json};
 
 use crate::plug::Plug;
@@ -254,6 +254,9 @@ impl Bindings for Bound<'_> {
     fn task_override(&self, _: &str, _: &str) -> Option<CallPolicy> {
         None
     }
+    fn kept(&self) -> KeptNames {
+        KeptNames { states: vec![COUNTERS.to_owned()], tables: Vec::new() }
+    }
     fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {
         self.0.openapi_policy(document, operation)
     }
@@ -283,6 +286,9 @@ pub fn deployment(hash: &str, tasks: &str) -> Deployment {
 pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> Deployment {
     deployment_of(&Written { hash, name: "test", tasks }, connectors)
 }
+
+/// What every integration keeps.
+pub(crate) const COUNTERS: &str = "counters";
 
 /// What is written in a project, as far as it differs.
 pub(crate) struct Written<'a> {
@@ -330,7 +336,10 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             publications: BTreeMap::new(),
-            kept: qc_engine::Kept::default(),
+            kept: qc_engine::Kept {
+                states: BTreeMap::from([(COUNTERS.to_owned(), StateRule::default())]),
+                ..qc_engine::Kept::default()
+            },
             ordering: None,
             bus: qc_engine::Bus::default(),
             secrets: Arc::new(BTreeMap::new()),

@@ -126,6 +126,7 @@ impl Witness {
         let rows = txn.ops.iter().filter_map(noted).collect();
         let look = Look { writer, now: self.clock_now(), head, dead, rows, entries };
         seen.journal.extend(journaled);
+        self.keep(&mut known, &mut seen, &look, &txn.ops);
         self.go_over(&mut known, &mut seen, &look);
         seen.version = version;
         seen.last_writer = writer;

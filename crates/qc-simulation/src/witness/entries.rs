@@ -8,7 +8,7 @@ use std::{
 
 use qc_model::{Applied, Failure, Timestamp};
 use qc_store::{Accept, Entry};
-use qc_workflow::{CallId, Happening, Input, Machine, Start, TimerId};
+use qc_workflow::{CallId, CallOutput, Happening, Input, Machine, Start, TimerId};
 use serde::Deserialize;
 
 use super::{
@@ -48,6 +48,11 @@ pub(super) enum Journaled {
     NotApplied {
         call: CallId,
     },
+    Kept {
+        call: CallId,
+        attempt: u32,
+        output: CallOutput,
+    },
     Person {
         step: Step,
     },
@@ -77,6 +82,7 @@ impl fmt::Debug for Journaled {
             Self::Intent { call, attempt } => write!(f, "intent {call}#{attempt}"),
             Self::Parked { call, failure } => write!(f, "parked {call} {}", failure.code),
             Self::NotApplied { call } => write!(f, "not-applied {call}"),
+            Self::Kept { call, attempt, .. } => write!(f, "kept {call}#{attempt}"),
             Self::Person { step } => match step {
                 Step::Opened { .. } => write!(f, "opened"),
                 Step::Escalated { number, level } => write!(f, "escalated {number} to {level}"),
@@ -124,6 +130,7 @@ impl Run {
             open: BTreeMap::default(),
             parked: BTreeMap::default(),
             fired: BTreeSet::default(),
+            kept: BTreeSet::default(),
             intents: BTreeMap::default(),
             answered: BTreeSet::default(),
             answers: 0,
@@ -137,7 +144,7 @@ impl Run {
         self.machine.as_ref().expect("it is only away while it steps")
     }
 
-    fn effect(&self, call: &CallId) -> Effect {
+    pub(super) fn effect(&self, call: &CallId) -> Effect {
         Effect { origin: self.facts.origin, name: name_of(call) }
     }
 }
@@ -150,7 +157,7 @@ impl Witness {
         seen.answers = 0;
         for entry in &look.entries {
             match entry {
-                Journaled::Start { .. } | Journaled::Other => {}
+                Journaled::Start { .. } | Journaled::Kept { .. } | Journaled::Other => {}
                 Journaled::Intent { call, attempt } => {
                     self.intent(known, seen, look, call, *attempt);
                 }
@@ -216,10 +223,11 @@ impl Witness {
                 // What comes from an earlier run of the chain was not under way.
                 seen.answers += usize::from(sent && seen.open.contains_key(call));
                 let name = name_of(call);
-                let by_person =
-                    seen.is_skipped(look, call) || self.answered_by_person(seen, call, output);
+                let otherwise = seen.is_skipped(look, call)
+                    || self.answered_by_person(seen, call, output)
+                    || self.kept_answered(known, seen, call, output);
                 let effect = known.effects.entry(seen.effect(call)).or_default();
-                effect.skipped |= by_person;
+                effect.skipped |= otherwise;
                 if !effect.skipped && !effect.requests.iter().any(Request::took_effect) {
                     self.broken(
                         Invariant::ResultIsTrue,
@@ -230,7 +238,8 @@ impl Witness {
                 seen.answered.insert(name);
                 self.result(seen, call, *attempt);
             }
-            Happening::CallFailed { call, attempt, .. } => {
+            Happening::CallFailed { call, attempt, failure } => {
+                self.count_refused(failure);
                 self.result(seen, call, *attempt);
                 let effect = known.effects.entry(seen.effect(call)).or_default();
                 effect.failed_at = effect.requests.len();

@@ -6,6 +6,7 @@ mod children;
 mod commit;
 mod entries;
 mod heard;
+mod kept;
 mod ledger;
 mod line;
 mod requests;
@@ -74,6 +75,8 @@ struct Known {
     events: BTreeMap<(String, String), heard::Published>,
     /// The child of a call, by the first run of the parent's chain and the call.
     children: BTreeMap<(RunId, String), RunId>,
+    /// What the integrations keep.
+    kept: kept::Ledger,
     newest_lease: Option<Lease>,
     leased_at: Duration,
     calm_since: Option<Duration>,
@@ -113,6 +116,8 @@ struct Run {
     open: BTreeMap<CallId, Writer>,
     parked: BTreeMap<CallId, Failure>,
     fired: BTreeSet<TimerId>,
+    /// Puts into what is kept, by call and attempt.
+    kept: BTreeSet<(CallId, u32)>,
     /// What people are asked.
     tasks: tasks::Tasks,
     /// Intents by the effect's name.
@@ -137,7 +142,7 @@ struct Seen {
     crash_doubt: bool,
     /// A journal holds its answer.
     answered: bool,
-    /// A person answered in place of the other side.
+    /// A person answered in place of the other side, or the platform itself did.
     skipped: bool,
     /// So many requests had come when a journal last took in how an attempt had failed.
     failed_at: usize,
