@@ -3,7 +3,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use qc_engine::{Deployment, Level, People, Release};
+use qc_engine::{Deployment, Level, OnFailure, OrderingRule, People, Release};
+use qc_expression::Expression;
 
 use crate::{
     desk,
@@ -18,6 +19,12 @@ pub(crate) const PEOPLE: [&str; 3] = ["ada", "bob", "cto"];
 /// A team of them: those who are asked first.
 pub(crate) const TEAM: (&str, &str) = ("finance", "ada");
 
+/// What may become of those behind a run that fails.
+const ON_FAILURE: [OnFailure; 3] = [OnFailure::Block, OnFailure::Skip, OnFailure::Park];
+
+/// The key by which events are kept in order.
+const ORDER: &str = ".data.n % 3";
+
 /// What a story's integration can do.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Abilities {
@@ -31,6 +38,10 @@ pub(crate) struct Abilities {
     pub(crate) delegates: bool,
     /// Its workflow counts in what is kept.
     pub(crate) keeps: bool,
+    /// It keeps its events in order, by a key: what becomes of those behind a run that fails.
+    pub(crate) ordered: Option<OnFailure>,
+    /// People pause its trigger.
+    pub(crate) pauses: bool,
 }
 
 impl Abilities {
@@ -41,6 +52,8 @@ impl Abilities {
             listens: dice.percent(35),
             delegates: dice.percent(30),
             keeps: dice.percent(30),
+            ordered: dice.percent(25).then(|| dice.pick(&ON_FAILURE).copied().unwrap_or_default()),
+            pauses: dice.percent(25),
         }
     }
 
@@ -51,6 +64,10 @@ impl Abilities {
         let release: &mut Release =
             Arc::get_mut(&mut first.release).expect("nobody else has it yet");
         release.people = self.people();
+        release.ordering = self.ordered.map(|on_failure| OrderingRule {
+            key: Expression::parse(ORDER, &[]).expect("it is written well"),
+            on_failure,
+        });
         if !self.delegates {
             return vec![first];
         }

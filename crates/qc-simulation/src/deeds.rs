@@ -34,6 +34,10 @@ enum Deed {
     Attend,
     /// An event is published for those who listen, now and then one that was published before.
     Publish,
+    /// Somebody pauses the trigger, lets it go on, or gives up what was held.
+    Door,
+    /// Somebody decides about a line whose first run failed.
+    FreeLine,
     /// Writes go wrong.
     BreakStore,
     /// Nothing can be read for a while.
@@ -53,7 +57,7 @@ enum Deed {
 }
 
 /// All, and how often each comes. A further one needs a line here and a deed in [`Story::act`].
-const DEEDS: [(u64, Deed); 16] = [
+const DEEDS: [(u64, Deed); 18] = [
     (18, Deed::Send),
     (3, Deed::Burst),
     (1, Deed::Rush),
@@ -62,6 +66,8 @@ const DEEDS: [(u64, Deed); 16] = [
     (12, Deed::Operate),
     (10, Deed::Attend),
     (12, Deed::Publish),
+    (8, Deed::Door),
+    (5, Deed::FreeLine),
     (8, Deed::BreakStore),
     (1, Deed::Blind),
     (3, Deed::Kill),
@@ -78,6 +84,8 @@ impl Abilities {
         match deed {
             Deed::Attend => self.asks || self.escalates,
             Deed::Publish => self.listens,
+            Deed::Door => self.pauses,
+            Deed::FreeLine => self.ordered.is_some(),
             _ => true,
         }
     }
@@ -149,6 +157,8 @@ impl Story {
             Deed::Operate => self.operate().await,
             Deed::Attend => self.attend().await,
             Deed::Publish => self.publish(),
+            Deed::Door => self.at_the_door(),
+            Deed::FreeLine => self.free_a_line().await,
             Deed::BreakStore => self.break_store(),
             Deed::Blind => {
                 let time = Duration::from_millis(self.dice.below(3_000));

@@ -35,11 +35,27 @@ pub enum Exercise {
     StatePut,
     /// A put was refused: somebody else was first.
     PutRefused,
+    /// A run began whose turn had come in its line.
+    TurnCame,
+    /// A run failed, and its key was parked.
+    KeyParked,
+    /// A line went on without the failed run at its head.
+    LineFreed,
+    /// A trigger was paused.
+    TriggerPaused,
+    /// A paused trigger went on.
+    TriggerResumed,
+    /// An event was accepted while its trigger was paused.
+    EventHeld,
+    /// A run began that had been held.
+    HeldBegun,
+    /// A run that was held was given up.
+    HeldDiscarded,
 }
 
 impl Exercise {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 23] = [
         Self::TaskAnswered,
         Self::TaskClaimed,
         Self::TaskExpired,
@@ -55,6 +71,14 @@ impl Exercise {
         Self::ChildCancelled,
         Self::StatePut,
         Self::PutRefused,
+        Self::TurnCame,
+        Self::KeyParked,
+        Self::LineFreed,
+        Self::TriggerPaused,
+        Self::TriggerResumed,
+        Self::EventHeld,
+        Self::HeldBegun,
+        Self::HeldDiscarded,
     ];
 }
 

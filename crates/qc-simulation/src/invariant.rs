@@ -46,6 +46,10 @@ pub enum Invariant {
     ChildrenEndFirst,
     /// What a run was told was put is kept, and nobody's put is lost by another one's.
     NoLostUpdate,
+    /// 8: Events of a key are worked on in their order, one after the other.
+    OrderIsKept,
+    /// While a trigger is paused nothing of it begins.
+    PausedIsHeld,
     /// 9: What has lost its right to write writes nothing.
     FenceHolds,
     /// 9: A run is in memory once.

@@ -19,6 +19,7 @@ mod bugs;
 mod deeds;
 mod desk;
 mod dice;
+mod door;
 mod effect;
 mod exercise;
 mod hostile;

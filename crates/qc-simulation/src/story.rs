@@ -39,7 +39,7 @@ use crate::{
 const PEOPLE_COME: u32 = 10;
 
 /// So many looks, half a minute apart, until everything must be at its end.
-const LOOKS: u32 = 400;
+const LOOKS: u32 = 2_000;
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// After the last end, what is left in memory for timers of the past goes within this.
@@ -358,6 +358,7 @@ impl Story {
                     self.decide(head, false).await;
                 }
                 self.publish_for(&open);
+                self.let_go_on().await;
             }
         }
         while let Some(waited) = self.waiting.join_next().await {

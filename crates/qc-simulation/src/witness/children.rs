@@ -72,7 +72,7 @@ impl Witness {
         let child = open.iter().find(|one| one.request.id == *id).and_then(|one| one.run.as_ref());
         let Some(child) = child.and_then(|run| run.parse::<RunId>().ok()) else { return };
         self.record.count(Exercise::ChildEnded);
-        let real = known.runs.get(&child).and_then(|child| child.machine().outcome());
+        let real = known.runs.get(&child).and_then(|child| child.machine.as_ref()?.outcome());
         // Who retries it meanwhile has it end once more.
         if real != Some(outcome) && !known.touched.contains(&child) {
             self.broken(

@@ -6,7 +6,7 @@ use qc_store::{
     Store, Txn, TxnOutcome, Write, WriteOutcome,
 };
 
-use super::{Known, Run, Witness, Writer, entries::Journaled};
+use super::{Known, Run, Witness, Writer, entries::Journaled, order::first_at};
 use crate::{Invariant, desk::SECRET_MARK};
 
 /// What there is to see of one write that took place.
@@ -14,6 +14,8 @@ pub(super) struct Look<'a> {
     pub(super) writer: Writer,
     /// What time it is.
     pub(super) now: Timestamp,
+    /// When its first entry was written.
+    pub(super) first_at: Timestamp,
     pub(super) head: RunHead,
     pub(super) dead: Option<DeadLetter>,
     pub(super) rows: Vec<&'a LedgerRow>,
@@ -30,7 +32,9 @@ impl Witness {
                 self.look_at_commit(writer, lease, txn, outcome).await;
             }
             (Write::Change(change), WriteOutcome::Change(ChangeOutcome::Changed)) => {
-                self.published(&mut self.known(), &change.signals);
+                let mut known = self.known();
+                self.published(&mut known, &change.signals);
+                self.paused_or_not(&mut known, &change.documents);
             }
             _ => {}
         }
@@ -58,7 +62,8 @@ impl Witness {
         };
         self.record.tell(format_args!("accepted {run} v1 {:?} {entries:?}", head.state.status));
         let rows = accept.ledger.iter().collect();
-        let look = Look { writer, now: accept.run.accepted_at, head, dead, rows, entries };
+        let now = accept.run.accepted_at;
+        let look = Look { writer, now, first_at: now, head, dead, rows, entries };
         let mut known = self.known();
         self.published(&mut known, &accept.signals);
         if let Some(key) = key
@@ -75,6 +80,7 @@ impl Witness {
                 format_args!("the journal of {run} does not begin with its start"),
             );
         };
+        self.lined_up(&mut known, &look, &seen, accept);
         self.queue_up(&mut known, &look, &mut seen);
         self.child_begun(&mut known, &look, &seen);
         self.go_over(&mut known, &mut seen, &look);
@@ -124,9 +130,13 @@ impl Witness {
         }
         self.published(&mut known, txn.ops.iter().filter_map(told));
         let rows = txn.ops.iter().filter_map(noted).collect();
-        let look = Look { writer, now: self.clock_now(), head, dead, rows, entries };
+        let now = self.clock_now();
+        let first_at = first_at(&journaled, now);
+        let look = Look { writer, now, first_at, head, dead, rows, entries };
         seen.journal.extend(journaled);
         self.keep(&mut known, &mut seen, &look, &txn.ops);
+        self.take_turn(&mut known, &mut seen, &look);
+        self.leave_line(&mut known, &seen, &look, &txn.ops);
         self.go_over(&mut known, &mut seen, &look);
         seen.version = version;
         seen.last_writer = writer;
@@ -185,7 +195,9 @@ impl Witness {
     /// All checks of a write that took place.
     fn go_over(&self, known: &mut Known, seen: &mut Run, look: &Look<'_>) {
         let before = (seen.status, seen.wake_at);
-        self.fold(known, seen, look);
+        if seen.standing.is_none() {
+            self.fold(known, seen, look);
+        }
         seen.status = look.head.state.status;
         seen.cause = look.head.state.cause;
         seen.stood_at = self.clock.uptime();
@@ -195,9 +207,13 @@ impl Witness {
         } else if !before.0.is_terminal() {
             seen.ended_at = Some(self.clock.uptime());
         }
-        self.check_standing(seen, look);
-        self.check_children(known, seen);
-        self.check_tasks(seen, look);
+        if let Some(standing) = &seen.standing {
+            self.check_waiting(seen, standing, &look.head.state);
+        } else {
+            self.check_standing(seen, look);
+            self.check_children(known, seen);
+            self.check_tasks(seen, look);
+        }
         self.check_ledger(seen, look, before.0);
         for row in &look.rows {
             self.scan("the ledger", &row.facts);

@@ -15,6 +15,7 @@ use super::{
     Known, Request, Run, Witness,
     children::Lineage,
     commit::Look,
+    order::Standing,
     tasks::{Step, Tasks},
 };
 use crate::{
@@ -33,7 +34,13 @@ pub(super) enum Journaled {
         start: Box<Start>,
         #[serde(default)]
         lineage: Lineage,
+        #[serde(default)]
+        line: Option<serde::de::IgnoredAny>,
+        #[serde(default)]
+        held: bool,
     },
+    Begun,
+    NeverBegun,
     Intent {
         call: CallId,
         attempt: u32,
@@ -79,6 +86,8 @@ impl fmt::Debug for Journaled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start { .. } => write!(f, "start"),
+            Self::Begun => write!(f, "begun"),
+            Self::NeverBegun => write!(f, "never begun"),
             Self::Intent { call, attempt } => write!(f, "intent {call}#{attempt}"),
             Self::Parked { call, failure } => write!(f, "parked {call} {}", failure.code),
             Self::NotApplied { call } => write!(f, "not-applied {call}"),
@@ -107,11 +116,13 @@ impl fmt::Debug for Journaled {
 impl Run {
     /// A run that has just been accepted. None: its journal does not begin with its start.
     pub(super) fn begun(witness: &Witness, look: &Look<'_>, accept: &Accept) -> Option<Self> {
-        let Some(Journaled::Start { start, lineage }) = look.entries.first() else {
+        let Some(Journaled::Start { start, lineage, line, held }) = look.entries.first() else {
             return None;
         };
         let program = witness.programs.get(&accept.run.release)?;
-        let (machine, _) = Machine::start(program.clone(), start);
+        let standing = Standing::of(start, line.is_some(), *held);
+        let begins = standing.is_none();
+        let machine = begins.then(|| Machine::start(program.clone(), start).0);
         Some(Self {
             facts: accept.run.clone(),
             parent: lineage.parent(),
@@ -119,13 +130,14 @@ impl Run {
             status: accept.state.status,
             cause: accept.state.cause,
             stood_at: witness.clock.uptime(),
-            accepted: witness.clock.uptime(),
             wake_at: None,
             ended_at: None,
             last_writer: look.writer,
             last_txn: accept.txn,
             last_had_journal: true,
-            machine: Some(machine),
+            machine,
+            standing,
+            never_begun: false,
             journal: accept.journal.clone(),
             open: BTreeMap::default(),
             parked: BTreeMap::default(),
@@ -157,7 +169,11 @@ impl Witness {
         seen.answers = 0;
         for entry in &look.entries {
             match entry {
-                Journaled::Start { .. } | Journaled::Kept { .. } | Journaled::Other => {}
+                Journaled::Start { .. }
+                | Journaled::Begun
+                | Journaled::NeverBegun
+                | Journaled::Kept { .. }
+                | Journaled::Other => {}
                 Journaled::Intent { call, attempt } => {
                     self.intent(known, seen, look, call, *attempt);
                 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use qc_model::Timestamp;
 use qc_store::{LiveCause, Signal};
 use qc_workflow::ListenId;
 use serde_json::Value;
@@ -19,7 +20,9 @@ const IN_A_FULL_HOUSE: Duration = Duration::from_secs(12);
 /// An event on the bus.
 pub(super) struct Published {
     event: Value,
-    /// Since when, by the time that had really passed.
+    /// When it came, by the clock.
+    came: Timestamp,
+    /// Since when it is there, by the time that had really passed.
     at: Duration,
 }
 
@@ -46,7 +49,11 @@ impl Witness {
             if known.events.contains_key(&name) {
                 self.record.count(Exercise::EventRepeated);
             }
-            known.events.entry(name).or_insert_with(|| Published { event: event.clone(), at });
+            known.events.entry(name).or_insert_with(|| Published {
+                event: event.clone(),
+                came: signal.at,
+                at,
+            });
         }
     }
 
@@ -98,7 +105,8 @@ impl Witness {
             let jumped = !known.jumps.is_empty();
             let missed = known.events.values().find(|published| {
                 // What came before it waited counts from its acceptance on, by the clock.
-                let meant = published.at > seen.stood_at || published.at > seen.accepted && !jumped;
+                let meant = published.at > seen.stood_at
+                    || published.came >= seen.facts.accepted_at && !jumped;
                 let by = published.at.max(seen.stood_at).max(calm);
                 let wanted = || {
                     let listens = seen.machine().subscriptions();

@@ -14,6 +14,9 @@ impl Witness {
     /// A run was accepted. With its first calls on their way it has a place; then nobody may have
     /// waited for one for long.
     pub(super) fn queue_up(&self, known: &mut Known, look: &Look<'_>, seen: &mut Run) {
+        if seen.standing.is_some() {
+            return;
+        }
         let placed = look.entries.iter().any(|entry| matches!(entry, Journaled::Intent { .. }));
         // One that is busy with its children, or listens, is on its way without a call.
         let calls = seen.machine().outstanding();

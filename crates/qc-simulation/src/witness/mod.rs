@@ -9,6 +9,7 @@ mod heard;
 mod kept;
 mod ledger;
 mod line;
+mod order;
 mod requests;
 mod stands;
 mod tasks;
@@ -77,6 +78,8 @@ struct Known {
     children: BTreeMap<(RunId, String), RunId>,
     /// What the integrations keep.
     kept: kept::Ledger,
+    /// Who stands in which line.
+    lines: order::Lines,
     newest_lease: Option<Lease>,
     leased_at: Duration,
     calm_since: Option<Duration>,
@@ -102,15 +105,18 @@ struct Run {
     version: u64,
     status: RunStatus,
     cause: LiveCause,
-    /// Since when, and when it was accepted, by the time that had really passed.
+    /// Since when, by the time that had really passed.
     stood_at: Duration,
-    accepted: Duration,
     wake_at: Option<Timestamp>,
     ended_at: Option<Duration>,
     last_writer: Writer,
     last_txn: TxnId,
     last_had_journal: bool,
     machine: Option<Machine>,
+    /// It has not begun: it stands in its line, or is held.
+    standing: Option<order::Standing>,
+    /// It was cancelled before it began.
+    never_begun: bool,
     journal: Vec<Entry>,
     /// Who has each call under way.
     open: BTreeMap<CallId, Writer>,
