@@ -87,7 +87,11 @@ pub(crate) fn workflows(dice: &mut Dice, abilities: &Abilities) -> Workflows {
         operations,
         more: more.clone(),
     };
-    let helper = writer.list(DEPTH_MAX - 1);
+    let mut helper = vec![writer.task(DEPTH_MAX - 1)];
+    if writer.dice.percent(60) {
+        helper.push(writer.nap(DEPTH_MAX));
+    }
+    let helper = Value::Array(helper);
     more.extend(abilities.delegates.then_some(CHILD));
     writer = Writer { last: 0, more, ..writer };
     let first = writer.list(0);

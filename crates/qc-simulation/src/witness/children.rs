@@ -85,7 +85,8 @@ impl Witness {
         }
     }
 
-    /// A run that is at its end has no child any more for which it was waiting.
+    /// A run that is at its end has no child any more for which it was waiting. (A child that is
+    /// cancelled without a word of people is cancelled for its parent.)
     pub(super) fn check_children(&self, known: &Known, seen: &Run) {
         let run = seen.facts.id;
         let orphan = known.runs.values().find(|child| {
@@ -98,12 +99,10 @@ impl Witness {
                 format_args!("{run} is at its end, and its child {} is not", orphan.facts.id),
             );
         }
-        if seen.status == RunStatus::Cancelled {
-            let cut = known.runs.values().filter(|child| {
-                child.status == RunStatus::Cancelled
-                    && child.parent.as_ref().is_some_and(|of| of.run == run)
-            });
-            cut.for_each(|_| self.record.count(Exercise::ChildCancelled));
+        let just_now = seen.ended_at == Some(self.clock.uptime());
+        let by_parent = seen.parent.is_some() && !known.touched.contains(&run);
+        if just_now && by_parent && seen.status == RunStatus::Cancelled {
+            self.record.count(Exercise::ChildCancelled);
         }
     }
 }

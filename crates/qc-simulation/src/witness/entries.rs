@@ -142,6 +142,7 @@ impl Run {
             open: BTreeMap::default(),
             parked: BTreeMap::default(),
             fired: BTreeSet::default(),
+            heard: BTreeSet::default(),
             kept: BTreeSet::default(),
             intents: BTreeMap::default(),
             answered: BTreeSet::default(),

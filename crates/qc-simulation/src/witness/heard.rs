@@ -63,7 +63,7 @@ impl Witness {
     }
 
     /// A run is told of an event: one that was published, and for which it waits.
-    pub(super) fn heard(&self, known: &Known, seen: &Run, listen: &ListenId, event: &Value) {
+    pub(super) fn heard(&self, known: &Known, seen: &mut Run, listen: &ListenId, event: &Value) {
         let run = seen.facts.id;
         let Some(published) = known.events.get(&name_of(event)).filter(|one| one.event == *event)
         else {
@@ -72,7 +72,10 @@ impl Witness {
                 format_args!("{run} was told of an event that nobody published: {event}"),
             );
         };
-        if !seen.machine().wants(listen, event) {
+        // A listen that is begun anew by a `try` may hear again what it heard before.
+        let begun = seen.machine().listen_opened(listen).unwrap_or_default();
+        let again = !seen.heard.insert((listen.clone(), begun, name_of(event)));
+        if again || !seen.machine().wants(listen, event) {
             return self.broken(
                 Invariant::EventHeardOnce,
                 format_args!("{run} was told at {listen} of what it does not wait for: {event}"),

@@ -25,7 +25,7 @@ use qc_store::{
     DeadFilter, DeadLetter, Entry, Lease, LiveCause, RunFacts, RunStatus, Store, StoreError, Write,
     WriteOutcome, memory::MemoryStore,
 };
-use qc_workflow::{CallId, Machine, Program, TimerId};
+use qc_workflow::{CallId, ListenId, Machine, Program, TimerId};
 
 pub(crate) use requests::{Fate, Request};
 pub(crate) use stands::is_quarantined;
@@ -122,6 +122,8 @@ struct Run {
     open: BTreeMap<CallId, Writer>,
     parked: BTreeMap<CallId, Failure>,
     fired: BTreeSet<TimerId>,
+    /// Events of which it was told, by the listen and its beginning.
+    heard: BTreeSet<(ListenId, u64, (String, String))>,
     /// Puts into what is kept, by call and attempt.
     kept: BTreeSet<(CallId, u32)>,
     /// What people are asked.
