@@ -6,7 +6,7 @@ use qc_simulation::{
 };
 
 /// Seeds of an ordinary run; `cargo xtask simulate` runs any number of them.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 240;
 
 #[test]
 fn a_hostile_world_does_nothing_twice_and_leaves_nothing_behind() {
