@@ -207,8 +207,8 @@ impl Witness {
         } else if !before.0.is_terminal() {
             seen.ended_at = Some(self.clock.uptime());
         }
-        if let Some(standing) = &seen.standing {
-            self.check_waiting(seen, standing, &look.head.state);
+        if seen.standing.is_some() {
+            self.check_waiting(seen, &look.head.state);
         } else {
             self.check_standing(seen, look);
             self.check_children(known, seen);

@@ -82,7 +82,9 @@ impl Witness {
         if let Some(turn) = &accept.turn {
             known.lines.join(seen.facts.id, seen.facts.replay_of, turn);
         }
-        let sent = look.rows.iter().any(|row| row.kind == LedgerKind::Event);
+        // A replay is a person's, and begins also while the trigger is paused.
+        let sent =
+            look.rows.iter().any(|row| row.kind == LedgerKind::Event && row.outcome == "accepted");
         let held = seen.standing.as_ref().is_some_and(|standing| standing.held);
         if held {
             self.record.count(Exercise::EventHeld);
@@ -176,18 +178,21 @@ impl Witness {
     }
 
     /// How a run stands that has not begun.
-    pub(super) fn check_waiting(&self, seen: &Run, standing: &Standing, state: &RunState) {
+    pub(super) fn check_waiting(&self, seen: &mut Run, state: &RunState) {
+        let (run, never) = (seen.facts.id, seen.never_begun);
+        let Some(standing) = &mut seen.standing else { return };
+        if state.cause == LiveCause::Turn {
+            // Its trigger let it go: another pause does not hold it any more.
+            standing.held = false;
+        }
         let right = match (state.cause, state.status) {
-            (LiveCause::Ended, RunStatus::Cancelled) => seen.never_begun,
-            (LiveCause::Turn, RunStatus::Waiting) => standing.in_line && !seen.never_begun,
-            (LiveCause::Held, RunStatus::Waiting) => standing.held && !seen.never_begun,
+            (LiveCause::Ended, RunStatus::Cancelled) => never,
+            (LiveCause::Turn, RunStatus::Waiting) => standing.in_line && !never,
+            (LiveCause::Held, RunStatus::Waiting) => standing.held && !never,
             _ => super::is_quarantined(state),
         };
         if !right {
-            self.broken(
-                Invariant::LiveCause,
-                format_args!("{} has not begun: {state:?}", seen.facts.id),
-            );
+            self.broken(Invariant::LiveCause, format_args!("{run} has not begun: {state:?}"));
         }
     }
 }
