@@ -213,6 +213,7 @@ impl Witness {
             self.check_standing(seen, look);
             self.check_children(known, seen);
             self.check_tasks(seen, look);
+            Self::note_listens(seen);
         }
         self.check_ledger(seen, look, before.0);
         for row in &look.rows {

@@ -142,6 +142,7 @@ impl Run {
             open: BTreeMap::default(),
             parked: BTreeMap::default(),
             fired: BTreeSet::default(),
+            listening: BTreeSet::default(),
             heard: BTreeSet::default(),
             kept: BTreeSet::default(),
             intents: BTreeMap::default(),

@@ -81,7 +81,9 @@ impl Witness {
                 format_args!("{run} was told at {listen} of what it does not wait for: {event}"),
             );
         }
-        if seen.cause != LiveCause::Event {
+        // A listen that begins in this very write hears what came before it.
+        let waited = seen.listening.contains(&(listen.clone(), begun));
+        if seen.cause != LiveCause::Event || !waited {
             return self.record.count(Exercise::EventHeardBefore);
         }
         self.record.count(Exercise::ListenerWoken);
@@ -93,6 +95,13 @@ impl Witness {
                 format_args!("{run} was told of an event {} late", millis(late)),
             );
         }
+    }
+
+    /// Takes down which listens wait now.
+    pub(super) fn note_listens(seen: &mut Run) {
+        let listens = seen.machine().subscriptions().into_iter().map(|one| one.id);
+        let begun = |id: &ListenId| seen.machine().listen_opened(id).unwrap_or_default();
+        seen.listening = listens.map(|id| (id.clone(), begun(&id))).collect();
     }
 
     /// In the calm: nobody waits for what is there.

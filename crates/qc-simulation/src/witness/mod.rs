@@ -122,6 +122,8 @@ struct Run {
     open: BTreeMap<CallId, Writer>,
     parked: BTreeMap<CallId, Failure>,
     fired: BTreeSet<TimerId>,
+    /// Which listens waited after the last write, with their beginnings.
+    listening: BTreeSet<(ListenId, u64)>,
     /// Events of which it was told, by the listen and its beginning.
     heard: BTreeSet<(ListenId, u64, (String, String))>,
     /// Puts into what is kept, by call and attempt.
