@@ -132,6 +132,12 @@ impl Engine {
         };
         let at = self.shared.now();
         let id = part_of(parent.facts.origin, &request.key, 0);
+        #[cfg(feature = "planted-bugs")]
+        let id = if crate::planted::planted(crate::planted::Bug::ChildBegunTwice) {
+            self.new_run_id(at)
+        } else {
+            id
+        };
         let event = EventId::from_bits(id.bits());
         let facts = Arc::new(RunFacts {
             id,
@@ -239,6 +245,10 @@ impl Engine {
         compensate: bool,
     ) -> Result<Found, EngineError> {
         let reason = format!("{} no longer waits for it", parent.facts.id);
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::planted(crate::planted::Bug::ChildLeftBehind) {
+            return Ok(Found::Ended { outcome: Outcome::Cancelled { reason, compensation: None } });
+        }
         // One that declares nothing to undo is only ended.
         let head = self.head(run).await?;
         let journal = self.shared.store.journal(run).await?;

@@ -415,16 +415,17 @@ async fn hear(
 ) -> Option<BTreeSet<ListenId>> {
     if run.hold.is_none() {
         if !tenure.can_wait().await {
-            draft.withheld = true;
+            run.hearing.was_offered(false);
             return None;
         }
         run.hold = Some(tenure.tail.hold());
     }
-    match run.hear(shared, draft).await {
+    let heard = run.hear(shared, draft).await;
+    run.hearing.was_offered(heard.is_ok());
+    match heard {
         Ok(listens) => Some(listens),
         Err(error) => {
             tracing::warn!(run = %run.context.facts.id, "what came in cannot be read now: {error}");
-            draft.withheld = true;
             None
         }
     }

@@ -353,6 +353,12 @@ impl Engine {
             filter.after = page.last().map(|open| (open.run, open.wait.id.clone()));
             let mut last: Option<RunId> = None;
             for OpenWait { run, bucket, .. } in page {
+                #[cfg(feature = "planted-bugs")]
+                if crate::planted::planted(crate::planted::Bug::ListenerNotWoken)
+                    && !self.shared.is_active(run)
+                {
+                    continue;
+                }
                 // A run with several such waits hears it once.
                 if last != Some(run)
                     && let Some(part) = parts.of(bucket, seq)

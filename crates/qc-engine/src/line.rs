@@ -221,6 +221,10 @@ impl Engine {
     /// Lines a run up for a place when it is the first of its line. When the store does not answer, the sweep does so.
     pub(crate) async fn begin_in_turn(&self, facts: &RunFacts) {
         match self.shared.store.turn_of(facts.id).await {
+            #[cfg(feature = "planted-bugs")]
+            Ok(Some(_)) if crate::planted::planted(crate::planted::Bug::OrderIgnored) => {
+                self.shared.places.line_up(facts);
+            }
             Ok(Some(place)) if place.ahead == 0 => self.shared.places.line_up(facts),
             Ok(_) => {}
             Err(error) => {

@@ -30,6 +30,8 @@ const TAKEN_MAX: usize = 500;
 pub(crate) struct Hearing {
     /// Listens to which it is still to be offered.
     unheard: BTreeSet<ListenId>,
+    /// What came in could not be offered when it was tried last.
+    behind: bool,
     /// Up to which place it was offered, for each listen as it was begun.
     heard: HashMap<ListenId, (u64, u64)>,
     /// The waits that the run has in the store.
@@ -55,6 +57,16 @@ impl Hearing {
     /// Whether something is to be offered.
     pub(crate) fn is_due(&self) -> bool {
         !self.unheard.is_empty()
+    }
+
+    /// What came in was offered, or could not be.
+    pub(crate) fn was_offered(&mut self, all: bool) {
+        self.behind = !all;
+    }
+
+    /// Whether something is to be offered that could not be: that is still to be done, so the run does not only wait.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind && self.is_due()
     }
 }
 

@@ -3,8 +3,7 @@
 
 use std::cell::Cell;
 
-/// A bug that can be planted. (A change of order within an ordering key joins these when there are
-/// ordering keys.)
+/// A bug that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
     /// Nobody is woken when a run goes to sleep that wakes first.
@@ -39,11 +38,27 @@ pub enum Bug {
     NoLine,
     /// Those who wait for a run's end are not told of it.
     WaitersForgotten,
+    /// What people were asked is forgotten when a run is taken up again.
+    TasksForgotten,
+    /// An answer is taken down, and the run does not hear of it.
+    AnswerNotTold,
+    /// An event does not wake a run that listens and is not in memory.
+    ListenerNotWoken,
+    /// Whoever asks for a child begins one of its own.
+    ChildBegunTwice,
+    /// The child of a run that was cancelled is left alone.
+    ChildLeftBehind,
+    /// Whatever a writer expects to be kept, it overwrites what is.
+    StateOverwritten,
+    /// Runs of a line do not wait for those before them.
+    OrderIgnored,
+    /// Events of a paused trigger begin their runs.
+    PauseIgnored,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 24] = [
         Self::LostWakeUp,
         Self::EarlyTimer,
         Self::ResultAppliedTwice,
@@ -60,6 +75,14 @@ impl Bug {
         Self::DecisionForgotten,
         Self::NoLine,
         Self::WaitersForgotten,
+        Self::TasksForgotten,
+        Self::AnswerNotTold,
+        Self::ListenerNotWoken,
+        Self::ChildBegunTwice,
+        Self::ChildLeftBehind,
+        Self::StateOverwritten,
+        Self::OrderIgnored,
+        Self::PauseIgnored,
     ];
 }
 

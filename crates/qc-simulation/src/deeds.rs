@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
+    abilities::Abilities,
     dice::Dice,
     link::Fault,
     story::{Sent, Story, Waited, credential},
@@ -29,6 +30,14 @@ enum Deed {
     Wait,
     /// A person interferes.
     Operate,
+    /// Somebody looks after the tasks that wait for people.
+    Attend,
+    /// An event is published for those who listen, now and then one that was published before.
+    Publish,
+    /// Somebody pauses the trigger, lets it go on, or gives up what was held.
+    Door,
+    /// Somebody decides about a line whose first run failed.
+    FreeLine,
     /// Writes go wrong.
     BreakStore,
     /// Nothing can be read for a while.
@@ -48,13 +57,17 @@ enum Deed {
 }
 
 /// All, and how often each comes. A further one needs a line here and a deed in [`Story::act`].
-const DEEDS: [(u64, Deed); 14] = [
+const DEEDS: [(u64, Deed); 18] = [
     (18, Deed::Send),
     (3, Deed::Burst),
     (1, Deed::Rush),
     (1, Deed::Misuse),
     (3, Deed::Wait),
     (12, Deed::Operate),
+    (10, Deed::Attend),
+    (12, Deed::Publish),
+    (8, Deed::Door),
+    (5, Deed::FreeLine),
     (8, Deed::BreakStore),
     (1, Deed::Blind),
     (3, Deed::Kill),
@@ -64,6 +77,19 @@ const DEEDS: [(u64, Deed); 14] = [
     (1, Deed::Rotate),
     (1, Deed::Jump),
 ];
+
+impl Abilities {
+    /// Whether there is anything for this in the story.
+    fn give_cause_for(&self, deed: Deed) -> bool {
+        match deed {
+            Deed::Attend => self.asks || self.escalates,
+            Deed::Publish => self.listens,
+            Deed::Door => self.pauses,
+            Deed::FreeLine => self.ordered.is_some(),
+            _ => true,
+        }
+    }
+}
 
 /// What kind of story it is. Each leaves some of the deeds out: what is rare together with
 /// everything else is common without it.
@@ -77,9 +103,10 @@ pub(crate) struct Temper {
 }
 
 impl Temper {
-    pub(crate) fn new(dice: &mut Dice) -> Self {
+    pub(crate) fn new(dice: &mut Dice, abilities: &Abilities) -> Self {
         let faults = dice.pick(&[0, 15, 35, 60]).copied().unwrap_or(0);
         let mut deeds = DEEDS.to_vec();
+        deeds.retain(|(_, deed)| abilities.give_cause_for(*deed));
         deeds.retain(|(_, deed)| matches!(deed, Deed::Send) || dice.percent(60));
         let latency = dice.pick(&[0, 0, 3, 20]).copied().unwrap_or(0);
         Self { deeds, faults, latency }
@@ -128,6 +155,10 @@ impl Story {
             Deed::Misuse => self.misuse(),
             Deed::Wait => self.wait().await,
             Deed::Operate => self.operate().await,
+            Deed::Attend => self.attend().await,
+            Deed::Publish => self.publish(),
+            Deed::Door => self.at_the_door(),
+            Deed::FreeLine => self.free_a_line().await,
             Deed::BreakStore => self.break_store(),
             Deed::Blind => {
                 let time = Duration::from_millis(self.dice.below(3_000));

@@ -110,7 +110,7 @@ impl Hostile {
 
     /// What becomes of a request that changes something, and how long its sender waits for it.
     async fn arrived(&self, request: OutboundRequest) -> (Plan, Duration, Arc<AtomicBool>) {
-        let (timeout, run) = (request.timeout, run_of(&request.headers));
+        let timeout = request.timeout;
         let credential = text_of(&request.headers, "x-desk-key").unwrap_or_default();
         let key = text_of(&request.headers, "idempotency-key");
         let path = request.url.rsplit('/').next().unwrap_or_default().to_owned();
@@ -118,6 +118,8 @@ impl Hostile {
         let body = request.body.collect(BODY_BYTES).await.expect("the body is whole");
         let body: Value = serde_json::from_slice(&body).expect("the body is JSON");
         let reference = body["ref"].as_str().expect("the body has its reference").to_owned();
+        let run = body["run"].as_str().and_then(|run| run.parse().ok());
+        let run: RunId = run.expect("the body has its run");
         let Some(origin) = self.witness.origin(run) else {
             let what = format!("{run} sent {reference} and is not in the store");
             self.witness.record.broken(Invariant::IntentBeforeSend, what);
@@ -207,13 +209,6 @@ impl Plan {
             Self::Status { .. } | Self::Unreachable => Fate::Refused,
         }
     }
-}
-
-/// The run that sends a request: these events come without a trace, so it is the trace's id.
-fn run_of(headers: &HeaderMap) -> RunId {
-    let trace = text_of(headers, "traceparent").unwrap_or_default();
-    let bits = trace.split('-').nth(1).and_then(|id| u128::from_str_radix(id, 16).ok());
-    RunId::from_bits(bits.unwrap_or_default())
 }
 
 fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {

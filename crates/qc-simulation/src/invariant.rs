@@ -34,6 +34,22 @@ pub enum Invariant {
     StatedPauseIsKept,
     /// A person is asked only about what nobody can know.
     NobodyAskedInVain,
+    /// A person is asked once for each answer.
+    AskedOnce,
+    /// What a person was told counts is what the run goes on with, once.
+    AnswersCountOnce,
+    /// Whoever listens hears of each event for which it waits, once.
+    EventHeardOnce,
+    /// One child for each call of a workflow.
+    OneChildForACall,
+    /// A child for which its parent waits ends before it.
+    ChildrenEndFirst,
+    /// What a run was told was put is kept, and nobody's put is lost by another one's.
+    NoLostUpdate,
+    /// 8: Events of a key are worked on in their order, one after the other.
+    OrderIsKept,
+    /// While a trigger is paused nothing of it begins.
+    PausedIsHeld,
     /// 9: What has lost its right to write writes nothing.
     FenceHolds,
     /// 9: A run is in memory once.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use qc_engine::{Accepted, EngineError};
+use qc_engine::{Accepted, EngineError, TaskFilter};
 use qc_model::RunId;
 use qc_store::StoreError;
 
@@ -19,6 +19,9 @@ use crate::{
 /// ended.
 const TOLD_WITHIN: Duration = Duration::from_millis(250);
 const STORE_TAKES: Duration = Duration::from_secs(12);
+
+/// More tasks than there are in a story.
+const TASKS_MAX: usize = 10_000;
 
 impl Witness {
     /// A sender was answered: what was accepted is on disk.
@@ -48,7 +51,7 @@ impl Story {
         }
         let originals: BTreeSet<RunId> = runs
             .iter()
-            .filter(|head| head.facts.replay_of.is_none())
+            .filter(|head| head.facts.replay_of.is_none() && head.facts.trigger.as_str() == "in")
             .map(|head| head.facts.id)
             .collect();
         self.judge_answers(&originals);
@@ -57,12 +60,30 @@ impl Story {
             self.record
                 .broken(Invariant::NoStuckRun, format_args!("{} runs were stuck", gauges.stuck));
         }
+        self.judge_tasks().await;
+        self.witness.check_kept().await;
         let left = (gauges.runs_in_memory, gauges.runs_asleep, gauges.waiting_for_ends);
         let ended = runs.iter().all(|head| head.state.status.is_terminal());
         if ended && left != (0, 0, 0) {
             self.record.broken(
                 Invariant::MemoryIsEmptied,
                 format_args!("(in memory, asleep, waiting for ends) are {left:?}"),
+            );
+        }
+    }
+
+    /// Those who look see the tasks that wait, and no others.
+    async fn judge_tasks(&self) {
+        let filter = TaskFilter { limit: TASKS_MAX, ..TaskFilter::default() };
+        let Ok(page) = self.world.engine.tasks(&filter).await else { return };
+        let mut shown: Vec<_> = page.tasks.iter().map(qc_engine::PersonTask::id).collect();
+        let mut open = self.witness.open_tasks();
+        shown.sort_unstable();
+        open.sort_unstable();
+        if shown != open {
+            self.record.broken(
+                Invariant::AskedOnce,
+                format_args!("the tasks {open:?} wait, and shown are {shown:?}"),
             );
         }
     }

@@ -14,25 +14,31 @@
     reason = "a story that cannot go on ends, and is told as a failure"
 )]
 
+mod abilities;
 mod bugs;
 mod deeds;
 mod desk;
 mod dice;
+mod door;
 mod effect;
+mod exercise;
 mod hostile;
 mod invariant;
 mod judge;
 pub mod link;
 mod log;
+mod office;
 mod people;
 mod plug;
 mod record;
 pub mod runner;
 mod story;
+mod tidings;
 mod witness;
 mod workflows;
 pub mod world;
 
 pub use bugs::Planted;
+pub use exercise::{Exercise, Exercised};
 pub use invariant::{Broken, Invariant};
 pub use story::{Told, simulate, simulate_with};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use qc_engine::{EngineError, Replay, Resolution};
 use qc_model::{Actor, RunId};
-use qc_store::{RunHead, RunStatus, StoreError};
+use qc_store::{LiveCause, RunHead, RunStatus, StoreError};
 use qc_workflow::CallId;
 use serde_json::json;
 
@@ -43,7 +43,8 @@ impl Story {
         }
         match head.state.status {
             RunStatus::Running | RunStatus::Waiting => {
-                if self.dice.percent(30) {
+                let waits_for_child = head.state.cause == LiveCause::Child;
+                if self.dice.percent(if waits_for_child { 70 } else { 30 }) {
                     self.ask(run, Wish::Cancel);
                 }
             }
@@ -75,19 +76,32 @@ impl Story {
     /// Asks something of a run without waiting for the answer: the story goes on meanwhile, but
     /// nobody else asks anything of it.
     fn ask(&mut self, run: RunId, wish: Wish) {
-        self.witness.touched(run);
-        self.tell(format_args!("asked of {run}: {wish:?}"));
-        let (engine, record) = (self.world.engine.clone(), self.record.clone());
-        let asked = self.asked.clone();
-        asked.lock().unwrap().insert(run);
-        tokio::spawn(async move {
+        let engine = self.world.engine.clone();
+        self.ask_meanwhile(run, format!("{wish:?}"), async move {
             let who = somebody();
-            let answer = match wish {
+            match wish {
                 Wish::Cancel => engine.cancel(run, "a whim", &who).await,
                 Wish::Retry => engine.retry_dead(run, &who).await,
                 Wish::Discard => engine.discard_dead(run, "not needed", &who).await,
                 Wish::Replay(replay) => engine.replay(run, replay, &who).await.map(drop),
-            };
+            }
+        });
+    }
+
+    /// The same for whatever can be asked.
+    pub(crate) fn ask_meanwhile(
+        &mut self,
+        run: RunId,
+        what: String,
+        asking: impl Future<Output = Result<(), EngineError>> + Send + 'static,
+    ) {
+        self.witness.touched(run);
+        self.tell(format_args!("asked of {run}: {what}"));
+        let record = self.record.clone();
+        let asked = self.asked.clone();
+        asked.lock().unwrap().insert(run);
+        tokio::spawn(async move {
+            let answer = asking.await;
             record.tell(format_args!("{run} answers: {answer:?}"));
             // One that may still be done is not over.
             if !matches!(answer, Err(EngineError::Store(StoreError::Unknown(_)))) {
@@ -101,6 +115,7 @@ impl Story {
     pub(crate) async fn decide(&mut self, head: &RunHead, mended: bool) {
         let run = head.facts.id;
         let engine = self.world.engine.clone();
+        self.answer_all(run).await;
         if crate::witness::is_quarantined(&head.state) {
             // Too many processes ended while it was being taken up: it was none of its own doing.
             self.witness.touched(run);

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{Broken, Invariant};
+use crate::{Broken, Exercise, Exercised, Invariant};
 
 /// So many lines of a script's beginning and of its end are kept.
 const HEAD_LINES: usize = 200;
@@ -33,6 +33,7 @@ struct Lines {
     /// Of every line, also of those that are left out.
     hasher: DefaultHasher,
     broken: Vec<Broken>,
+    exercised: Exercised,
 }
 
 impl Record {
@@ -44,6 +45,7 @@ impl Record {
             left_out: 0,
             hasher: DefaultHasher::new(),
             broken: Vec::new(),
+            exercised: Exercised::new(),
         })))
     }
 
@@ -84,6 +86,16 @@ impl Record {
     /// Whether anything is wrong.
     pub(crate) fn is_broken(&self) -> bool {
         !self.lines().broken.is_empty()
+    }
+
+    /// The engine did something of this kind.
+    pub(crate) fn count(&self, what: Exercise) {
+        *self.lines().exercised.entry(what).or_default() += 1;
+    }
+
+    /// How often it did each.
+    pub(crate) fn exercised(&self) -> Exercised {
+        self.lines().exercised.clone()
     }
 
     /// Something that belongs to the digest and not into the script.

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Planted, Told, simulate_with};
+use crate::{Exercised, Planted, Told, simulate_with};
 
 /// So many failed stories are kept whole; of the others the first broken invariant.
 const WHOLE_MAX: usize = 3;
@@ -61,6 +61,8 @@ pub struct Report {
     pub failed: Vec<Told>,
     /// Seeds that do not come to an end.
     pub hanging: Vec<u64>,
+    /// What all stories together made the engine do.
+    pub exercised: Exercised,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -152,6 +154,9 @@ fn start(plan: &Plan) -> (Threads, mpsc::Receiver<Heard>) {
 
 impl Report {
     fn take(&mut self, mut told: Told) {
+        for (what, times) in &told.exercised {
+            *self.exercised.entry(*what).or_default() += times;
+        }
         if told.broken.is_empty() {
             return;
         }

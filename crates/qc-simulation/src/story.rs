@@ -3,7 +3,7 @@
 
 use std::{
     any::Any,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex},
     time::Duration,
@@ -20,25 +20,26 @@ use tokio::{
 };
 
 use crate::{
-    Broken, Invariant, Planted,
+    Broken, Exercised, Invariant, Planted,
+    abilities::Abilities,
     bugs::Soil,
     deeds::Temper,
-    desk::{self, SECRET, SECRET_MARK},
+    desk::{SECRET, SECRET_MARK},
     dice::Dice,
     hostile::Hostile,
     link::Link,
     log::Log,
     record::Record,
     witness::{Ground, Witness},
-    workflows,
-    world::{Parts, VirtualClock, World, deployment_with},
+    workflows::{self, Workflows},
+    world::{Parts, VirtualClock, World},
 };
 
 /// In the calm, people look after what waits for them so often.
 const PEOPLE_COME: u32 = 10;
 
 /// So many looks, half a minute apart, until everything must be at its end.
-const LOOKS: u32 = 400;
+const LOOKS: u32 = 2_000;
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// After the last end, what is left in memory for timers of the past goes within this.
@@ -53,6 +54,8 @@ pub struct Told {
     pub digest: u64,
     /// What must hold and did not; the first one is what matters.
     pub broken: Vec<Broken>,
+    /// What it made the engine do.
+    pub exercised: Exercised,
     /// What happened, line by line, with the virtual time in seconds; of a long story the beginning
     /// and the end.
     pub script: String,
@@ -88,7 +91,8 @@ pub(crate) struct Story {
     pub(crate) seed: u64,
     pub(crate) dice: Dice,
     pub(crate) temper: Temper,
-    tasks: String,
+    abilities: Abilities,
+    workflows: Workflows,
     pub(crate) record: Record,
     pub(crate) witness: Arc<Witness>,
     pub(crate) world: World,
@@ -106,6 +110,8 @@ pub(crate) struct Story {
     pub(crate) sent: Vec<Sent>,
     pub(crate) waiting: JoinSet<Waited>,
     pub(crate) events: u64,
+    /// How many were published.
+    pub(crate) published: u64,
     pub(crate) replayed: BTreeSet<RunId>,
     /// Runs of which somebody asks something that is not answered yet.
     pub(crate) asked: Arc<Mutex<BTreeSet<RunId>>>,
@@ -117,8 +123,9 @@ impl Story {
     fn new(seed: u64, bug: Option<Planted>, record: &Record) -> Self {
         record.begin();
         let mut dice = Dice::new(seed);
-        let tasks = workflows::tasks(&mut dice);
-        let temper = Temper::new(&mut dice);
+        let abilities = Abilities::new(&mut dice);
+        let workflows = workflows::workflows(&mut dice, &abilities);
+        let temper = Temper::new(&mut dice, &abilities);
         let clock = Arc::new(VirtualClock::now());
         let store = Arc::new(MemoryStore::with_clock(clock.clone()));
         let settings = EngineSettings {
@@ -126,8 +133,11 @@ impl Story {
             linger: Duration::from_secs(1 + dice.below(10)),
             ..EngineSettings::default()
         };
-        let deployment = deployment_with("r1", &tasks, desk::connectors());
-        let programs = BTreeMap::from([("r1".to_owned(), deployment.release.program.clone())]);
+        let deployments = abilities.deployments(&workflows);
+        let programs = deployments
+            .iter()
+            .map(|one| (one.release.hash.clone(), one.release.program.clone()))
+            .collect();
         let witness = Witness::new(
             store.clone(),
             clock.clone(),
@@ -150,12 +160,15 @@ impl Story {
         let secrets = Arc::new(Secrets::none().with_value(SECRET.0, SECRET.1, &credential(0)));
         let crashes = Arc::new(Notify::new());
         let link = Link::new(witness.clone(), 0, crashes.clone(), temper.latency);
-        record.tell(format_args!("do:\n{tasks}{settings:?}, {temper:?}, {bug:?}"));
+        record.tell(format_args!(
+            "do:\n{}do:\n{}{settings:?}, {temper:?}, {abilities:?}, {bug:?}",
+            workflows.first, workflows.helper,
+        ));
         let world = World::of(Parts {
             store,
             link: link.clone(),
             clock,
-            deployments: vec![deployment],
+            deployments,
             outside: outside.clone(),
             secrets: secrets.clone(),
             seed: seed + 1,
@@ -165,7 +178,8 @@ impl Story {
             seed,
             dice,
             temper,
-            tasks,
+            abilities,
+            workflows,
             record: record.clone(),
             witness,
             world,
@@ -182,6 +196,7 @@ impl Story {
             sent: Vec::new(),
             waiting: JoinSet::new(),
             events: 0,
+            published: 0,
             replayed: BTreeSet::new(),
             asked: Arc::default(),
             jumped: 0,
@@ -265,7 +280,7 @@ impl Story {
             store: self.world.store.clone(),
             link,
             clock: self.world.clock.clone(),
-            deployments: vec![deployment_with("r1", &self.tasks, desk::connectors())],
+            deployments: self.abilities.deployments(&self.workflows),
             outside: self.outside.clone(),
             secrets: self.secrets.clone(),
             seed: self.seed + 1 + (u64::from(nth) << 20),
@@ -337,10 +352,13 @@ impl Story {
             if open.is_empty() || self.record.is_broken() {
                 break;
             }
+            self.witness.check_heard();
             if look % PEOPLE_COME == PEOPLE_COME - 1 {
-                for head in open {
-                    self.decide(&head, false).await;
+                for head in &open {
+                    self.decide(head, false).await;
                 }
+                self.publish_for(&open);
+                self.let_go_on().await;
             }
         }
         while let Some(waited) = self.waiting.join_next().await {
@@ -398,7 +416,7 @@ pub fn simulate_with(seed: u64, bug: Option<Planted>) -> Told {
         record.broken(Invariant::NoInternalError, format_args!("a panic: {}", said(&*panic)));
     }
     let (digest, script, broken) = record.close();
-    Told { seed, digest, broken, script }
+    Told { seed, digest, broken, exercised: record.exercised(), script }
 }
 
 fn said(panic: &(dyn Any + Send)) -> String {

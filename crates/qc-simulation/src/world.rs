@@ -18,8 +18,8 @@ use qc_connect::{
 };
 use qc_document::{ParseLimits, Source};
 use qc_engine::{
-    Accepted, Deployment, Engine, EngineError, EngineParts, EngineSettings, Incoming, Release,
-    ReleaseSource, RunEnd, TenantRule, Trigger, TriggerAuth, TriggerKind,
+    Accepted, Announced, Deployment, Engine, EngineError, EngineParts, EngineSettings, Incoming,
+    Release, ReleaseSource, RunEnd, StateRule, TenantRule, Trigger, TriggerAuth, TriggerKind,
 };
 use qc_model::{
     Actor, Body, CallError, CallErrorKind, Caller, Clock, Entropy, EnvironmentName, Event,
@@ -27,7 +27,7 @@ use qc_model::{
 };
 use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
 use qc_vault::Secrets;
-use qc_workflow::{Bindings, CallPolicy};
+use qc_workflow::{Bindings, CallPolicy, KeptNames};
 use serde_json::{Value, json};
 
 use crate::plug::Plug;
@@ -254,6 +254,9 @@ impl Bindings for Bound<'_> {
     fn task_override(&self, _: &str, _: &str) -> Option<CallPolicy> {
         None
     }
+    fn kept(&self) -> KeptNames {
+        KeptNames { states: vec![COUNTERS.to_owned()], tables: Vec::new() }
+    }
     fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {
         self.0.openapi_policy(document, operation)
     }
@@ -281,8 +284,27 @@ pub fn deployment(hash: &str, tasks: &str) -> Deployment {
 
 /// A deployment of a workflow that calls these connectors.
 pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> Deployment {
+    deployment_of(&Written { hash, name: "test", tasks }, connectors)
+}
+
+/// What every integration keeps.
+pub(crate) const COUNTERS: &str = "counters";
+
+/// What is written in a project, as far as it differs.
+pub(crate) struct Written<'a> {
+    /// Of the release.
+    pub(crate) hash: &'a str,
+    /// Of the integration and of its workflow.
+    pub(crate) name: &'a str,
+    /// What stands under `do:`.
+    pub(crate) tasks: &'a str,
+}
+
+/// A deployment of an integration.
+pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) -> Deployment {
+    let Written { hash, name, tasks } = written;
     let text = format!(
-        "document: {{ dsl: '1.0.3', namespace: test, name: test, version: '1.0.0' }}\ndo:\n{tasks}"
+        "document: {{ dsl: '1.0.3', namespace: test, name: {name}, version: '1.0.0' }}\ndo:\n{tasks}"
     );
     let document =
         qc_document::parse_yaml(Source::new("workflow.yaml", &*text), &ParseLimits::default())
@@ -307,14 +329,17 @@ pub fn deployment_with(hash: &str, tasks: &str, connectors: Arc<Connectors>) -> 
         environment: EnvironmentName::new("production").unwrap(),
         vars: Arc::new(BTreeMap::new()),
         release: Arc::new(Release {
-            hash: hash.to_owned(),
-            integration: Name::new("test").unwrap(),
+            hash: (*hash).to_owned(),
+            integration: Name::new(name).unwrap(),
             version: "1.0.0".to_owned(),
             program: Arc::new(program),
             connectors,
             triggers: BTreeMap::from([(trigger.name.clone(), trigger)]),
             publications: BTreeMap::new(),
-            kept: qc_engine::Kept::default(),
+            kept: qc_engine::Kept {
+                states: BTreeMap::from([(COUNTERS.to_owned(), StateRule::default())]),
+                ..qc_engine::Kept::default()
+            },
             ordering: None,
             bus: qc_engine::Bus::default(),
             secrets: Arc::new(BTreeMap::new()),
@@ -350,10 +375,26 @@ pub struct Sender {
 impl Sender {
     /// Sends an event.
     pub async fn send(&self, key: Option<&str>, data: Value) -> Result<Accepted, EngineError> {
+        let incoming = self.incoming("1", "test", key, data);
+        self.heard(self.engine.accept(&self.deployment, incoming).await)
+    }
+
+    /// Publishes an event of this type under an id.
+    pub(crate) async fn publish(
+        &self,
+        id: &str,
+        kind: &str,
+        data: Value,
+    ) -> Result<Announced, EngineError> {
+        let incoming = self.incoming(id, kind, Some(id), data);
+        self.heard(self.engine.publish(&self.deployment, incoming).await)
+    }
+
+    fn incoming(&self, id: &str, kind: &str, key: Option<&str>, data: Value) -> Incoming {
         let event = Event {
-            id: "1".to_owned(),
+            id: id.to_owned(),
             source: "/test".to_owned(),
-            kind: "test".to_owned(),
+            kind: kind.to_owned(),
             subject: None,
             time: None,
             datacontenttype: None,
@@ -366,7 +407,7 @@ impl Sender {
         for (slot, byte) in body_hash.iter_mut().zip(text.bytes()) {
             *slot = byte;
         }
-        let incoming = Incoming {
+        Incoming {
             trigger: Name::new("in").unwrap(),
             tenant: Name::new("default").unwrap(),
             event,
@@ -376,8 +417,11 @@ impl Sender {
             received_at: self.clock.now(),
             traceparent: None,
             priority: qc_store::Priority::Normal,
-        };
-        let answer = self.engine.accept(&self.deployment, incoming).await;
+        }
+    }
+
+    /// The answer, when it can be heard.
+    fn heard<T>(&self, answer: Result<T, EngineError>) -> Result<T, EngineError> {
         if self.plug.is_in() {
             return answer;
         }
@@ -465,10 +509,17 @@ impl World {
             outbound: Outbound::new(plug.clone(), clock.clone(), secrets),
             clock: clock.clone(),
             entropy: Arc::new(Counting::from_seed(seed << 32)),
-            releases: Arc::new(Fixed(deployments)),
+            releases: Arc::new(Fixed(deployments.clone())),
             settings,
         });
-        engine.set_deployments(vec![(*deployment).clone()]);
+        // One for each integration: the first one.
+        let mut current: Vec<Deployment> = Vec::new();
+        for one in &deployments {
+            if current.iter().all(|it| it.release.integration != one.release.integration) {
+                current.push((**one).clone());
+            }
+        }
+        engine.set_deployments(current);
         let running = engine.clone();
         let tasks = vec![tokio::spawn(commits), tokio::spawn(async move { running.run().await })];
         Self { engine, store, clock, deployment, tasks, plug }

@@ -33,6 +33,14 @@ fn breaks(name: &str) -> &'static [Invariant] {
         "DecisionForgotten" => &[I::NobodyAskedInVain],
         "NoLine" => &[I::LineIsKept],
         "WaitersForgotten" => &[I::WaitersAreAnswered, I::MemoryIsEmptied],
+        "TasksForgotten" => &[I::AskedOnce, I::LiveCause],
+        "AnswerNotTold" => &[I::AnswersCountOnce, I::LiveCause],
+        "ListenerNotWoken" => &[I::EventHeardOnce, I::Punctual],
+        "ChildBegunTwice" => &[I::OneChildForACall],
+        "ChildLeftBehind" => &[I::ChildrenEndFirst, I::ResultIsTrue],
+        "StateOverwritten" => &[I::NoLostUpdate],
+        "OrderIgnored" => &[I::OrderIsKept],
+        "PauseIgnored" => &[I::PausedIsHeld],
         other => panic!("what does {other} break?"),
     }
 }

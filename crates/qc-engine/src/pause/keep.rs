@@ -67,6 +67,10 @@ impl Engine {
         if !self.shared.pauses.state().read {
             self.read_pauses().await?;
         }
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::planted(crate::planted::Bug::PauseIgnored) {
+            return Ok(false);
+        }
         Ok(self.shared.pauses.hold(name))
     }
 

@@ -449,6 +449,10 @@ impl ActiveRun {
         }
         self.move_task(task.number, TaskState::Decided { decision }, Some(actor.id.clone()), draft);
         let told = Told::CallSucceeded { call, attempt: task.attempt, output: answered(content) };
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::planted(crate::planted::Bug::AnswerNotTold) {
+            return Ok(());
+        }
         self.tell(told, entropy, draft);
         Ok(())
     }

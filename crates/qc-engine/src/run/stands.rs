@@ -45,6 +45,7 @@ impl ActiveRun {
             || !self.ready.is_empty()
             || !self.gated.is_empty()
             || self.has_errands()
+            || self.hearing.is_behind()
         {
             return (RunStatus::Running, LiveCause::Activity, wake_at, None);
         }

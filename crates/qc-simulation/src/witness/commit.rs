@@ -2,11 +2,11 @@
 
 use qc_model::Timestamp;
 use qc_store::{
-    Accept, AcceptOutcome, DeadLetter, Entry, Lease, LedgerRow, Op, RunHead, Store, Txn,
-    TxnOutcome, Write, WriteOutcome,
+    Accept, AcceptOutcome, ChangeOutcome, DeadLetter, Entry, Lease, LedgerRow, Op, RunHead, Signal,
+    Store, Txn, TxnOutcome, Write, WriteOutcome,
 };
 
-use super::{Known, Run, Witness, Writer, entries::Journaled};
+use super::{Known, Run, Witness, Writer, entries::Journaled, order::first_at};
 use crate::{Invariant, desk::SECRET_MARK};
 
 /// What there is to see of one write that took place.
@@ -14,6 +14,8 @@ pub(super) struct Look<'a> {
     pub(super) writer: Writer,
     /// What time it is.
     pub(super) now: Timestamp,
+    /// When its first entry was written.
+    pub(super) first_at: Timestamp,
     pub(super) head: RunHead,
     pub(super) dead: Option<DeadLetter>,
     pub(super) rows: Vec<&'a LedgerRow>,
@@ -29,6 +31,11 @@ impl Witness {
             (Write::Commit { lease, txn }, WriteOutcome::Commit(outcome)) => {
                 self.look_at_commit(writer, lease, txn, outcome).await;
             }
+            (Write::Change(change), WriteOutcome::Change(ChangeOutcome::Changed)) => {
+                let mut known = self.known();
+                self.published(&mut known, &change.signals);
+                self.paused_or_not(&mut known, &change.documents);
+            }
             _ => {}
         }
     }
@@ -38,6 +45,8 @@ impl Witness {
         let key = accept.key.as_ref().map(|key| key.key.clone());
         if let AcceptOutcome::Duplicate { run: first, .. } = outcome {
             let of_key = key.and_then(|key| self.known().keys.get(&key).copied());
+            // What comes without a key is known by itself.
+            let of_key = of_key.or((accept.key.is_none() && run == *first).then_some(run));
             if of_key != Some(*first) {
                 self.broken(
                     Invariant::OneRunForAKey,
@@ -53,8 +62,10 @@ impl Witness {
         };
         self.record.tell(format_args!("accepted {run} v1 {:?} {entries:?}", head.state.status));
         let rows = accept.ledger.iter().collect();
-        let look = Look { writer, now: accept.run.accepted_at, head, dead, rows, entries };
+        let now = accept.run.accepted_at;
+        let look = Look { writer, now, first_at: now, head, dead, rows, entries };
         let mut known = self.known();
+        self.published(&mut known, &accept.signals);
         if let Some(key) = key
             && let Some(first) = known.keys.insert(key.clone(), run)
         {
@@ -69,7 +80,9 @@ impl Witness {
                 format_args!("the journal of {run} does not begin with its start"),
             );
         };
+        self.lined_up(&mut known, &look, &seen, accept);
         self.queue_up(&mut known, &look, &mut seen);
+        self.child_begun(&mut known, &look, &seen);
         self.go_over(&mut known, &mut seen, &look);
         known.runs.insert(run, seen);
     }
@@ -115,9 +128,15 @@ impl Witness {
                 format_args!("{run} was committed under the old epoch {}", lease.epoch),
             );
         }
+        self.published(&mut known, txn.ops.iter().filter_map(told));
         let rows = txn.ops.iter().filter_map(noted).collect();
-        let look = Look { writer, now: self.clock_now(), head, dead, rows, entries };
+        let now = self.clock_now();
+        let first_at = first_at(&journaled, now);
+        let look = Look { writer, now, first_at, head, dead, rows, entries };
         seen.journal.extend(journaled);
+        self.keep(&mut known, &mut seen, &look, &txn.ops);
+        self.take_turn(&mut known, &mut seen, &look);
+        self.leave_line(&mut known, &seen, &look, &txn.ops);
         self.go_over(&mut known, &mut seen, &look);
         seen.version = version;
         seen.last_writer = writer;
@@ -176,15 +195,26 @@ impl Witness {
     /// All checks of a write that took place.
     fn go_over(&self, known: &mut Known, seen: &mut Run, look: &Look<'_>) {
         let before = (seen.status, seen.wake_at);
-        self.fold(known, seen, look);
+        if seen.standing.is_none() {
+            self.fold(known, seen, look);
+        }
         seen.status = look.head.state.status;
+        seen.cause = look.head.state.cause;
+        seen.stood_at = self.clock.uptime();
         seen.wake_at = look.head.state.wake_at;
         if !seen.status.is_terminal() {
             seen.ended_at = None;
         } else if !before.0.is_terminal() {
             seen.ended_at = Some(self.clock.uptime());
         }
-        self.check_standing(seen, look);
+        if seen.standing.is_some() {
+            self.check_waiting(seen, &look.head.state);
+        } else {
+            self.check_standing(seen, look);
+            self.check_children(known, seen);
+            self.check_tasks(seen, look);
+            Self::note_listens(seen);
+        }
         self.check_ledger(seen, look, before.0);
         for row in &look.rows {
             self.scan("the ledger", &row.facts);
@@ -206,6 +236,10 @@ impl Witness {
 
 fn journaled(op: &Op) -> Option<&Entry> {
     if let Op::Journal(entry) = op { Some(entry) } else { None }
+}
+
+fn told(op: &Op) -> Option<&Signal> {
+    if let Op::Signal(signal) = op { Some(signal) } else { None }
 }
 
 fn noted(op: &Op) -> Option<&LedgerRow> {

@@ -8,10 +8,16 @@ use std::{
 
 use qc_model::{Applied, Failure, Timestamp};
 use qc_store::{Accept, Entry};
-use qc_workflow::{CallId, Happening, Input, Machine, Start, TimerId};
+use qc_workflow::{CallId, CallOutput, Happening, Input, Machine, Start, TimerId};
 use serde::Deserialize;
 
-use super::{Known, Request, Run, Witness, commit::Look};
+use super::{
+    Known, Request, Run, Witness,
+    children::Lineage,
+    commit::Look,
+    order::Standing,
+    tasks::{Step, Tasks},
+};
 use crate::{
     Invariant,
     effect::{Effect, name_of},
@@ -26,7 +32,15 @@ const AMBIGUOUS: &str = "QC-R002";
 pub(super) enum Journaled {
     Start {
         start: Box<Start>,
+        #[serde(default)]
+        lineage: Lineage,
+        #[serde(default)]
+        line: Option<serde::de::IgnoredAny>,
+        #[serde(default)]
+        held: bool,
     },
+    Begun,
+    NeverBegun,
     Intent {
         call: CallId,
         attempt: u32,
@@ -41,6 +55,14 @@ pub(super) enum Journaled {
     NotApplied {
         call: CallId,
     },
+    Kept {
+        call: CallId,
+        attempt: u32,
+        output: CallOutput,
+    },
+    Person {
+        step: Step,
+    },
     #[serde(other)]
     Other,
 }
@@ -53,15 +75,28 @@ impl Journaled {
         }
         serde_json::from_slice::<Stored>(&entry.body).map_or(Self::Other, |stored| stored.entry)
     }
+
+    pub(super) fn tells_of_success(&self) -> bool {
+        let Self::Input { input } = self else { return false };
+        matches!(input.happening, Happening::CallSucceeded { .. })
+    }
 }
 
 impl fmt::Debug for Journaled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start { .. } => write!(f, "start"),
+            Self::Begun => write!(f, "begun"),
+            Self::NeverBegun => write!(f, "never begun"),
             Self::Intent { call, attempt } => write!(f, "intent {call}#{attempt}"),
             Self::Parked { call, failure } => write!(f, "parked {call} {}", failure.code),
             Self::NotApplied { call } => write!(f, "not-applied {call}"),
+            Self::Kept { call, attempt, .. } => write!(f, "kept {call}#{attempt}"),
+            Self::Person { step } => match step {
+                Step::Opened { .. } => write!(f, "opened"),
+                Step::Escalated { number, level } => write!(f, "escalated {number} to {level}"),
+                Step::Moved { number, to } => write!(f, "task {number} {}", to.as_str()),
+            },
             Self::Other => write!(f, "other"),
             Self::Input { input } => match &input.happening {
                 Happening::CallSucceeded { call, attempt, .. } => write!(f, "ok {call}#{attempt}"),
@@ -69,6 +104,9 @@ impl fmt::Debug for Journaled {
                     write!(f, "failed {call}#{attempt} {} {:?}", failure.code, failure.applied)
                 }
                 Happening::TimerFired { timer } => write!(f, "timer {}", timer.0),
+                Happening::EventReceived { listen, event } => {
+                    write!(f, "heard {listen} {}", event["id"])
+                }
                 other => write!(f, "{other:?}"),
             },
         }
@@ -78,26 +116,39 @@ impl fmt::Debug for Journaled {
 impl Run {
     /// A run that has just been accepted. None: its journal does not begin with its start.
     pub(super) fn begun(witness: &Witness, look: &Look<'_>, accept: &Accept) -> Option<Self> {
-        let Some(Journaled::Start { start }) = look.entries.first() else { return None };
+        let Some(Journaled::Start { start, lineage, line, held }) = look.entries.first() else {
+            return None;
+        };
         let program = witness.programs.get(&accept.run.release)?;
-        let (machine, _) = Machine::start(program.clone(), start);
+        let standing = Standing::of(start, line.is_some(), *held);
+        let begins = standing.is_none();
+        let machine = begins.then(|| Machine::start(program.clone(), start).0);
         Some(Self {
             facts: accept.run.clone(),
+            parent: lineage.parent(),
             version: 1,
             status: accept.state.status,
+            cause: accept.state.cause,
+            stood_at: witness.clock.uptime(),
             wake_at: None,
             ended_at: None,
             last_writer: look.writer,
             last_txn: accept.txn,
             last_had_journal: true,
-            machine: Some(machine),
+            machine,
+            standing,
+            never_begun: false,
             journal: accept.journal.clone(),
             open: BTreeMap::default(),
             parked: BTreeMap::default(),
             fired: BTreeSet::default(),
+            listening: BTreeSet::default(),
+            heard: BTreeSet::default(),
+            kept: BTreeSet::default(),
             intents: BTreeMap::default(),
             answered: BTreeSet::default(),
             answers: 0,
+            tasks: Tasks::default(),
             in_line: false,
             overtaken: 0,
         })
@@ -107,7 +158,7 @@ impl Run {
         self.machine.as_ref().expect("it is only away while it steps")
     }
 
-    fn effect(&self, call: &CallId) -> Effect {
+    pub(super) fn effect(&self, call: &CallId) -> Effect {
         Effect { origin: self.facts.origin, name: name_of(call) }
     }
 }
@@ -120,7 +171,11 @@ impl Witness {
         seen.answers = 0;
         for entry in &look.entries {
             match entry {
-                Journaled::Start { .. } | Journaled::Other => {}
+                Journaled::Start { .. }
+                | Journaled::Begun
+                | Journaled::NeverBegun
+                | Journaled::Kept { .. }
+                | Journaled::Other => {}
                 Journaled::Intent { call, attempt } => {
                     self.intent(known, seen, look, call, *attempt);
                 }
@@ -128,6 +183,7 @@ impl Witness {
                 Journaled::Parked { call, failure } => {
                     self.parked(known, seen, look, call, failure);
                 }
+                Journaled::Person { step } => self.person(known, seen, look, step),
                 Journaled::NotApplied { call } => {
                     let effect = known.effects.entry(seen.effect(call)).or_default();
                     effect.decided_at = effect.requests.len();
@@ -184,10 +240,13 @@ impl Witness {
                 let sent = matches!(&*output.request.method, "PUT" | "POST");
                 // What comes from an earlier run of the chain was not under way.
                 seen.answers += usize::from(sent && seen.open.contains_key(call));
-                self.result(seen, call, *attempt);
                 let name = name_of(call);
+                let otherwise = seen.is_skipped(look, call)
+                    || self.answered_by_person(seen, call, output)
+                    || self.kept_answered(known, seen, call, output);
                 let effect = known.effects.entry(seen.effect(call)).or_default();
-                if !effect.requests.iter().any(Request::took_effect) {
+                effect.skipped |= otherwise;
+                if !effect.skipped && !effect.requests.iter().any(Request::took_effect) {
                     self.broken(
                         Invariant::ResultIsTrue,
                         format_args!("{run} was told that {call} succeeded"),
@@ -195,8 +254,10 @@ impl Witness {
                 }
                 effect.answered = true;
                 seen.answered.insert(name);
+                self.result(seen, call, *attempt);
             }
-            Happening::CallFailed { call, attempt, .. } => {
+            Happening::CallFailed { call, attempt, failure } => {
+                self.count_refused(failure);
                 self.result(seen, call, *attempt);
                 let effect = known.effects.entry(seen.effect(call)).or_default();
                 effect.failed_at = effect.requests.len();
@@ -216,6 +277,10 @@ impl Witness {
                 if let Some(at) = at {
                     self.check_punctual(known, seen, look, at, "woken");
                 }
+            }
+            Happening::EventReceived { listen, event } => self.heard(known, seen, listen, event),
+            Happening::ChildEnded { id, outcome, .. } => {
+                self.child_ended(known, seen, id, outcome);
             }
             Happening::Reopened if seen.status != qc_store::RunStatus::Faulted => {
                 self.broken(
@@ -282,7 +347,7 @@ impl Witness {
     }
 
     /// What was due at a moment is done at once, when nothing is in its way.
-    fn check_punctual(
+    pub(super) fn check_punctual(
         &self,
         known: &Known,
         seen: &Run,

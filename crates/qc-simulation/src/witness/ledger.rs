@@ -30,7 +30,9 @@ impl Witness {
             (
                 "beginnings",
                 begun,
-                rows(LedgerKind::Event, "accepted") + rows(LedgerKind::Audit, "run.replay"),
+                rows(LedgerKind::Event, "accepted")
+                    + rows(LedgerKind::Audit, "run.replay")
+                    + rows(LedgerKind::Run, "begun"),
             ),
         ];
         for (what, journaled, noted) in pairs {
@@ -89,6 +91,7 @@ impl Told {
             match entry {
                 Journaled::Parked { .. } => told.parked += 1,
                 Journaled::NotApplied { .. } => told.decided += 1,
+                Journaled::NeverBegun => told.cancelled += 1,
                 Journaled::Input { input } => match &input.happening {
                     Happening::CallSucceeded { .. } => told.succeeded += 1,
                     Happening::CallFailed { .. } => told.failed += 1,

@@ -1,6 +1,7 @@
 //! The line of those who wait for a place in memory.
 
 use qc_store::LiveCause;
+use qc_workflow::CallTarget;
 
 use super::{Known, Run, Witness, commit::Look, entries::Journaled};
 use crate::Invariant;
@@ -13,8 +14,14 @@ impl Witness {
     /// A run was accepted. With its first calls on their way it has a place; then nobody may have
     /// waited for one for long.
     pub(super) fn queue_up(&self, known: &mut Known, look: &Look<'_>, seen: &mut Run) {
+        if seen.standing.is_some() {
+            return;
+        }
         let placed = look.entries.iter().any(|entry| matches!(entry, Journaled::Intent { .. }));
-        seen.in_line = !placed && look.head.state.cause == LiveCause::Activity;
+        // One that is busy with its children, or listens, is on its way without a call.
+        let calls = seen.machine().outstanding();
+        let calls = calls.iter().any(|call| !matches!(call.target, CallTarget::Human { .. }));
+        seen.in_line = !placed && calls && look.head.state.cause == LiveCause::Activity;
         // Where there is room for all nobody waits for it.
         if !placed || known.is_roomy() {
             return;

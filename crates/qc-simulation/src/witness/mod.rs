@@ -2,12 +2,17 @@
 //! each against all that it has seen before. It keeps a machine of its own for each run, fed by the
 //! journal alone: what the engine has in memory it does not believe.
 
+mod children;
 mod commit;
 mod entries;
+mod heard;
+mod kept;
 mod ledger;
 mod line;
+mod order;
 mod requests;
 mod stands;
+mod tasks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,10 +22,10 @@ use std::{
 
 use qc_model::{Failure, RunId, Timestamp, TxnId};
 use qc_store::{
-    DeadFilter, DeadLetter, Entry, Lease, RunFacts, RunStatus, Store, StoreError, Write,
+    DeadFilter, DeadLetter, Entry, Lease, LiveCause, RunFacts, RunStatus, Store, StoreError, Write,
     WriteOutcome, memory::MemoryStore,
 };
-use qc_workflow::{CallId, Machine, Program, TimerId};
+use qc_workflow::{CallId, ListenId, Machine, Program, TimerId};
 
 pub(crate) use requests::{Fate, Request};
 pub(crate) use stands::is_quarantined;
@@ -67,6 +72,14 @@ struct Known {
     effects: BTreeMap<Effect, Seen>,
     /// Keys of events, with their runs.
     keys: BTreeMap<String, RunId>,
+    /// What is on the bus, by source and id.
+    events: BTreeMap<(String, String), heard::Published>,
+    /// The child of a call, by the first run of the parent's chain and the call.
+    children: BTreeMap<(RunId, String), RunId>,
+    /// What the integrations keep.
+    kept: kept::Ledger,
+    /// Who stands in which line.
+    lines: order::Lines,
     newest_lease: Option<Lease>,
     leased_at: Duration,
     calm_since: Option<Duration>,
@@ -87,19 +100,36 @@ struct Known {
 /// A run as its journal tells it.
 struct Run {
     facts: RunFacts,
+    /// Who runs it.
+    parent: Option<children::Parent>,
     version: u64,
     status: RunStatus,
+    cause: LiveCause,
+    /// Since when, by the time that had really passed.
+    stood_at: Duration,
     wake_at: Option<Timestamp>,
     ended_at: Option<Duration>,
     last_writer: Writer,
     last_txn: TxnId,
     last_had_journal: bool,
     machine: Option<Machine>,
+    /// It has not begun: it stands in its line, or is held.
+    standing: Option<order::Standing>,
+    /// It was cancelled before it began.
+    never_begun: bool,
     journal: Vec<Entry>,
     /// Who has each call under way.
     open: BTreeMap<CallId, Writer>,
     parked: BTreeMap<CallId, Failure>,
     fired: BTreeSet<TimerId>,
+    /// Which listens waited after the last write, with their beginnings.
+    listening: BTreeSet<(ListenId, u64)>,
+    /// Events of which it was told, by the listen and its beginning.
+    heard: BTreeSet<(ListenId, u64, (String, String))>,
+    /// Puts into what is kept, by call and attempt.
+    kept: BTreeSet<(CallId, u32)>,
+    /// What people are asked.
+    tasks: tasks::Tasks,
     /// Intents by the effect's name.
     intents: BTreeMap<String, usize>,
     /// Effects that brought an answer, by name.
@@ -122,6 +152,8 @@ struct Seen {
     crash_doubt: bool,
     /// A journal holds its answer.
     answered: bool,
+    /// A person answered in place of the other side, or the platform itself did.
+    skipped: bool,
     /// So many requests had come when a journal last took in how an attempt had failed.
     failed_at: usize,
 }

@@ -63,9 +63,15 @@ impl Witness {
     fn untrue(seen: &Run, look: &Look<'_>) -> Option<&'static str> {
         let state = &look.head.state;
         let wanted = seen.machine().outstanding();
-        let busy = wanted.iter().any(|call| !seen.parked.contains_key(&call.id));
+        let busy = wanted
+            .iter()
+            .any(|call| !seen.parked.contains_key(&call.id) && !seen.tasks.asks(&call.id));
         let idle_parked = wanted.iter().any(|call| seen.parked.contains_key(&call.id));
-        let timer = seen.machine().next_wake();
+        let timer = seen.machine().next_wake().into_iter().chain(seen.tasks.next_at()).min();
+        let children = seen.machine().children();
+        let errands = children.iter().any(|child| child.run.is_none() || child.cut);
+        let delegates = !children.is_empty();
+        let listens = !seen.machine().subscriptions().is_empty();
         if is_quarantined(state) {
             // Whatever it has to do waits for a person.
             return None;
@@ -77,12 +83,30 @@ impl Witness {
             }
             _ if missed => Some("a timer is armed, and it does not wake for it"),
             (LiveCause::Activity, RunStatus::Running) => {
-                (!busy).then_some("nothing of it is under way")
+                (!busy && !listens && !delegates).then_some("nothing of it is under way")
             }
             (_, RunStatus::Running | RunStatus::Waiting | RunStatus::Parked) if busy => {
                 Some("a call is to be made, and it does not say so")
             }
-            (LiveCause::Timer, RunStatus::Waiting) => {
+            (LiveCause::Person, RunStatus::Waiting)
+                if !errands && seen.tasks.is_asking() && !idle_parked =>
+            {
+                (timer != state.wake_at).then_some("it does not wake for its tasks")
+            }
+            _ if seen.tasks.is_asking() && !idle_parked => {
+                Some("a person is asked, and it does not say so")
+            }
+            (_, RunStatus::Running | RunStatus::Waiting | RunStatus::Parked) if errands => {
+                Some("a child is to be seen to, and it does not say so")
+            }
+            (LiveCause::Child, RunStatus::Waiting) if delegates && !idle_parked => {
+                (timer != state.wake_at).then_some("it waits for a child, and not for its timers")
+            }
+            _ if delegates && !idle_parked => Some("it waits for a child, and does not say so"),
+            (LiveCause::Event, RunStatus::Waiting) if listens && !idle_parked => {
+                (timer != state.wake_at).then_some("it listens, and does not wake for its timers")
+            }
+            (LiveCause::Timer, RunStatus::Waiting) if !listens => {
                 (timer.is_none() || timer != state.wake_at).then_some("no timer is armed for then")
             }
             (LiveCause::Parked, RunStatus::Parked) if idle_parked => {

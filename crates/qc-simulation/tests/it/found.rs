@@ -8,7 +8,7 @@ use qc_simulation::{
     link::{Fault, Link},
     world::{Answer, Outside, Parts, VirtualClock, World, deployment, ok, output},
 };
-use qc_store::{RunStatus, Store, memory::MemoryStore};
+use qc_store::{LiveCause, RunStatus, Store, memory::MemoryStore};
 use qc_vault::Secrets;
 use serde_json::json;
 use tokio::time::sleep;
@@ -122,6 +122,31 @@ async fn the_sweep_goes_on_as_soon_as_the_store_can_be_read() {
     link.blind_for(2 * SECOND);
     sleep(3 * SECOND).await;
     assert_eq!(outside.requests("/charges"), 1);
+}
+
+/// A run that could not be offered what came in while the store could not be read said ever after that something of it
+/// was under way, also when it had long stopped listening and only waited for a timer.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_not_offered_what_came_in_says_for_what_it_waits_once_it_listens_no_more() {
+    let tasks = "
+- race:
+    fork:
+      compete: true
+      branches:
+        - hear: { listen: { to: { one: { with: { type: go } } } } }
+        - brief: { wait: { seconds: 1 } }
+- nap: { wait: { seconds: 3 } }
+";
+    let outside = Outside::new(|_, _| ok(json!({})));
+    let (world, link) = world(tasks, &outside, Duration::ZERO);
+    leased(&world).await;
+    sleep(SECOND).await;
+    link.blind_for(SECOND / 2);
+    let run = world.start(json!({"n": 1})).await;
+    sleep(2 * SECOND).await;
+    let head = world.store.run(run).await.unwrap().unwrap();
+    assert_eq!((head.state.status, head.state.cause), (RunStatus::Waiting, LiveCause::Timer));
+    output(world.end(run).await);
 }
 
 /// A call that had waited for its credential for longer than the other side remembers keys was
