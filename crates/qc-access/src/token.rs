@@ -2,10 +2,8 @@ use std::fmt;
 
 use aws_lc_rs::digest;
 use qc_model::{Entropy, EnvironmentName, Name};
-use qc_vault::Secret;
+use qc_vault::{BASE62, Secret, checksum};
 
-/// Letters of ids, secrets and checksums: nothing that a double click does not select.
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const ID: usize = 8;
 const SECRET: usize = 30;
 const CHECKSUM: usize = 6;
@@ -74,8 +72,8 @@ impl PresentedToken {
         if !legal {
             return Err(TokenError::Form);
         }
-        let (signed, checksum) = text.split_at(text.len() - CHECKSUM);
-        if checksum.as_bytes() != checksum_of(signed) {
+        let (signed, sum) = text.split_at(text.len() - CHECKSUM);
+        if sum.as_bytes() != checksum(signed) {
             return Err(TokenError::Checksum);
         }
         let id = TokenId::parse(&letters[..ID]).ok_or(TokenError::Form)?;
@@ -98,8 +96,8 @@ pub struct Minted {
 pub fn mint(environment: Option<&EnvironmentName>, entropy: &dyn Entropy) -> Minted {
     let letters = random_letters(ID + SECRET, entropy);
     let mut text = format!("qc_{}_{letters}", environment.map_or(ANY, Name::as_str));
-    let checksum = checksum_of(&text);
-    text.extend(checksum.iter().map(|byte| char::from(*byte)));
+    let sum = checksum(&text);
+    text.extend(sum.iter().map(|byte| char::from(*byte)));
     let id = TokenId::parse(&letters[..ID]).expect("made of letters and digits, of this length");
     let digest = digest_of(&text);
     Minted { id, text: Secret::new(text), digest }
@@ -108,16 +106,6 @@ pub fn mint(environment: Option<&EnvironmentName>, entropy: &dyn Entropy) -> Min
 fn digest_of(text: &str) -> [u8; 32] {
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
-}
-
-fn checksum_of(text: &str) -> [u8; CHECKSUM] {
-    let mut rest = crc32fast::hash(text.as_bytes());
-    let mut letters = [b'0'; CHECKSUM];
-    for letter in letters.iter_mut().rev() {
-        *letter = BASE62[(rest % 62) as usize];
-        rest /= 62;
-    }
-    letters
 }
 
 /// Uniform letters: six bits at a time, the two values that stand for no letter thrown away.
@@ -165,15 +153,6 @@ mod tests {
         }
         let text = mint(None, &entropy).text;
         assert!(text.expose().starts_with("qc_any_") && text.expose().len() == 7 + 44);
-    }
-
-    #[test]
-    fn the_checksum_is_crc_32_in_base_62() {
-        // CRC-32 of "123456789" is 0xCBF43926 = 3421780262.
-        let by_hand: u64 =
-            [3u64, 45, 35, 27, 22, 14].iter().fold(0, |value, digit| value * 62 + digit);
-        assert_eq!(by_hand, 0xCBF4_3926);
-        assert_eq!(&checksum_of("123456789"), b"3jZRME");
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! The codes of this crate: QC-P for project files, QC-T5 for acceptance scenarios.
 
 use qc_model::Code;
+pub use qc_vault::codes::{LEAKED, MAY_BE_LEAKED};
 
 /// The folder holds no `quickconnect.yaml`.
 pub const NO_PROJECT: Code = Code::new("QC-P001");

@@ -8,6 +8,7 @@ mod enforcement;
 mod failure_modes;
 mod fetched;
 mod kept;
+pub mod leaks;
 mod numbers;
 mod organisation;
 mod owners;
@@ -129,6 +130,7 @@ impl Project {
         simulators::check(self, &mut findings);
         variables::check(self, &mut findings);
         unread::check(self, &mut findings);
+        leaks::check(self, &mut findings);
         findings.sort_by(|a, b| {
             let key = |finding: &Finding| {
                 finding.place.as_ref().map(|p| (p.file.clone(), p.start, p.end))

@@ -618,3 +618,58 @@ fn findings_about_compensation_stand_in_the_integration() {
         assert!(said.starts_with(line), "{said}");
     }
 }
+
+#[test]
+fn a_credential_in_any_file_is_found_and_not_shown() {
+    // Made here, so that no file of this project holds what looks like one.
+    let credential = format!("ghp_{}", "a1B2c3D4e5F6g7H8i9".repeat(2));
+    let with = |path: &str, text: String| {
+        let mut files = init(Template::Notify);
+        let before = files.text(path).unwrap_or_default().to_owned();
+        files.insert(path, before + &text);
+        files
+    };
+    for (path, text) in [
+        (SCENARIO, format!("# {credential}\n")),
+        (INTEGRATION, format!("# token of the bot: {credential}\n")),
+        ("integrations/notify/CHANGELOG.md", format!("uses {credential}\n")),
+    ] {
+        let files = with(path, text);
+        let findings = Project::load(files.clone()).check();
+        let found: Vec<_> =
+            findings.iter().filter(|finding| finding.code == crate::codes::LEAKED).collect();
+        let [leak] = found[..] else { panic!("{path}: {findings:#?}") };
+        for format in crate::render::FORMAT_NAMES {
+            let format = crate::render::Format::parse(format, false).unwrap();
+            let shown = crate::render::render(format, &findings, &files);
+            assert!(shown.contains("QC-V030") && !shown.contains(&credential[8..]), "{shown}");
+        }
+        let help = leak.help.as_deref().unwrap_or_default();
+        let fingerprint = help.split('`').nth(3).unwrap();
+        let mut said = files.clone();
+        let organisation = said.text(crate::PROJECT_FILE).unwrap_or_default().to_owned();
+        said.insert(
+            crate::PROJECT_FILE,
+            format!("{organisation}\nnot_secrets: ['{fingerprint}']\n"),
+        );
+        assert!(
+            Project::load(said).check().iter().all(|finding| finding.code != crate::codes::LEAKED)
+        );
+    }
+}
+
+#[test]
+fn a_secret_that_is_written_out_is_not_shown_again() {
+    let files = changed(
+        "connectors/chat/connector.yaml",
+        "secret://chat/token",
+        "the-very-secret-of-the-chat",
+    );
+    let findings = Project::load(files.clone()).check();
+    let shown = crate::render::render(
+        crate::render::Format::parse("human", false).unwrap(),
+        &findings,
+        &files,
+    );
+    assert!(shown.contains("QC-V002") && !shown.contains("the-very-secret"), "{shown}");
+}

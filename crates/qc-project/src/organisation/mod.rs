@@ -11,9 +11,11 @@ pub use environment::{Environment, Tenants};
 pub use policy::{Events, Notice, Rotation, Versioning};
 pub use variable::{Variable, VariableType};
 
+use qc_document::{Node, Reader};
 use qc_model::Name;
+use serde_json::{Value, json};
 
-use crate::shape::{Fields, Named, Record, Spanned};
+use crate::shape::{Definitions, Fields, Named, Record, Shape, Spanned};
 
 /// The organisation's file.
 #[derive(Debug, Clone)]
@@ -36,7 +38,13 @@ pub struct Organisation {
     pub rotation: Option<Rotation>,
     /// The event bus.
     pub events: Option<Events>,
+    /// What looks like a credential in the files and is none.
+    pub not_secrets: Vec<Fingerprint>,
 }
+
+/// The fingerprint of a text, as findings name it: 12 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint(pub String);
 
 impl Record for Organisation {
     const NAME: &'static str = "organisation";
@@ -52,6 +60,10 @@ impl Record for Organisation {
         let notice = f.optional("notice", "How long before a change it is announced.");
         let rotation = f.optional("rotation", "How often credentials are renewed.");
         let events = f.optional("events", "The event bus of each tenant and environment.");
+        let not_secrets = f.several(
+            "not_secrets",
+            "Fingerprints of what looks like a credential in the files and is none.",
+        );
         Some(Self {
             organisation,
             people,
@@ -62,6 +74,7 @@ impl Record for Organisation {
             notice,
             rotation,
             events,
+            not_secrets,
         })
     }
 }
@@ -75,5 +88,23 @@ impl Organisation {
     /// The ids of all people and teams.
     pub fn owner_ids(&self) -> impl Iterator<Item = &str> {
         self.people.names().chain(self.teams.names()).map(Name::as_str)
+    }
+}
+
+impl Shape for Fingerprint {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        let text = reader.text(node, what)?;
+        if text.len() == 12 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Some(Self(text.to_owned()));
+        }
+        let message = format!("{what} is no fingerprint");
+        let finding = reader.error(qc_document::codes::INVALID_VALUE, node.span, message);
+        reader
+            .push(finding.help("copy the 12 letters and digits that the finding names, in quotes"));
+        None
+    }
+
+    fn schema(_: &mut Definitions) -> Value {
+        json!({ "type": "string", "pattern": "^[0-9a-f]{12}$" })
     }
 }

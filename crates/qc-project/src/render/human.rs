@@ -6,9 +6,10 @@ use annotate_snippets::{
     AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle,
 };
 use qc_model::{Finding, Place, Severity};
+use qc_vault::leaks;
 
 use super::Summary;
-use crate::ProjectFiles;
+use crate::{ProjectFiles, check::leaks::IS_SECRET};
 
 pub(super) fn render(findings: &[Finding], files: &ProjectFiles, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
@@ -94,12 +95,29 @@ fn snippet<'a>(
         .iter()
         .map(|label| AnnotationKind::Context.span(within(&label.place)).label(&*label.text));
     Some(
-        Snippet::source(&text[window])
+        Snippet::source(masked(text, window, finding, place))
             .path(&*place.file)
             .line_start(line_start)
             .annotation(primary)
             .annotations(others),
     )
+}
+
+/// A part of a file as it may be shown: with stars in place of whatever looks like a credential, and of what a finding says
+/// is one.
+fn masked(text: &str, window: Range<usize>, finding: &Finding, place: &Place) -> String {
+    let mut shown = text[window.clone()].to_owned();
+    let mut hidden: Vec<Range<usize>> = leaks(&shown).into_iter().map(|leak| leak.at).collect();
+    if IS_SECRET.contains(&finding.code) {
+        let start = place.start.saturating_sub(window.start);
+        hidden.push(start..place.end.min(window.end).saturating_sub(window.start));
+    }
+    for span in hidden {
+        // The same number of bytes, so that what is marked stays where it is.
+        let stars = "*".repeat(span.len());
+        shown.replace_range(span, &stars);
+    }
+    shown
 }
 
 /// The bytes of the whole lines from the one with `first` to the one with `last`.
