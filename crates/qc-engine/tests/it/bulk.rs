@@ -14,8 +14,8 @@ use qc_engine::{
 };
 use qc_model::{Actor, Clock, Name, RunId, TxnId};
 use qc_store::{
-    Change, DeadFilter, DeadState, DocumentOp, Expect, LedgerFilter, LedgerKind, RunFilter,
-    RunStatus, Store, Write, memory::MemoryStore,
+    Change, DeadFilter, DeadState, DocumentOp, Expect, LedgerFilter, LedgerKind, Priority,
+    RunFilter, RunStatus, Store, Write, memory::MemoryStore,
 };
 use serde_json::{Value, json};
 
@@ -225,6 +225,7 @@ async fn a_replay_of_many_survives_the_process_and_makes_one_run_of_each() {
     assert_eq!(replays(&*world.store).await, once, "the keys say what is done");
     for head in world.store.runs(&RunFilter::default()).await.unwrap() {
         if head.facts.replay_of.is_some() {
+            assert_eq!(head.facts.priority, Priority::Low, "what comes in now goes first");
             world.until(head.facts.id, RunStatus::Completed).await;
         }
     }

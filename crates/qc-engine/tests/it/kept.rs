@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use qc_engine::{EngineSettings, Kept, Replay, RunEnd, StateRule, TableRule};
+use qc_engine::{EngineSettings, GateLimits, Kept, Replay, RunEnd, StateRule, TableRule};
 use qc_model::{Actor, Class, RunId};
 use qc_store::{Document, Store, memory::MemoryStore};
 use qc_workflow::KeptNames;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     link::{Link, Reached},
-    world::{Outside, VirtualClock, World, deployment, ok, output},
+    world::{Answer, Outside, VirtualClock, World, deployment, ok, output},
 };
 
 /// What the integration of all tests keeps.
@@ -32,6 +32,16 @@ pub(crate) fn rules() -> Kept {
         ..Kept::default()
     }
 }
+
+/// Calls another system, or writes what is kept.
+const EITHER: &str = "
+- which:
+    switch:
+      - calls: { when: '${ .calls }', then: call }
+      - keeps: { then: keep }
+- call: { call: desk.createTicket, with: { body: { a: 1 } }, then: end }
+- keep: { call: state.put, with: { in: counters, key: k, value: 1, expect: absent } }
+";
 
 /// Finds the partner, or makes one and links it; whoever is second takes the winner's.
 const GET_OR_CREATE: &str = "
@@ -285,4 +295,22 @@ async fn what_is_past_its_time_is_removed_and_nothing_else() {
     let left = world.store.documents("state", None, 10).await.unwrap();
     assert!(left.len() == 1 && left[0].name.ends_with("/counters/k"), "{left:?}");
     assert_eq!(links(&world.store).await.len(), 2);
+}
+
+/// A write of what is kept is a commit and no other system: it waits for nobody's turn.
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_is_written_while_every_call_waits() {
+    let outside = Outside::new(|_, _| Answer::Slow(Duration::from_secs(3_600), json!({})));
+    let calls = GateLimits { calls: 1, per_tenant: 1, per_system: 1 };
+    let settings = EngineSettings { calls, ..EngineSettings::default() };
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let either = deployment("r1", EITHER);
+    let world = World::with(store, clock, vec![either], outside, 1, settings);
+    world.start(json!({"calls": true})).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.engine.gauges().calls_in_flight, 1);
+    let run = world.start(json!({"calls": false})).await;
+    output(world.end(run).await);
+    assert_eq!(world.engine.gauges().calls_in_flight, 1, "the call is still under way");
 }

@@ -26,12 +26,16 @@ fn me() -> Actor {
     Actor::platform("test")
 }
 
-fn door() -> TriggerName {
+pub(crate) fn trigger_of(integration: &str, trigger: &str) -> TriggerName {
     TriggerName {
         environment: qc_model::EnvironmentName::new("production").unwrap(),
-        integration: Name::new("test").unwrap(),
-        trigger: Name::new("in").unwrap(),
+        integration: Name::new(integration).unwrap(),
+        trigger: Name::new(trigger).unwrap(),
     }
+}
+
+fn door() -> TriggerName {
+    trigger_of("test", "in")
 }
 
 fn line(key: &str) -> LineName {

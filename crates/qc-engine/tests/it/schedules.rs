@@ -4,11 +4,16 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use qc_engine::{Bus, Deployment, EngineSettings, Schedule, ScheduleView, Times};
 use qc_model::{Actor, Name, Timestamp};
-use qc_store::{LedgerFilter, RunFilter, RunHead, RunStatus, Store, memory::MemoryStore};
+use qc_store::{
+    LedgerFilter, LiveCause, RunFilter, RunHead, RunStatus, Store, memory::MemoryStore,
+};
 use qc_workflow::{CatchUp, Overlap, Zone};
 use serde_json::json;
 
-use crate::world::{Outside, VirtualClock, World, deployment, ok, output, with_bus};
+use crate::{
+    pausing::trigger_of,
+    world::{Outside, VirtualClock, World, deployment, ok, output, with_bus},
+};
 
 pub(crate) const QUICK: &str = "- note: { set: { at: '${ .scheduled_at }' } }\n";
 /// Takes ninety seconds.
@@ -264,6 +269,21 @@ async fn a_paused_schedule_begins_nothing_and_catches_up_with_nothing() {
     assert_eq!(instants(&world).await.len(), 2);
     let unknown = world.engine.pause_schedule("production", "test", "none", true, &actor).await;
     assert!(!unknown.unwrap());
+}
+
+/// Unlike a paused schedule, a schedule whose trigger is paused keeps its times: their runs begin afterwards.
+#[tokio::test(start_paused = true)]
+async fn the_times_of_a_paused_trigger_are_kept() {
+    let world = world(QUICK, every(60_000));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let (name, actor) = (trigger_of("test", "tick"), Actor::platform("test"));
+    world.engine.pause_trigger(&name, "maintenance", &actor).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    let held = runs(&world).await;
+    assert_eq!(held.len(), 1, "the next one waits for this one");
+    assert_eq!(held[0].state.cause, LiveCause::Held);
+    world.engine.resume_trigger(&name, "done", &actor).await.unwrap();
+    output(world.end(held[0].facts.id).await);
 }
 
 #[tokio::test(start_paused = true)]

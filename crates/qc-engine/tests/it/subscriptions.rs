@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use qc_engine::{Announced, Bus, Deployment, EngineSettings, Subscription, Takes};
 use qc_expression::Expression;
-use qc_model::Name;
-use qc_store::{LedgerFilter, RunFilter, RunHead, Store, memory::MemoryStore};
+use qc_model::{Actor, Name};
+use qc_store::{LedgerFilter, LiveCause, RunFilter, RunHead, Store, memory::MemoryStore};
 use serde_json::{Value, json};
 
-use crate::world::{
-    Outside, Sender, VirtualClock, World, deployment, named_deployment, ok, with_bus,
+use crate::{
+    pausing::trigger_of,
+    world::{
+        Outside, Sender, VirtualClock, World, deployment, named_deployment, ok, output, with_bus,
+    },
 };
 
 const EMITS: &str = "
@@ -254,4 +257,28 @@ async fn the_lives_of_runs_are_told_to_those_who_ask() {
     for wanted in ["task.created.v1", "task.started.v1", "task.completed.v1"] {
         assert!(told.contains(&wanted), "{wanted}: {told:?}");
     }
+}
+
+/// A subscription is a trigger: while it is paused, what it would take is kept in its order.
+#[tokio::test(start_paused = true)]
+async fn a_paused_subscription_begins_nothing_and_misses_nothing() {
+    let outside = quiet();
+    let others = vec![subscribed("all", NOTIFIES, to(&["order.paid"]))];
+    let world = world(others, outside.clone());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (name, actor) = (trigger_of("all", "paid"), Actor::platform("test"));
+    world.engine.pause_trigger(&name, "maintenance", &actor).await.unwrap();
+    for order in 1..=3 {
+        world.start(json!({"order": order, "amount": 1})).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    assert!(outside.seen.lock().unwrap().is_empty());
+    let held = runs_of(&world, "all").await;
+    assert_eq!(held.len(), 3);
+    assert!(held.iter().all(|head| head.state.cause == LiveCause::Held), "{held:?}");
+    world.engine.resume_trigger(&name, "done", &actor).await.unwrap();
+    for head in &held {
+        output(world.end(head.facts.id).await);
+    }
+    assert_eq!(told(&outside), [json!(1), json!(2), json!(3)]);
 }
