@@ -75,9 +75,9 @@ impl Line {
         let plain = !text.contains(['\n', '\r'])
             && serde_json::from_slice::<Value>(facts).is_ok_and(|value| value.is_object());
         if plain {
-            self.raw("facts", &text)
+            self.raw("facts", &text);
         } else {
-            self.text("facts", Some(&text))
+            self.text("facts", Some(&text));
         }
         self.end()
     }

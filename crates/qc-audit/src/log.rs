@@ -107,7 +107,10 @@ pub async fn newest(store: &dyn Store) -> Result<Option<Newest>, StoreError> {
 /// Entries from a number on, at most so many, [`READ_MAX`] and the rest of a page.
 pub async fn entries(store: &dyn Store, from: u64, limit: usize) -> Result<Entries, StoreError> {
     let Some((number, page)) = page(store, from).await? else {
-        return Ok(Entries { before: Frontier::default(), entries: Vec::new() });
+        // Behind the last one, when that one fills its page.
+        let head = head(store).await?.filter(|(head, _)| head.size == from);
+        let before = head.map(|(head, _)| frontier(head.size, &head.peaks)).transpose()?;
+        return Ok(Entries { before: before.unwrap_or_default(), entries: Vec::new() });
     };
     let start = number * PAGE_LEAVES;
     let mut before = frontier(start, &page.peaks)?;

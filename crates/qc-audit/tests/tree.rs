@@ -1,5 +1,7 @@
 //! The tree against a naive one, against published vectors, and its proofs against every change of them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use proptest::prelude::*;
 use qc_audit::{
     Checkpoint, Frontier, Hash, NoteError, SigningKey, VerifyingKey, open,
