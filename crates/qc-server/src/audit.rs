@@ -209,7 +209,8 @@ impl Refusals {
     /// The counts of those whose time is over.
     fn settled(&self, now: Timestamp) -> Vec<LedgerRow> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (over, kept) = std::mem::take(&mut *seen).into_iter().partition(|(_, one)| one.is_over(now));
+        let (over, kept) =
+            std::mem::take(&mut *seen).into_iter().partition(|(_, one)| one.is_over(now));
         *seen = kept;
         let over: BTreeMap<Kind, Seen> = over;
         over.into_values().filter_map(Seen::count).collect()

@@ -103,7 +103,8 @@ async fn a_server_that_is_killed_while_it_seals_loses_and_doubles_nothing() {
             let body = token(n);
             let asked = server.post("/api/v1/tokens", &body);
             // At the end of the round one is under way.
-            if let Ok(reply) = tokio::time::timeout(until.saturating_sub(began.elapsed()), asked).await
+            if let Ok(reply) =
+                tokio::time::timeout(until.saturating_sub(began.elapsed()), asked).await
             {
                 assert_eq!(reply.status, 201);
                 made.push(reply.json()["token"]["id"].as_str().unwrap().to_owned());

@@ -74,7 +74,8 @@ pub(crate) fn verify(file: &str, key: &str) -> Result<u64, String> {
         (parts.next().ok_or("name")?, parts.next().ok_or("id")?, parts.next().ok_or("key")?);
     let public = decode(public)?;
     let whole = sha(&[name.as_bytes(), b"\n", &public]);
-    let shown: String = whole[..4].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let shown: String =
+        whole[..4].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     if public.len() != 33 || public[0] != 1 || shown != id {
         return Err("no verifier key".into());
     }
