@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use qc_audit::{Checkpoint, Frontier, Hash, Sealed, Sealer, SigningKey, leaf_of};
+use qc_audit::{Checkpoint, Frontier, Hash, Sealed, Sealer, Seed, SigningKey, leaf_of};
 use qc_model::{Clock, Entropy, Name, Timestamp, TxnId};
 use qc_sql::sqlite::{SqliteOptions, SqliteStore};
 use qc_store::{
@@ -70,7 +70,7 @@ fn main() -> Result<(), Failure> {
     }
     told("an entry made, hashed and added to the tree", count, began.elapsed());
     println!("{:<44} {:>10} bytes", "its line", bytes / u64::from(count));
-    let key = SigningKey::new("quickconnect-audit/example", &[7; 32]).ok_or("no key")?;
+    let key = SigningKey::new("quickconnect-audit/example", &Seed::new([7; 32])).ok_or("no key")?;
     let began = Instant::now();
     for size in 0..1_000 {
         let origin = key.verifying().name().to_owned();
@@ -93,7 +93,7 @@ async fn rounds() -> Result<(), Failure> {
         committer: committer.clone(),
         clock: Arc::new(Still),
         entropy: Arc::new(Still),
-        seed: [7; 32],
+        seed: Seed::new([7; 32]),
         node: "n1".into(),
     };
     let write = async |rows: std::ops::Range<u64>| -> Result<(), Failure> {

@@ -24,5 +24,5 @@ pub use export::{Doubt, ExportHead, Verified, hidden_line, verify};
 pub use frontier::Frontier;
 pub use hash::Hash;
 pub use log::{Entries, LogEntry, Newest, READ_MAX, entries, hashes, newest};
-pub use note::{NoteError, SigningKey, VerifyingKey, open};
+pub use note::{NoteError, Seed, SigningKey, VerifyingKey, open};
 pub use sealer::{Sealed, Sealer};

@@ -76,6 +76,17 @@ impl std::fmt::Display for VerifyingKey {
     }
 }
 
+/// The secret of a key. Cannot be printed.
+#[derive(Clone)]
+pub struct Seed([u8; 32]);
+
+impl Seed {
+    /// From 32 random bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 /// With which notes are signed. Cannot be printed.
 pub struct SigningKey {
     pair: Ed25519KeyPair,
@@ -83,9 +94,9 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// From 32 secret bytes. None when the name is empty or has a space or a `+`.
-    pub fn new(name: &str, seed: &[u8; 32]) -> Option<Self> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
+    /// From its secret. None when the name is empty or has a space or a `+`.
+    pub fn new(name: &str, seed: &Seed) -> Option<Self> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed.0).ok()?;
         let public = pair.public_key().as_ref().try_into().ok()?;
         is_name(name).then(|| Self { pair, key: VerifyingKey { name: name.to_owned(), public } })
     }

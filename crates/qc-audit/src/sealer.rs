@@ -14,7 +14,7 @@ use qc_store::{
 use serde_json::json;
 
 use crate::{
-    Checkpoint, Frontier, Hash, SigningKey,
+    Checkpoint, Frontier, Hash, Seed, SigningKey,
     entry::{Missing, gap},
     leaf_of,
     log::{
@@ -39,7 +39,7 @@ pub struct Sealer {
     /// For the name of a new log and the ids of transactions.
     pub entropy: Arc<dyn Entropy>,
     /// The secret of the key with which checkpoints are signed. The key's name is the log's.
-    pub seed: [u8; 32],
+    pub seed: Seed,
     /// Which node seals, for the audit.
     pub node: String,
 }

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
-use qc_audit::{Hash, Sealed, Sealer, entries, leaf_of, newest};
+use qc_audit::{Hash, Sealed, Sealer, Seed, entries, leaf_of, newest};
 use qc_model::{Clock, Entropy, Name, Timestamp, TxnId};
 use qc_sql::{
     postgres::{Dsn, PostgresOptions, PostgresStore},
@@ -39,7 +39,7 @@ fn node(store: Arc<dyn Store>, number: u64) -> Sealer {
         committer,
         clock: Arc::new(Ticking(AtomicI64::new(1_000_000))),
         entropy: Arc::new(Counting(AtomicU64::new(number << 32))),
-        seed: [3; 32],
+        seed: Seed::new([3; 32]),
         node: format!("n{number}"),
     }
 }

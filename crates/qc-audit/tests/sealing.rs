@@ -9,8 +9,8 @@ use std::sync::{
 
 use proptest::prelude::*;
 use qc_audit::{
-    Checkpoint, Doubt, ExportHead, Frontier, Hash, LogEntry, Newest, Sealed, Sealer, SigningKey,
-    VerifyingKey, entries, hashes, hidden_line, newest, verify,
+    Checkpoint, Doubt, ExportHead, Frontier, Hash, LogEntry, Newest, Sealed, Sealer, Seed,
+    SigningKey, VerifyingKey, entries, hashes, hidden_line, newest, verify,
 };
 use qc_model::{Clock, Entropy, Name, Timestamp, TxnId};
 use qc_store::{
@@ -57,7 +57,7 @@ impl Place {
             committer: self.committer.clone(),
             clock: Arc::<Ticking>::clone(&self.clock),
             entropy: Arc::<Counting>::clone(&self.entropy),
-            seed: [seed; 32],
+            seed: Seed::new([seed; 32]),
             node: "n1".into(),
         }
     }
@@ -228,7 +228,8 @@ async fn an_export_from_anywhere_verifies_and_agrees_with_older_checkpoints() {
     assert!(matches!(found[..], [Doubt::OtherLog { .. }]), "{found:?}");
     let found = doubts(&text, &keys, std::slice::from_ref(&late));
     assert!(matches!(found[..], [Doubt::Signature { .. }]), "{found:?}");
-    let stranger = SigningKey::new(keys[0].name(), &[9; 32]).unwrap().verifying().clone();
+    let stranger =
+        SigningKey::new(keys[0].name(), &Seed::new([9; 32])).unwrap().verifying().clone();
     assert!(matches!(doubts(&text, &[stranger], &[])[..], [Doubt::Signature { .. }]));
 }
 
@@ -251,7 +252,7 @@ async fn a_log_that_was_rewritten_and_signed_again_is_found_out_by_an_old_checkp
     let mut forged = place.newest().await;
     let checkpoint =
         Checkpoint { origin: forged.origin.clone(), size: tree.size(), root: tree.root() };
-    let key = SigningKey::new(&forged.origin, &[1; 32]).unwrap();
+    let key = SigningKey::new(&forged.origin, &Seed::new([1; 32])).unwrap();
     (forged.size, forged.checkpoint) = (tree.size(), checkpoint.sign(&key));
     let text = file(&forged, &Frontier::default(), kept.into_iter());
     let by_numbers = doubts(&text, &keys, &[]);

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use qc_audit::{
-    Checkpoint, Frontier, Hash, NoteError, SigningKey, VerifyingKey, open,
+    Checkpoint, Frontier, Hash, NoteError, Seed, SigningKey, VerifyingKey, open,
     proof::{consistency, inclusion, is_consistent, is_included, root_of},
 };
 
@@ -81,18 +81,19 @@ fn a_note_that_others_signed_is_opened() {
 
 #[test]
 fn a_checkpoint_is_signed_and_opened() {
-    let signing = SigningKey::new("audit.example", &[7; 32]).unwrap();
+    let signing = SigningKey::new("audit.example", &Seed::new([7; 32])).unwrap();
     let checkpoint = Checkpoint { origin: "a log".into(), size: 12, root: Hash::leaf(b"x") };
     let note = checkpoint.sign(&signing);
     let keys = [signing.verifying().clone()];
     assert_eq!(Checkpoint::open(&note, &keys).unwrap().0, checkpoint);
     assert_eq!(Checkpoint::unverified(&note).unwrap(), checkpoint);
-    let other = [SigningKey::new("audit.example", &[8; 32]).unwrap().verifying().clone()];
+    let other =
+        [SigningKey::new("audit.example", &Seed::new([8; 32])).unwrap().verifying().clone()];
     assert!(matches!(Checkpoint::open(&note, &other), Err(NoteError::Unknown { .. })));
     for bad in ["", "\n", "a\n\n", "a\n012\nx\n\n", "\u{2014} a b\n"] {
         assert!(Checkpoint::unverified(bad).is_err(), "{bad:?}");
     }
-    assert!(SigningKey::new("a b", &[7; 32]).is_none());
+    assert!(SigningKey::new("a b", &Seed::new([7; 32])).is_none());
 }
 
 fn hashes(count: usize) -> Vec<Hash> {

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
-use qc_audit::{Newest, Sealed, Sealer, newest};
+use qc_audit::{Newest, Sealed, Sealer, Seed, newest};
 use qc_engine::Engine;
 use qc_model::{Body, Caller, Entropy, Finding, OutboundRequest};
 use qc_store::StoreError;
@@ -65,7 +65,7 @@ pub(crate) fn sealer(config: &Config, platform: &Platform) -> Result<Sealer, Tro
         committer: platform.committer.clone(),
         clock: Arc::clone(&platform.clock),
         entropy: Arc::clone(&platform.entropy),
-        seed,
+        seed: Seed::new(seed),
         node: platform.engine.node().to_owned(),
     })
 }

@@ -1,7 +1,8 @@
 //! The door for events: `POST /in/{environment}/{integration}/{trigger}`.
 //!
 //! The order is fixed: size cap, sender (token or signature), challenge, form, event, tenant, idempotency key, contract,
-//! and then ONE commit by the engine. What is refused on the way writes nothing.
+//! and then ONE commit by the engine. What is refused on the way writes nothing; that a token
+//! was denied is told to the audit.
 
 mod answer;
 mod cloudevents;

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use qc_access::{IssueRequest, Role, issue};
-use qc_audit::{Sealed, Sealer};
+use qc_audit::{Sealed, Sealer, Seed};
 use qc_connect::call::Outbound;
 use qc_engine::{Engine, EngineParts, EngineSettings};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
@@ -166,7 +166,7 @@ impl World {
             committer: self.committer.clone(),
             clock: Arc::new(SystemClock),
             entropy: self.entropy.clone(),
-            seed: [1; 32],
+            seed: Seed::new([1; 32]),
             node: "test".to_owned(),
         };
         while sealer.round().await.unwrap() != Sealed::Nothing {}
