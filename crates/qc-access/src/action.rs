@@ -72,6 +72,9 @@ pub enum Action {
     /// Make and revoke tokens.
     #[serde(rename = "tokens:write")]
     TokensWrite,
+    /// Read the sealed audit: its entries, checkpoints and proofs.
+    #[serde(rename = "audit:read")]
+    AuditRead,
     /// See how the server itself does: metrics, checks, its API's description.
     #[serde(rename = "server:read")]
     ServerRead,
@@ -79,7 +82,7 @@ pub enum Action {
 
 impl Action {
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -103,6 +106,7 @@ impl Action {
         Self::DeploymentsRollback,
         Self::TokensRead,
         Self::TokensWrite,
+        Self::AuditRead,
         Self::ServerRead,
     ];
 
@@ -132,6 +136,7 @@ impl Action {
             Self::DeploymentsRollback => "deployments:rollback",
             Self::TokensRead => "tokens:read",
             Self::TokensWrite => "tokens:write",
+            Self::AuditRead => "audit:read",
             Self::ServerRead => "server:read",
         }
     }

@@ -53,7 +53,7 @@ pub fn issue(
         scopes: request.scopes,
         digest: hex(&minted.digest),
         created_at: now,
-        created_by: actor_text(actor),
+        created_by: actor.text(),
         expires_at: request.lifetime.map(|lifetime| now + lifetime),
     };
     let put = DocumentOp::Put {
@@ -92,11 +92,6 @@ pub fn revoke(
     }
 }
 
-fn actor_text(actor: &Actor) -> String {
-    let kind = serde_json::to_value(actor.kind).ok();
-    format!("{}:{}", kind.as_ref().and_then(|k| k.as_str()).unwrap_or("unknown"), actor.id)
-}
-
 fn audit(record: &TokenRecord, outcome: &str, actor: &Actor, now: Timestamp) -> LedgerRow {
     let facts = json!({
         "name": record.name, "person": record.person, "role": record.role, "scopes": record.scopes, "expires_at": record.expires_at,
@@ -109,10 +104,10 @@ fn audit(record: &TokenRecord, outcome: &str, actor: &Actor, now: Timestamp) -> 
         integration: None,
         run: None,
         event: None,
-        actor: actor_text(actor),
+        actor: actor.text(),
         subject: format!("token {}", record.id),
         outcome: outcome.to_owned(),
         code: None,
-        facts: facts.to_string().into_bytes().into(),
+        facts: actor.with_origin(facts).to_string().into_bytes().into(),
     }
 }

@@ -1,6 +1,9 @@
-use qc_model::{Actor, ActorKind, EnvironmentName, Name};
+use std::sync::OnceLock;
 
-use crate::{Role, Scope};
+use aws_lc_rs::digest::{SHA256, digest};
+use qc_model::{Actor, ActorKind, EnvironmentName, Name, Origin};
+
+use crate::{Action, Role, Scope, record::hex};
 
 /// Who a request comes from, once that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +26,36 @@ impl Principal {
     /// As the actor of changes and events.
     pub fn actor(&self) -> Actor {
         match &self.person {
-            Some(person) => Actor { kind: ActorKind::Human, id: person.to_string() },
-            None => Actor { kind: ActorKind::Service, id: self.id.clone() },
+            Some(person) => Actor::new(ActorKind::Human, person.to_string()),
+            None => Actor::new(ActorKind::Service, self.id.clone()),
         }
     }
+
+    /// As the audit tells that it does this action by this request.
+    pub fn origin(&self, action: Action, request: String, address: Option<String>) -> Origin {
+        Origin {
+            token: self.id.clone(),
+            role: self.role.as_str().to_owned(),
+            action: action.as_str().to_owned(),
+            policy: policy().to_owned(),
+            request,
+            address,
+        }
+    }
+}
+
+/// The version of the rules by which is decided: the beginning of a hash over what each role may do.
+pub fn policy() -> &'static str {
+    static POLICY: OnceLock<String> = OnceLock::new();
+    POLICY.get_or_init(|| {
+        let mut cells = String::new();
+        for role in Role::ALL {
+            for action in Action::ALL {
+                let may = if role.permits(action) { "may" } else { "may not" };
+                cells.extend([role.as_str(), " ", may, " ", action.as_str(), "\n"]);
+            }
+        }
+        let digest = digest(&SHA256, cells.as_bytes());
+        format!("roles-{}", hex(&digest.as_ref()[..6]))
+    })
 }

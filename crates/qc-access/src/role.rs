@@ -57,10 +57,14 @@ impl Role {
         use Action as A;
         match self {
             Self::Admin => true,
-            Self::Developer => !matches!(action, A::TokensRead | A::TokensWrite),
+            Self::Developer => !matches!(action, A::TokensRead | A::TokensWrite | A::AuditRead),
             Self::Operator => !matches!(
                 action,
-                A::TokensRead | A::TokensWrite | A::ReleasesWrite | A::DeploymentsWrite
+                A::TokensRead
+                    | A::TokensWrite
+                    | A::AuditRead
+                    | A::ReleasesWrite
+                    | A::DeploymentsWrite
             ),
             Self::Auditor => matches!(
                 action,
@@ -71,6 +75,7 @@ impl Role {
                     | A::ReleasesRead
                     | A::DeploymentsRead
                     | A::TokensRead
+                    | A::AuditRead
                     | A::ServerRead
             ),
             Self::Deployer => matches!(

@@ -4,10 +4,10 @@
 //! Whoever asks waits for a bounded time. Then the letter is withdrawn, if nobody has begun with
 //! it: then nothing was done and nothing will be.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use qc_model::{Actor, Failure, RunId, Timestamp, TxnId};
+use qc_model::{Actor, Failure, Origin, RunId, Timestamp, TxnId};
 use qc_store::{ChangeOutcome, DocumentOp, Expect, RunStatus, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
@@ -36,6 +36,9 @@ pub(crate) struct Letter {
     pub(crate) id: String,
     pub(crate) run: RunId,
     pub(crate) actor: Actor,
+    /// By which request, for the audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    via: Option<Arc<Origin>>,
     pub(crate) errand: Errand,
     /// Who asks.
     from: String,
@@ -119,7 +122,9 @@ impl Answer {
 
 impl Letter {
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok().filter(|letter: &Self| letter.v == VERSION)
+        let letter: Self = serde_json::from_slice(body).ok()?;
+        let actor = Actor { via: letter.via.clone(), ..letter.actor };
+        (letter.v == VERSION).then_some(Self { actor, ..letter })
     }
 }
 
@@ -153,6 +158,7 @@ impl Engine {
             id: id.clone(),
             run,
             actor: actor.clone(),
+            via: actor.via.clone(),
             errand,
             from: shared.settings.node.clone(),
             until: at + ANSWER_IN,
@@ -251,6 +257,7 @@ mod tests {
             id: "txn_1".to_owned(),
             run: RunId::from_bits(7),
             actor: Actor::platform("test"),
+            via: None,
             errand: Errand::Ask(Request::Cancel { reason: "x".to_owned(), compensate: false }),
             from: "a".to_owned(),
             until: Timestamp::from_millis(5),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     Deployment, Engine, EngineError, Incoming,
     bus::{self, Published, Told},
-    record::{self, actor_text},
+    record,
 };
 
 /// What became of an event that was to be published.
@@ -153,7 +153,7 @@ fn row(key: &[u8; 32], deployment: &Deployment, incoming: &Incoming, signal: &Si
         integration: Some(deployment.release.integration.clone()),
         run: None,
         event: None,
-        actor: actor_text(&incoming.actor),
+        actor: incoming.actor.text(),
         subject: incoming.trigger.to_string(),
         outcome: "published".to_owned(),
         code: None,

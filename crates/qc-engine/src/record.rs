@@ -43,18 +43,6 @@ pub(crate) fn is_of_letter(row: &LedgerRow, id: &str) -> bool {
 /// The name of the fact.
 const LETTER: &str = "letter";
 
-/// The actor as the ledger writes it: `kind:id`.
-pub(crate) fn actor_text(actor: &Actor) -> String {
-    let kind = match actor.kind {
-        qc_model::ActorKind::Human => "human",
-        qc_model::ActorKind::Service => "service",
-        qc_model::ActorKind::Sender => "sender",
-        qc_model::ActorKind::Platform => "platform",
-        qc_model::ActorKind::Anonymous => "anonymous",
-    };
-    format!("{kind}:{}", actor.id)
-}
-
 /// Whose rows are that belong to nobody.
 pub(crate) fn platform() -> TenantName {
     TenantName::new(PLATFORM).expect("is a legal name")
@@ -121,7 +109,7 @@ pub(crate) fn event_accepted(
     size: usize,
 ) -> LedgerRow {
     LedgerRow {
-        actor: actor_text(actor),
+        actor: actor.text(),
         facts: Bytes::from(format!("{{\"bytes\":{size},\"payload_hmac\":\"{payload_hash}\"}}")),
         ..row(facts, facts.accepted_at, LedgerKind::Event, facts.trigger.to_string(), "accepted")
     }
@@ -264,8 +252,8 @@ pub(crate) fn operated(
     reason: &str,
 ) -> LedgerRow {
     LedgerRow {
-        actor: actor_text(actor),
-        facts: to_bytes(&json!({"reason": reason})),
+        actor: actor.text(),
+        facts: to_bytes(&actor.with_origin(json!({"reason": reason}))),
         ..row(facts, at, LedgerKind::Audit, facts.id.to_string(), deed)
     }
 }

@@ -77,7 +77,7 @@ impl Engine {
             integration: Some(deployment.release.integration.clone()),
             run: None,
             event: None,
-            actor: record::actor_text(actor),
+            actor: actor.text(),
             subject: trigger.name.to_string(),
             outcome: "refused".to_owned(),
             code: Some(refused.code.to_string()),

@@ -110,8 +110,8 @@ impl Engine {
         let outcome = if pause { "schedule.pause" } else { "schedule.resume" };
         let row = LedgerRow {
             kind: LedgerKind::Audit,
-            actor: crate::record::actor_text(actor),
-            ..self.times_row(&one, outcome, &json!({}))
+            actor: actor.text(),
+            ..self.times_row(&one, outcome, &actor.with_origin(json!({})))
         };
         self.write_standing(&one, &mut known, standing, vec![row]).await?;
         self.shared.forget_times();

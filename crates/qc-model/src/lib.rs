@@ -19,7 +19,7 @@ mod finding;
 mod id;
 mod name;
 
-pub use actor::{Actor, ActorKind};
+pub use actor::{Actor, ActorKind, Origin};
 pub use blob::{BlobHash, BlobHashError, BlobValue};
 pub use caller::{
     Body, BodyStream, CallError, CallErrorKind, Caller, OutboundRequest, OutboundResponse,

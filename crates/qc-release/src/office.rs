@@ -64,8 +64,6 @@ pub(crate) fn audit(
     (subject, outcome): (String, &str),
     facts: &Value,
 ) -> LedgerRow {
-    let kind = serde_json::to_value(actor.kind).ok();
-    let kind = kind.as_ref().and_then(Value::as_str).unwrap_or("unknown");
     LedgerRow {
         at,
         kind: LedgerKind::Audit,
@@ -74,10 +72,10 @@ pub(crate) fn audit(
         integration: Some(integration.clone()),
         run: None,
         event: None,
-        actor: format!("{kind}:{}", actor.id),
+        actor: actor.text(),
         subject,
         outcome: outcome.to_owned(),
         code: None,
-        facts: serde_json::to_vec(facts).expect("a JSON value can be written").into(),
+        facts: actor.with_origin(facts.clone()).to_string().into_bytes().into(),
     }
 }

@@ -81,7 +81,7 @@ fn bundle(version: &str) -> Bundle {
 }
 
 fn actor() -> Actor {
-    Actor { kind: qc_model::ActorKind::Human, id: "ada".to_owned() }
+    Actor::new(qc_model::ActorKind::Human, "ada")
 }
 
 #[tokio::test]

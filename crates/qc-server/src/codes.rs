@@ -75,3 +75,5 @@ pub const NO_LINE: Code = Code::new("QC-A023");
 pub const NO_TRIGGER_THERE: Code = Code::new("QC-I033");
 /// The trigger is not in a state for what is asked.
 pub const TRIGGER_STATE: Code = Code::new("QC-I034");
+/// The audit's log has no checkpoint yet.
+pub const NOT_SEALED: Code = Code::new("QC-A030");

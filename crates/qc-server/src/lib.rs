@@ -8,6 +8,8 @@
 //! reading configuration and wiring (`quickconnect`), and the web console.
 
 mod api;
+mod asker;
+mod audit;
 mod body;
 mod catalogue;
 pub mod codes;

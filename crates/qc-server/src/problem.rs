@@ -9,7 +9,7 @@ use qc_model::{Class, Code, Failure, Finding, NextAction, RunId};
 use qc_store::StoreError;
 use serde_json::{Map, Value, json};
 
-use crate::codes;
+use crate::{asker::Denied, codes};
 
 /// Seconds after which trying again makes sense when the store or the server is busy.
 const RETRY_SOON: u64 = 2;
@@ -43,6 +43,8 @@ pub struct ProblemParts {
     pub errors: Vec<PointedError>,
     /// Diagnosed problems of files, where the request carried files.
     pub findings: Vec<Finding>,
+    /// What the audit is to know, when somebody was refused.
+    pub(crate) denied: Option<Denied>,
     /// Header fields that belong to this answer, such as `Allow`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -70,6 +72,7 @@ impl Problem {
             run: None,
             errors: Vec::new(),
             findings: Vec::new(),
+            denied: None,
             headers: Vec::new(),
         }))
     }
@@ -176,7 +179,7 @@ impl Problem {
     }
 
     /// Somebody who is known and may not.
-    pub fn not_permitted(action: Action, denial: Denial) -> Self {
+    pub(crate) fn not_permitted(action: Action, denial: Denial) -> Self {
         let detail =
             format!("this token may not do `{}` here: {}", action.as_str(), denial.reason());
         Self::new(403, qc_access::codes::NOT_PERMITTED, "Not permitted", detail)

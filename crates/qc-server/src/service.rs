@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use crate::{Problem, State, api, codes, health, ingress};
+use crate::{Problem, State, api, asker::Sent, codes, health, ingress};
 
 /// The body of every answer.
 pub(crate) type AnswerBody = Either<Full<Bytes>, axum::body::Body>;
@@ -87,8 +87,9 @@ impl Service {
     ) -> Response<AnswerBody> {
         let since = Instant::now();
         let id = self.request_id(peer.ip(), request.headers());
-        let line = Line::of(&request, self.client(peer.ip(), request.headers()));
-        let answering = AssertUnwindSafe(self.route(request, &id)).catch_unwind();
+        let client = self.client(peer.ip(), request.headers());
+        let line = Line::of(&request, client);
+        let answering = AssertUnwindSafe(self.route(request, &id, client)).catch_unwind();
         let mut response = answering.await.unwrap_or_else(|_| {
             tracing::error!(request = %id.0, method = %line.method, path = %line.path, "a request panicked");
             Problem::internal(&id.0).into_response(Some(&id.0)).map(Either::Left)
@@ -100,14 +101,20 @@ impl Service {
         response
     }
 
-    async fn route(&self, mut request: Request<Incoming>, id: &RequestId) -> Response<AnswerBody> {
+    async fn route(
+        &self,
+        mut request: Request<Incoming>,
+        id: &RequestId,
+        client: IpAddr,
+    ) -> Response<AnswerBody> {
+        let sent = Sent { request: id.0.clone(), address: Some(client) };
         let path = request.uri().path();
         let refuse = |problem: Problem| problem.into_response(Some(&id.0)).map(Either::Left);
         if path.starts_with(ingress::PREFIX) {
             if self.door == Door::Management {
                 return refuse(elsewhere("events are taken at another address of this server"));
             }
-            return ingress::handle(&self.state, request, &id.0)
+            return ingress::handle(&self.state, request, &sent)
                 .await
                 .unwrap_or_else(|problem| problem.into_response(Some(&id.0)))
                 .map(Either::Left);
@@ -125,6 +132,7 @@ impl Service {
             return refuse(problem.header(header::RETRY_AFTER, "1"));
         };
         request.extensions_mut().insert(id.clone());
+        request.extensions_mut().insert(sent);
         let request = request.map(axum::body::Body::new);
         match self.api.clone().oneshot(request).await {
             Ok(response) => response.map(Either::Right),

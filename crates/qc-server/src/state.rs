@@ -9,7 +9,7 @@ use qc_model::{Clock, Entropy, Timestamp};
 use qc_store::{Committer, Store};
 use qc_vault::Secrets;
 
-use crate::{Catalogue, CommitNumbers, Metrics, ServerSettings};
+use crate::{Catalogue, CommitNumbers, Metrics, ServerSettings, audit::Refusals};
 
 /// What the doors are made of. Wired in one place, by the binary or by a test.
 pub struct ServerParts {
@@ -45,6 +45,7 @@ pub struct State {
     pub(crate) settings: ServerSettings,
     pub(crate) tokens: Tokens,
     pub(crate) metrics: Metrics,
+    pub(crate) refusals: Refusals,
     pub(crate) started_at: Timestamp,
     ready: AtomicBool,
 }
@@ -67,6 +68,7 @@ impl State {
             settings: parts.settings,
             tokens,
             metrics,
+            refusals: Refusals::default(),
             started_at,
             ready: AtomicBool::new(false),
         })

@@ -85,7 +85,7 @@ async fn a_question_that_takes_too_long_is_cut_off() {
     for n in 0..20 {
         store.write(batch(n * 500..(n + 1) * 500)).await.unwrap();
     }
-    let rare = LedgerFilter { kinds: vec![LedgerKind::Audit], ..LedgerFilter::default() };
+    let rare = LedgerFilter { kinds: vec![LedgerKind::Decision], ..LedgerFilter::default() };
     let answer = store.ledger(&rare).await;
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
     assert!(store.run(Fixture::run(1)).await.unwrap().is_some(), "quick ones are answered");

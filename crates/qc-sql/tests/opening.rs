@@ -67,9 +67,9 @@ fn a_newer_schema_is_refused() {
     let (_directory, path) = place();
     drop(open(&path).unwrap());
     let db = Connection::open(&path).unwrap();
-    db.pragma_update(None, "user_version", 4).unwrap();
+    db.pragma_update(None, "user_version", 5).unwrap();
     drop(db);
-    assert!(matches!(refusal(&path), OpenError::NewerSchema { found: 4, known: 3 }));
+    assert!(matches!(refusal(&path), OpenError::NewerSchema { found: 5, known: 4 }));
     assert_eq!(refusal(&path).finding().code, codes::NEWER_SCHEMA);
 }
 

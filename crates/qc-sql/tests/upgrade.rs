@@ -204,7 +204,7 @@ async fn a_database_of_version_1_is_brought_up_to_date() {
         .unwrap()
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 3);
+    assert_eq!(version, 4);
     let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
     is_read_rightly(&store).await;
 

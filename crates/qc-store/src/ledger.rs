@@ -80,6 +80,19 @@ pub struct LedgerEntry {
     pub seq: u64,
     /// The row.
     pub row: LedgerRow,
+    /// Of a row of the audit: its number among those of its writer. Rows of before there were
+    /// numbers have none.
+    pub mark: Option<AuditMark>,
+}
+
+/// The number of a row of the audit. Each writer counts its own rows, 1, 2, 3, …, in the
+/// transactions that write them: a number that is missing is a row that somebody took away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AuditMark {
+    /// Who wrote it: SQLite has one writer, PostgreSQL one for each connection that writes at a time.
+    pub writer: u32,
+    /// Which of its rows it is.
+    pub no: u64,
 }
 
 /// Which rows to read, oldest first. Empty fields do not restrict.

@@ -44,7 +44,7 @@ pub use dead_group::DeadGroup;
 pub use document::{Document, DocumentOp, Expect};
 pub use error::StoreError;
 pub use lease_table::LeaseTable;
-pub use ledger::{LedgerEntry, LedgerFilter, LedgerKind, LedgerRow};
+pub use ledger::{AuditMark, LedgerEntry, LedgerFilter, LedgerKind, LedgerRow};
 pub use limits::{
     BUCKETS, KEY_BYTES_MAX, KEYS_MAX, PAGE_MAX, TEXT_BYTES_MAX, WRITE_BYTES_MAX, WRITE_ITEMS_MAX,
     filter_page,

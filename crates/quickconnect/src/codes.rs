@@ -43,3 +43,16 @@ pub(crate) const IMBALANCE: Code = Code::new("QC-S028");
 pub(crate) const HELD: Code = Code::new("QC-B009");
 /// What the command line says of what an integration keeps cannot be done, or is not there.
 pub(crate) const NOT_KEPT: Code = Code::new("QC-R049");
+
+/// A file is no export of the audit.
+pub(crate) const AUDIT_FORM: Code = Code::new("QC-A031");
+/// The entries of an export are not those that were signed.
+pub(crate) const AUDIT_CHANGED: Code = Code::new("QC-A032");
+/// A checkpoint of the audit is not signed by a key that is believed.
+pub(crate) const AUDIT_SIGNATURE: Code = Code::new("QC-A033");
+/// The audit contradicts a checkpoint from elsewhere.
+pub(crate) const AUDIT_REWRITTEN: Code = Code::new("QC-A034");
+/// Rows of the audit are missing.
+pub(crate) const AUDIT_MISSING: Code = Code::new("QC-A035");
+/// A key of the audit cannot be used.
+pub(crate) const AUDIT_KEY: Code = Code::new("QC-A036");

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use qc_audit::Sealer;
 use qc_model::Finding;
 use qc_server::{Door, Service, TlsKeys, bind, serve};
 use qc_store::blobs::{Asked, Blobs, Swept};
@@ -13,7 +14,7 @@ use tokio::{
 };
 
 use crate::{
-    allocator, bootstrap,
+    allocator, audit, bootstrap,
     brokers::{self, Brokers},
     cli::{Exit, Output, Trouble},
     codes,
@@ -42,6 +43,7 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     doors: JoinSet<()>,
     engine: JoinHandle<()>,
+    sealer: Arc<Sealer>,
     chores: JoinSet<()>,
     brokers: Brokers,
     traces: Option<Traces>,
@@ -90,6 +92,7 @@ impl Running {
                 output.say(&format!("the usual context file belongs to another server; use: export QC_CONTEXT={file}"));
             }
         }
+        let sealer = Arc::new(audit::sealer(config, &platform)?);
         let findings = platform.catalogue.reload(&platform.engine).await.map_err(|error| {
             Trouble::new(
                 Exit::Internal,
@@ -105,14 +108,7 @@ impl Running {
         let doors = open_doors(config, &platform, listener, api, tls.as_ref(), &stopped);
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
-        let mut chores = JoinSet::new();
-        chores.spawn(allocator::wake_to_give_back());
-        chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
-        chores.spawn(retention::keep(retention::Parts::of(&platform), config.retention));
-        chores.spawn(sweep_of(&platform));
-        if let Some(keys) = &tls {
-            chores.spawn(Arc::clone(keys).watch());
-        }
+        let chores = begin_chores(config, &platform, tls.as_ref(), &sealer)?;
         let brokers = Brokers::start(brokers::Parts {
             engine: platform.engine.clone(),
             state: Arc::clone(&platform.state),
@@ -133,6 +129,7 @@ impl Running {
             stop,
             doors,
             engine,
+            sealer,
             chores,
             brokers,
             traces,
@@ -142,8 +139,8 @@ impl Running {
 
     /// Ends gracefully: nothing new is taken, what is in flight settles and is journaled, then the store is closed.
     pub(crate) async fn end(self) {
-        let Self { platform, stop, mut doors, engine, mut chores, brokers, traces, drain, .. } =
-            self;
+        let Self { platform, stop, mut doors, engine, sealer, .. } = self;
+        let Self { mut chores, brokers, traces, drain, .. } = self;
         platform.state.set_ready(false);
         tracing::info!("draining");
         // Waited for: a chore that still held the store would keep it from being closed.
@@ -157,6 +154,9 @@ impl Running {
         };
         tokio::join!(closing, platform.engine.drain(drain));
         drop(tokio::time::timeout(drain, engine).await);
+        platform.state.settle_refusals().await;
+        audit::finish(&sealer).await;
+        drop(sealer);
         let flushing = async {
             if let Some(traces) = traces {
                 traces.end().await;
@@ -165,6 +165,28 @@ impl Running {
         tokio::join!(platform.close(), flushing);
         tracing::info!("ended");
     }
+}
+
+/// Begins what this node does by itself beside the engine.
+fn begin_chores(
+    config: &Config,
+    platform: &Platform,
+    tls: Option<&Arc<TlsKeys>>,
+    sealer: &Arc<Sealer>,
+) -> Result<JoinSet<()>, Trouble> {
+    let caller = Arc::new(wiring::http_caller(config)?);
+    let mut chores = JoinSet::new();
+    chores.spawn(allocator::wake_to_give_back());
+    chores.spawn(Arc::clone(&platform.catalogue).follow(platform.engine.clone()));
+    chores.spawn(retention::keep(retention::Parts::of(platform), config.retention));
+    chores.spawn(sweep_of(platform));
+    chores.spawn(Arc::clone(&platform.state).keep_refusals());
+    let (engine, checkpoints) = (platform.engine.clone(), config.checkpoints.clone());
+    chores.spawn(audit::keep(engine, Arc::clone(sealer), checkpoints, caller));
+    if let Some(keys) = tls {
+        chores.spawn(Arc::clone(keys).watch());
+    }
+    Ok(chores)
 }
 
 /// Serves at the address of events and, when it has one, at the management API's own.

@@ -6,6 +6,7 @@
 //! Deliberately not here: anything that could be tested without a process. It lives in the crates below.
 
 mod allocator;
+mod audit;
 mod bootstrap;
 mod brokers;
 mod cli;

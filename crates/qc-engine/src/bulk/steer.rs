@@ -11,7 +11,7 @@ use super::{
     Bulk, BulkError, BulkId, BulkState, RATE_MAX,
     record::{ACTIVE_KIND, KIND},
 };
-use crate::{Engine, record};
+use crate::Engine;
 
 /// How often a change is made again when others changed the bulk at the same time.
 const TRIES: usize = 10;
@@ -184,10 +184,10 @@ pub(super) fn audit(
         integration: bulk.filter.integration.clone(),
         run: None,
         event: None,
-        actor: record::actor_text(actor),
+        actor: actor.text(),
         subject: format!("bulk:{}", bulk.id),
         outcome: format!("bulk.{what}"),
         code: None,
-        facts: Bytes::from(facts.to_string()),
+        facts: Bytes::from(actor.with_origin(facts).to_string()),
     }
 }

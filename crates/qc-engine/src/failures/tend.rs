@@ -14,7 +14,7 @@ use super::{
     FailureGroup, FailuresError, GroupFilter, GroupState, MUTE_LONGEST, Said, Word,
     group::{Seen, Stored, id_of, judged},
 };
-use crate::{Engine, record};
+use crate::Engine;
 
 /// The kind of the documents; they bear the groups' names.
 const KIND: &str = "failure-group";
@@ -221,10 +221,10 @@ fn audit(group: &FailureGroup, said: &Said) -> LedgerRow {
         integration: Some(letters.integration.clone()),
         run: None,
         event: None,
-        actor: record::actor_text(&said.by),
+        actor: said.by.text(),
         subject: format!("failures:{}", group.id),
         outcome: format!("failures.{}", said.word.as_str()),
         code: Some(letters.code.clone()),
-        facts: Bytes::from(facts.to_string()),
+        facts: Bytes::from(said.by.with_origin(facts).to_string()),
     }
 }

@@ -13,7 +13,7 @@ use super::{
     KeptScope,
     echo::{ECHO_KIND, EchoRule, MARKS_MAX, heard, judge},
 };
-use crate::{Accepted, Deployment, Engine, EngineError, Incoming, codes, record};
+use crate::{Accepted, Deployment, Engine, EngineError, Incoming, codes};
 
 /// So often an event is looked at again because its mark was written meanwhile.
 const TRIES_MAX: usize = 16;
@@ -67,7 +67,7 @@ impl Engine {
                 integration: Some(deployment.release.integration.clone()),
                 run: Some(suppressed.run),
                 event: None,
-                actor: record::actor_text(&incoming.actor),
+                actor: incoming.actor.text(),
                 subject: incoming.trigger.to_string(),
                 outcome: "echo suppressed".to_owned(),
                 code: None,

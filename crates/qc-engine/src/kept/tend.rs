@@ -14,7 +14,7 @@ use super::{
     state,
     stored::{StoredLink, decode},
 };
-use crate::{Deployment, Engine, EngineError, codes, record};
+use crate::{Deployment, Engine, EngineError, codes};
 
 /// So often a change is decided again because somebody else was first.
 const TRIES_MAX: u32 = 16;
@@ -225,10 +225,10 @@ fn audit(
         integration: Some(scope.integration.clone()),
         run: None,
         event: None,
-        actor: record::actor_text(actor),
+        actor: actor.text(),
         subject: place.to_owned(),
         outcome: format!("{}.{}", deed.connector(), deed.operation()),
         code: None,
-        facts: Bytes::from(json!({}).to_string()),
+        facts: Bytes::from(actor.with_origin(json!({})).to_string()),
     }
 }

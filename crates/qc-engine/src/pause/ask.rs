@@ -233,7 +233,7 @@ impl Engine {
                 v: VERSION,
                 stand: Stand::Paused,
                 since: at,
-                by: record::actor_text(actor),
+                by: actor.text(),
                 reason: reason.to_owned(),
                 discard: None,
             };
@@ -285,11 +285,11 @@ impl Engine {
             integration: Some(name.integration.clone()),
             run: None,
             event: None,
-            actor: record::actor_text(actor),
+            actor: actor.text(),
             subject: name.trigger.to_string(),
             outcome: deed.to_owned(),
             code: None,
-            facts: json!({ "reason": reason }).to_string().into(),
+            facts: actor.with_origin(json!({ "reason": reason })).to_string().into(),
         }
     }
 

@@ -72,7 +72,7 @@ fn escalating() -> People {
 }
 
 fn person(id: &str) -> Actor {
-    Actor { kind: ActorKind::Human, id: id.to_owned() }
+    Actor::new(ActorKind::Human, id)
 }
 
 fn with(tasks: &str, people: People) -> Deployment {
@@ -206,7 +206,7 @@ async fn only_those_who_are_asked_answer_and_only_to_what_is_shown() {
     let yes = answer("approved", &task);
     assert_eq!(refused(person("eve"), yes.clone()).await, "QC-H007");
     assert_eq!(refused(person("bob"), yes.clone()).await, "QC-H007", "he is asked later");
-    let service = Actor { kind: ActorKind::Service, id: "ada".to_owned() };
+    let service = Actor::new(ActorKind::Service, "ada");
     assert_eq!(refused(service, yes.clone()).await, "QC-H006");
     let stale = TaskAnswer { hash: Some(shown_hash(&json!(1))), ..yes.clone() };
     assert_eq!(refused(person("ada"), stale).await, "QC-H004");

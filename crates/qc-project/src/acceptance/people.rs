@@ -188,7 +188,7 @@ impl Door<'_> {
             }
             Err(error) => return broken(format!("the tasks cannot be read: {error}")),
         };
-        let actor = Actor { kind: ActorKind::Human, id: deed.by.value.to_string() };
+        let actor = Actor::new(ActorKind::Human, deed.by.value.to_string());
         let until = tokio::time::Instant::now() + PATIENCE;
         let done = loop {
             match do_it(engine, &task, deed, &actor).await {

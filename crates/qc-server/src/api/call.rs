@@ -7,19 +7,24 @@ use qc_model::{Actor, EnvironmentName, Name, RunId};
 use qc_release::Office;
 use qc_store::RunHead;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::{Problem, State, codes};
+use super::Route;
+use crate::{Problem, State, asker::Asker, audit::Told, codes};
 
 /// The most entries of a page.
 const PAGE: usize = 500;
 /// The entries of a page when none are asked for.
 const USUAL_PAGE: usize = 50;
 
+/// The most characters of a parameter that the audit tells.
+const SHOWN: usize = 200;
+
 /// A request to an operation, by somebody who is known. What it may touch is decided by [`Call::may`].
 pub(crate) struct Call {
     pub(super) state: Arc<State>,
-    pub(super) principal: Arc<Principal>,
-    pub(super) action: Action,
+    pub(super) asker: Asker,
+    pub(super) route: &'static Route,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Vec<(String, String)>,
     pub(super) body: Bytes,
@@ -44,16 +49,46 @@ impl Permit<'_> {
 }
 
 impl Call {
-    /// Decides whether the caller may do the route's action to this.
-    pub(super) fn may(
+    /// Whoever asks.
+    pub(super) fn principal(&self) -> &Principal {
+        &self.asker.principal
+    }
+
+    /// Decides whether the caller may do the route's action to this. When that changes something, the audit has it
+    /// before the caller gets on.
+    pub(super) async fn may(
         &self,
         environment: Option<&str>,
         name: Option<&str>,
     ) -> Result<Permit<'_>, Problem> {
-        match authorise(&self.principal, self.action, Resource { environment, name }) {
-            Decision::Allowed => Ok(Permit { state: &self.state, actor: self.principal.actor() }),
-            Decision::Denied(denial) => Err(Problem::not_permitted(self.action, denial)),
+        let permit = self.may_look(environment, name)?;
+        if self.route.changes() {
+            // Of the path only: bodies may hold payloads.
+            let facts: serde_json::Map<String, Value> =
+                self.path.iter().map(|(name, text)| (name.clone(), short(text).into())).collect();
+            let told = Told {
+                actor: &permit.actor,
+                subject: self.route.id,
+                outcome: "allowed",
+                environment,
+                integration: name,
+                code: None,
+                facts: Value::Object(facts),
+            };
+            self.state.tell_grant(told).await?;
         }
+        Ok(permit)
+    }
+
+    /// Decides the same for what changes nothing.
+    fn may_look(
+        &self,
+        environment: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<Permit<'_>, Problem> {
+        let action = self.route.action;
+        self.may_also(action, environment, name)?;
+        Ok(Permit { state: &self.state, actor: self.asker.actor(action) })
     }
 
     /// Decides whether the caller may do another action, too, to this.
@@ -63,9 +98,9 @@ impl Call {
         environment: Option<&str>,
         name: Option<&str>,
     ) -> Result<(), Problem> {
-        match authorise(&self.principal, action, Resource { environment, name }) {
+        match authorise(self.principal(), action, Resource { environment, name }) {
             Decision::Allowed => Ok(()),
-            Decision::Denied(denial) => Err(Problem::not_permitted(action, denial)),
+            Decision::Denied(denial) => Err(self.asker.refuse(action, denial, environment, name)),
         }
     }
 
@@ -75,10 +110,12 @@ impl Call {
         &self,
     ) -> Result<(Option<EnvironmentName>, Option<Name>, Permit<'_>), Problem> {
         let environment: Option<EnvironmentName> = self.query("environment")?;
-        let environment = environment.or_else(|| self.principal.environment.clone());
+        let environment = environment.or_else(|| self.principal().environment.clone());
         let integration: Option<Name> = self.query("integration")?;
-        let permit = self
-            .may(environment.as_ref().map(Name::as_str), integration.as_ref().map(Name::as_str))?;
+        let permit = self.may_look(
+            environment.as_ref().map(Name::as_str),
+            integration.as_ref().map(Name::as_str),
+        )?;
         Ok((environment, integration, permit))
     }
 
@@ -90,7 +127,7 @@ impl Call {
             Problem::new(404, codes::NO_RUN, "No such run", format!("there is no run {id}"))
         })?;
         let (environment, integration) = (&head.facts.environment, &head.facts.integration);
-        let permit = self.may(Some(environment.as_str()), Some(integration.as_str()))?;
+        let permit = self.may(Some(environment.as_str()), Some(integration.as_str())).await?;
         Ok((head, permit))
     }
 
@@ -155,6 +192,11 @@ impl Call {
     fn limits(&self) -> ParseLimits {
         ParseLimits { bytes: self.state.settings.api_body_limit, ..ParseLimits::default() }
     }
+}
+
+/// A parameter of the path as the audit tells it.
+fn short(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
 }
 
 fn read<T: DeserializeOwned>(body: &Bytes, limits: &ParseLimits) -> Result<T, Problem> {

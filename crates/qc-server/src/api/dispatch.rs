@@ -10,7 +10,12 @@ use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
 use super::{Call, Place, ROUTES, Route, VERSION, call::bad_parameter};
-use crate::{Problem, State, bearer, body, codes, service::RequestId};
+use crate::{
+    Problem, State,
+    asker::{Asker, Sent},
+    bearer, body, codes,
+    service::RequestId,
+};
 
 const API_VERSION: HeaderName = HeaderName::from_static("quickconnect-version");
 
@@ -99,12 +104,33 @@ async fn handle(
     query: Option<String>,
     request: Request,
 ) -> Result<Answered, Problem> {
-    let (parts, body) = request.into_parts();
-    let text = bearer(&parts.headers).ok_or_else(Problem::no_token)?;
+    let text = bearer(request.headers()).ok_or_else(Problem::no_token)?;
     let principal =
         state.tokens.authenticate(text).await.map_err(|error| Problem::authentication(&error))?;
-    if !principal.role.permits(route.action) {
-        return Err(Problem::not_permitted(route.action, qc_access::Denial::Role));
+    let from = request.extensions().get::<Sent>().cloned();
+    let from = from.unwrap_or_else(|| Sent { request: String::new(), address: None });
+    let asker = Asker { principal, from };
+    let result = go_on(route, &state, &asker, path, query, request).await;
+    if let Err(problem) = &result
+        && (route.changes() || problem.denied.is_some())
+    {
+        state.tell_refusal(&asker.actor(route.action), route.id, problem).await;
+    }
+    result
+}
+
+/// Does the operation for somebody who is known.
+async fn go_on(
+    route: &'static Route,
+    state: &Arc<State>,
+    asker: &Asker,
+    path: RawPathParams,
+    query: Option<String>,
+    request: Request,
+) -> Result<Answered, Problem> {
+    let (parts, body) = request.into_parts();
+    if !asker.principal.role.permits(route.action) {
+        return Err(asker.refuse(route.action, qc_access::Denial::Role, None, None));
     }
     if let Some(version) = parts.headers.get(API_VERSION)
         && version.as_bytes() != VERSION.as_bytes()
@@ -135,7 +161,8 @@ async fn handle(
         }
     }
     let path = path.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-    let call = Call { state, principal, action: route.action, path, query, body };
+    let (state, asker) = (Arc::clone(state), asker.clone());
+    let call = Call { state, asker, route, path, query, body };
     (route.handler)(call).await.map(super::Reply::into_response)
 }
 

@@ -1,6 +1,7 @@
 //! The management API, `/api/v1`. One table of routes drives the router, the authorisation and the OpenAPI document:
 //! a route without an action cannot be written, and a handler reaches the server's parts only through a [`Permit`].
 
+mod audit;
 mod bulks;
 mod call;
 mod dead_letters;
@@ -98,6 +99,9 @@ pub(crate) const ROUTES: &[Route] = &[
     tokens::list::ROUTE,
     tokens::create::ROUTE,
     tokens::revoke::ROUTE,
+    audit::entries::ROUTE,
+    audit::checkpoint::ROUTE,
+    audit::consistency::ROUTE,
     server::show::ROUTE,
     server::happenings::ROUTE,
     server::openapi::ROUTE,

@@ -31,6 +31,13 @@ pub(crate) struct Route {
     pub(crate) handler: Handler,
 }
 
+impl Route {
+    /// Whether it is there to change something: then the audit tells of each time.
+    pub(crate) fn changes(&self) -> bool {
+        self.method != Method::GET
+    }
+}
+
 /// Makes a type's schema.
 pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 /// Does an operation.

@@ -1,7 +1,8 @@
 //! The door for events: `POST /in/{environment}/{integration}/{trigger}`.
 //!
 //! The order is fixed: size cap, sender (token or signature), challenge, form, event, tenant, idempotency key, contract,
-//! and then ONE commit by the engine. What is refused on the way writes nothing.
+//! and then ONE commit by the engine. What is refused on the way writes nothing; that a token
+//! was denied is told to the audit.
 
 mod answer;
 mod cloudevents;
@@ -28,7 +29,7 @@ use qc_document::ParseLimits;
 use qc_engine::{Deployment, Trigger, TriggerKind};
 use qc_model::Actor;
 
-use crate::{Problem, State, body, codes, metrics::AcceptOutcome};
+use crate::{Problem, State, asker::Sent, body, codes, metrics::AcceptOutcome};
 pub use offered::{OfferOutcome, Offered};
 
 use cloudevents::Carried;
@@ -44,11 +45,11 @@ fn body_hash(bytes: &[u8]) -> [u8; 32] {
     digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
-/// Takes one request to a trigger. `id` names the request in problems.
+/// Takes one request to a trigger.
 pub(crate) async fn handle<B>(
     state: &State,
     request: Request<B>,
-    id: &str,
+    sent: &Sent,
 ) -> Result<Response<Full<Bytes>>, Problem>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -60,7 +61,12 @@ where
     let trigger = deployment.release.triggers.get(name);
     let trigger = trigger.filter(|trigger| trigger.kind.is_sent()).ok_or_else(no_trigger)?;
     let since = std::time::Instant::now();
-    let result = through(state, &deployment, trigger, &parts, body, id).await;
+    let result = through(state, &deployment, trigger, &parts, body, sent).await;
+    if let Err(problem) = &result
+        && let Some(denied) = &problem.denied
+    {
+        state.tell_refusal(&denied.actor, "sendEvent", problem).await;
+    }
     let outcome = match &result {
         Ok((_, outcome)) => *outcome,
         Err(problem) => AcceptOutcome::of_status(problem.status),
@@ -99,7 +105,7 @@ async fn through<B>(
     trigger: &Trigger,
     parts: &Parts,
     body: B,
-    id: &str,
+    sent: &Sent,
 ) -> Result<(Response<Full<Bytes>>, AcceptOutcome), Problem>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -114,7 +120,7 @@ where
     // What is not sent with POST can only be a handshake, which knows no tokens: it asks whether events may come here,
     // and whoever sends them then needs the token.
     let known = if parts.method == Method::POST {
-        sender::by_token(state, deployment, trigger, &parts.headers).await?
+        sender::by_token(state, deployment, trigger, &parts.headers, sent).await?
     } else {
         None
     };
@@ -137,7 +143,7 @@ where
         }
     };
     let door = Door::new(state, deployment, trigger, &parts.headers, actor);
-    take(&door, &parts.headers, &body, trigger, id).await
+    take(&door, &parts.headers, &body, trigger, &sent.request).await
 }
 
 /// Reads what came in the trigger's form, accepts it and answers.
@@ -189,5 +195,5 @@ async fn take(
 
 /// Who sent something over a trigger that takes anybody.
 fn anybody() -> Actor {
-    Actor { kind: qc_model::ActorKind::Anonymous, id: "anybody".to_owned() }
+    Actor::new(qc_model::ActorKind::Anonymous, "anybody")
 }

@@ -59,7 +59,7 @@ impl State {
         offered: &Offered,
     ) -> OfferOutcome {
         let since = std::time::Instant::now();
-        let actor = Actor { kind: ActorKind::Sender, id: offered.from.clone() };
+        let actor = Actor::new(ActorKind::Sender, offered.from.clone());
         let (outcome, counted) = match through(self, deployment, trigger, offered, &actor).await {
             Ok(outcome) => (OfferOutcome::Taken, outcome),
             // One whose tenant has enough at the moment is no wrong message.

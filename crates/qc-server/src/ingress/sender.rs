@@ -4,7 +4,11 @@ use qc_engine::{Deployment, Trigger, TriggerAuth};
 use qc_model::{Actor, ActorKind, NextAction, Timestamp};
 
 use super::anybody;
-use crate::{Problem, State, bearer, codes};
+use crate::{
+    Problem, State,
+    asker::{Asker, Sent},
+    bearer, codes,
+};
 
 /// Who sends, where that is known before the body: by a token, or because anybody may. None: a signature will tell.
 pub(super) async fn by_token(
@@ -12,6 +16,7 @@ pub(super) async fn by_token(
     deployment: &Deployment,
     trigger: &Trigger,
     headers: &HeaderMap,
+    sent: &Sent,
 ) -> Result<Option<Actor>, Problem> {
     match &trigger.auth {
         TriggerAuth::Signature { .. } => Ok(None),
@@ -30,7 +35,11 @@ pub(super) async fn by_token(
             };
             match authorise(&principal, Action::EventsSend, resource) {
                 Decision::Allowed => Ok(Some(principal.actor())),
-                Decision::Denied(denial) => Err(Problem::not_permitted(Action::EventsSend, denial)),
+                Decision::Denied(denial) => {
+                    let asker = Asker { principal, from: sent.clone() };
+                    let Resource { environment, name } = resource;
+                    Err(asker.refuse(Action::EventsSend, denial, environment, name))
+                }
             }
         }
     }
@@ -60,7 +69,7 @@ pub(super) fn by_signature(
             .next(NextAction::FixRequest)
     })?;
     let id = format!("{}/{}", deployment.release.integration, trigger.name);
-    Ok(Actor { kind: ActorKind::Sender, id })
+    Ok(Actor::new(ActorKind::Sender, id))
 }
 
 fn uncheckable(detail: &str) -> Problem {

@@ -113,6 +113,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     tokens(&api).await;
     events_and_schedules(&api).await;
     server_and_ledger(&api).await;
+    crate::audited::every_change_left_what_the_audit_needs(&api).await;
     let seen = api.seen.lock().unwrap().clone();
     let all: BTreeSet<String> =
         api.described.operations().iter().map(|operation| operation.id.to_string()).collect();
@@ -154,7 +155,7 @@ async fn state(api: &Api) {
         false
     );
     assert_eq!(api.get(listed).await["items"], json!([]));
-    let audit = api.get("/api/v1/ledger?kind=audit").await;
+    let audit = api.get("/api/v1/ledger?kind=audit&limit=500").await;
     assert!(audit["items"].to_string().contains("state.put"), "{audit}");
 }
 

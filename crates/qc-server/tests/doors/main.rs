@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod audited;
 mod bodies;
 mod busy;
 mod challenges;

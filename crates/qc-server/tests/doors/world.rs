@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use qc_access::{IssueRequest, Role, issue};
+use qc_audit::{Sealed, Sealer, Seed};
 use qc_connect::call::Outbound;
 use qc_engine::{Engine, EngineParts, EngineSettings};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
@@ -73,6 +74,8 @@ pub(crate) struct World {
     committer: Committer,
     catalogue: Arc<Catalogue>,
     entropy: Arc<Counting>,
+    /// Without it nothing can be written.
+    pub(crate) commit_loop: tokio::task::AbortHandle,
     _stop: watch::Sender<bool>,
 }
 
@@ -96,7 +99,7 @@ impl World {
         let commits = metered.numbers();
         let store: Arc<dyn Store> = Arc::new(metered);
         let (committer, commit_loop) = Committer::new(store.clone(), CommitLimits::default());
-        tokio::spawn(commit_loop);
+        let commit_loop = tokio::spawn(commit_loop).abort_handle();
         let (desk, secrets) = (Arc::new(Desk::default()), Arc::new(secrets()));
         let catalogue = Catalogue::new(store.clone(), CRAFT);
         let engine = Engine::new(EngineParts {
@@ -146,6 +149,7 @@ impl World {
             committer,
             catalogue: served,
             entropy,
+            commit_loop,
             _stop: stop,
         };
         world.admin = world.token(None, Role::Admin, None).await;
@@ -153,6 +157,19 @@ impl World {
             tokio::task::yield_now().await;
         }
         world
+    }
+
+    /// Seals what is in the audit.
+    pub(crate) async fn seal(&self) {
+        let sealer = Sealer {
+            store: self.store.clone(),
+            committer: self.committer.clone(),
+            clock: Arc::new(SystemClock),
+            entropy: self.entropy.clone(),
+            seed: Seed::new([1; 32]),
+            node: "test".to_owned(),
+        };
+        while sealer.round().await.unwrap() != Sealed::Nothing {}
     }
 
     pub(crate) async fn ask(&self, ask: Ask) -> Reply {

@@ -152,8 +152,11 @@ pub(crate) const TABLES: &[Part] = &[
             must("outcome", Word),
             may("code", Word),
             must("facts", Bytes),
+            may("writer", Int),
+            may("no", Int),
         ],
     },
+    Part { name: "audit_writer", columns: &[must("writer", Int), must("last", Int)] },
     Part {
         name: "signal",
         columns: &[

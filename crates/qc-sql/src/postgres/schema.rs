@@ -6,11 +6,12 @@ use tokio_postgres::{Client, GenericClient};
 use super::{OpenError, open_error::is_unique_violation};
 
 /// Every migration, the first from nothing to version 1.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
     include_str!("migrations/0004.sql"),
+    include_str!("migrations/0005.sql"),
 ];
 
 /// The advisory lock of migrations and of changes of leases ("QCst").

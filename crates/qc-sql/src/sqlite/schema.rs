@@ -6,10 +6,11 @@ use super::{OpenError, pragmas::PAGE_BYTES};
 const APPLICATION: i64 = 0x5143_7374;
 
 /// Every migration, the first from nothing to version 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
+    include_str!("migrations/0004.sql"),
 ];
 
 /// The newest version of the schema.

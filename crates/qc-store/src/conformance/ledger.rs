@@ -2,7 +2,10 @@ use super::{
     Factory,
     fixtures::{Fixture, accept_many, write},
 };
-use crate::{Change, LedgerFilter, LedgerKind, LedgerRow, Store, Write};
+use crate::{
+    AuditMark, Change, DocumentOp, Expect, LedgerFilter, LedgerKind, LedgerRow, Retention, Store,
+    Write,
+};
 
 async fn note(store: &dyn Store, ledger: Vec<LedgerRow>) {
     let change = Change { ledger, ..Fixture::change(vec![]) };
@@ -102,4 +105,47 @@ pub async fn the_ledger_pages_under_writes(factory: &Factory) {
         }
     }
     assert_eq!(runs, (0..2520).map(Fixture::run).collect::<Vec<_>>());
+}
+
+/// Rows of the audit, and no others, have the numbers 1, 2, 3, … of their writer: over batches, over
+/// writes that conflict, after what was written was pruned and after the store was opened again.
+pub async fn rows_of_the_audit_are_numbered(factory: &Factory) {
+    let site = factory();
+    let rows = |outcome: &str| {
+        vec![
+            Fixture::row(1, LedgerKind::Audit, outcome),
+            Fixture::row(1, LedgerKind::Call, outcome),
+            Fixture::row(2, LedgerKind::Audit, outcome),
+        ]
+    };
+    let change = |name: &str, outcome: &str| {
+        let put = DocumentOp::Put {
+            kind: "thing".to_owned(),
+            name: name.to_owned(),
+            expect: Expect::Absent,
+            body: "x".into(),
+            at: Fixture::at(0),
+        };
+        Write::Change(Box::new(Change { ledger: rows(outcome), ..Fixture::change(vec![put]) }))
+    };
+    let batch = vec![change("a", "first"), change("a", "refused"), change("b", "second")];
+    write(site.store.as_ref(), batch).await;
+    let marks = async |kind: LedgerKind| -> Vec<Option<AuditMark>> {
+        let filter = LedgerFilter { kinds: vec![kind], ..LedgerFilter::default() };
+        let rows = site.store.ledger(&filter).await.expect("read");
+        assert!(rows.iter().all(|entry| entry.row.kind == kind));
+        rows.into_iter().map(|entry| entry.mark).collect()
+    };
+    assert_eq!(marks(LedgerKind::Call).await, [None, None]);
+    let found = marks(LedgerKind::Audit).await;
+    let writer = found.first().copied().flatten().expect("is numbered").writer;
+    let numbered = |numbers: std::ops::RangeInclusive<u64>| -> Vec<Option<AuditMark>> {
+        numbers.map(|no| Some(AuditMark { writer, no })).collect()
+    };
+    assert_eq!(found, numbered(1..=4));
+    let all = Fixture::at(1_000_000);
+    site.store.prune(&Retention::at(all, all), 1000).await.expect("prune");
+    assert_eq!(marks(LedgerKind::Audit).await, []);
+    write(site.store.as_ref(), vec![change("c", "third")]).await;
+    assert_eq!(marks(LedgerKind::Audit).await, numbered(5..=6), "numbers are not given twice");
 }

@@ -53,7 +53,9 @@ pub use leases::{
     leases_are_seen_and_released, leases_change_hands, nodes_come_and_go,
     the_epoch_survives_reopening,
 };
-pub use ledger::{the_ledger_filters, the_ledger_pages_under_writes};
+pub use ledger::{
+    rows_of_the_audit_are_numbered, the_ledger_filters, the_ledger_pages_under_writes,
+};
 pub use pruning::{
     prune_has_a_time_for_each_kind, prune_keeps_what_is_open, prune_removes_what_is_past_its_time,
     prune_takes_all_that_belongs_to_a_run, prune_tells_classes_apart,
@@ -111,7 +113,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub type Check = (&'static str, for<'a> fn(&'a Factory) -> Running<'a>);
 
 /// Every check but the comparison with the model, by name.
-pub const ALL: [Check; 58] = [
+pub const ALL: [Check; 59] = [
     ("a known key answers the first run", |f| Box::pin(a_known_key_answers_the_first_run(f))),
     ("a race for one key has one winner", |f| Box::pin(a_race_for_one_key_has_one_winner(f))),
     ("a key that expired is replaced", |f| Box::pin(a_key_that_expired_is_replaced(f))),
@@ -128,6 +130,7 @@ pub const ALL: [Check; 58] = [
     ("leases are seen and released", |f| Box::pin(leases_are_seen_and_released(f))),
     ("nodes come and go", |f| Box::pin(nodes_come_and_go(f))),
     ("the epoch survives reopening", |f| Box::pin(the_epoch_survives_reopening(f))),
+    ("rows of the audit are numbered", |f| Box::pin(rows_of_the_audit_are_numbered(f))),
     ("the ledger filters", |f| Box::pin(the_ledger_filters(f))),
     ("the ledger pages under writes", |f| Box::pin(the_ledger_pages_under_writes(f))),
     ("prune keeps what is open", |f| Box::pin(prune_keeps_what_is_open(f))),

@@ -76,7 +76,7 @@ impl State {
         let rows: Vec<_> = self
             .ledger
             .iter()
-            .filter(|(_, row)| row.at < retention.row_since(row.kind))
+            .filter(|(_, entry)| entry.row.at < retention.row_since(entry.row.kind))
             .map(|(seq, _)| *seq)
             .take(limit)
             .collect();

@@ -55,9 +55,10 @@ impl State {
     pub(super) fn list_ledger(&self, filter: &LedgerFilter) -> Vec<LedgerEntry> {
         self.ledger
             .range((Bound::Excluded(filter.after), Bound::Unbounded))
-            .filter(|(_, row)| passes(filter, row))
+            .map(|(_, entry)| entry)
+            .filter(|entry| passes(filter, &entry.row))
             .take(filter_page(filter.limit))
-            .map(|(seq, row)| LedgerEntry { seq: *seq, row: row.clone() })
+            .cloned()
             .collect()
     }
 }

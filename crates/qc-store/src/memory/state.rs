@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use qc_model::{EnvironmentName, Name, RunId, TenantName, Timestamp};
 
 use crate::{
-    Counted, DeadLetter, Document, Entry, LeaseTable, LedgerRow, NodeTable, RunFacts, RunHead,
-    RunKey, Signal, StoredEvent, Turn, Wait,
+    AuditMark, Counted, DeadLetter, Document, Entry, LeaseTable, LedgerEntry, LedgerKind,
+    LedgerRow, NodeTable, RunFacts, RunHead, RunKey, Signal, StoredEvent, Turn, Wait,
 };
 
 /// All that the store knows.
@@ -14,9 +14,11 @@ pub(super) struct State {
     pub(super) keys: BTreeMap<(String, String), KnownKey>,
     pub(super) dead: BTreeMap<RunId, DeadLetter>,
     pub(super) documents: BTreeMap<(String, String), Document>,
-    pub(super) ledger: BTreeMap<u64, LedgerRow>,
+    pub(super) ledger: BTreeMap<u64, LedgerEntry>,
     /// The place of the newest ledger row, pruned ones included.
     pub(super) ledger_seq: u64,
+    /// The rows of the audit that were ever written.
+    pub(super) audit_rows: u64,
     pub(super) signals: BTreeMap<u64, Signal>,
     /// The place of every signal, by scope and id.
     pub(super) signal_ids: BTreeMap<(String, String), u64>,
@@ -77,7 +79,11 @@ impl State {
     pub(super) fn note(&mut self, rows: impl IntoIterator<Item = LedgerRow>) {
         for row in rows {
             self.ledger_seq += 1;
-            self.ledger.insert(self.ledger_seq, row);
+            let mark = (row.kind == LedgerKind::Audit).then(|| {
+                self.audit_rows += 1;
+                AuditMark { writer: 0, no: self.audit_rows }
+            });
+            self.ledger.insert(self.ledger_seq, LedgerEntry { seq: self.ledger_seq, row, mark });
         }
     }
 }

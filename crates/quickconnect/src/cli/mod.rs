@@ -2,6 +2,7 @@
 //! `--json`; how the program ends is in [`Exit`].
 
 mod ask;
+mod audit;
 mod backup;
 mod bulk;
 mod check;
@@ -174,6 +175,9 @@ enum Verb {
     Backup(backup::Arguments),
     /// Put a backup into a database, of either kind; or only check it
     Restore(restore::Arguments),
+    /// See who did what, in a log that nobody can rewrite unseen
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Make and end API tokens
     #[command(subcommand)]
     Tokens(tokens::Verb),
@@ -262,6 +266,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Reconcile(arguments) => reconcile::run(session, &arguments).await,
         Verb::Backup(arguments) => backup::run(session, arguments).await,
         Verb::Restore(arguments) => restore::run(session, arguments).await,
+        Verb::Audit(verb) => audit::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,
         Verb::Config(verb) => config::run(session, verb),

@@ -13,6 +13,7 @@ use qc_server::{TlsFiles, TrustedProxies};
 use qc_sql::postgres::{Dsn, mask};
 
 use crate::{
+    audit::Checkpoints,
     cli::{Exit, Trouble},
     codes,
     retention::Keeping,
@@ -85,6 +86,8 @@ pub(crate) struct Config {
     pub(crate) calls: GateLimits,
     pub(crate) admission: AdmissionLimits,
     pub(crate) retention: Keeping,
+    pub(crate) audit_key: Option<PathBuf>,
+    pub(crate) checkpoints: Checkpoints,
 }
 
 impl Config {
@@ -140,7 +143,7 @@ impl Reading<'_> {
         let (head, body) = (self.duration("head_timeout"), self.duration("body_timeout"));
         let (operation, drain) =
             (self.duration("operation_timeout"), self.duration("drain_timeout"));
-        let retention = self.keeping();
+        let (retention, checkpoints) = (self.keeping(), self.checkpoints());
         let lease_ttl = self.parse("lease_ttl", "a duration from `1s` to `10m`", |text| {
             let (least, most) = (Duration::from_secs(1), Duration::from_secs(600));
             parse_duration(text).ok().filter(|ttl| (least..=most).contains(ttl))
@@ -172,6 +175,8 @@ impl Reading<'_> {
             calls: calls?,
             admission: admission?,
             retention: retention?,
+            audit_key: self.path("audit_key"),
+            checkpoints: checkpoints?,
         })
     }
 
@@ -270,6 +275,12 @@ impl Reading<'_> {
         let (completed, failed) = (own("retention_completed"), own("retention_failed"));
         let (ledger, audit) = (own("retention_ledger"), own("retention_audit"));
         Some(Keeping { completed: completed?, failed: failed?, ledger: ledger?, audit: audit? })
+    }
+
+    fn checkpoints(&mut self) -> Option<Checkpoints> {
+        let (folder, url) = (self.path("audit_checkpoints"), self.url("audit_checkpoints_url"));
+        let every = self.duration("audit_checkpoints_every")?;
+        Some(Checkpoints { folder, url, every })
     }
 
     fn url(&mut self, key: &str) -> Option<String> {

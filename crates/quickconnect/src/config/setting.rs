@@ -105,6 +105,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
     ),
     setting("retention_ledger", "", "How long ledger rows are kept, but for those of the audit"),
     setting("retention_audit", "400d", "How long ledger rows of the audit are kept"),
+    setting(
+        "audit_key",
+        "",
+        "File with the secret that signs the audit's checkpoints, made when there is none; when left out, `audit.key` in `data_dir`",
+    ),
+    setting("audit_checkpoints", "", "Directory to which checkpoints of the audit are written"),
+    setting(
+        "audit_checkpoints_url",
+        "",
+        "Address to which checkpoints of the audit are sent with POST",
+    ),
+    setting("audit_checkpoints_every", "5m", "How often a new checkpoint goes there"),
 ];
 
 /// The setting with this key.

@@ -6,6 +6,7 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod audit;
 mod backup;
 mod bounded;
 mod demo;
@@ -15,6 +16,7 @@ mod large;
 mod life;
 mod outage;
 mod recovery;
+mod stranger;
 mod templates;
 mod upgrade;
 mod versions;

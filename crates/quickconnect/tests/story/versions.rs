@@ -401,6 +401,17 @@ fn followed(asked: &mut Asked<'_>) {
     asked.seen.insert("tail".to_owned());
 }
 
+fn audited(asked: &mut Asked<'_>) {
+    let shown = asked.told("audit checkpoint", &[]);
+    let key = shown["key"].as_str().unwrap().to_owned();
+    assert_eq!(asked.told("audit list", &["--limit", "2"])["items"].as_array().unwrap().len(), 2);
+    let all = asked.told("audit list", &["--limit", "100000"]);
+    assert!(all["next"].is_null(), "{all}");
+    assert!(!asked.told("audit list", &["--from", "0", "--limit", "1"])["next"].is_null());
+    asked.told("audit export", &["audit.txt"]);
+    assert_eq!(asked.told("audit verify", &["audit.txt", "--key", &key])["key_given"], true);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_is_more() {
     let folder = tempfile::tempdir().unwrap();
@@ -421,6 +432,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     let doctor: Value = serde_json::from_slice(&server.qc(&["doctor", "--json"]).stdout).unwrap();
     assert_eq!(doctor["schema_version"], json!(1), "{doctor}");
     asked.seen.insert("doctor".to_owned());
+    audited(&mut asked);
     asked.told("tokens list", &[]);
     let made = asked.told("tokens create", &["ci", "--role", "deployer"]);
     asked.told("tokens revoke", &[made["token"]["id"].as_str().unwrap()]);

@@ -22,13 +22,16 @@ async fn bulk(call: &Call) -> Result<(Bulk, Permit<'_>), Problem> {
     let id: BulkId = call.path("bulk")?;
     // Looked at before the decision, as its environment and integration are what is decided on.
     let bulk = call.state.engine.bulk(id).await?;
-    let permit = permitted(call, &bulk.filter)?;
+    let permit = permitted(call, &bulk.filter).await?;
     Ok((bulk, permit))
 }
 
-fn permitted<'a>(call: &'a Call, filter: &qc_engine::BulkFilter) -> Result<Permit<'a>, Problem> {
+async fn permitted<'a>(
+    call: &'a Call,
+    filter: &qc_engine::BulkFilter,
+) -> Result<Permit<'a>, Problem> {
     let environment = filter.environment.as_ref().map(qc_model::Name::as_str);
-    call.may(environment, filter.integration.as_ref().map(qc_model::Name::as_str))
+    call.may(environment, filter.integration.as_ref().map(qc_model::Name::as_str)).await
 }
 
 /// Whoever has something done to many runs must be allowed to do it to each.

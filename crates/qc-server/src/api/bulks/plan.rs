@@ -47,7 +47,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         filter.integration = Some(letters.integration);
         filter.fingerprint = Some(letters.fingerprint);
     }
-    let permit = super::permitted(&call, &filter)?;
+    let permit = super::permitted(&call, &filter).await?;
     super::permitted_deed(&call, deed, &filter)?;
     let PlanBulk { reason, out_of_order, compensate, retry_release, .. } = request;
     let newest = retry_release == WhichRelease::Newest;
@@ -58,7 +58,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
 
 fn filter(call: &Call, request: &PlanBulk) -> Result<BulkFilter, Problem> {
     let environment = name("/environment", request.environment.as_deref())?;
-    let environment = environment.or_else(|| call.principal.environment.clone());
+    let environment = environment.or_else(|| call.principal().environment.clone());
     let statuses = request.statuses.iter().map(|word| {
         RunStatus::parse(word)
             .ok_or_else(|| unusable("/statuses", format!("`{word}` is no run's status")))

@@ -29,7 +29,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let environment: EnvironmentName = call.path("environment")?;
     let integration: Name = call.path("integration")?;
-    let permit = call.may(Some(environment.as_str()), Some(integration.as_str()))?;
+    let permit = call.may(Some(environment.as_str()), Some(integration.as_str())).await?;
     let DeployRequest { release } = call.body()?;
     let record = releases::find(&permit, &release).await?;
     if record.manifest.integration != integration {

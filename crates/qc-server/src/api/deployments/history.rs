@@ -33,7 +33,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let environment: EnvironmentName = call.path("environment")?;
     let integration: Name = call.path("integration")?;
-    let permit = call.may(Some(environment.as_str()), Some(integration.as_str()))?;
+    let permit = call.may(Some(environment.as_str()), Some(integration.as_str())).await?;
     let after = call.query("after")?.unwrap_or(0);
     let past = qc_release::history(&*permit.state.store, &environment, &integration, after).await?;
     let changes = past.into_iter().map(shown).collect();

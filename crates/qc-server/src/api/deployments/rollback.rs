@@ -28,7 +28,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let environment: EnvironmentName = call.path("environment")?;
     let integration: Name = call.path("integration")?;
-    let permit = call.may(Some(environment.as_str()), Some(integration.as_str()))?;
+    let permit = call.may(Some(environment.as_str()), Some(integration.as_str())).await?;
     let record =
         qc_release::rollback(permit.office(), &environment, &integration, &permit.actor).await?;
     Ok(Reply::ok(&take_effect(&permit, &record).await?))

@@ -25,7 +25,7 @@ async fn group(call: &Call) -> Result<(FailureGroup, Permit<'_>), Problem> {
     let group = call.state.engine.failure_group(&id).await?;
     let letters = &group.letters;
     let permit =
-        call.may(Some(letters.environment.as_str()), Some(letters.integration.as_str()))?;
+        call.may(Some(letters.environment.as_str()), Some(letters.integration.as_str())).await?;
     Ok((group, permit))
 }
 

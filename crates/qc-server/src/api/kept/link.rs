@@ -29,7 +29,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let LinkRequest { tenant, environment, integration, table, links, plan } = call.body()?;
-    let permit = call.may(Some(&environment), Some(&integration))?;
+    let permit = call.may(Some(&environment), Some(&integration)).await?;
     if links.len() > LINKS_MAX {
         let detail = format!("{} links; the limit is {LINKS_MAX}", links.len());
         return Err(Problem::new(422, crate::codes::BAD_BODY, "Unusable body", detail));

@@ -29,7 +29,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let ChangeState { tenant, environment, integration, state, key, value: _, expect } =
         call.body()?;
-    let permit = call.may(Some(&environment), Some(&integration))?;
+    let permit = call.may(Some(&environment), Some(&integration)).await?;
     let scope = scope(&tenant, &environment, &integration)?;
     let arguments = object([("key", key.into()), ("expect", expect.unwrap_or(Value::Null))]);
     let engine = &permit.state.engine;

@@ -28,7 +28,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let UnlinkRequest { tenant, environment, integration, table, ids } = call.body()?;
-    let permit = call.may(Some(&environment), Some(&integration))?;
+    let permit = call.may(Some(&environment), Some(&integration)).await?;
     let scope = scope(&tenant, &environment, &integration)?;
     let (engine, ids) = (&permit.state.engine, Value::Object(ids));
     let done = engine.tend(&scope, KeptDeed::Unlink, &table, &ids, &permit.actor).await?;

@@ -26,7 +26,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let request: DiscardLine = call.body()?;
-    let permit = call.may(Some(&request.environment), Some(&request.integration))?;
+    let permit = call.may(Some(&request.environment), Some(&request.integration)).await?;
     let DiscardLine { tenant, environment, integration, key, reason, confirm } = request;
     let line = named(&tenant, &environment, &integration, key)?;
     let engine = &permit.state.engine;

@@ -26,7 +26,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let request: ResumeLine = call.body()?;
-    let permit = call.may(Some(&request.environment), Some(&request.integration))?;
+    let permit = call.may(Some(&request.environment), Some(&request.integration)).await?;
     let ResumeLine { tenant, environment, integration, key, reason } = request;
     let line = named(&tenant, &environment, &integration, key)?;
     let left = permit.state.engine.resume_line(&line, &reason, &permit.actor).await?;

@@ -27,7 +27,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None)?;
+    let permit = call.may(None, None).await?;
     let hash: String = call.path("release")?;
     let record = find(&permit, &hash).await?;
     let bundle = qc_release::load(&*permit.state.store, &record.hash)

@@ -32,7 +32,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let integration: Option<String> = call.query("integration")?;
-    let permit = call.may(None, integration.as_deref())?;
+    let permit = call.may(None, integration.as_deref()).await?;
     let beginning: Option<String> = call.query("beginning")?;
     let limit = call.limit()?;
     let records =

@@ -25,7 +25,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None)?;
+    let permit = call.may(None, None).await?;
     let hash: String = call.path("release")?;
     Ok(Reply::ok(&shown(&find(&permit, &hash).await?)))
 }

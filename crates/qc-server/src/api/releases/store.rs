@@ -33,7 +33,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(mut call: Call) -> Result<Reply, Problem> {
     let request: StoreRelease = call.large_body().await?;
-    let permit = call.may(None, Some(&request.integration))?;
+    let permit = call.may(None, Some(&request.integration)).await?;
     let integration = Name::new(&request.integration)
         .map_err(|error| wrong("/integration", &error.to_string()))?;
     let mut files = BTreeMap::new();

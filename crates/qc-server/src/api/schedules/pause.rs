@@ -39,7 +39,7 @@ async fn handle(call: Call, pause: bool) -> Result<Reply, Problem> {
     let (environment, integration): (Name, Name) =
         (call.path("environment")?, call.path("integration")?);
     let trigger: Name = call.path("trigger")?;
-    let permit = call.may(Some(environment.as_str()), Some(integration.as_str()))?;
+    let permit = call.may(Some(environment.as_str()), Some(integration.as_str())).await?;
     let (environment, integration) = (environment.as_str(), integration.as_str());
     let engine = &permit.state.engine;
     let done =

@@ -28,12 +28,12 @@ pub(in crate::api) const ROUTE: Route = Route {
     body: None,
     status: 200,
     answer: Answer::Lines(schema::<Happening>),
-    handler: |call| Box::pin(std::future::ready(handle(&call))),
+    handler: |call| Box::pin(handle(call)),
 };
 
-fn handle(call: &Call) -> Result<Reply, Problem> {
+async fn handle(call: Call) -> Result<Reply, Problem> {
     // Happenings of all environments: only who may read runs everywhere.
-    let permit = call.may(None, None)?;
+    let permit = call.may(None, None).await?;
     let listener = permit.state.engine.subscribe();
     let lines = stream::unfold(listener, |mut listener| async move {
         let line = match listener.recv().await {

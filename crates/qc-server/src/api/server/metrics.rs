@@ -17,10 +17,10 @@ pub(in crate::api) const ROUTE: Route = Route {
     body: None,
     status: 200,
     answer: Answer::Text(MEDIA_TYPE),
-    handler: |call| Box::pin(std::future::ready(handle(&call))),
+    handler: |call| Box::pin(handle(call)),
 };
 
-fn handle(call: &Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None)?;
+async fn handle(call: Call) -> Result<Reply, Problem> {
+    let permit = call.may(None, None).await?;
     Ok(Reply::other(MEDIA_TYPE, permit.state.metrics.text().into()))
 }

@@ -32,7 +32,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None)?;
+    let permit = call.may(None, None).await?;
     let state = permit.state;
     let open = DeadFilter { state: Some(DeadState::Open), limit: COUNTED, ..DeadFilter::default() };
     let numbers = state.engine.gauges();

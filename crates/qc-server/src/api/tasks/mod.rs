@@ -23,7 +23,7 @@ impl Call {
         // Looked at before the decision, as its environment and integration are what is decided on.
         let task = self.state.engine.task(id).await?;
         let (environment, integration) = (&task.environment, &task.integration);
-        let permit = self.may(Some(environment.as_str()), Some(integration.as_str()))?;
+        let permit = self.may(Some(environment.as_str()), Some(integration.as_str())).await?;
         Ok((task, permit))
     }
 }

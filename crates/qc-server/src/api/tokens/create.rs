@@ -33,9 +33,9 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None)?;
+    let permit = call.may(None, None).await?;
     let request = read(call.body()?)?;
-    within(call.principal.scopes.as_deref(), request.scopes.as_deref())?;
+    within(&call, request.scopes.as_deref())?;
     let state = permit.state;
     let issued = issue(request, &permit.actor, state.clock.now(), &*state.entropy);
     match state.committer.change(issued.change).await? {
@@ -51,8 +51,8 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
 }
 
 /// Who is narrowed to scopes gives away none but these: a token never makes a mightier one.
-fn within(own: Option<&[Scope]>, given: Option<&[Scope]>) -> Result<(), Problem> {
-    let Some(own) = own else { return Ok(()) };
+fn within(call: &Call, given: Option<&[Scope]>) -> Result<(), Problem> {
+    let Some(own) = call.principal().scopes.as_deref() else { return Ok(()) };
     let covered = |scope: &Scope| {
         let text = scope.to_string();
         let any_name = text.rsplit_once('/').and_then(|(head, tail)| {
@@ -64,7 +64,7 @@ fn within(own: Option<&[Scope]>, given: Option<&[Scope]>) -> Result<(), Problem>
     if given.is_some_and(|scopes| scopes.iter().all(covered)) {
         return Ok(());
     }
-    Err(Problem::not_permitted(Action::TokensWrite, Denial::Scope))
+    Err(call.asker.refuse(Action::TokensWrite, Denial::Scope, None, None))
 }
 
 fn read(request: CreateToken) -> Result<IssueRequest, Problem> {

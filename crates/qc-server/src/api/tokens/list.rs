@@ -29,7 +29,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None)?;
+    let permit = call.may(None, None).await?;
     let limit = call.limit()?;
     let after: Option<String> = call.query("after")?;
     let documents = permit.state.store.documents(TOKEN_KIND, after.as_deref(), limit + 1).await?;

@@ -25,7 +25,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None)?;
+    let permit = call.may(None, None).await?;
     let id: String = call.path("token")?;
     let state = permit.state;
     let document = state.store.document(TOKEN_KIND, &id).await?.ok_or_else(|| {

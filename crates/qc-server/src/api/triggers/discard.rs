@@ -26,7 +26,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let request: DiscardHeld = call.body()?;
-    let permit = call.may(Some(&request.environment), Some(&request.integration))?;
+    let permit = call.may(Some(&request.environment), Some(&request.integration)).await?;
     let name = named(&request.environment, &request.integration, &request.trigger)?;
     let engine = &permit.state.engine;
     let plan = match &request.confirm {

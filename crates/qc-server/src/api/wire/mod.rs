@@ -1,5 +1,6 @@
 //! What the API takes and gives, in its own types: they change only with the API's version.
 
+mod audit;
 mod bulks;
 mod events;
 mod failures;
@@ -13,6 +14,7 @@ mod server;
 mod tasks;
 mod triggers;
 
+pub use audit::{AuditCheckpoint, AuditConsistency, AuditEntries, AuditEntry};
 pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
 pub use events::{EventUse, PublishedEvent, Schedule};
 pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};

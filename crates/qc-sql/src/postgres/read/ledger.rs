@@ -1,4 +1,4 @@
-use qc_store::{LedgerEntry, LedgerFilter, LedgerRow, filter_page};
+use qc_store::{AuditMark, LedgerEntry, LedgerFilter, LedgerRow, filter_page};
 
 use super::{Clauses, horizon::horizon};
 use crate::postgres::{
@@ -17,13 +17,16 @@ pub(in crate::postgres) async fn ledger(
     let clauses = restrict(filter, horizon);
     let question = format!(
         "SELECT seq, at, kind, tenant, environment, integration, run, event, actor, subject, \
-         outcome, code, facts FROM ledger{} ORDER BY seq LIMIT {}",
+         outcome, code, facts, writer, no FROM ledger{} ORDER BY seq LIMIT {}",
         clauses.text,
         filter_page(filter.limit)
     );
     let rows = db.query(&question, &clauses.values()).await?;
     rows.iter()
-        .map(|row| Ok(LedgerEntry { seq: Fields(row).count(0)?, row: decode(Fields(row))? }))
+        .map(|row| {
+            let fields = Fields(row);
+            Ok(LedgerEntry { seq: fields.count(0)?, row: decode(fields)?, mark: mark(fields)? })
+        })
         .collect()
 }
 
@@ -54,6 +57,12 @@ fn restrict(filter: &LedgerFilter, horizon: i64) -> Clauses {
         clauses.and("run = ?", Uuid::from(run));
     }
     clauses
+}
+
+fn mark(row: Fields<'_>) -> Outcome<Option<AuditMark>> {
+    let (writer, no): (Option<i32>, Option<i64>) = (row.get(13)?, row.get(14)?);
+    let (Some(writer), Some(no)) = (writer, no) else { return Ok(None) };
+    Ok(Some(AuditMark { writer: writer.unsigned_abs(), no: no.unsigned_abs() }))
 }
 
 fn decode(row: Fields<'_>) -> Outcome<LedgerRow> {

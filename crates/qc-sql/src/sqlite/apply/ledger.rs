@@ -11,11 +11,17 @@ use crate::sqlite::{
 pub(in crate::sqlite) const SPAN_BITS: u32 = 10;
 
 const PUT: &str = "INSERT INTO ledger (seq, at, kind, tenant, environment, integration, run, \
-     event, actor, subject, outcome, code, facts) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+     event, actor, subject, outcome, code, facts, writer, no) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+const LAST: &str = "SELECT last FROM audit_writer WHERE writer = ?1";
+const PUT_LAST: &str = "INSERT INTO audit_writer (writer, last) VALUES (?1, ?2) \
+     ON CONFLICT (writer) DO UPDATE SET last = excluded.last";
 const PUT_SPAN: &str = "INSERT INTO ledger_span (no, at_min, audit_min, at_max) \
      VALUES (?1, ?2, ?3, ?4) ON CONFLICT (no) DO UPDATE SET at_min = min(at_min, ?2), \
      audit_min = min(audit_min, ?3), at_max = max(at_max, ?4)";
+
+/// The one who numbers rows of the audit here: a database has one writer at a time.
+const WRITER: i64 = 0;
 
 /// The earliest moment of rows of which there is none.
 pub(in crate::sqlite) const NONE: i64 = i64::MAX;
@@ -25,6 +31,10 @@ pub(in crate::sqlite) const NONE: i64 = i64::MAX;
 pub(in crate::sqlite) struct LedgerTail {
     /// The place of the newest row.
     last: i64,
+    /// The number of the newest row of the audit,
+    audit: i64,
+    /// and as it is stored.
+    audit_stored: i64,
     span: Option<Span>,
 }
 
@@ -69,7 +79,9 @@ impl LedgerTail {
         let floor: Option<i64> = db
             .query_row("SELECT value FROM fact WHERE name = 'ledger_floor'", [], |r| r.get(0))
             .optional()?;
-        Ok(Self { last: newest.unwrap_or(0).max(floor.unwrap_or(0)), span: None })
+        let audit: i64 = db.query_row(LAST, [WRITER], |r| r.get(0)).optional()?.unwrap_or(0);
+        let last = newest.unwrap_or(0).max(floor.unwrap_or(0));
+        Ok(Self { last, audit, audit_stored: audit, span: None })
     }
 
     /// The place of the newest row.
@@ -77,10 +89,14 @@ impl LedgerTail {
         self.last
     }
 
-    /// Stores the span under way: once for each commit, not for each row.
+    /// Stores the span under way and the last number: once for each commit, not for each row.
     pub(in crate::sqlite) fn settle(&mut self, db: &Connection) -> Outcome<()> {
         if let Some(span) = self.span.take() {
             span.put(db)?;
+        }
+        if self.audit != self.audit_stored {
+            db.prepare_cached(PUT_LAST)?.execute([WRITER, self.audit])?;
+            self.audit_stored = self.audit;
         }
         Ok(())
     }
@@ -100,7 +116,12 @@ impl LedgerTail {
 pub(in crate::sqlite) fn note(desk: &mut Desk<'_>, row: &LedgerRow) -> Outcome<()> {
     let db = desk.db;
     let at = row.at.as_millis();
-    let seq = desk.ledger.next(db, at, row.kind == LedgerKind::Audit)?;
+    let audit = row.kind == LedgerKind::Audit;
+    let seq = desk.ledger.next(db, at, audit)?;
+    if audit {
+        desk.ledger.audit += 1;
+    }
+    let (writer, no) = (audit.then_some(WRITER), audit.then_some(desk.ledger.audit));
     let tenant = desk.words.number(db, row.tenant.as_str())?;
     let environment =
         row.environment.as_ref().map(|name| desk.words.number(db, name.as_str())).transpose()?;
@@ -121,7 +142,9 @@ pub(in crate::sqlite) fn note(desk: &mut Desk<'_>, row: &LedgerRow) -> Outcome<(
         row.subject,
         outcome,
         code,
-        &row.facts[..]
+        &row.facts[..],
+        writer,
+        no
     ])?;
     Ok(())
 }

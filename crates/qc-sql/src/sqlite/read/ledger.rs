@@ -1,4 +1,4 @@
-use qc_store::{LedgerEntry, LedgerFilter, LedgerRow, filter_page};
+use qc_store::{AuditMark, LedgerEntry, LedgerFilter, LedgerKind, LedgerRow, filter_page};
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::{Clauses, runs::blob};
@@ -10,7 +10,7 @@ use crate::sqlite::{
 };
 
 const SELECT: &str = "SELECT seq, at, kind, tenant, environment, integration, run, event, actor, \
-     subject, outcome, code, facts FROM ledger";
+     subject, outcome, code, facts, writer, no FROM ledger";
 
 /// Reads the ledger.
 pub(in crate::sqlite) fn ledger(
@@ -19,8 +19,12 @@ pub(in crate::sqlite) fn ledger(
     filter: &LedgerFilter,
 ) -> Outcome<Vec<LedgerEntry>> {
     let Some(clauses) = restrict(db, filter)? else { return Ok(Vec::new()) };
-    // A run has few rows and an index; everything else goes along the places.
-    let index = if filter.run.is_some() { "INDEXED BY ledger_run" } else { "NOT INDEXED" };
+    // A run has few rows and an index, and so has the audit; everything else goes along the places.
+    let index = match filter.run {
+        Some(_) => "INDEXED BY ledger_run",
+        None if filter.kinds == [LedgerKind::Audit] => "INDEXED BY ledger_audit",
+        None => "NOT INDEXED",
+    };
     let mut query = db.prepare_cached(&format!(
         "{SELECT} {index}{} ORDER BY seq LIMIT {}",
         clauses.text,
@@ -29,7 +33,8 @@ pub(in crate::sqlite) fn ledger(
     let mut rows = query.query(params_from_iter(clauses.values))?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.push(LedgerEntry { seq: count_of(row.get(0)?)?, row: decode(db, words, row)? });
+        let seq = count_of(row.get(0)?)?;
+        entries.push(LedgerEntry { seq, row: decode(db, words, row)?, mark: mark(row)? });
     }
     Ok(entries)
 }
@@ -47,7 +52,10 @@ fn restrict(db: &Connection, filter: &LedgerFilter) -> Outcome<Option<Clauses>> 
     if let Some(until) = filter.until {
         clauses.and("at < ?", until.as_millis());
     }
-    if !filter.kinds.is_empty() {
+    if filter.kinds == [LedgerKind::Audit] {
+        // Said as the index says it.
+        clauses.push("kind = 5");
+    } else if !filter.kinds.is_empty() {
         clauses.and_in("kind", filter.kinds.iter().map(|kind| kind_number(*kind)));
     }
     let named = [
@@ -64,6 +72,12 @@ fn restrict(db: &Connection, filter: &LedgerFilter) -> Outcome<Option<Clauses>> 
         clauses.and("run = ?", id_blob(run).to_vec());
     }
     Ok(Some(clauses))
+}
+
+fn mark(row: &Row<'_>) -> Outcome<Option<AuditMark>> {
+    let (writer, no): (Option<u32>, Option<i64>) = (row.get(13)?, row.get(14)?);
+    let (Some(writer), Some(no)) = (writer, no) else { return Ok(None) };
+    Ok(Some(AuditMark { writer, no: count_of(no)? }))
 }
 
 /// The first place that can hold a row at or after this moment.
