@@ -10,3 +10,7 @@ pub const BAD_REFERENCE: Code = Code::new("QC-V002");
 pub const WORLD_READABLE: Code = Code::new("QC-V003");
 /// A secret was found but cannot be used: unreadable, empty, too large, or not text.
 pub const UNUSABLE_SECRET: Code = Code::new("QC-V004");
+/// The key ring that wraps the vault's data keys cannot be used.
+pub const KEY_RING: Code = Code::new("QC-V006");
+/// What the vault holds was changed, or copied from another place, and does not open.
+pub const NOT_OPENING: Code = Code::new("QC-V008");

@@ -5,16 +5,25 @@
 //! A changed file is noticed at the next look-up, so that a rotation needs no restart, and `<name>.previous` stays
 //! valid beside `<name>` while senders change over.
 //!
-//! Deliberately not here: sealing secrets at rest, key rings, rotation schedules, and anything that reads the process
-//! environment itself (the snapshot is an argument).
+//! For secrets at rest: [`DataKey`] seals a value for its place ([`Binding`]), and a [`KeyRing`] wraps data keys with a
+//! key-encryption key that is kept in a file, a variable, or a transit engine.
+//!
+//! Deliberately not here: anything that reads the process environment itself (the snapshot is an argument).
 
 pub mod codes;
 mod missing;
 mod reference;
+mod ring;
+mod seal;
 mod secret;
 mod sources;
 
 pub use missing::MissingSecret;
 pub use reference::{SecretRef, SecretRefError};
+pub use ring::{
+    FileRing, KeyPlace, KeyPlaceError, KeyRing, KeyRingError, TransitKey, TransitRing,
+    VariableRing, Wrapped,
+};
+pub use seal::{Binding, DataKey, KeyBytes, PLATFORM_OWNED, SealError, Sealed};
 pub use secret::Secret;
 pub use sources::Secrets;
