@@ -72,6 +72,12 @@ pub enum Action {
     /// Make and revoke tokens.
     #[serde(rename = "tokens:write")]
     TokensWrite,
+    /// See which secrets there are and how the vault stands (never a value).
+    #[serde(rename = "secrets:read")]
+    SecretsRead,
+    /// Store, change and remove secrets, and rotate the vault's keys.
+    #[serde(rename = "secrets:write")]
+    SecretsWrite,
     /// See how the server itself does: metrics, checks, its API's description.
     #[serde(rename = "server:read")]
     ServerRead,
@@ -79,7 +85,7 @@ pub enum Action {
 
 impl Action {
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -103,6 +109,8 @@ impl Action {
         Self::DeploymentsRollback,
         Self::TokensRead,
         Self::TokensWrite,
+        Self::SecretsRead,
+        Self::SecretsWrite,
         Self::ServerRead,
     ];
 
@@ -132,6 +140,8 @@ impl Action {
             Self::DeploymentsRollback => "deployments:rollback",
             Self::TokensRead => "tokens:read",
             Self::TokensWrite => "tokens:write",
+            Self::SecretsRead => "secrets:read",
+            Self::SecretsWrite => "secrets:write",
             Self::ServerRead => "server:read",
         }
     }

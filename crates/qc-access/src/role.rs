@@ -57,10 +57,14 @@ impl Role {
         use Action as A;
         match self {
             Self::Admin => true,
-            Self::Developer => !matches!(action, A::TokensRead | A::TokensWrite),
+            Self::Developer => !matches!(action, A::TokensRead | A::TokensWrite | A::SecretsWrite),
             Self::Operator => !matches!(
                 action,
-                A::TokensRead | A::TokensWrite | A::ReleasesWrite | A::DeploymentsWrite
+                A::TokensRead
+                    | A::TokensWrite
+                    | A::SecretsWrite
+                    | A::ReleasesWrite
+                    | A::DeploymentsWrite
             ),
             Self::Auditor => matches!(
                 action,
@@ -71,6 +75,7 @@ impl Role {
                     | A::ReleasesRead
                     | A::DeploymentsRead
                     | A::TokensRead
+                    | A::SecretsRead
                     | A::ServerRead
             ),
             Self::Deployer => matches!(
@@ -104,9 +109,10 @@ mod tests {
     }
 
     #[test]
-    fn only_an_admin_makes_tokens_and_an_auditor_changes_nothing() {
+    fn only_an_admin_makes_tokens_and_secrets_and_an_auditor_changes_nothing() {
         for role in Role::ALL {
             assert_eq!(role.permits(Action::TokensWrite), role == Role::Admin);
+            assert_eq!(role.permits(Action::SecretsWrite), role == Role::Admin);
         }
         for action in Action::ALL {
             if Role::Auditor.permits(action) {

@@ -17,6 +17,7 @@ mod outside;
 mod parameters;
 mod repeats;
 mod requests;
+mod secrets;
 mod sign;
 mod signatures;
 mod tasks;

@@ -32,6 +32,7 @@ mod rollback;
 mod runs;
 mod schedules;
 mod schema;
+mod secrets;
 mod serve;
 mod session;
 mod simulate;
@@ -43,6 +44,7 @@ mod tokens;
 mod trigger;
 mod triggers;
 mod trouble;
+mod vault;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -177,6 +179,12 @@ enum Verb {
     /// Make and end API tokens
     #[command(subcommand)]
     Tokens(tokens::Verb),
+    /// Store secrets in the vault, and see which there are; never their values
+    #[command(subcommand)]
+    Secrets(secrets::Verb),
+    /// See how the vault stands, and change its keys
+    #[command(subcommand)]
+    Vault(vault::Verb),
     /// Look for what is wrong with this machine and the server, with a fix for each
     Doctor(doctor::Arguments),
     /// Explain the settings
@@ -263,6 +271,8 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Backup(arguments) => backup::run(session, arguments).await,
         Verb::Restore(arguments) => restore::run(session, arguments).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,
+        Verb::Secrets(verb) => secrets::run(session, verb).await,
+        Verb::Vault(verb) => vault::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,
         Verb::Config(verb) => config::run(session, verb),
         Verb::Completions(arguments) => Ok(completions::run(&arguments)),

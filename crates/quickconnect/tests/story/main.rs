@@ -17,4 +17,5 @@ mod outage;
 mod recovery;
 mod templates;
 mod upgrade;
+mod vault;
 mod versions;
