@@ -249,6 +249,10 @@ async fn keep_vault(vault: Arc<Vault>) {
             Ok(()) => vault.tend().await,
             Err(error) => Err(error.into()),
         };
+        let done = done.and_then(|more| match vault.trouble() {
+            Some(trouble) => Err(trouble.into()),
+            None => Ok(more),
+        });
         pause = if matches!(done, Ok(true)) { VAULT_STEP } else { VAULT_EVERY };
         match &done {
             Err(error) if well => tracing::warn!(%error, "the vault cannot be kept up now"),

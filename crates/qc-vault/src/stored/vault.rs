@@ -181,6 +181,11 @@ impl Vault {
         view
     }
 
+    /// Why keys are missing on this node, when some are.
+    pub fn trouble(&self) -> Option<KeyRingError> {
+        self.shelf.view().trouble.clone()
+    }
+
     /// Everything that is stored, but for the values; of one environment, or of all.
     pub fn list(&self, environment: Option<&EnvironmentName>) -> Vec<SecretShown> {
         let (view, now) = (self.shelf.view(), self.clock.now());
