@@ -75,6 +75,12 @@ pub enum Action {
     /// Read the sealed audit: its entries, checkpoints and proofs.
     #[serde(rename = "audit:read")]
     AuditRead,
+    /// See which secrets there are and how the vault stands (never a value).
+    #[serde(rename = "secrets:read")]
+    SecretsRead,
+    /// Store, change and remove secrets, and rotate the vault's keys.
+    #[serde(rename = "secrets:write")]
+    SecretsWrite,
     /// See how the server itself does: metrics, checks, its API's description.
     #[serde(rename = "server:read")]
     ServerRead,
@@ -82,7 +88,7 @@ pub enum Action {
 
 impl Action {
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -107,6 +113,8 @@ impl Action {
         Self::TokensRead,
         Self::TokensWrite,
         Self::AuditRead,
+        Self::SecretsRead,
+        Self::SecretsWrite,
         Self::ServerRead,
     ];
 
@@ -137,6 +145,8 @@ impl Action {
             Self::TokensRead => "tokens:read",
             Self::TokensWrite => "tokens:write",
             Self::AuditRead => "audit:read",
+            Self::SecretsRead => "secrets:read",
+            Self::SecretsWrite => "secrets:write",
             Self::ServerRead => "server:read",
         }
     }

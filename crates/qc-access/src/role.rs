@@ -57,12 +57,15 @@ impl Role {
         use Action as A;
         match self {
             Self::Admin => true,
-            Self::Developer => !matches!(action, A::TokensRead | A::TokensWrite | A::AuditRead),
+            Self::Developer => {
+                !matches!(action, A::TokensRead | A::TokensWrite | A::SecretsWrite | A::AuditRead)
+            }
             Self::Operator => !matches!(
                 action,
                 A::TokensRead
                     | A::TokensWrite
                     | A::AuditRead
+                    | A::SecretsWrite
                     | A::ReleasesWrite
                     | A::DeploymentsWrite
             ),
@@ -76,6 +79,7 @@ impl Role {
                     | A::DeploymentsRead
                     | A::TokensRead
                     | A::AuditRead
+                    | A::SecretsRead
                     | A::ServerRead
             ),
             Self::Deployer => matches!(
@@ -109,9 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn only_an_admin_makes_tokens_and_an_auditor_changes_nothing() {
+    fn only_an_admin_makes_tokens_and_secrets_and_an_auditor_changes_nothing() {
         for role in Role::ALL {
             assert_eq!(role.permits(Action::TokensWrite), role == Role::Admin);
+            assert_eq!(role.permits(Action::SecretsWrite), role == Role::Admin);
         }
         for action in Action::ALL {
             if Role::Auditor.permits(action) {

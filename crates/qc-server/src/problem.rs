@@ -7,6 +7,7 @@ use qc_document::JsonError;
 use qc_engine::{BulkError, EngineError, FailuresError};
 use qc_model::{Class, Code, Failure, Finding, NextAction, RunId};
 use qc_store::StoreError;
+use qc_vault::{KeyRingError, VaultError};
 use serde_json::{Map, Value, json};
 
 use crate::{asker::Denied, codes};
@@ -387,6 +388,31 @@ impl From<BulkError> for Problem {
             }
             BulkError::Changed(_) => Self::new(409, code, "Changed meanwhile", detail),
             BulkError::Store(error) => Self::from(error),
+        }
+    }
+}
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        let (detail, code) = (error.to_string(), error.code());
+        let code = code.unwrap_or(codes::CHANGED_MEANWHILE);
+        match error {
+            VaultError::Off => {
+                Self::new(409, code, "The vault is off", detail).next(NextAction::ContactOwner)
+            }
+            VaultError::Ring(KeyRingError::Unavailable(_)) => {
+                Self::new(503, code, "No key ring", detail).retry_after(RETRY_SOON)
+            }
+            VaultError::Ring(_) | VaultError::Sealed(_) => {
+                Self::new(500, code, "Keys do not open", detail)
+            }
+            VaultError::Shared(_) => {
+                Self::new(409, code, "Value in use elsewhere", detail).next(NextAction::FixRequest)
+            }
+            VaultError::Nothing(_) => Self::new(404, code, "No such secret", detail),
+            VaultError::Unfit(_) => Self::new(422, code, "Unusable secret", detail),
+            VaultError::Busy => Self::new(409, code, "Changed meanwhile", detail),
+            VaultError::Store(error) => Self::from(error),
         }
     }
 }

@@ -7,7 +7,7 @@ use qc_access::Tokens;
 use qc_engine::Engine;
 use qc_model::{Clock, Entropy, Timestamp};
 use qc_store::{Committer, Store};
-use qc_vault::Secrets;
+use qc_vault::{Secrets, Vault};
 
 use crate::{Catalogue, CommitNumbers, Metrics, ServerSettings, audit::Refusals};
 
@@ -23,6 +23,8 @@ pub struct ServerParts {
     pub catalogue: Arc<Catalogue>,
     /// With what senders sign.
     pub secrets: Arc<Secrets>,
+    /// The secrets of the store.
+    pub vault: Arc<Vault>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness; the operating system's, as tokens are made from it.
@@ -40,6 +42,7 @@ pub struct State {
     pub(crate) committer: Committer,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) secrets: Arc<Secrets>,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ServerSettings,
@@ -63,6 +66,7 @@ impl State {
             committer: parts.committer,
             catalogue: parts.catalogue,
             secrets: parts.secrets,
+            vault: parts.vault,
             clock: parts.clock,
             entropy: parts.entropy,
             settings: parts.settings,

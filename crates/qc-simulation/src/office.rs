@@ -27,7 +27,7 @@ enum Deed {
 }
 
 fn person(id: &str) -> Actor {
-    Actor { kind: ActorKind::Human, id: id.to_owned() }
+    Actor { kind: ActorKind::Human, id: id.to_owned(), via: None }
 }
 
 /// One of those who are asked.

@@ -14,3 +14,17 @@ pub const LEAKED: Code = Code::new("QC-V030");
 pub const MAY_BE_LEAKED: Code = Code::new("QC-V031");
 /// A secret was found but cannot be used: unreadable, empty, too large, or not text.
 pub const UNUSABLE_SECRET: Code = Code::new("QC-V004");
+/// Nothing can be stored in the vault, as no key-encryption key is set.
+pub const VAULT_OFF: Code = Code::new("QC-V005");
+/// The key ring that wraps the vault's data keys cannot be used.
+pub const KEY_RING: Code = Code::new("QC-V006");
+/// A value that another environment uses.
+pub const SHARED_VALUE: Code = Code::new("QC-V007");
+/// What the vault holds was changed, or copied from another place, and does not open.
+pub const NOT_OPENING: Code = Code::new("QC-V008");
+/// The vault does not hold what is named.
+pub const NOTHING_THERE: Code = Code::new("QC-V009");
+/// A secret, or its cadence or overlap, that the vault does not take.
+pub const UNFIT_SECRET: Code = Code::new("QC-V010");
+/// A secret whose time to be changed is past.
+pub const OVERDUE: Code = Code::new("QC-V011");

@@ -3,25 +3,29 @@ use std::{
     fmt, fs, io,
     io::Read,
     path::{Path, PathBuf},
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
     time::SystemTime,
 };
 
 use qc_model::{EnvironmentName, Finding};
 
-use crate::{MissingSecret, Secret, SecretRef, codes};
+use crate::{
+    MissingSecret, Secret, SecretRef, codes,
+    stored::{Shelf, Shelved},
+};
 
 /// The largest secret, in bytes: a private key with its certificates fits.
-const LARGEST: u64 = 64 * 1024;
+pub(crate) const LARGEST: u64 = 64 * 1024;
 /// Values of files kept in memory; beyond it the cache starts anew.
 const CACHED_FILES: usize = 4096;
 /// What an earlier value's name ends with while both are valid.
 const PREVIOUS: &str = ".previous";
 
-/// Where secrets are found. Looked up in this order: a directory of files, a snapshot of the process environment, a map
-/// in memory. A value found for one environment is never given to another.
+/// Where secrets are found. Looked up in this order: the vault, a directory of files, a snapshot of the process
+/// environment, a map in memory. A value found for one environment is never given to another.
 #[derive(Default)]
 pub struct Secrets {
+    shelf: Arc<Shelf>,
     directory: Option<PathBuf>,
     environment: BTreeMap<String, Secret>,
     memory: RwLock<HashMap<(String, String), Secret>>,
@@ -40,6 +44,11 @@ impl Secrets {
     /// Without any source; every look-up fails.
     pub fn none() -> Self {
         Self::default()
+    }
+
+    /// What of the vault is at hand; empty until a [`Vault`](crate::Vault) fills it.
+    pub fn shelf(&self) -> Arc<Shelf> {
+        Arc::clone(&self.shelf)
     }
 
     /// Also looks for `<directory>/<environment>/<name>`, as container platforms mount secrets.
@@ -124,6 +133,12 @@ impl Secrets {
         reference: &SecretRef,
         suffix: &str,
     ) -> Result<Option<Secret>, MissingSecret> {
+        match self.shelf.find(environment, reference.name(), !suffix.is_empty()) {
+            Shelved::Value(value) => return Ok(Some(value)),
+            Shelved::NoPrevious => return Ok(None),
+            Shelved::Unusable(why) => return Err(self.missing(environment, reference, Some(why))),
+            Shelved::NotHere => {}
+        }
         if let Some(path) = self.path(environment, reference, suffix) {
             match self.read(&path) {
                 Ok(Some(value)) => return Ok(Some(value)),
@@ -190,6 +205,9 @@ impl Secrets {
         unusable: Option<String>,
     ) -> MissingSecret {
         let mut looked_in = Vec::new();
+        if self.shelf.is_on() {
+            looked_in.push("the vault (`qc secrets set`)".to_owned());
+        }
         if let Some(path) = self.path(environment, reference, "") {
             looked_in.push(format!("the file {}", path.display()));
         }

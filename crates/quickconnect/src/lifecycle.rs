@@ -6,7 +6,7 @@ use qc_audit::Sealer;
 use qc_model::Finding;
 use qc_server::{Door, Service, TlsKeys, bind, serve};
 use qc_store::blobs::{Asked, Blobs, Swept};
-use qc_vault::Secrets;
+use qc_vault::Vault;
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -23,13 +23,17 @@ use crate::{
     retention,
     signals::Signals,
     traces::Traces,
-    wiring::{self, Platform},
+    wiring::{self, Credentials, Platform},
 };
 
 /// When large bodies are looked through for the first time.
 const SWEEP_FIRST: Duration = Duration::from_secs(60);
 /// How often large bodies that no run holds are removed: every one of them is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How soon a node sees what another one changed in the vault.
+const VAULT_EVERY: Duration = Duration::from_secs(1);
+/// The pause between two steps of a rotation: others commit meanwhile.
+const VAULT_STEP: Duration = Duration::from_millis(100);
 /// A run that is younger need not be in the store yet.
 const YOUNG: Duration = Duration::from_secs(3600);
 
@@ -56,7 +60,7 @@ impl Running {
     pub(crate) async fn start(
         _listening: &Signals,
         config: &Config,
-        secrets: Arc<Secrets>,
+        credentials: Credentials,
         context: Option<PathBuf>,
         output: Output,
     ) -> Result<Self, Trouble> {
@@ -80,7 +84,8 @@ impl Running {
         let api_address = api.as_ref().and_then(|api| api.local_addr().ok());
         let at = addresses(config, address, api_address);
         let client = wiring::broker_client(config)?;
-        let platform = Platform::wire(config, Arc::clone(&secrets)).await?;
+        let secrets = Arc::clone(&credentials.secrets);
+        let platform = Platform::wire(config, credentials).await?;
         // Before anything can happen, so that nothing is missed.
         let traces = export_traces(config, &platform)?;
         let made =
@@ -181,6 +186,7 @@ fn begin_chores(
     chores.spawn(retention::keep(retention::Parts::of(platform), config.retention));
     chores.spawn(sweep_of(platform));
     chores.spawn(Arc::clone(&platform.state).keep_refusals());
+    chores.spawn(keep_vault(Arc::clone(&platform.vault)));
     let (engine, checkpoints) = (platform.engine.clone(), config.checkpoints.clone());
     chores.spawn(audit::keep(engine, Arc::clone(sealer), checkpoints, caller));
     if let Some(keys) = tls {
@@ -252,6 +258,31 @@ fn url_of(address: SocketAddr, tls: bool) -> String {
         address.set_ip(loopback);
     }
     format!("{scheme}://{address}")
+}
+
+/// Sees what other nodes changed in the vault, and does what is due there, step by step.
+async fn keep_vault(vault: Arc<Vault>) {
+    let mut pause = VAULT_EVERY;
+    // Said once, not every second.
+    let mut well = true;
+    loop {
+        tokio::time::sleep(pause).await;
+        let done = match vault.refresh().await {
+            Ok(()) => vault.tend().await,
+            Err(error) => Err(error.into()),
+        };
+        let done = done.and_then(|more| match vault.trouble() {
+            Some(trouble) => Err(trouble.into()),
+            None => Ok(more),
+        });
+        pause = if matches!(done, Ok(true)) { VAULT_STEP } else { VAULT_EVERY };
+        match &done {
+            Err(error) if well => tracing::warn!(%error, "the vault cannot be kept up now"),
+            Ok(_) if !well => tracing::info!("the vault is kept up again"),
+            _ => {}
+        }
+        well = done.is_ok();
+    }
 }
 
 fn sweep_of(platform: &Platform) -> impl Future<Output = ()> + Send + 'static {

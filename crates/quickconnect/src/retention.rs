@@ -183,7 +183,10 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::config::{Config, Said};
+    use crate::{
+        config::{Config, Said},
+        wiring::Credentials,
+    };
 
     /// Goes as the test's time does.
     struct Virtual(Timestamp, Instant);
@@ -216,7 +219,7 @@ mod tests {
         let flags = [("store".to_owned(), "memory".to_owned())].into();
         let said = Said { flags, file: Some("/dev/null".into()), ..Said::default() };
         let config = Config::new(&said).unwrap();
-        let platform = Platform::wire(&config, Arc::new(Secrets::none())).await.unwrap();
+        let platform = Platform::wire(&config, Credentials::only(Secrets::none())).await.unwrap();
         let (running, store) = (platform.engine.clone(), Arc::clone(&platform.store));
         let engine = tokio::spawn(async move { Box::pin(running.run()).await });
         let now = platform.clock.now();

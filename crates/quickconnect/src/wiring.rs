@@ -28,7 +28,9 @@ use qc_store::{
     blobs::{Blobs, FolderBlobs, MemoryBlobs},
     memory::MemoryStore,
 };
-use qc_vault::Secrets;
+use qc_vault::{
+    FileRing, KeyPlace, KeyRing, Secrets, TransitRing, VariableRing, Vault, VaultParts,
+};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -90,6 +92,28 @@ fn compile(release: &Effective, environment: &EnvironmentName) -> Result<Deploym
     compiled.deployment(environment).map_err(|finding| vec![*finding])
 }
 
+/// What opens doors elsewhere: where secrets are found, and who holds the key of the vault.
+pub(crate) struct Credentials {
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) ring: Option<Arc<dyn KeyRing>>,
+}
+
+impl Credentials {
+    /// As the settings say.
+    pub(crate) fn of(
+        config: &Config,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Self, Trouble> {
+        let secrets = Arc::new(secrets(config, variables));
+        Ok(Self { secrets, ring: key_ring(config, variables)? })
+    }
+
+    /// These secrets, without a vault.
+    pub(crate) fn only(secrets: Secrets) -> Self {
+        Self { secrets: Arc::new(secrets), ring: None }
+    }
+}
+
 /// Everything that runs in this process.
 pub(crate) struct Platform {
     pub(crate) engine: Engine,
@@ -99,13 +123,15 @@ pub(crate) struct Platform {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) state: Arc<State>,
     commit_loop: JoinHandle<()>,
 }
 
 impl Platform {
     /// Wires everything. Nothing runs yet but the commit loop.
-    pub(crate) async fn wire(config: &Config, secrets: Arc<Secrets>) -> Result<Self, Trouble> {
+    pub(crate) async fn wire(config: &Config, credentials: Credentials) -> Result<Self, Trouble> {
+        let Credentials { secrets, ring } = credentials;
         let (store, blobs) = open_all(config).await?;
         let metered = MeteredStore::new(store);
         let commits = metered.numbers();
@@ -144,25 +170,47 @@ impl Platform {
                 ..EngineSettings::default()
             },
         });
+        let vault = Arc::new(Vault::new(VaultParts {
+            store: Arc::clone(&store),
+            committer: committer.clone(),
+            ring,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            secrets: &secrets,
+        }));
+        // Before anything is looked up.
+        vault.refresh().await.map_err(|error| store_trouble(&error))?;
         let state = State::new(ServerParts {
             engine: engine.clone(),
             store: Arc::clone(&store),
             committer: committer.clone(),
             catalogue: Arc::clone(&catalogue),
             secrets,
+            vault: Arc::clone(&vault),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             commits,
             settings: server_settings(config),
         });
-        Ok(Self { engine, store, blobs, committer, catalogue, clock, entropy, state, commit_loop })
+        Ok(Self {
+            engine,
+            store,
+            blobs,
+            committer,
+            catalogue,
+            clock,
+            entropy,
+            vault,
+            state,
+            commit_loop,
+        })
     }
 
     /// Lets the last commits reach the disk. All other users of the committer must have ended.
     pub(crate) async fn close(self) {
-        let Self { engine, store, blobs, committer, catalogue, clock, entropy, state, commit_loop } =
-            self;
-        drop((engine, blobs, committer, catalogue, state, clock, entropy));
+        let Self { engine, store, blobs, committer, catalogue, clock, entropy, .. } = self;
+        let (vault, state, commit_loop) = (self.vault, self.state, self.commit_loop);
+        drop((engine, blobs, committer, catalogue, vault, state, clock, entropy));
         // Users that still hold a committer, such as a connection cut off, cannot keep the process alive.
         if tokio::time::timeout(std::time::Duration::from_secs(5), commit_loop).await.is_err() {
             tracing::warn!(
@@ -306,12 +354,38 @@ pub(crate) fn broker_client(config: &Config) -> Result<qc_broker::amqp::Client, 
 }
 
 /// Where secrets are found: files, then the process environment.
-pub(crate) fn secrets(config: &Config, variables: &BTreeMap<String, String>) -> Secrets {
+fn secrets(config: &Config, variables: &BTreeMap<String, String>) -> Secrets {
     let secrets = Secrets::none().with_variables(variables.clone());
     match &config.secrets_dir {
         Some(folder) => secrets.with_directory(folder),
         None => secrets,
     }
+}
+
+/// Who wraps the vault's data keys. A key that is given and cannot be used refuses the start, as it would never get
+/// better by itself; one that cannot be reached now does not.
+fn key_ring(
+    config: &Config,
+    variables: &BTreeMap<String, String>,
+) -> Result<Option<Arc<dyn KeyRing>>, Trouble> {
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy::default());
+    let Some(place) = &config.vault_key else { return Ok(None) };
+    let ring: Arc<dyn KeyRing> = match place {
+        KeyPlace::File(path) => Arc::new(FileRing::new(path, entropy)),
+        KeyPlace::Variable(name) => {
+            let text = variables.get(name).map_or("", String::as_str);
+            let ring = VariableRing::new(name, text, entropy).map_err(|error| {
+                let help = format!("set the variable {name}, which `vault_key` names");
+                Trouble::usage(error.code(), error.to_string(), help)
+            })?;
+            Arc::new(ring)
+        }
+        KeyPlace::Transit(key) => {
+            let token = config.vault_token_file.clone().unwrap_or_default();
+            Arc::new(TransitRing::new(key.clone(), token, Arc::new(http_caller(config)?)))
+        }
+    };
+    Ok(Some(ring))
 }
 
 /// The key under which payloads are hashed for the ledger; made once and kept with the data, so that equal payloads

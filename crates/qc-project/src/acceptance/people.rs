@@ -191,7 +191,7 @@ impl Door<'_> {
         let actor = Actor::new(ActorKind::Human, deed.by.value.to_string());
         let until = tokio::time::Instant::now() + PATIENCE;
         let done = loop {
-            match do_it(engine, &task, deed, &actor).await {
+            match Box::pin(do_it(engine, &task, deed, &actor)).await {
                 // The platform has just begun: a person tries again.
                 Err(EngineError::Store(StoreError::Unavailable(_)))
                     if tokio::time::Instant::now() < until =>

@@ -17,10 +17,12 @@ mod reply;
 mod route;
 mod runs;
 mod schedules;
+mod secrets;
 mod server;
 mod tasks;
 mod tokens;
 mod triggers;
+mod vault;
 pub mod wire;
 
 pub(crate) use dispatch::router;
@@ -102,6 +104,13 @@ pub(crate) const ROUTES: &[Route] = &[
     audit::entries::ROUTE,
     audit::checkpoint::ROUTE,
     audit::consistency::ROUTE,
+    secrets::list::ROUTE,
+    secrets::set::ROUTE,
+    secrets::rotate::ROUTE,
+    secrets::remove::ROUTE,
+    vault::show::ROUTE,
+    vault::rewrap::ROUTE,
+    vault::rotate::ROUTE,
     server::show::ROUTE,
     server::happenings::ROUTE,
     server::openapi::ROUTE,

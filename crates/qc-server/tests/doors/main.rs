@@ -18,6 +18,7 @@ mod outside;
 mod parameters;
 mod repeats;
 mod requests;
+mod secrets;
 mod sign;
 mod signatures;
 mod tasks;

@@ -21,7 +21,7 @@ use qc_server::{
     Catalogue, Door, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
 };
 use qc_store::{CommitLimits, Committer, RunFilter, Store, memory::MemoryStore};
-use qc_vault::Secrets;
+use qc_vault::{Secrets, VariableRing, Vault, VaultParts};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -38,6 +38,9 @@ impl Clock for SystemClock {
         Timestamp::from_millis(i64::try_from(unix().as_millis()).unwrap())
     }
 }
+
+/// What wraps the vault's keys here.
+const KEK: &str = "a2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWtlay0=";
 
 /// The time since 1970.
 pub(crate) fn unix() -> Duration {
@@ -116,12 +119,22 @@ impl World {
         deploy(&*store, &committer, &*entropy, "first").await;
         let served = catalogue.clone();
         assert!(catalogue.reload(&engine).await.unwrap().is_empty());
+        let ring = VariableRing::new("KEK", KEK, entropy.clone()).unwrap();
+        let vault = Arc::new(Vault::new(VaultParts {
+            store: store.clone(),
+            committer: committer.clone(),
+            ring: Some(Arc::new(ring)),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            secrets: &secrets,
+        }));
         let state = State::new(ServerParts {
             engine: engine.clone(),
             store,
             committer: committer.clone(),
             catalogue,
             secrets: secrets.clone(),
+            vault,
             clock,
             entropy: entropy.clone(),
             commits,

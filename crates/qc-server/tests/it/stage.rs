@@ -31,7 +31,7 @@ use qc_server::{
     Catalogue, Craft, Door, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
 };
 use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
-use qc_vault::{SecretRef, Secrets};
+use qc_vault::{SecretRef, Secrets, VariableRing, Vault, VaultParts};
 use qc_workflow::{Bindings, CallPolicy};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -56,6 +56,9 @@ impl Entropy for Counting {
         z ^ (z >> 31)
     }
 }
+
+/// What wraps the vault's keys here.
+const KEK: &str = "a2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWtlay0=";
 
 /// No calls: workflows of these tests only compute.
 struct NoCalls;
@@ -190,12 +193,22 @@ impl Stage {
         }
         let craft = Craft { bundle: |_, _| Err(Vec::new()), compile: |_, _| Err(Vec::new()) };
         let catalogue = Catalogue::new(Arc::clone(&shared), craft);
+        let ring = VariableRing::new("KEK", KEK, Arc::clone(&entropy)).unwrap();
+        let vault = Arc::new(Vault::new(VaultParts {
+            store: Arc::clone(&shared),
+            committer: committer.clone(),
+            ring: Some(Arc::new(ring)),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            secrets: &secrets,
+        }));
         let state = State::new(ServerParts {
             engine,
             store: shared,
             committer: committer.clone(),
             catalogue,
             secrets,
+            vault,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             commits,

@@ -1,7 +1,6 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -20,7 +19,10 @@ use super::{
     output::Output,
     session::Session,
 };
-use crate::{codes, config::SettingFlags, lifecycle::Running, signals::Signals, telemetry, wiring};
+use crate::{
+    codes, config::SettingFlags, lifecycle::Running, signals::Signals, telemetry,
+    wiring::Credentials,
+};
 
 /// How long the files must rest before they are read: an editor saves in several steps.
 const REST: Duration = Duration::from_millis(200);
@@ -53,10 +55,10 @@ pub(super) async fn run(
         [("log_format", "text".to_owned()), ("log_level", "warn".to_owned()), ("data_dir", data)];
     let config = session.settings_or(arguments.settings.0, defaults.into())?;
     telemetry::begin(&config)?;
-    let secrets = Arc::new(wiring::secrets(&config, &session.variables));
+    let credentials = Credentials::of(&config, &session.variables)?;
     let output = session.output;
     let context = session.context_path();
-    let running = Running::start(&signals, &config, secrets, context, output).await?;
+    let running = Running::start(&signals, &config, credentials, context, output).await?;
     output.say(&format!("serving {} on {}", folder.display(), running.url));
     let (changed, mut changes) = mpsc::channel(1);
     let _watcher = watch(&folder, changed)?;

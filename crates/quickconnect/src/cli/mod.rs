@@ -33,6 +33,7 @@ mod rollback;
 mod runs;
 mod schedules;
 mod schema;
+mod secrets;
 mod serve;
 mod session;
 mod simulate;
@@ -44,6 +45,7 @@ mod tokens;
 mod trigger;
 mod triggers;
 mod trouble;
+mod vault;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -181,6 +183,12 @@ enum Verb {
     /// Make and end API tokens
     #[command(subcommand)]
     Tokens(tokens::Verb),
+    /// Store secrets in the vault, and see which there are; never their values
+    #[command(subcommand)]
+    Secrets(secrets::Verb),
+    /// See how the vault stands, and change its keys
+    #[command(subcommand)]
+    Vault(vault::Verb),
     /// Look for what is wrong with this machine and the server, with a fix for each
     Doctor(doctor::Arguments),
     /// Explain the settings
@@ -268,6 +276,8 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Restore(arguments) => restore::run(session, arguments).await,
         Verb::Audit(verb) => audit::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,
+        Verb::Secrets(verb) => secrets::run(session, verb).await,
+        Verb::Vault(verb) => vault::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,
         Verb::Config(verb) => config::run(session, verb),
         Verb::Completions(arguments) => Ok(completions::run(&arguments)),

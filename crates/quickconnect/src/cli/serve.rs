@@ -1,11 +1,10 @@
-use std::sync::Arc;
-
 use super::{Exit, Trouble, session::Session};
 use crate::{
     config::SettingFlags,
     lifecycle::Running,
     signals::{Hangups, Signals},
-    telemetry, wiring,
+    telemetry,
+    wiring::Credentials,
 };
 
 #[derive(Debug, clap::Args)]
@@ -22,9 +21,9 @@ pub(super) async fn run(
     let mut hangups = Hangups::listen();
     let config = session.settings(arguments.settings.0)?;
     telemetry::begin(&config)?;
-    let secrets = Arc::new(wiring::secrets(&config, &session.variables));
+    let credentials = Credentials::of(&config, &session.variables)?;
     let context = session.context_path();
-    let running = Running::start(&signals, &config, secrets, context, session.output).await?;
+    let running = Running::start(&signals, &config, credentials, context, session.output).await?;
     session.output.say(&format!("serving on {}", running.url));
     let reloading = async {
         loop {

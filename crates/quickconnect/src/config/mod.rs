@@ -11,6 +11,7 @@ use qc_engine::{AdmissionLimits, GateLimits};
 use qc_model::Finding;
 use qc_server::{TlsFiles, TrustedProxies};
 use qc_sql::postgres::{Dsn, mask};
+use qc_vault::KeyPlace;
 
 use crate::{
     audit::Checkpoints,
@@ -65,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) store: StoreKind,
     pub(crate) secrets_dir: Option<PathBuf>,
+    pub(crate) vault_key: Option<KeyPlace>,
+    pub(crate) vault_token_file: Option<PathBuf>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) outbound_proxy: Option<String>,
@@ -133,6 +136,7 @@ impl Reading<'_> {
             "text" => Some(LogFormat::Text),
             _ => None,
         });
+        let (vault_key, vault_token_file) = self.vault();
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
@@ -154,6 +158,8 @@ impl Reading<'_> {
             data_dir: PathBuf::from(self.text("data_dir")),
             store: store?,
             secrets_dir: self.path("secrets_dir"),
+            vault_key,
+            vault_token_file,
             tls,
             trusted_proxies,
             outbound_proxy,
@@ -306,6 +312,25 @@ impl Reading<'_> {
         }
     }
 
+    /// Where the vault's key is. What is wrong is not repeated: it may be the key.
+    fn vault(&mut self) -> (Option<KeyPlace>, Option<PathBuf>) {
+        let (text, token) = (self.text("vault_key"), self.path("vault_token_file"));
+        let place = match text.parse::<KeyPlace>() {
+            _ if text.is_empty() => None,
+            Ok(place) => Some(place),
+            Err(error) => {
+                self.wrong("vault_key", &error.to_string());
+                return (None, token);
+            }
+        };
+        let transit = matches!(place, Some(KeyPlace::Transit(_)));
+        if transit != token.is_some() {
+            let why = "it is given when, and only when, `vault_key` is a `transit:` engine";
+            self.wrong("vault_token_file", why);
+        }
+        (place, token)
+    }
+
     fn proxies(&mut self) -> TrustedProxies {
         let mut networks = Vec::new();
         for text in self.text("trusted_proxies").split(',').map(str::trim).filter(|t| !t.is_empty())
@@ -372,6 +397,19 @@ mod tests {
             assert_eq!(trouble.findings[0].code, codes::BAD_SETTING, "{wrong}");
             assert!(!format!("{trouble:?}").contains("hunter2"), "{trouble:?}");
         }
+    }
+
+    #[test]
+    fn a_key_in_place_of_where_it_is_is_not_repeated() {
+        let config = with(&[("vault_key", "file:/etc/kek")]).unwrap();
+        assert_eq!(config.vault_key, Some(KeyPlace::File("/etc/kek".into())));
+        let key = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=";
+        let trouble = with(&[("vault_key", key)]).unwrap_err();
+        assert!(!format!("{trouble:?}").contains("c2Vj"), "{trouble:?}");
+        assert_eq!(find("vault_key").unwrap().shown(key), "***");
+        let transit = "transit:https://vault.example/transit/qc";
+        assert!(with(&[("vault_key", transit)]).is_err(), "it has no token");
+        assert!(with(&[("vault_key", transit), ("vault_token_file", "/t")]).is_ok());
     }
 
     #[test]

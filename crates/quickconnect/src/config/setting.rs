@@ -1,3 +1,5 @@
+use qc_vault::KeyPlace;
+
 /// One setting of a server. This table drives the flags, the variables, the file and `qc config explain`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
@@ -17,7 +19,14 @@ impl Setting {
 
     /// A value of it as it may be shown: without a password.
     pub(crate) fn shown(&self, value: &str) -> String {
-        if self.key == "store" { qc_sql::postgres::mask(value) } else { value.to_owned() }
+        match self.key {
+            "store" => qc_sql::postgres::mask(value),
+            // Somebody may have set the key itself in place of where it is.
+            "vault_key" if !value.is_empty() && value.parse::<KeyPlace>().is_err() => {
+                "***".to_owned()
+            }
+            _ => value.to_owned(),
+        }
     }
 
     /// The flag, without its dashes.
@@ -45,6 +54,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Where runs are kept: `sqlite`, `sqlite:<path>`, a `postgres://` URL, or `memory`",
     ),
     setting("secrets_dir", "", "Directory of secrets: <environment>/<name>, one file each"),
+    setting(
+        "vault_key",
+        "",
+        "Where the vault's key is: `file:<path>`, `env:<variable>` or `transit:<url>/<mount>/<key>`",
+    ),
+    setting("vault_token_file", "", "File with the token for the transit engine of `vault_key`"),
     setting("tls_certificate", "", "PEM file with the server's certificate chain"),
     setting("tls_key", "", "PEM file with the certificate's private key"),
     setting("trusted_proxies", "", "Addresses or ranges whose forwarding headers count, by commas"),

@@ -7,6 +7,7 @@
 #[path = "../stage/mod.rs"]
 mod stage;
 
+mod secrets;
 mod settings;
 mod shared;
 mod three;

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::Method;
 use rustix::process::Signal;
@@ -53,6 +54,17 @@ impl Server {
 
     pub(crate) fn set(&mut self, variable: &str, value: &str) {
         self.settings.push((variable.to_owned(), value.to_owned()));
+    }
+
+    /// Gives it a key for its vault, the same for all servers of the stage.
+    pub(crate) fn turn_vault_on(&mut self) {
+        let path = self.folder.join("kek");
+        std::fs::write(&path, STANDARD.encode([7; 32])).unwrap();
+        #[cfg(unix)]
+        let () =
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                .unwrap();
+        self.set("QC_VAULT_KEY", &format!("file:{}", path.display()));
     }
 
     pub(crate) fn secrets(&self) -> PathBuf {

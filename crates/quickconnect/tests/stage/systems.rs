@@ -16,6 +16,8 @@ use std::time::Duration;
 use super::{WallClock, judge::Seen};
 
 pub(crate) const API_KEY: &str = "crm-key-of-the-story";
+/// What it takes as well: the key after the next rotation.
+pub(crate) const NEXT_API_KEY: &str = "crm-key-after-its-rotation";
 pub(crate) const CHAT_TOKEN: &str = "chat-token-of-the-story";
 pub(crate) const CLIENT: (&str, &str) = ("tracker-client", "tracker-secret-of-the-story");
 
@@ -48,7 +50,7 @@ impl Systems {
         let tracker = Credentials::none().client(CLIENT.0, CLIENT.1);
         let specs = vec![
             spec("tracker", tracker, tracker_faults()),
-            spec("crm", Credentials::none().api_key(API_KEY), crm_faults()),
+            spec("crm", Credentials::none().api_key(API_KEY).api_key(NEXT_API_KEY), crm_faults()),
             spec("chat", Credentials::none().bearer(CHAT_TOKEN), chat_faults()),
         ];
         let servings = start(specs, Arc::new(WallClock)).await.unwrap_or_else(|f| panic!("{f:#?}"));

@@ -19,4 +19,5 @@ mod recovery;
 mod stranger;
 mod templates;
 mod upgrade;
+mod vault;
 mod versions;

@@ -372,6 +372,31 @@ fn paused(asked: &mut Asked<'_>) {
     asked.until("held-2", "completed");
 }
 
+/// A secret comes, changes and goes, and so do keys; its values stand in files.
+fn secrets(asked: &mut Asked<'_>) {
+    let of = ["sandbox", "api/key"];
+    for value in ["one", "two"] {
+        fs::write(asked.server.folder.join(value), format!("the value {value}\n")).unwrap();
+    }
+    let every = ["--file", "one", "--rotate-every", "90d"];
+    assert_eq!(asked.told("secrets set", &[&of[..], &every].concat())["version"], 1);
+    let next = ["--file", "two", "--overlap", "2h"];
+    assert_eq!(asked.told("secrets rotate", &[&of[..], &next].concat())["version"], 2);
+    let listed = asked.told("secrets list", &["--environment", "sandbox"]);
+    assert_eq!(listed["items"][0]["name"], "api/key");
+    let shown = listed.to_string() + &asked.server.well(&["secrets", "list"]);
+    assert!(shown.contains("previous until") && !shown.contains("the value"), "{shown}");
+    let empty = asked.server.qc(&[&["secrets", "set"][..], &of].concat());
+    let said = String::from_utf8(empty.stderr).unwrap();
+    assert!(said.contains("QC-V010"), "its standard input is empty: {said}");
+    asked.told("vault rotate-dek", &["sandbox"]);
+    assert_eq!(asked.told("vault rewrap", &[])["keys"], 0);
+    assert_eq!(asked.told("vault status", &[])["not_opening"], 0);
+    let status = asked.server.well(&["vault", "status"]);
+    assert!(status.starts_with("key-encryption key "), "{status}");
+    asked.told("secrets remove", &of);
+}
+
 /// `qc tail`, as long as this value is.
 struct Tail(Child);
 
@@ -416,6 +441,7 @@ fn audited(asked: &mut Asked<'_>) {
 async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_is_more() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::new(folder.path());
+    server.turn_vault_on();
     server.start().await;
     let wanted = verbs(&server, &[]);
     let mut asked = Asked { server: &server, seen: BTreeSet::new() };
@@ -434,6 +460,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     asked.seen.insert("doctor".to_owned());
     audited(&mut asked);
     asked.told("tokens list", &[]);
+    secrets(&mut asked);
     let made = asked.told("tokens create", &["ci", "--role", "deployer"]);
     asked.told("tokens revoke", &[made["token"]["id"].as_str().unwrap()]);
     let mut seen = asked.seen;

@@ -38,6 +38,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let numbers = state.engine.gauges();
     let mut findings = state.catalogue.findings();
     findings.extend(missing_secrets(state));
+    findings.extend(state.vault.findings());
     findings.extend(state.engine.standings().findings());
     Ok(Reply::ok(&Server {
         schema_version: 1,

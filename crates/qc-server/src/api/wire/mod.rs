@@ -10,6 +10,7 @@ mod lines;
 mod page;
 mod releases;
 mod runs;
+mod secrets;
 mod server;
 mod tasks;
 mod triggers;
@@ -31,6 +32,11 @@ pub use releases::{
 pub use runs::{
     CancelRequest, ChildRun, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest,
     Run, RunEnd, RunJournal, RunReference, Substituted, WhichRelease,
+};
+pub use secrets::{
+    DataKeyRotated, DataKeyShown, RemoveSecretRequest, Rewrapped, RotateDataKey,
+    RotateSecretRequest, SecretText, SetSecretRequest, StoredSecret, VaultEnvironment,
+    VaultStanding,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
 pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};

@@ -17,7 +17,7 @@ use crate::{
     lifecycle::Running,
     signals::Signals,
     telemetry,
-    wiring::{OsEntropy, SystemClock},
+    wiring::{self, OsEntropy, SystemClock},
 };
 
 /// The example, part of the program so that the demonstration works anywhere.
@@ -79,7 +79,8 @@ impl Stage {
         let secrets = Arc::new(secrets(&signing));
         let start = async |config| {
             let context = usual_context.clone();
-            Running::start(signals, &config, Arc::clone(&secrets), context, output).await
+            let credentials = wiring::Credentials { secrets: Arc::clone(&secrets), ring: None };
+            Running::start(signals, &config, credentials, context, output).await
         };
         let running = match start(usual).await {
             // Somebody has the usual address; nothing was touched yet.

@@ -1,6 +1,6 @@
 //! `qc tokens`: who may use the API and the triggers.
 
-use std::{fs, sync::Arc};
+use std::fs;
 
 use qc_model::Finding;
 use qc_server::wire::{CreateToken, CreatedToken, Page, Token};
@@ -18,7 +18,7 @@ use crate::{
     config::{Config, SettingFlags, StoreKind},
     context,
     lifecycle::addresses,
-    wiring::{Platform, look_at_server},
+    wiring::{Credentials, Platform, look_at_server},
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -121,7 +121,7 @@ async fn create(session: &Session, arguments: CreateArguments) -> Result<Exit, T
 async fn recover(session: &Session, arguments: RecoverArguments) -> Result<Exit, Trouble> {
     let config = session.settings(arguments.settings.0)?;
     has_database(&config).await?;
-    let platform = Platform::wire(&config, Arc::new(Secrets::none())).await?;
+    let platform = Platform::wire(&config, Credentials::only(Secrets::none())).await?;
     let token = bootstrap::admin_token(&platform, "recovered administrator").await?;
     let at = addresses(&config, config.listen, None);
     let usual = session.context_path();

@@ -1,0 +1,8 @@
+//! Secrets of the store, on the model of a store that every backend agrees with: what is on it, what opens, and what
+//! several nodes see.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod changing;
+mod keys;
+mod world;
