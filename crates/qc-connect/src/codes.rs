@@ -69,6 +69,8 @@ pub const UNSENDABLE: Code = Code::new("QC-N119");
 pub const UNDECLARED_SECRET: Code = Code::new("QC-N120");
 /// The HTTP client's settings are unusable.
 pub const CLIENT_SETTINGS: Code = Code::new("QC-N121");
+/// An address that comes from data is in a private network.
+pub const OUT_OF_REACH: Code = Code::new("QC-N122");
 /// A request names a blob that its run does not hold.
 pub const BLOB_GONE: Code = Code::new("QC-N130");
 /// A large body cannot be kept or read.

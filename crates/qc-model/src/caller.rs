@@ -28,6 +28,17 @@ pub struct OutboundRequest {
     pub timeout: Duration,
     /// How long making the connection may take of that, TLS included; the caller's own limit when none is given.
     pub connect_timeout: Option<Duration>,
+    /// What addresses the host may have.
+    pub reach: Reach,
+}
+
+/// What addresses a request's host may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Any: whoever configures the platform wrote the address.
+    Anywhere,
+    /// Those on the internet, and what the settings of the caller open beside them: the address comes from data.
+    Public,
 }
 
 /// The answer's head, and its body to be read.
@@ -135,6 +146,8 @@ pub enum CallErrorKind {
     Protocol,
     /// The answer was larger than allowed.
     TooLarge,
+    /// The address is in a private network, and nobody who configures the platform wrote it.
+    OutOfReach,
     /// The request itself was unusable (bad URL, refused destination).
     Refused,
 }

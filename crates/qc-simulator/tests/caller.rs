@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use qc_model::{Body, CallError, CallErrorKind, Caller, OutboundRequest, OutboundResponse};
+use qc_model::{Body, CallError, CallErrorKind, Caller, OutboundRequest, OutboundResponse, Reach};
 use qc_simulator::{Provider, SimulatedCaller};
 use scene::*;
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ async fn post(caller: &SimulatedCaller, url: &str) -> Result<OutboundResponse, C
             body: Body::Bytes(body),
             timeout: Duration::from_secs(1),
             connect_timeout: None,
+            reach: Reach::Anywhere,
         })
         .await
 }

@@ -337,6 +337,7 @@ pub(crate) fn http_caller(config: &Config) -> Result<HttpCaller, Trouble> {
     let settings = HttpSettings {
         proxy: config.outbound_proxy.clone(),
         authorities: authorities(config)?,
+        private: config.egress_private.clone(),
         ..HttpSettings::default()
     };
     HttpCaller::new(&settings).map_err(|finding| Trouble::new(Exit::Usage, *finding))

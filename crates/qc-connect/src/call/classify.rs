@@ -28,6 +28,7 @@ pub(super) fn call_error(error: &CallError) -> Failure {
         Kind::TooLarge => {
             (Class::Permanent, codes::RESPONSE_TOO_LARGE, "The answer is larger than allowed")
         }
+        Kind::OutOfReach => (Class::Policy, codes::OUT_OF_REACH, "The address may not be called"),
         Kind::Refused => (Class::Permanent, codes::UNSENDABLE, "The request cannot be sent"),
     };
     let mut failure = Failure::new(class, code, title, error.message.clone());

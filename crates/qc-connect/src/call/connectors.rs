@@ -7,6 +7,7 @@ use qc_contract::OpenApi;
 use qc_model::Finding;
 use qc_vault::SecretRef;
 use qc_workflow::{CallPolicy, RetryPolicy};
+use url::Url;
 
 use crate::{
     codes,
@@ -20,8 +21,10 @@ const TIMEOUT_MS: u64 = 30_000;
 /// workflow writes.
 #[derive(Debug, Clone, Default)]
 pub struct Connectors {
-    connectors: BTreeMap<String, Arc<Connector>>,
+    by_name: BTreeMap<String, Arc<Connector>>,
     documents: BTreeMap<String, Arc<OpenApi>>,
+    /// Where plain requests go whose endpoint the workflow writes out: scheme, host and port.
+    origins: BTreeSet<String>,
 }
 
 impl Connectors {
@@ -33,17 +36,30 @@ impl Connectors {
         let named =
             connectors.into_iter().map(|one| (one.name().as_str().to_owned(), Arc::new(one)));
         let documents = documents.into_iter().map(|(uri, document)| (uri, Arc::new(document)));
-        Self { connectors: named.collect(), documents: documents.collect() }
+        let origins = BTreeSet::new();
+        Self { by_name: named.collect(), documents: documents.collect(), origins }
+    }
+
+    /// With the endpoints of plain requests as the workflow writes them. One whose host is computed names no place.
+    #[must_use]
+    pub fn with_endpoints<'a>(mut self, endpoints: impl IntoIterator<Item = &'a str>) -> Self {
+        self.origins.extend(endpoints.into_iter().filter_map(origin_of));
+        self
+    }
+
+    /// Whether a plain request of the workflow is written to go to this scheme, host and port.
+    pub(super) fn names(&self, url: &Url) -> bool {
+        self.origins.contains(&url.origin().ascii_serialization())
     }
 
     /// A connector.
     pub fn get(&self, name: &str) -> Option<&Arc<Connector>> {
-        self.connectors.get(name)
+        self.by_name.get(name)
     }
 
     /// All connectors, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Connector>> {
-        self.connectors.values()
+        self.by_name.values()
     }
 
     /// A pinned document.
@@ -96,4 +112,15 @@ impl Connectors {
     pub fn secrets(&self) -> BTreeSet<&SecretRef> {
         self.iter().flat_map(|connector| connector.secrets()).collect()
     }
+}
+
+/// Scheme, host and port of an endpoint in which they are no expression or variable.
+fn origin_of(endpoint: &str) -> Option<String> {
+    let (scheme, rest) = endpoint.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    if [scheme, host].iter().any(|part| part.contains(['{', '}', '$', '"', ' '])) {
+        return None;
+    }
+    let url = Url::parse(&format!("{scheme}://{host}")).ok()?;
+    Some(url.origin().ascii_serialization())
 }

@@ -174,6 +174,7 @@ impl Outbound {
             body,
             timeout,
             connect_timeout: job.deadline.connect,
+            reach: job.reach(&url),
         };
         let exposed = || -> Vec<Secret> {
             let of_credential = credential.map(|one| one.exposed.as_slice()).unwrap_or_default();

@@ -8,12 +8,16 @@ use std::{
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use http::header;
+use ipnet::IpNet;
 use qc_model::{
-    Body, CallError, CallErrorKind, Caller, Finding, OutboundRequest, OutboundResponse,
+    Body, CallError, CallErrorKind, Caller, Finding, OutboundRequest, OutboundResponse, Reach,
 };
 use reqwest::{Certificate, Client, Proxy, redirect, retry};
 
-use super::exchange::USER_AGENT;
+use super::{
+    exchange::USER_AGENT,
+    reach::{Guard, OutOfReach},
+};
 use crate::codes;
 
 /// So many clients with connect timeouts of their own are kept; beyond it the one goes that was not used for longest.
@@ -32,6 +36,8 @@ pub struct HttpSettings {
     pub proxy: Option<String>,
     /// Certificates of private authorities, PEM, trusted beside the system's.
     pub authorities: Option<Vec<u8>>,
+    /// Private networks that addresses from data may reach.
+    pub private: Vec<IpNet>,
 }
 
 impl Default for HttpSettings {
@@ -43,6 +49,7 @@ impl Default for HttpSettings {
             idle_timeout: Duration::from_secs(50),
             proxy: None,
             authorities: None,
+            private: Vec::new(),
         }
     }
 }
@@ -53,20 +60,26 @@ pub struct HttpCaller {
     clients: Arc<Clients>,
 }
 
-/// One client for each time that a connection may take: the client library sets it for a client as a whole, and its pool
-/// would hand the connecting of one request to another.
+/// One client for each time that a connection may take, and for what may be reached: the client library sets both for a
+/// client as a whole, and its pool would hand the connecting of one request to another.
 struct Clients {
     settings: HttpSettings,
+    guard: Guard,
     usual: Client,
     /// The one that was used last stands last.
-    others: Mutex<Vec<(Duration, Client)>>,
+    others: Mutex<Vec<(Kind, Client)>>,
 }
+
+/// What sets a client apart: the time that a connection may take, and what may be reached.
+type Kind = (Duration, Reach);
 
 impl HttpCaller {
     /// A client with these settings. Connections are made when they are first needed.
     pub fn new(settings: &HttpSettings) -> Result<Self, Box<Finding>> {
-        let usual = client(settings)?;
-        let clients = Clients { settings: settings.clone(), usual, others: Mutex::default() };
+        let guard = Guard::new(&settings.private);
+        let usual = client(settings, None)?;
+        let others = Mutex::default();
+        let clients = Clients { settings: settings.clone(), guard, usual, others };
         Ok(Self { clients: Arc::new(clients) })
     }
 }
@@ -79,27 +92,29 @@ impl HttpCaller {
 }
 
 impl Clients {
-    fn for_connecting_in(&self, time: Option<Duration>) -> Result<Client, CallError> {
-        let Some(time) = time.filter(|time| *time != self.settings.connect_timeout) else {
+    fn of(&self, time: Option<Duration>, reach: Reach) -> Result<Client, CallError> {
+        let kind = (time.unwrap_or(self.settings.connect_timeout), reach);
+        if kind == (self.settings.connect_timeout, Reach::Anywhere) {
             return Ok(self.usual.clone());
-        };
+        }
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = others.iter().position(|(known, _)| *known == time);
+        let found = others.iter().position(|(known, _)| *known == kind);
         let client = if let Some(at) = found {
             others.remove(at).1
         } else {
-            let settings = HttpSettings { connect_timeout: time, ..self.settings.clone() };
-            client(&settings).map_err(|finding| refused(&finding.message))?
+            let settings = HttpSettings { connect_timeout: kind.0, ..self.settings.clone() };
+            let guard = (reach == Reach::Public).then(|| self.guard.clone());
+            client(&settings, guard).map_err(|finding| refused(&finding.message))?
         };
         if others.len() >= CLIENTS {
             others.remove(0);
         }
-        others.push((time, client.clone()));
+        others.push((kind, client.clone()));
         Ok(client)
     }
 }
 
-fn client(settings: &HttpSettings) -> Result<Client, Box<Finding>> {
+fn client(settings: &HttpSettings, guard: Option<Guard>) -> Result<Client, Box<Finding>> {
     let unusable = |what: &str, error: &dyn fmt::Display| {
         Box::new(Finding::error(codes::CLIENT_SETTINGS, format!("{what}: {error}")))
     };
@@ -113,6 +128,9 @@ fn client(settings: &HttpSettings) -> Result<Client, Box<Finding>> {
         .pool_max_idle_per_host(settings.idle_per_host)
         .pool_idle_timeout(settings.idle_timeout)
         .user_agent(USER_AGENT);
+    if let Some(guard) = guard {
+        builder = builder.dns_resolver(Arc::new(guard));
+    }
     if let Some(proxy) = &settings.proxy {
         let proxy = Proxy::all(proxy).map_err(|error| unusable("the outbound proxy", &error))?;
         builder = builder.proxy(proxy);
@@ -142,7 +160,10 @@ impl Caller for HttpCaller {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(refused("only http and https are spoken"));
         }
-        let client = self.clients.for_connecting_in(request.connect_timeout)?;
+        if request.reach == Reach::Public && !self.clients.guard.lets_url(&url) {
+            return Err(out_of_reach());
+        }
+        let client = self.clients.of(request.connect_timeout, request.reach)?;
         let mut outgoing = reqwest::Request::new(request.method, url);
         *outgoing.headers_mut() = request.headers;
         *outgoing.timeout_mut() = Some(request.timeout);
@@ -172,6 +193,11 @@ impl Caller for HttpCaller {
     }
 }
 
+fn out_of_reach() -> CallError {
+    let message = OutOfReach.to_string();
+    CallError { kind: CallErrorKind::OutOfReach, sent: false, message }
+}
+
 fn refused(message: &str) -> CallError {
     CallError { kind: CallErrorKind::Refused, sent: false, message: message.to_owned() }
 }
@@ -184,6 +210,9 @@ fn failed(error: &reqwest::Error) -> CallError {
         return of(CallErrorKind::Refused, false, "the request is not one that HTTP can carry");
     }
     if error.is_connect() {
+        if chain(error).any(<dyn std::error::Error>::is::<OutOfReach>) {
+            return out_of_reach();
+        }
         if error.is_timeout() {
             return of(CallErrorKind::Timeout, false, "no connection was made in time");
         }

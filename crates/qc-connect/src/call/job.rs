@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use qc_contract::{OpenApi, Operation};
-use qc_model::{Class, Failure};
+use qc_model::{Class, Failure, Reach};
 use qc_workflow::{CallRequest, CallTarget, OutputShape};
 use serde_json::Value;
 use url::Url;
@@ -16,6 +16,7 @@ use crate::{codes, connector::Connector};
 
 /// One attempt, with everything that its layers look at.
 pub(super) struct Job<'a> {
+    pub(super) release: &'a Connectors,
     /// The connector's name, the document's address, or nothing.
     pub(super) label: String,
     pub(super) api: Option<&'a OpenApi>,
@@ -49,6 +50,7 @@ impl Outbound {
     ) -> Result<(Job<'a>, Sending<'a>), Box<Failure>> {
         let deadline = Deadline::after(self.clock.now(), Duration::from_millis(call.timeout_ms));
         let mut job = Job {
+            release,
             label: String::new(),
             api: None,
             operation: None,
@@ -131,6 +133,17 @@ impl Outbound {
                 self.prepare_operation(job, call, &base(job)?, arguments)
             }
         }
+    }
+}
+
+impl Job<'_> {
+    /// What a URL of this job may reach: where its release sends requests, anywhere; elsewhere, where links, redirects and
+    /// computed addresses lead, the internet.
+    pub(super) fn reach(&self, url: &str) -> Reach {
+        let Ok(url) = Url::parse(url) else { return Reach::Public };
+        let base = base(self).ok().and_then(|base| Url::parse(&base).ok());
+        let own = base.is_some_and(|base| base.origin() == url.origin());
+        if own || self.release.names(&url) { Reach::Anywhere } else { Reach::Public }
     }
 }
 

@@ -21,6 +21,7 @@ mod paginate;
 mod pause;
 mod payload;
 mod prepare;
+mod reach;
 mod receive;
 mod record;
 mod redirect;

@@ -6,7 +6,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header};
-use qc_model::{Applied, Body, CallError, Class, Failure, OutboundRequest, Timestamp};
+use qc_model::{Applied, Body, CallError, Class, Failure, OutboundRequest, Reach, Timestamp};
 use qc_vault::Secret;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -241,6 +241,7 @@ impl TokenClient {
             body: Body::Bytes(form.finish().into_bytes().into()),
             timeout,
             connect_timeout: connect,
+            reach: Reach::Anywhere,
         })
     }
 

@@ -52,7 +52,7 @@ pub(crate) struct Watching {
 impl Watching {
     pub(crate) fn new(folder: PathBuf) -> Self {
         Self {
-            inner: HttpCaller::new(&HttpSettings::default()).unwrap(),
+            inner: HttpCaller::new(&on_loopback()).unwrap(),
             folder,
             received: Arc::default(),
             sent: Arc::default(),
@@ -93,4 +93,9 @@ impl Caller for Watching {
         response.body = watched(response.body, &self.received, written);
         Ok(response)
     }
+}
+
+/// The other systems are simulated on the loopback interface, and workflows of tests compute their addresses.
+fn on_loopback() -> HttpSettings {
+    HttpSettings { private: vec!["127.0.0.0/8".parse().unwrap()], ..HttpSettings::default() }
 }

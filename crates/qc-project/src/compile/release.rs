@@ -94,7 +94,12 @@ fn connectors(
         kept.push(connector);
     }
     let documents = documents(folder, findings);
-    Connectors::new(kept, documents)
+    let calls = folder.program.iter().flat_map(|program| program.calls());
+    let endpoints = calls.filter_map(|site| match &site.target {
+        SiteTarget::Http { endpoint, .. } => Some(endpoint.as_str()),
+        _ => None,
+    });
+    Connectors::new(kept, documents).with_endpoints(endpoints)
 }
 
 /// The documents of `call: openapi`, with only what is called of them.

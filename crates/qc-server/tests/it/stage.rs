@@ -25,7 +25,8 @@ use qc_engine::{
 };
 use qc_expression::Expression;
 use qc_model::{
-    Actor, Body, Caller, Clock, Entropy, EnvironmentName, Finding, Name, OutboundRequest, Timestamp,
+    Actor, Body, Caller, Clock, Entropy, EnvironmentName, Finding, Name, OutboundRequest, Reach,
+    Timestamp,
 };
 use qc_server::{
     Catalogue, Craft, Door, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
@@ -170,7 +171,7 @@ impl Stage {
         let (committer, looping) = Committer::new(Arc::clone(&shared), CommitLimits::default());
         tokio::spawn(looping);
         let secrets = Arc::new(Secrets::none().with_value("production", "hook", SECRET));
-        let caller = HttpCaller::new(&HttpSettings::default()).unwrap();
+        let caller = HttpCaller::new(&on_loopback()).unwrap();
         let deployment = Arc::new(deployment());
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
@@ -279,6 +280,7 @@ impl Stage {
             body: Body::Bytes(body.into()),
             timeout: Duration::from_secs(20),
             connect_timeout: None,
+            reach: Reach::Anywhere,
         };
         let response = self.caller.call(request).await.unwrap();
         let (status, headers) = (response.status.as_u16(), response.headers);
@@ -397,4 +399,9 @@ fn triggers() -> Vec<Trigger> {
         trigger("meta", hook(Some(meta)), signature(SignatureScheme::github())),
         trigger("open", json(), TriggerAuth::Open),
     ]
+}
+
+/// The other systems are simulated on the loopback interface, and workflows of tests compute their addresses.
+fn on_loopback() -> HttpSettings {
+    HttpSettings { private: vec!["127.0.0.0/8".parse().unwrap()], ..HttpSettings::default() }
 }

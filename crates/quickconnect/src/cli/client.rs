@@ -3,7 +3,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, Method, header};
 use qc_connect::call::{HttpCaller, HttpSettings};
-use qc_model::{Body, CallErrorKind, Caller, Code, Finding, OutboundRequest};
+use qc_model::{Body, CallErrorKind, Caller, Code, Finding, OutboundRequest, Reach};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
@@ -182,7 +182,15 @@ impl Client {
         }
         let url = format!("{}{path}", self.url());
         let body = Body::Bytes(body.into());
-        Ok(OutboundRequest { method, url, headers, body, timeout, connect_timeout: None })
+        Ok(OutboundRequest {
+            method,
+            url,
+            headers,
+            body,
+            timeout,
+            connect_timeout: None,
+            reach: Reach::Anywhere,
+        })
     }
 
     fn silent(&self, error: &qc_model::CallError) -> Trouble {

@@ -4,8 +4,14 @@ mod flags;
 mod setting;
 mod sources;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
+use ipnet::IpNet;
 use qc_document::parse_duration;
 use qc_engine::{AdmissionLimits, GateLimits};
 use qc_model::Finding;
@@ -71,6 +77,7 @@ pub(crate) struct Config {
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) outbound_proxy: Option<String>,
+    pub(crate) egress_private: Vec<IpNet>,
     pub(crate) ca_bundle: Option<PathBuf>,
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) log_format: LogFormat,
@@ -138,6 +145,7 @@ impl Reading<'_> {
         });
         let (vault_key, vault_token_file) = self.vault();
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
+        let egress_private = self.egress();
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
         let (calls, admission) = (self.calls(), self.admission());
@@ -163,6 +171,7 @@ impl Reading<'_> {
             tls,
             trusted_proxies,
             outbound_proxy,
+            egress_private,
             ca_bundle: self.path("ca_bundle"),
             otlp_endpoint,
             log_format: log_format?,
@@ -343,6 +352,22 @@ impl Reading<'_> {
         TrustedProxies::new(networks)
     }
 
+    fn egress(&mut self) -> Vec<IpNet> {
+        let mut networks = Vec::new();
+        let text = self.text("egress_private");
+        for text in text.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            let network = text.parse::<IpNet>();
+            match network.or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+                Ok(network) => networks.push(network),
+                Err(_) => self.wrong(
+                    "egress_private",
+                    &format!("`{text}` is not an address or range, such as `10.0.0.0/8` or `::1`"),
+                ),
+            }
+        }
+        networks
+    }
+
     fn wrong(&mut self, key: &str, why: &str) {
         let source = self.all.get(key).map_or(Source::Default, |resolved| resolved.source.clone());
         let said = match source {
@@ -435,9 +460,10 @@ mod tests {
             ("tls_key", "/k"),
             ("trusted_proxies", "10.0.0.0/99"),
             ("outbound_proxy", "socks5://x"),
+            ("egress_private", "10.0.0.0/8, localhost"),
         ])
         .unwrap_err();
-        assert_eq!(trouble.findings.len(), 8, "{:#?}", trouble.findings);
+        assert_eq!(trouble.findings.len(), 9, "{:#?}", trouble.findings);
         assert!(trouble.findings.iter().all(|finding| finding.code == codes::BAD_SETTING));
     }
 }

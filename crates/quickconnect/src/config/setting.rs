@@ -63,6 +63,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("tls_certificate", "", "PEM file with the server's certificate chain"),
     setting("tls_key", "", "PEM file with the certificate's private key"),
     setting("trusted_proxies", "", "Addresses or ranges whose forwarding headers count, by commas"),
+    setting(
+        "egress_private",
+        "",
+        "Private addresses or ranges that calls to computed addresses may reach, by commas",
+    ),
     setting("outbound_proxy", "", "HTTP proxy for all calls to other systems"),
     setting("ca_bundle", "", "PEM file with private authorities to trust beside the system's"),
     setting("otlp_endpoint", "", "OTLP/HTTP collector for traces, such as http://127.0.0.1:4318"),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use qc_model::{Body, Caller, Finding, OutboundRequest};
+use qc_model::{Body, Caller, Finding, OutboundRequest, Reach};
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
@@ -143,6 +143,7 @@ impl Post {
             body: Body::Bytes(body),
             timeout: PATIENCE,
             connect_timeout: None,
+            reach: Reach::Anywhere,
         };
         let response = match self.caller.call(request).await {
             Ok(response) => response,

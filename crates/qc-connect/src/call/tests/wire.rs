@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
-use qc_model::{Body, CallError, CallErrorKind, Caller, OutboundRequest, OutboundResponse};
+use qc_model::{Body, CallError, CallErrorKind, Caller, OutboundRequest, OutboundResponse, Reach};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -28,6 +28,7 @@ fn request(url: String) -> OutboundRequest {
         body: Body::Bytes(Bytes::from_static(b"{\"a\":1}")),
         timeout: Duration::from_secs(5),
         connect_timeout: None,
+        reach: Reach::Anywhere,
     }
 }
 
@@ -302,4 +303,25 @@ async fn a_proxy_is_used_when_it_is_set() {
     let caller = HttpCaller::new(&settings).unwrap();
     let response = caller.call(request("http://desk.invalid/x".to_owned())).await.unwrap();
     assert_eq!(response.status, 204);
+}
+
+/// What comes from data does not reach the loopback interface, under whatever name; what the settings open, it does.
+#[tokio::test]
+async fn an_address_from_data_reaches_no_private_network() {
+    let url = server(|mut stream, _| async move {
+        read_request(&mut stream).await;
+        let answer = b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n";
+        drop(stream.write_all(answer).await);
+    })
+    .await;
+    let named = url.replace("127.0.0.1", "localhost");
+    let public = |url: &str| OutboundRequest { reach: Reach::Public, ..request(url.to_owned()) };
+    for url in [&url, &named] {
+        let error = caller().call(public(url)).await.unwrap_err();
+        assert_eq!((error.kind, error.sent), (CallErrorKind::OutOfReach, false), "{url}");
+        assert_eq!(caller().call(request(url.clone())).await.unwrap().status, 204);
+        let private = vec!["127.0.0.0/8".parse().unwrap()];
+        let open = HttpCaller::new(&HttpSettings { private, ..HttpSettings::default() }).unwrap();
+        assert_eq!(open.call(public(url)).await.unwrap().status, 204);
+    }
 }
