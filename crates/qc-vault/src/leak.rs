@@ -185,13 +185,16 @@ fn is_no_example(text: &str) -> bool {
         && !lower.as_bytes().windows(6).any(|six| six.iter().all(|byte| *byte == six[0]))
 }
 
-/// Has letters and digits, and is no word, number or path that people wrote.
+/// Has letters of both cases or several digits, and is no word, number or path that people wrote.
 fn looks_random(text: &str) -> bool {
-    let has = |of: fn(&u8) -> bool| text.bytes().any(|byte| of(&byte));
+    let count = |of: fn(&u8) -> bool| text.bytes().filter(of).count();
+    let (digits, upper) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase));
+    let lower = count(u8::is_ascii_lowercase);
+    let mixed = digits > 1 || digits == 1 && upper > 0 && lower > 0;
     let few_repeat = distinct(text) * 8 >= text.len().min(40) * 5;
     is_no_example(text)
-        && has(u8::is_ascii_alphabetic)
-        && has(u8::is_ascii_digit)
+        && upper + lower > 0
+        && mixed
         && few_repeat
         && text.matches(['.', '/', '-', '_']).count() * 6 <= text.len()
 }
