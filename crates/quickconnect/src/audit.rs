@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use qc_audit::{Newest, Sealed, Sealer, Seed, newest};
 use qc_engine::Engine;
-use qc_model::{Body, Caller, Entropy, Finding, OutboundRequest};
+use qc_model::{Body, Caller, Entropy, Finding, OutboundRequest, Reach};
 use qc_store::StoreError;
 use tokio::time::{Instant, sleep};
 
@@ -247,6 +247,7 @@ async fn post(caller: &dyn Caller, url: &str, newest: &Newest) -> Result<(), Str
         body: Body::Bytes(Bytes::from(newest.checkpoint.clone())),
         timeout: PATIENCE,
         connect_timeout: None,
+        reach: Reach::Anywhere,
     };
     let response = caller.call(request).await.map_err(|error| error.to_string())?;
     let status = response.status;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use qc_model::{Body, Caller, OutboundRequest};
+use qc_model::{Body, Caller, OutboundRequest, Reach};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -117,6 +117,7 @@ impl TransitRing {
             body,
             timeout: TIMEOUT,
             connect_timeout: None,
+            reach: Reach::Anywhere,
         };
         let unavailable = |why: String| KeyRingError::Unavailable(format!("{deed}: {why}"));
         let answer = self.caller.call(request).await.map_err(|e| unavailable(e.to_string()))?;
