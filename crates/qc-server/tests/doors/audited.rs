@@ -66,6 +66,8 @@ pub(crate) async fn every_change_left_what_the_audit_needs(api: &Api) {
         "schedule.pause",
         "task.decide",
         "failures.mute",
+        "rotated",
+        "removed",
     ] {
         let by_request = |row: &&Value| {
             row["outcome"] == deed

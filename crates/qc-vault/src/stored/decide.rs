@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     VaultError,
-    documents::{Head, Previous, Record, SECRET_KIND, SealedVersion, StoredKey, actor_text, audit},
+    documents::{Head, Previous, Record, SECRET_KIND, SealedVersion, StoredKey, audit},
     vault::{Cadence, SetSecret},
     view::{Held, View},
 };
@@ -42,7 +42,7 @@ impl Deciding<'_> {
         &self,
         documents: Vec<DocumentOp>,
         said: (&str, &str),
-        of: (Option<&EnvironmentName>, &Value),
+        of: (Option<&EnvironmentName>, Value),
     ) -> Change {
         let row = audit(said.0, said.1, of.0, of.1, (self.actor, self.now));
         Change {
@@ -113,7 +113,7 @@ pub(super) fn set(
         head.put(Some(*revision), deciding.now),
     ];
     let subject = asked.name.to_string();
-    Ok(Some(deciding.change(puts, (&subject, outcome), (Some(environment), &facts))))
+    Ok(Some(deciding.change(puts, (&subject, outcome), (Some(environment), facts))))
 }
 
 fn sealed(
@@ -136,7 +136,7 @@ fn sealed(
         sealed: key.seal(&binding, &asked.value, deciding.entropy),
         fingerprint,
         created_at: deciding.now,
-        created_by: actor_text(deciding.actor),
+        created_by: deciding.actor.text(),
     };
     let environment = asked.environment.clone();
     Record { schema_version: 1, environment, name, rotate_every, current, previous }
@@ -213,7 +213,7 @@ pub(super) fn remove(
     };
     let facts = json!({ "version": held.record.current.version });
     let documents = vec![delete, head.put(Some(*revision), deciding.now)];
-    Ok(deciding.change(documents, (&name.to_string(), "removed"), (Some(environment), &facts)))
+    Ok(deciding.change(documents, (&name.to_string(), "removed"), (Some(environment), facts)))
 }
 
 /// A new data key of an environment. It is on disk before anything is sealed with it.
@@ -238,7 +238,7 @@ pub(super) fn add_key(
     }
     let facts = json!({ "version": version });
     let put = head.put(revision, deciding.now);
-    Ok(deciding.change(vec![put], ("vault data key", "created"), (Some(environment), &facts)))
+    Ok(deciding.change(vec![put], ("vault data key", "created"), (Some(environment), facts)))
 }
 
 /// The version that the environment's next data key has.
@@ -255,7 +255,7 @@ pub(super) fn rewrapped(
 ) -> Change {
     let put = head.put(view.revision(), deciding.now);
     let facts = json!({ "keys": count });
-    deciding.change(vec![put], ("vault", "rewrapped"), (None, &facts))
+    deciding.change(vec![put], ("vault", "rewrapped"), (None, facts))
 }
 
 /// The next step of what goes on by itself: sealing anew under an environment's new data key, retiring the old one,
@@ -280,7 +280,7 @@ pub(super) fn step(view: &View, deciding: Deciding<'_>) -> Option<Change> {
             let facts = json!({ "retired": retired, "current": newest.version });
             let put = head.put(Some(*revision), deciding.now);
             let said = ("vault data key", "retired");
-            return Some(deciding.change(vec![put], said, (Some(environment), &facts)));
+            return Some(deciding.change(vec![put], said, (Some(environment), facts)));
         }
         // What does not open stays as it is, and keeps the key that it names.
         let again = old.into_iter().filter_map(|held| {
@@ -294,7 +294,7 @@ pub(super) fn step(view: &View, deciding: Deciding<'_>) -> Option<Change> {
             let facts = json!({ "secrets": puts.len(), "current": newest.version });
             puts.push(head.put(Some(*revision), deciding.now));
             let said = ("vault data key", "sealed anew");
-            return Some(deciding.change(puts, said, (Some(environment), &facts)));
+            return Some(deciding.change(puts, said, (Some(environment), facts)));
         }
     }
     ended(view, (head, *revision), deciding)
@@ -340,5 +340,5 @@ fn ended(view: &View, (head, revision): (&Head, u64), deciding: Deciding<'_>) ->
     }
     let facts = json!({ "secrets": puts.len() });
     puts.push(head.put(Some(revision), deciding.now));
-    Some(deciding.change(puts, ("vault", "previous values ended"), (None, &facts)))
+    Some(deciding.change(puts, ("vault", "previous values ended"), (None, facts)))
 }

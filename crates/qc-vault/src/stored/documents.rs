@@ -175,7 +175,7 @@ pub(super) fn audit(
     subject: &str,
     outcome: &str,
     environment: Option<&EnvironmentName>,
-    facts: &Value,
+    facts: Value,
     (actor, now): (&Actor, Timestamp),
 ) -> LedgerRow {
     LedgerRow {
@@ -186,18 +186,12 @@ pub(super) fn audit(
         integration: None,
         run: None,
         event: None,
-        actor: actor_text(actor),
+        actor: actor.text(),
         subject: subject.to_owned(),
         outcome: outcome.to_owned(),
         code: None,
-        facts: facts.to_string().into_bytes().into(),
+        facts: actor.with_origin(facts).to_string().into_bytes().into(),
     }
-}
-
-/// An actor as `kind:id`.
-pub(super) fn actor_text(actor: &Actor) -> String {
-    let kind = serde_json::to_value(actor.kind).ok();
-    format!("{}:{}", kind.as_ref().and_then(Value::as_str).unwrap_or("unknown"), actor.id)
 }
 
 fn sealed_out<S: Serializer>(sealed: &Sealed, serializer: S) -> Result<S::Ok, S::Error> {
