@@ -8,6 +8,9 @@ use qc_vault::{Leak, Sureness, leaks};
 
 use crate::{Project, ProjectFiles, codes, project::PROJECT_FILE};
 
+/// Within so many lines an OpenAPI document says what it is.
+const API_LINES: usize = 40;
+
 /// The codes of findings whose place is a secret, which is not shown.
 pub(crate) const IS_SECRET: &[Code] = &[
     codes::LITERAL_SECRET,
@@ -46,9 +49,34 @@ pub fn find(files: &ProjectFiles, none: &BTreeSet<&str>) -> Vec<Finding> {
             continue;
         }
         let source = Source::new(path, text);
-        found.extend(leaks.map(|leak| finding(&source, &leak)));
+        if is_api_document(text) {
+            found.extend(examples(&source, &leaks.collect::<Vec<_>>()));
+        } else {
+            found.extend(leaks.map(|leak| finding(&source, &leak)));
+        }
     }
     found
+}
+
+/// Whether a text is an OpenAPI document, by how it begins: vendors fill theirs with examples of credentials.
+fn is_api_document(text: &str) -> bool {
+    let begins = text.lines().take(API_LINES).map(|line| line.trim_start_matches(['{', ' ', '\t']));
+    let marks = ["openapi:", "swagger:", "\"openapi\":", "\"swagger\":"];
+    begins.into_iter().any(|line| marks.iter().any(|mark| line.starts_with(mark)))
+}
+
+/// One note for all that stands in an API document.
+fn examples(source: &Source, leaks: &[Leak]) -> Option<Finding> {
+    let first = leaks.first()?;
+    let place = source.place(Span::new(first.at.start, first.at.end));
+    let count = leaks.len();
+    let message = format!(
+        "{count} {} of this API document {} the form of a credential",
+        if count == 1 { "text" } else { "texts" },
+        if count == 1 { "has" } else { "have" },
+    );
+    let finding = Finding::note(codes::MAY_BE_LEAKED, message).at(place);
+    Some(finding.help("they are its vendor's examples, unless somebody put them there"))
 }
 
 fn finding(source: &Source, leak: &Leak) -> Finding {
