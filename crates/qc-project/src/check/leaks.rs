@@ -8,9 +8,6 @@ use qc_vault::{Leak, Sureness, leaks};
 
 use crate::{Project, ProjectFiles, codes, project::PROJECT_FILE};
 
-/// Within so many lines an OpenAPI document says what it is.
-const API_LINES: usize = 40;
-
 /// The codes of findings whose place is a secret, which is not shown.
 pub(crate) const IS_SECRET: &[Code] = &[
     codes::LITERAL_SECRET,
@@ -58,11 +55,17 @@ pub fn find(files: &ProjectFiles, none: &BTreeSet<&str>) -> Vec<Finding> {
     found
 }
 
-/// Whether a text is an OpenAPI document, by how it begins: vendors fill theirs with examples of credentials.
+/// Whether a text is an OpenAPI document, which has its version as `openapi` or `swagger`: vendors fill theirs with
+/// examples of credentials. Some have their keys by the alphabet, so that it stands far down.
 fn is_api_document(text: &str) -> bool {
-    let begins = text.lines().take(API_LINES).map(|line| line.trim_start_matches(['{', ' ', '\t']));
-    let marks = ["openapi:", "swagger:", "\"openapi\":", "\"swagger\":"];
-    begins.into_iter().any(|line| marks.iter().any(|mark| line.starts_with(mark)))
+    ["openapi", "swagger"].iter().any(|key| {
+        text.match_indices(key).any(|(at, _)| {
+            let after = text[at + key.len()..].trim_start_matches(['"', '\'']).trim_start();
+            let value = after.strip_prefix(':').unwrap_or_default().trim_start();
+            let version = value.trim_start_matches(['"', '\'']);
+            version.starts_with("2.0") || version.starts_with("3.")
+        })
+    })
 }
 
 /// One note for all that stands in an API document.
