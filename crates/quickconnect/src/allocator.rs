@@ -18,6 +18,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// How often freed memory is given back.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// How long a thread for blocking work rests before it ends, and all that it has freed goes back with it. Shorter than the
+/// time between two of the looks that a server takes at its store all the while: they would keep every such thread alive.
+pub(crate) const REST: Duration = Duration::from_millis(200);
+
 /// More than any machine has, and no more than a request may ask for: always refused.
 const TOO_MUCH: usize = usize::MAX / 4;
 

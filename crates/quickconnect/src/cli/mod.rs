@@ -221,6 +221,7 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     let session = Session::new(output, globals, variables);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().on_thread_park(allocator::give_back);
+    runtime.thread_keep_alive(allocator::REST);
     let runtime = match runtime.build() {
         Ok(runtime) => runtime,
         Err(error) => {

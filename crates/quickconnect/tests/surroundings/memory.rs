@@ -20,7 +20,7 @@ use crate::{
 /// GitHub's REST API, in the shared data.
 const DOCUMENT: &str = "data/github-rest-api/octokit-openapi-19.1.0.json.gz";
 /// What a release of three operations may hold over an idle server, in kB of resident memory.
-const LIMIT: u64 = 20 * 1024;
+const LIMIT: u64 = 24 * 1024;
 /// Freed memory is given back every five seconds: this long without a change, and it is settled.
 const SETTLED: Duration = Duration::from_secs(11);
 /// How often it is looked at.
