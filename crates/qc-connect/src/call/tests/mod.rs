@@ -22,7 +22,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use qc_contract::OpenApi;
 use qc_model::{
     Body, CallError, CallErrorKind, Caller, Clock, EnvironmentName, Failure, OutboundRequest,
-    OutboundResponse, RunId, Severity, TenantName, Timestamp,
+    OutboundResponse, Reach, RunId, Severity, TenantName, Timestamp,
 };
 use qc_vault::{SecretRef, Secrets};
 use qc_workflow::{CallId, CallRequest, CallTarget, Effect, OutputShape, SecretMark};
@@ -46,6 +46,7 @@ pub(super) struct Seen {
     pub(super) body: String,
     pub(super) length: Option<u64>,
     pub(super) connect_timeout: Option<Duration>,
+    pub(super) reach: Reach,
 }
 
 impl Seen {
@@ -82,6 +83,7 @@ impl Caller for Script {
             body: String::from_utf8_lossy(&body).into_owned(),
             length,
             connect_timeout: request.connect_timeout,
+            reach: request.reach,
         });
         // Gives others their turn, as a network does.
         tokio::task::yield_now().await;

@@ -224,3 +224,25 @@ async fn redirects_are_followed_only_when_asked_and_keep_credentials_at_home() {
     assert_eq!(done.record.requests, 6);
     assert_eq!(world.seen().len(), 4 + 2 + 6);
 }
+
+/// What the release writes out may be anywhere; where data leads, only the internet is reached.
+#[tokio::test]
+async fn only_what_the_release_writes_out_may_be_anywhere() {
+    let mut world = world();
+    let to = |place: &str| reply(307, &[("location", place)], "");
+    world.will([answer(200, &json!(1))]);
+    world.perform(&request(plain(&json!({})))).await.result.unwrap();
+    world.release = world.release.clone().with_endpoints([
+        "https://desk.test/{path}",
+        "https://{host}/x",
+        "${ \"https://other.test/\" + .path }",
+    ]);
+    world.will([to("/y"), to("https://other.test/z"), answer(200, &json!(1))]);
+    world.perform(&request(plain(&json!({"redirect": true})))).await.result.unwrap();
+    let reached: Vec<Reach> = world.seen().iter().map(|one| one.reach).collect();
+    // Without the endpoint; with it; to the same place; to another one.
+    assert_eq!(reached, [Reach::Public, Reach::Anywhere, Reach::Anywhere, Reach::Public]);
+    world.will([answer(201, &json!({"id": 7}))]);
+    world.desk("createTicket", json!({"subject": "broken"})).await.result.unwrap();
+    assert_eq!(world.seen()[4].reach, Reach::Anywhere, "the connector's own address");
+}
