@@ -19,8 +19,10 @@ use crate::{
 
 /// GitHub's REST API, in the shared data.
 const DOCUMENT: &str = "data/github-rest-api/octokit-openapi-19.1.0.json.gz";
-/// What a release of three operations may hold over an idle server, in kB of resident memory.
-const LIMIT: u64 = 24 * 1024;
+/// What a server that was restarted may hold for a release of three operations over an idle one, in kB.
+const HELD: u64 = 8 * 1024;
+/// The same for a server that took the release in: it has parsed the whole document, and its heap is in pieces.
+const LEFT: u64 = 28 * 1024;
 /// Freed memory is given back every five seconds: this long without a change, and it is settled.
 const SETTLED: Duration = Duration::from_secs(11);
 /// How often it is looked at.
@@ -69,9 +71,8 @@ async fn a_release_holds_only_the_operations_that_it_uses() {
     let said =
         format!("idle {idle} kB, after the deployment {deployed} kB, restarted {restarted} kB");
     say(&format!("memory of a release of three operations: {said}"));
-    for resident in [deployed, restarted] {
-        assert!(resident < idle + LIMIT, "{said}");
-    }
+    assert!(restarted < idle + HELD, "{said}");
+    assert!(deployed < idle + LEFT, "{said}");
     // It is the release that was measured: its trigger is there.
     assert_eq!(loaded.alert("A-1", 0).await.status, 202);
 }
@@ -133,7 +134,7 @@ fn calling_github(document: &[u8]) -> Notify {
     notify
 }
 
-/// The process's resident memory in kB, once it no longer falls. Nothing tells when memory was given back: it is looked
+/// The process's private memory in kB, once it no longer falls. Nothing tells when memory was given back: it is looked
 /// at, again and again.
 async fn settled(process: &Process) -> u64 {
     let began = Instant::now();
@@ -149,8 +150,10 @@ async fn settled(process: &Process) -> u64 {
     resident(process)
 }
 
+/// The pages of the program's own file, which also count as resident, are not its data: how many there are follows from
+/// how much of its code has run, and in a test build that is more than the release.
 fn resident(process: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
