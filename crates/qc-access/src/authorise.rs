@@ -65,11 +65,12 @@ fn may_cross(action: Action) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Role;
+    use crate::{Role, TokenKind};
 
     fn principal(environment: Option<&str>, role: Role, scopes: Option<&[&str]>) -> Principal {
         Principal {
             id: "k1".into(),
+            kind: TokenKind::ApiKey,
             name: "test".into(),
             person: None,
             environment: environment.map(|e| e.parse().unwrap()),

@@ -21,7 +21,7 @@ mod tokens;
 pub use action::Action;
 pub use authorise::{Decision, Denial, Resource, authorise};
 pub use issue::{IssueRequest, Issued, issue, revoke};
-pub use principal::{Principal, policy};
+pub use principal::{Principal, TokenKind, policy};
 pub use record::{TOKEN_KIND, TokenRecord};
 pub use role::Role;
 pub use scope::{PLATFORM, Scope, ScopeError};

@@ -2,14 +2,46 @@ use std::sync::OnceLock;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use qc_model::{Actor, ActorKind, EnvironmentName, Name, Origin};
+use serde::{Deserialize, Serialize};
 
 use crate::{Action, Role, Scope, record::hex};
+
+/// By what somebody is known. The rules may ask for it: what a person may do, a key that lies in a file may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// A key that holds until it is revoked or its time is over: `qc_<environment>_…`.
+    ApiKey,
+    /// A token of five minutes, issued to a service that proved who it is.
+    AccessToken,
+    /// The session of a person who signed in.
+    Session,
+    /// The sealed account for when nobody can sign in.
+    BreakGlass,
+}
+
+impl TokenKind {
+    /// All, for tables.
+    pub const ALL: [Self; 4] = [Self::ApiKey, Self::AccessToken, Self::Session, Self::BreakGlass];
+
+    /// The name as written in files and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api_key",
+            Self::AccessToken => "access_token",
+            Self::Session => "session",
+            Self::BreakGlass => "break_glass",
+        }
+    }
+}
 
 /// Who a request comes from, once that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     /// Its stable id: the token's.
     pub id: String,
+    /// By what it is known.
+    pub kind: TokenKind,
     /// What people call it.
     pub name: String,
     /// The person to whom it belongs, by the id of the owner directory; None: a service.

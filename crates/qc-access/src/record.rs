@@ -1,7 +1,7 @@
 use qc_model::{EnvironmentName, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Principal, Role, Scope};
+use crate::{Principal, Role, Scope, TokenKind};
 
 /// The kind of the documents that hold token records; their name is the token's id.
 pub const TOKEN_KIND: &str = "token";
@@ -42,6 +42,7 @@ impl TokenRecord {
     pub fn principal(&self) -> Principal {
         Principal {
             id: self.id.clone(),
+            kind: TokenKind::ApiKey,
             name: self.name.clone(),
             person: self.person.clone(),
             environment: self.environment.clone(),
