@@ -66,12 +66,30 @@ pub enum Action {
     /// Go back to the release before.
     #[serde(rename = "deployments:rollback")]
     DeploymentsRollback,
+    /// Have the events of a trigger or the times of a schedule wait, and go on.
+    #[serde(rename = "triggers:pause")]
+    TriggersPause,
     /// List tokens (never their secrets).
     #[serde(rename = "tokens:read")]
     TokensRead,
     /// Make and revoke tokens.
     #[serde(rename = "tokens:write")]
     TokensWrite,
+    /// See who asked for which rights for a time.
+    #[serde(rename = "grants:read")]
+    GrantsRead,
+    /// Ask for rights for a time.
+    #[serde(rename = "grants:request")]
+    GrantsRequest,
+    /// Give or refuse somebody else rights for a time.
+    #[serde(rename = "grants:approve")]
+    GrantsApprove,
+    /// See the policies and ask what they decide.
+    #[serde(rename = "policies:read")]
+    PoliciesRead,
+    /// Put other policies in force.
+    #[serde(rename = "policies:write")]
+    PoliciesWrite,
     /// Read the sealed audit: its entries, checkpoints and proofs.
     #[serde(rename = "audit:read")]
     AuditRead,
@@ -86,9 +104,104 @@ pub enum Action {
     ServerRead,
 }
 
+/// What an action is a part of. Setup, execution and troubleshooting are apart: no role has two of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Power {
+    /// Seeing how things stand, without payloads.
+    Observe,
+    /// Seeing how the control plane stands: tokens, grants, the audit.
+    ObserveControl,
+    /// Deciding what there is: releases, deployments, tokens, secrets, policies.
+    Setup,
+    /// Having things happen: sending events.
+    Execute,
+    /// Seeing payloads, and mending what went wrong.
+    Troubleshoot,
+    /// Answering what integrations ask people.
+    Answer,
+}
+
+impl Power {
+    /// All.
+    pub const ALL: [Self; 6] = [
+        Self::Observe,
+        Self::ObserveControl,
+        Self::Setup,
+        Self::Execute,
+        Self::Troubleshoot,
+        Self::Answer,
+    ];
+
+    /// The name of the group in policies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::ObserveControl => "observe-control",
+            Self::Setup => "setup",
+            Self::Execute => "execute",
+            Self::Troubleshoot => "troubleshoot",
+            Self::Answer => "answer",
+        }
+    }
+
+    /// Whether it is one of those of which a role has at most one.
+    pub fn is_exclusive(self) -> bool {
+        matches!(self, Self::Setup | Self::Execute | Self::Troubleshoot)
+    }
+}
+
 impl Action {
+    /// What it is a part of.
+    pub fn power(self) -> Power {
+        match self {
+            Self::RunsRead
+            | Self::DlqRead
+            | Self::TasksRead
+            | Self::LedgerRead
+            | Self::ReleasesRead
+            | Self::DeploymentsRead
+            | Self::PoliciesRead
+            | Self::ServerRead => Power::Observe,
+            Self::TokensRead | Self::GrantsRead | Self::AuditRead | Self::SecretsRead => {
+                Power::ObserveControl
+            }
+            Self::ReleasesWrite
+            | Self::DeploymentsWrite
+            | Self::TokensWrite
+            | Self::GrantsApprove
+            | Self::PoliciesWrite
+            | Self::SecretsWrite => Power::Setup,
+            Self::EventsSend => Power::Execute,
+            Self::RunsInspect
+            | Self::RunsReplay
+            | Self::RunsCancel
+            | Self::RunsResolve
+            | Self::RunsBulk
+            | Self::DlqRetry
+            | Self::DlqDiscard
+            | Self::DlqTriage
+            | Self::DeploymentsRollback
+            | Self::TriggersPause
+            | Self::GrantsRequest => Power::Troubleshoot,
+            Self::TasksInspect | Self::TasksDecide | Self::TasksAct => Power::Answer,
+        }
+    }
+
+    /// Whether it is needed by those who work in one environment although its things belong to none.
+    pub fn crosses(self) -> bool {
+        matches!(
+            self,
+            Self::ReleasesRead | Self::ReleasesWrite | Self::ServerRead | Self::PoliciesRead
+        )
+    }
+
+    /// Whether it takes a grant for a time in production: it shows payloads, or does again what may have been done.
+    pub fn takes_grant(self) -> bool {
+        matches!(self, Self::RunsInspect | Self::RunsReplay | Self::RunsBulk | Self::DlqRetry)
+    }
+
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 33] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -110,8 +223,14 @@ impl Action {
         Self::DeploymentsRead,
         Self::DeploymentsWrite,
         Self::DeploymentsRollback,
+        Self::TriggersPause,
         Self::TokensRead,
         Self::TokensWrite,
+        Self::GrantsRead,
+        Self::GrantsRequest,
+        Self::GrantsApprove,
+        Self::PoliciesRead,
+        Self::PoliciesWrite,
         Self::AuditRead,
         Self::SecretsRead,
         Self::SecretsWrite,
@@ -142,8 +261,14 @@ impl Action {
             Self::DeploymentsRead => "deployments:read",
             Self::DeploymentsWrite => "deployments:write",
             Self::DeploymentsRollback => "deployments:rollback",
+            Self::TriggersPause => "triggers:pause",
             Self::TokensRead => "tokens:read",
             Self::TokensWrite => "tokens:write",
+            Self::GrantsRead => "grants:read",
+            Self::GrantsRequest => "grants:request",
+            Self::GrantsApprove => "grants:approve",
+            Self::PoliciesRead => "policies:read",
+            Self::PoliciesWrite => "policies:write",
             Self::AuditRead => "audit:read",
             Self::SecretsRead => "secrets:read",
             Self::SecretsWrite => "secrets:write",

@@ -1,4 +1,8 @@
-use crate::{Action, Principal};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use qc_model::EnvironmentName;
+
+use crate::{Action, Policies, Principal, Question, Subject, Verdict};
 
 /// What an action is done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -9,16 +13,7 @@ pub struct Resource<'a> {
     pub name: Option<&'a str>,
 }
 
-/// The verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// It may.
-    Allowed,
-    /// It may not.
-    Denied(Denial),
-}
-
-/// Why not: the first of the three conditions that does not hold.
+/// Why not: the first condition that does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
     /// The role never does this.
@@ -27,6 +22,10 @@ pub enum Denial {
     Environment,
     /// No scope covers it.
     Scope,
+    /// In production it takes a grant for a time.
+    Grant,
+    /// A policy of the project forbids it.
+    Policy,
 }
 
 impl Denial {
@@ -36,91 +35,86 @@ impl Denial {
             Self::Role => "its role does not include the action",
             Self::Environment => "it is bound to another environment",
             Self::Scope => "none of its scopes covers it",
+            Self::Grant => "in production it takes a grant for a time: `qc grants request`",
+            Self::Policy => "a policy of this server forbids it",
         }
     }
 }
 
-/// Whether the principal may do this to that: its role AND its environment AND its scopes must say so.
-pub fn authorise(principal: &Principal, action: Action, resource: Resource<'_>) -> Decision {
-    if !principal.role.permits(action) {
-        return Decision::Denied(Denial::Role);
-    }
-    if let Some(own) = &principal.environment
-        && !may_cross(action)
-        && resource.environment != Some(own.as_str())
-    {
-        return Decision::Denied(Denial::Environment);
-    }
-    let covered = principal.scopes.as_ref().is_none_or(|scopes| {
-        scopes.iter().any(|scope| scope.covers(action, resource.environment, resource.name))
-    });
-    if covered { Decision::Allowed } else { Decision::Denied(Denial::Scope) }
+/// The one place that decides who may do what.
+pub struct Access {
+    policies: RwLock<Arc<Policies>>,
+    /// The server runs for the owner of its machine alone.
+    local: bool,
+    production: Vec<EnvironmentName>,
 }
 
-/// What belongs to no environment and is needed by those who work in one: a release is the only thing that crosses.
-fn may_cross(action: Action) -> bool {
-    matches!(action, Action::ReleasesRead | Action::ReleasesWrite | Action::ServerRead)
+/// A decision, with what it was decided by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// All that it depends on.
+    pub question: Question,
+    /// What the rules say.
+    pub verdict: Verdict,
+    /// The version of the rules.
+    pub version: String,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Role, TokenKind};
-
-    fn principal(environment: Option<&str>, role: Role, scopes: Option<&[&str]>) -> Principal {
-        Principal {
-            id: "k1".into(),
-            kind: TokenKind::ApiKey,
-            name: "test".into(),
-            person: None,
-            environment: environment.map(|e| e.parse().unwrap()),
-            role,
-            scopes: scopes.map(|s| s.iter().map(|s| s.parse().unwrap()).collect()),
-        }
+impl Access {
+    /// With the rules that every server has. `production`: the environments in which payloads take a grant.
+    pub fn new(local: bool, production: Vec<EnvironmentName>) -> Self {
+        Self { policies: RwLock::new(Policies::shipped()), local, production }
     }
 
-    fn on<'a>(environment: &'a str, name: &'a str) -> Resource<'a> {
-        Resource { environment: Some(environment), name: Some(name) }
+    /// The rules in force.
+    pub fn policies(&self) -> Arc<Policies> {
+        Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    #[test]
-    fn needs_role_and_environment_and_scope() {
-        let sender =
-            principal(Some("production"), Role::Runtime, Some(&["production/events/crm:send"]));
-        let send = Action::EventsSend;
-        assert_eq!(authorise(&sender, send, on("production", "crm")), Decision::Allowed);
-        assert_eq!(
-            authorise(&sender, send, on("production", "erp")),
-            Decision::Denied(Denial::Scope)
-        );
-        assert_eq!(
-            authorise(&sender, send, on("sandbox", "crm")),
-            Decision::Denied(Denial::Environment)
-        );
-        assert_eq!(
-            authorise(&sender, Action::RunsReplay, on("production", "crm")),
-            Decision::Denied(Denial::Role)
-        );
+    /// Puts other rules in force.
+    pub fn enforce(&self, policies: Arc<Policies>) {
+        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies;
     }
 
-    #[test]
-    fn no_cell_of_the_table_crosses_environments() {
-        for role in Role::ALL {
-            for action in Action::ALL {
-                let bound = principal(Some("sandbox"), role, None);
-                let decision = authorise(&bound, action, on("production", "crm"));
-                assert!(
-                    decision != Decision::Allowed || may_cross(action),
-                    "{role:?} {action:?} crosses"
-                );
-            }
-        }
+    /// Whether the principal may ever do this, whatever it is done to.
+    pub fn ever(&self, principal: &Principal, action: Action) -> bool {
+        self.policies().ever(principal.role, principal.kind, action)
     }
 
-    #[test]
-    fn a_bound_token_never_manages_tokens() {
-        let bound = principal(Some("sandbox"), Role::Admin, None);
-        let decision = authorise(&bound, Action::TokensWrite, Resource::default());
-        assert_eq!(decision, Decision::Denied(Denial::Environment));
+    /// Whether the principal may do this to that: role, environment, scopes, grants and the project's own policies
+    /// must all say so. `granted`: a second person has granted it for now.
+    pub fn decide(
+        &self,
+        principal: &Principal,
+        action: Action,
+        resource: Resource<'_>,
+        granted: bool,
+    ) -> Decided {
+        let in_scope = principal.scopes.as_ref().is_none_or(|scopes| {
+            scopes.iter().any(|scope| scope.covers(action, resource.environment, resource.name))
+        });
+        let production = resource
+            .environment
+            .is_some_and(|own| self.production.iter().any(|known| known.as_str() == own));
+        let question = Question {
+            subject: Subject {
+                id: principal.id.clone(),
+                name: principal.name.clone(),
+                kind: principal.kind,
+                role: principal.role,
+                environment: principal.environment.as_ref().map(ToString::to_string),
+                person: principal.person.as_ref().map(ToString::to_string),
+            },
+            action,
+            environment: resource.environment.map(str::to_owned),
+            name: resource.name.map(str::to_owned),
+            production,
+            in_scope,
+            granted,
+            local: self.local,
+        };
+        let policies = self.policies();
+        let verdict = policies.decide(&question);
+        Decided { question, verdict, version: policies.version().to_owned() }
     }
 }

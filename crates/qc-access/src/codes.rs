@@ -14,3 +14,7 @@ pub const EXPIRED_TOKEN: Code = Code::new("QC-A004");
 pub const NOT_PERMITTED: Code = Code::new("QC-A005");
 /// Tokens cannot be checked now, as the store does not answer.
 pub const CANNOT_CHECK: Code = Code::new("QC-A006");
+/// Policies were not reviewed: their matrix is another.
+pub const NOT_REVIEWED: Code = Code::new("QC-A043");
+/// A policy cannot be used.
+pub const POLICY: Code = Code::new("QC-A044");

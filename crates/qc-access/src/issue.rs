@@ -5,13 +5,15 @@ use qc_store::{Change, DocumentOp, Expect, LedgerKind, LedgerRow};
 use qc_vault::Secret;
 use serde_json::json;
 
-use crate::{Role, Scope, TOKEN_KIND, TokenRecord, mint, record::hex};
+use crate::{Role, Scope, TOKEN_KIND, TokenKind, TokenRecord, mint, record::hex};
 
 /// What a new token shall be.
 #[derive(Debug, Clone)]
 pub struct IssueRequest {
     /// What people call it.
     pub name: String,
+    /// A key, or the key of the machine's owner.
+    pub kind: TokenKind,
     /// The person to whom it belongs, by the id of the owner directory; None: a service.
     pub person: Option<Name>,
     /// The only environment in which it may act; None for all.
@@ -47,6 +49,7 @@ pub fn issue(
         schema_version: 1,
         id: minted.id.to_string(),
         name: request.name,
+        kind: request.kind,
         person: request.person,
         environment: request.environment,
         role: request.role,

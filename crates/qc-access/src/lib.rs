@@ -2,15 +2,17 @@
 //!
 //! Here: the format of API tokens ([`mint`], [`PresentedToken`]), what is stored of them ([`TokenRecord`]: a hash, never
 //! the token), who a token stands for ([`Principal`]), the [`Action`]s that routes name, [`Role`]s and [`Scope`]s, and
-//! the one decision [`authorise`]. [`Tokens`] authenticates against the store.
+//! the one decision, [`Access`], by Cedar policies ([`policy`]). [`Tokens`] authenticates against the store.
 //!
-//! Deliberately not here: HTTP (headers are read in `qc-server`), sessions of people, Cedar policies, and the webhook
+//! Deliberately not here: HTTP (headers are read in `qc-server`), sessions of people, and the webhook
 //! signatures of external senders (`qc-connect`).
 
 mod action;
 mod authorise;
 pub mod codes;
+mod grant;
 mod issue;
+pub mod policy;
 mod principal;
 mod record;
 mod role;
@@ -18,10 +20,12 @@ mod scope;
 mod token;
 mod tokens;
 
-pub use action::Action;
-pub use authorise::{Decision, Denial, Resource, authorise};
+pub use action::{Action, Power};
+pub use authorise::{Access, Decided, Denial, Resource};
+pub use grant::{GRANT_KIND, Grant, GrantError, GrantRequest, GrantState, Grants, LONGEST};
 pub use issue::{IssueRequest, Issued, issue, revoke};
-pub use principal::{Principal, TokenKind, policy};
+pub use policy::{Policies, Question, Subject, Verdict};
+pub use principal::{Principal, TokenKind};
 pub use record::{TOKEN_KIND, TokenRecord};
 pub use role::Role;
 pub use scope::{PLATFORM, Scope, ScopeError};

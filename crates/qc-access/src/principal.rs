@@ -1,10 +1,7 @@
-use std::sync::OnceLock;
-
-use aws_lc_rs::digest::{SHA256, digest};
 use qc_model::{Actor, ActorKind, EnvironmentName, Name, Origin};
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Role, Scope, record::hex};
+use crate::{Action, Role, Scope};
 
 /// By what somebody is known. The rules may ask for it: what a person may do, a key that lies in a file may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,11 +15,14 @@ pub enum TokenKind {
     Session,
     /// The sealed account for when nobody can sign in.
     BreakGlass,
+    /// The key of whoever owns the machine on which a server runs.
+    Local,
 }
 
 impl TokenKind {
     /// All, for tables.
-    pub const ALL: [Self; 4] = [Self::ApiKey, Self::AccessToken, Self::Session, Self::BreakGlass];
+    pub const ALL: [Self; 5] =
+        [Self::ApiKey, Self::AccessToken, Self::Session, Self::BreakGlass, Self::Local];
 
     /// The name as written in files and on the wire.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +31,7 @@ impl TokenKind {
             Self::AccessToken => "access_token",
             Self::Session => "session",
             Self::BreakGlass => "break_glass",
+            Self::Local => "local",
         }
     }
 }
@@ -63,31 +64,21 @@ impl Principal {
         }
     }
 
-    /// As the audit tells that it does this action by this request.
-    pub fn origin(&self, action: Action, request: String, address: Option<String>) -> Origin {
+    /// As the audit tells that it does this action, under these rules, by this request.
+    pub fn origin(
+        &self,
+        action: Action,
+        policy: String,
+        request: String,
+        address: Option<String>,
+    ) -> Origin {
         Origin {
             token: self.id.clone(),
             role: self.role.as_str().to_owned(),
             action: action.as_str().to_owned(),
-            policy: policy().to_owned(),
+            policy,
             request,
             address,
         }
     }
-}
-
-/// The version of the rules by which is decided: the beginning of a hash over what each role may do.
-pub fn policy() -> &'static str {
-    static POLICY: OnceLock<String> = OnceLock::new();
-    POLICY.get_or_init(|| {
-        let mut cells = String::new();
-        for role in Role::ALL {
-            for action in Action::ALL {
-                let may = if role.permits(action) { "may" } else { "may not" };
-                cells.extend([role.as_str(), " ", may, " ", action.as_str(), "\n"]);
-            }
-        }
-        let digest = digest(&SHA256, cells.as_bytes());
-        format!("roles-{}", hex(&digest.as_ref()[..6]))
-    })
 }

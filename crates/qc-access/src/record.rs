@@ -15,6 +15,9 @@ pub struct TokenRecord {
     pub id: String,
     /// What people call it.
     pub name: String,
+    /// By what its holder is known: a key, or the key of the machine's owner.
+    #[serde(default = "TokenRecord::usual_kind")]
+    pub kind: TokenKind,
     /// The person to whom it belongs, by the id of the owner directory; None: a service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Name>,
@@ -42,13 +45,18 @@ impl TokenRecord {
     pub fn principal(&self) -> Principal {
         Principal {
             id: self.id.clone(),
-            kind: TokenKind::ApiKey,
+            kind: self.kind,
             name: self.name.clone(),
             person: self.person.clone(),
             environment: self.environment.clone(),
             role: self.role,
             scopes: self.scopes.clone(),
         }
+    }
+
+    /// Of the records that were written before kinds were, all are of keys.
+    fn usual_kind() -> TokenKind {
+        TokenKind::ApiKey
     }
 
     /// Whether its time is over.

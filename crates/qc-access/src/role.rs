@@ -1,16 +1,14 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Action;
-
-/// What a principal is for. A role bounds what scopes can give: an action needs both.
+/// What a principal is for. What each may do stands in the policies ([`crate::policy::SHIPPED`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Everything.
+    /// Sets up: tokens, secrets, policies, releases, deployments. Sends no event and sees no payload.
     Admin,
-    /// Builds integrations: sends events, looks into runs, makes and deploys releases.
+    /// Builds integrations: makes releases, and deploys them where it is not production.
     Developer,
-    /// Keeps them running: works on runs and dead letters, and goes back to the release before.
+    /// Finds out and mends: looks into runs, works on dead letters, pauses, and goes back to the release before.
     Operator,
     /// Reads everything, payloads excepted.
     Auditor,
@@ -51,53 +49,6 @@ impl Role {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == name)
     }
-
-    /// Whether this role may ever do this.
-    pub fn permits(self, action: Action) -> bool {
-        use Action as A;
-        match self {
-            Self::Admin => true,
-            Self::Developer => {
-                !matches!(action, A::TokensRead | A::TokensWrite | A::SecretsWrite | A::AuditRead)
-            }
-            Self::Operator => !matches!(
-                action,
-                A::TokensRead
-                    | A::TokensWrite
-                    | A::AuditRead
-                    | A::SecretsWrite
-                    | A::ReleasesWrite
-                    | A::DeploymentsWrite
-            ),
-            Self::Auditor => matches!(
-                action,
-                A::RunsRead
-                    | A::TasksRead
-                    | A::DlqRead
-                    | A::LedgerRead
-                    | A::ReleasesRead
-                    | A::DeploymentsRead
-                    | A::TokensRead
-                    | A::AuditRead
-                    | A::SecretsRead
-                    | A::ServerRead
-            ),
-            Self::Deployer => matches!(
-                action,
-                A::ReleasesRead
-                    | A::ReleasesWrite
-                    | A::DeploymentsRead
-                    | A::DeploymentsWrite
-                    | A::DeploymentsRollback
-                    | A::ServerRead
-            ),
-            Self::Runtime => matches!(action, A::EventsSend | A::RunsRead),
-            Self::Approver => matches!(
-                action,
-                A::RunsRead | A::TasksRead | A::TasksInspect | A::TasksDecide | A::TasksAct
-            ),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -109,19 +60,6 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(Role::parse(role.as_str()), Some(role));
             assert_eq!(serde_json::to_value(role).unwrap(), role.as_str());
-        }
-    }
-
-    #[test]
-    fn only_an_admin_makes_tokens_and_secrets_and_an_auditor_changes_nothing() {
-        for role in Role::ALL {
-            assert_eq!(role.permits(Action::TokensWrite), role == Role::Admin);
-            assert_eq!(role.permits(Action::SecretsWrite), role == Role::Admin);
-        }
-        for action in Action::ALL {
-            if Role::Auditor.permits(action) {
-                assert_eq!(action.verb(), "read", "{action:?}");
-            }
         }
     }
 }

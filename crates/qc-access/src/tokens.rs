@@ -154,6 +154,7 @@ mod tests {
     async fn issued(store: &MemoryStore, now: Timestamp, lifetime: Option<Duration>) -> Issued {
         let request = IssueRequest {
             name: "t".into(),
+            kind: crate::TokenKind::ApiKey,
             person: None,
             environment: None,
             role: Role::Admin,

@@ -32,8 +32,8 @@ pub fn leaf_of(entry: &LedgerEntry) -> String {
 /// that `no`.
 pub(crate) fn gap(at: Timestamp, writer: u32, missing: Missing) -> String {
     let gap = match missing {
-        Missing::Rows { from, to } => json!({"writer": writer, "from": from, "to": to}),
-        Missing::Order { no } => json!({"writer": writer, "again": no}),
+        Missing::Rows { from, to } => json!({"from": from, "to": to, "writer": writer}),
+        Missing::Order { no } => json!({"again": no, "writer": writer}),
     };
     let mut line = Line::new(at);
     line.raw("gap", &gap.to_string());

@@ -104,7 +104,7 @@ impl Engine {
         let shared = &self.shared;
         let at = incoming.received_at;
         let event = EventId::new(at, &*shared.entropy);
-        let structured = incoming
+        let mut structured = incoming
             .event
             .to_structured(|bytes| base64::engine::general_purpose::STANDARD.encode(bytes));
         let evaluate = |expression: &qc_expression::Expression, what: &str| {
@@ -138,6 +138,8 @@ impl Engine {
             priority: incoming.priority,
         });
         let keys = search::keys_of_event(&deployment.release, &structured, at);
+        // Equal payloads have one text and one hash, in whichever order their keys came.
+        structured.sort_all_objects();
         let body = Bytes::from(structured.to_string());
         let hash = record::payload_hash(&shared.settings.ledger_key, &body);
         let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len());

@@ -60,11 +60,11 @@ impl Engine {
                     other => other,
                 },
                 Errand::Withdraw { compensate } => {
-                    self.withdraw_child(parent, request, *compensate).await
+                    Box::pin(self.withdraw_child(parent, request, *compensate)).await
                 }
                 Errand::Look { run } => self.look_at_child(*run).await,
                 Errand::Cancel { run, compensate } => {
-                    self.cancel_child(parent, *run, *compensate).await
+                    Box::pin(self.cancel_child(parent, *run, *compensate)).await
                 }
             };
             match tried {
@@ -196,7 +196,7 @@ impl Engine {
         if machine.outcome().is_none() && machine.children().iter().any(wants) {
             return Ok(found);
         }
-        self.cancel_child(parent, run, true).await
+        Box::pin(self.cancel_child(parent, run, true)).await
     }
 
     /// The run that stands for a child now: the last one of those that continued each other.
@@ -225,7 +225,7 @@ impl Engine {
             let reason = "it was not started".to_owned();
             return Ok(Found::Ended { outcome: Outcome::Cancelled { reason, compensation: None } });
         };
-        self.cancel_child(parent, head.facts.id, compensate).await
+        Box::pin(self.cancel_child(parent, head.facts.id, compensate)).await
     }
 
     async fn look_at_child(&self, run: RunId) -> Result<Found, EngineError> {

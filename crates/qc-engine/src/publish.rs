@@ -118,7 +118,8 @@ impl Engine {
 /// The signal of an event from outside. Its key makes a repeat recognisable; without one its source and id do.
 pub(crate) fn incoming_signal(deployment: &Deployment, incoming: &Incoming) -> Signal {
     let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
-    let event = incoming.event.to_structured(encode);
+    let mut event = incoming.event.to_structured(encode);
+    event.sort_all_objects();
     let integration = deployment.release.integration.clone();
     let id = match &incoming.key {
         Some(key) => format!("{integration}/{} {key}", incoming.trigger),

@@ -4,13 +4,14 @@
 //! Here: [`ProjectFiles`] and [`Project`] (load), [`organisation`] and [`integration`] (the schemas of
 //! `quickconnect.yaml` and `integration.yaml`), `check` (every rule over the files), [`render`] (findings for people
 //! and machines), `schema` (JSON Schemas for editors), `compile` (from files to what the engine runs), `acceptance`
-//! (scenarios on simulators) and `scaffold` (new projects and parts).
+//! (scenarios on simulators), [`access`] (policies and their matrix) and `scaffold` (new projects and parts).
 //!
 //! Not here: the languages of workflow and connector files (`qc-workflow`, `qc-connect`), storage of releases
 //! (`qc-release`), running (`qc-engine`), and the command line. Everything works on files in memory;
 //! only [`ProjectFiles::read`] touches a disk, and nothing touches a network.
 
 pub mod acceptance;
+pub mod access;
 pub mod check;
 pub mod codes;
 pub mod compile;

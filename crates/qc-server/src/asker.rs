@@ -1,6 +1,6 @@
 use std::{net::IpAddr, sync::Arc};
 
-use qc_access::{Action, Denial, Principal};
+use qc_access::{Access, Action, Decided, Denial, Grant, Principal, Resource};
 use qc_model::Actor;
 
 use crate::Problem;
@@ -10,6 +10,10 @@ use crate::Problem;
 pub(crate) struct Asker {
     pub(crate) principal: Arc<Principal>,
     pub(crate) from: Sent,
+    /// What a second person has granted to it for a time.
+    pub(crate) grants: Vec<Grant>,
+    /// The version of the rules in force when it asked.
+    pub(crate) policy: String,
 }
 
 /// A request as the audit tells it.
@@ -25,8 +29,24 @@ impl Asker {
     /// As the actor of this action.
     pub(crate) fn actor(&self, action: Action) -> Actor {
         let address = self.from.address.map(|address| address.to_string());
-        let origin = self.principal.origin(action, self.from.request.clone(), address);
+        let origin =
+            self.principal.origin(action, self.policy.clone(), self.from.request.clone(), address);
         Actor { via: Some(Arc::new(origin)), ..self.principal.actor() }
+    }
+
+    /// Decides whether it may do this to that.
+    pub(crate) fn decide(
+        &self,
+        access: &Access,
+        action: Action,
+        resource: Resource<'_>,
+    ) -> Result<Decided, Problem> {
+        let granted = self.grants.iter().any(|grant| grant.covers(action, resource));
+        let decided = access.decide(&self.principal, action, resource, granted);
+        match decided.verdict.denial {
+            None => Ok(decided),
+            Some(denial) => Err(self.refuse(action, denial, Some(decided))),
+        }
     }
 
     /// The refusal of an action, with what the audit is to know of it.
@@ -34,16 +54,10 @@ impl Asker {
         &self,
         action: Action,
         denial: Denial,
-        environment: Option<&str>,
-        name: Option<&str>,
+        decided: Option<Decided>,
     ) -> Problem {
         let mut problem = Problem::not_permitted(action, denial);
-        problem.denied = Some(Denied {
-            actor: self.actor(action),
-            environment: environment.map(str::to_owned),
-            name: name.map(str::to_owned),
-            denial,
-        });
+        problem.denied = Some(Denied { actor: self.actor(action), denial, decided });
         problem
     }
 }
@@ -52,7 +66,7 @@ impl Asker {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Denied {
     pub(crate) actor: Actor,
-    pub(crate) environment: Option<String>,
-    pub(crate) name: Option<String>,
     pub(crate) denial: Denial,
+    /// What was asked and by what it was decided; None: before anything was known of what it was to be done to.
+    pub(crate) decided: Option<Decided>,
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use qc_access::Decided;
 use qc_model::{Actor, Name, TenantName, Timestamp, TxnId};
 use qc_store::{Change, LedgerKind, LedgerRow, StoreError};
 use serde_json::{Value, json};
@@ -57,6 +58,12 @@ impl Told<'_> {
     }
 }
 
+/// Adds what was asked and by which policies it was decided, so that it can be decided again.
+pub(crate) fn decided_by(facts: &mut Value, decided: &Decided) {
+    facts["question"] = json!(decided.question);
+    facts["policies"] = json!(decided.verdict.policies);
+}
+
 impl State {
     /// Writes that an operation was allowed. Nothing is done before it is on disk, and nothing when it cannot be.
     pub(crate) async fn tell_grant(&self, told: Told<'_>) -> Result<(), StoreError> {
@@ -68,15 +75,22 @@ impl State {
         let now = self.clock.now();
         let code = Some(problem.code.to_string());
         let told = match &problem.denied {
-            Some(denied) => Told {
-                actor: &denied.actor,
-                subject,
-                outcome: "denied",
-                environment: denied.environment.as_deref(),
-                integration: denied.name.as_deref(),
-                code,
-                facts: json!({"reason": denied.denial.reason(), "count": 1}),
-            },
+            Some(denied) => {
+                let question = denied.decided.as_ref().map(|decided| &decided.question);
+                let mut facts = json!({"reason": denied.denial.reason(), "count": 1});
+                if let Some(decided) = &denied.decided {
+                    decided_by(&mut facts, decided);
+                }
+                Told {
+                    actor: &denied.actor,
+                    subject,
+                    outcome: "denied",
+                    environment: question.and_then(|question| question.environment.as_deref()),
+                    integration: question.and_then(|question| question.name.as_deref()),
+                    code,
+                    facts,
+                }
+            }
             None => Told {
                 actor,
                 subject,

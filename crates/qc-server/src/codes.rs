@@ -77,3 +77,10 @@ pub const NO_TRIGGER_THERE: Code = Code::new("QC-I033");
 pub const TRIGGER_STATE: Code = Code::new("QC-I034");
 /// The audit's log has no checkpoint yet.
 pub const NOT_SEALED: Code = Code::new("QC-A030");
+/// There is no such grant.
+pub const NO_GRANT: Code = Code::new("QC-A040");
+/// A grant cannot be asked for, given or taken back so.
+pub const GRANT: Code = Code::new("QC-A041");
+/// There are no such policies.
+pub const NO_POLICIES: Code = Code::new("QC-A042");
+pub use qc_access::codes::{NOT_REVIEWED, POLICY};

@@ -89,7 +89,7 @@ impl Service {
         let id = self.request_id(peer.ip(), request.headers());
         let client = self.client(peer.ip(), request.headers());
         let line = Line::of(&request, client);
-        let answering = AssertUnwindSafe(self.route(request, &id, client)).catch_unwind();
+        let answering = AssertUnwindSafe(Box::pin(self.route(request, &id, client))).catch_unwind();
         let mut response = answering.await.unwrap_or_else(|_| {
             tracing::error!(request = %id.0, method = %line.method, path = %line.path, "a request panicked");
             Problem::internal(&id.0).into_response(Some(&id.0)).map(Either::Left)

@@ -2,14 +2,23 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
+use std::time::Duration;
 
-use qc_access::Tokens;
+use qc_access::{Access, Grants, Policies, Principal, Tokens, policy::KeptPolicies};
 use qc_engine::Engine;
 use qc_model::{Clock, Entropy, Timestamp};
 use qc_store::{Committer, Store};
 use qc_vault::{Secrets, Vault};
+use tokio::time::sleep;
 
-use crate::{Catalogue, CommitNumbers, Metrics, ServerSettings, audit::Refusals};
+use crate::{
+    Catalogue, CommitNumbers, Metrics, Problem, ServerSettings,
+    asker::{Asker, Sent},
+    audit::Refusals,
+};
+
+/// How often the store is asked for other policies.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What the doors are made of. Wired in one place, by the binary or by a test.
 pub struct ServerParts {
@@ -47,6 +56,8 @@ pub struct State {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ServerSettings,
     pub(crate) tokens: Tokens,
+    pub(crate) access: Access,
+    pub(crate) grants: Grants,
     pub(crate) metrics: Metrics,
     pub(crate) refusals: Refusals,
     pub(crate) started_at: Timestamp,
@@ -57,6 +68,9 @@ impl State {
     /// From its parts; not ready until [`State::set_ready`].
     pub fn new(parts: ServerParts) -> Arc<Self> {
         let tokens = Tokens::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let grants = Grants::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let (local, production) = (parts.settings.local_access, &parts.settings.production);
+        let access = Access::new(local, production.clone());
         let started_at = parts.clock.now();
         let metrics = Metrics::new();
         metrics.watch(parts.engine.clone(), &parts.commits);
@@ -71,11 +85,56 @@ impl State {
             entropy: parts.entropy,
             settings: parts.settings,
             tokens,
+            access,
+            grants,
             metrics,
             refusals: Refusals::default(),
             started_at,
             ready: AtomicBool::new(false),
         })
+    }
+
+    /// Somebody who is known, with what was granted to it for a time.
+    pub(crate) async fn asker(
+        &self,
+        principal: Arc<Principal>,
+        from: Sent,
+    ) -> Result<Asker, Problem> {
+        let grants = match &principal.person {
+            Some(person) => self.grants.of(person).await?,
+            None => Vec::new(),
+        };
+        let policy = self.access.policies().version().to_owned();
+        Ok(Asker { principal, from, grants, policy })
+    }
+
+    /// Puts those rules in force that the store has, and looks for others each second, for ever. Rules that cannot be used
+    /// or read leave those before in force, which the log says.
+    pub async fn keep_policies(self: Arc<Self>) {
+        let mut known = None;
+        loop {
+            match KeptPolicies::current(&*self.store).await {
+                Ok(found) => {
+                    let revision = found.as_ref().map(|(_, revision)| *revision);
+                    if revision != known {
+                        self.enforce(found.map(|(kept, _)| kept));
+                        known = revision;
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the policies cannot be read"),
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    pub(crate) fn enforce(&self, kept: Option<KeptPolicies>) {
+        match kept.map_or_else(|| Ok(Policies::shipped()), |kept| kept.policies()) {
+            Ok(policies) => {
+                tracing::info!(version = policies.version(), "policies are in force");
+                self.access.enforce(policies);
+            }
+            Err(error) => tracing::error!(%error, "those before stay in force"),
+        }
     }
 
     /// Says whether new work may come: `/readyz` answers by it.

@@ -49,7 +49,7 @@ impl Story {
                 }
             }
             RunStatus::Parked if self.dice.percent(20) => self.ask(run, Wish::Cancel),
-            RunStatus::Parked => self.decide(&head, true).await,
+            RunStatus::Parked => Box::pin(self.decide(&head, true)).await,
             RunStatus::Faulted if self.dice.percent(60) && !self.replayed.contains(&run) => {
                 self.ask(run, Wish::Retry);
             }

@@ -219,7 +219,7 @@ impl Story {
             }
         }
         self.calm_down().await;
-        self.wind_up().await;
+        Box::pin(self.wind_up()).await;
         self.judge().await;
         self.close().await;
     }
@@ -355,7 +355,7 @@ impl Story {
             self.witness.check_heard();
             if look % PEOPLE_COME == PEOPLE_COME - 1 {
                 for head in &open {
-                    self.decide(head, false).await;
+                    Box::pin(self.decide(head, false)).await;
                 }
                 self.publish_for(&open);
                 self.let_go_on().await;

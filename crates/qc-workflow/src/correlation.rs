@@ -1,6 +1,8 @@
 //! Correlation keys: what an event says about which run it is for. Computed without a run, so that
 //! an index finds the runs that wait for an event.
 
+use std::collections::BTreeMap;
+
 use qc_expression::{Expression, Limits, Scope};
 use serde_json::{Number, Value};
 
@@ -54,13 +56,15 @@ pub(crate) fn site_of<'e>(sources: impl Iterator<Item = &'e str>) -> String {
     if sources.is_empty() { String::new() } else { Value::from(sources).to_string() }
 }
 
-/// Equal values have one form: a whole number is written without a fraction.
+/// Equal values have one form: keys are sorted, and a whole number is written without a fraction.
 pub(crate) fn canonical(value: Value) -> Value {
     match value {
         Value::Number(number) => Value::Number(whole(&number).unwrap_or(number)),
         Value::Array(items) => Value::Array(items.into_iter().map(canonical).collect()),
         Value::Object(entries) => {
-            Value::Object(entries.into_iter().map(|(key, value)| (key, canonical(value))).collect())
+            let sorted: BTreeMap<String, Value> =
+                entries.into_iter().map(|(key, value)| (key, canonical(value))).collect();
+            Value::Object(sorted.into_iter().collect())
         }
         other => other,
     }

@@ -243,6 +243,7 @@ pub enum NoteKind {
 }
 
 /// How a run ended.
+#[expect(clippy::large_enum_variant, reason = "a run ends once")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Outcome {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use qc_access::{IssueRequest, Issued, Role, TOKEN_KIND, issue};
+use qc_access::{IssueRequest, Issued, Role, TOKEN_KIND, TokenKind, issue};
 use qc_model::Actor;
 use qc_store::{ChangeOutcome, DocumentOp, Expect, StoreError};
 use qc_vault::Secret;
@@ -43,7 +43,7 @@ async fn only_once(platform: &Platform) -> Result<Option<Secret>, Trouble> {
     const NAME: &str = "first-token";
     let trouble = |error: StoreError| store_trouble(&error);
     let before = platform.store.document(KIND, NAME).await.map_err(trouble)?;
-    let mut issued = issue_admin(platform, "first administrator");
+    let mut issued = issue_owner(platform, "owner of the machine");
     issued.change.documents.push(DocumentOp::Put {
         kind: KIND.to_owned(),
         name: NAME.to_owned(),
@@ -57,16 +57,18 @@ async fn only_once(platform: &Platform) -> Result<Option<Secret>, Trouble> {
     }
 }
 
-/// A further administrator's token.
-pub(crate) async fn admin_token(platform: &Platform, name: &str) -> Result<Secret, Trouble> {
-    let issued = issue_admin(platform, name);
+/// A further key of the machine's owner.
+pub(crate) async fn owner_token(platform: &Platform, name: &str) -> Result<Secret, Trouble> {
+    let issued = issue_owner(platform, name);
     platform.committer.change(issued.change).await.map_err(|error| store_trouble(&error))?;
     Ok(issued.text)
 }
 
-fn issue_admin(platform: &Platform, name: &str) -> Issued {
+/// The key of the machine's owner: an administrator's on a server that others can connect to.
+fn issue_owner(platform: &Platform, name: &str) -> Issued {
     let request = IssueRequest {
         name: name.to_owned(),
+        kind: TokenKind::Local,
         person: None,
         environment: None,
         role: Role::Admin,

@@ -56,3 +56,5 @@ pub(crate) const AUDIT_REWRITTEN: Code = Code::new("QC-A034");
 pub(crate) const AUDIT_MISSING: Code = Code::new("QC-A035");
 /// A key of the audit cannot be used.
 pub(crate) const AUDIT_KEY: Code = Code::new("QC-A036");
+/// A decision of the audit cannot be made again here.
+pub(crate) const OTHER_POLICIES: Code = Code::new("QC-A045");

@@ -186,6 +186,7 @@ fn begin_chores(
     chores.spawn(retention::keep(retention::Parts::of(platform), config.retention));
     chores.spawn(sweep_of(platform));
     chores.spawn(Arc::clone(&platform.state).keep_refusals());
+    chores.spawn(Arc::clone(&platform.state).keep_policies());
     chores.spawn(keep_vault(Arc::clone(&platform.vault)));
     let (engine, checkpoints) = (platform.engine.clone(), config.checkpoints.clone());
     chores.spawn(audit::keep(engine, Arc::clone(sealer), checkpoints, caller));

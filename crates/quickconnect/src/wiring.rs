@@ -230,6 +230,8 @@ fn server_settings(config: &Config) -> ServerSettings {
         operation_timeout: config.operation_timeout,
         api_body_limit: config.api_body_limit,
         trusted_proxies: config.trusted_proxies.clone(),
+        local_access: config.local_access,
+        production: config.production.clone(),
         ..ServerSettings::default()
     }
 }

@@ -104,7 +104,7 @@ impl Engine {
             if state.at_work.insert(name.clone()) {
                 let engine = self.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = engine.work_on(&name).await {
+                    if let Err(error) = Box::pin(engine.work_on(&name)).await {
                         tracing::warn!("the held runs of {name} wait: {error}");
                         sleep(AGAIN).await;
                     }

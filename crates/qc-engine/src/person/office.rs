@@ -136,7 +136,7 @@ impl Engine {
 
     /// Says that a person is at a task: nobody else is asked for now.
     pub async fn claim_task(&self, id: TaskId, actor: &Actor) -> Result<PersonTask, EngineError> {
-        self.on_task(id, TaskDeed::Claim, actor).await
+        Box::pin(self.on_task(id, TaskDeed::Claim, actor)).await
     }
 
     /// Answers a task.
@@ -146,7 +146,7 @@ impl Engine {
         given: TaskAnswer,
         actor: &Actor,
     ) -> Result<PersonTask, EngineError> {
-        self.on_task(id, TaskDeed::Answer { given }, actor).await
+        Box::pin(self.on_task(id, TaskDeed::Answer { given }, actor)).await
     }
 
     /// Says how a run is to go on that cannot by itself.
@@ -191,7 +191,7 @@ impl Engine {
             self.discard_dead(id.run, &reason, actor).await?;
             return self.task(id).await;
         }
-        self.on_task(id, TaskDeed::Act { act, output, reason }, actor).await
+        Box::pin(self.on_task(id, TaskDeed::Act { act, output, reason }, actor)).await
     }
 
     async fn on_task(

@@ -95,7 +95,10 @@ impl Taking<'_> {
     /// Looks at an item as at an event that came; nothing when it is not taken.
     async fn judge(&mut self, item: Value) -> Result<Option<Ready>, EngineError> {
         let shared = &self.engine.shared;
-        let (at, body) = (shared.now(), item.to_string().into_bytes());
+        // Equal items have one text, in whichever order their keys came.
+        let mut sorted = item.clone();
+        sorted.sort_all_objects();
+        let (at, body) = (shared.now(), sorted.to_string().into_bytes());
         let Deployment { environment, release, .. } = &**self.deployment;
         let mut event = Event {
             id: EventId::new(at, &*shared.entropy).to_string(),

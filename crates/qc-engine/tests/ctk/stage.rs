@@ -31,6 +31,7 @@ use crate::hosts::Hosts;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a run came to rest.
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
 #[derive(Debug)]
 pub(crate) enum Fate {
     Ended(RunEnd),

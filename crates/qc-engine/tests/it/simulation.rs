@@ -133,7 +133,7 @@ impl Simulation {
                 0..=8 => self.send(),
                 9..=11 => self.break_store(),
                 12..=14 => self.disturb().await,
-                _ => self.operate().await,
+                _ => Box::pin(self.operate()).await,
             }
             self.observe().await;
         }
@@ -143,7 +143,7 @@ impl Simulation {
         while let Some(sent) = self.sending.join_next().await {
             self.sent.push(sent.unwrap());
         }
-        self.wind_up().await;
+        Box::pin(self.wind_up()).await;
         self.judge().await;
         self.problems.extend(self.outside.problems());
         self.problems.extend(self.book.problems());
@@ -225,7 +225,7 @@ impl Simulation {
                 return;
             }
             for head in open {
-                self.decide(&head).await;
+                Box::pin(self.decide(&head)).await;
             }
         }
     }

@@ -102,6 +102,7 @@ impl Project {
             organisation::check(organisation, &mut findings);
             enforcement::organisation(organisation, &mut findings);
         }
+        crate::access::check(self, &mut findings);
         owners::connectors(self, &mut findings);
         people::connectors(self, &mut findings);
         for folder in self.integrations().values() {

@@ -507,8 +507,6 @@ fn what_has_its_place_and_is_not_read_yet_is_noted_once_each() {
     assert_eq!(notes(init(Template::Notify)), Vec::<String>::new());
     let mut files = init(Template::Notify);
     for path in [
-        "access/policy.cedar",
-        "access/matrix.tsv",
         "flags.yaml",
         "slo/latency.yaml",
         "integrations/notify/migrations/2.0.0.md",
@@ -519,8 +517,8 @@ fn what_has_its_place_and_is_not_read_yet_is_noted_once_each() {
         files.insert(path, "a: 1\n");
     }
     let notes = notes(files);
-    assert_eq!(notes.len(), 4, "{notes:#?}");
-    for name in ["access/", "flags.yaml", "slo/", "integrations/notify/migrations/"] {
+    assert_eq!(notes.len(), 3, "{notes:#?}");
+    for name in ["flags.yaml", "slo/", "integrations/notify/migrations/"] {
         let expected = format!("note QC-P026: nothing reads `{name}` yet");
         assert!(notes.iter().any(|note| note.starts_with(&expected)), "{expected}: {notes:#?}");
     }

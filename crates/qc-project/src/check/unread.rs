@@ -21,11 +21,7 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Files and folders that a project may have, and what will read them.
-const NOT_YET: &[(&str, &str)] = &[
-    ("access/", "access policies; who may do what is decided by the roles of tokens"),
-    ("flags.yaml", "feature flags"),
-    ("slo/", "SLOs"),
-];
+const NOT_YET: &[(&str, &str)] = &[("flags.yaml", "feature flags"), ("slo/", "SLOs")];
 /// The same in an integration's folder.
 const NOT_YET_INSIDE: &[(&str, &str)] = &[("migrations/", "migration notes")];
 

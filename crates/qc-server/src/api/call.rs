@@ -1,7 +1,7 @@
 use std::{str::FromStr, sync::Arc};
 
 use bytes::Bytes;
-use qc_access::{Action, Decision, Principal, Resource, authorise};
+use qc_access::{Action, Decided, Principal, Resource};
 use qc_document::{ParseLimits, parse_json_value};
 use qc_model::{Actor, EnvironmentName, Name, RunId};
 use qc_release::Office;
@@ -10,7 +10,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Route;
-use crate::{Problem, State, asker::Asker, audit::Told, codes};
+use crate::{
+    Problem, State,
+    asker::Asker,
+    audit::{Told, decided_by},
+    codes,
+};
 
 /// The most entries of a page.
 const PAGE: usize = 500;
@@ -61,11 +66,13 @@ impl Call {
         environment: Option<&str>,
         name: Option<&str>,
     ) -> Result<Permit<'_>, Problem> {
-        let permit = self.may_look(environment, name)?;
+        let (permit, decided) = self.decide(environment, name)?;
         if self.route.changes() {
             // Of the path only: bodies may hold payloads.
             let facts: serde_json::Map<String, Value> =
                 self.path.iter().map(|(name, text)| (name.clone(), short(text).into())).collect();
+            let mut facts = Value::Object(facts);
+            decided_by(&mut facts, &decided);
             let told = Told {
                 actor: &permit.actor,
                 subject: self.route.id,
@@ -73,7 +80,7 @@ impl Call {
                 environment,
                 integration: name,
                 code: None,
-                facts: Value::Object(facts),
+                facts,
             };
             self.state.tell_grant(told).await?;
         }
@@ -86,9 +93,18 @@ impl Call {
         environment: Option<&str>,
         name: Option<&str>,
     ) -> Result<Permit<'_>, Problem> {
+        self.decide(environment, name).map(|(permit, _)| permit)
+    }
+
+    fn decide(
+        &self,
+        environment: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<(Permit<'_>, Decided), Problem> {
         let action = self.route.action;
-        self.may_also(action, environment, name)?;
-        Ok(Permit { state: &self.state, actor: self.asker.actor(action) })
+        let resource = Resource { environment, name };
+        let decided = self.asker.decide(&self.state.access, action, resource)?;
+        Ok((Permit { state: &self.state, actor: self.asker.actor(action) }, decided))
     }
 
     /// Decides whether the caller may do another action, too, to this.
@@ -98,10 +114,8 @@ impl Call {
         environment: Option<&str>,
         name: Option<&str>,
     ) -> Result<(), Problem> {
-        match authorise(self.principal(), action, Resource { environment, name }) {
-            Decision::Allowed => Ok(()),
-            Decision::Denied(denial) => Err(self.asker.refuse(action, denial, environment, name)),
-        }
+        let resource = Resource { environment, name };
+        self.asker.decide(&self.state.access, action, resource).map(drop)
     }
 
     /// For lists: the environment and integration that are asked for. Without an environment, a token that is bound to

@@ -109,7 +109,7 @@ async fn handle(
         state.tokens.authenticate(text).await.map_err(|error| Problem::authentication(&error))?;
     let from = request.extensions().get::<Sent>().cloned();
     let from = from.unwrap_or_else(|| Sent { request: String::new(), address: None });
-    let asker = Asker { principal, from };
+    let asker = state.asker(principal, from).await?;
     let result = go_on(route, &state, &asker, path, query, request).await;
     if let Err(problem) = &result
         && (route.changes() || problem.denied.is_some())
@@ -129,8 +129,8 @@ async fn go_on(
     request: Request,
 ) -> Result<Answered, Problem> {
     let (parts, body) = request.into_parts();
-    if !asker.principal.role.permits(route.action) {
-        return Err(asker.refuse(route.action, qc_access::Denial::Role, None, None));
+    if !state.access.ever(&asker.principal, route.action) {
+        return Err(asker.refuse(route.action, qc_access::Denial::Role, None));
     }
     if let Some(version) = parts.headers.get(API_VERSION)
         && version.as_bytes() != VERSION.as_bytes()

@@ -9,9 +9,11 @@ mod deployments;
 mod dispatch;
 mod events;
 mod failures;
+mod grants;
 mod kept;
 mod ledger;
 mod lines;
+mod policies;
 mod releases;
 mod reply;
 mod route;
@@ -101,6 +103,13 @@ pub(crate) const ROUTES: &[Route] = &[
     tokens::list::ROUTE,
     tokens::create::ROUTE,
     tokens::revoke::ROUTE,
+    grants::list::ROUTE,
+    grants::request::ROUTE,
+    grants::decide::APPROVE,
+    grants::decide::REFUSE,
+    grants::revoke::ROUTE,
+    policies::show::ROUTE,
+    policies::apply::ROUTE,
     audit::entries::ROUTE,
     audit::checkpoint::ROUTE,
     audit::consistency::ROUTE,

@@ -82,8 +82,10 @@ fn batch(body: &Bytes, limits: &ParseLimits) -> Result<Vec<Sent>, Problem> {
     let mut sent = Vec::with_capacity(items.len());
     let mut problem: Option<Problem> = None;
     for (at, item) in items.into_iter().enumerate() {
-        // The same event always has the same text here, as objects are ordered by their keys.
-        let hash = body_hash(item.to_string().as_bytes());
+        // The same event always has the same text here, in whichever order its keys came.
+        let mut sorted = item.clone();
+        sorted.sort_all_objects();
+        let hash = body_hash(sorted.to_string().as_bytes());
         match (structured(item, &format!("/{at}")), &mut problem) {
             (Ok(event), _) => sent.push(Sent { event, hash }),
             (Err(first), None) => problem = Some(first),

@@ -1,14 +1,10 @@
 use http::HeaderMap;
-use qc_access::{Action, Decision, Resource, authorise};
+use qc_access::{Action, Resource};
 use qc_engine::{Deployment, Trigger, TriggerAuth};
 use qc_model::{Actor, ActorKind, NextAction, Timestamp};
 
 use super::anybody;
-use crate::{
-    Problem, State,
-    asker::{Asker, Sent},
-    bearer, codes,
-};
+use crate::{Problem, State, asker::Sent, bearer, codes};
 
 /// Who sends, where that is known before the body: by a token, or because anybody may. None: a signature will tell.
 pub(super) async fn by_token(
@@ -33,14 +29,9 @@ pub(super) async fn by_token(
                 environment: Some(deployment.environment.as_str()),
                 name: Some(deployment.release.integration.as_str()),
             };
-            match authorise(&principal, Action::EventsSend, resource) {
-                Decision::Allowed => Ok(Some(principal.actor())),
-                Decision::Denied(denial) => {
-                    let asker = Asker { principal, from: sent.clone() };
-                    let Resource { environment, name } = resource;
-                    Err(asker.refuse(Action::EventsSend, denial, environment, name))
-                }
-            }
+            let asker = state.asker(principal, sent.clone()).await?;
+            asker.decide(&state.access, Action::EventsSend, resource)?;
+            Ok(Some(asker.principal.actor()))
         }
     }
 }

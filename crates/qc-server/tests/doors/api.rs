@@ -34,7 +34,7 @@ impl Api {
     }
 
     async fn raw(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
-        self.raw_as(&self.world.admin, method, path, body).await
+        self.raw_as(&self.world.owner, method, path, body).await
     }
 
     async fn raw_as(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Reply {
@@ -112,6 +112,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     crate::tasks::people(&api).await;
     tokens(&api).await;
     crate::secrets::secrets(&api).await;
+    crate::rights::rights(&api).await;
     events_and_schedules(&api).await;
     server_and_ledger(&api).await;
     crate::audited::every_change_left_what_the_audit_needs(&api).await;
@@ -679,7 +680,7 @@ async fn what_happens_can_be_followed() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let api = Api::new().await;
     let mut stream = tokio::net::TcpStream::connect(api.world.address).await.unwrap();
-    let ask = Ask::get("/api/v1/happenings").token(&api.world.admin);
+    let ask = Ask::get("/api/v1/happenings").token(&api.world.owner);
     stream.write_all(&ask.bytes()).await.unwrap();
     let mut heard = String::new();
     let mut piece = [0; 4096];

@@ -13,7 +13,7 @@ async fn rows(world: &World) -> Vec<Value> {
     let (mut rows, mut after) = (Vec::new(), String::from("0"));
     loop {
         let path = format!("/api/v1/ledger?kind=audit&limit=500&after={after}");
-        let page = world.ask(Ask::get(&path).token(&world.admin)).await.json();
+        let page = world.ask(Ask::get(&path).token(&world.owner)).await.json();
         rows.extend(page["items"].as_array().unwrap().iter().cloned());
         match page["next"].as_str() {
             Some(next) => next.clone_into(&mut after),
@@ -112,7 +112,7 @@ async fn refusals_are_in_the_audit_once_and_then_counted() {
         world.ask(deploy(&sender)).await.problem(403, "QC-A005");
     }
     world.ask(Ask::get("/api/v1/tokens").token(&sender)).await.problem(403, "QC-A005");
-    world.ask(deploy(&world.admin)).await.problem(404, "QC-D001");
+    world.ask(deploy(&world.owner)).await.problem(404, "QC-D001");
     let rows = rows(&world).await;
     let of = |subject: &str, outcome: &str| -> Vec<&Value> {
         rows.iter().filter(|row| row["subject"] == subject && row["outcome"] == outcome).collect()
@@ -135,7 +135,7 @@ async fn refusals_are_in_the_audit_once_and_then_counted() {
 async fn nothing_is_done_when_the_audit_cannot_be_written() {
     let world = World::new().await;
     let plan = Ask::new("POST", "/api/v1/triggers/discard")
-        .token(&world.admin)
+        .token(&world.owner)
         .header("content-type", "application/json")
         .body(
             json!({
@@ -148,6 +148,6 @@ async fn nothing_is_done_when_the_audit_cannot_be_written() {
     let reply = world.ask(plan).await;
     assert_eq!(reply.status, 503, "{}", reply.json());
     assert_eq!(reply.json()["code"], "QC-I014");
-    let looked = world.ask(Ask::get("/api/v1/runs").token(&world.admin)).await;
+    let looked = world.ask(Ask::get("/api/v1/runs").token(&world.owner)).await;
     assert_eq!(looked.status, 200, "who only looks is let in");
 }

@@ -38,7 +38,7 @@ async fn a_tenant_over_its_quota_hears_when_to_come_back_and_nothing_is_written(
     // Others have quotas of their own.
     let other = world.send("tenant", r#"{"tenant":"other","mode":"slow"}"#).await;
     assert_eq!(other.status, 202);
-    let metrics = world.ask(Ask::get("/metrics").token(&world.admin)).await;
+    let metrics = world.ask(Ask::get("/metrics").token(&world.owner)).await;
     let metrics = String::from_utf8(metrics.body).unwrap();
     assert!(metrics.contains("qc_events_busy_total 1"), "{metrics}");
 }
@@ -51,7 +51,7 @@ async fn the_sender_may_ask_for_low_priority() {
     let runs = world.store.runs(&RunFilter::default()).await.unwrap();
     let low: Vec<bool> = runs.iter().map(|head| head.facts.priority.is_low()).collect();
     assert_eq!(low.iter().filter(|low| **low).count(), 1, "{low:?}");
-    let listed = world.ask(Ask::get("/api/v1/runs").token(&world.admin)).await.json();
+    let listed = world.ask(Ask::get("/api/v1/runs").token(&world.owner)).await.json();
     let items = listed["items"].as_array().unwrap();
     assert_eq!(items.iter().filter(|run| run["priority"] == "low").count(), 1, "{listed}");
     assert_eq!(items.iter().filter(|run| run.get("priority").is_none()).count(), 1);

@@ -138,7 +138,7 @@ async fn a_cloudevents_trigger_answers_who_asks_first() {
         .with("content-type", "application/cloudevents+json")
         .header("webhook-request-origin", "good.example");
     world.ask(send.clone()).await.problem(401, "QC-A001");
-    world.ask(send.token(&world.admin)).await.run();
+    world.ask(send.token(&world.owner)).await.run();
     assert_eq!(world.runs().await, 1);
 }
 

@@ -124,7 +124,7 @@ async fn who_waits_gets_the_output() {
     assert_eq!((reply.status, reply.json()), (200, echo(&json!({"a": 1}))));
     assert_eq!(reply.header("preference-applied"), Some("wait=20"));
     let place = reply.header("content-location").unwrap();
-    let shown = world.ask(Ask::get(place).token(&world.admin)).await.json();
+    let shown = world.ask(Ask::get(place).token(&world.owner)).await.json();
     assert_eq!(shown["status"], "completed");
 }
 
@@ -159,7 +159,7 @@ async fn who_waits_too_short_gets_the_run_and_a_repeat_joins_it() {
     // A run that is cancelled while somebody waits for it tells them so.
     let ask = waiting("wait=20", r#"{"mode":"slow"}"#).header("idempotency-key", "k");
     let cancel = Ask::post(&format!("/api/v1/runs/{run}/cancel"), r#"{"reason":"enough"}"#);
-    let (waited, cancelled) = tokio::join!(world.ask(ask), world.ask(cancel.token(&world.admin)));
+    let (waited, cancelled) = tokio::join!(world.ask(ask), world.ask(cancel.token(&world.owner)));
     assert_eq!(cancelled.status, 204);
     let told = waited.problem(409, "QC-I020");
     assert_eq!((&told["run"], &told["detail"]), (&json!(run), &json!("enough")));

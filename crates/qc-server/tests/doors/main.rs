@@ -18,6 +18,7 @@ mod outside;
 mod parameters;
 mod repeats;
 mod requests;
+mod rights;
 mod secrets;
 mod sign;
 mod signatures;

@@ -73,7 +73,7 @@ async fn a_parameter_that_is_unknown_doubled_or_wrong_is_refused_and_never_ignor
 #[tokio::test]
 async fn bodies_of_the_api_are_held_to_their_form() {
     let api = Api::new().await;
-    let ask = |body: &str| Ask::post("/api/v1/tokens", body).token(&api.world.admin);
+    let ask = |body: &str| Ask::post("/api/v1/tokens", body).token(&api.world.owner);
     for (body, status, code) in [
         ("", 422, "QC-A012"),
         ("{}", 422, "QC-A012"),
@@ -92,13 +92,13 @@ async fn bodies_of_the_api_are_held_to_their_form() {
     }
     api.world.ask(ask(good).header("content-encoding", "gzip")).await.problem(415, "QC-I005");
     let stray = Ask::new("GET", "/api/v1/runs")
-        .token(&api.world.admin)
+        .token(&api.world.owner)
         .header("content-length", "2")
         .body("");
     let reply = api.world.ask(stray).await;
     reply.problem(413, "QC-I003");
     let version = Ask::get("/api/v1/runs")
-        .token(&api.world.admin)
+        .token(&api.world.owner)
         .header("quickconnect-version", "2020-01-01");
     api.world.ask(version).await.problem(400, "QC-A013");
     assert_eq!(

@@ -135,7 +135,7 @@ async fn unknown_addresses_are_unknown_and_never_files() {
         "/healthz/",
         "/%00",
     ] {
-        let reply = world.ask(Ask::get(path).token(&world.admin)).await;
+        let reply = world.ask(Ask::get(path).token(&world.owner)).await;
         reply.problem(404, "QC-A010");
         assert!(!String::from_utf8_lossy(&reply.body).contains("passwd"));
     }
@@ -174,7 +174,7 @@ async fn wrong_methods_are_told_the_right_ones() {
         ("OPTIONS", "/api/v1/runs", "GET, HEAD"),
         ("PROPFIND", "/api/v1/runs", "GET, HEAD"),
     ] {
-        let reply = world.ask(Ask::new(method, path).token(&world.admin)).await;
+        let reply = world.ask(Ask::new(method, path).token(&world.owner)).await;
         reply.problem(405, "QC-A011");
         let mut allowed: Vec<&str> = reply.header("allow").unwrap().split(", ").collect();
         allowed.sort_unstable();
@@ -195,12 +195,12 @@ async fn wrong_methods_are_told_the_right_ones() {
 async fn a_head_request_gets_the_head() {
     let world = World::new().await;
     for path in ["/healthz", "/api/v1/runs", "/api/v1/server"] {
-        let reply = world.ask(Ask::new("HEAD", path).token(&world.admin)).await;
+        let reply = world.ask(Ask::new("HEAD", path).token(&world.owner)).await;
         assert_eq!((reply.status, reply.body.as_slice()), (200, &b""[..]), "{path}");
     }
     assert_eq!(world.ask(Ask::new("HEAD", "/api/v1/runs")).await.status, 401);
     assert_eq!(
-        world.ask(Ask::new("HEAD", "/api/v1/happenings").token(&world.admin)).await.status,
+        world.ask(Ask::new("HEAD", "/api/v1/happenings").token(&world.owner)).await.status,
         200
     );
 }

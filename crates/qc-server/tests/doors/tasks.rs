@@ -40,7 +40,7 @@ pub(crate) async fn people(api: &Api) {
         async move { api.act_as(&token, "POST", &decide, &body, status).await["code"].clone() }
     };
     assert_eq!(refused(bob.clone(), yes.clone(), 403).await, "QC-H007");
-    assert_eq!(refused(api.world.admin.clone(), yes.clone(), 403).await, "QC-H006");
+    assert_eq!(refused(api.world.owner.clone(), yes.clone(), 403).await, "QC-H006");
     assert_eq!(refused(ada.clone(), json!({"decision": "approved"}), 422).await, "QC-H010");
     let stale = json!({"decision": "approved", "hash": "sha256:0"});
     assert_eq!(refused(ada.clone(), stale, 409).await, "QC-H004");

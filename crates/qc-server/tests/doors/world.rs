@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use qc_access::{IssueRequest, Role, issue};
+use qc_access::{IssueRequest, Role, TokenKind, issue};
 use qc_audit::{Sealed, Sealer, Seed};
 use qc_connect::call::Outbound;
 use qc_engine::{Engine, EngineParts, EngineSettings};
@@ -71,8 +71,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) secrets: Arc<Secrets>,
-    /// A token that may do everything everywhere.
-    pub(crate) admin: String,
+    /// The key of the machine's owner, who may do everything everywhere.
+    pub(crate) owner: String,
     engine: Engine,
     committer: Committer,
     catalogue: Arc<Catalogue>,
@@ -138,7 +138,7 @@ impl World {
             clock,
             entropy: entropy.clone(),
             commits,
-            settings,
+            settings: ServerSettings { local_access: true, ..settings },
         });
         state.set_ready(true);
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -151,13 +151,13 @@ impl World {
             stopped,
             Duration::ZERO,
         ));
-        let admin = String::new();
+        let owner = String::new();
         let mut world = Self {
             address,
             store: memory,
             desk,
             secrets,
-            admin,
+            owner,
             engine,
             committer,
             catalogue: served,
@@ -165,7 +165,7 @@ impl World {
             commit_loop,
             _stop: stop,
         };
-        world.admin = world.token(None, Role::Admin, None).await;
+        world.owner = world.issue_to(TokenKind::Local, None, None, Role::Admin).await;
         while !world.engine.gauges().leased {
             tokio::task::yield_now().await;
         }
@@ -206,10 +206,21 @@ impl World {
 
     /// A token of a person, for production.
     pub(crate) async fn person(&self, id: &str, role: Role) -> String {
+        self.issue_to(TokenKind::ApiKey, Some(id), Some("production"), role).await
+    }
+
+    async fn issue_to(
+        &self,
+        kind: TokenKind,
+        person: Option<&str>,
+        environment: Option<&str>,
+        role: Role,
+    ) -> String {
         let request = IssueRequest {
-            name: id.to_owned(),
-            person: Some(id.parse().unwrap()),
-            environment: Some("production".parse().unwrap()),
+            name: person.unwrap_or("owner").to_owned(),
+            kind,
+            person: person.map(|id| id.parse().unwrap()),
+            environment: environment.map(|name| name.parse().unwrap()),
             role,
             scopes: None,
             lifetime: None,
@@ -231,6 +242,7 @@ impl World {
     ) -> (String, String) {
         let request = IssueRequest {
             name: "test".to_owned(),
+            kind: TokenKind::ApiKey,
             person: None,
             environment: environment.map(|name| name.parse().unwrap()),
             role,

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use qc_access::{IssueRequest, Role, issue};
+use qc_access::{IssueRequest, Role, TokenKind, issue};
 use qc_connect::{
     call::{Connectors, HttpCaller, HttpSettings, Outbound},
     webhook::{Challenge, ChallengeKind, SignatureScheme},
@@ -213,7 +213,7 @@ impl Stage {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             commits,
-            settings,
+            settings: ServerSettings { local_access: true, ..settings },
         });
         state.set_ready(true);
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -223,7 +223,7 @@ impl Stage {
         tokio::spawn(serve(listener, Service::new(&state, Door::All), None, stopped, grace));
         let mut stage =
             Self { url, token: String::new(), store, state, committer, entropy, caller, stop };
-        stage.token = stage.issue(Role::Admin, None, None).await;
+        stage.token = stage.issue_as(TokenKind::Local, Role::Admin, None, None).await;
         stage
     }
 
@@ -234,8 +234,19 @@ impl Stage {
         environment: Option<&str>,
         scopes: Option<&[&str]>,
     ) -> String {
+        self.issue_as(TokenKind::ApiKey, role, environment, scopes).await
+    }
+
+    async fn issue_as(
+        &self,
+        kind: TokenKind,
+        role: Role,
+        environment: Option<&str>,
+        scopes: Option<&[&str]>,
+    ) -> String {
         let request = IssueRequest {
             name: "test".into(),
+            kind,
             person: None,
             environment: environment.map(|name| name.parse().unwrap()),
             role,
@@ -247,7 +258,7 @@ impl Stage {
         issued.text.expose().to_owned()
     }
 
-    /// Sends with the administrator's token.
+    /// Sends with the key of the machine's owner.
     pub(crate) async fn send(
         &self,
         method: Method,

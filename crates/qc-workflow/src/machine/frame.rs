@@ -166,6 +166,7 @@ pub(super) struct CallState {
 }
 
 /// What the absence of a call's system has led to.
+#[expect(clippy::large_enum_variant, reason = "a call has one")]
 #[derive(Debug)]
 pub(super) enum Absence {
     /// Nothing.

@@ -235,6 +235,7 @@ struct Orphan {
 }
 
 /// What was asked for and is to be answered once.
+#[expect(clippy::large_enum_variant, reason = "most of them are calls")]
 #[derive(Debug, Clone)]
 enum Work {
     Call(CallRequest),

@@ -1,6 +1,7 @@
 //! The command line: one verb a file. Results go to standard output, all else to standard error; every verb takes
 //! `--json`; how the program ends is in [`Exit`].
 
+mod access;
 mod ask;
 mod audit;
 mod backup;
@@ -21,6 +22,7 @@ mod exit;
 mod export;
 mod failures;
 mod files;
+mod grants;
 mod init;
 mod lines;
 mod new;
@@ -183,6 +185,12 @@ enum Verb {
     /// Make and end API tokens
     #[command(subcommand)]
     Tokens(tokens::Verb),
+    /// See what each role may do, and why
+    #[command(subcommand)]
+    Access(access::Verb),
+    /// Ask for rights for a time, and give them
+    #[command(subcommand)]
+    Grants(grants::Verb),
     /// Store secrets in the vault, and see which there are; never their values
     #[command(subcommand)]
     Secrets(secrets::Verb),
@@ -277,6 +285,8 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Restore(arguments) => restore::run(session, arguments).await,
         Verb::Audit(verb) => audit::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,
+        Verb::Access(verb) => access::run(session, verb).await,
+        Verb::Grants(verb) => grants::run(session, verb).await,
         Verb::Secrets(verb) => secrets::run(session, verb).await,
         Verb::Vault(verb) => vault::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,

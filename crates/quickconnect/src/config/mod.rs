@@ -14,7 +14,7 @@ use std::{
 use ipnet::IpNet;
 use qc_document::parse_duration;
 use qc_engine::{AdmissionLimits, GateLimits};
-use qc_model::Finding;
+use qc_model::{EnvironmentName, Finding};
 use qc_server::{TlsFiles, TrustedProxies};
 use qc_sql::postgres::{Dsn, mask};
 use qc_vault::KeyPlace;
@@ -74,6 +74,8 @@ pub(crate) struct Config {
     pub(crate) secrets_dir: Option<PathBuf>,
     pub(crate) vault_key: Option<KeyPlace>,
     pub(crate) vault_token_file: Option<PathBuf>,
+    pub(crate) local_access: bool,
+    pub(crate) production: Vec<EnvironmentName>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) outbound_proxy: Option<String>,
@@ -144,6 +146,8 @@ impl Reading<'_> {
             _ => None,
         });
         let (vault_key, vault_token_file) = self.vault();
+        let local_access = self.local_access(listen, api);
+        let production = self.production();
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
         let egress_private = self.egress();
         let (outbound_proxy, otlp_endpoint) =
@@ -168,6 +172,8 @@ impl Reading<'_> {
             secrets_dir: self.path("secrets_dir"),
             vault_key,
             vault_token_file,
+            local_access: local_access?,
+            production: production?,
             tls,
             trusted_proxies,
             outbound_proxy,
@@ -192,6 +198,27 @@ impl Reading<'_> {
             retention: retention?,
             audit_key: self.path("audit_key"),
             checkpoints: checkpoints?,
+        })
+    }
+
+    /// Where others cannot connect, who owns the machine is the only one there is.
+    fn local_access(&mut self, listen: Option<SocketAddr>, api: Option<ApiDoor>) -> Option<bool> {
+        let door = match api? {
+            ApiDoor::At(address) => address,
+            ApiDoor::Shared | ApiDoor::Off => listen?,
+        };
+        self.parse("local_access", "`on`, `off` or `auto`", |text| match text {
+            "on" => Some(true),
+            "off" => Some(false),
+            "auto" => Some(door.ip().is_loopback()),
+            _ => None,
+        })
+    }
+
+    fn production(&mut self) -> Option<Vec<EnvironmentName>> {
+        self.parse("production", "names of environments, by commas", |text| {
+            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+            names.map(|name| name.parse().ok()).collect()
         })
     }
 

@@ -60,6 +60,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "Where the vault's key is: `file:<path>`, `env:<variable>` or `transit:<url>/<mount>/<key>`",
     ),
     setting("vault_token_file", "", "File with the token for the transit engine of `vault_key`"),
+    setting(
+        "local_access",
+        "auto",
+        "Whether the key of the machine's owner needs no roles: `on`, `off`, or `auto`: on where only this machine can connect",
+    ),
+    setting(
+        "production",
+        "production",
+        "Environments in which payloads and retries take a grant, by commas",
+    ),
     setting("tls_certificate", "", "PEM file with the server's certificate chain"),
     setting("tls_key", "", "PEM file with the certificate's private key"),
     setting("trusted_proxies", "", "Addresses or ranges whose forwarding headers count, by commas"),

@@ -51,7 +51,7 @@ async fn another_servers_context_stays_and_the_new_token_is_good() {
     let used = server.told(&["tokens", "list", "--context", made.to_str().unwrap()]);
     let names: Vec<&Value> =
         used["items"].as_array().unwrap().iter().map(|token| &token["name"]).collect();
-    assert!(names.contains(&&json!("recovered administrator")), "{used}");
+    assert!(names.contains(&&json!("recovered key of the machine")), "{used}");
     server.terminate();
     assert_eq!(server.ended(DRAINING).await.code(), Some(0));
     // Its own context is the one that is replaced.

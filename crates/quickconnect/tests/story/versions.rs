@@ -21,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Verbs without a result of their own: they print a script or a schema, or serve. `simulate` and `demo` are looked at
 /// where their stories are told.
-const WITHOUT: [&str; 6] = ["completions", "schema", "serve", "dev", "simulate", "demo"];
+const WITHOUT: [&str; 7] =
+    ["completions", "schema", "access schema", "serve", "dev", "simulate", "demo"];
 
 /// Every verb that does something, by the program's help.
 fn verbs(server: &Server, above: &[&str]) -> BTreeSet<String> {
@@ -217,12 +218,7 @@ fn answered(asked: &mut Asked<'_>) {
     let server = asked.server;
     let made = asked.told("tokens create", &["me", "--role", "approver", "--person", "me"]);
     assert_eq!(made["token"]["person"], "me");
-    let context = fs::read_to_string(server.folder.join("context.json")).unwrap();
-    let mut context: Value = serde_json::from_str(&context).unwrap();
-    context["token"] = made["secret"].clone();
-    let mine = server.folder.join("me.json");
-    fs::write(&mine, context.to_string()).unwrap();
-    fs::set_permissions(&mine, fs::Permissions::from_mode(0o600)).unwrap();
+    context_of(server, "me", &made);
     fs::write(server.folder.join("form.json"), r#"{"n": 3}"#).unwrap();
     let me = ["--context", "me.json"];
     let task = |asked: &mut Asked<'_>, id: &str, status: &str| {
@@ -397,6 +393,46 @@ fn secrets(asked: &mut Asked<'_>) {
     asked.told("secrets remove", &of);
 }
 
+/// A context file with a token that was made, `NAME.json`.
+fn context_of(server: &Server, name: &str, made: &Value) -> String {
+    let context = fs::read_to_string(server.folder.join("context.json")).unwrap();
+    let mut context: Value = serde_json::from_str(&context).unwrap();
+    context["token"] = made["secret"].clone();
+    let file = server.folder.join(format!("{name}.json"));
+    fs::write(&file, context.to_string()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// Who may do what, and for a time more.
+fn rights(asked: &mut Asked<'_>) {
+    let matrix = asked.told("access matrix", &["mine"]);
+    assert!(matrix["cells"].as_u64().unwrap() > 500, "{matrix}");
+    assert_eq!(asked.told("access diff", &["mine"])["changes"], json!([]));
+    let why = ["--role", "operator", "--action", "runs:inspect", "--production", "mine"];
+    let why = asked.told("access explain", &why);
+    assert_eq!((&why["decision"], &why["policies"]), (&json!("denied"), &json!(["grant"])));
+    let set = asked.told("access apply", &["mine"]);
+    assert_eq!((&set["version"], &set["files"]), (&matrix["version"], &json!([])));
+    let mut persons = Vec::new();
+    for (person, role) in [("ada", "operator"), ("grace", "admin")] {
+        let made = asked.told("tokens create", &[person, "--role", role, "--person", person]);
+        persons.push(context_of(asked.server, person, &made));
+    }
+    let (ada, grace) = (["--context", &persons[0]], ["--context", &persons[1]]);
+    let request =
+        ["sandbox", "--action", "runs:inspect", "--reason", "it failed", "--ticket", "OPS-1"];
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let grant = asked.told("grants request", &[&request[..], &ada].concat());
+        ids.push(grant["id"].as_str().unwrap().to_owned());
+    }
+    for (verb, id) in [("approve", &ids[0]), ("revoke", &ids[0]), ("refuse", &ids[1])] {
+        asked.told(&format!("grants {verb}"), &[&[&**id][..], &grace].concat());
+    }
+    assert_eq!(asked.told("grants list", &[])["items"].as_array().unwrap().len(), 2);
+}
+
 /// `qc tail`, as long as this value is.
 struct Tail(Child);
 
@@ -461,6 +497,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     audited(&mut asked);
     asked.told("tokens list", &[]);
     secrets(&mut asked);
+    rights(&mut asked);
     let made = asked.told("tokens create", &["ci", "--role", "deployer"]);
     asked.told("tokens revoke", &[made["token"]["id"].as_str().unwrap()]);
     let mut seen = asked.seen;

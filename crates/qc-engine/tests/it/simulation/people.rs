@@ -41,7 +41,7 @@ impl Simulation {
                 let answer = engine.cancel(run, "no patience", &Self::somebody()).await;
                 self.tell(&format!("cancel parked {run}: {answer:?}"));
             }
-            RunStatus::Parked => self.decide(&head).await,
+            RunStatus::Parked => Box::pin(self.decide(&head)).await,
             RunStatus::Faulted if self.dice.percent(70) => {
                 self.touched.insert(run);
                 let answer = engine.retry_dead(run, &Self::somebody()).await;

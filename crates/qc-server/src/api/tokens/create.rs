@@ -1,5 +1,5 @@
 use http::Method;
-use qc_access::{Action, Denial, IssueRequest, Role, Scope, issue};
+use qc_access::{Action, Denial, IssueRequest, Role, Scope, TokenKind, issue};
 use qc_document::parse_duration;
 use qc_store::ChangeOutcome;
 
@@ -64,7 +64,7 @@ fn within(call: &Call, given: Option<&[Scope]>) -> Result<(), Problem> {
     if given.is_some_and(|scopes| scopes.iter().all(covered)) {
         return Ok(());
     }
-    Err(call.asker.refuse(Action::TokensWrite, Denial::Scope, None, None))
+    Err(call.asker.refuse(Action::TokensWrite, Denial::Scope, None))
 }
 
 fn read(request: CreateToken) -> Result<IssueRequest, Problem> {
@@ -120,6 +120,7 @@ fn read(request: CreateToken) -> Result<IssueRequest, Problem> {
     match role {
         Some(role) if wrong.is_empty() => Ok(IssueRequest {
             name: request.name,
+            kind: TokenKind::ApiKey,
             person,
             environment,
             role,

@@ -15,7 +15,7 @@ pub(in crate::api) const ROUTE: Route = Route {
     id: "pauseTrigger",
     method: Method::POST,
     path: "/api/v1/triggers/pause",
-    action: Action::DeploymentsWrite,
+    action: Action::TriggersPause,
     summary: "Keep the events of a trigger and begin none of their runs",
     parameters: &[],
     body: Some(schema::<ChangeTrigger>),

@@ -15,7 +15,7 @@ pub(in crate::api) const ROUTE: Route = Route {
     id: "resumeTrigger",
     method: Method::POST,
     path: "/api/v1/triggers/resume",
-    action: Action::DeploymentsWrite,
+    action: Action::TriggersPause,
     summary: "Begin the runs that a pause held, in their order, and those that come",
     parameters: &[],
     body: Some(schema::<ChangeTrigger>),

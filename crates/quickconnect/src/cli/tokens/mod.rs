@@ -122,7 +122,7 @@ async fn recover(session: &Session, arguments: RecoverArguments) -> Result<Exit,
     let config = session.settings(arguments.settings.0)?;
     has_database(&config).await?;
     let platform = Platform::wire(&config, Credentials::only(Secrets::none())).await?;
-    let token = bootstrap::admin_token(&platform, "recovered administrator").await?;
+    let token = bootstrap::owner_token(&platform, "recovered key of the machine").await?;
     let at = addresses(&config, config.listen, None);
     let usual = session.context_path();
     let path = bootstrap::place(&at.url, usual.as_deref(), &config.data_dir);

@@ -1,0 +1,62 @@
+//! `qc access`: the policies of a project, what they allow, and why something was or was not.
+
+mod apply;
+mod explain;
+mod matrix;
+
+use std::{fs, path::Path};
+
+use qc_access::{Policies, policy::schema_text};
+use qc_model::Finding;
+use qc_project::access::{FOLDER, MATRIX, findings, policy_files};
+
+use super::{Exit, Trouble, files::project, session::Session};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    /// Work out what each role may do and write access/matrix.tsv, for review
+    Matrix(matrix::Arguments),
+    /// Compare what each role may do with the reviewed access/matrix.tsv; a difference fails
+    Diff(matrix::Arguments),
+    /// Say why something is allowed or denied, or decide again what the audit tells
+    Explain(explain::Arguments),
+    /// Print what policies may speak of, as a Cedar schema
+    Schema,
+    /// Put the project's policies in force on the server
+    Apply(matrix::Arguments),
+}
+
+pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> {
+    match verb {
+        Verb::Matrix(arguments) => matrix::write(session, &arguments),
+        Verb::Diff(arguments) => matrix::diff(session, &arguments),
+        Verb::Explain(arguments) => explain::run(session, arguments).await,
+        Verb::Schema => {
+            session.output.line(schema_text().trim_end());
+            Ok(Exit::Ok)
+        }
+        Verb::Apply(arguments) => apply::run(session, &arguments).await,
+    }
+}
+
+/// The policies of a project, its own files with them. Findings when they cannot be used.
+fn policies(folder: &Path) -> Result<(Policies, Vec<(String, String)>), Trouble> {
+    let project = project(folder)?;
+    let files = policy_files(&project);
+    let policies =
+        Policies::with(&files).map_err(|errors| Trouble::findings(findings(&errors, &files)))?;
+    Ok((policies, files))
+}
+
+/// The matrix that was reviewed.
+fn reviewed(folder: &Path) -> Result<String, Trouble> {
+    let path = super::files::root(folder)?.join(FOLDER).join(MATRIX);
+    fs::read_to_string(&path).map_err(|error| {
+        let finding = Finding::error(
+            qc_server::codes::NOT_REVIEWED,
+            format!("the reviewed matrix {}: {error}", path.display()),
+        );
+        let help = "write it with `qc access matrix`, have it reviewed and commit it";
+        Trouble::new(Exit::Findings, finding.help(help))
+    })
+}
