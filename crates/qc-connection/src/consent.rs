@@ -7,7 +7,7 @@
 use aws_lc_rs::{digest, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use qc_model::{Entropy, EnvironmentName, Timestamp};
-use qc_vault::{Secret, SealedValues};
+use qc_vault::{SealedValues, Secret};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use url::Url;

@@ -19,7 +19,7 @@ pub mod schedule;
 pub mod token;
 
 pub use keeper::{
-    Access, Connections, ConnectionsParts, Consented, Refresh, Reached, Refused,
+    Access, Connections, ConnectionsParts, Consented, Departure, LinkMade, Need, Returned, Why,
 };
 pub use machine::{Begin, Lease, Outcome, Reason, State, Trouble};
 pub use provider::{

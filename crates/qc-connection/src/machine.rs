@@ -155,10 +155,9 @@ impl State {
             if !facts.refreshable {
                 return match facts.usable {
                     true => Begin::Stays,
-                    false => Begin::Became(Self::ReauthRequired {
-                        reason: Reason::Expired,
-                        since: now,
-                    }),
+                    false => {
+                        Begin::Became(Self::ReauthRequired { reason: Reason::Expired, since: now })
+                    }
                 };
             }
             let lease = Lease { failures, doubt, ..lease.clone() };
@@ -425,7 +424,8 @@ mod tests {
         let mut state = State::Active;
         let mut now = 0;
         for failures in 1..200_u32 {
-            let Begin::Send(State::Refreshing(lease)) = state.begin(lease(now), facts(STRICT, true))
+            let Begin::Send(State::Refreshing(lease)) =
+                state.begin(lease(now), facts(STRICT, true))
             else {
                 panic!("after {failures} failures it may not begin: {state:?}");
             };

@@ -134,3 +134,13 @@ pub(super) fn unsendable(id: &ConnectionId, error: &Unsendable) -> Box<Failure> 
 pub(super) fn refused(word: Word) -> String {
     format!("the token endpoint said `{}`", word.as_str())
 }
+
+/// What a person asked for is not done.
+pub(super) fn refusal(code: Code, title: &str, detail: String) -> Box<Failure> {
+    Box::new(Failure::new(Class::Invalid, code, title, detail))
+}
+
+/// Others changed it each time that it was tried.
+pub(super) fn busy(id: &ConnectionId) -> Box<Failure> {
+    not_kept(id, &VaultError::Busy)
+}

@@ -12,7 +12,10 @@ use qc_model::{Class, Failure};
 use tokio::time::timeout;
 
 use super::{Access, Connections, Why, failure};
-use crate::{codes, provider::{ConnectionId, Grant}};
+use crate::{
+    codes,
+    provider::{ConnectionId, Grant},
+};
 
 /// What a refresh came to, for all who wait for it. None: what was refused has no replacement.
 pub(super) type Landed = Result<Option<Access>, Box<Failure>>;
@@ -24,7 +27,11 @@ pub(super) struct Flights(Mutex<HashMap<(ConnectionId, Why), Shared<BoxFuture<'s
 impl Connections {
     /// Begins a refresh, or joins the one that is under way. It goes on when nobody waits any more: a token that the
     /// provider has given must not be lost because a run was cancelled.
-    pub(super) fn fly(self: &Arc<Self>, grant: Grant, why: Why) -> Shared<BoxFuture<'static, Landed>> {
+    pub(super) fn fly(
+        self: &Arc<Self>,
+        grant: Grant,
+        why: Why,
+    ) -> Shared<BoxFuture<'static, Landed>> {
         let key = (grant.id.clone(), why);
         let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&key) {
@@ -39,7 +46,8 @@ impl Connections {
             .map(|ended| {
                 ended.unwrap_or_else(|error| {
                     let title = "A refresh ended unexpectedly";
-                    let failure = Failure::new(Class::Internal, codes::NOT_KEPT, title, error.to_string());
+                    let failure =
+                        Failure::new(Class::Internal, codes::NOT_KEPT, title, error.to_string());
                     Err(Box::new(failure))
                 })
             })
@@ -50,12 +58,7 @@ impl Connections {
     }
 
     /// Waits for a refresh, for so long at most.
-    pub(super) async fn landed(
-        self: &Arc<Self>,
-        grant: Grant,
-        why: Why,
-        wait: Duration,
-    ) -> Landed {
+    pub(super) async fn landed(self: &Arc<Self>, grant: Grant, why: Why, wait: Duration) -> Landed {
         let id = grant.id.clone();
         timeout(wait, self.fly(grant, why)).await.unwrap_or_else(|_| Err(failure::slow(&id)))
     }

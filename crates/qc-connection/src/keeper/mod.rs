@@ -24,8 +24,9 @@ use qc_vault::{Secret, Vault};
 use flight::Flights;
 use shelf::Shelf;
 
-pub use consented::{Consented, Departure};
+pub use consented::{Consented, Departure, Returned};
 pub use deeds::LinkMade;
+pub use keep::Need;
 pub use refresh::Why;
 
 /// What connections need.

@@ -163,7 +163,7 @@ fn same_state(old: &State, new: &State) -> bool {
 
 /// A row of the ledger for a state that a connection came into.
 pub(super) fn state_row(record: &Record, now: Timestamp) -> LedgerRow {
-    let code = record.last_failure.as_ref().map(|failure| failure.code.clone());
+    let code = record.last_failure.as_ref().map(|failure| failure.code.to_string());
     LedgerRow {
         kind: LedgerKind::Decision,
         code,
@@ -172,7 +172,13 @@ pub(super) fn state_row(record: &Record, now: Timestamp) -> LedgerRow {
 }
 
 /// A row of the audit for what somebody did to a connection.
-pub(super) fn audit(record: &Record, deed: &str, facts: Value, actor: &Actor, now: Timestamp) -> LedgerRow {
+pub(super) fn audit(
+    record: &Record,
+    deed: &str,
+    facts: Value,
+    actor: &Actor,
+    now: Timestamp,
+) -> LedgerRow {
     let facts = actor.with_origin(facts).to_string().into_bytes().into();
     LedgerRow { kind: LedgerKind::Audit, facts, ..row(record, deed, now, actor) }
 }

@@ -149,8 +149,7 @@ fn request(
 
 /// RFC 6749, section 2.3.1: both parts are form-encoded before they are joined.
 fn basic(client_id: &str, secret: &Secret) -> Result<HeaderValue, Unsendable> {
-    let encode =
-        |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", encode(client_id), encode(secret.expose()));
     let text = format!("Basic {}", STANDARD.encode(pair));
     let mut value = HeaderValue::from_str(&text).map_err(|_| Unsendable::Header)?;
