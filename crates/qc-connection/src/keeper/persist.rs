@@ -121,7 +121,7 @@ impl Connections {
         let old = if before.usable(now) { self.open(before, "access").await? } else { None };
         let kept = match &tokens.refresh {
             Some(refresh) => Some(refresh.clone()),
-            None => self.open(before, "refresh").await?.or_else(|| seed_of(grant)),
+            None => self.open(before, "refresh").await?,
         };
         let slots = [("access", Some(tokens.access.clone())), ("refresh", kept), ("previous", old)];
         for (slot, value) in slots {
@@ -261,12 +261,4 @@ impl Connections {
 
 fn recovery<'a>(id: &'a ConnectionId, name: &'a str) -> Guest<'a> {
     Guest { environment: &id.environment, kind: RECOVERY_KIND, name }
-}
-
-/// The refresh token that somebody brought, while nothing else came in its place.
-fn seed_of(grant: &Grant) -> Option<Secret> {
-    match &grant.kind {
-        crate::provider::GrantKind::RefreshToken { seed } => Some(seed.clone()),
-        _ => None,
-    }
 }

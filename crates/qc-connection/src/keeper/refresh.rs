@@ -13,7 +13,7 @@ use super::{
 use crate::{
     machine::{Begin, Facts, Lease, Outcome, Settling, State},
     provider::{Grant, GrantKind},
-    record::{LastFailure, Record},
+    record::{LastFailure, Record, guest},
 };
 
 /// How often the record is looked at while another node asks for new tokens.
@@ -175,14 +175,23 @@ impl Connections {
         let unkept = |error: &VaultError| failure::not_kept(id, error);
         // Who cannot seal must not ask: the tokens would be lost.
         self.can_seal(grant).await.map_err(|error| unkept(&error))?;
+        let mut sealed = record.sealed.clone();
         let refresh = match seed {
-            Some(seed) => Some(seed.token),
+            // From now on it is the connection's own.
+            Some(seed) => {
+                let name = id.text();
+                let place = guest(&id.environment, &name);
+                let slot = ("refresh", record.generation);
+                let value = self.parts.vault.seal(place, slot, &seed.token, &Self::actor()).await;
+                sealed.insert("refresh".to_owned(), value.map_err(|error| unkept(&error))?);
+                Some(seed.token)
+            }
             None => self.open(&record, "refresh").await.map_err(|error| unkept(&error))?,
         };
         let lease = state.lease().expect("who may send has a lease").clone();
         let now = lease.began_at;
         let forced_at = if matches!(why, Why::Refused(_)) { Some(now) } else { record.forced_at };
-        let intent = Record { state, forced_at, ..record };
+        let intent = Record { state, forced_at, sealed, ..record };
         let put = self.put(&intent, found.as_ref(), vec![]).await;
         if !put.map_err(|error| failure::store(id, error))? {
             return Ok(Round::Again);
