@@ -81,6 +81,12 @@ pub enum Action {
     /// Store, change and remove secrets, and rotate the vault's keys.
     #[serde(rename = "secrets:write")]
     SecretsWrite,
+    /// See which connections there are and how they stand (never a token).
+    #[serde(rename = "connections:read")]
+    ConnectionsRead,
+    /// Connect accounts at other systems, have their tokens renewed, and end connections.
+    #[serde(rename = "connections:write")]
+    ConnectionsWrite,
     /// See how the server itself does: metrics, checks, its API's description.
     #[serde(rename = "server:read")]
     ServerRead,
@@ -88,7 +94,7 @@ pub enum Action {
 
 impl Action {
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -115,6 +121,8 @@ impl Action {
         Self::AuditRead,
         Self::SecretsRead,
         Self::SecretsWrite,
+        Self::ConnectionsRead,
+        Self::ConnectionsWrite,
         Self::ServerRead,
     ];
 
@@ -147,6 +155,8 @@ impl Action {
             Self::AuditRead => "audit:read",
             Self::SecretsRead => "secrets:read",
             Self::SecretsWrite => "secrets:write",
+            Self::ConnectionsRead => "connections:read",
+            Self::ConnectionsWrite => "connections:write",
             Self::ServerRead => "server:read",
         }
     }

@@ -57,15 +57,21 @@ impl Role {
         use Action as A;
         match self {
             Self::Admin => true,
-            Self::Developer => {
-                !matches!(action, A::TokensRead | A::TokensWrite | A::SecretsWrite | A::AuditRead)
-            }
+            Self::Developer => !matches!(
+                action,
+                A::TokensRead
+                    | A::TokensWrite
+                    | A::SecretsWrite
+                    | A::ConnectionsWrite
+                    | A::AuditRead
+            ),
             Self::Operator => !matches!(
                 action,
                 A::TokensRead
                     | A::TokensWrite
                     | A::AuditRead
                     | A::SecretsWrite
+                    | A::ConnectionsWrite
                     | A::ReleasesWrite
                     | A::DeploymentsWrite
             ),
@@ -80,6 +86,7 @@ impl Role {
                     | A::TokensRead
                     | A::AuditRead
                     | A::SecretsRead
+                    | A::ConnectionsRead
                     | A::ServerRead
             ),
             Self::Deployer => matches!(
@@ -117,6 +124,7 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(role.permits(Action::TokensWrite), role == Role::Admin);
             assert_eq!(role.permits(Action::SecretsWrite), role == Role::Admin);
+            assert_eq!(role.permits(Action::ConnectionsWrite), role == Role::Admin);
         }
         for action in Action::ALL {
             if Role::Auditor.permits(action) {

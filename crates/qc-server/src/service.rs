@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use crate::{Problem, State, api, asker::Sent, codes, health, ingress};
+use crate::{Problem, State, api, asker::Sent, codes, connect, health, ingress};
 
 /// The body of every answer.
 pub(crate) type AnswerBody = Either<Full<Bytes>, axum::body::Body>;
@@ -121,6 +121,9 @@ impl Service {
         }
         if let Some(response) = health::answer(&self.state, request.method(), path, &id.0) {
             return response.map(Either::Left);
+        }
+        if path.starts_with(connect::PREFIX) {
+            return connect::answer(&self.state, request.map(drop)).await.map(Either::Left);
         }
         if self.door == Door::Events {
             return refuse(elsewhere("this address takes events only (`/in/…`)"));

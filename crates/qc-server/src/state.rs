@@ -4,12 +4,13 @@ use std::sync::{
 };
 
 use qc_access::Tokens;
+use qc_connection::Connections;
 use qc_engine::Engine;
 use qc_model::{Clock, Entropy, Timestamp};
 use qc_store::{Committer, Store};
 use qc_vault::{Secrets, Vault};
 
-use crate::{Catalogue, CommitNumbers, Metrics, ServerSettings, audit::Refusals};
+use crate::{Catalogue, CommitNumbers, Metrics, ServerSettings, audit::Refusals, connect::Guesses};
 
 /// What the doors are made of. Wired in one place, by the binary or by a test.
 pub struct ServerParts {
@@ -25,6 +26,8 @@ pub struct ServerParts {
     pub secrets: Arc<Secrets>,
     /// The secrets of the store.
     pub vault: Arc<Vault>,
+    /// Accounts at other systems.
+    pub connections: Arc<Connections>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness; the operating system's, as tokens are made from it.
@@ -43,6 +46,8 @@ pub struct State {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) guesses: Guesses,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ServerSettings,
@@ -67,6 +72,8 @@ impl State {
             catalogue: parts.catalogue,
             secrets: parts.secrets,
             vault: parts.vault,
+            connections: parts.connections,
+            guesses: Guesses::default(),
             clock: parts.clock,
             entropy: parts.entropy,
             settings: parts.settings,

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use qc_model::{Failure, Timestamp};
 use qc_vault::{Secret, VaultError};
@@ -172,6 +172,8 @@ impl Connections {
         seed: Option<Seed>,
     ) -> Result<Round, Box<Failure>> {
         let id = &grant.id;
+        // Several releases share the connection: what one of them needs is not left out because another asks.
+        let grant = &Grant { scopes: union(&record.asked, &grant.scopes), ..grant.clone() };
         let unkept = |error: &VaultError| failure::not_kept(id, error);
         // Who cannot seal must not ask: the tokens would be lost.
         self.can_seal(grant).await.map_err(|error| unkept(&error))?;
@@ -250,6 +252,11 @@ impl Connections {
     pub(super) fn young(record: &Record, now: Timestamp) -> bool {
         record.previous_until.is_some_and(|until| now < until)
     }
+}
+
+/// All of both, sorted.
+fn union(one: &[String], other: &[String]) -> Vec<String> {
+    one.iter().chain(other).cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// A refresh token that somebody brought.

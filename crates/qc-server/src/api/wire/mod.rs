@@ -2,6 +2,7 @@
 
 mod audit;
 mod bulks;
+mod connections;
 mod events;
 mod failures;
 mod kept;
@@ -17,6 +18,7 @@ mod triggers;
 
 pub use audit::{AuditCheckpoint, AuditConsistency, AuditEntries, AuditEntry};
 pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
+pub use connections::{Connection, ConnectionLink, LinkConnection, OfConnection};
 pub use events::{EventUse, PublishedEvent, Schedule};
 pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};
 pub use kept::{
