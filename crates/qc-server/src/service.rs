@@ -174,7 +174,12 @@ struct Line {
 
 impl Line {
     fn of(request: &Request<Incoming>, client: IpAddr) -> Self {
-        let path = request.uri().path().chars().take(200).collect();
+        // A link to consent is a credential.
+        let path = request.uri().path();
+        let path = match path.strip_prefix(connect::PREFIX) {
+            Some(rest) if rest != "callback" => format!("{}…", connect::PREFIX),
+            _ => path.chars().take(200).collect(),
+        };
         Self { method: request.method().clone(), path, client }
     }
 

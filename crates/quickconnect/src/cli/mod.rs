@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod completions;
 mod config;
+mod conn;
 mod crossref;
 mod demo;
 mod deploy;
@@ -183,6 +184,9 @@ enum Verb {
     /// Make and end API tokens
     #[command(subcommand)]
     Tokens(tokens::Verb),
+    /// Connect accounts at other systems, and see how their connections stand
+    #[command(subcommand)]
+    Conn(conn::Verb),
     /// Store secrets in the vault, and see which there are; never their values
     #[command(subcommand)]
     Secrets(secrets::Verb),
@@ -277,6 +281,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Restore(arguments) => restore::run(session, arguments).await,
         Verb::Audit(verb) => audit::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,
+        Verb::Conn(verb) => conn::run(session, verb).await,
         Verb::Secrets(verb) => secrets::run(session, verb).await,
         Verb::Vault(verb) => vault::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,
