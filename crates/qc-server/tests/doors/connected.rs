@@ -23,7 +23,7 @@ fn path(url: &str) -> String {
 }
 
 fn header(reply: &Reply, name: &str) -> String {
-    reply.headers[name].to_str().unwrap().to_owned()
+    reply.header(name).unwrap().to_owned()
 }
 
 /// Opens a link: where it leads, and the cookie that it leaves.
