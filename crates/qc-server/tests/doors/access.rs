@@ -30,6 +30,7 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{group}", "0123456789abcdef")
                 .replace("{bulk}", "blk_00000000000000000000000001")
                 .replace("{trigger}", "hourly")
+                .replace("{name}", "crm")
                 .replace("{token}", "AAAAAAAA");
             assert!(!path.contains('{'), "{path}");
             let action = operation["x-quickconnect-action"].as_str().unwrap().to_owned();
