@@ -60,7 +60,7 @@ pub(crate) async fn operations(api: &Api) {
         let token = world.token(None, Role::Operator, None).await;
         api.act_as(&token, "POST", &path, &crm(), 403).await;
     }
-    let run = api.run("crm", "waiting").await;
+    let run = api.run("crm", "parked").await;
     let link = api
         .act(
             "POST",
