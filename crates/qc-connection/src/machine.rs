@@ -153,12 +153,11 @@ impl State {
         let now = lease.began_at;
         let send = |failures: u32, doubt: Option<Timestamp>| {
             if !facts.refreshable {
-                return match facts.usable {
-                    true => Begin::Stays,
-                    false => {
-                        Begin::Became(Self::ReauthRequired { reason: Reason::Expired, since: now })
-                    }
-                };
+                if facts.usable {
+                    return Begin::Stays;
+                }
+                let reason = Reason::Expired;
+                return Begin::Became(Self::ReauthRequired { reason, since: now });
             }
             let lease = Lease { failures, doubt, ..lease.clone() };
             Begin::Send(if facts.by_hand { Self::Rotating(lease) } else { Self::Refreshing(lease) })
@@ -176,18 +175,18 @@ impl State {
                 Begin::Wait(other.until)
             }
             // Its owner is gone. Whether it had sent its request, nobody knows.
-            Self::Refreshing(other) | Self::Rotating(other) => match facts.rotation.grace() {
-                None => send(other.failures, None),
-                Some(_) => {
-                    let (sent_at, again) =
-                        other.doubt.map_or((other.began_at, false), |first| (first, true));
-                    let suspect = Self::Suspect { sent_at, again };
-                    match suspect.begin(lease, facts) {
-                        Begin::Stays => Begin::Became(suspect),
-                        other => other,
-                    }
+            Self::Refreshing(other) | Self::Rotating(other) => {
+                if facts.rotation == Rotation::Fixed {
+                    return send(other.failures, None);
                 }
-            },
+                let (sent_at, again) =
+                    other.doubt.map_or((other.began_at, false), |first| (first, true));
+                let suspect = Self::Suspect { sent_at, again };
+                match suspect.begin(lease, facts) {
+                    Begin::Stays => Begin::Became(suspect),
+                    other => other,
+                }
+            }
             Self::Suspect { sent_at, again } => match facts.rotation.grace() {
                 None => send(0, None),
                 Some(grace) if !again && now < *sent_at + grace => send(0, Some(*sent_at)),

@@ -16,7 +16,7 @@ const PAUSE_LAST: Duration = Duration::from_secs(5 * 60);
 pub fn renew_at(asked_at: Timestamp, lifetime: Duration, jitter: u64) -> Timestamp {
     let at = lifetime.mul_f64(0.8).max(lifetime.saturating_sub(MARGIN));
     let sooner = (lifetime / 20).min(Duration::from_secs(300));
-    asked_at + (at - fraction(sooner, jitter))
+    asked_at + at.saturating_sub(fraction(sooner, jitter))
 }
 
 /// The pause after so many failures in a row: doubled each time, the second half of it random.

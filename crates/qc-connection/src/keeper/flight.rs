@@ -22,16 +22,15 @@ pub(super) type Landed = Result<Option<Access>, Box<Failure>>;
 
 /// The refreshes of this process: whoever wants one that is under way waits for the same.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<HashMap<(ConnectionId, Why), Shared<BoxFuture<'static, Landed>>>>);
+pub(super) struct Flights(Mutex<HashMap<(ConnectionId, Why), Flight>>);
+
+/// A refresh under way, which any number of callers can wait for.
+type Flight = Shared<BoxFuture<'static, Landed>>;
 
 impl Connections {
     /// Begins a refresh, or joins the one that is under way. It goes on when nobody waits any more: a token that the
     /// provider has given must not be lost because a run was cancelled.
-    pub(super) fn fly(
-        self: &Arc<Self>,
-        grant: Grant,
-        why: Why,
-    ) -> Shared<BoxFuture<'static, Landed>> {
+    pub(super) fn fly(self: &Arc<Self>, grant: Grant, why: Why) -> Flight {
         let key = (grant.id.clone(), why);
         let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&key) {

@@ -139,12 +139,11 @@ impl Connections {
     /// The refresh token that somebody brought, when it is another one than that with which the connection began.
     async fn seed(&self, grant: &Grant, found: Option<&Found>) -> Result<Option<Seed>, VaultError> {
         let GrantKind::RefreshToken { seed } = &grant.kind else { return Ok(None) };
-        let fingerprint = match self.parts.vault.fingerprint(seed) {
-            Some(fingerprint) => fingerprint,
-            None => {
-                self.can_seal(grant).await?;
-                self.parts.vault.fingerprint(seed).ok_or(VaultError::Busy)?
-            }
+        let fingerprint = if let Some(fingerprint) = self.parts.vault.fingerprint(seed) {
+            fingerprint
+        } else {
+            self.can_seal(grant).await?;
+            self.parts.vault.fingerprint(seed).ok_or(VaultError::Busy)?
         };
         // One that people revoked stays so until they bring another token.
         let same = found.is_some_and(|(record, _)| record.seed.as_ref() == Some(&fingerprint));
