@@ -116,7 +116,6 @@ do:
       if: ${ .id | startswith("barred") }
       call: http
       with: { method: post, endpoint: "http://127.0.0.1:PORT/barred", body: {} }
-  - pets: { if: '${ .id == "pets" }', call: pets.listPets, with: {} }
   - approve: { if: '${ .id | startswith("approve") }', call: human.approve, with: { title: Pay?, of: { id: '${ .id }' }, assignee: me } }
   - choose: { if: '${ .id == "choose" }', call: human.choose, with: { title: Which?, options: [a, { id: b, title: The b }], assignee: operations } }
   - fill: { if: '${ .id == "fill" }', call: human.fill, with: { title: How many?, schema: { type: object, required: [n] } } }
@@ -126,6 +125,7 @@ do:
         branches:
           - one: { call: http, with: { method: post, endpoint: "http://127.0.0.1:PORT/cut", body: { n: 1 } } }
           - other: { call: http, with: { method: post, endpoint: "http://127.0.0.1:PORT/cut", body: { n: 2 } } }
+  - pets: { if: '${ (.id? // "") == "pets" }', call: pets.listPets, with: {} }
 "#;
 
 const RULES: &str = "escalation:
@@ -432,7 +432,7 @@ fn secrets(asked: &mut Asked<'_>) {
 
 /// What the server answers to a browser: the head of it.
 fn browsed(server: &Server, path: &str, cookie: &str) -> String {
-    let at = server.url().trim_start_matches("http://").to_owned();
+    let at = format!("127.0.0.1:{}", server.port);
     let mut stream = TcpStream::connect(&at).unwrap();
     let request = format!(
         "GET {path} HTTP/1.1\r\nhost: {at}\r\ncookie: {cookie}\r\nconnection: close\r\n\r\n"
