@@ -28,7 +28,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let LinkConnection { environment, name, account } = call.body()?;
     let permit = call.may(Some(&environment), Some(&name)).await?;
     let id = named(&environment, &name)?;
-    let grant = grant(&permit.state, &id)?;
+    let grant = grant(permit.state, &id)?;
     let made = permit.state.connections.link(&grant, account, &permit.actor).await;
     let made = made.map_err(|failure| Problem::failure(&failure, None))?;
     Ok(Reply::ok(&ConnectionLink {

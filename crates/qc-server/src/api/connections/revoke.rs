@@ -29,10 +29,10 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let permit = call.may(Some(&environment), Some(&name)).await?;
     let id = named(&environment, &name)?;
     // Also one that nothing uses any more, or whose secrets are gone, can be ended.
-    let grant = crate::connect::grant_of(&permit.state, &id).ok().flatten();
+    let grant = crate::connect::grant_of(permit.state, &id).ok().flatten();
     let done = permit.state.connections.revoke(&id, grant.as_ref(), &permit.actor).await;
     if !done.map_err(|failure| Problem::failure(&failure, None))? {
         return Err(nothing(&id));
     }
-    Ok(Reply::ok(&shown_of(&permit.state, &id).await?))
+    Ok(Reply::ok(&shown_of(permit.state, &id).await?))
 }

@@ -28,10 +28,10 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let OfConnection { environment, name } = call.body()?;
     let permit = call.may(Some(&environment), Some(&name)).await?;
     let id = named(&environment, &name)?;
-    let grant = grant(&permit.state, &id)?;
+    let grant = grant(permit.state, &id)?;
     let done = permit.state.connections.rotate(grant, &permit.actor, WAIT).await;
     if !done.map_err(|failure| Problem::failure(&failure, None))? {
         return Err(nothing(&id));
     }
-    Ok(Reply::ok(&shown_of(&permit.state, &id).await?))
+    Ok(Reply::ok(&shown_of(permit.state, &id).await?))
 }

@@ -28,5 +28,5 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let (environment, name): (String, String) = (call.path("environment")?, call.path("name")?);
     let permit = call.may(Some(&environment), Some(&name)).await?;
     let id = named(&environment, &name)?;
-    Ok(Reply::ok(&shown_of(&permit.state, &id).await?))
+    Ok(Reply::ok(&shown_of(permit.state, &id).await?))
 }

@@ -28,10 +28,10 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let OfConnection { environment, name } = call.body()?;
     let permit = call.may(Some(&environment), Some(&name)).await?;
     let id = named(&environment, &name)?;
-    let grant = grant(&permit.state, &id)?;
+    let grant = grant(permit.state, &id)?;
     let (scopes, waiver) = (grant.scopes.clone(), grant.waiver.clone());
     let need = qc_connection::Need { scopes: &scopes, waiver: waiver.as_ref() };
     let access = permit.state.connections.access(grant, need, WAIT).await;
     access.map_err(|failure| Problem::failure(&failure, None))?;
-    Ok(Reply::ok(&shown_of(&permit.state, &id).await?))
+    Ok(Reply::ok(&shown_of(permit.state, &id).await?))
 }
