@@ -24,7 +24,7 @@ use tokio::{runtime::Runtime, sync::Notify};
 
 use super::*;
 use crate::{
-    Dialect, GrantKind, Rotation, State,
+    Dialect, GrantKind, Record, Rotation, State,
     machine::{Reason, Trouble},
     provider::{ClientProof, ConnectionId, Grant},
     record::RECOVERY_KIND,
@@ -253,8 +253,6 @@ async fn record(node: &Connections) -> Record {
     node.show(&id()).await.unwrap().unwrap().record
 }
 
-use crate::Record;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_calls_on_an_ended_token_are_one_refresh() {
     let world = World::new();
@@ -298,6 +296,21 @@ async fn two_nodes_ask_once() {
     assert_eq!(first.await.unwrap().unwrap(), "access-1");
     assert_eq!(second.await.unwrap().unwrap(), "access-1");
     assert_eq!(world.provider.requests(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_nodes_that_begin_at_once_one_asks() {
+    let world = World::new();
+    let nodes = [world.node("a").await, world.node("b").await, world.node("c").await];
+    for generation in 1..=20 {
+        let racing =
+            nodes.clone().map(|node| tokio::spawn(async move { token(&node, STRICT).await }));
+        for one in racing {
+            assert_eq!(one.await.unwrap().unwrap(), format!("access-{generation}"));
+        }
+        assert_eq!(world.provider.requests(), generation);
+        world.pass(2000);
+    }
 }
 
 #[tokio::test]
