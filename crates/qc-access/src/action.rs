@@ -99,6 +99,12 @@ pub enum Action {
     /// Store, change and remove secrets, and rotate the vault's keys.
     #[serde(rename = "secrets:write")]
     SecretsWrite,
+    /// See which connections there are and how they stand (never a token).
+    #[serde(rename = "connections:read")]
+    ConnectionsRead,
+    /// Connect accounts at other systems, have their tokens renewed, and end connections.
+    #[serde(rename = "connections:write")]
+    ConnectionsWrite,
     /// See how the server itself does: metrics, checks, its API's description.
     #[serde(rename = "server:read")]
     ServerRead,
@@ -162,14 +168,17 @@ impl Action {
             | Self::DeploymentsRead
             | Self::PoliciesRead
             | Self::ServerRead => Power::Observe,
-            Self::TokensRead | Self::GrantsRead | Self::AuditRead | Self::SecretsRead => {
-                Power::ObserveControl
-            }
+            Self::TokensRead
+            | Self::GrantsRead
+            | Self::AuditRead
+            | Self::SecretsRead
+            | Self::ConnectionsRead => Power::ObserveControl,
             Self::ReleasesWrite
             | Self::DeploymentsWrite
             | Self::TokensWrite
             | Self::GrantsApprove
             | Self::PoliciesWrite
+            | Self::ConnectionsWrite
             | Self::SecretsWrite => Power::Setup,
             Self::EventsSend => Power::Execute,
             Self::RunsInspect
@@ -201,7 +210,7 @@ impl Action {
     }
 
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -234,6 +243,8 @@ impl Action {
         Self::AuditRead,
         Self::SecretsRead,
         Self::SecretsWrite,
+        Self::ConnectionsRead,
+        Self::ConnectionsWrite,
         Self::ServerRead,
     ];
 
@@ -272,6 +283,8 @@ impl Action {
             Self::AuditRead => "audit:read",
             Self::SecretsRead => "secrets:read",
             Self::SecretsWrite => "secrets:write",
+            Self::ConnectionsRead => "connections:read",
+            Self::ConnectionsWrite => "connections:write",
             Self::ServerRead => "server:read",
         }
     }

@@ -13,6 +13,7 @@ mod audit;
 mod body;
 mod catalogue;
 pub mod codes;
+mod connect;
 mod health;
 mod ingress;
 mod listen;

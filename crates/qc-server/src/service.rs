@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use crate::{Problem, State, api, asker::Sent, codes, health, ingress};
+use crate::{Problem, State, api, asker::Sent, codes, connect, health, ingress};
 
 /// The body of every answer.
 pub(crate) type AnswerBody = Either<Full<Bytes>, axum::body::Body>;
@@ -122,6 +122,9 @@ impl Service {
         if let Some(response) = health::answer(&self.state, request.method(), path, &id.0) {
             return response.map(Either::Left);
         }
+        if path.starts_with(connect::PREFIX) {
+            return connect::answer(&self.state, request.map(drop)).await.map(Either::Left);
+        }
         if self.door == Door::Events {
             return refuse(elsewhere("this address takes events only (`/in/…`)"));
         }
@@ -171,7 +174,12 @@ struct Line {
 
 impl Line {
     fn of(request: &Request<Incoming>, client: IpAddr) -> Self {
-        let path = request.uri().path().chars().take(200).collect();
+        // A link to consent is a credential.
+        let path = request.uri().path();
+        let path = match path.strip_prefix(connect::PREFIX) {
+            Some(rest) if rest != "callback" => format!("{}…", connect::PREFIX),
+            _ => path.chars().take(200).collect(),
+        };
         Self { method: request.method().clone(), path, client }
     }
 

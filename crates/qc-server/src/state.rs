@@ -5,6 +5,7 @@ use std::sync::{
 use std::time::Duration;
 
 use qc_access::{Access, Grants, Policies, Principal, Tokens, policy::KeptPolicies};
+use qc_connection::Connections;
 use qc_engine::Engine;
 use qc_model::{Clock, Entropy, Timestamp};
 use qc_store::{Committer, Store};
@@ -15,6 +16,7 @@ use crate::{
     Catalogue, CommitNumbers, Metrics, Problem, ServerSettings,
     asker::{Asker, Sent},
     audit::Refusals,
+    connect::Guesses,
 };
 
 /// How often the store is asked for other policies.
@@ -34,6 +36,8 @@ pub struct ServerParts {
     pub secrets: Arc<Secrets>,
     /// The secrets of the store.
     pub vault: Arc<Vault>,
+    /// Accounts at other systems.
+    pub connections: Arc<Connections>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness; the operating system's, as tokens are made from it.
@@ -52,6 +56,8 @@ pub struct State {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) guesses: Guesses,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ServerSettings,
@@ -81,6 +87,8 @@ impl State {
             catalogue: parts.catalogue,
             secrets: parts.secrets,
             vault: parts.vault,
+            connections: parts.connections,
+            guesses: Guesses::default(),
             clock: parts.clock,
             entropy: parts.entropy,
             settings: parts.settings,

@@ -188,6 +188,7 @@ fn begin_chores(
     chores.spawn(Arc::clone(&platform.state).keep_refusals());
     chores.spawn(Arc::clone(&platform.state).keep_policies());
     chores.spawn(keep_vault(Arc::clone(&platform.vault)));
+    chores.spawn(Arc::clone(&platform.state).keep_connections());
     let (engine, checkpoints) = (platform.engine.clone(), config.checkpoints.clone());
     chores.spawn(audit::keep(engine, Arc::clone(sealer), checkpoints, caller));
     if let Some(keys) = tls {

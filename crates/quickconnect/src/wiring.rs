@@ -13,7 +13,8 @@ use aws_lc_rs::{
     rand::{SecureRandom, SystemRandom},
 };
 use bytes::Bytes;
-use qc_connect::call::{HttpCaller, HttpSettings, Outbound};
+use qc_connect::call::{ConnectionTokens, HttpCaller, HttpSettings, Outbound};
+use qc_connection::{Connections, ConnectionsParts};
 use qc_engine::{AdmissionLimits, Deployment, Engine, EngineParts, EngineSettings};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
@@ -60,6 +61,9 @@ pub(crate) struct OsEntropy(Mutex<Pool>);
 struct Pool {
     bytes: Vec<u8>,
 }
+
+/// How long a refresh of a connection may still take when the process ends.
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// How many bytes are taken at once.
 const BLOCK: usize = 1_024;
@@ -124,6 +128,7 @@ pub(crate) struct Platform {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) connections: Arc<Connections>,
     pub(crate) state: Arc<State>,
     commit_loop: JoinHandle<()>,
 }
@@ -146,8 +151,30 @@ impl Platform {
         let committer = committer.with_blobs(Arc::clone(&blobs), metered);
         let commit_loop = tokio::spawn(commit_loop);
         let caller: Arc<dyn Caller> = Arc::new(http_caller(config)?);
+        let vault = Arc::new(Vault::new(VaultParts {
+            store: Arc::clone(&store),
+            committer: committer.clone(),
+            ring,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            secrets: &secrets,
+        }));
+        // Before anything is looked up.
+        vault.refresh().await.map_err(|error| store_trouble(&error))?;
+        let node = node_name(&config.node, &*entropy);
+        let connections = Connections::new(ConnectionsParts {
+            store: Arc::clone(&store),
+            committer: committer.clone(),
+            vault: Arc::clone(&vault),
+            caller: Arc::clone(&caller),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            node: node.clone(),
+            user_agent: concat!("quickconnect/", env!("CARGO_PKG_VERSION")).to_owned(),
+        });
         let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))
-            .with_blobs(Arc::clone(&blobs), config.blob_limit as u64);
+            .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
+            .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));
         let catalogue = Catalogue::new(Arc::clone(&store), CRAFT);
         let ledger_key = ledger_key(&*store, &committer, &*clock, &*entropy).await?;
         let engine = Engine::new(EngineParts {
@@ -158,7 +185,7 @@ impl Platform {
             entropy: Arc::clone(&entropy),
             releases: Arc::<Catalogue>::clone(&catalogue),
             settings: EngineSettings {
-                node: node_name(&config.node, &*entropy),
+                node,
                 lease_ttl: config.lease_ttl,
                 runs_max: config.runs_max,
                 calls: config.calls,
@@ -170,16 +197,6 @@ impl Platform {
                 ..EngineSettings::default()
             },
         });
-        let vault = Arc::new(Vault::new(VaultParts {
-            store: Arc::clone(&store),
-            committer: committer.clone(),
-            ring,
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-            secrets: &secrets,
-        }));
-        // Before anything is looked up.
-        vault.refresh().await.map_err(|error| store_trouble(&error))?;
         let state = State::new(ServerParts {
             engine: engine.clone(),
             store: Arc::clone(&store),
@@ -187,6 +204,7 @@ impl Platform {
             catalogue: Arc::clone(&catalogue),
             secrets,
             vault: Arc::clone(&vault),
+            connections: Arc::clone(&connections),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             commits,
@@ -201,6 +219,7 @@ impl Platform {
             clock,
             entropy,
             vault,
+            connections,
             state,
             commit_loop,
         })
@@ -210,7 +229,10 @@ impl Platform {
     pub(crate) async fn close(self) {
         let Self { engine, store, blobs, committer, catalogue, clock, entropy, .. } = self;
         let (vault, state, commit_loop) = (self.vault, self.state, self.commit_loop);
-        drop((engine, blobs, committer, catalogue, vault, state, clock, entropy));
+        // Tokens that a provider has given already are stored first.
+        self.connections.settle(SETTLE).await;
+        let connections = self.connections;
+        drop((engine, blobs, committer, catalogue, vault, connections, state, clock, entropy));
         // Users that still hold a committer, such as a connection cut off, cannot keep the process alive.
         if tokio::time::timeout(std::time::Duration::from_secs(5), commit_loop).await.is_err() {
             tracing::warn!(

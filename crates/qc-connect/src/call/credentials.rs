@@ -1,4 +1,6 @@
 use http::{HeaderName, HeaderValue, header};
+use qc_connection::Access;
+use qc_contract::Operation;
 use qc_model::{Class, Failure};
 use qc_vault::{Secret, SecretRef};
 use qc_workflow::{Authentication, AuthenticationScheme, ClientAuthentication, SecretMark};
@@ -12,7 +14,7 @@ use super::{
 };
 use crate::{
     codes,
-    connector::{AuthProfile, ClientAuthMethod, ClientCredentials, TextOrSecret},
+    connector::{AuthProfile, ClientAuthMethod, ClientCredentials, Connector, TextOrSecret},
 };
 
 /// How a call proves who makes it, before any secret is looked up.
@@ -20,8 +22,8 @@ use crate::{
 pub(super) enum Proof<'a> {
     /// Not at all.
     None,
-    /// As the connector says.
-    Profile(&'a AuthProfile),
+    /// As the connector says, for this operation.
+    Connector(&'a Connector, Option<&'a Operation>),
     /// As the workflow says.
     Inline(&'a Authentication, SecretMark),
 }
@@ -35,6 +37,8 @@ pub(super) struct Credential {
     pub(super) exposed: Vec<Secret>,
     /// The access token in it.
     token: Option<Secret>,
+    /// The connection's token in it.
+    pub(super) access: Option<Access>,
 }
 
 /// Which of the values that are valid now.
@@ -75,6 +79,12 @@ impl Outbound {
         refused: &Credential,
         deadline: &Deadline,
     ) -> Result<Option<Credential>, Box<Failure>> {
+        if let (Some(access), Proof::Connector(connector, operation)) = (&refused.access, proof)
+            && let AuthProfile::Connection(oauth) = connector.auth()
+        {
+            let whose = (connector, &**oauth);
+            return self.of_connection(whose, operation, scope, Some(access), deadline).await;
+        }
         if let Some(token) = &refused.token {
             let source = Source { outbound: self, scope, effect, which: Which::Present };
             return source.credential(proof, Some(token), deadline).await.map(Some);
@@ -99,7 +109,17 @@ impl Source<'_> {
     ) -> Result<Credential, Box<Failure>> {
         match proof {
             Proof::None => Ok(Credential::default()),
-            Proof::Profile(profile) => self.by_profile(profile, refused, deadline).await,
+            Proof::Connector(connector, operation) => match connector.auth() {
+                AuthProfile::Connection(oauth) => {
+                    let (whose, scope) = ((connector, &**oauth), self.scope);
+                    let found = self
+                        .outbound
+                        .of_connection(whose, operation, scope, None, deadline)
+                        .await?;
+                    Ok(found.unwrap_or_default())
+                }
+                profile => self.by_profile(profile, refused, deadline).await,
+            },
             Proof::Inline(inline, mark) => self.inline(inline, mark, refused, deadline).await,
         }
     }
@@ -111,7 +131,8 @@ impl Source<'_> {
         deadline: &Deadline,
     ) -> Result<Credential, Box<Failure>> {
         match profile {
-            AuthProfile::None => Ok(Credential::default()),
+            // A connection's tokens have a keeper of their own.
+            AuthProfile::None | AuthProfile::Connection(_) => Ok(Credential::default()),
             AuthProfile::HeaderKey { name, prefix, value } => {
                 let value = self.secret(value)?;
                 let text = format!("{prefix}{}", value.expose());
@@ -225,7 +246,13 @@ impl Credential {
         Ok(Self { header: Some((name, value)), exposed, ..Self::default() })
     }
 
-    fn bearer(token: Secret) -> Result<Self, Box<Failure>> {
+    /// A token of a connection.
+    pub(super) fn of_access(access: Access) -> Result<Self, Box<Failure>> {
+        let bearer = Self::bearer(access.token.clone())?;
+        Ok(Self { access: Some(access), ..bearer })
+    }
+
+    pub(super) fn bearer(token: Secret) -> Result<Self, Box<Failure>> {
         let text = format!("Bearer {}", token.expose());
         Self::in_header(header::AUTHORIZATION, &text, vec![token])
     }

@@ -96,6 +96,9 @@ impl Outbound {
     ) -> Result<Answer, Box<Failure>> {
         let credential = self.credential(job.proof, job.scope, job.effect, &job.deadline).await?;
         let answer = self.follow(job, request, &credential, record).await?;
+        if let Some(failure) = self.lacks_scope(job, &answer, &credential).await {
+            return Err(failure);
+        }
         if answer.status != 401 || matches!(job.proof, Proof::None) {
             return Ok(answer);
         }

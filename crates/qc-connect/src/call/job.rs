@@ -74,7 +74,7 @@ impl Outbound {
                 job.api = Some(found.api());
                 job.operation =
                     Some(found.operation(operation).ok_or_else(|| unknown(connector, operation))?);
-                job.proof = Proof::Profile(found.auth());
+                job.proof = Proof::Connector(found, job.operation);
                 Sending::Operation(arguments)
             }
             CallTarget::OpenApi {

@@ -8,6 +8,7 @@
 mod answer;
 mod body;
 mod classify;
+mod connection;
 mod connectors;
 mod credentials;
 mod exchange;
@@ -33,6 +34,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use connection::ConnectionTokens;
 pub use connectors::Connectors;
 pub use http::{HttpCaller, HttpSettings};
 pub use outbound::{EffectContext, EnvironmentScope, Outbound, Performed, Verified};

@@ -12,7 +12,7 @@ use qc_vault::{SecretRef, Secrets};
 use qc_workflow::{CallOutput, CallRequest};
 use serde_json::Value;
 
-use super::{CallRecord, Connectors, DriftNote, job::Sending, token::Tokens};
+use super::{CallRecord, ConnectionTokens, Connectors, DriftNote, job::Sending, token::Tokens};
 use crate::codes;
 
 /// The most bytes of an answer in a workflow's data when nothing else is set: 8 MiB.
@@ -28,6 +28,7 @@ pub struct Outbound {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) secrets: Arc<Secrets>,
     pub(super) tokens: Tokens,
+    pub(super) connections: ConnectionTokens,
     pub(super) response_limit: usize,
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) blob_limit: u64,
@@ -92,6 +93,7 @@ impl Outbound {
             clock,
             secrets,
             tokens: Tokens::default(),
+            connections: ConnectionTokens::default(),
             response_limit: RESPONSE_LIMIT,
             blobs: Arc::new(MemoryBlobs::default()),
             blob_limit: BLOB_LIMIT,

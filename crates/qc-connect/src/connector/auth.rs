@@ -2,7 +2,10 @@ use http::HeaderName;
 use qc_document::ObjectReader;
 use qc_vault::SecretRef;
 
-use super::setting::{Setting, TextOrSecret, secret_field};
+use super::{
+    oauth::OAuth,
+    setting::{Setting, TextOrSecret, secret_field},
+};
 
 /// How a connector proves who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub enum AuthProfile {
     },
     /// OAuth 2.0 client credentials.
     ClientCredentials(ClientCredentials),
+    /// OAuth 2.0 with a connection.
+    Connection(Box<OAuth>),
 }
 
 /// OAuth 2.0 client credentials (RFC 6749, section 4.4).
@@ -70,7 +75,15 @@ pub enum ClientAuthMethod {
 impl AuthProfile {
     /// Reads `auth`. The caller has already taken the object; it is finished here.
     pub(super) fn read(mut auth: ObjectReader<'_, '_>) -> Option<Self> {
-        let kinds = ["none", "api_key", "basic", "bearer", "oauth2_client_credentials"];
+        let kinds = [
+            "none",
+            "api_key",
+            "basic",
+            "bearer",
+            "oauth2_client_credentials",
+            "oauth2_refresh_token",
+            "oauth2_authorization_code",
+        ];
         let (kind, node) = auth.exactly_one(&kinds)?;
         let reader = auth.reader();
         auth.finish();
@@ -88,7 +101,10 @@ impl AuthProfile {
                     .map(|(username, password)| Self::Basic { username, password })
             }
             "bearer" => secret(&mut object, "token").map(|token| Self::Bearer { token }),
-            _ => client_credentials(&mut object).map(Self::ClientCredentials),
+            "oauth2_client_credentials" if !object.has("connection") => {
+                client_credentials(&mut object).map(Self::ClientCredentials)
+            }
+            kind => OAuth::read(kind, &mut object).map(Box::new).map(Self::Connection),
         };
         object.finish();
         profile
@@ -103,6 +119,7 @@ impl AuthProfile {
             Self::Basic { username, password } => {
                 username.secret().into_iter().chain([password]).collect()
             }
+            Self::Connection(oauth) => oauth.secrets(),
             Self::ClientCredentials(client) => {
                 client.client_id.secret().into_iter().chain([&client.client_secret]).collect()
             }
@@ -113,6 +130,7 @@ impl AuthProfile {
     pub fn variables(&self) -> Vec<&str> {
         match self {
             Self::Basic { username, .. } => username.variables(),
+            Self::Connection(oauth) => oauth.variables(),
             Self::ClientCredentials(client) => {
                 let mut names: Vec<&str> = client.token_url.variables().collect();
                 names.extend(client.client_id.variables());
@@ -125,14 +143,14 @@ impl AuthProfile {
 }
 
 impl TextOrSecret {
-    fn secret(&self) -> Option<&SecretRef> {
+    pub(super) fn secret(&self) -> Option<&SecretRef> {
         match self {
             Self::Secret(reference) => Some(reference),
             Self::Text(_) => None,
         }
     }
 
-    fn variables(&self) -> Vec<&str> {
+    pub(super) fn variables(&self) -> Vec<&str> {
         match self {
             Self::Text(setting) => setting.variables().collect(),
             Self::Secret(_) => Vec::new(),

@@ -6,6 +6,7 @@ mod effect;
 mod errors;
 mod expression;
 mod load;
+mod oauth;
 mod pagination;
 mod retry;
 mod scaffold;
@@ -33,6 +34,7 @@ use crate::{
 pub use auth::{AuthProfile, ClientAuthMethod, ClientCredentials};
 pub use effect::{EffectRule, KeyFormat, KeyPlace, KeyRule, NotFound, PastWindow, VerifyRule};
 pub use errors::{ErrorRule, StatusMatch};
+pub use oauth::{Consent, OAuth, OAuthGrant, Params, ProofRule};
 pub use pagination::{PageStyle, Pagination};
 pub use scaffold::{Scaffold, scaffold};
 pub(crate) use setting::secret_field;

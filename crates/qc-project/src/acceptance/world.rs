@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use qc_connect::{
-    call::Outbound,
+    call::{ConnectionTokens, Outbound},
     connector::{AuthProfile, Connector, TextOrSecret},
 };
 use qc_contract::OpenApi;
@@ -16,7 +16,7 @@ use qc_simulator::{Credentials, Provider, Setup, SimulatedCaller, SimulatorSpec}
 use qc_store::{
     CommitLimits, Committer, Store, StoreError, blobs::MemoryBlobs, memory::MemoryStore,
 };
-use qc_vault::{SecretRef, Secrets};
+use qc_vault::{Secret, SecretRef, Secrets};
 use serde_json::{Map, Value};
 
 use super::{
@@ -140,6 +140,7 @@ impl World {
             committer,
             store,
             outbound: Outbound::new(caller, self.clock.clone(), Arc::clone(&self.secrets))
+                .with_connections(ConnectionTokens::Given(Secret::new(CONNECTION_TOKEN)))
                 .with_blobs(self.blobs.clone(), BLOB_LIMIT),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
@@ -219,6 +220,9 @@ fn deployment(compiled: &Compiled, file: &Loaded<Scenario>) -> Result<Deployment
     Ok(deployment)
 }
 
+/// The token of all connections in all scenarios.
+const CONNECTION_TOKEN: &str = "acceptance-connection";
+
 /// The value that a secret has in all scenarios. The simulators accept exactly these.
 fn secret_value(reference: &SecretRef) -> String {
     format!("acceptance-{}", reference.name().replace('/', "-"))
@@ -244,6 +248,7 @@ fn credentials(auth: &AuthProfile, vars: &BTreeMap<String, Value>) -> Credential
         AuthProfile::ClientCredentials(client) => {
             none.client(text(&client.client_id), secret_value(&client.client_secret))
         }
+        AuthProfile::Connection(_) => none.bearer(CONNECTION_TOKEN),
     }
 }
 

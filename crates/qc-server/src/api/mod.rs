@@ -4,6 +4,7 @@
 mod audit;
 mod bulks;
 mod call;
+mod connections;
 mod dead_letters;
 mod deployments;
 mod dispatch;
@@ -113,6 +114,12 @@ pub(crate) const ROUTES: &[Route] = &[
     audit::entries::ROUTE,
     audit::checkpoint::ROUTE,
     audit::consistency::ROUTE,
+    connections::list::ROUTE,
+    connections::show::ROUTE,
+    connections::link::ROUTE,
+    connections::test::ROUTE,
+    connections::rotate::ROUTE,
+    connections::revoke::ROUTE,
     secrets::list::ROUTE,
     secrets::set::ROUTE,
     secrets::rotate::ROUTE,

@@ -56,6 +56,46 @@ paths:
       responses: { '200': { description: ok } }
 ";
 
+/// An account that somebody has to consent for.
+const CRM: &str = "
+name: crm
+version: 1.0.0
+title: Customers
+openapi: openapi.yaml
+base_urls: { production: 'http://crm.test', sandbox: 'http://crm.test' }
+auth:
+  oauth2_authorization_code:
+    authorization_url: https://login.test/authorize?tenant=1
+    token_url: https://login.test/token
+    redirect_uri: http://qc.test/connect/callback
+    client_id: qc
+    client_secret: secret://acme
+    account: /account
+    revocation_url: https://login.test/revoke
+    rotating: true
+    authorization_params: { prompt: consent }
+";
+
+const CRM_API: &str = "
+openapi: 3.1.0
+info: { title: Customers, version: 1.0.0 }
+components:
+  securitySchemes:
+    login:
+      type: oauth2
+      flows:
+        authorizationCode:
+          authorizationUrl: https://login.test/authorize
+          tokenUrl: https://login.test/token
+          scopes: { 'customers:read': reads }
+paths:
+  /customers:
+    get:
+      operationId: listCustomers
+      security: [{ login: ['customers:read'] }]
+      responses: { '200': { description: ok } }
+";
+
 /// What the event's `mode` says is done with it; without one it comes back.
 const WORKFLOW: &str = "
 document: { dsl: '1.0.3', namespace: test, name: doors, version: '1.0.0' }
@@ -66,6 +106,7 @@ do:
     - fault: { when: '${ (.mode? // \"\") == \"fault\" }', then: fault }
     - ask: { when: '${ (.mode? // \"\") == \"ask\" }', then: ask }
     - once: { when: '${ (.mode? // \"\") == \"once\" }', then: once }
+    - crm: { when: '${ (.mode? // \"\") == \"crm\" }', then: crm }
     - plain: { then: plain }
 - ask:
     call: human.approve
@@ -76,6 +117,10 @@ do:
 - fault:
     call: desk.createTicket
     with: { body: { title: x } }
+    then: end
+- crm:
+    call: crm.listCustomers
+    with: {}
     then: end
 - once:
     call: desk.charge
@@ -127,9 +172,15 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
     let files = BTreeMap::from([
         ("connectors/desk/connector.yaml".to_owned(), CONNECTOR.to_owned()),
         ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
+        ("connectors/crm/connector.yaml".to_owned(), CRM.to_owned()),
+        ("connectors/crm/openapi.yaml".to_owned(), CRM_API.to_owned()),
     ]);
-    let (connector, findings) = Connector::load(&files, "connectors/desk");
-    let connectors = Connectors::new([connector.ok_or(findings)?], []);
+    let mut loaded = Vec::new();
+    for name in ["desk", "crm"] {
+        let (connector, findings) = Connector::load(&files, &format!("connectors/{name}"));
+        loaded.push(connector.ok_or(findings)?);
+    }
+    let connectors = Connectors::new(loaded, []);
     let source = Source::new("workflow.yaml", WORKFLOW);
     let document = qc_document::parse_yaml(source, &ParseLimits::default())
         .map_err(|finding| vec![*finding])?;

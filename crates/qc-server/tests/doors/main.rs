@@ -11,6 +11,7 @@ mod busy;
 mod challenges;
 mod client;
 mod cloudevents;
+mod connected;
 mod deployment;
 mod github;
 mod idempotency;

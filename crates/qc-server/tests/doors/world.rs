@@ -13,7 +13,8 @@ use std::{
 use bytes::Bytes;
 use qc_access::{IssueRequest, Role, TokenKind, issue};
 use qc_audit::{Sealed, Sealer, Seed};
-use qc_connect::call::Outbound;
+use qc_connect::call::{ConnectionTokens, Outbound};
+use qc_connection::{Connections, ConnectionsParts};
 use qc_engine::{Engine, EngineParts, EngineSettings};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
 use qc_release::Office;
@@ -105,10 +106,30 @@ impl World {
         let commit_loop = tokio::spawn(commit_loop).abort_handle();
         let (desk, secrets) = (Arc::new(Desk::default()), Arc::new(secrets()));
         let catalogue = Catalogue::new(store.clone(), CRAFT);
+        let ring = VariableRing::new("KEK", KEK, entropy.clone()).unwrap();
+        let vault = Arc::new(Vault::new(VaultParts {
+            store: store.clone(),
+            committer: committer.clone(),
+            ring: Some(Arc::new(ring)),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            secrets: &secrets,
+        }));
+        let connections = Connections::new(ConnectionsParts {
+            store: store.clone(),
+            committer: committer.clone(),
+            vault: Arc::clone(&vault),
+            caller: desk.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            node: "a".to_owned(),
+            user_agent: "test".to_owned(),
+        });
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
             store: store.clone(),
-            outbound: Outbound::new(desk.clone(), clock.clone(), secrets.clone()),
+            outbound: Outbound::new(desk.clone(), clock.clone(), secrets.clone())
+                .with_connections(ConnectionTokens::Kept(connections.clone())),
             clock: clock.clone(),
             entropy: entropy.clone(),
             releases: catalogue.clone(),
@@ -119,15 +140,6 @@ impl World {
         deploy(&*store, &committer, &*entropy, "first").await;
         let served = catalogue.clone();
         assert!(catalogue.reload(&engine).await.unwrap().is_empty());
-        let ring = VariableRing::new("KEK", KEK, entropy.clone()).unwrap();
-        let vault = Arc::new(Vault::new(VaultParts {
-            store: store.clone(),
-            committer: committer.clone(),
-            ring: Some(Arc::new(ring)),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            secrets: &secrets,
-        }));
         let state = State::new(ServerParts {
             engine: engine.clone(),
             store,
@@ -135,6 +147,7 @@ impl World {
             catalogue,
             secrets: secrets.clone(),
             vault,
+            connections,
             clock,
             entropy: entropy.clone(),
             commits,

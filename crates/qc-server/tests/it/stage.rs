@@ -14,9 +14,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use qc_access::{IssueRequest, Role, TokenKind, issue};
 use qc_connect::{
-    call::{Connectors, HttpCaller, HttpSettings, Outbound},
+    call::{ConnectionTokens, Connectors, HttpCaller, HttpSettings, Outbound},
     webhook::{Challenge, ChallengeKind, SignatureScheme},
 };
+use qc_connection::{Connections, ConnectionsParts};
 use qc_contract::Schema;
 use qc_document::{ParseLimits, Source};
 use qc_engine::{
@@ -173,6 +174,25 @@ impl Stage {
         let secrets = Arc::new(Secrets::none().with_value("production", "hook", SECRET));
         let caller = HttpCaller::new(&on_loopback()).unwrap();
         let deployment = Arc::new(deployment());
+        let ring = VariableRing::new("KEK", KEK, Arc::clone(&entropy)).unwrap();
+        let vault = Arc::new(Vault::new(VaultParts {
+            store: Arc::clone(&shared),
+            committer: committer.clone(),
+            ring: Some(Arc::new(ring)),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            secrets: &secrets,
+        }));
+        let connections = Connections::new(ConnectionsParts {
+            store: Arc::clone(&shared),
+            committer: committer.clone(),
+            vault: Arc::clone(&vault),
+            caller: Arc::new(caller.clone()),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            node: "a".to_owned(),
+            user_agent: "test".to_owned(),
+        });
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
             store: Arc::clone(&shared),
@@ -180,7 +200,8 @@ impl Stage {
                 Arc::new(caller.clone()),
                 Arc::clone(&clock),
                 Arc::clone(&secrets),
-            ),
+            )
+            .with_connections(ConnectionTokens::Kept(Arc::clone(&connections))),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             releases: Arc::new(Fixed(Arc::clone(&deployment))),
@@ -194,15 +215,6 @@ impl Stage {
         }
         let craft = Craft { bundle: |_, _| Err(Vec::new()), compile: |_, _| Err(Vec::new()) };
         let catalogue = Catalogue::new(Arc::clone(&shared), craft);
-        let ring = VariableRing::new("KEK", KEK, Arc::clone(&entropy)).unwrap();
-        let vault = Arc::new(Vault::new(VaultParts {
-            store: Arc::clone(&shared),
-            committer: committer.clone(),
-            ring: Some(Arc::new(ring)),
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-            secrets: &secrets,
-        }));
         let state = State::new(ServerParts {
             engine,
             store: shared,
@@ -210,6 +222,7 @@ impl Stage {
             catalogue,
             secrets,
             vault,
+            connections,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             commits,

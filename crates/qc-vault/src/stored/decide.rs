@@ -259,8 +259,13 @@ pub(super) fn rewrapped(
 }
 
 /// The next step of what goes on by itself: sealing anew under an environment's new data key, retiring the old one,
-/// clearing values that ended. None: there is nothing to do.
-pub(super) fn step(view: &View, deciding: Deciding<'_>) -> Option<Change> {
+/// clearing values that ended. The old keys of the environments in `keep` are needed elsewhere. None: there is nothing to
+/// do.
+pub(super) fn step(
+    view: &View,
+    keep: &[EnvironmentName],
+    deciding: Deciding<'_>,
+) -> Option<Change> {
     let (head, revision) = view.head.as_ref()?;
     for (environment, keys) in &head.environments {
         let (Some(newest), true) = (keys.last(), keys.len() > 1) else { continue };
@@ -273,6 +278,9 @@ pub(super) fn step(view: &View, deciding: Deciding<'_>) -> Option<Change> {
                 held.record.values().any(|value| value.sealed.key_version() != newest.version)
             })
             .collect();
+        if old.is_empty() && keep.contains(environment) {
+            continue;
+        }
         if old.is_empty() {
             let mut head = head.clone();
             let retired: Vec<u32> = keys.iter().map(|key| key.version).rev().skip(1).collect();

@@ -7,6 +7,7 @@
 mod decide;
 mod documents;
 mod error;
+mod guests;
 mod keys;
 mod shelf;
 mod tend;
@@ -14,6 +15,7 @@ mod vault;
 mod view;
 
 pub use error::VaultError;
+pub use guests::{GUEST_KINDS, Guest, SealedValue, SealedValues};
 pub use keys::{EnvironmentKeys, KeyShown, VaultStatus};
 pub use shelf::Shelf;
 pub(crate) use shelf::Shelved;

@@ -12,7 +12,10 @@ impl Vault {
             return Ok(false);
         }
         let actor = Actor::platform("vault");
-        match self.change(&actor, |view, deciding| Ok(decide::step(view, deciding))).await {
+        let guests = self.tend_guests().await?;
+        let keep = &guests.waiting;
+        match self.change(&actor, |view, deciding| Ok(decide::step(view, keep, deciding))).await {
+            Ok(false) if guests.changed => Ok(true),
             // Another node is at it.
             Err(VaultError::Busy) => Ok(true),
             done => done,

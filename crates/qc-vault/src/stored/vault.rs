@@ -275,7 +275,7 @@ impl Vault {
     }
 
     /// The environment has a key that seals.
-    async fn ensure_key(
+    pub(super) async fn ensure_key(
         &self,
         environment: &EnvironmentName,
         actor: &Actor,
@@ -363,6 +363,18 @@ impl Vault {
 
     pub(super) fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    pub(super) fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(super) fn committer(&self) -> &Committer {
+        &self.committer
     }
 }
 

@@ -10,6 +10,7 @@ mod check;
 mod client;
 mod completions;
 mod config;
+mod conn;
 mod crossref;
 mod demo;
 mod deploy;
@@ -191,6 +192,9 @@ enum Verb {
     /// Ask for rights for a time, and give them
     #[command(subcommand)]
     Grants(grants::Verb),
+    /// Connect accounts at other systems, and see how their connections stand
+    #[command(subcommand)]
+    Conn(conn::Verb),
     /// Store secrets in the vault, and see which there are; never their values
     #[command(subcommand)]
     Secrets(secrets::Verb),
@@ -287,6 +291,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Tokens(verb) => tokens::run(session, verb).await,
         Verb::Access(verb) => access::run(session, verb).await,
         Verb::Grants(verb) => grants::run(session, verb).await,
+        Verb::Conn(verb) => conn::run(session, verb).await,
         Verb::Secrets(verb) => secrets::run(session, verb).await,
         Verb::Vault(verb) => vault::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,

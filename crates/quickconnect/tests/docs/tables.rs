@@ -126,7 +126,8 @@ fn every_key_of_a_file_has_its_row() {
 
 #[test]
 fn every_key_of_a_connector_is_explained() {
-    let text = guide("connectors.md").text + &guide("triggers.md").text;
+    let pages = ["connectors.md", "connections.md", "triggers.md"];
+    let text = pages.map(|page| guide(page).text).concat();
     let explained = |key: &str| {
         let name = key.rsplit('.').next().unwrap();
         let spans = text.split('`').skip(1).step_by(2);

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -80,7 +80,8 @@ impl Asked<'_> {
     }
 }
 
-/// A till that takes what it is sent and hangs up without an answer; for `/barred` it knows nobody.
+/// A till that takes what it is sent and hangs up without an answer; for `/barred` it knows nobody, and for `/token` it
+/// gives tokens.
 fn till() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -92,6 +93,13 @@ fn till() -> u16 {
                 let refusal =
                     b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
                 drop(caller.write_all(refusal));
+            }
+            if String::from_utf8_lossy(&begin[..count]).contains("/token") {
+                let tokens =
+                    r#"{"access_token":"a-token","refresh_token":"r-token","expires_in":900}"#;
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n", tokens.len());
+                let answer = format!("{head}connection: close\r\n\r\n{tokens}");
+                drop(caller.write_all(answer.as_bytes()));
             }
         }
     });
@@ -118,6 +126,7 @@ do:
         branches:
           - one: { call: http, with: { method: post, endpoint: "http://127.0.0.1:PORT/cut", body: { n: 1 } } }
           - other: { call: http, with: { method: post, endpoint: "http://127.0.0.1:PORT/cut", body: { n: 2 } } }
+  - pets: { if: '${ (.id? // "") == "pets" }', call: pets.listPets, with: {} }
 "#;
 
 const RULES: &str = "escalation:
@@ -125,6 +134,7 @@ const RULES: &str = "escalation:
 
 systems:
   till: {direction: outbound, criticality: low, owner: operations, on_unavailable: {queue: {ttl: 24h}}, hosts: [127.0.0.1]}
+  pets: {direction: outbound, criticality: low, owner: operations, on_unavailable: fail}
   shop: {direction: inbound, criticality: low, owner: operations, on_unavailable: fail}
 
 lifecycle_events: true
@@ -147,6 +157,22 @@ paths:
   /pets: { get: { operationId: listPets, responses: { '200': { description: ok } } } }
 ";
 
+/// Pets behind an account.
+const PETS: &str = "
+name: pets
+version: 1.0.0
+title: Pets
+openapi: openapi.yaml
+auth:
+  oauth2_authorization_code:
+    authorization_url: http://127.0.0.1:PORT/authorize
+    token_url: http://127.0.0.1:PORT/token
+    redirect_uri: http://qc.example/connect/callback
+    client_id: qc
+    client_secret: secret://pets/client
+    scopes: [pets]
+";
+
 /// A project made by the program's own verbs, whose one integration calls the till.
 fn project(asked: &mut Asked<'_>) {
     asked.told("init", &["mine", "--template", "notify"]);
@@ -155,10 +181,17 @@ fn project(asked: &mut Asked<'_>) {
     asked.told("new integration", &["orders", "--folder", "mine"]);
     asked.told("test", &["mine", "--integration", "notify"]);
     let orders = asked.server.folder.join("mine/integrations/orders");
-    let workflow = WORKFLOW.replace("PORT", &till().to_string());
+    let port = till().to_string();
+    let workflow = WORKFLOW.replace("PORT", &port);
+    let pets = asked.server.folder.join("mine/connectors/pets/connector.yaml");
+    fs::write(pets, PETS.replace("PORT", &port)).unwrap();
     fs::write(orders.join("workflow.yaml"), workflow).unwrap();
     let integration = orders.join("integration.yaml");
-    replace(&integration, "tasks: [note]", "tasks: [note, one, other, ask, approve, choose, fill]");
+    replace(
+        &integration,
+        "tasks: [note]",
+        "tasks: [note, one, other, ask, pets, approve, choose, fill]",
+    );
     replace(&integration, "systems: {}", RULES);
     let nightly = "triggers:\n  nightly: {kind: schedule, cron: '0 3 29 2 *', tenant: default}\n";
     replace(&integration, "triggers:\n", nightly);
@@ -433,6 +466,50 @@ fn rights(asked: &mut Asked<'_>) {
     assert_eq!(asked.told("grants list", &[])["items"].as_array().unwrap().len(), 2);
 }
 
+/// What the server answers to a browser: the head of it.
+fn browsed(server: &Server, path: &str, cookie: &str) -> String {
+    let at = format!("127.0.0.1:{}", server.port);
+    let mut stream = TcpStream::connect(&at).unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {at}\r\ncookie: {cookie}\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// An account is connected, renewed, and let go.
+fn connections(asked: &mut Asked<'_>) {
+    let of = ["sandbox", "pets"];
+    fs::write(asked.server.folder.join("client"), "a client's secret\n").unwrap();
+    asked.told("secrets set", &["sandbox", "pets/client", "--file", "client"]);
+    let link = asked.told("conn connect", &of)["url"].as_str().unwrap().to_owned();
+    let head = browsed(asked.server, link.strip_prefix("http://qc.example").unwrap(), "");
+    let field = |name: &str| {
+        let lines = head.lines().find_map(|line| line.strip_prefix(name));
+        lines.unwrap_or_else(|| panic!("{name} is missing: {head}")).trim().to_owned()
+    };
+    let cookie = field("set-cookie:").split(';').next().unwrap().to_owned();
+    let location = field("location:");
+    let state = location.split("state=").nth(1).unwrap().split('&').next().unwrap();
+    let back = format!("/connect/callback?code=c0de&state={state}");
+    let page = browsed(asked.server, &back, &cookie);
+    assert!(page.contains("Connected."), "{page}");
+    let listed = asked.told("conn list", &["--environment", "sandbox"]);
+    assert_eq!(listed["items"][0]["state"], "active", "{listed}");
+    assert_eq!(asked.told("conn test", &of)["usable"], true);
+    assert_eq!(asked.told("conn rotate", &of)["generation"], 2);
+    asked.told("conn show", &of);
+    assert!(asked.told("conn reconnect", &of)["url"].is_string());
+    let shown = asked.server.well(&["conn", "list"]);
+    assert!(shown.contains("active") && !shown.contains("-token"), "{shown}");
+    assert_eq!(asked.told("conn revoke", &of)["state"], "revoked");
+    let log = fs::read_to_string(asked.server.log_file()).unwrap();
+    let code = link.rsplit('/').next().unwrap();
+    assert!(!log.contains(code), "the log has a link's code");
+}
+
 /// `qc tail`, as long as this value is.
 struct Tail(Child);
 
@@ -498,6 +575,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     asked.told("tokens list", &[]);
     secrets(&mut asked);
     rights(&mut asked);
+    connections(&mut asked);
     let made = asked.told("tokens create", &["ci", "--role", "deployer"]);
     asked.told("tokens revoke", &[made["token"]["id"].as_str().unwrap()]);
     let mut seen = asked.seen;

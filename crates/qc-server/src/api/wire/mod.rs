@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod bulks;
+mod connections;
 mod events;
 mod failures;
 mod kept;
@@ -19,6 +20,7 @@ mod triggers;
 pub use access::{ApplyPolicies, Grant, PolicyFile, PolicySet, RequestGrant};
 pub use audit::{AuditCheckpoint, AuditConsistency, AuditEntries, AuditEntry};
 pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
+pub use connections::{Connection, ConnectionLink, LinkConnection, OfConnection};
 pub use events::{EventUse, PublishedEvent, Schedule};
 pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};
 pub use kept::{
