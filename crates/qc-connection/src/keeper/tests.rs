@@ -492,3 +492,24 @@ async fn a_person_s_rotation_brings_new_tokens() {
     assert!(node.rotate(grant(STRICT), &Actor::platform("test"), WAIT).await.unwrap());
     assert_eq!(token(&node, STRICT).await.unwrap(), "access-2");
 }
+
+#[tokio::test]
+async fn tokens_are_sealed_anew_before_their_data_key_goes() {
+    let world = World::new();
+    let node = world.node("a").await;
+    token(&node, STRICT).await.unwrap();
+    let vault = &node.parts.vault;
+    let test = Actor::platform("test");
+    assert_eq!(vault.rotate_key(&id().environment, &test).await.unwrap(), 2);
+    while vault.tend().await.unwrap() {}
+    let keys = async || vault.status().await.unwrap().environments[0].keys.len();
+    assert_eq!(keys().await, 2, "another node may be about to write with the old one");
+    world.pass(61);
+    while vault.tend().await.unwrap() {}
+    assert_eq!(keys().await, 1);
+    // A node that knows only the new key opens them, and goes on.
+    let other = world.node("b").await;
+    assert_eq!(token(&other, STRICT).await.unwrap(), "access-1");
+    world.pass(2000);
+    assert_eq!(token(&other, STRICT).await.unwrap(), "access-2");
+}
