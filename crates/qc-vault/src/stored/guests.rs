@@ -133,7 +133,9 @@ impl Vault {
                 after = Some(last.name.clone());
                 for document in &page {
                     let Some(found) = Found::read(kind, document) else { continue };
-                    let Some((newest, settled)) = rotating.get(&found.environment) else { continue };
+                    let Some((newest, settled)) = rotating.get(&found.environment) else {
+                        continue;
+                    };
                     if !settled {
                         keep.waiting.push(found.environment.clone());
                     }
