@@ -338,3 +338,47 @@ fn a_large_document_is_cut_to_what_is_used() {
     let kept_bytes = kept.api().keep_only(&used).to_string().len();
     assert!(kept_bytes < 200_000, "{kept_bytes}");
 }
+
+#[test]
+fn a_connection_s_auth_is_read_and_what_is_wrong_in_it_is_said() {
+    let of = |from: &str, to: &str| {
+        let auth = "oauth2_authorization_code:
+    authorization_url: https://login.helpdesk.test/authorize
+    token_url: https://login.helpdesk.test/token
+    redirect_uri: https://${vars.qc}/connect/callback
+    client_id: qc
+    client_secret: secret://helpdesk/client-secret
+    rotating: true
+    grace: 60s
+    errors: { bad_token: invalid_grant }
+    waiver: { reason: theirs, until: 2026-12-31 }
+";
+        let begin = CONNECTOR.find("oauth2_client_credentials").unwrap();
+        let end = CONNECTOR.find("timeouts:").unwrap();
+        let text = [&CONNECTOR[..begin], &auth.replace(from, to), &CONNECTOR[end..]].concat();
+        let files = BTreeMap::from([
+            ("connectors/helpdesk/connector.yaml".to_owned(), text),
+            ("connectors/helpdesk/openapi.yaml".to_owned(), DOCUMENT.to_owned()),
+        ]);
+        let (connector, findings) = Connector::load(&files, "connectors/helpdesk");
+        let errors = findings.iter().filter(|one| one.severity == Severity::Error).count();
+        (connector, errors)
+    };
+    let (connector, errors) = of("qc", "qc");
+    assert_eq!(errors, 0);
+    let connector = connector.unwrap();
+    let AuthProfile::Connection(oauth) = connector.auth() else { panic!() };
+    let rotation = qc_connection::Rotation::Rotating { grace_ms: 60_000 };
+    assert_eq!((oauth.dialect.rotation, oauth.dialect.words.len()), (rotation, 1));
+    assert!(connector.auth().variables().contains(&"qc"));
+    for (from, to) in [
+        ("/connect/callback", "/elsewhere"),
+        ("invalid_grant", "nonsense"),
+        ("2026-12-31", "soon"),
+        ("rotating: true", "rotating: false"),
+        ("secret://helpdesk/client-secret", "in-the-clear"),
+        ("grace: 60s", "unknown: 1"),
+    ] {
+        assert!(of(from, to).1 > 0, "{to} is taken");
+    }
+}

@@ -121,7 +121,7 @@ async fn a_download_becomes_an_upload_and_little_of_it_is_in_memory() {
     assert!(held > 0 && held < HELD, "{held} bytes were in memory at a time");
 
     world.watching.follow(&to.received);
-    let body = json!({"title": "as it came", "file": blob});
+    let body = json!({"file": blob, "title": "as it came"});
     // Two attempts: the blob is read anew for each.
     for _ in 0..2 {
         world.call("POST", &to.url, Some(body.clone())).await.unwrap();

@@ -417,18 +417,28 @@ fn kill(node: Arc<Connections>, runtime: Runtime) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_killed_after_its_intent_is_suspected_and_never_repeated_blindly() {
-    for (rotation, after) in [(STRICT, "QC-N301 OnEvent"), (GRACE, "access-2")] {
+    // The provider had not done it yet; or it had, and its answer was on the way.
+    for (rotation, answered, after) in [
+        (STRICT, false, "QC-N301 OnEvent"),
+        (STRICT, true, "QC-N301 OnEvent"),
+        (GRACE, false, "access-2"),
+    ] {
         let world = World::new();
         let (a, b) = (world.node("a").await, world.node("b").await);
         token(&a, rotation).await.unwrap();
         world.provider.came.notified().await;
         world.pass(1100);
-        world.provider.moods([Mood::Hangs]);
+        if answered {
+            *world.provider.gate.lock().unwrap() = Some(Arc::default());
+        } else {
+            world.provider.moods([Mood::Hangs]);
+        }
         let runtime = Runtime::new().unwrap();
         let dying = Arc::clone(&a);
         runtime.spawn(async move { token(&dying, rotation).await });
         world.provider.came.notified().await;
         kill(a, runtime);
+        *world.provider.gate.lock().unwrap() = None;
         assert_eq!(record(&b).await.state.as_str(), "refreshing");
         world.pass(31);
         let said = token(&b, rotation).await.unwrap_or_else(|failure| failure);
@@ -481,4 +491,25 @@ async fn a_person_s_rotation_brings_new_tokens() {
     token(&node, STRICT).await.unwrap();
     assert!(node.rotate(grant(STRICT), &Actor::platform("test"), WAIT).await.unwrap());
     assert_eq!(token(&node, STRICT).await.unwrap(), "access-2");
+}
+
+#[tokio::test]
+async fn tokens_are_sealed_anew_before_their_data_key_goes() {
+    let world = World::new();
+    let node = world.node("a").await;
+    token(&node, STRICT).await.unwrap();
+    let vault = &node.parts.vault;
+    let test = Actor::platform("test");
+    assert_eq!(vault.rotate_key(&id().environment, &test).await.unwrap(), 2);
+    while vault.tend().await.unwrap() {}
+    let keys = async || vault.status().await.unwrap().environments[0].keys.len();
+    assert_eq!(keys().await, 2, "another node may be about to write with the old one");
+    world.pass(61);
+    while vault.tend().await.unwrap() {}
+    assert_eq!(keys().await, 1);
+    // A node that knows only the new key opens them, and goes on.
+    let other = world.node("b").await;
+    assert_eq!(token(&other, STRICT).await.unwrap(), "access-1");
+    world.pass(2000);
+    assert_eq!(token(&other, STRICT).await.unwrap(), "access-2");
 }

@@ -153,12 +153,10 @@ fn notes(connection: &Connection) -> Vec<String> {
 
 fn told(connection: &Connection) -> String {
     let Connection { environment, name, state, .. } = connection;
-    let mut text = format!("{environment}/{name}: {state}");
+    let mut parts = vec![format!("{environment}/{name}: {state}")];
     if let (true, Some(until)) = (connection.usable, &connection.expires_at) {
-        text.extend(["; its token ends ", &clock(until)]);
+        parts.push(format!("its token ends {}", clock(until)));
     }
-    for note in notes(connection) {
-        text.extend(["; ", &note]);
-    }
-    text
+    parts.extend(notes(connection));
+    parts.join("; ")
 }

@@ -218,9 +218,9 @@ async fn a_blob_is_sent_as_the_body_or_as_a_part() {
     let boundary = seen.header("content-type").split("boundary=").nth(1).unwrap();
     let head = |rest: &str| format!("--{boundary}\r\nContent-Disposition: form-data; name={rest}");
     let expected = [
+        head("\"title\"\r\n\r\none\r\n"),
         head("\"file\"; filename=\"file\"\r\nContent-Type: application/pdf\r\n\r\nthe bytes\r\n"),
         head("\"other\"; filename=\"a%22b.pdf\"\r\n\r\nthe bytes\r\n"),
-        head("\"title\"\r\n\r\none\r\n"),
         format!("--{boundary}--\r\n"),
     ]
     .concat();
