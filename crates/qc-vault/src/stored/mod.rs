@@ -8,6 +8,7 @@ mod decide;
 mod documents;
 mod error;
 mod keys;
+mod own;
 mod shelf;
 mod tend;
 mod vault;
