@@ -21,7 +21,7 @@ use crate::{
 /// The kind of the documents that hold public keys; their name is the environment's.
 const KEYS_KIND: &str = "signing-keys";
 /// How long what was read is believed.
-const FRESH: Duration = Duration::from_secs(5);
+const FRESH: Duration = Duration::from_secs(3);
 /// How soon after a reading an unknown key has the store asked again: strangers cannot have it asked for each token.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often a change is tried that others were faster with.
@@ -43,6 +43,15 @@ struct Seen {
     by_id: HashMap<String, (EnvironmentName, VerifyingKey)>,
 }
 
+impl Seen {
+    /// The key with this id, when it counts.
+    fn live(&self, kid: &str, now: Timestamp) -> Option<&(EnvironmentName, VerifyingKey)> {
+        let found = self.by_id.get(kid)?;
+        let set = self.sets.get(&found.0)?;
+        set.standing(now).any(|(key, _)| key.kid == kid).then_some(found)
+    }
+}
+
 /// A key that signs.
 pub(crate) struct Signer {
     pub(crate) kid: String,
@@ -61,16 +70,16 @@ impl KeyRing {
         kid: &str,
     ) -> Result<Option<(EnvironmentName, VerifyingKey)>, StoreError> {
         let now = self.ground.clock.now();
-        let of = |seen: &Seen| {
-            let (environment, key) = seen.by_id.get(kid)?;
-            let set = seen.sets.get(environment)?;
-            set.standing(now).any(|(one, _)| one.kid == kid).then(|| (environment.clone(), key.clone()))
-        };
         let seen = self.seen(FRESH).await?;
-        if let Some(found) = of(&seen) {
-            return Ok(Some(found));
+        if let Some(found) = seen.live(kid, now) {
+            return Ok(Some(found.clone()));
         }
-        Ok(of(&*self.seen(AGAIN).await?))
+        Ok(self.seen(AGAIN).await?.live(kid, now).cloned())
+    }
+
+    /// Whether a key that verified before still does.
+    pub(crate) async fn counts(&self, kid: &str) -> Result<bool, StoreError> {
+        Ok(self.seen(FRESH).await?.live(kid, self.ground.clock.now()).is_some())
     }
 
     /// An environment's keys.

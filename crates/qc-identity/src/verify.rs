@@ -35,6 +35,8 @@ struct Known {
     expires_at: Timestamp,
     /// The revocations that it is not among.
     epoch: u64,
+    /// The key that signed it.
+    kid: Arc<str>,
     claims: Arc<Claims>,
     principal: Arc<Principal>,
 }
@@ -84,8 +86,8 @@ impl Verifier {
         Self { place, keys, revocations, clock, cache: RwLock::default() }
     }
 
-    /// Who holds this token. One that was seen before costs a hash and a look at memory; whether it was revoked is asked
-    /// each time that the list of revocations is new.
+    /// Who holds this token. One that was seen before costs a hash and looks at memory: whether its key still counts, and,
+    /// each time that the list of revocations is new, whether it is there.
     pub(crate) async fn verify(&self, text: &str) -> Result<Verified, Refusal> {
         let now = self.clock.now();
         let (revoked, epoch) = self.revocations.list().await?;
@@ -93,12 +95,16 @@ impl Verifier {
         let known = self.cache.read().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
         let known = match known {
             Some(known) if known.expires_at <= now => return Err("its time is over".into()),
+            Some(known) if !self.keys.counts(&known.kid).await? => {
+                return Err("its key is not known here, or over".into());
+            }
             Some(known) if known.epoch == epoch => return Ok(known.into()),
             Some(known) => Known { epoch, ..known },
             None => {
-                let (claims, principal) = self.look_at(text, now).await?;
+                let (kid, claims) = self.look_at(text, now).await?;
                 let expires_at = Timestamp::from_millis(claims.exp.saturating_mul(1000));
-                Known { expires_at, epoch, claims: Arc::new(claims), principal: Arc::new(principal) }
+                let principal = Arc::new(claims.principal()?);
+                Known { expires_at, epoch, kid, claims: Arc::new(claims), principal }
             }
         };
         if revoked.has(&known.claims.jti, &known.claims.client_id) {
@@ -112,7 +118,7 @@ impl Verifier {
         Ok(known.into())
     }
 
-    async fn look_at(&self, text: &str, now: Timestamp) -> Result<(Claims, Principal), Refusal> {
+    async fn look_at(&self, text: &str, now: Timestamp) -> Result<(Arc<str>, Claims), Refusal> {
         let header = jws::head(text)?;
         if header.typ.as_deref() != Some(TYPE) {
             return Err("its type is not `at+jwt`".into());
@@ -132,8 +138,7 @@ impl Verifier {
             return Err("its environment is not the one of its key".into());
         }
         in_time(now.as_secs(), claims.exp, Some(claims.iat), claims.nbf)?;
-        let principal = claims.principal()?;
-        Ok((claims, principal))
+        Ok((kid.into(), claims))
     }
 }
 
