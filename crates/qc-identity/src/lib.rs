@@ -21,6 +21,7 @@ mod oauth_error;
 mod place;
 mod revocations;
 mod text;
+mod throttle;
 mod verify;
 
 pub use authority::{Authority, TOKEN_LIFETIME};
@@ -32,3 +33,4 @@ pub use key_ring::KeyRing;
 pub use keys::{KeyState, PUBLISHED_BEFORE, PublicKey, SIGNS_FOR, SigningKeys};
 pub use oauth_error::OauthError;
 pub use place::Place;
+pub use throttle::Throttle;

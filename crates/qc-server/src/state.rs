@@ -5,6 +5,7 @@ use std::sync::{
 
 use qc_access::Tokens;
 use qc_engine::Engine;
+use qc_identity::{Authority, Ground, IdentityError, Place, Throttle};
 use qc_model::{Clock, Entropy, Timestamp};
 use qc_store::{Committer, Store};
 use qc_vault::{Secrets, Vault};
@@ -31,6 +32,8 @@ pub struct ServerParts {
     pub entropy: Arc<dyn Entropy>,
     /// What goes to the disk, counted.
     pub commits: Arc<CommitNumbers>,
+    /// Where the server is for the world; None: no access tokens, and nobody signs in.
+    pub place: Option<Place>,
     /// Bounds.
     pub settings: ServerSettings,
 }
@@ -47,6 +50,8 @@ pub struct State {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ServerSettings,
     pub(crate) tokens: Tokens,
+    pub(crate) authority: Authority,
+    pub(crate) throttle: Throttle,
     pub(crate) metrics: Metrics,
     pub(crate) refusals: Refusals,
     pub(crate) started_at: Timestamp,
@@ -57,6 +62,13 @@ impl State {
     /// From its parts; not ready until [`State::set_ready`].
     pub fn new(parts: ServerParts) -> Arc<Self> {
         let tokens = Tokens::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let ground = Ground {
+            store: Arc::clone(&parts.store),
+            committer: parts.committer.clone(),
+            clock: Arc::clone(&parts.clock),
+            entropy: Arc::clone(&parts.entropy),
+        };
+        let authority = Authority::new(ground, parts.place, Arc::clone(&parts.vault));
         let started_at = parts.clock.now();
         let metrics = Metrics::new();
         metrics.watch(parts.engine.clone(), &parts.commits);
@@ -71,11 +83,18 @@ impl State {
             entropy: parts.entropy,
             settings: parts.settings,
             tokens,
+            authority,
+            throttle: Throttle::default(),
             metrics,
             refusals: Refusals::default(),
             started_at,
             ready: AtomicBool::new(false),
         })
+    }
+
+    /// What is done now and then about identities: see [`Authority::tend`].
+    pub async fn tend_identities(&self) -> Result<(), IdentityError> {
+        self.authority.tend().await
     }
 
     /// Says whether new work may come: `/readyz` answers by it.

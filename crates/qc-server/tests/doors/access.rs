@@ -30,7 +30,8 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{group}", "0123456789abcdef")
                 .replace("{bulk}", "blk_00000000000000000000000001")
                 .replace("{trigger}", "hourly")
-                .replace("{token}", "AAAAAAAA");
+                .replace("{token}", "AAAAAAAA")
+                .replace("{client}", "nobody");
             assert!(!path.contains('{'), "{path}");
             let action = operation["x-quickconnect-action"].as_str().unwrap().to_owned();
             found.push((method.to_uppercase(), path, action));

@@ -14,6 +14,7 @@ mod cloudevents;
 mod deployment;
 mod github;
 mod idempotency;
+mod identity;
 mod outside;
 mod parameters;
 mod repeats;

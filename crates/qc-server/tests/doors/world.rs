@@ -39,6 +39,9 @@ impl Clock for SystemClock {
     }
 }
 
+/// Where the server is for the world.
+pub(crate) const PUBLIC: &str = "https://qc.example.test";
+
 /// What wraps the vault's keys here.
 const KEK: &str = "a2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWtlay0=";
 
@@ -138,6 +141,7 @@ impl World {
             clock,
             entropy: entropy.clone(),
             commits,
+            place: Some(qc_identity::Place::new(PUBLIC)),
             settings,
         });
         state.set_ready(true);

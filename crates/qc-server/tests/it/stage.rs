@@ -213,6 +213,7 @@ impl Stage {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             commits,
+            place: None,
             settings,
         });
         state.set_ready(true);

@@ -1,5 +1,6 @@
 //! What the API takes and gives, in its own types: they change only with the API's version.
 
+mod access;
 mod audit;
 mod bulks;
 mod events;
@@ -15,6 +16,9 @@ mod server;
 mod tasks;
 mod triggers;
 
+pub use access::{
+    Client, ClientSecret, CreateClient, CreatedClient, RotateClient, RotateSigningKey, SigningKey,
+};
 pub use audit::{AuditCheckpoint, AuditConsistency, AuditEntries, AuditEntry};
 pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
 pub use events::{EventUse, PublishedEvent, Schedule};
