@@ -96,12 +96,12 @@ impl KeyRing {
 
     /// What signs in this environment now; the first key is made when there is none.
     pub(crate) async fn signer(&self, environment: &EnvironmentName) -> Result<Signer, VaultError> {
-        let now = self.ground.clock.now();
         let mut set = self.set(environment).await?;
-        if set.signing(now).is_none() {
+        if set.signing(self.ground.clock.now()).is_none() {
             set = self.add(environment, false, &Actor::platform("identity"), true).await?;
         }
-        let kid = set.signing(now).ok_or(VaultError::Busy)?.kid.clone();
+        // Asked anew: the first key signs from when it was made, which is later.
+        let kid = set.signing(self.ground.clock.now()).ok_or(VaultError::Busy)?.kid.clone();
         if let Some(key) = self.signers.read().unwrap_or_else(PoisonError::into_inner).get(&kid) {
             return Ok(Signer { key: key.clone(), kid });
         }

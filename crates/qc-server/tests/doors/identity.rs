@@ -57,7 +57,8 @@ pub(crate) async fn clients(api: &Api) {
     let mut tokens = Vec::new();
     for secret in [&first, secret] {
         let reply = api.world.ask(form("token", &posted("billing", secret))).await;
-        assert_eq!((reply.status, reply.header("cache-control")), (200, Some("no-store")));
+        let told = String::from_utf8_lossy(&reply.body);
+        assert_eq!((reply.status, reply.header("cache-control")), (200, Some("no-store")), "{told}");
         tokens.push(reply.json()["access_token"].as_str().unwrap().to_owned());
     }
     let send = Ask::post(&door("token"), "{}").token(&tokens[0]);
