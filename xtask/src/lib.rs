@@ -55,6 +55,7 @@ pub fn ranks() -> BTreeMap<&'static str, u8> {
         ("qc-connection", 4),
         ("qc-broker", 5),
         ("qc-connect", 5),
+        ("qc-identity", 5),
         ("qc-release", 5),
         ("qc-engine", 6),
         ("qc-simulation", 7),

@@ -12,6 +12,8 @@ pub const UNKNOWN_TOKEN: Code = Code::new("QC-A003");
 pub const EXPIRED_TOKEN: Code = Code::new("QC-A004");
 /// A token that does not allow this.
 pub const NOT_PERMITTED: Code = Code::new("QC-A005");
+/// A signed token, or a session, that is not accepted.
+pub const REFUSED_TOKEN: Code = Code::new("QC-A007");
 /// Tokens cannot be checked now, as the store does not answer.
 pub const CANNOT_CHECK: Code = Code::new("QC-A006");
 /// Policies were not reviewed: their matrix is another.

@@ -36,6 +36,20 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// The action that it is about.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// Whether the other one covers all that this one does.
+    pub fn is_within(&self, wider: &Self) -> bool {
+        self.action == wider.action
+            && self.environment == wider.environment
+            && (wider.name.is_none() || wider.name == self.name)
+    }
+}
+
 impl str::FromStr for Scope {
     type Err = ScopeError;
     fn from_str(text: &str) -> Result<Self, ScopeError> {

@@ -29,6 +29,9 @@ pub enum AuthenticationError {
     /// Its time is over.
     #[error("the token ended at {0}")]
     Expired(Timestamp),
+    /// It is signed, and not accepted; why, without anything of the token.
+    #[error("the token is not accepted: {0}")]
+    Refused(&'static str),
     /// The store did not answer.
     #[error("tokens cannot be checked now: {0}")]
     Store(#[from] StoreError),
@@ -41,6 +44,7 @@ impl AuthenticationError {
             Self::Malformed(_) => codes::MALFORMED_TOKEN,
             Self::Unknown => codes::UNKNOWN_TOKEN,
             Self::Expired(_) => codes::EXPIRED_TOKEN,
+            Self::Refused(_) => codes::REFUSED_TOKEN,
             Self::Store(_) => codes::CANNOT_CHECK,
         }
     }

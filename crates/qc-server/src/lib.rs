@@ -2,7 +2,8 @@
 //!
 //! Here: connections with their bounds and TLS ([`serve`]), the order in which an event is accepted (`ingress`), the
 //! table of the API's operations (`api`) from which router, authorisation and OpenAPI document are made, errors as
-//! problem documents ([`Problem`]), and what is deployed on this node ([`Catalogue`]).
+//! problem documents ([`Problem`]), the endpoints at which services and people prove who they are (`identity`), and what
+//! is deployed on this node ([`Catalogue`]).
 //!
 //! Deliberately not here: what an accepted event leads to (`qc-engine`), how files become releases (given as [`Craft`]),
 //! reading configuration and wiring (`quickconnect`), and the web console.
@@ -15,6 +16,7 @@ mod catalogue;
 pub mod codes;
 mod connect;
 mod health;
+mod identity;
 mod ingress;
 mod listen;
 mod metrics;

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use crate::{Problem, State, api, asker::Sent, codes, connect, health, ingress};
+use crate::{Problem, State, api, asker::Sent, codes, connect, health, identity, ingress};
 
 /// The body of every answer.
 pub(crate) type AnswerBody = Either<Full<Bytes>, axum::body::Body>;
@@ -125,7 +125,9 @@ impl Service {
         if path.starts_with(connect::PREFIX) {
             return connect::answer(&self.state, request.map(drop)).await.map(Either::Left);
         }
-        if self.door == Door::Events {
+        let of_identity = identity::is_ours(path);
+        // Who sends events gets access tokens where it sends them, too.
+        if self.door == Door::Events && !of_identity {
             return refuse(elsewhere("this address takes events only (`/in/…`)"));
         }
         // Refused, not queued: whoever operates a server in trouble must see that it is busy.
@@ -134,6 +136,9 @@ impl Service {
             let problem = Problem::new(503, codes::API_BUSY, "Busy", detail);
             return refuse(problem.header(header::RETRY_AFTER, "1"));
         };
+        if of_identity {
+            return identity::handle(&self.state, request, &sent).await.map(Either::Left);
+        }
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(sent);
         let request = request.map(axum::body::Body::new);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use qc_access::{Access, Grants, Policies, Principal, Tokens, policy::KeptPolicies};
 use qc_connection::Connections;
 use qc_engine::Engine;
+use qc_identity::{Authority, Ground, IdentityError, Place, Throttle};
 use qc_model::{Clock, Entropy, Timestamp};
 use qc_store::{Committer, Store};
 use qc_vault::{Secrets, Vault};
@@ -44,6 +45,8 @@ pub struct ServerParts {
     pub entropy: Arc<dyn Entropy>,
     /// What goes to the disk, counted.
     pub commits: Arc<CommitNumbers>,
+    /// Where the server is for the world; None: no access tokens, and nobody signs in.
+    pub place: Option<Place>,
     /// Bounds.
     pub settings: ServerSettings,
 }
@@ -64,6 +67,8 @@ pub struct State {
     pub(crate) tokens: Tokens,
     pub(crate) access: Access,
     pub(crate) grants: Grants,
+    pub(crate) authority: Authority,
+    pub(crate) throttle: Throttle,
     pub(crate) metrics: Metrics,
     pub(crate) refusals: Refusals,
     pub(crate) started_at: Timestamp,
@@ -77,6 +82,13 @@ impl State {
         let grants = Grants::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
         let (local, production) = (parts.settings.local_access, &parts.settings.production);
         let access = Access::new(local, production.clone());
+        let ground = Ground {
+            store: Arc::clone(&parts.store),
+            committer: parts.committer.clone(),
+            clock: Arc::clone(&parts.clock),
+            entropy: Arc::clone(&parts.entropy),
+        };
+        let authority = Authority::new(ground, parts.place, Arc::clone(&parts.vault));
         let started_at = parts.clock.now();
         let metrics = Metrics::new();
         metrics.watch(parts.engine.clone(), &parts.commits);
@@ -95,6 +107,8 @@ impl State {
             tokens,
             access,
             grants,
+            authority,
+            throttle: Throttle::default(),
             metrics,
             refusals: Refusals::default(),
             started_at,
@@ -143,6 +157,11 @@ impl State {
             }
             Err(error) => tracing::error!(%error, "those before stay in force"),
         }
+    }
+
+    /// What is done now and then about identities: see [`Authority::tend`].
+    pub async fn tend_identities(&self) -> Result<(), IdentityError> {
+        self.authority.tend().await
     }
 
     /// Says whether new work may come: `/readyz` answers by it.

@@ -42,6 +42,11 @@ impl SecretRef {
         }
     }
 
+    /// The name of a value of the platform's own: behind a colon, which no reference in a file can have.
+    pub(crate) fn own(name: &str) -> Self {
+        Self(format!(":{name}").into())
+    }
+
     /// The name after `secret://`.
     pub fn name(&self) -> &str {
         &self.0

@@ -34,6 +34,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 const VAULT_EVERY: Duration = Duration::from_secs(1);
 /// The pause between two steps of a rotation: others commit meanwhile.
 const VAULT_STEP: Duration = Duration::from_millis(100);
+/// How often signing keys and what belongs to identities are looked at.
+const IDENTITIES_EVERY: Duration = Duration::from_secs(60);
 /// A run that is younger need not be in the store yet.
 const YOUNG: Duration = Duration::from_secs(3600);
 
@@ -189,6 +191,7 @@ fn begin_chores(
     chores.spawn(Arc::clone(&platform.state).keep_policies());
     chores.spawn(keep_vault(Arc::clone(&platform.vault)));
     chores.spawn(Arc::clone(&platform.state).keep_connections());
+    chores.spawn(keep_identities(Arc::clone(&platform.state)));
     let (engine, checkpoints) = (platform.engine.clone(), config.checkpoints.clone());
     chores.spawn(audit::keep(engine, Arc::clone(sealer), checkpoints, caller));
     if let Some(keys) = tls {
@@ -284,6 +287,16 @@ async fn keep_vault(vault: Arc<Vault>) {
             _ => {}
         }
         well = done.is_ok();
+    }
+}
+
+/// Makes signing keys that are due, and forgets what need not be remembered.
+async fn keep_identities(state: Arc<qc_server::State>) {
+    loop {
+        tokio::time::sleep(IDENTITIES_EVERY).await;
+        if let Err(error) = state.tend_identities().await {
+            tracing::warn!(%error, "signing keys and sessions cannot be kept up now");
+        }
     }
 }
 

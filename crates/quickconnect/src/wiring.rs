@@ -208,6 +208,7 @@ impl Platform {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             commits,
+            place: config.public_url.as_deref().map(qc_identity::Place::new),
             settings: server_settings(config),
         });
         Ok(Self {

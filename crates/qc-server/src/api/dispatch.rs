@@ -105,10 +105,9 @@ async fn handle(
     request: Request,
 ) -> Result<Answered, Problem> {
     let text = bearer(request.headers()).ok_or_else(Problem::no_token)?;
-    let principal =
-        state.tokens.authenticate(text).await.map_err(|error| Problem::authentication(&error))?;
     let from = request.extensions().get::<Sent>().cloned();
     let from = from.unwrap_or_else(|| Sent { request: String::new(), address: None });
+    let principal = state.authenticate(text, &from).await?;
     let asker = state.asker(principal, from).await?;
     let result = go_on(route, &state, &asker, path, query, request).await;
     if let Err(problem) = &result

@@ -1,6 +1,7 @@
 //! The management API, `/api/v1`. One table of routes drives the router, the authorisation and the OpenAPI document:
 //! a route without an action cannot be written, and a handler reaches the server's parts only through a [`Permit`].
 
+mod access;
 mod audit;
 mod bulks;
 mod call;
@@ -111,6 +112,12 @@ pub(crate) const ROUTES: &[Route] = &[
     grants::revoke::ROUTE,
     policies::show::ROUTE,
     policies::apply::ROUTE,
+    access::clients::LIST,
+    access::clients::CREATE,
+    access::clients::ROTATE,
+    access::clients::REVOKE,
+    access::keys::LIST,
+    access::keys::ROTATE,
     audit::entries::ROUTE,
     audit::checkpoint::ROUTE,
     audit::consistency::ROUTE,

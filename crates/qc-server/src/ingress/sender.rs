@@ -20,11 +20,7 @@ pub(super) async fn by_token(
         TriggerAuth::Open => Ok(Some(anybody())),
         TriggerAuth::Token => {
             let text = bearer(headers).ok_or_else(Problem::no_token)?;
-            let principal = state
-                .tokens
-                .authenticate(text)
-                .await
-                .map_err(|error| Problem::authentication(&error))?;
+            let principal = state.authenticate(text, sent).await?;
             let resource = Resource {
                 environment: Some(deployment.environment.as_str()),
                 name: Some(deployment.release.integration.as_str()),

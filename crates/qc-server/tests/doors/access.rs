@@ -32,7 +32,8 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{trigger}", "hourly")
                 .replace("{token}", "AAAAAAAA")
                 .replace("{grant}", "0123456789abcdef")
-                .replace("{name}", "crm");
+                .replace("{name}", "crm")
+                .replace("{client}", "nobody");
             assert!(!path.contains('{'), "{path}");
             let action = operation["x-quickconnect-action"].as_str().unwrap().to_owned();
             found.push((method.to_uppercase(), path, action));

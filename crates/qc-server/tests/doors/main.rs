@@ -15,6 +15,7 @@ mod connected;
 mod deployment;
 mod github;
 mod idempotency;
+mod identity;
 mod outside;
 mod parameters;
 mod repeats;

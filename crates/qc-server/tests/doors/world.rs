@@ -40,6 +40,9 @@ impl Clock for SystemClock {
     }
 }
 
+/// Where the server is for the world.
+pub(crate) const PUBLIC: &str = "https://qc.example.test";
+
 /// What wraps the vault's keys here.
 const KEK: &str = "a2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWtlay0=";
 
@@ -152,6 +155,7 @@ impl World {
             entropy: entropy.clone(),
             commits,
             settings: ServerSettings { local_access: true, ..settings },
+            place: Some(qc_identity::Place::new(PUBLIC)),
         });
         state.set_ready(true);
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -227,6 +227,7 @@ impl Stage {
             entropy: Arc::clone(&entropy),
             commits,
             settings: ServerSettings { local_access: true, ..settings },
+            place: None,
         });
         state.set_ready(true);
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();

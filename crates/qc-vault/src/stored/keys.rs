@@ -5,6 +5,7 @@ use qc_model::{Actor, EnvironmentName, Finding, Timestamp};
 use super::{
     Vault, VaultError, decide,
     documents::{Head, StoredKey, key_place},
+    own::OWN,
     view::View,
 };
 use crate::{KeyRing, Wrapped};
@@ -141,7 +142,7 @@ fn of_environment(
         own().filter(|record| record.values().any(|value| value.sealed.key_version() != newest));
     EnvironmentKeys {
         environment: environment.clone(),
-        secrets: own().count(),
+        secrets: own().filter(|record| !record.name.starts_with(OWN)).count(),
         remaining: old.count(),
         keys: keys
             .iter()

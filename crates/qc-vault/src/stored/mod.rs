@@ -9,6 +9,7 @@ mod documents;
 mod error;
 mod guests;
 mod keys;
+mod own;
 mod shelf;
 mod tend;
 mod vault;

@@ -5,9 +5,10 @@ use qc_store::{Change, ChangeOutcome, Committer, PAGE_MAX, Store, StoreError};
 use tokio::sync::Mutex;
 
 use super::{
-    SecretShown, Shelf, VaultError,
+    SecretShown, Shelf, Shelved, VaultError,
     decide::{self, Deciding},
     documents::{HEAD, Head, Record, SECRET_KIND, VAULT_KIND, key_place},
+    own::OWN,
     view::{Held, View},
 };
 use crate::{DataKey, KeyBytes, KeyRing, KeyRingError, Secret, SecretRef, Secrets, Wrapped, codes};
@@ -190,7 +191,9 @@ impl Vault {
     pub fn list(&self, environment: Option<&EnvironmentName>) -> Vec<SecretShown> {
         let (view, now) = (self.shelf.view(), self.clock.now());
         let records = view.records.values().map(|held| &held.record);
-        let asked = records.filter(|one| environment.is_none_or(|own| one.environment == *own));
+        let asked = records
+            .filter(|one| !one.name.starts_with(OWN))
+            .filter(|one| environment.is_none_or(|own| one.environment == *own));
         asked.map(|record| view.shown(record, now)).collect()
     }
 
@@ -355,6 +358,10 @@ impl Vault {
             }
         }
         Err(VaultError::Busy)
+    }
+
+    pub(super) fn find(&self, environment: &EnvironmentName, name: &SecretRef) -> Shelved {
+        self.shelf.find(environment, name.name(), false)
     }
 
     pub(super) fn view(&self) -> Arc<View> {

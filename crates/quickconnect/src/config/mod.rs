@@ -69,6 +69,7 @@ pub(crate) enum LogFormat {
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) api: ApiDoor,
+    pub(crate) public_url: Option<String>,
     pub(crate) data_dir: PathBuf,
     pub(crate) store: StoreKind,
     pub(crate) secrets_dir: Option<PathBuf>,
@@ -150,6 +151,7 @@ impl Reading<'_> {
         let production = self.production();
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
         let egress_private = self.egress();
+        let public_url = self.public_url();
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
         let (calls, admission) = (self.calls(), self.admission());
@@ -167,6 +169,7 @@ impl Reading<'_> {
         Some(Config {
             listen: listen?,
             api: api?,
+            public_url,
             data_dir: PathBuf::from(self.text("data_dir")),
             store: store?,
             secrets_dir: self.path("secrets_dir"),
@@ -334,6 +337,17 @@ impl Reading<'_> {
             let url = url::Url::parse(text).ok()?;
             matches!(url.scheme(), "http" | "https").then(|| text.to_owned())
         })
+    }
+
+    /// A place of origin: what stands behind it would be cut off in the addresses that are made from it.
+    fn public_url(&mut self) -> Option<String> {
+        let text = self.url("public_url")?;
+        let url = url::Url::parse(&text).ok()?;
+        let bare = url.username().is_empty() && url.query().is_none() && url.fragment().is_none();
+        if !bare {
+            self.wrong("public_url", "it has no user, query or fragment");
+        }
+        Some(text)
     }
 
     fn tls(&mut self) -> Option<TlsFiles> {

@@ -47,6 +47,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "",
         "Address and port of the management API alone, or `off`; when left out, it is served on `listen`",
     ),
+    setting(
+        "public_url",
+        "",
+        "The address of the management API for the world, such as https://qc.example.com; access tokens and signing in need it",
+    ),
     setting("data_dir", ".qc", "Directory of the database and of large bodies"),
     setting(
         "store",

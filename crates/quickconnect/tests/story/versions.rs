@@ -466,6 +466,19 @@ fn rights(asked: &mut Asked<'_>) {
     assert_eq!(asked.told("grants list", &[])["items"].as_array().unwrap().len(), 2);
 }
 
+/// A service comes, changes its secret and goes, and so does a key.
+fn services(asked: &mut Asked<'_>) {
+    let of = ["--environment", "sandbox", "--role", "runtime", "--owner", "team", "--purpose", "x"];
+    let made = asked.told("access clients create", &[&["billing"][..], &of].concat());
+    let next = asked.told("access clients rotate", &["billing", "--overlap", "1h"]);
+    assert_ne!(made["secret"], next["secret"]);
+    let listed = asked.told("access clients list", &[]);
+    assert_eq!(listed["items"][0]["secrets"].as_array().unwrap().len(), 2, "{listed}");
+    asked.told("access keys rotate", &["sandbox"]);
+    assert!(!asked.told("access keys list", &[])["items"].as_array().unwrap().is_empty());
+    asked.told("access clients revoke", &["billing"]);
+}
+
 /// What the server answers to a browser: the head of it.
 fn browsed(server: &Server, path: &str, cookie: &str) -> String {
     let at = format!("127.0.0.1:{}", server.port);
@@ -555,6 +568,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::new(folder.path());
     server.turn_vault_on();
+    server.set("QC_PUBLIC_URL", "https://qc.example");
     server.start().await;
     let wanted = verbs(&server, &[]);
     let mut asked = Asked { server: &server, seen: BTreeSet::new() };
@@ -575,6 +589,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     asked.told("tokens list", &[]);
     secrets(&mut asked);
     rights(&mut asked);
+    services(&mut asked);
     connections(&mut asked);
     let made = asked.told("tokens create", &["ci", "--role", "deployer"]);
     asked.told("tokens revoke", &[made["token"]["id"].as_str().unwrap()]);

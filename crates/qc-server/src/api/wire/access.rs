@@ -1,7 +1,8 @@
-//! Who may do what: policies, and rights for a time.
+//! Who may do what: policies, rights for a time, and services that get access tokens.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Rights for a time.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -92,4 +93,114 @@ pub struct ApplyPolicies {
     pub files: Vec<PolicyFile>,
     /// The matrix that was reviewed: it must be that of these policies.
     pub matrix: String,
+}
+
+/// A service that proves who it is, and gets access tokens.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Client {
+    /// Its id.
+    pub id: String,
+    /// The only environment in which it acts.
+    pub environment: String,
+    /// What it is for.
+    pub role: String,
+    /// What it is narrowed to; left out, all that the role may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// The team or person who answers for it.
+    pub owner: String,
+    /// What it does.
+    pub purpose: String,
+    /// How it proves who it is: `secret` or `keys`.
+    pub proof: String,
+    /// Its secrets, the newest first: when each was made, and when it ends.
+    pub secrets: Vec<ClientSecret>,
+    /// `live`, `expired` or `revoked`.
+    pub state: String,
+    /// When it was made.
+    pub created_at: String,
+    /// By whom, as `kind:id`.
+    pub created_by: String,
+    /// When it ends.
+    pub expires_at: String,
+}
+
+/// A client's secret, without it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ClientSecret {
+    /// When it was made.
+    pub created_at: String,
+    /// When it ends; left out, with the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<String>,
+}
+
+/// What a new client shall be.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateClient {
+    /// Its id: a name that no client had before.
+    pub id: String,
+    /// The only environment in which it acts.
+    pub environment: String,
+    /// `admin`, `developer`, `operator`, `auditor`, `deployer`, `runtime` or `approver`.
+    pub role: String,
+    /// Narrower rights, as `environment/type/name-or-*:verb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// The team or person who answers for it.
+    pub owner: String,
+    /// What it does.
+    pub purpose: String,
+    /// How long it is there, such as `90d`; left out, a year.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<String>,
+    /// Its public keys, a JSON Web Key Set (RFC 7517), when it signs assertions; left out, it gets a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Value>,
+}
+
+/// A new client, or one with a new secret, which is shown here and never again.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct CreatedClient {
+    /// The secret; left out when it signs assertions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// The client.
+    pub client: Client,
+}
+
+/// How a secret is changed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateClient {
+    /// How long the present secret holds on, such as `24h`, which it is when left out; `0s`: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<String>,
+}
+
+/// A key that signs access tokens.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SigningKey {
+    /// The environment whose tokens it signs.
+    pub environment: String,
+    /// Its id (RFC 7638).
+    pub kid: String,
+    /// `coming`, `signing` or `leaving`.
+    pub state: String,
+    /// When it was made.
+    pub created_at: String,
+    /// When it begins to sign.
+    pub signs_from: String,
+}
+
+/// Which environment's key is changed, and how.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateSigningKey {
+    /// The environment.
+    pub environment: String,
+    /// Whether the new key signs now and the others count no more: for a key that leaked.
+    #[serde(default)]
+    pub at_once: bool,
 }

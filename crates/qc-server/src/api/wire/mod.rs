@@ -18,6 +18,9 @@ mod tasks;
 mod triggers;
 
 pub use access::{ApplyPolicies, Grant, PolicyFile, PolicySet, RequestGrant};
+pub use access::{
+    Client, ClientSecret, CreateClient, CreatedClient, RotateClient, RotateSigningKey, SigningKey,
+};
 pub use audit::{AuditCheckpoint, AuditConsistency, AuditEntries, AuditEntry};
 pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
 pub use connections::{Connection, ConnectionLink, LinkConnection, OfConnection};

@@ -1,6 +1,7 @@
-//! `qc access`: the policies of a project, what they allow, and why something was or was not.
+//! `qc access`: the policies of a project, what they allow, and why something was or was not; and who proves what he is.
 
 mod apply;
+mod clients;
 mod explain;
 mod matrix;
 
@@ -22,6 +23,12 @@ pub(crate) enum Verb {
     Explain(explain::Arguments),
     /// Print what policies may speak of, as a Cedar schema
     Schema,
+    /// The services that get access tokens
+    #[command(subcommand)]
+    Clients(clients::ClientVerb),
+    /// The keys that sign access tokens
+    #[command(subcommand)]
+    Keys(clients::KeyVerb),
     /// Put the project's policies in force on the server
     Apply(matrix::Arguments),
 }
@@ -31,6 +38,8 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::Matrix(arguments) => matrix::write(session, &arguments),
         Verb::Diff(arguments) => matrix::diff(session, &arguments),
         Verb::Explain(arguments) => explain::run(session, arguments).await,
+        Verb::Clients(verb) => clients::clients(session, verb).await,
+        Verb::Keys(verb) => clients::keys(session, verb).await,
         Verb::Schema => {
             session.output.line(schema_text().trim_end());
             Ok(Exit::Ok)

@@ -1,0 +1,36 @@
+//! How services and people prove who they are.
+//!
+//! Here: clients that get access tokens of five minutes ([`Authority`]), the keys that sign them ([`KeyRing`]), and who
+//! holds one.
+//!
+//! Deliberately not here: HTTP that comes in (`qc-server` reads requests and writes answers), API tokens and what a
+//! principal may do (`qc-access`), and tokens that others issue to us (`qc-connect`).
+
+mod assertion;
+mod authority;
+mod claims;
+mod clients;
+pub mod codes;
+mod error;
+mod form;
+mod ground;
+mod jws;
+mod key_ring;
+mod keys;
+mod oauth_error;
+mod place;
+mod revocations;
+mod text;
+mod throttle;
+mod verify;
+
+pub use authority::{Authority, TOKEN_LIFETIME};
+pub use clients::{CLIENT_LIFETIME, Client, NewClient, OVERLAP_MAX, StoredSecret};
+pub use error::IdentityError;
+pub use form::Form;
+pub use ground::Ground;
+pub use key_ring::KeyRing;
+pub use keys::{KeyState, PUBLISHED_BEFORE, PublicKey, SIGNS_FOR, SigningKeys};
+pub use oauth_error::OauthError;
+pub use place::Place;
+pub use throttle::Throttle;

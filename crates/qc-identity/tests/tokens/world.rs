@@ -1,0 +1,168 @@
+//! One or several nodes over one store, with a clock that is set by hand.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use qc_access::{AuthenticationError, Role};
+use qc_identity::{Authority, Client, Form, Ground, NewClient, OauthError, Place};
+use qc_model::{Actor, Clock, Entropy, EnvironmentName, Timestamp};
+use qc_store::{CommitLimits, Committer, LedgerFilter, LedgerKind, Store, memory::MemoryStore};
+use qc_vault::{Secret, Secrets, VariableRing, Vault, VaultParts};
+use serde_json::Value;
+
+pub(crate) const URL: &str = "https://qc.example.test";
+const KEK: &str = "a2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWtlay0=";
+
+pub(crate) struct Hand(AtomicI64);
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Hand {
+    pub(crate) fn on(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+}
+
+struct Counting(AtomicU64);
+
+impl Entropy for Counting {
+    fn next_u64(&self) -> u64 {
+        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// A node.
+pub(crate) struct World {
+    pub(crate) clock: Arc<Hand>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) authority: Authority,
+    ground: Ground,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(Hand(AtomicI64::new(1_795_000_000_000)));
+        let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+        let (committer, work) = Committer::new(store.clone(), CommitLimits::default());
+        tokio::spawn(work);
+        let entropy = Arc::new(Counting(AtomicU64::new(7)));
+        let ground = Ground {
+            store: store.clone(),
+            committer,
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+        };
+        Self::over(clock, store, ground, true)
+    }
+
+    fn over(clock: Arc<Hand>, store: Arc<MemoryStore>, ground: Ground, sealed: bool) -> Self {
+        let ring = VariableRing::new("KEK", KEK, ground.entropy.clone()).unwrap();
+        let vault = Arc::new(Vault::new(VaultParts {
+            store: store.clone(),
+            committer: ground.committer.clone(),
+            ring: sealed.then(|| Arc::new(ring) as Arc<dyn qc_vault::KeyRing>),
+            clock: clock.clone(),
+            entropy: ground.entropy.clone(),
+            secrets: &Secrets::none(),
+        }));
+        let authority = Authority::new(ground.clone(), Some(Place::new(URL)), vault.clone());
+        Self { clock, store, vault, authority, ground }
+    }
+
+    /// Another node over the same store.
+    pub(crate) fn beside(&self) -> Self {
+        Self::over(self.clock.clone(), self.store.clone(), self.ground.clone(), true)
+    }
+
+    /// Another node, which has no key for the vault.
+    pub(crate) fn beside_without_vault(&self) -> Self {
+        Self::over(self.clock.clone(), self.store.clone(), self.ground.clone(), false)
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().as_secs()
+    }
+
+    pub(crate) async fn client(&self, id: &str, environment: &str) -> (Client, String) {
+        let new = new(id, environment);
+        let (client, secret) = self.authority.create_client(new, &me()).await.unwrap();
+        (client, secret.unwrap().expose().to_owned())
+    }
+
+    pub(crate) async fn ask(&self, form: &str, basic: Option<&str>) -> Result<Value, OauthError> {
+        self.authority.token(&Form::parse(form.as_bytes())?, basic).await
+    }
+
+    /// A token for a client by its secret.
+    pub(crate) async fn token(&self, id: &str, secret: &str) -> String {
+        let answer = self.ask(&posted(id, secret), None).await.unwrap();
+        answer["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Whether a token counts; why not.
+    pub(crate) async fn holds(&self, token: &str) -> Result<(), &'static str> {
+        match self.authority.authenticate(token).await {
+            Ok(_) => Ok(()),
+            Err(AuthenticationError::Refused(why)) => Err(why),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// The private key that signs in an environment, as its holder has it.
+    pub(crate) async fn private_key(&self, environment: &str) -> (String, Vec<u8>) {
+        let environment: EnvironmentName = environment.parse().unwrap();
+        let set = self.authority.keys().set(&environment).await.unwrap();
+        let kid = set.signing(self.clock.now()).unwrap().kid.clone();
+        let name = format!("signing-key/{kid}");
+        let kept: Secret = self.vault.kept(&environment, &name).await.unwrap().unwrap();
+        (kid, STANDARD.decode(kept.expose()).unwrap())
+    }
+
+    pub(crate) async fn audited(&self) -> Vec<String> {
+        let filter =
+            LedgerFilter { kinds: vec![LedgerKind::Audit], limit: 500, ..LedgerFilter::default() };
+        let rows = self.store.ledger(&filter).await.unwrap();
+        rows.into_iter()
+            .map(|entry| format!("{} {}", entry.row.subject, entry.row.outcome))
+            .collect()
+    }
+}
+
+pub(crate) fn me() -> Actor {
+    Actor::platform("test")
+}
+
+pub(crate) fn new(id: &str, environment: &str) -> NewClient {
+    NewClient {
+        id: id.parse().unwrap(),
+        environment: environment.parse().unwrap(),
+        role: Role::Runtime,
+        scopes: None,
+        owner: "team-billing".to_owned(),
+        purpose: "sends orders".to_owned(),
+        lifetime: Duration::from_secs(864_000),
+        keys: None,
+    }
+}
+
+pub(crate) fn posted(id: &str, secret: &str) -> String {
+    format!("grant_type=client_credentials&client_id={id}&client_secret={secret}")
+}
+
+pub(crate) fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}

@@ -1,0 +1,4 @@
+//! Who gets access tokens, and the keys that sign them.
+
+pub(super) mod clients;
+pub(super) mod keys;
