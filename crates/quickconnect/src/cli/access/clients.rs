@@ -170,31 +170,24 @@ async fn list(session: &Session) -> Result<Exit, Trouble> {
 }
 
 pub(super) async fn keys(session: &Session, verb: KeyVerb) -> Result<Exit, Trouble> {
-    match verb {
-        KeyVerb::List => {
-            let page: Page<SigningKey> = session.client()?.get(KEYS).await?;
-            session.output.result(&page, || {
-                let rows: Vec<Vec<String>> = page
-                    .items
-                    .iter()
-                    .map(|key| {
-                        let (kid, state) = (key.kid.clone(), key.state.clone());
-                        vec![key.environment.clone(), kid, state, clock(&key.signs_from)]
-                    })
-                    .collect();
-                table(&["ENVIRONMENT", "KEY", "STATE", "SIGNS FROM"], &rows)
-            });
-            Ok(Exit::Ok)
-        }
+    let client = session.client()?;
+    let page: Page<SigningKey> = match verb {
+        KeyVerb::List => client.get(KEYS).await?,
         KeyVerb::Rotate(RotateKeyArguments { environment, at_once }) => {
             let request = RotateSigningKey { environment, at_once };
-            let key: SigningKey =
-                session.client()?.post(&format!("{KEYS}/rotate"), &request).await?;
-            let done = json!({ "schema_version": 1, "key": key });
-            session.output.result(&done, || {
-                format!("{}: {} signs from {}", key.environment, key.kid, clock(&key.signs_from))
-            });
-            Ok(Exit::Ok)
+            client.post(&format!("{KEYS}/rotate"), &request).await?
         }
-    }
+    };
+    session.output.result(&page, || {
+        let rows: Vec<Vec<String>> = page
+            .items
+            .iter()
+            .map(|key| {
+                let (kid, state) = (key.kid.clone(), key.state.clone());
+                vec![key.environment.clone(), kid, state, clock(&key.signs_from)]
+            })
+            .collect();
+        table(&["ENVIRONMENT", "KEY", "STATE", "SIGNS FROM"], &rows)
+    });
+    Ok(Exit::Ok)
 }
