@@ -161,17 +161,15 @@ impl Record {
         self.granted.iter().filter(|scope| !self.asked.contains(scope)).cloned().collect()
     }
 
-    /// Whether a token with more scopes than were asked for may be used here now.
-    pub fn may_exceed(&self, waiver: Option<&Waiver>, now: Timestamp) -> bool {
-        rehearsal(&self.environment) || waiver.is_some_and(|waiver| now < waiver.until)
+    /// Whether a token with more scopes than were asked for may be used now; where it is not production, always.
+    pub fn may_exceed(
+        &self,
+        production: &[EnvironmentName],
+        waiver: Option<&Waiver>,
+        now: Timestamp,
+    ) -> bool {
+        !production.contains(&self.environment) || waiver.is_some_and(|waiver| now < waiver.until)
     }
-}
-
-/// Environments whose names say that nothing in them is in earnest. Every other one counts as production.
-fn rehearsal(environment: &EnvironmentName) -> bool {
-    ["sandbox", "staging", "test", "dev", "local"]
-        .iter()
-        .any(|name| environment.as_str().starts_with(name))
 }
 
 pub(crate) fn guest<'a>(environment: &'a EnvironmentName, name: &'a str) -> Guest<'a> {

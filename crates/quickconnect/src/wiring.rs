@@ -163,6 +163,7 @@ impl Platform {
         vault.refresh().await.map_err(|error| store_trouble(&error))?;
         let node = node_name(&config.node, &*entropy);
         let connections = Connections::new(ConnectionsParts {
+            production: config.production.clone(),
             store: Arc::clone(&store),
             committer: committer.clone(),
             vault: Arc::clone(&vault),

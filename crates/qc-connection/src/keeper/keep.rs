@@ -108,7 +108,8 @@ impl Connections {
     /// than anybody asked for.
     fn allowed(&self, record: &Record, need: Need<'_>) -> Result<(), Box<Failure>> {
         let excess = record.excess();
-        if !excess.is_empty() && !record.may_exceed(need.waiver, self.now()) {
+        if !excess.is_empty() && !record.may_exceed(&self.parts.production, need.waiver, self.now())
+        {
             let detail = format!(
                 "`{}` was granted `{}`, which nothing here needs; have a link made and consented to, \
                  or declare a `waiver` in the connector",

@@ -17,7 +17,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use qc_model::{Caller, Clock, Entropy};
+use qc_model::{Caller, Clock, Entropy, EnvironmentName};
 use qc_store::{Committer, Store};
 use qc_vault::{Secret, Vault};
 
@@ -43,6 +43,8 @@ pub struct ConnectionsParts {
     pub clock: Arc<dyn Clock>,
     /// Randomness; the operating system's.
     pub entropy: Arc<dyn Entropy>,
+    /// The environments in which broader grants than were asked for take a waiver.
+    pub production: Vec<EnvironmentName>,
     /// How this node is called.
     pub node: String,
     /// How requests name the platform.

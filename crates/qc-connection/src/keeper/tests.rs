@@ -191,6 +191,7 @@ impl World {
         });
         vault.refresh().await.unwrap();
         Connections::new(ConnectionsParts {
+            production: vec!["production".parse().unwrap()],
             store: Arc::<MemoryStore>::clone(&self.store),
             committer: self.committer.clone(),
             vault: Arc::new(vault),

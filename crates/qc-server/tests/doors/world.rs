@@ -119,6 +119,7 @@ impl World {
             secrets: &secrets,
         }));
         let connections = Connections::new(ConnectionsParts {
+            production: vec!["production".parse().unwrap()],
             store: store.clone(),
             committer: committer.clone(),
             vault: Arc::clone(&vault),
@@ -168,13 +169,12 @@ impl World {
             stopped,
             Duration::ZERO,
         ));
-        let owner = String::new();
         let mut world = Self {
             address,
             store: memory,
             desk,
             secrets,
-            owner,
+            owner: String::new(),
             engine,
             committer,
             catalogue: served,

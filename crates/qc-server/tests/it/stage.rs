@@ -184,6 +184,7 @@ impl Stage {
             secrets: &secrets,
         }));
         let connections = Connections::new(ConnectionsParts {
+            production: vec!["production".parse().unwrap()],
             store: Arc::clone(&shared),
             committer: committer.clone(),
             vault: Arc::clone(&vault),
