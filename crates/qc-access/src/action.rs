@@ -105,6 +105,9 @@ pub enum Action {
     /// Connect accounts at other systems, have their tokens renewed, and end connections.
     #[serde(rename = "connections:write")]
     ConnectionsWrite,
+    /// Call another system, as a run does; asked before each call goes out.
+    #[serde(rename = "systems:call")]
+    SystemsCall,
     /// See how the server itself does: metrics, checks, its API's description.
     #[serde(rename = "server:read")]
     ServerRead,
@@ -180,7 +183,7 @@ impl Action {
             | Self::PoliciesWrite
             | Self::ConnectionsWrite
             | Self::SecretsWrite => Power::Setup,
-            Self::EventsSend => Power::Execute,
+            Self::EventsSend | Self::SystemsCall => Power::Execute,
             Self::RunsInspect
             | Self::RunsReplay
             | Self::RunsCancel
@@ -210,7 +213,7 @@ impl Action {
     }
 
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -245,6 +248,7 @@ impl Action {
         Self::SecretsWrite,
         Self::ConnectionsRead,
         Self::ConnectionsWrite,
+        Self::SystemsCall,
         Self::ServerRead,
     ];
 
@@ -285,6 +289,7 @@ impl Action {
             Self::SecretsWrite => "secrets:write",
             Self::ConnectionsRead => "connections:read",
             Self::ConnectionsWrite => "connections:write",
+            Self::SystemsCall => "systems:call",
             Self::ServerRead => "server:read",
         }
     }

@@ -62,6 +62,7 @@ pub(crate) async fn settle(
     let facts = &context.facts;
     let request = &ready.request;
     let effect = EffectContext {
+        integration: facts.integration.clone(),
         run: facts.id,
         #[cfg(not(feature = "planted-bugs"))]
         key: effect_key(facts.origin, &request.id),

@@ -152,6 +152,23 @@ impl Catalogue {
         Ok(deployment)
     }
 
+    /// A release ready to run in an environment, if it was ever deployed there: nothing else has runs in it, whatever a
+    /// run's record may say.
+    async fn pinned(
+        &self,
+        environment: &EnvironmentName,
+        hash: &str,
+    ) -> Result<Option<Arc<Deployment>>, CompileError> {
+        let record = qc_release::record(&*self.store, hash).await.map_err(CompileError::Release)?;
+        let Some(record) = record else { return Ok(None) };
+        let deployed = qc_release::was_deployed(&*self.store, environment, &record).await;
+        if !deployed.map_err(CompileError::Release)? {
+            tracing::error!(%environment, %hash, "a run names a release that was never deployed there");
+            return Ok(None);
+        }
+        self.compiled(environment, hash).await.map(Some)
+    }
+
     /// Makes the engine run what the store says is deployed. What cannot be compiled is left out, and said.
     pub async fn reload(&self, engine: &Engine) -> Result<Vec<Finding>, ReleaseError> {
         // Before the rest: a change meanwhile is seen at the next look.
@@ -213,8 +230,8 @@ impl ReleaseSource for Catalogue {
         environment: &EnvironmentName,
         hash: &str,
     ) -> Result<Option<Arc<Deployment>>, StoreError> {
-        match self.compiled(environment, hash).await {
-            Ok(deployment) => Ok(Some(deployment)),
+        match self.pinned(environment, hash).await {
+            Ok(deployment) => Ok(deployment),
             Err(CompileError::Release(ReleaseError::NoRelease(_))) => Ok(None),
             Err(CompileError::Release(ReleaseError::Store(error))) => Err(error),
             Err(CompileError::Release(error)) => Err(StoreError::Corrupt(error.to_string())),

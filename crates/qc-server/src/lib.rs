@@ -15,6 +15,7 @@ mod body;
 mod catalogue;
 pub mod codes;
 mod connect;
+mod egress;
 mod health;
 mod identity;
 mod ingress;
@@ -29,6 +30,7 @@ mod state;
 
 pub use api::{VERSION, wire};
 pub use catalogue::{Catalogue, CompileError, Craft, MakeBundle};
+pub use egress::PolicyEgress;
 pub use ingress::{OfferOutcome, Offered};
 pub use listen::{TlsError, TlsFiles, TlsKeys, bind, serve};
 pub use metrics::{CommitNumbers, MeteredStore};

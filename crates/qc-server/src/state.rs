@@ -43,6 +43,8 @@ pub struct ServerParts {
     pub clock: Arc<dyn Clock>,
     /// Randomness; the operating system's, as tokens are made from it.
     pub entropy: Arc<dyn Entropy>,
+    /// Decides who may do what.
+    pub access: Arc<Access>,
     /// What goes to the disk, counted.
     pub commits: Arc<CommitNumbers>,
     /// Where the server is for the world; None: no access tokens, and nobody signs in.
@@ -65,7 +67,7 @@ pub struct State {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ServerSettings,
     pub(crate) tokens: Tokens,
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
     pub(crate) grants: Grants,
     pub(crate) authority: Authority,
     pub(crate) throttle: Throttle,
@@ -80,8 +82,6 @@ impl State {
     pub fn new(parts: ServerParts) -> Arc<Self> {
         let tokens = Tokens::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
         let grants = Grants::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
-        let (local, production) = (parts.settings.local_access, &parts.settings.production);
-        let access = Access::new(local, production.clone());
         let ground = Ground {
             store: Arc::clone(&parts.store),
             committer: parts.committer.clone(),
@@ -105,7 +105,7 @@ impl State {
             entropy: parts.entropy,
             settings: parts.settings,
             tokens,
-            access,
+            access: parts.access,
             grants,
             authority,
             throttle: Throttle::default(),
@@ -128,6 +128,13 @@ impl State {
         };
         let policy = self.access.policies().version().to_owned();
         Ok(Asker { principal, from, grants, policy })
+    }
+
+    /// Puts those rules in force that the store has: before the first call goes out.
+    pub async fn load_policies(&self) -> Result<(), qc_store::StoreError> {
+        let kept = KeptPolicies::current(&*self.store).await?;
+        self.enforce(kept.map(|(kept, _)| kept));
+        Ok(())
     }
 
     /// Puts those rules in force that the store has, and looks for others each second, for ever. Rules that cannot be used

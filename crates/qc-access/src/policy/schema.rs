@@ -37,14 +37,15 @@ pub(super) fn schema() -> Schema {
 
 const TYPES: &str = "namespace QC {
     entity Role;
-    // Who asks. `kind` is api_key, access_token, session, break_glass or local.
+    // Who asks. `kind` is api_key, access_token, session, break_glass, local or run. A run's name is its integration's.
     entity Principal in [Role] = {
         kind: String,
         name: String,
         environment?: String,
         person?: String,
     };
-    // What an action is done to. `name` is the integration's, or the thing's own; a list over all has none.
+    // What an action is done to. `name` is the integration's, or the thing's own; a list over all has none. A system's is
+    // its connector's, or the host that is called without one.
     entity Thing = {
         type: String,
         environment?: String,

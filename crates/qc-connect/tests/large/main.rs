@@ -82,6 +82,7 @@ impl World {
         };
         let declared = SecretRef::parse("secret://api").unwrap();
         let effect = EffectContext {
+            integration: "escalation".parse().unwrap(),
             run: RunId::from_bits(1 << 90),
             key: "key".to_owned(),
             first_sent_at: Some(Timestamp::from_millis(0)),

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     build::used_connectors,
     kept::kept,
+    narrowing::narrowing,
     people::people,
     publications::publications,
     search_keys::search_keys,
@@ -99,7 +100,9 @@ fn connectors(
         SiteTarget::Http { endpoint, .. } => Some(endpoint.as_str()),
         _ => None,
     });
-    Connectors::new(kept, documents).with_endpoints(endpoints)
+    Connectors::new(kept, documents)
+        .with_endpoints(endpoints)
+        .with_bindings(narrowing(project, folder, findings))
 }
 
 /// The documents of `call: openapi`, with only what is called of them.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use qc_access::{IssueRequest, Role, TokenKind, issue};
+use qc_access::{Access, IssueRequest, Role, TokenKind, issue};
 use qc_audit::{Sealed, Sealer, Seed};
 use qc_connect::call::{ConnectionTokens, Outbound};
 use qc_connection::{Connections, ConnectionsParts};
@@ -19,7 +19,7 @@ use qc_engine::{Engine, EngineParts, EngineSettings};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
 use qc_release::Office;
 use qc_server::{
-    Catalogue, Door, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
+    Catalogue, Door, MeteredStore, PolicyEgress, ServerParts, ServerSettings, Service, State, bind, serve,
 };
 use qc_store::{CommitLimits, Committer, RunFilter, Store, memory::MemoryStore};
 use qc_vault::{Secrets, VariableRing, Vault, VaultParts};
@@ -79,7 +79,7 @@ pub(crate) struct World {
     pub(crate) owner: String,
     engine: Engine,
     committer: Committer,
-    catalogue: Arc<Catalogue>,
+    pub(crate) catalogue: Arc<Catalogue>,
     entropy: Arc<Counting>,
     /// Without it nothing can be written.
     pub(crate) commit_loop: tokio::task::AbortHandle,
@@ -129,10 +129,12 @@ impl World {
             node: "a".to_owned(),
             user_agent: "test".to_owned(),
         });
+        let access = Arc::new(Access::new(true, vec!["production".parse().unwrap()]));
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
             store: store.clone(),
             outbound: Outbound::new(desk.clone(), clock.clone(), secrets.clone())
+                .with_egress(Arc::new(PolicyEgress::new(access.clone())))
                 .with_connections(ConnectionTokens::Kept(connections.clone())),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -155,7 +157,8 @@ impl World {
             clock,
             entropy: entropy.clone(),
             commits,
-            settings: ServerSettings { local_access: true, ..settings },
+            access,
+            settings,
             place: Some(qc_identity::Place::new(PUBLIC)),
         });
         state.set_ready(true);
