@@ -84,6 +84,12 @@ pub enum Action {
     /// Give or refuse somebody else rights for a time.
     #[serde(rename = "grants:approve")]
     GrantsApprove,
+    /// See who has approved which changes.
+    #[serde(rename = "approvals:read")]
+    ApprovalsRead,
+    /// Approve a change of somebody else, as one of those whom the rules name.
+    #[serde(rename = "approvals:give")]
+    ApprovalsGive,
     /// See the policies and ask what they decide.
     #[serde(rename = "policies:read")]
     PoliciesRead,
@@ -170,6 +176,7 @@ impl Action {
             | Self::ReleasesRead
             | Self::DeploymentsRead
             | Self::PoliciesRead
+            | Self::ApprovalsRead
             | Self::ServerRead => Power::Observe,
             Self::TokensRead
             | Self::GrantsRead
@@ -195,7 +202,9 @@ impl Action {
             | Self::DeploymentsRollback
             | Self::TriggersPause
             | Self::GrantsRequest => Power::Troubleshoot,
-            Self::TasksInspect | Self::TasksDecide | Self::TasksAct => Power::Answer,
+            Self::TasksInspect | Self::TasksDecide | Self::TasksAct | Self::ApprovalsGive => {
+                Power::Answer
+            }
         }
     }
 
@@ -212,8 +221,23 @@ impl Action {
         matches!(self, Self::RunsInspect | Self::RunsReplay | Self::RunsBulk | Self::DlqRetry)
     }
 
+    /// Whether rules of approval can be about it.
+    pub fn takes_approvals(self) -> bool {
+        matches!(self, Self::DeploymentsWrite | Self::PoliciesWrite)
+    }
+
+    /// Whether what it is done to belongs to the unit that owns an integration.
+    pub fn is_of_unit(self) -> bool {
+        matches!(self.noun(), "runs" | "dlq" | "ledger" | "deployments" | "triggers")
+    }
+
+    /// Whether it can be granted to somebody of another unit: it only shows.
+    pub fn crosses_units(self) -> bool {
+        self.is_of_unit() && matches!(self.verb(), "read" | "inspect")
+    }
+
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -241,6 +265,8 @@ impl Action {
         Self::GrantsRead,
         Self::GrantsRequest,
         Self::GrantsApprove,
+        Self::ApprovalsRead,
+        Self::ApprovalsGive,
         Self::PoliciesRead,
         Self::PoliciesWrite,
         Self::AuditRead,
@@ -282,6 +308,8 @@ impl Action {
             Self::GrantsRead => "grants:read",
             Self::GrantsRequest => "grants:request",
             Self::GrantsApprove => "grants:approve",
+            Self::ApprovalsRead => "approvals:read",
+            Self::ApprovalsGive => "approvals:give",
             Self::PoliciesRead => "policies:read",
             Self::PoliciesWrite => "policies:write",
             Self::AuditRead => "audit:read",

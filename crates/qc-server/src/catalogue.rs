@@ -15,7 +15,7 @@ use qc_release::{Bundle, Effective, ReleaseError};
 use qc_store::{Store, StoreError};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::codes;
+use crate::{codes, directory::Directory};
 
 /// How often a node looks whether another one has changed what is deployed.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
@@ -58,6 +58,7 @@ pub struct Catalogue {
     compiled: Mutex<HashMap<Key, Arc<Deployment>>>,
     places: Arc<Semaphore>,
     findings: RwLock<Vec<Finding>>,
+    directory: RwLock<Arc<Directory>>,
     /// The revision of releases and deployments that runs here.
     revision: AtomicU64,
 }
@@ -65,13 +66,15 @@ pub struct Catalogue {
 impl Catalogue {
     /// Over a store.
     pub fn new(store: Arc<dyn Store>, craft: Craft) -> Arc<Self> {
-        let (compiled, findings) = (Mutex::default(), RwLock::default());
+        let (compiled, findings, directory) =
+            (Mutex::default(), RwLock::default(), RwLock::default());
         Arc::new(Self {
             store,
             craft,
             compiled,
             places: Arc::new(Semaphore::new(COMPILING)),
             findings,
+            directory,
             revision: AtomicU64::new(0),
         })
     }
@@ -98,6 +101,11 @@ impl Catalogue {
     /// The problems of what is deployed, as of the last [`Catalogue::reload`].
     pub fn findings(&self) -> Vec<Finding> {
         self.findings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which units own what is deployed.
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes a release from files, as the server's own build.
@@ -192,6 +200,8 @@ impl Catalogue {
                 }
             }
         }
+        let directory = Arc::new(Directory::new(&list));
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
         engine.set_deployments(list);
         self.revision.store(revision, Ordering::Release);
         let mut memory = self.memory();

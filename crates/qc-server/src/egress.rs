@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use qc_access::{Access, Action, Denial, Principal, Resource};
+use qc_access::{Access, Action, Circumstances, Denial, Principal, Resource};
 use qc_connect::call::{Departure, Egress};
 
 /// Asks the policies in force before a call goes out: `systems:call`, by the run's own identity.
@@ -18,9 +18,13 @@ impl PolicyEgress {
 impl Egress for PolicyEgress {
     fn may(&self, call: &Departure<'_>) -> Result<(), String> {
         let run = Principal::run(call.environment, call.integration);
-        let system =
-            Resource { environment: Some(call.environment.as_str()), name: Some(call.system) };
-        let decided = self.access.decide(&run, Action::SystemsCall, system, false);
+        let system = Resource {
+            environment: Some(call.environment.as_str()),
+            name: Some(call.system),
+            units: &[],
+        };
+        let decided =
+            self.access.decide(&run, Action::SystemsCall, system, Circumstances::default());
         let Some(denial) = decided.verdict.denial else { return Ok(()) };
         let policies = decided.verdict.policies.join(", ");
         Err(match denial {

@@ -15,6 +15,7 @@ mod body;
 mod catalogue;
 pub mod codes;
 mod connect;
+mod directory;
 mod egress;
 mod health;
 mod identity;

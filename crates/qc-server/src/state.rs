@@ -126,8 +126,11 @@ impl State {
             Some(person) => self.grants.of(person).await?,
             None => Vec::new(),
         };
+        let directory = self.catalogue.directory();
+        let units = principal.person.as_ref().map(|person| directory.of_person(person.as_str()));
+        let units = units.unwrap_or_default();
         let policy = self.access.policies().version().to_owned();
-        Ok(Asker { principal, from, grants, policy })
+        Ok(Asker { principal, from, grants, units, directory, policy })
     }
 
     /// Puts those rules in force that the store has: before the first call goes out.

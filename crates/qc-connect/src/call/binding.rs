@@ -93,8 +93,7 @@ impl View {
 
     fn shows(&self, item: &Value, now: Timestamp) -> Result<bool, String> {
         let Some(rows) = &self.rows else { return Ok(true) };
-        let scope =
-            Scope { variables: &[], now_ms: now.as_millis(), limits: Limits::default() };
+        let scope = Scope { variables: &[], now_ms: now.as_millis(), limits: Limits::default() };
         let seen = rows.evaluate(item, &scope).map_err(|error| format!("`rows` fails: {error}"))?;
         Ok(!matches!(seen, Value::Null | Value::Bool(false)))
     }
@@ -231,10 +230,13 @@ mod tests {
             ],
             "next": "c2", "debug": "all of it",
         });
-        let own = view("cases", Some(".region == \"emea\""), Some(&["id", "customer.name", "lines.sku"]));
+        let own =
+            view("cases", Some(".region == \"emea\""), Some(&["id", "customer.name", "lines.sku"]));
         assert_eq!(
             own.of(answer.clone(), NOW).unwrap(),
-            Some(json!({"next": "c2", "cases": [{"id": 1, "customer": {"name": "A"}, "lines": [{"sku": "x"}]}]}))
+            Some(
+                json!({"next": "c2", "cases": [{"id": 1, "customer": {"name": "A"}, "lines": [{"sku": "x"}]}]})
+            )
         );
         // An answer without the list shows nothing beside what is named.
         let other = view("data.cases", None, Some(&["id"]));
@@ -245,7 +247,10 @@ mod tests {
     fn one_item_is_seen_or_not_and_what_has_no_fields_is_not() {
         let own = view("", Some(".region == \"emea\""), Some(&["id"]));
         assert_eq!(own.of(json!({"id": 1, "region": "apac"}), NOW).unwrap(), None);
-        assert_eq!(own.of(json!({"id": 1, "region": "emea"}), NOW).unwrap(), Some(json!({"id": 1})));
+        assert_eq!(
+            own.of(json!({"id": 1, "region": "emea"}), NOW).unwrap(),
+            Some(json!({"id": 1}))
+        );
         let fields = view("", None, Some(&["id.inner"]));
         assert_eq!(fields.of(json!({"id": "whole"}), NOW).unwrap(), Some(json!({"id": null})));
         assert_eq!(fields.of(json!("whole"), NOW).unwrap(), Some(Value::Null));

@@ -13,7 +13,10 @@ use qc_vault::{SecretRef, Secrets};
 use qc_workflow::{CallOutput, CallRequest};
 use serde_json::Value;
 
-use super::{CallRecord, ConnectionTokens, Connectors, DriftNote, Egress, Quotas, job::Sending, token::Tokens};
+use super::{
+    CallRecord, ConnectionTokens, Connectors, DriftNote, Egress, Quotas, job::Sending,
+    token::Tokens,
+};
 use crate::codes;
 
 /// The most bytes of an answer in a workflow's data when nothing else is set: 8 MiB.

@@ -104,7 +104,8 @@ impl Central {
         for _ in 0..TRIES {
             let found = self.store.document(QUOTA_KIND, name).await?;
             let before = found.as_ref().map(|document| read(name, &document.body)).transpose()?;
-            let given = before.filter(|given| given.window == window).map_or(0, |given| given.calls);
+            let given =
+                before.filter(|given| given.window == window).map_or(0, |given| given.calls);
             let left = quota.calls.saturating_sub(given).min((quota.calls / SLICES).max(1));
             if left == 0 {
                 return Ok(Slice { window, left: 0, last: true });
@@ -113,7 +114,8 @@ impl Central {
             let put = DocumentOp::Put {
                 kind: QUOTA_KIND.to_owned(),
                 name: name.to_owned(),
-                expect: found.map_or(Expect::Absent, |document| Expect::Revision(document.revision)),
+                expect: found
+                    .map_or(Expect::Absent, |document| Expect::Revision(document.revision)),
                 body: serde_json::to_vec(&given).expect("numbers are plain data").into(),
                 at: now,
             };
@@ -160,7 +162,10 @@ impl Outbound {
             Ok(false) => {
                 let ends = (window(quota, now) + 1).saturating_mul(millis(quota.per));
                 let pause = Timestamp::from_millis(ends).since(now);
-                let detail = format!("`{integration}` has made its {} calls of `{}` in this window", quota.calls, job.label);
+                let detail = format!(
+                    "`{integration}` has made its {} calls of `{}` in this window",
+                    quota.calls, job.label
+                );
                 Err(failed(Class::Overloaded, detail, pause))
             }
             Err(error) => {

@@ -7,7 +7,11 @@ use qc_model::{Finding, Name};
 use qc_workflow::SiteTarget;
 
 use super::{Subject, closest_or_list};
-use crate::{codes, compile::narrowing, integration::{BindingSpec, TriggerForm}};
+use crate::{
+    codes,
+    compile::narrowing,
+    integration::{BindingSpec, TriggerForm},
+};
 
 pub(super) fn check(subject: &mut Subject<'_>) {
     // Compiling is the check; the result is made again when a release is compiled.
@@ -17,7 +21,8 @@ pub(super) fn check(subject: &mut Subject<'_>) {
     for (name, system) in file.value.systems.iter() {
         let Some(spec) = &system.binding else { continue };
         let connector = subject.project.connector_of(&name.value, system);
-        let Some(connector) = connector.filter(|one| subject.project.has_connector_folder(one.as_str()))
+        let Some(connector) =
+            connector.filter(|one| subject.project.has_connector_folder(one.as_str()))
         else {
             let message = format!("the system `{}` has a binding and no connector", name.value);
             let help = "a binding is about a connector's operations: reach the system through one";
@@ -25,7 +30,8 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             continue;
         };
         if let Some((other, _)) = bound.insert(connector.as_str(), (&name.value, &spec.value)) {
-            let message = format!("the connector `{connector}` is bound by the system `{other}` already");
+            let message =
+                format!("the connector `{connector}` is bound by the system `{other}` already");
             let help = "say in one place what the integration may do with it";
             subject.error(codes::BINDING, spec.span, message, help);
         }
@@ -50,7 +56,8 @@ fn operations(subject: &mut Subject<'_>, connector: &str, spec: &BindingSpec) {
         let place = view.items.as_ref().map(|items| items.span);
         let place = place.or_else(|| view.beside.first().map(|field| field.span));
         if let Some(span) = place.filter(|_| !narrows) {
-            let message = "there are neither `rows` nor `fields`, so that everything is seen".into();
+            let message =
+                "there are neither `rows` nor `fields`, so that everything is seen".into();
             subject.error(codes::BINDING, span, message, "say which, or leave this out");
         }
     }
@@ -62,7 +69,9 @@ fn called(subject: &mut Subject<'_>, bound: &BTreeMap<&str, (&Name, &BindingSpec
         let (system, spec) = bound.get(connector)?;
         let known = spec.operations.iter().any(|(name, _)| name.value == operation);
         (!spec.operations.is_empty() && !known).then(|| {
-            format!("`{connector}.{operation}` is not among the operations of the binding of `{system}`")
+            format!(
+                "`{connector}.{operation}` is not among the operations of the binding of `{system}`"
+            )
         })
     };
     let help = "add the operation to the binding, or call another";
@@ -71,7 +80,8 @@ fn called(subject: &mut Subject<'_>, bound: &BTreeMap<&str, (&Name, &BindingSpec
         if let SiteTarget::Connector { connector, operation } = &site.target
             && let Some(message) = outside(connector, operation)
         {
-            findings.push(Finding::error(codes::BINDING, message).at(site.place.clone()).help(help));
+            findings
+                .push(Finding::error(codes::BINDING, message).at(site.place.clone()).help(help));
         }
     }
     subject.out.append(&mut findings);

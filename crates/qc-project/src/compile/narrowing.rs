@@ -47,11 +47,7 @@ fn binding(
     }
 }
 
-fn view(
-    definition: &Loaded<Integration>,
-    spec: &ViewSpec,
-    findings: &mut Vec<Finding>,
-) -> View {
+fn view(definition: &Loaded<Integration>, spec: &ViewSpec, findings: &mut Vec<Finding>) -> View {
     let rows = spec.rows.as_ref().and_then(|rows| {
         compile_jq(definition, rows, &[]).map_err(|finding| findings.push(*finding)).ok()
     });

@@ -102,7 +102,8 @@ impl Shape for FieldText {
         if !text.is_empty() && text.split('.').all(|key| !key.is_empty()) {
             return Some(Self(text.to_owned()));
         }
-        reader.invalid(node, format!("{what} must be keys parted by dots, such as `customer.name`"));
+        reader
+            .invalid(node, format!("{what} must be keys parted by dots, such as `customer.name`"));
         None
     }
 

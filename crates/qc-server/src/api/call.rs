@@ -1,7 +1,7 @@
 use std::{str::FromStr, sync::Arc};
 
 use bytes::Bytes;
-use qc_access::{Action, Decided, Principal, Resource};
+use qc_access::{Action, Decided, Principal};
 use qc_document::{ParseLimits, parse_json_value};
 use qc_model::{Actor, EnvironmentName, Name, RunId};
 use qc_release::Office;
@@ -59,6 +59,11 @@ impl Call {
         &self.asker.principal
     }
 
+    /// The units of whoever asks.
+    pub(super) fn units(&self) -> &[String] {
+        &self.asker.units
+    }
+
     /// Decides whether the caller may do the route's action to this. When that changes something, the audit has it
     /// before the caller gets on.
     pub(super) async fn may(
@@ -102,8 +107,7 @@ impl Call {
         name: Option<&str>,
     ) -> Result<(Permit<'_>, Decided), Problem> {
         let action = self.route.action;
-        let resource = Resource { environment, name };
-        let decided = self.asker.decide(&self.state.access, action, resource)?;
+        let decided = self.asker.decide(&self.state.access, action, environment, name)?;
         Ok((Permit { state: &self.state, actor: self.asker.actor(action) }, decided))
     }
 
@@ -114,8 +118,7 @@ impl Call {
         environment: Option<&str>,
         name: Option<&str>,
     ) -> Result<(), Problem> {
-        let resource = Resource { environment, name };
-        self.asker.decide(&self.state.access, action, resource).map(drop)
+        self.asker.decide(&self.state.access, action, environment, name).map(drop)
     }
 
     /// For lists: the environment and integration that are asked for. Without an environment, a token that is bound to

@@ -2,6 +2,7 @@
 //! a route without an action cannot be written, and a handler reaches the server's parts only through a [`Permit`].
 
 mod access;
+mod approvals;
 mod audit;
 mod bulks;
 mod call;
@@ -110,6 +111,9 @@ pub(crate) const ROUTES: &[Route] = &[
     grants::decide::APPROVE,
     grants::decide::REFUSE,
     grants::revoke::ROUTE,
+    approvals::list::ROUTE,
+    approvals::give::ROUTE,
+    approvals::withdraw::ROUTE,
     policies::show::ROUTE,
     policies::apply::ROUTE,
     access::clients::LIST,

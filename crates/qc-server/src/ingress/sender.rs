@@ -1,5 +1,5 @@
 use http::HeaderMap;
-use qc_access::{Action, Resource};
+use qc_access::Action;
 use qc_engine::{Deployment, Trigger, TriggerAuth};
 use qc_model::{Actor, ActorKind, NextAction, Timestamp};
 
@@ -21,12 +21,15 @@ pub(super) async fn by_token(
         TriggerAuth::Token => {
             let text = bearer(headers).ok_or_else(Problem::no_token)?;
             let principal = state.authenticate(text, sent).await?;
-            let resource = Resource {
-                environment: Some(deployment.environment.as_str()),
-                name: Some(deployment.release.integration.as_str()),
-            };
             let asker = state.asker(principal, sent.clone()).await?;
-            asker.decide(&state.access, Action::EventsSend, resource)?;
+            let (environment, integration) =
+                (deployment.environment.as_str(), deployment.release.integration.as_str());
+            asker.decide(
+                &state.access,
+                Action::EventsSend,
+                Some(environment),
+                Some(integration),
+            )?;
             Ok(Some(asker.principal.actor()))
         }
     }

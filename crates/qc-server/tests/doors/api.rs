@@ -113,6 +113,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     tokens(&api).await;
     crate::secrets::secrets(&api).await;
     crate::rights::rights(&api).await;
+    crate::approvals::approvals(&api).await;
     crate::connected::operations(&api).await;
     crate::identity::clients(&api).await;
     events_and_schedules(&api).await;

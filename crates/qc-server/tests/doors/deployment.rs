@@ -230,7 +230,14 @@ fn people() -> People {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     People {
         people: names(&["ada", "bob"]),
-        teams: BTreeMap::from([("desk-team".to_owned(), names(&["ada"]))]),
+        teams: BTreeMap::from([
+            ("desk-team".to_owned(), names(&["ada"])),
+            ("rivals".to_owned(), names(&["eve", "mallory"])),
+        ]),
+        units: [("desk-team", "desk"), ("rivals", "rival")]
+            .map(|(team, unit)| (team.to_owned(), unit.to_owned()))
+            .into(),
+        unit: Some("desk".to_owned()),
         asked: None,
         escalation: vec![Level { to: "bob".to_owned(), after: Duration::ZERO }],
         failure_modes: vec![],

@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod approvals;
 mod audited;
 mod bodies;
 mod busy;
@@ -25,4 +26,5 @@ mod secrets;
 mod sign;
 mod signatures;
 mod tasks;
+mod units;
 mod world;

@@ -19,7 +19,8 @@ use qc_engine::{Engine, EngineParts, EngineSettings};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
 use qc_release::Office;
 use qc_server::{
-    Catalogue, Door, MeteredStore, PolicyEgress, ServerParts, ServerSettings, Service, State, bind, serve,
+    Catalogue, Door, MeteredStore, PolicyEgress, ServerParts, ServerSettings, Service, State, bind,
+    serve,
 };
 use qc_store::{CommitLimits, Committer, RunFilter, Store, memory::MemoryStore};
 use qc_vault::{Secrets, VariableRing, Vault, VaultParts};
@@ -227,6 +228,11 @@ impl World {
     /// A token of a person, for production.
     pub(crate) async fn person(&self, id: &str, role: Role) -> String {
         self.issue_to(TokenKind::ApiKey, Some(id), Some("production"), role).await
+    }
+
+    /// A token of a person that is bound to no environment.
+    pub(crate) async fn unbound(&self, id: &str, role: Role) -> String {
+        self.issue_to(TokenKind::ApiKey, Some(id), None, role).await
     }
 
     async fn issue_to(

@@ -2,6 +2,7 @@
 //! `--json`; how the program ends is in [`Exit`].
 
 mod access;
+mod approvals;
 mod ask;
 mod audit;
 mod backup;
@@ -192,6 +193,9 @@ enum Verb {
     /// Ask for rights for a time, and give them
     #[command(subcommand)]
     Grants(grants::Verb),
+    /// Approvals of changes: n of m persons, never the author
+    #[command(subcommand)]
+    Approvals(approvals::Verb),
     /// Connect accounts at other systems, and see how their connections stand
     #[command(subcommand)]
     Conn(conn::Verb),
@@ -291,6 +295,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Tokens(verb) => tokens::run(session, verb).await,
         Verb::Access(verb) => access::run(session, verb).await,
         Verb::Grants(verb) => grants::run(session, verb).await,
+        Verb::Approvals(verb) => approvals::run(session, verb).await,
         Verb::Conn(verb) => conn::run(session, verb).await,
         Verb::Secrets(verb) => secrets::run(session, verb).await,
         Verb::Vault(verb) => vault::run(session, verb).await,

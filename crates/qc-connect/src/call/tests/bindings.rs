@@ -25,11 +25,7 @@ fn views() -> Binding {
         beside: Vec::new(),
     };
     let one = View { rows: rows(".id < 10"), ..View::default() };
-    let operations = [
-        ("listTickets", list),
-        ("readTicket", one.clone()),
-        ("createTicket", one),
-    ];
+    let operations = [("listTickets", list), ("readTicket", one.clone()), ("createTicket", one)];
     let operations = operations.map(|(name, view)| (name.to_owned(), view));
     Binding { operations: Some(BTreeMap::from(operations)), quota: None }
 }
@@ -51,7 +47,10 @@ async fn rows_and_fields_outside_are_not_seen() {
     assert_eq!(done.result.unwrap().content, json!({"items": [{"id": 1}]}));
     world.will([answer(200, &json!({"id": 77, "subject": "b"}))]);
     let done = world.desk("readTicket", json!({"id": "77"})).await;
-    assert_eq!((failed(&done).class, &failed(&done).code), (Class::NotFound, &codes::OUT_OF_BINDING));
+    assert_eq!(
+        (failed(&done).class, &failed(&done).code),
+        (Class::NotFound, &codes::OUT_OF_BINDING)
+    );
     assert_eq!(failed(&done).status, 404);
 }
 

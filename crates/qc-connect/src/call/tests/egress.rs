@@ -1,8 +1,8 @@
 use qc_model::Class;
 
 use super::*;
-use crate::codes;
 use crate::call::{Departure, Egress};
+use crate::codes;
 
 /// Forbids one system.
 struct Without(&'static str);
@@ -18,10 +18,14 @@ impl Egress for Without {
 #[tokio::test]
 async fn what_a_policy_forbids_is_not_sent() {
     let mut world = world();
-    world.outbound = Outbound::new(world.script.clone(), world.clock.clone(), world.secrets.clone())
-        .with_egress(Arc::new(Without("desk")));
+    world.outbound =
+        Outbound::new(world.script.clone(), world.clock.clone(), world.secrets.clone())
+            .with_egress(Arc::new(Without("desk")));
     let failure = world.desk("listTickets", json!({})).await.result.unwrap_err();
     assert_eq!((failure.class, &failure.code), (Class::Policy, &codes::FORBIDDEN_CALL));
-    assert!(failure.detail.contains("`escalation` may not call `desk`: it is closed"), "{failure:?}");
+    assert!(
+        failure.detail.contains("`escalation` may not call `desk`: it is closed"),
+        "{failure:?}"
+    );
     assert!(world.seen().is_empty());
 }

@@ -1,7 +1,7 @@
 //! The stack against a scripted other side, and the HTTP client against a real socket.
 
-mod blobs;
 mod bindings;
+mod blobs;
 mod credentials;
 mod egress;
 mod failures;

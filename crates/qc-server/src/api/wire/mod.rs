@@ -17,7 +17,9 @@ mod server;
 mod tasks;
 mod triggers;
 
-pub use access::{ApplyPolicies, Grant, PolicyFile, PolicySet, RequestGrant};
+pub use access::{
+    ApplyPolicies, Approval, GiveApproval, Grant, PolicyFile, PolicySet, RequestGrant,
+};
 pub use access::{
     Client, ClientSecret, CreateClient, CreatedClient, RotateClient, RotateSigningKey, SigningKey,
 };
