@@ -93,8 +93,8 @@ impl Browser {
     pub fn ask(&mut self, method: &str, url: &Url, fields: &[(&str, &str)], body: &str) -> Page {
         let host = authority(url);
         let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-        let mut head = format!("{method} {path} HTTP/1.0\r\nhost: {host}\r\n");
-        let mut field = |name: &str, value: &str| head += &format!("{name}: {value}\r\n");
+        let mut head = vec![format!("{method} {path} HTTP/1.0"), format!("host: {host}")];
+        let mut field = |name: &str, value: &str| head.push(format!("{name}: {value}"));
         let cookies = self.cookies.entry(host.clone()).or_default();
         if !cookies.is_empty() {
             let all: Vec<_> =
@@ -109,7 +109,9 @@ impl Browser {
         }
         field("content-length", &body.len().to_string());
         let mut stream = TcpStream::connect(&host).expect("the server runs");
-        stream.write_all(format!("{head}\r\n{body}").as_bytes()).expect("it reads");
+        stream
+            .write_all(format!("{}\r\n\r\n{body}", head.join("\r\n")).as_bytes())
+            .expect("it reads");
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("it answers");
         let (head, body) = text.split_once("\r\n\r\n").expect("it speaks HTTP");
