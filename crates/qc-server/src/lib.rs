@@ -29,7 +29,7 @@ mod service;
 mod settings;
 mod state;
 
-pub use api::{VERSION, wire};
+pub use api::{VERSION, action_of, wire};
 pub use catalogue::{Catalogue, CompileError, Craft, MakeBundle};
 pub use egress::PolicyEgress;
 pub use ingress::{OfferOutcome, Offered};

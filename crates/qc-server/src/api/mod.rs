@@ -33,8 +33,26 @@ pub mod wire;
 pub(crate) use dispatch::router;
 pub(crate) use route::{Answer, Place, Route};
 
+use http::Method;
+use qc_access::Action;
+
 use call::{Call, Permit};
 use reply::Reply;
+
+/// The action of a request to the management API, by its method and path; None: there is no such operation.
+pub fn action_of(method: &Method, path: &str) -> Option<Action> {
+    let path = path.split('?').next().unwrap_or_default();
+    let fits = |pattern: &str| {
+        let mut parts = path.split('/');
+        pattern
+            .split('/')
+            .all(|part| parts.next().is_some_and(|given| part.starts_with('{') || part == given))
+            && parts.next().is_none()
+    };
+    // A path that is written out goes before one with parameters.
+    let there = ROUTES.iter().filter(|route| route.method == *method && fits(route.path));
+    there.min_by_key(|route| route.path.matches('{').count()).map(|route| route.action)
+}
 
 /// A field of a request that cannot be used.
 fn unusable(what: &str, error: &dyn std::fmt::Display) -> crate::Problem {

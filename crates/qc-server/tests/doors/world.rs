@@ -134,9 +134,7 @@ impl World {
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
             store: store.clone(),
-            outbound: Outbound::new(desk.clone(), clock.clone(), secrets.clone())
-                .with_egress(Arc::new(PolicyEgress::new(access.clone())))
-                .with_connections(ConnectionTokens::Kept(connections.clone())),
+            outbound: outbound(&desk, &clock, &secrets, &connections, &access),
             clock: clock.clone(),
             entropy: entropy.clone(),
             releases: catalogue.clone(),
@@ -328,6 +326,19 @@ impl World {
 /// The address of a trigger.
 pub(crate) fn door(trigger: &str) -> String {
     format!("/in/production/doors/{trigger}")
+}
+
+/// The stack through which runs call: policies are asked, connections have their tokens.
+fn outbound(
+    desk: &Arc<Desk>,
+    clock: &Arc<SystemClock>,
+    secrets: &Arc<Secrets>,
+    connections: &Arc<Connections>,
+    access: &Arc<Access>,
+) -> Outbound {
+    Outbound::new(desk.clone(), clock.clone(), secrets.clone())
+        .with_egress(Arc::new(PolicyEgress::new(access.clone())))
+        .with_connections(ConnectionTokens::Kept(connections.clone()))
 }
 
 fn secrets() -> Secrets {

@@ -2,6 +2,7 @@
 //! `--json`; how the program ends is in [`Exit`].
 
 mod access;
+mod actions;
 mod approvals;
 mod ask;
 mod audit;
@@ -53,7 +54,7 @@ mod vault;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use exit::Exit;
 pub(crate) use output::Output;
@@ -216,8 +217,11 @@ enum Verb {
 
 /// Runs the program; the variables are the process environment.
 pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let read = Cli::command().try_get_matches().and_then(|matches| {
+        Cli::from_arg_matches(&matches).map(|cli| (actions::verb(&matches), cli))
+    });
+    let (typed, cli) = match read {
+        Ok(read) => read,
         Err(error) => {
             // Clap prints help and version to standard output, and errors to standard error.
             drop(error.print());
@@ -234,7 +238,7 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     };
     let Cli { globals, verb } = cli;
     let output = Output::new(globals.json, globals.quiet, globals.color, wishes);
-    let session = Session::new(output, globals, variables);
+    let session = Session::new(output, globals, variables, actions::of(&typed));
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().on_thread_park(allocator::give_back);
     runtime.thread_keep_alive(allocator::REST);
@@ -307,8 +311,6 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
