@@ -13,7 +13,8 @@ use super::{Call, Place, ROUTES, Route, VERSION, call::bad_parameter};
 use crate::{
     Problem, State,
     asker::{Asker, Sent},
-    bearer, body, codes,
+    body, codes,
+    identity::presented,
     service::RequestId,
 };
 
@@ -104,7 +105,8 @@ async fn handle(
     query: Option<String>,
     request: Request,
 ) -> Result<Answered, Problem> {
-    let text = bearer(request.headers()).ok_or_else(Problem::no_token)?;
+    let text = presented(&state, request.headers(), route.changes())?;
+    let text = text.ok_or_else(Problem::no_token)?;
     let from = request.extensions().get::<Sent>().cloned();
     let from = from.unwrap_or_else(|| Sent { request: String::new(), address: None });
     let principal = state.authenticate(text, &from).await?;

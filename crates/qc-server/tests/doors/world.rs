@@ -156,6 +156,7 @@ impl World {
             entropy: entropy.clone(),
             commits,
             settings: ServerSettings { local_access: true, ..settings },
+            provider: None,
             place: Some(qc_identity::Place::new(PUBLIC)),
         });
         state.set_ready(true);
