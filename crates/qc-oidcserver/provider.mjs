@@ -21,7 +21,7 @@ lines.once('close', () => process.exit(0));
 const read = lines[Symbol.asyncIterator]();
 const settings = JSON.parse((await read.next()).value);
 const people = new Map(Object.entries(settings.people ?? {}));
-const told = ['email', 'name', 'preferred_username', 'groups', 'person'];
+const told = ['email', 'email_verified', 'name', 'preferred_username', 'groups', 'person'];
 
 const server = createServer();
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -161,6 +161,15 @@ impl Provider {
 
     async fn tokens(&self, form: &[(&str, &str)]) -> Result<Given, NotGiven> {
         let found = self.discovered().await?;
+        self.read(self.token_request(&found, form)?).await
+    }
+
+    /// A request to the token endpoint, with the proof that it is ours.
+    fn token_request(
+        &self,
+        found: &Discovered,
+        form: &[(&str, &str)],
+    ) -> Result<OutboundRequest, NotGiven> {
         let id = &self.settings.client_id;
         let mut headers = HeaderMap::new();
         let mut body = form_urlencoded::Serializer::new(String::new());
@@ -185,7 +194,7 @@ impl Provider {
         }
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(header::CONTENT_TYPE, form);
-        self.read(self.request(Method::POST, &found.token_endpoint, headers, body.finish())).await
+        Ok(self.request(Method::POST, &found.token_endpoint, headers, body.finish()))
     }
 
     /// What the provider says of who holds an access token.

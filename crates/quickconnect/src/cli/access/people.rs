@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use qc_server::wire::{BreakGlass, Page, RevokePerson, RevokedPerson};
 
 use crate::cli::{
-    Exit, Trouble, files::clock, login, output::table, secrets::value, session::Session,
+    Exit, Trouble, files::clock, login, output::table, secrets::read_value, session::Session,
 };
 
 #[derive(Debug, clap::Args)]
@@ -74,7 +74,7 @@ pub(super) async fn break_glass(session: &Session, verb: BreakGlassVerb) -> Resu
             Ok(Exit::Ok)
         }
         BreakGlassVerb::Open(OpenArguments { reason, file }) => {
-            let credential = value(file.as_deref())?;
+            let credential = read_value(file.as_deref())?;
             login::break_glass(session, &credential.0, &reason).await
         }
     }
