@@ -26,6 +26,8 @@ pub struct Parts {
     pub people: BTreeMap<String, Value>,
     /// Whether it answers at all.
     pub away: bool,
+    /// Whether it promises to say who it is where it sends browsers back.
+    pub promises: bool,
     /// A path at which it does not answer.
     pub silent: &'static str,
     /// Whether it gives refresh tokens.
@@ -55,6 +57,7 @@ impl Fake {
         let parts = Parts {
             people: people.collect(),
             away: false,
+            promises: false,
             silent: "",
             refreshes: true,
             spoil: Box::new(|_, _| {}),
@@ -119,7 +122,7 @@ impl Fake {
             return (503, Value::Null);
         }
         match path.as_str() {
-            "/.well-known/openid-configuration" => (200, self.description()),
+            "/.well-known/openid-configuration" => (200, self.description(parts.promises)),
             "/jwks" => (200, parts.published()),
             "/userinfo" => parts.user_information(authorization),
             "/token" => {
@@ -134,7 +137,7 @@ impl Fake {
         }
     }
 
-    fn description(&self) -> Value {
+    fn description(&self, promises: bool) -> Value {
         let at = |path: &str| format!("{}/{path}", self.issuer);
         json!({
             "issuer": self.issuer,
@@ -143,6 +146,7 @@ impl Fake {
             "jwks_uri": at("jwks"),
             "userinfo_endpoint": at("userinfo"),
             "end_session_endpoint": at("out"),
+            "authorization_response_iss_parameter_supported": promises,
         })
     }
 }

@@ -46,6 +46,9 @@ pub(crate) struct Discovered {
     pub(crate) end_session_endpoint: Option<String>,
     #[serde(default)]
     token_endpoint_auth_methods_supported: Vec<String>,
+    /// Whether it says who it is where it sends browsers back (RFC 9207).
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
 }
 
 impl Discovered {
@@ -136,6 +139,14 @@ impl Provider {
         let mut own = self.discovered.write().unwrap_or_else(PoisonError::into_inner);
         *own = Some((now, Arc::clone(&found)));
         Ok(found)
+    }
+
+    /// Whether an answer that says to be of this issuer is of this provider (RFC 9207, section 2.4).
+    pub(crate) async fn sends(&self, issuer: Option<&str>) -> Result<bool, NotGiven> {
+        Ok(match issuer {
+            Some(issuer) => issuer == self.settings.issuer,
+            None => !self.discovered().await?.authorization_response_iss_parameter_supported,
+        })
     }
 
     /// Changes a code into tokens (with PKCE, RFC 7636).

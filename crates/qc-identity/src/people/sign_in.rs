@@ -152,7 +152,7 @@ impl People {
         let (place, provider) = self.set_up()?;
         let sent = self.take(state, cookie).await?;
         let refused = |why: String| IdentityError::SignIn(why);
-        if issuer.is_some_and(|issuer| issuer != provider.settings.issuer) {
+        if !provider.sends(issuer).await? {
             return Err(refused("the answer is of another identity provider".to_owned()));
         }
         let code = code.map_err(|error| {

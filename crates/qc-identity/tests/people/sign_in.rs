@@ -74,6 +74,13 @@ async fn the_answer_of_another_provider_is_refused() {
     let back = world.fake.sign_in(&journey.url, "sub-ines");
     let (begin, _) = back.split_once("&iss=").unwrap();
     world.arrive(begin, journey.cookie.expose()).await.unwrap();
+    // But not one that promises to say so.
+    let strict = World::new();
+    strict.fake.parts().promises = true;
+    let other = strict.depart(None).await;
+    let back = strict.fake.sign_in(&other.url, "sub-ines");
+    let (begin, _) = back.split_once("&iss=").unwrap();
+    refused(strict.arrive(begin, other.cookie.expose()).await, "another identity provider");
     let journey = world.depart(None).await;
     let said_no =
         format!("{URL}/login/callback?error=access_denied&state={}", asked(&journey.url, "state"));

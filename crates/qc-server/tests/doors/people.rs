@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -13,6 +14,10 @@ use qc_model::{Body, CallError, Caller, OutboundRequest, OutboundResponse};
 use qc_oidcserver::{CLIENT, Fake};
 use qc_vault::Secret;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
     api::Api,
@@ -21,7 +26,7 @@ use crate::{
 };
 
 const ISSUER: &str = "https://id.example.test";
-/// How long anything here may take to be seen.
+/// The grant of command lines, as it stands in a form.
 const GRANT: &str = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code";
 
 /// Hands requests to the fake provider.
@@ -441,4 +446,22 @@ async fn the_provider_ends_a_session_from_behind() {
     let done = world.ask(posted("/login/back-channel", &form)).await;
     assert_eq!((done.status, done.header("cache-control")), (200, Some("no-store")));
     browser.get("/api/v1/runs").await.problem(401, "QC-A003");
+}
+
+#[tokio::test]
+async fn who_follows_what_happens_does_so_no_longer_than_the_session_holds() {
+    let world = World::new().await;
+    let browser = Browser::new(&world);
+    browser.sign_in("/login", "ines").await;
+    let ask = Ask::get("/api/v1/happenings").token(&browser.session().unwrap());
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    stream.write_all(&ask.bytes()).await.unwrap();
+    let mut head = [0; 512];
+    let count = stream.read(&mut head).await.unwrap();
+    assert!(String::from_utf8_lossy(&head[..count]).starts_with("HTTP/1.1 200"));
+    let revoke = Ask::post("/api/v1/access/revoke", json!({ "user": "ines" }).to_string());
+    assert_eq!(world.ask(revoke.token(&world.owner)).await.json()["sessions"], 1);
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "it goes on: {}", String::from_utf8_lossy(&rest));
 }

@@ -57,8 +57,7 @@ pub(super) async fn login(session: &Session, arguments: &Arguments) -> Result<Ex
         begun.user_code, begun.verification_uri_complete
     ));
     let given = wait(&client, &begun).await?;
-    keep(session, &client, given)?;
-    whoami(session).await
+    welcome(session, &client, given).await
 }
 
 /// Asks until somebody has answered in the browser.
@@ -108,7 +107,11 @@ pub(super) async fn logout(session: &Session) -> Result<Exit, Trouble> {
 }
 
 pub(super) async fn whoami(session: &Session) -> Result<Exit, Trouble> {
-    let told: Value = session.client()?.get("/oauth/whoami").await?;
+    show(session, &session.client()?).await
+}
+
+async fn show(session: &Session, client: &Client) -> Result<Exit, Trouble> {
+    let told: Value = client.get("/oauth/whoami").await?;
     session.output.result(&told, || {
         let text = |key: &str| told[key].as_str();
         let person = text("person").map_or_else(String::new, |person| format!(" ({person})"));
@@ -133,11 +136,10 @@ pub(super) async fn break_glass(
     let form = [("credential", credential.expose()), ("reason", reason)];
     let answer = post(&client, "/login/break-glass", &form).await?;
     let given = parsed(&answer).ok_or_else(|| refused(&answer))?;
-    keep(session, &client, given)?;
-    session.output.say(
-        "the account is open for an hour; afterwards seal it anew: qc access break-glass seal",
-    );
-    whoami(session).await
+    session
+        .output
+        .say("it is open for an hour; afterwards seal it anew: qc access break-glass seal");
+    welcome(session, &client, given).await
 }
 
 /// A client that brings nothing.
@@ -145,11 +147,16 @@ fn stranger(session: &Session) -> Result<Client, Trouble> {
     session.client_of(Context { token: None, ..session.place()? })
 }
 
-fn keep(session: &Session, client: &Client, given: Given) -> Result<(), Trouble> {
+/// Keeps what was given, and says who one is by it.
+async fn welcome(session: &Session, client: &Client, given: Given) -> Result<Exit, Trouble> {
     let path = session.signed_in_path().ok_or_else(no_place)?;
+    let (url, token) = (client.url().to_owned(), Secret::new(given.access_token));
     let lifetime = Duration::from_secs(given.expires_in);
-    let token = Secret::new(given.access_token);
-    SignedIn::new(client.url().to_owned(), token, lifetime).write(&path)
+    SignedIn::new(url.clone(), token.clone(), lifetime).write(&path)?;
+    if session.variables.get("QC_TOKEN").is_some_and(|token| !token.is_empty()) {
+        session.output.say("QC_TOKEN is set: the other verbs act by that, not by the session");
+    }
+    show(session, &session.client_of(Context { url, events_url: None, token: Some(token) })?).await
 }
 
 fn no_place() -> Trouble {
