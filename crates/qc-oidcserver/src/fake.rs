@@ -20,6 +20,9 @@ pub struct Fake {
     parts: Mutex<Parts>,
 }
 
+/// What a test does to the header and the claims of an id token.
+pub type Spoil = Box<dyn Fn(&mut Value, &mut Value) + Send>;
+
 /// What a test may change.
 pub struct Parts {
     /// The claims of the people there, by their subjects.
@@ -34,7 +37,7 @@ pub struct Parts {
     pub refreshes: bool,
     /// What it does to the header and the claims of id tokens before it signs them. An `alg` of `none` or `HS256` signs
     /// so: not at all, or by the public key, which everybody has.
-    pub spoil: Box<dyn Fn(&mut Value, &mut Value) + Send>,
+    pub spoil: Spoil,
     /// What it was asked: paths, and of the token endpoint the grants.
     pub asked: Vec<String>,
     /// What it publishes, the last of which signs.

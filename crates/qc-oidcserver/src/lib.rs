@@ -13,7 +13,7 @@ mod fake;
 mod server;
 
 pub use browser::{Browser, Page};
-pub use fake::{CLIENT, Fake, Parts};
+pub use fake::{CLIENT, Fake, Parts, Spoil};
 pub use server::Server;
 
 /// The variable that makes the absence of the library an error; `./test` sets it.
