@@ -421,6 +421,15 @@ fn key_ring(
     Ok(Some(ring))
 }
 
+/// The identity provider, reached as every other system is.
+fn provider(
+    settings: OidcSettings,
+    caller: &Arc<dyn Caller>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Provider> {
+    Arc::new(Provider::new(settings, Arc::clone(caller), Arc::clone(clock)))
+}
+
 /// Where people sign in, with our secret there. A variable that is empty refuses the start, as it would never get better
 /// by itself; a file is read when it is used.
 fn oidc(

@@ -62,11 +62,12 @@ impl Discovered {
 /// What the provider gave for a code or a refresh token.
 #[derive(Deserialize)]
 pub(crate) struct Given {
-    pub(crate) access_token: String,
-    #[serde(default)]
-    pub(crate) id_token: Option<String>,
-    #[serde(default)]
-    pub(crate) refresh_token: Option<String>,
+    #[serde(rename = "access_token")]
+    pub(crate) access: String,
+    #[serde(rename = "id_token", default)]
+    pub(crate) id: Option<String>,
+    #[serde(rename = "refresh_token", default)]
+    pub(crate) refresh: Option<String>,
 }
 
 /// Why the provider gave nothing.

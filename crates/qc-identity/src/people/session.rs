@@ -144,11 +144,11 @@ impl Tokens {
     /// What is kept of what was given: by what the provider is asked again, and what it wants to hear when the person
     /// signs out.
     pub(super) fn of(given: &Given) -> Self {
-        let asked_by = match &given.refresh_token {
+        let asked_by = match &given.refresh {
             Some(token) => (REFRESH, Secret::new(token.clone())),
-            None => (ACCESS, Secret::new(given.access_token.clone())),
+            None => (ACCESS, Secret::new(given.access.clone())),
         };
-        let id = given.id_token.as_ref().map(|token| (ID, Secret::new(token.clone())));
+        let id = given.id.as_ref().map(|token| (ID, Secret::new(token.clone())));
         Self([asked_by].into_iter().chain(id).collect())
     }
 

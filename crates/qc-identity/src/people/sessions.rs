@@ -188,10 +188,10 @@ impl Sessions {
             return provider.userinfo(&token.ok_or_else(gone)?).await;
         };
         let mut given = provider.refresh(&token).await?;
-        let id_token = given.id_token.take();
+        let id_token = given.id.take();
         // Before anything else can fail, as the one before counts no more. One that the answer leaves out counts on
         // (RFC 6749, section 6).
-        if given.refresh_token.is_some() {
+        if given.refresh.is_some() {
             let version = session.sealed.get(REFRESH).map_or(1, |old| old.version + 1);
             *sealed = Tokens::of(&given)
                 .seal(&self.vault, SESSION_KIND, name, version)
@@ -208,7 +208,7 @@ impl Sessions {
                 return Ok(claims);
             }
         }
-        provider.userinfo(&Secret::new(given.access_token)).await
+        provider.userinfo(&Secret::new(given.access)).await
     }
 
     async fn opened(

@@ -161,7 +161,7 @@ impl People {
         })?;
         let given = provider.exchange(code, &sent.verifier, &place.callback()).await?;
         let claims = Box::pin(self.claims(provider, &given, &sent.nonce)).await?;
-        let asked_again = given.refresh_token.is_some() || provider.has_userinfo().await?;
+        let asked_again = given.refresh.is_some() || provider.has_userinfo().await?;
         if !asked_again {
             let why = "the provider gives neither a refresh token nor user information: a session could not be ended there; ask for `offline_access` in `oidc_scopes`";
             return Err(IdentityError::Provider(why.to_owned()));
@@ -212,11 +212,11 @@ impl People {
         nonce: &str,
     ) -> Result<Value, IdentityError> {
         let refused = |why: &str| IdentityError::SignIn(why.to_owned());
-        let text = given.id_token.as_deref();
+        let text = given.id.as_deref();
         let text = text.ok_or_else(|| refused("the provider gave no id token"))?;
         let mut claims = provider.id_claims(text, Some(nonce)).await?;
         if provider.settings.roles_of(&claims).is_none() && provider.has_userinfo().await? {
-            let told = provider.userinfo(&Secret::new(given.access_token.clone())).await?;
+            let told = provider.userinfo(&Secret::new(given.access.clone())).await?;
             // User information that speaks of somebody else must not be used (OpenID Connect Core, section 5.3.2).
             if told["sub"] != claims["sub"] {
                 return Err(refused("the provider speaks of two people"));

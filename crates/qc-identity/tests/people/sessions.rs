@@ -166,12 +166,14 @@ impl World {
     }
 }
 
+/// What a test does to a logout token.
+type Change = fn(&mut serde_json::Value);
+
 #[tokio::test]
 async fn the_provider_ends_sessions_by_a_token_that_is_one_for_that_and_new() {
     let world = World::new();
     let text = world.ines().await;
     let other = world.sign_in("sub-both", Some(Role::Admin)).await.unwrap();
-    type Change = fn(&mut serde_json::Value);
     let wrong: [Change; 9] = [
         |claims| claims["aud"] = json!("other"),
         |claims| claims["iss"] = json!("https://evil.test"),

@@ -113,15 +113,7 @@ impl World {
         let (desk, secrets) = (Arc::new(Desk::default()), Arc::new(secrets()));
         let fake = crate::people::fake();
         let catalogue = Catalogue::new(store.clone(), CRAFT);
-        let ring = VariableRing::new("KEK", KEK, entropy.clone()).unwrap();
-        let vault = Arc::new(Vault::new(VaultParts {
-            store: store.clone(),
-            committer: committer.clone(),
-            ring: Some(Arc::new(ring)),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            secrets: &secrets,
-        }));
+        let vault = vault(&store, &committer, &clock, &entropy, &secrets);
         let connections = Connections::new(ConnectionsParts {
             production: vec!["production".parse().unwrap()],
             store: store.clone(),
@@ -325,6 +317,24 @@ impl World {
 /// The address of a trigger.
 pub(crate) fn door(trigger: &str) -> String {
     format!("/in/production/doors/{trigger}")
+}
+
+fn vault(
+    store: &Arc<dyn Store>,
+    committer: &Committer,
+    clock: &Arc<SystemClock>,
+    entropy: &Arc<Counting>,
+    secrets: &Secrets,
+) -> Arc<Vault> {
+    let ring = VariableRing::new("KEK", KEK, entropy.clone()).unwrap();
+    Arc::new(Vault::new(VaultParts {
+        store: store.clone(),
+        committer: committer.clone(),
+        ring: Some(Arc::new(ring)),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        secrets,
+    }))
 }
 
 fn secrets() -> Secrets {

@@ -120,14 +120,15 @@ impl Reading<'_> {
                 let group = Some(group.trim()).filter(|group| !group.is_empty())?;
                 Some((group.to_owned(), Role::parse(role.trim())?))
             });
-            match parsed {
-                Some((group, role)) => roles.entry(group).or_default().push(role),
-                None => {
-                    let names = Role::ALL.map(Role::as_str).join(", ");
-                    let why = format!("`{pair}` is not `group=role`; roles are {names}");
-                    self.wrong("oidc_roles", &why);
-                }
-            }
+            let Some((group, role)) = parsed else {
+                let names = Role::ALL.map(Role::as_str).join(", ");
+                self.wrong(
+                    "oidc_roles",
+                    &format!("`{pair}` is not `group=role`; roles are {names}"),
+                );
+                continue;
+            };
+            roles.entry(group).or_default().push(role);
         }
         roles
     }
@@ -197,13 +198,13 @@ mod tests {
     fn a_table_takes_groups_with_commas() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("qc.toml");
-        let lines: String = WHOLE
+        let lines: Vec<String> = WHOLE
             .iter()
             .filter(|(key, _)| *key != "oidc_roles")
             .map(|(key, value)| format!("{key} = \"{value}\"\n"))
             .collect();
         let table = "[oidc_roles]\n\"cn=ops,ou=groups\" = \"operator\"\n";
-        std::fs::write(&file, lines + table).unwrap();
+        std::fs::write(&file, lines.concat() + table).unwrap();
         let said = Said { file: Some(file), ..Said::default() };
         let roles = Config::new(&said).unwrap().oidc.unwrap().roles;
         assert_eq!(roles["cn=ops,ou=groups"], [Role::Operator]);

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use http::Method;
 use qc_access::{Action, TOKEN_KIND, TokenRecord, revoke as revoked};
@@ -59,7 +59,7 @@ pub(in crate::api) const SEAL: Route = Route {
 async fn list(call: Call) -> Result<Reply, Problem> {
     let permit = call.may(None, None).await?;
     let mut sessions = permit.state.people.sessions().list().await?;
-    sessions.sort_by(|one, other| other.created_at.cmp(&one.created_at));
+    sessions.sort_by_key(|session| Reverse(session.created_at));
     let items = sessions.iter().map(shown).collect();
     Ok(Reply::ok(&wire::Page { schema_version: 1, items, next: None }))
 }
