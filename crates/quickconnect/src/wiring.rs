@@ -176,8 +176,7 @@ impl Platform {
             node: node.clone(),
             user_agent: concat!("quickconnect/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
-        let provider =
-            oidc.map(|oidc| Arc::new(Provider::new(oidc, Arc::clone(&caller), Arc::clone(&clock))));
+        let provider = oidc.map(|oidc| provider(oidc, &caller, &clock));
         let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
             .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));

@@ -23,7 +23,7 @@ fn provider() -> Option<Server> {
 }
 
 /// Goes through the provider's pages; the address to which it sends back.
-async fn through(browser: &mut Browser, url: &str) -> String {
+fn through(browser: &mut Browser, url: &str) -> String {
     let url = Url::parse(url).unwrap();
     let page = tokio::task::block_in_place(|| browser.get(&url));
     let back = page.redirect().unwrap_or_else(|| panic!("{page:?}"));
@@ -36,7 +36,7 @@ async fn a_real_provider_signs_people_in_rotates_refresh_tokens_and_signs_them_o
     let world = World::at(provider.issuer());
     let mut browser = Browser::of("sub-1");
     let journey = world.depart(Some(Role::Operator)).await;
-    let back = through(&mut browser, &journey.url).await;
+    let back = through(&mut browser, &journey.url);
     assert_eq!(asked(&back, "iss"), provider.issuer());
     let arrived = world.arrive(&back, journey.cookie.expose()).await.unwrap();
     let Arrived::Browser { text, .. } = arrived else { panic!("a browser signed in") };
@@ -50,14 +50,14 @@ async fn a_real_provider_signs_people_in_rotates_refresh_tokens_and_signs_them_o
     // The groups are looked at each time.
     provider.set("sub-1", &json!({ "groups": ["others"] }));
     let other = world.depart(None).await;
-    let back = through(&mut browser, &other.url).await;
+    let back = through(&mut browser, &other.url);
     assert!(world.arrive(&back, other.cookie.expose()).await.is_err());
     world.clock.on(50);
     let gone = world.who(text.expose()).await;
     assert!(matches!(gone, Err(AuthenticationError::Refused(_))), "{gone:?}");
     provider.set("sub-1", &json!({ "groups": ["ops"] }));
     let journey = world.depart(None).await;
-    let back = through(&mut browser, &journey.url).await;
+    let back = through(&mut browser, &journey.url);
     let arrived = world.arrive(&back, journey.cookie.expose()).await.unwrap();
     let Arrived::Browser { text, .. } = arrived else { panic!("a browser signed in") };
     provider.remove("sub-1");
@@ -72,7 +72,7 @@ async fn a_real_provider_takes_our_way_of_signing_out_and_sends_the_browser_back
     let world = World::at(provider.issuer());
     let mut browser = Browser::of("sub-1");
     let journey = world.depart(None).await;
-    let back = through(&mut browser, &journey.url).await;
+    let back = through(&mut browser, &journey.url);
     let arrived = world.arrive(&back, journey.cookie.expose()).await.unwrap();
     let Arrived::Browser { text, .. } = arrived else { panic!("a browser signed in") };
     let out = world.people.log_out(text.expose()).await.unwrap().unwrap();
@@ -86,13 +86,13 @@ async fn a_real_provider_takes_our_way_of_signing_out_and_sends_the_browser_back
     // It knows nobody any more: somebody who declines is told so.
     browser.person = None;
     let journey = world.depart(None).await;
-    let back = through(&mut browser, &journey.url).await;
+    let back = through(&mut browser, &journey.url);
     let declined = world.arrive(&back, journey.cookie.expose()).await.unwrap_err();
     assert!(declined.to_string().contains("access_denied"), "{declined}");
     // A code of it that was used before is refused by it, too.
     let journey = world.depart(None).await;
     browser.person = Some("sub-1".to_owned());
-    let back = through(&mut browser, &journey.url).await;
+    let back = through(&mut browser, &journey.url);
     world.arrive(&back, journey.cookie.expose()).await.unwrap();
     let again = world.depart(None).await;
     let mixed = back.replace(&asked(&back, "state"), &asked(&again.url, "state"));
