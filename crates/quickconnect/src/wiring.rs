@@ -176,8 +176,7 @@ impl Platform {
             node: node.clone(),
             user_agent: concat!("quickconnect/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
-        let provider = oidc.map(|oidc| provider(oidc, &caller, &clock));
-        let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))
+        let outbound = Outbound::new(Arc::clone(&caller), Arc::clone(&clock), Arc::clone(&secrets))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
             .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));
         let catalogue = Catalogue::new(Arc::clone(&store), CRAFT);
@@ -214,7 +213,7 @@ impl Platform {
             entropy: Arc::clone(&entropy),
             commits,
             place: config.public_url.as_deref().map(qc_identity::Place::new),
-            provider,
+            provider: oidc.map(|oidc| provider(oidc, &caller, &clock)),
             settings: server_settings(config),
         });
         Ok(Self {
