@@ -17,6 +17,7 @@ use qc_access::Access;
 use qc_connect::call::{ConnectionTokens, HttpCaller, HttpSettings, Outbound, Quotas};
 use qc_connection::{Connections, ConnectionsParts};
 use qc_engine::{AdmissionLimits, Deployment, Engine, EngineParts, EngineSettings};
+use qc_identity::{ClientSecret, OidcSettings, Provider};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
 use qc_release::{Bundle, Effective};
@@ -31,14 +32,14 @@ use qc_store::{
     memory::MemoryStore,
 };
 use qc_vault::{
-    FileRing, KeyPlace, KeyRing, Secrets, TransitRing, VariableRing, Vault, VaultParts,
+    FileRing, KeyPlace, KeyRing, Secret, Secrets, TransitRing, VariableRing, Vault, VaultParts,
 };
 use tokio::task::JoinHandle;
 
 use crate::{
     cli::{Exit, Trouble},
     codes,
-    config::{Config, DATABASE, StoreKind},
+    config::{Config, DATABASE, SecretPlace, StoreKind},
     disk,
     node_name::node_name,
 };
@@ -101,6 +102,8 @@ fn compile(release: &Effective, environment: &EnvironmentName) -> Result<Deploym
 pub(crate) struct Credentials {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) ring: Option<Arc<dyn KeyRing>>,
+    /// Where people sign in.
+    pub(crate) oidc: Option<OidcSettings>,
 }
 
 impl Credentials {
@@ -110,12 +113,12 @@ impl Credentials {
         variables: &BTreeMap<String, String>,
     ) -> Result<Self, Trouble> {
         let secrets = Arc::new(secrets(config, variables));
-        Ok(Self { secrets, ring: key_ring(config, variables)? })
+        Ok(Self { secrets, ring: key_ring(config, variables)?, oidc: oidc(config, variables)? })
     }
 
     /// These secrets, without a vault.
     pub(crate) fn only(secrets: Secrets) -> Self {
-        Self { secrets: Arc::new(secrets), ring: None }
+        Self { secrets: Arc::new(secrets), ring: None, oidc: None }
     }
 }
 
@@ -137,7 +140,7 @@ pub(crate) struct Platform {
 impl Platform {
     /// Wires everything. Nothing runs yet but the commit loop.
     pub(crate) async fn wire(config: &Config, credentials: Credentials) -> Result<Self, Trouble> {
-        let Credentials { secrets, ring } = credentials;
+        let Credentials { secrets, ring, oidc } = credentials;
         let (store, blobs) = open_all(config).await?;
         let metered = MeteredStore::new(store);
         let commits = metered.numbers();
@@ -175,12 +178,9 @@ impl Platform {
             user_agent: concat!("quickconnect/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
         let access = Arc::new(Access::new(config.local_access, config.production.clone()));
-        let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))
-            .with_quotas(Quotas::shared(
-                Arc::clone(&store),
-                committer.clone(),
-                Arc::clone(&entropy),
-            ))
+        let quotas = Quotas::shared(Arc::clone(&store), committer.clone(), Arc::clone(&entropy));
+        let outbound = Outbound::new(Arc::clone(&caller), Arc::clone(&clock), Arc::clone(&secrets))
+            .with_quotas(quotas)
             .with_egress(Arc::new(PolicyEgress::new(Arc::clone(&access))))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
             .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));
@@ -193,18 +193,7 @@ impl Platform {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             releases: Arc::<Catalogue>::clone(&catalogue),
-            settings: EngineSettings {
-                node,
-                lease_ttl: config.lease_ttl,
-                runs_max: config.runs_max,
-                calls: config.calls,
-                admission: AdmissionLimits {
-                    disk: disk::gauge(&config.store),
-                    ..config.admission.clone()
-                },
-                ledger_key,
-                ..EngineSettings::default()
-            },
+            settings: engine_settings(config, node, ledger_key),
         });
         let state = State::new(ServerParts {
             engine: engine.clone(),
@@ -219,6 +208,7 @@ impl Platform {
             access,
             commits,
             place: config.public_url.as_deref().map(qc_identity::Place::new),
+            provider: oidc.map(|oidc| provider(oidc, &caller, &clock)),
             settings: server_settings(config),
         });
         state.load_policies().await.map_err(|error| store_trouble(&error))?;
@@ -252,6 +242,18 @@ impl Platform {
             );
         }
         drop(store);
+    }
+}
+
+fn engine_settings(config: &Config, node: String, ledger_key: [u8; 32]) -> EngineSettings {
+    EngineSettings {
+        node,
+        lease_ttl: config.lease_ttl,
+        runs_max: config.runs_max,
+        calls: config.calls,
+        admission: AdmissionLimits { disk: disk::gauge(&config.store), ..config.admission.clone() },
+        ledger_key,
+        ..EngineSettings::default()
     }
 }
 
@@ -421,6 +423,46 @@ fn key_ring(
         }
     };
     Ok(Some(ring))
+}
+
+/// The identity provider, reached as every other system is.
+fn provider(
+    settings: OidcSettings,
+    caller: &Arc<dyn Caller>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Provider> {
+    Arc::new(Provider::new(settings, Arc::clone(caller), Arc::clone(clock)))
+}
+
+/// Where people sign in, with our secret there. A variable that is empty refuses the start, as it would never get better
+/// by itself; a file is read when it is used.
+fn oidc(
+    config: &Config,
+    variables: &BTreeMap<String, String>,
+) -> Result<Option<OidcSettings>, Trouble> {
+    let Some(oidc) = config.oidc.clone() else { return Ok(None) };
+    let client_secret = match oidc.client_secret {
+        None => None,
+        Some(SecretPlace::File(path)) => Some(ClientSecret::File(path)),
+        Some(SecretPlace::Variable(name)) => {
+            let text = variables.get(&name).map(|text| text.trim()).filter(|text| !text.is_empty());
+            let text = text.ok_or_else(|| {
+                let message = format!("the variable {name} has no secret");
+                let help = format!("set the variable {name}, which `oidc_client_secret` names");
+                Trouble::usage(codes::BAD_SETTING, message, help)
+            })?;
+            Some(ClientSecret::Value(Secret::new(text)))
+        }
+    };
+    Ok(Some(OidcSettings {
+        issuer: oidc.issuer,
+        client_id: oidc.client_id,
+        client_secret,
+        scopes: oidc.scopes,
+        groups_claim: oidc.groups_claim,
+        person_claim: oidc.person_claim,
+        roles: oidc.roles,
+    }))
 }
 
 /// The key under which payloads are hashed for the ledger; made once and kept with the data, so that equal payloads

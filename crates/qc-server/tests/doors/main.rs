@@ -19,6 +19,7 @@ mod idempotency;
 mod identity;
 mod outside;
 mod parameters;
+mod people;
 mod repeats;
 mod requests;
 mod rights;

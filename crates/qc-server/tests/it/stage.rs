@@ -230,6 +230,7 @@ impl Stage {
             commits,
             access,
             settings,
+            provider: None,
             place: None,
         });
         state.set_ready(true);

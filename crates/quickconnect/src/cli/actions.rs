@@ -1,6 +1,6 @@
 //! What each verb does on a server, by the actions of its API. What a verb does not name here, it does not do.
 
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 use qc_access::Action;
 
 use Action::{
@@ -109,6 +109,13 @@ const ACTIONS: &[Row] = &[
     ("access keys list", &[TokensRead]),
     ("access keys rotate", &[TokensWrite]),
     ("access apply", &[PoliciesWrite]),
+    ("access sessions", &[TokensRead]),
+    ("access revoke", &[TokensWrite]),
+    ("access break-glass seal", &[TokensWrite]),
+    ("access break-glass open", &[]),
+    ("login", &[]),
+    ("logout", &[]),
+    ("whoami", &[]),
     ("grants list", &[GrantsRead]),
     ("grants request", &[GrantsRequest]),
     ("grants approve", &[GrantsApprove]),
@@ -141,6 +148,23 @@ pub(in crate::cli) fn of(verb: &str) -> &'static [Action] {
     ACTIONS.iter().find(|(name, _)| *name == verb).map_or(&[], |(_, actions)| actions)
 }
 
+/// The command line, each verb with its actions in its help.
+pub(super) fn told(command: Command, before: &str) -> Command {
+    let names: Vec<String> =
+        command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| {
+        let verb = format!("{before} {name}").trim().to_owned();
+        let actions: Vec<&str> = of(&verb).iter().map(|action| action.as_str()).collect();
+        command.mut_subcommand(name, |inner| {
+            let inner = told(inner, &verb);
+            if actions.is_empty() {
+                return inner;
+            }
+            inner.after_help(format!("Takes the actions: {}", actions.join(", ")))
+        })
+    })
+}
+
 /// The verb that was typed, in full: `runs show`.
 pub(super) fn verb(matches: &ArgMatches) -> String {
     let mut words = Vec::new();
@@ -156,7 +180,7 @@ pub(super) fn verb(matches: &ArgMatches) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use clap::{Command, CommandFactory};
+    use clap::CommandFactory;
 
     use super::*;
 
