@@ -10,7 +10,7 @@ use super::{Subject, closest_or_list};
 use crate::{
     codes,
     compile::narrowing,
-    integration::{BindingSpec, TriggerForm},
+    integration::{BindingSpec, OnUnavailable, TriggerForm},
 };
 
 pub(super) fn check(subject: &mut Subject<'_>) {
@@ -85,20 +85,31 @@ fn called(subject: &mut Subject<'_>, bound: &BTreeMap<&str, (&Name, &BindingSpec
         }
     }
     subject.out.append(&mut findings);
-    let polls: Vec<(Span, String)> = subject
-        .file
-        .value
-        .triggers
-        .iter()
-        .filter_map(|(_, trigger)| match &trigger.form {
-            TriggerForm::Poll { poll, .. } => {
-                let message = outside(poll.connector.as_str(), &poll.operation)?;
-                Some((poll.operation.span, message))
+    let file = &subject.file.value;
+    let polled = file.triggers.iter().filter_map(|(_, trigger)| match &trigger.form {
+        TriggerForm::Poll { poll, .. } => {
+            Some((poll.operation.span, poll.connector.to_string(), poll.operation.to_string()))
+        }
+        _ => None,
+    });
+    let instead =
+        file.systems.iter().filter_map(|(_, system)| match &system.on_unavailable.value {
+            OnUnavailable::Fallback(fallback) => {
+                let (connector, operation) = fallback.call.value.0.split_once('.')?;
+                Some((fallback.call.span, connector.to_owned(), operation.to_owned()))
             }
             _ => None,
-        })
+        });
+    let undone = file.compensation.iter().filter_map(|(_, spec)| {
+        let (connector, operation) = spec.call.split_once('.')?;
+        Some((spec.call.span, connector.to_owned(), operation.to_owned()))
+    });
+    let written: Vec<(Span, String)> = polled
+        .chain(instead)
+        .chain(undone)
+        .filter_map(|(span, connector, operation)| Some((span, outside(&connector, &operation)?)))
         .collect();
-    for (span, message) in polls {
+    for (span, message) in written {
         subject.error(codes::BINDING, span, message, help);
     }
 }
