@@ -16,9 +16,11 @@ pub mod policy;
 mod principal;
 mod record;
 mod role;
+mod rotate;
 mod scope;
 mod token;
 mod tokens;
+mod uses;
 
 pub use action::{Action, Power};
 pub use authorise::{Access, Decided, Denial, Resource};
@@ -26,8 +28,10 @@ pub use grant::{GRANT_KIND, Grant, GrantError, GrantRequest, GrantState, Grants,
 pub use issue::{IssueRequest, Issued, issue, revoke};
 pub use policy::{Policies, Question, Subject, Verdict};
 pub use principal::{Principal, TokenKind};
-pub use record::{TOKEN_KIND, TokenRecord};
+pub use record::{EarlierVersion, TOKEN_KIND, TokenRecord};
 pub use role::Role;
+pub use rotate::{KEY_LIFETIME, OVERLAP_MAX, RotateError, Rotation, rotate};
 pub use scope::{PLATFORM, Scope, ScopeError};
-pub use token::{Minted, PresentedToken, TokenError, TokenId, mint};
+pub use token::{Minted, PresentedToken, TokenError, TokenId, mint, mint_version};
 pub use tokens::{AuthenticationError, Tokens};
+pub use uses::{Used, Uses, UsesOf};

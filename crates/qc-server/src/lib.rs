@@ -15,6 +15,7 @@ mod body;
 mod catalogue;
 pub mod codes;
 mod connect;
+mod drops;
 mod health;
 mod identity;
 mod ingress;

@@ -162,6 +162,7 @@ impl Running {
         tokio::join!(closing, platform.engine.drain(drain));
         drop(tokio::time::timeout(drain, engine).await);
         platform.state.settle_refusals().await;
+        platform.state.settle_uses().await;
         audit::finish(&sealer).await;
         drop(sealer);
         let flushing = async {
@@ -188,6 +189,7 @@ fn begin_chores(
     chores.spawn(retention::keep(retention::Parts::of(platform), config.retention));
     chores.spawn(sweep_of(platform));
     chores.spawn(Arc::clone(&platform.state).keep_refusals());
+    chores.spawn(Arc::clone(&platform.state).keep_uses());
     chores.spawn(Arc::clone(&platform.state).keep_policies());
     chores.spawn(keep_vault(Arc::clone(&platform.vault)));
     chores.spawn(Arc::clone(&platform.state).keep_connections());

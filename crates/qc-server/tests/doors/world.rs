@@ -241,6 +241,8 @@ impl World {
             role,
             scopes: None,
             lifetime: None,
+            owner: "team".to_owned(),
+            purpose: "tests".to_owned(),
         };
         let now = SystemClock.now();
         let issued = issue(request, &Actor::platform("test"), now, &*self.entropy);
@@ -265,6 +267,8 @@ impl World {
             role,
             scopes: scopes.map(|list| list.iter().map(|text| text.parse().unwrap()).collect()),
             lifetime,
+            owner: "team".to_owned(),
+            purpose: "tests".to_owned(),
         };
         let issued = issue(request, &Actor::platform("test"), at, &*self.entropy);
         self.committer.change(issued.change).await.unwrap();

@@ -6,6 +6,7 @@
 
 mod decide;
 mod documents;
+mod drops;
 mod error;
 mod guests;
 mod keys;
@@ -15,6 +16,7 @@ mod tend;
 mod vault;
 mod view;
 
+pub use drops::{DROP_LONGEST, DropLink, random_code};
 pub use error::VaultError;
 pub use guests::{GUEST_KINDS, Guest, SealedValue, SealedValues};
 pub use keys::{EnvironmentKeys, KeyShown, VaultStatus};

@@ -1,5 +1,6 @@
 //! Secrets of the vault. No route gives a value out.
 
+pub(super) mod drop;
 pub(super) mod list;
 pub(super) mod remove;
 pub(super) mod rotate;

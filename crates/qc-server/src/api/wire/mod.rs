@@ -41,10 +41,10 @@ pub use runs::{
     Run, RunEnd, RunJournal, RunReference, Substituted, WhichRelease,
 };
 pub use secrets::{
-    DataKeyRotated, DataKeyShown, RemoveSecretRequest, Rewrapped, RotateDataKey,
-    RotateSecretRequest, SecretText, SetSecretRequest, StoredSecret, VaultEnvironment,
-    VaultStanding,
+    DataKeyRotated, DataKeyShown, DropLink, MadeDropLink, MakeDropLink, RemoveSecretRequest,
+    Rewrapped, RotateDataKey, RotateSecretRequest, SecretText, SetSecretRequest, StoredSecret,
+    VaultEnvironment, VaultStanding,
 };
-pub use server::{CreateToken, CreatedToken, Server, Token};
+pub use server::{CreateToken, CreatedToken, RotateToken, Server, Token};
 pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};
 pub use triggers::{ChangeTrigger, DiscardHeld, HeldDiscarded, TriggerStanding};

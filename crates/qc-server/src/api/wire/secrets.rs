@@ -164,3 +164,45 @@ pub struct Rewrapped {
     /// How many.
     pub keys: usize,
 }
+
+/// Asks for a link at which somebody gives a value.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MakeDropLink {
+    /// Where the value goes.
+    pub environment: String,
+    /// The name, as after `secret://`.
+    pub name: String,
+    /// How long the link works, such as `24h`, which it is when left out; at most 7 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// How often the secret is to be changed, such as `90d`; left out, as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_every: Option<String>,
+}
+
+/// A link at which somebody gives a value: once.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct DropLink {
+    /// Its id.
+    pub id: String,
+    /// Where the value goes.
+    pub environment: String,
+    /// The name, as after `secret://`.
+    pub name: String,
+    /// When it was made.
+    pub created_at: String,
+    /// By whom.
+    pub created_by: String,
+    /// Until when it works.
+    pub expires_at: String,
+}
+
+/// A new link, whose address is shown here and never again.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct MadeDropLink {
+    /// The address that a person opens.
+    pub url: String,
+    /// The link.
+    pub link: DropLink,
+}
