@@ -11,7 +11,6 @@ use qc_access::Action;
 use qc_model::{Actor, ActorKind, Origin};
 use qc_vault::{DropLink, Secret, VaultError, random_code};
 use url::form_urlencoded;
-use zeroize::Zeroizing;
 
 use crate::{Problem, State, asker::Sent, body};
 
@@ -100,11 +99,11 @@ async fn take(
     }
     let patience = state.settings.body_timeout;
     let bytes = body::read(incoming, &parts.headers, FORM_MAX, patience).await?;
-    let (mut form, mut value) = (String::new(), Zeroizing::new(String::new()));
+    let (mut form, mut value) = (String::new(), Secret::new(""));
     for (field, text) in form_urlencoded::parse(&bytes) {
         match field.as_ref() {
             "form" => form = text.into_owned(),
-            "value" => value = Zeroizing::new(text.into_owned()),
+            "value" => value = Secret::new(text),
             _ => {}
         }
     }
@@ -113,8 +112,8 @@ async fn take(
         return Ok(text(StatusCode::FORBIDDEN, said));
     }
     // Browsers send the ends of lines as two characters; one at the end is not part of the value.
-    let value = Zeroizing::new(value.replace("\r\n", "\n"));
-    let value = Secret::new(value.strip_suffix('\n').unwrap_or(&value));
+    let value = Secret::new(value.expose().replace("\r\n", "\n"));
+    let value = Secret::new(value.expose().strip_suffix('\n').unwrap_or(value.expose()));
     let actor = giver(link, sent);
     match state.vault.redeem_drop(code, &value, &actor).await {
         Ok(_) => {

@@ -77,6 +77,7 @@ pub(crate) struct World {
     pub(crate) secrets: Arc<Secrets>,
     /// The key of the machine's owner, who may do everything everywhere.
     pub(crate) owner: String,
+    pub(crate) state: Arc<State>,
     engine: Engine,
     committer: Committer,
     catalogue: Arc<Catalogue>,
@@ -175,6 +176,7 @@ impl World {
             desk,
             secrets,
             owner: String::new(),
+            state,
             engine,
             committer,
             catalogue: served,

@@ -75,11 +75,11 @@ async fn list(call: Call) -> Result<Reply, Problem> {
     let environment = environment.or_else(|| call.principal().environment.clone());
     let permit = call.may(environment.as_ref().map(EnvironmentName::as_str), None).await?;
     let links = permit.state.vault.drops().await?;
-    let links =
-        links.iter().filter(|link| environment.as_ref().is_none_or(|own| link.environment == *own));
-    // At most a thousand: all of them are one page.
-    let page = wire::Page { items: links.map(shown).collect(), next: None };
-    Ok(Reply::ok(&page))
+    let asked = |link: &&DropLink| environment.as_ref().is_none_or(|own| link.environment == *own);
+    let links: Vec<wire::DropLink> = links.iter().filter(asked).map(shown).collect();
+    // There are never so many that they would not be one page.
+    let most = links.len();
+    Ok(Reply::ok(&wire::Page::new(links, most, |link: &wire::DropLink| link.id.clone())))
 }
 
 async fn revoke(call: Call) -> Result<Reply, Problem> {
