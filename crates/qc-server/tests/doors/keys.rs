@@ -79,7 +79,7 @@ async fn who_is_narrowed_or_no_owner_of_the_machine_gets_no_mightier_key_by_rota
     let narrow = api.world.token(None, Role::Admin, Some(&["platform/tokens/*:write"])).await;
     let rotate = format!("{TOKENS}/{wide}/rotate");
     api.act_as(&narrow, "POST", &rotate, &json!({}), 403).await;
-    let owner = &api.world.owner["qc_any_".len()..]["".len()..8];
+    let owner = &api.world.owner["qc_any_".len()..][..8];
     let admin = api.world.token(None, Role::Admin, None).await;
     let of_owner = format!("{TOKENS}/{owner}/rotate");
     api.act_as(&admin, "POST", &of_owner, &json!({}), 403).await;
@@ -110,15 +110,15 @@ async fn what_a_key_did_last_is_known_without_a_write_for_each_request() {
 async fn wrong_keys_are_limited_at_the_api_and_where_events_come_in() {
     let world = World::new().await;
     let good = world.token(None, Role::Operator, None).await;
-    // The right id and checksum, another secret: rotated away.
+    // Of the right form, and of no key.
     let wrong = qc_access::mint(None, &crate::world::Counting::new(77)).text;
     for _ in 0..15 {
         world.ask(Ask::get("/api/v1/runs").token(wrong.expose())).await.problem(401, "QC-A003");
-        let sent = Ask::post(&crate::world::door("json"), "{}").token(wrong.expose());
+        let sent = Ask::post(&crate::world::door("token"), "{}").token(wrong.expose());
         world.ask(sent).await.problem(401, "QC-A003");
     }
     world.ask(Ask::get("/api/v1/runs").token(wrong.expose())).await.problem(429, "QC-A053");
-    let sent = Ask::post(&crate::world::door("json"), "{}").token(wrong.expose());
+    let sent = Ask::post(&crate::world::door("token"), "{}").token(wrong.expose());
     world.ask(sent).await.problem(429, "QC-A053");
     assert_eq!(world.ask(Ask::get("/api/v1/runs").token(&good)).await.status, 200);
 }

@@ -424,6 +424,13 @@ fn secrets(asked: &mut Asked<'_>) {
     let status = asked.server.well(&["vault", "status"]);
     assert!(status.starts_with("key-encryption key "), "{status}");
     asked.told("secrets remove", &of);
+    let made =
+        asked.told("secrets drop", &["api/given", "--environment", "sandbox", "--expires", "1h"]);
+    let path = made["url"].as_str().unwrap().strip_prefix("http://qc.example").unwrap().to_owned();
+    assert!(browsed(asked.server, &path, "").contains("<b>api/given</b>"));
+    let listed = asked.told("secrets drops", &["--environment", "sandbox"]);
+    assert_eq!(listed["items"][0]["id"], made["link"]["id"]);
+    asked.told("secrets revoke-drop", &[made["link"]["id"].as_str().unwrap()]);
 }
 
 /// A context file with a token that was made, `NAME.json`.
@@ -592,7 +599,10 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     services(&mut asked);
     connections(&mut asked);
     let made = asked.told("tokens create", &["ci", "--role", "deployer"]);
-    asked.told("tokens revoke", &[made["token"]["id"].as_str().unwrap()]);
+    let id = made["token"]["id"].as_str().unwrap();
+    let next = asked.told("tokens rotate", &[id, "--overlap", "2h"]);
+    assert_eq!((&next["token"]["version"], &next["token"]["id"]), (&json!(2), &json!(id)));
+    asked.told("tokens revoke", &[id]);
     let mut seen = asked.seen;
     seen.extend(WITHOUT.map(str::to_owned));
     server.terminate();
