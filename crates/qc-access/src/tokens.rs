@@ -78,14 +78,13 @@ impl Tokens {
         let presented = PresentedToken::parse(text)?;
         let now = self.clock.now();
         if let Some(known) = self.cached(presented.id, now)
-            && let Some(end) = known.end_of(&presented)
+            && let Some(told) = known.tell(&presented, now)
         {
-            return known.until(end, now);
+            return told;
         }
         // Also when what is remembered does not fit: the key may have been rotated on another node just now.
         let known = self.read(presented.id, now).await?;
-        let end = known.end_of(&presented).ok_or(AuthenticationError::Unknown)?;
-        known.until(end, now)
+        known.tell(&presented, now).unwrap_or(Err(AuthenticationError::Unknown))
     }
 
     /// Forgets what it knows of a token, so that its end counts at once on this node.
@@ -127,24 +126,21 @@ impl Tokens {
 }
 
 impl Cached {
-    /// When the version that is presented ends (None in it: never); None: it is none of this key. Both versions are
-    /// compared each time, in a time that tells nothing.
-    fn end_of(&self, presented: &PresentedToken) -> Option<Option<Timestamp>> {
+    /// Who holds the version that is presented, unless it is over; None: it is no version of this key. Both are compared
+    /// each time, in a time that tells nothing.
+    fn tell(
+        &self,
+        presented: &PresentedToken,
+        now: Timestamp,
+    ) -> Option<Result<Arc<Principal>, AuthenticationError>> {
         let same = |digest: &[u8; 32]| verify_slices_are_equal(digest, &presented.digest).is_ok();
         let present = same(&self.digest);
         let earlier = self.previous.filter(|(digest, _)| same(digest));
-        if present { Some(self.expires_at) } else { earlier.map(|(_, end)| Some(end)) }
-    }
-
-    fn until(
-        self,
-        end: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<Arc<Principal>, AuthenticationError> {
-        match end {
+        let end = if present { self.expires_at } else { Some(earlier?.1) };
+        Some(match end {
             Some(end) if end <= now => Err(AuthenticationError::Expired(end)),
-            _ => Ok(self.principal),
-        }
+            _ => Ok(Arc::clone(&self.principal)),
+        })
     }
 }
 

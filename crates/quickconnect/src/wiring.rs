@@ -30,14 +30,15 @@ use qc_store::{
     memory::MemoryStore,
 };
 use qc_vault::{
-    FileRing, KeyPlace, KeyRing, Secrets, TransitRing, VariableRing, Vault, VaultParts,
+    FileRing, KeyPlace, KeyRing, KvKeeper, KvParts, Secrets, TransitRing, VariableRing, Vault,
+    VaultParts,
 };
 use tokio::task::JoinHandle;
 
 use crate::{
     cli::{Exit, Trouble},
     codes,
-    config::{Config, DATABASE, StoreKind},
+    config::{Config, DATABASE, KvSecrets, StoreKind},
     disk,
     node_name::node_name,
 };
@@ -100,6 +101,7 @@ fn compile(release: &Effective, environment: &EnvironmentName) -> Result<Deploym
 pub(crate) struct Credentials {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) ring: Option<Arc<dyn KeyRing>>,
+    pub(crate) kv: Option<KvKeeper>,
 }
 
 impl Credentials {
@@ -109,12 +111,13 @@ impl Credentials {
         variables: &BTreeMap<String, String>,
     ) -> Result<Self, Trouble> {
         let secrets = Arc::new(secrets(config, variables));
-        Ok(Self { secrets, ring: key_ring(config, variables)? })
+        let kv = kv_keeper(config, &secrets)?;
+        Ok(Self { secrets, ring: key_ring(config, variables)?, kv })
     }
 
     /// These secrets, without a vault.
     pub(crate) fn only(secrets: Secrets) -> Self {
-        Self { secrets: Arc::new(secrets), ring: None }
+        Self { secrets: Arc::new(secrets), ring: None, kv: None }
     }
 }
 
@@ -136,7 +139,7 @@ pub(crate) struct Platform {
 impl Platform {
     /// Wires everything. Nothing runs yet but the commit loop.
     pub(crate) async fn wire(config: &Config, credentials: Credentials) -> Result<Self, Trouble> {
-        let Credentials { secrets, ring } = credentials;
+        let Credentials { secrets, ring, .. } = credentials;
         let (store, blobs) = open_all(config).await?;
         let metered = MeteredStore::new(store);
         let commits = metered.numbers();
@@ -389,6 +392,16 @@ fn secrets(config: &Config, variables: &BTreeMap<String, String>) -> Secrets {
     }
 }
 
+/// Who reads secrets from a KV engine, where the settings name one.
+fn kv_keeper(config: &Config, secrets: &Secrets) -> Result<Option<KvKeeper>, Trouble> {
+    let Some(KvSecrets { place, login, refresh, stale }) = config.kv.clone() else {
+        return Ok(None);
+    };
+    let (caller, clock) = (Arc::new(http_caller(config)?), Arc::new(SystemClock));
+    let parts = KvParts { place, login, refresh, stale, caller, clock, secrets };
+    Ok(Some(KvKeeper::new(parts)))
+}
+
 /// Who wraps the vault's data keys. A key that is given and cannot be used refuses the start, as it would never get
 /// better by itself; one that cannot be reached now does not.
 fn key_ring(
@@ -408,8 +421,9 @@ fn key_ring(
             Arc::new(ring)
         }
         KeyPlace::Transit(key) => {
-            let token = config.vault_token_file.clone().unwrap_or_default();
-            Arc::new(TransitRing::new(key.clone(), token, Arc::new(http_caller(config)?)))
+            let login = config.vault_login.clone().expect("settings say it beside such a key");
+            let caller = Arc::new(http_caller(config)?);
+            Arc::new(TransitRing::new(key.clone(), login, caller, Arc::new(SystemClock)))
         }
     };
     Ok(Some(ring))
