@@ -69,8 +69,11 @@ fn form(state: &State, code: &Secret, link: &DropLink) -> Page {
         form = DropLink::form_of(code, nonce.expose()),
     );
     let mut page = page(StatusCode::OK, "text/html; charset=utf-8", html);
-    let secure =
-        if state.authority.place().is_ok_and(|place| place.is_secure()) { "; Secure" } else { "" };
+    let secure = if state.authority.place().is_ok_and(qc_identity::Place::is_secure) {
+        "; Secure"
+    } else {
+        ""
+    };
     let cookie = format!(
         "{COOKIE}={}; Path=/drop; HttpOnly; SameSite=Strict; Max-Age=3600{secure}",
         nonce.expose()

@@ -69,7 +69,7 @@ impl Fake {
 
     fn put(&self, path: &str, value: &Value) {
         self.set(|inside| {
-            inside.values.entry(path.to_owned()).or_default().push(Some(value.clone()))
+            inside.values.entry(path.to_owned()).or_default().push(Some(value.clone()));
         });
     }
 
@@ -245,7 +245,7 @@ async fn what_is_looked_for_is_read_once_and_changes_are_followed() {
     assert_eq!(stage.asked(), [read.as_str()]);
     let live = stage.secrets.live(&production(), &token()).unwrap();
     assert_eq!(live.iter().map(Secret::expose).collect::<Vec<_>>(), ["two", "one"]);
-    stage.clock.on(24 * HOUR - MINUTE);
+    stage.clock.on(23 * HOUR + 59 * MINUTE);
     stage.keeper.round().await.unwrap();
     stage.clock.on(MINUTE);
     assert_eq!(
@@ -274,7 +274,7 @@ async fn an_engine_that_is_away_stops_nothing_until_the_bound() {
         assert_eq!(stage.look().unwrap(), "one");
     }
     assert_eq!(stage.secrets.kv().findings()[0].code, codes::KV_STALE);
-    stage.clock.on(HOUR - Duration::from_millis(1));
+    stage.clock.on(Duration::from_millis(3_599_999));
     assert_eq!(stage.look().unwrap(), "one");
     stage.clock.on(Duration::from_millis(1));
     assert_eq!(stage.clock.now().since(begun), 24 * HOUR);

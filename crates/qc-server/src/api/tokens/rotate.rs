@@ -65,10 +65,8 @@ fn read(asked: &RotateToken) -> Result<Rotation, Problem> {
         return Err(unusable("overlap", &"it is `at_once`: then there is none"));
     }
     let duration = |what, text: &str| parse_duration(text).map_err(|it| unusable(what, &it));
-    let overlap = match asked.at_once {
-        true => None,
-        false => Some(duration("overlap", asked.overlap.as_deref().unwrap_or(OVERLAP))?),
-    };
+    let overlap = asked.overlap.as_deref().unwrap_or(OVERLAP);
+    let overlap = (!asked.at_once).then(|| duration("overlap", overlap)).transpose()?;
     let lifetime = asked.lifetime.as_deref().map(|text| duration("lifetime", text)).transpose()?;
     if lifetime.is_some_and(|lifetime| lifetime.is_zero()) {
         return Err(unusable("lifetime", &"it is more than nothing"));
