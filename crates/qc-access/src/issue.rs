@@ -95,6 +95,29 @@ pub(crate) fn change(
     }
 }
 
+/// Gives a token another owner. `revision` is that of its document, compared and set.
+pub fn reassign(
+    (record, revision): (&TokenRecord, u64),
+    owner: &str,
+    actor: &Actor,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Change {
+    let record = TokenRecord { owner: Some(owner.to_owned()), ..record.clone() };
+    change(&record, (Expect::Revision(revision), "reassigned"), actor, now, entropy)
+}
+
+/// Ends a token and leaves its record, which says whose it was.
+pub fn disable(
+    (record, revision): (&TokenRecord, u64),
+    actor: &Actor,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Change {
+    let record = TokenRecord { expires_at: Some(now), previous: None, ..record.clone() };
+    change(&record, (Expect::Revision(revision), "disabled"), actor, now, entropy)
+}
+
 /// Ends a token at once; its record goes, the audit row stays.
 pub fn revoke(
     record: &TokenRecord,

@@ -22,6 +22,7 @@ mod ingress;
 mod listen;
 mod metrics;
 mod openapi;
+mod owners;
 mod problem;
 mod proxies;
 mod service;

@@ -41,7 +41,7 @@ pub use seal::{Binding, DataKey, KeyBytes, PLATFORM_OWNED, SealError, Sealed};
 pub use secret::Secret;
 pub use sources::Secrets;
 pub use stored::{
-    Cadence, DROP_LONGEST, DropLink, EnvironmentKeys, GUEST_KINDS, Guest, KeyShown, SealedValue,
-    SealedValues, SecretShown, SetSecret, Shelf, Vault, VaultError, VaultParts, VaultStatus,
-    random_code,
+    Cadence, DROP_LONGEST, Drill, Drilled, DropLink, EnvironmentKeys, GUEST_KINDS, Guest, KeyShown,
+    SealedValue, SealedValues, SecretShown, SetSecret, Shelf, Vault, VaultError, VaultParts,
+    VaultStatus, random_code,
 };

@@ -203,6 +203,7 @@ fn begin_chores(
     chores.spawn(sweep_of(platform));
     chores.spawn(Arc::clone(&platform.state).keep_refusals());
     chores.spawn(Arc::clone(&platform.state).keep_uses());
+    chores.spawn(Arc::clone(&platform.state).keep_owners());
     chores.spawn(Arc::clone(&platform.state).keep_policies());
     chores.spawn(keep_vault(Arc::clone(&platform.vault)));
     chores.spawn(Arc::clone(&platform.state).keep_connections());

@@ -31,6 +31,7 @@ pub mod wire;
 
 pub(crate) use dispatch::router;
 pub(crate) use route::{Answer, Place, Route};
+pub(crate) use tokens::record_of;
 
 use call::{Call, Permit};
 use reply::Reply;
@@ -106,6 +107,9 @@ pub(crate) const ROUTES: &[Route] = &[
     tokens::create::ROUTE,
     tokens::revoke::ROUTE,
     tokens::rotate::ROUTE,
+    access::review::REVIEW,
+    access::review::RADIUS,
+    access::review::REASSIGN,
     grants::list::ROUTE,
     grants::request::ROUTE,
     grants::decide::APPROVE,
@@ -138,6 +142,7 @@ pub(crate) const ROUTES: &[Route] = &[
     vault::show::ROUTE,
     vault::rewrap::ROUTE,
     vault::rotate::ROUTE,
+    vault::drill::ROUTE,
     server::show::ROUTE,
     server::happenings::ROUTE,
     server::openapi::ROUTE,

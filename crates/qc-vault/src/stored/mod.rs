@@ -6,6 +6,7 @@
 
 mod decide;
 mod documents;
+mod drill;
 mod drops;
 mod error;
 mod guests;
@@ -16,6 +17,7 @@ mod tend;
 mod vault;
 mod view;
 
+pub use drill::{Drill, Drilled};
 pub use drops::{DROP_LONGEST, DropLink, random_code};
 pub use error::VaultError;
 pub use guests::{GUEST_KINDS, Guest, SealedValue, SealedValues};

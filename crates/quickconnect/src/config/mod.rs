@@ -87,6 +87,7 @@ pub(crate) struct Config {
     pub(crate) kv: Option<KvSecrets>,
     pub(crate) local_access: bool,
     pub(crate) production: Vec<EnvironmentName>,
+    pub(crate) orphans_end_after: Duration,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) outbound_proxy: Option<String>,
@@ -159,6 +160,10 @@ impl Reading<'_> {
         let ((vault_key, vault_login), kv) = (self.vault(), self.kv());
         let local_access = self.local_access(listen, api);
         let production = self.production();
+        let orphans = self.parse("orphans_end_after", "a duration from `1h` to `8760h`", |text| {
+            let (least, most) = (Duration::from_secs(3_600), Duration::from_secs(8_760 * 3_600));
+            parse_duration(text).ok().filter(|it| (least..=most).contains(it))
+        });
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
         let egress_private = self.egress();
         let public_url = self.public_url();
@@ -188,6 +193,7 @@ impl Reading<'_> {
             kv,
             local_access: local_access?,
             production: production?,
+            orphans_end_after: orphans?,
             tls,
             trusted_proxies,
             outbound_proxy,

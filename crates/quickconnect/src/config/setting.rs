@@ -96,6 +96,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "production",
         "Environments in which payloads and retries take a grant, by commas",
     ),
+    setting(
+        "orphans_end_after",
+        "720h",
+        "How long a key or client counts on whose owner is gone and that nobody took over, from `1h` to a year",
+    ),
     setting("tls_certificate", "", "PEM file with the server's certificate chain"),
     setting("tls_key", "", "PEM file with the certificate's private key"),
     setting("trusted_proxies", "", "Addresses or ranges whose forwarding headers count, by commas"),

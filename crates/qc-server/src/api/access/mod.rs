@@ -2,3 +2,4 @@
 
 pub(super) mod clients;
 pub(super) mod keys;
+pub(super) mod review;

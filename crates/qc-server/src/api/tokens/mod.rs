@@ -39,7 +39,7 @@ fn shown(record: &TokenRecord, used: Option<Timestamp>, now: Timestamp) -> Token
 }
 
 /// The record of a token, with the revision of its document.
-async fn record_of(state: &State, id: &str) -> Result<(TokenRecord, u64), Problem> {
+pub(crate) async fn record_of(state: &State, id: &str) -> Result<(TokenRecord, u64), Problem> {
     let document = state.store.document(TOKEN_KIND, id).await?.ok_or_else(|| {
         let detail = "there is no token with this id; `qc tokens list` shows them";
         Problem::new(404, codes::NO_TOKEN_RECORD, "No such token", detail)

@@ -17,6 +17,7 @@ mod server;
 mod tasks;
 mod triggers;
 
+pub use access::{AccessReview, BlastRadius, Reach, ReachedOperation, Reassign, ReviewedHolder};
 pub use access::{ApplyPolicies, Grant, PolicyFile, PolicySet, RequestGrant};
 pub use access::{
     Client, ClientSecret, CreateClient, CreatedClient, RotateClient, RotateSigningKey, SigningKey,
@@ -41,9 +42,9 @@ pub use runs::{
     Run, RunEnd, RunJournal, RunReference, Substituted, WhichRelease,
 };
 pub use secrets::{
-    DataKeyRotated, DataKeyShown, DropLink, MadeDropLink, MakeDropLink, RemoveSecretRequest,
-    Rewrapped, RotateDataKey, RotateSecretRequest, SecretText, SetSecretRequest, StoredSecret,
-    VaultEnvironment, VaultStanding,
+    DataKeyRotated, DataKeyShown, DrillSecret, DrillVault, Drilled, DropLink, MadeDropLink,
+    MakeDropLink, RemoveSecretRequest, Rewrapped, RotateDataKey, RotateSecretRequest, SecretText,
+    SetSecretRequest, StoredSecret, VaultEnvironment, VaultStanding,
 };
 pub use server::{CreateToken, CreatedToken, RotateToken, Server, Token};
 pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};

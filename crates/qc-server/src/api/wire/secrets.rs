@@ -206,3 +206,46 @@ pub struct MadeDropLink {
     /// The link.
     pub link: DropLink,
 }
+
+/// Asks for a drill.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillVault {
+    /// The environment.
+    pub environment: String,
+    /// A secret that gets a new value in the drill; left out, only one of the drill's own does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<DrillSecret>,
+}
+
+/// A secret that gets a new value in a drill; the present one stays valid for an hour.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillSecret {
+    /// The name, as after `secret://`.
+    pub name: String,
+    /// The new value: 1 byte to 64 KiB of text.
+    pub value: SecretText,
+}
+
+/// What a drill did, and what failed meanwhile.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Drilled {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// How many look-ups were made.
+    pub requests: u64,
+    /// How many of them gave no value, or one that does not count.
+    pub failures: u64,
+    /// The first of these, without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<String>,
+    /// How many data keys were wrapped anew; 0: all were wrapped with the current key.
+    pub rewrapped: usize,
+    /// The data key that seals now.
+    pub data_key: u32,
+    /// How many secrets were looked up, the drill's own among them.
+    pub secrets: usize,
+    /// How long it took.
+    pub millis: u64,
+}
