@@ -258,6 +258,7 @@ fn server_settings(config: &Config) -> ServerSettings {
         api_body_limit: config.api_body_limit,
         trusted_proxies: config.trusted_proxies.clone(),
         local_access: config.local_access,
+        orphans_end_after: config.orphans_end_after,
         production: config.production.clone(),
         ..ServerSettings::default()
     }

@@ -239,7 +239,7 @@ fn row(secret: &StoredSecret) -> Vec<String> {
 }
 
 /// The value, without one newline at its end.
-fn read(file: Option<&Path>) -> Result<SecretText, Trouble> {
+pub(super) fn read(file: Option<&Path>) -> Result<SecretText, Trouble> {
     let place = file.unwrap_or_else(|| Path::new("standard input"));
     let failed = |error: io::Error| Trouble::file(place, &error);
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));

@@ -160,10 +160,7 @@ impl Reading<'_> {
         let ((vault_key, vault_login), kv) = (self.vault(), self.kv());
         let local_access = self.local_access(listen, api);
         let production = self.production();
-        let orphans = self.parse("orphans_end_after", "a duration from `1h` to `8760h`", |text| {
-            let (least, most) = (Duration::from_secs(3_600), Duration::from_secs(8_760 * 3_600));
-            parse_duration(text).ok().filter(|it| (least..=most).contains(it))
-        });
+        let orphans = self.orphans();
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
         let egress_private = self.egress();
         let public_url = self.public_url();
@@ -398,6 +395,13 @@ impl Reading<'_> {
             self.wrong("vault_token_file", why);
         }
         (place, file.or(login))
+    }
+
+    fn orphans(&mut self) -> Option<Duration> {
+        let (least, most) = (Duration::from_secs(3_600), Duration::from_secs(8_760 * 3_600));
+        self.parse("orphans_end_after", "a duration from `1h` to `8760h`", |text| {
+            parse_duration(text).ok().filter(|it| (least..=most).contains(it))
+        })
     }
 
     fn login(&mut self, name: &'static str) -> Option<EngineLogin> {
