@@ -190,19 +190,17 @@ impl State {
         let mut notice = Notice { schema_version: 1, ..before.clone() };
         let mut rows = Vec::new();
         match gone {
-            Some(owner) => {
-                let since = match &before.orphaned {
-                    Some((since, known)) if *known == owner => *since,
-                    _ => {
-                        rows.push(told(holding, "owner gone", &owner, now));
-                        now
+            Some(owner) => match &before.orphaned {
+                Some((since, known)) if *known == owner => {
+                    if now >= *since + self.settings.orphans_end_after {
+                        return self.end(holding, &Actor::platform("owners")).await;
                     }
-                };
-                if now >= since + self.settings.orphans_end_after {
-                    return self.end(holding, &Actor::platform("owners")).await;
                 }
-                notice.orphaned = Some((since, owner));
-            }
+                _ => {
+                    rows.push(told(holding, "owner gone", &owner, now));
+                    notice.orphaned = Some((now, owner));
+                }
+            },
             None => notice.orphaned = None,
         }
         if let Some(end) = holding.expires_at.filter(|end| *end < now + SOON)

@@ -420,6 +420,7 @@ fn secrets(asked: &mut Asked<'_>) {
     assert!(said.contains("QC-V010"), "its standard input is empty: {said}");
     asked.told("vault rotate-dek", &["sandbox"]);
     assert_eq!(asked.told("vault rewrap", &[])["keys"], 0);
+    assert_eq!(asked.told("vault drill", &["sandbox"])["failures"], 0);
     assert_eq!(asked.told("vault status", &[])["not_opening"], 0);
     let status = asked.server.well(&["vault", "status"]);
     assert!(status.starts_with("key-encryption key "), "{status}");
@@ -484,6 +485,8 @@ fn services(asked: &mut Asked<'_>) {
     assert_eq!(listed["items"][0]["secrets"].as_array().unwrap().len(), 2, "{listed}");
     asked.told("access keys rotate", &["sandbox"]);
     assert!(!asked.told("access keys list", &[])["items"].as_array().unwrap().is_empty());
+    let radius = asked.told("access blast-radius", &["--client", "billing"]);
+    assert!(radius["reaches"].to_string().contains("events:send"), "{radius}");
     asked.told("access clients revoke", &["billing"]);
 }
 
@@ -601,6 +604,11 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     connections(&mut asked);
     let made = asked.told("tokens create", &["ci", "--role", "deployer"]);
     let id = made["token"]["id"].as_str().unwrap();
+    asked.told("access reassign", &["--token", id, "--owner", "me"]);
+    let review = asked.server.qc(&["access", "review", "--json"]);
+    let review: Value = serde_json::from_slice(&review.stdout).unwrap();
+    assert_eq!(review["schema_version"], json!(1), "{review}");
+    asked.seen.insert("access review".to_owned());
     let next = asked.told("tokens rotate", &[id, "--overlap", "2h"]);
     assert_eq!((&next["token"]["version"], &next["token"]["id"]), (&json!(2), &json!(id)));
     asked.told("tokens revoke", &[id]);
