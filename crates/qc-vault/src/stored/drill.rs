@@ -26,6 +26,8 @@ use crate::{Secret, SecretRef, Secrets};
 const READERS: usize = 4;
 /// Their pause after each round.
 const PAUSE: Duration = Duration::from_millis(1);
+/// So many pauses are the longest wait for look-ups.
+const PAUSES: usize = 5_000;
 /// So many look-ups are waited for before the first step, and after the last one.
 const AROUND: u64 = 200;
 /// How long sealing everything anew may take.
@@ -147,10 +149,11 @@ impl Vault {
     async fn reseal(&self, environment: &EnvironmentName) -> Result<(), VaultError> {
         let mut waited = Duration::ZERO;
         loop {
-            self.tend().await?;
+            let more = self.tend().await?;
             let status = self.status().await?;
             let own = status.environments.iter().find(|one| one.environment == *environment);
-            if own.is_none_or(|own| own.remaining == 0) {
+            // Until the old key is gone, too, unless it waits for what others may have sealed with it.
+            if !more && own.is_none_or(|own| own.remaining == 0) {
                 return Ok(());
             }
             if waited >= RESEAL_MAX {
@@ -239,10 +242,13 @@ impl Load {
         }
     }
 
-    /// Waits for so many look-ups more.
+    /// Waits for so many look-ups more; not for ever, where there is nothing to look up.
     async fn more(&self, count: u64) {
         let until = self.requests.load(Ordering::Relaxed) + count;
-        while self.requests.load(Ordering::Relaxed) < until {
+        for _ in 0..PAUSES {
+            if self.requests.load(Ordering::Relaxed) >= until {
+                return;
+            }
             sleep(PAUSE).await;
         }
     }
