@@ -58,7 +58,7 @@ struct Meter(Instant);
 impl Meter {
     #[expect(clippy::print_stdout, reason = "it measures and tells")]
     fn told(&self, what: &str, count: u32, before: Duration) {
-        let each = (spent(self.0) - before).as_secs_f64() * 1e6 / f64::from(count);
+        let each = spent(self.0).saturating_sub(before).as_secs_f64() * 1e6 / f64::from(count);
         println!("{what:<58} {each:>8.2} µs");
     }
 }

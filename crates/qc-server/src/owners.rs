@@ -169,7 +169,9 @@ impl State {
             let page = self.authority.clients(after.as_deref(), PAGE_MAX).await?;
             let Some(last) = page.last() else { return Ok(all) };
             after = Some(last.id.to_string());
-            all.extend(page.into_iter().filter(|one| one.is_live(now)).map(|one| one.holding()));
+            all.extend(
+                page.into_iter().filter(|one| one.is_live(now)).map(qc_identity::Client::holding),
+            );
         }
     }
 
