@@ -322,7 +322,7 @@ async fn keep_kv(kv: KvKeeper, state: Arc<qc_server::State>) {
         let done = read_kv(&kv, &state).await;
         match done {
             false if well => {
-                tracing::warn!("the KV engine cannot be read now; what is known counts on")
+                tracing::warn!("the KV engine cannot be read now; what is known counts on");
             }
             true if !well => tracing::info!("the KV engine can be read again"),
             _ => {}

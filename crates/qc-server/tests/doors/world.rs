@@ -100,8 +100,7 @@ impl World {
         settings: ServerSettings,
         engine_settings: EngineSettings,
     ) -> Self {
-        let clock = Arc::new(SystemClock);
-        let entropy = Arc::new(Counting::new(1));
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(Counting::new(1)));
         let memory = Arc::new(MemoryStore::with_clock(clock.clone()));
         let metered = MeteredStore::new(memory.clone());
         let commits = metered.numbers();
