@@ -130,7 +130,7 @@ impl Service {
             return Box::pin(drops::answer(&self.state, request, &sent)).await.map(Either::Left);
         }
         // Who sends events gets access tokens where it sends them, too.
-        if self.door == Door::Events && !of_identity {
+        if self.door == Door::Events && !(of_identity && identity::is_for_services(path)) {
             return refuse(elsewhere("this address takes events only (`/in/…`)"));
         }
         // Refused, not queued: whoever operates a server in trouble must see that it is busy.

@@ -21,6 +21,7 @@ mod identity;
 mod keys;
 mod outside;
 mod parameters;
+mod people;
 mod repeats;
 mod requests;
 mod reviews;

@@ -73,7 +73,9 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
 async fn drill(session: &Session, arguments: DrillArguments) -> Result<Exit, Trouble> {
     let DrillArguments { environment, secret, file } = arguments;
     let secret = match secret {
-        Some(name) => Some(DrillSecret { name, value: super::secrets::read(file.as_deref())? }),
+        Some(name) => {
+            Some(DrillSecret { name, value: super::secrets::read_value(file.as_deref())? })
+        }
         None => None,
     };
     let request = DrillVault { environment, secret };

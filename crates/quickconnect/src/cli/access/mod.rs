@@ -4,6 +4,7 @@ mod apply;
 mod clients;
 mod explain;
 mod matrix;
+mod people;
 mod review;
 
 use std::{fs, path::Path};
@@ -36,6 +37,13 @@ pub(crate) enum Verb {
     BlastRadius(review::RadiusArguments),
     /// Give a token or a client another owner
     Reassign(review::ReassignArguments),
+    /// List the sessions of people who signed in
+    Sessions,
+    /// End all sessions and API keys of a person at once
+    Revoke(people::RevokeArguments),
+    /// The account for when nobody can sign in
+    #[command(subcommand)]
+    BreakGlass(people::BreakGlassVerb),
     /// Put the project's policies in force on the server
     Apply(matrix::Arguments),
 }
@@ -50,6 +58,9 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::Review(arguments) => review::review(session, arguments).await,
         Verb::BlastRadius(arguments) => review::radius(session, arguments).await,
         Verb::Reassign(arguments) => review::reassign(session, arguments).await,
+        Verb::Sessions => people::sessions(session).await,
+        Verb::Revoke(arguments) => people::revoke(session, arguments).await,
+        Verb::BreakGlass(verb) => people::break_glass(session, verb).await,
         Verb::Schema => {
             session.output.line(schema_text().trim_end());
             Ok(Exit::Ok)
