@@ -84,6 +84,11 @@ impl Access {
         Self { policies: RwLock::new(Policies::shipped()), local, production }
     }
 
+    /// The environments in which payloads take a grant.
+    pub fn production(&self) -> &[EnvironmentName] {
+        &self.production
+    }
+
     /// The rules in force.
     pub fn policies(&self) -> Arc<Policies> {
         Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))

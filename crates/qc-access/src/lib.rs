@@ -15,11 +15,15 @@ mod grant;
 mod issue;
 pub mod policy;
 mod principal;
+mod reach;
 mod record;
+mod review;
 mod role;
+mod rotate;
 mod scope;
 mod token;
 mod tokens;
+mod uses;
 
 pub use action::{Action, Power};
 pub use approval::{
@@ -27,11 +31,15 @@ pub use approval::{
 };
 pub use authorise::{Access, Circumstances, Decided, Denial, Resource};
 pub use grant::{GRANT_KIND, Grant, GrantError, GrantRequest, GrantState, Grants, LONGEST};
-pub use issue::{IssueRequest, Issued, issue, revoke};
+pub use issue::{IssueRequest, Issued, disable, issue, reassign, revoke};
 pub use policy::{Policies, Question, Subject, Verdict};
 pub use principal::{Principal, TokenKind};
-pub use record::{TOKEN_KIND, TokenRecord};
+pub use reach::{Known, Reach, reach};
+pub use record::{EarlierVersion, TOKEN_KIND, TokenRecord};
+pub use review::{Enough, Holding, Review, review};
 pub use role::Role;
+pub use rotate::{KEY_LIFETIME, OVERLAP_MAX, RotateError, Rotation, rotate};
 pub use scope::{PLATFORM, Scope, ScopeError};
-pub use token::{Minted, PresentedToken, TokenError, TokenId, mint};
+pub use token::{Minted, PresentedToken, TokenError, TokenId, mint, mint_version};
 pub use tokens::{AuthenticationError, Tokens};
+pub use uses::{Used, Uses, UsesOf};

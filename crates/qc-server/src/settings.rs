@@ -21,6 +21,8 @@ pub struct ServerSettings {
     pub api_body_limit: usize,
     /// Which peers may say on whose behalf they speak.
     pub trusted_proxies: TrustedProxies,
+    /// A key or client whose owner is gone and that nobody took over ends after this.
+    pub orphans_end_after: Duration,
 }
 
 impl Default for ServerSettings {
@@ -34,6 +36,7 @@ impl Default for ServerSettings {
             operations: 64,
             api_body_limit: 64 << 20,
             trusted_proxies: TrustedProxies::default(),
+            orphans_end_after: Duration::from_secs(30 * 86_400),
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::{str::FromStr, sync::Arc};
 
 use bytes::Bytes;
-use qc_access::{Action, Decided, Principal};
+use qc_access::{Action, Decided, Principal, Resource};
 use qc_document::{ParseLimits, parse_json_value};
 use qc_model::{Actor, EnvironmentName, Name, RunId};
 use qc_release::Office;
@@ -111,6 +111,8 @@ impl Call {
     ) -> Result<(Permit<'_>, Decided), Problem> {
         let action = self.route.action;
         let decided = self.asker.decide(&self.state.access, action, environment, name)?;
+        let resource = Resource { environment, name, units: &[] };
+        self.state.uses.note(self.principal(), action, resource);
         Ok((Permit { state: &self.state, actor: self.asker.actor(action) }, decided))
     }
 
@@ -121,7 +123,10 @@ impl Call {
         environment: Option<&str>,
         name: Option<&str>,
     ) -> Result<(), Problem> {
-        self.asker.decide(&self.state.access, action, environment, name).map(drop)
+        self.asker.decide(&self.state.access, action, environment, name)?;
+        let resource = Resource { environment, name, units: &[] };
+        self.state.uses.note(self.principal(), action, resource);
+        Ok(())
     }
 
     /// For lists: the environment and integration that are asked for. Without an environment, a token that is bound to

@@ -32,6 +32,7 @@ pub mod wire;
 
 pub(crate) use dispatch::router;
 pub(crate) use route::{Answer, Place, Route};
+pub(crate) use tokens::record_of;
 
 use http::Method;
 use qc_access::Action;
@@ -124,6 +125,10 @@ pub(crate) const ROUTES: &[Route] = &[
     tokens::list::ROUTE,
     tokens::create::ROUTE,
     tokens::revoke::ROUTE,
+    tokens::rotate::ROUTE,
+    access::review::REVIEW,
+    access::review::RADIUS,
+    access::review::REASSIGN,
     grants::list::ROUTE,
     grants::request::ROUTE,
     grants::decide::APPROVE,
@@ -156,9 +161,13 @@ pub(crate) const ROUTES: &[Route] = &[
     secrets::set::ROUTE,
     secrets::rotate::ROUTE,
     secrets::remove::ROUTE,
+    secrets::drop::MAKE,
+    secrets::drop::LIST,
+    secrets::drop::REVOKE,
     vault::show::ROUTE,
     vault::rewrap::ROUTE,
     vault::rotate::ROUTE,
+    vault::drill::ROUTE,
     server::show::ROUTE,
     server::happenings::ROUTE,
     server::openapi::ROUTE,

@@ -1,5 +1,5 @@
 use http::HeaderMap;
-use qc_access::Action;
+use qc_access::{Action, Resource};
 use qc_engine::{Deployment, Trigger, TriggerAuth};
 use qc_model::{Actor, ActorKind, NextAction, Timestamp};
 
@@ -22,14 +22,11 @@ pub(super) async fn by_token(
             let text = bearer(headers).ok_or_else(Problem::no_token)?;
             let principal = state.authenticate(text, sent).await?;
             let asker = state.asker(principal, sent.clone()).await?;
-            let (environment, integration) =
-                (deployment.environment.as_str(), deployment.release.integration.as_str());
-            asker.decide(
-                &state.access,
-                Action::EventsSend,
-                Some(environment),
-                Some(integration),
-            )?;
+            let environment = Some(deployment.environment.as_str());
+            let integration = Some(deployment.release.integration.as_str());
+            asker.decide(&state.access, Action::EventsSend, environment, integration)?;
+            let trigger = Resource { environment, name: integration, units: &[] };
+            state.uses.note(&asker.principal, Action::EventsSend, trigger);
             Ok(Some(asker.principal.actor()))
         }
     }

@@ -18,6 +18,7 @@ mod server;
 mod tasks;
 mod triggers;
 
+pub use access::{AccessReview, BlastRadius, Reach, ReachedOperation, Reassign, ReviewedHolder};
 pub use access::{
     ApplyPolicies, Approval, GiveApproval, Grant, PolicyFile, PolicySet, RequestGrant,
 };
@@ -45,10 +46,10 @@ pub use runs::{
     Run, RunEnd, RunJournal, RunReference, Substituted, WhichRelease,
 };
 pub use secrets::{
-    DataKeyRotated, DataKeyShown, RemoveSecretRequest, Rewrapped, RotateDataKey,
-    RotateSecretRequest, SecretText, SetSecretRequest, StoredSecret, VaultEnvironment,
-    VaultStanding,
+    DataKeyRotated, DataKeyShown, DrillSecret, DrillVault, Drilled, DropLink, MadeDropLink,
+    MakeDropLink, RemoveSecretRequest, Rewrapped, RotateDataKey, RotateSecretRequest, SecretText,
+    SetSecretRequest, StoredSecret, VaultEnvironment, VaultStanding,
 };
-pub use server::{CreateToken, CreatedToken, Server, Token};
+pub use server::{CreateToken, CreatedToken, RotateToken, Server, Token};
 pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};
 pub use triggers::{ChangeTrigger, DiscardHeld, HeldDiscarded, TriggerStanding};
