@@ -26,6 +26,7 @@ mod proxies;
 mod service;
 mod settings;
 mod state;
+mod token_keeper;
 
 pub use api::{VERSION, wire};
 pub use catalogue::{Catalogue, CompileError, Craft, MakeBundle};
@@ -38,6 +39,7 @@ pub use proxies::{Network, NetworkError, TrustedProxies};
 pub use service::{Door, Service};
 pub use settings::ServerSettings;
 pub use state::{ServerParts, State};
+pub use token_keeper::TokenKeeper;
 
 use metrics::Metrics;
 use service::bearer;

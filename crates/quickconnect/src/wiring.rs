@@ -19,7 +19,7 @@ use qc_engine::{AdmissionLimits, Deployment, Engine, EngineParts, EngineSettings
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
 use qc_release::{Bundle, Effective};
-use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State};
+use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State, TokenKeeper};
 use qc_sql::{
     postgres::{Dsn, PostgresOptions, PostgresStore, ServerReport},
     sqlite::{SqliteOptions, SqliteStore},
@@ -176,7 +176,9 @@ impl Platform {
         let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
             .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));
-        let catalogue = Catalogue::new(Arc::clone(&store), CRAFT);
+        let keeper = TokenKeeper::new(&store, &committer, &vault, &clock, &entropy);
+        let token_roots = keeper.roots.clone();
+        let catalogue = Catalogue::with_tokens(CRAFT, keeper);
         let ledger_key = ledger_key(&*store, &committer, &*clock, &*entropy).await?;
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
@@ -195,6 +197,7 @@ impl Platform {
                     ..config.admission.clone()
                 },
                 ledger_key,
+                token_roots,
                 ..EngineSettings::default()
             },
         });

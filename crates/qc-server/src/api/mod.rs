@@ -23,6 +23,7 @@ mod runs;
 mod schedules;
 mod secrets;
 mod server;
+mod subjects;
 mod tasks;
 mod tokens;
 mod triggers;
@@ -131,6 +132,8 @@ pub(crate) const ROUTES: &[Route] = &[
     secrets::set::ROUTE,
     secrets::rotate::ROUTE,
     secrets::remove::ROUTE,
+    subjects::export::ROUTE,
+    subjects::erase::ROUTE,
     vault::show::ROUTE,
     vault::rewrap::ROUTE,
     vault::rotate::ROUTE,

@@ -14,6 +14,7 @@ mod releases;
 mod runs;
 mod secrets;
 mod server;
+mod subjects;
 mod tasks;
 mod triggers;
 
@@ -46,5 +47,6 @@ pub use secrets::{
     VaultStanding,
 };
 pub use server::{CreateToken, CreatedToken, Server, Token};
+pub use subjects::{SubjectErasure, SubjectExport, SubjectRequest};
 pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};
 pub use triggers::{ChangeTrigger, DiscardHeld, HeldDiscarded, TriggerStanding};
