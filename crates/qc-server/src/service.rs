@@ -127,7 +127,7 @@ impl Service {
         }
         let of_identity = identity::is_ours(path);
         // Who sends events gets access tokens where it sends them, too.
-        if self.door == Door::Events && !of_identity {
+        if self.door == Door::Events && !(of_identity && identity::is_for_services(path)) {
             return refuse(elsewhere("this address takes events only (`/in/…`)"));
         }
         // Refused, not queued: whoever operates a server in trouble must see that it is busy.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use qc_access::{Access, Grants, Policies, Principal, Tokens, policy::KeptPolicies};
 use qc_connection::Connections;
 use qc_engine::Engine;
-use qc_identity::{Authority, Ground, IdentityError, Place, Throttle};
+use qc_identity::{Authority, Ground, IdentityError, People, Place, Provider, Throttle};
 use qc_model::{Clock, Entropy, Timestamp};
 use qc_store::{Committer, Store};
 use qc_vault::{Secrets, Vault};
@@ -47,6 +47,8 @@ pub struct ServerParts {
     pub commits: Arc<CommitNumbers>,
     /// Where the server is for the world; None: no access tokens, and nobody signs in.
     pub place: Option<Place>,
+    /// Where people sign in; None: nowhere.
+    pub provider: Option<Arc<Provider>>,
     /// Bounds.
     pub settings: ServerSettings,
 }
@@ -68,7 +70,10 @@ pub struct State {
     pub(crate) access: Access,
     pub(crate) grants: Grants,
     pub(crate) authority: Authority,
+    pub(crate) people: People,
     pub(crate) throttle: Throttle,
+    /// Sign-ins that begin, by address.
+    pub(crate) beginnings: Throttle,
     pub(crate) metrics: Metrics,
     pub(crate) refusals: Refusals,
     pub(crate) started_at: Timestamp,
@@ -88,7 +93,9 @@ impl State {
             clock: Arc::clone(&parts.clock),
             entropy: Arc::clone(&parts.entropy),
         };
-        let authority = Authority::new(ground, parts.place, Arc::clone(&parts.vault));
+        let (place, vault) = (parts.place, Arc::clone(&parts.vault));
+        let people = People::new(ground.clone(), place.clone(), Arc::clone(&vault), parts.provider);
+        let authority = Authority::new(ground, place, vault);
         let started_at = parts.clock.now();
         let metrics = Metrics::new();
         metrics.watch(parts.engine.clone(), &parts.commits);
@@ -108,7 +115,9 @@ impl State {
             access,
             grants,
             authority,
+            people,
             throttle: Throttle::default(),
+            beginnings: Throttle::default(),
             metrics,
             refusals: Refusals::default(),
             started_at,
@@ -159,9 +168,10 @@ impl State {
         }
     }
 
-    /// What is done now and then about identities: see [`Authority::tend`].
+    /// What is done now and then about identities: see [`Authority::tend`] and [`People::tend`].
     pub async fn tend_identities(&self) -> Result<(), IdentityError> {
-        self.authority.tend().await
+        self.authority.tend().await?;
+        Ok(self.people.tend().await?)
     }
 
     /// Says whether new work may come: `/readyz` answers by it.

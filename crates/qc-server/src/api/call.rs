@@ -6,6 +6,7 @@ use qc_document::{ParseLimits, parse_json_value};
 use qc_model::{Actor, EnvironmentName, Name, RunId};
 use qc_release::Office;
 use qc_store::RunHead;
+use qc_vault::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -29,6 +30,8 @@ const SHOWN: usize = 200;
 pub(crate) struct Call {
     pub(super) state: Arc<State>,
     pub(super) asker: Asker,
+    /// By what it says who it is.
+    pub(super) credential: Secret,
     pub(super) route: &'static Route,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Vec<(String, String)>,

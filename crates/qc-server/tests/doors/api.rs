@@ -117,6 +117,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     subjects(&api).await;
     crate::connected::operations(&api).await;
     crate::identity::clients(&api).await;
+    crate::people::operations(&api).await;
     events_and_schedules(&api).await;
     server_and_ledger(&api).await;
     crate::audited::every_change_left_what_the_audit_needs(&api).await;

@@ -18,6 +18,7 @@ mod idempotency;
 mod identity;
 mod outside;
 mod parameters;
+mod people;
 mod repeats;
 mod requests;
 mod rights;

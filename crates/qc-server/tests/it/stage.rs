@@ -228,6 +228,7 @@ impl Stage {
             entropy: Arc::clone(&entropy),
             commits,
             settings: ServerSettings { local_access: true, ..settings },
+            provider: None,
             place: None,
         });
         state.set_ready(true);

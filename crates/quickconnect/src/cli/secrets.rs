@@ -95,13 +95,13 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::List(arguments) => list(session, arguments).await,
         Verb::Set(SetArguments { of, value, rotate_every }) => {
             let Of { environment, name } = of;
-            let value = read(value.file.as_deref())?;
+            let value = read_value(value.file.as_deref())?;
             let request = SetSecretRequest { environment, name, value, rotate_every };
             stored(session, "/api/v1/secrets/set", &request).await
         }
         Verb::Rotate(RotateArguments { of, value, overlap }) => {
             let Of { environment, name } = of;
-            let value = read(value.file.as_deref())?;
+            let value = read_value(value.file.as_deref())?;
             let request = RotateSecretRequest { environment, name, value, overlap };
             stored(session, "/api/v1/secrets/rotate", &request).await
         }
@@ -172,7 +172,7 @@ fn row(secret: &StoredSecret) -> Vec<String> {
 }
 
 /// The value, without one newline at its end.
-fn read(file: Option<&Path>) -> Result<SecretText, Trouble> {
+pub(super) fn read_value(file: Option<&Path>) -> Result<SecretText, Trouble> {
     let place = file.unwrap_or_else(|| Path::new("standard input"));
     let failed = |error: io::Error| Trouble::file(place, &error);
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));

@@ -1,6 +1,7 @@
 //! The settings of a server: flag, then `QC_*` variable, then `qc.toml`, then default.
 
 mod flags;
+mod oidc;
 mod setting;
 mod sources;
 
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub(crate) use flags::SettingFlags;
+pub(crate) use oidc::{Oidc, SecretPlace};
 pub(crate) use setting::{SETTINGS, find};
 pub(crate) use sources::{Resolved, Said, Source};
 
@@ -70,6 +72,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) api: ApiDoor,
     pub(crate) public_url: Option<String>,
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) data_dir: PathBuf,
     pub(crate) store: StoreKind,
     pub(crate) secrets_dir: Option<PathBuf>,
@@ -152,6 +155,7 @@ impl Reading<'_> {
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
         let egress_private = self.egress();
         let public_url = self.public_url();
+        let oidc = self.oidc();
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
         let (calls, admission) = (self.calls(), self.admission());
@@ -170,6 +174,7 @@ impl Reading<'_> {
             listen: listen?,
             api: api?,
             public_url,
+            oidc,
             data_dir: PathBuf::from(self.text("data_dir")),
             store: store?,
             secrets_dir: self.path("secrets_dir"),

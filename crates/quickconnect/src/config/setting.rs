@@ -1,5 +1,7 @@
 use qc_vault::KeyPlace;
 
+use super::oidc::SecretPlace;
+
 /// One setting of a server. This table drives the flags, the variables, the file and `qc config explain`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
@@ -23,6 +25,9 @@ impl Setting {
             "store" => qc_sql::postgres::mask(value),
             // Somebody may have set the key itself in place of where it is.
             "vault_key" if !value.is_empty() && value.parse::<KeyPlace>().is_err() => {
+                "***".to_owned()
+            }
+            "oidc_client_secret" if !value.is_empty() && SecretPlace::parse(value).is_none() => {
                 "***".to_owned()
             }
             _ => value.to_owned(),
@@ -52,6 +57,29 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "",
         "The address of the management API for the world, such as https://qc.example.com; access tokens and signing in need it",
     ),
+    setting(
+        "oidc_issuer",
+        "",
+        "The issuer of the OpenID provider where people sign in, such as https://id.example.com",
+    ),
+    setting("oidc_client_id", "", "Who this server is at the OpenID provider"),
+    setting(
+        "oidc_client_secret",
+        "",
+        "Where its secret there is: `file:<path>` or `env:<variable>`; none for a public client",
+    ),
+    setting(
+        "oidc_scopes",
+        "openid profile email",
+        "What is asked for there, by spaces; with `offline_access` where only that gives refresh tokens",
+    ),
+    setting("oidc_groups_claim", "groups", "The claim that lists a person's groups"),
+    setting(
+        "oidc_person_claim",
+        "",
+        "The claim that is a person's id in the owner directory; it must be one that people cannot choose themselves",
+    ),
+    setting("oidc_roles", "", "Which group gives which role: `group=role`, by commas, or a table"),
     setting("data_dir", ".qc", "Directory of the database and of large bodies"),
     setting(
         "store",

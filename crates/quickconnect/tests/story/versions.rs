@@ -19,10 +19,10 @@ use crate::stage::{project::replace, server::Server};
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Verbs without a result of their own: they print a script or a schema, or serve. `simulate` and `demo` are looked at
-/// where their stories are told.
-const WITHOUT: [&str; 7] =
-    ["completions", "schema", "access schema", "serve", "dev", "simulate", "demo"];
+/// Verbs without a result of their own: they print a script or a schema, or serve. `simulate`, `demo` and `login` are looked
+/// at where their stories are told.
+const WITHOUT: [&str; 8] =
+    ["completions", "schema", "access schema", "serve", "dev", "simulate", "demo", "login"];
 
 /// Every verb that does something, by the program's help.
 fn verbs(server: &Server, above: &[&str]) -> BTreeSet<String> {
@@ -469,6 +469,28 @@ fn rights(asked: &mut Asked<'_>) {
     assert_eq!(asked.told("grants list", &[])["items"].as_array().unwrap().len(), 2);
 }
 
+/// A person's keys end, and the sealed account opens once.
+fn people(asked: &mut Asked<'_>) {
+    assert_eq!(asked.told("whoami", &[])["kind"], "local");
+    let ended = asked.told("access revoke", &["grace"]);
+    assert_eq!((&ended["sessions"], &ended["tokens"]), (&json!(0), &json!(1)), "{ended}");
+    let sealed = asked.told("access break-glass seal", &[]);
+    let file = asked.server.folder.join("credential");
+    fs::write(&file, sealed["credential"].as_str().unwrap()).unwrap();
+    let open = ["--reason", "a test", "--file", "credential"];
+    let me = asked.told("access break-glass open", &open);
+    assert_eq!((&me["kind"], &me["role"]), (&json!("break_glass"), &json!("admin")));
+    let listed = asked.told("access sessions", &[]);
+    assert_eq!(listed["items"][0]["kind"], "break_glass", "{listed}");
+    let again = said(asked.server, &[&["access", "break-glass", "open"][..], &open].concat());
+    assert!(again.contains("QC-A057"), "{again}");
+    let doctor = asked.server.qc(&["doctor"]);
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("QC-A058"), "{doctor:?}");
+    asked.told("logout", &[]);
+    assert_eq!(asked.told("whoami", &[])["kind"], "local");
+    asked.told("access break-glass seal", &[]);
+}
+
 /// A service comes, changes its secret and goes, and so does a key.
 fn services(asked: &mut Asked<'_>) {
     let of = ["--environment", "sandbox", "--role", "runtime", "--owner", "team", "--purpose", "x"];
@@ -593,6 +615,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     secrets(&mut asked);
     rights(&mut asked);
     services(&mut asked);
+    people(&mut asked);
     connections(&mut asked);
     let made = asked.told("tokens create", &["ci", "--role", "deployer"]);
     asked.told("tokens revoke", &[made["token"]["id"].as_str().unwrap()]);

@@ -13,6 +13,7 @@ mod doors;
 mod memory;
 mod notify;
 mod outbound_tls;
+mod people;
 mod proxy;
 mod signals;
 mod tls;

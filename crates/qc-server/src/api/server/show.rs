@@ -39,6 +39,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let mut findings = state.catalogue.findings();
     findings.extend(missing_secrets(state));
     findings.extend(state.vault.findings());
+    findings.extend(state.people.findings().await?);
     findings.extend(state.engine.standings().findings());
     Ok(Reply::ok(&Server {
         schema_version: 1,

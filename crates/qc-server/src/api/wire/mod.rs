@@ -10,6 +10,7 @@ mod kept;
 mod ledger;
 mod lines;
 mod page;
+mod people;
 mod releases;
 mod runs;
 mod secrets;
@@ -34,6 +35,7 @@ pub use kept::{
 pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
 pub use lines::{DiscardLine, Line, LineDiscarded, LineResumed, ResumeLine};
 pub use page::Page;
+pub use people::{BreakGlass, RevokePerson, RevokedPerson, Session};
 pub use releases::{
     DeployRequest, Deployment, DeploymentChange, Release, ReleaseFiles, StoreRelease,
 };

@@ -4,6 +4,7 @@ mod apply;
 mod clients;
 mod explain;
 mod matrix;
+mod people;
 
 use std::{fs, path::Path};
 
@@ -29,6 +30,13 @@ pub(crate) enum Verb {
     /// The keys that sign access tokens
     #[command(subcommand)]
     Keys(clients::KeyVerb),
+    /// List the sessions of people who signed in
+    Sessions,
+    /// End all sessions and API keys of a person at once
+    Revoke(people::RevokeArguments),
+    /// The account for when nobody can sign in
+    #[command(subcommand)]
+    BreakGlass(people::BreakGlassVerb),
     /// Put the project's policies in force on the server
     Apply(matrix::Arguments),
 }
@@ -40,6 +48,9 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::Explain(arguments) => explain::run(session, arguments).await,
         Verb::Clients(verb) => clients::clients(session, verb).await,
         Verb::Keys(verb) => clients::keys(session, verb).await,
+        Verb::Sessions => people::sessions(session).await,
+        Verb::Revoke(arguments) => people::revoke(session, arguments).await,
+        Verb::BreakGlass(verb) => people::break_glass(session, verb).await,
         Verb::Schema => {
             session.output.line(schema_text().trim_end());
             Ok(Exit::Ok)
