@@ -72,8 +72,8 @@ pub(crate) struct ActiveRun {
     pub(crate) permits: HashMap<CallId, Permit>,
     /// Calls wait for the next one who takes the run up: this process is ending.
     withheld: bool,
-    /// What is known of its data.
-    pub(crate) custody: Custody,
+    /// What is known of its data; in a box, since runs are held in many futures.
+    pub(crate) custody: Box<Custody>,
     /// What it waits for, and what it was offered.
     pub(crate) hearing: Hearing,
     /// What is done about the runs that it runs.
@@ -164,7 +164,7 @@ impl ActiveRun {
             skip: None,
             permits: HashMap::new(),
             withheld: false,
-            custody,
+            custody: Box::new(custody),
             hearing: Hearing::default(),
             children: Children::default(),
             brief: false,
