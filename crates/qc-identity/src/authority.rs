@@ -293,6 +293,26 @@ impl Authority {
         Ok((client, secret))
     }
 
+    /// One client; an error when it is unknown or was revoked.
+    pub async fn client_by_id(&self, id: &Name) -> Result<Client, IdentityError> {
+        Ok(self.present(id).await?.0)
+    }
+
+    /// Gives a client another owner.
+    pub async fn reassign_client(
+        &self,
+        id: &Name,
+        owner: &str,
+        actor: &Actor,
+    ) -> Result<(), IdentityError> {
+        let (client, revision) = self.present(id).await?;
+        let facts = json!({ "owner": owner, "before": client.owner });
+        let client = Client { owner: owner.to_owned(), ..client };
+        let said = (actor, "reassigned", facts);
+        let written = self.write_client(&client, Expect::Revision(revision), vec![], said).await?;
+        if written { Ok(()) } else { Err(IdentityError::Busy) }
+    }
+
     /// Ends a client and all its tokens: at once on this node, within five seconds elsewhere.
     pub async fn revoke_client(&self, id: &Name, actor: &Actor) -> Result<(), IdentityError> {
         for _ in 0..TRIES {

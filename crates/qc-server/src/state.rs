@@ -4,7 +4,7 @@ use std::sync::{
 };
 use std::time::Duration;
 
-use qc_access::{Access, Grants, Policies, Principal, Tokens, policy::KeptPolicies};
+use qc_access::{Access, Grants, Policies, Principal, Tokens, Uses, policy::KeptPolicies};
 use qc_connection::Connections;
 use qc_engine::Engine;
 use qc_identity::{Authority, Ground, IdentityError, People, Place, Provider, Throttle};
@@ -20,6 +20,8 @@ use crate::{
     connect::Guesses,
 };
 
+/// How often what principals did is written down.
+const USES_EVERY: Duration = Duration::from_secs(300);
 /// How often the store is asked for other policies.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -67,6 +69,7 @@ pub struct State {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ServerSettings,
     pub(crate) tokens: Tokens,
+    pub(crate) uses: Uses,
     pub(crate) access: Access,
     pub(crate) grants: Grants,
     pub(crate) authority: Authority,
@@ -84,6 +87,13 @@ impl State {
     /// From its parts; not ready until [`State::set_ready`].
     pub fn new(parts: ServerParts) -> Arc<Self> {
         let tokens = Tokens::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let uses = Uses::new(
+            Arc::clone(&parts.store),
+            parts.committer.clone(),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.entropy),
+            parts.engine.node(),
+        );
         let grants = Grants::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
         let (local, production) = (parts.settings.local_access, &parts.settings.production);
         let access = Access::new(local, production.clone());
@@ -112,6 +122,7 @@ impl State {
             entropy: parts.entropy,
             settings: parts.settings,
             tokens,
+            uses,
             access,
             grants,
             authority,
@@ -165,6 +176,21 @@ impl State {
                 self.access.enforce(policies);
             }
             Err(error) => tracing::error!(%error, "those before stay in force"),
+        }
+    }
+
+    /// Writes down now and then what principals did, for ever.
+    pub async fn keep_uses(self: Arc<Self>) {
+        loop {
+            sleep(USES_EVERY).await;
+            self.settle_uses().await;
+        }
+    }
+
+    /// Writes down what principals did; also before the server ends. What cannot be written waits for the next time.
+    pub async fn settle_uses(&self) {
+        if let Err(error) = self.uses.flush().await {
+            tracing::warn!(%error, "what principals did cannot be written down now");
         }
     }
 

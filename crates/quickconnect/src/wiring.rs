@@ -31,14 +31,15 @@ use qc_store::{
     memory::MemoryStore,
 };
 use qc_vault::{
-    FileRing, KeyPlace, KeyRing, Secret, Secrets, TransitRing, VariableRing, Vault, VaultParts,
+    FileRing, KeyPlace, KeyRing, KvKeeper, KvParts, Secret, Secrets, TransitRing, VariableRing,
+    Vault, VaultParts,
 };
 use tokio::task::JoinHandle;
 
 use crate::{
     cli::{Exit, Trouble},
     codes,
-    config::{Config, DATABASE, SecretPlace, StoreKind},
+    config::{Config, DATABASE, KvSecrets, SecretPlace, StoreKind},
     disk,
     node_name::node_name,
 };
@@ -101,6 +102,7 @@ fn compile(release: &Effective, environment: &EnvironmentName) -> Result<Deploym
 pub(crate) struct Credentials {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) ring: Option<Arc<dyn KeyRing>>,
+    pub(crate) kv: Option<KvKeeper>,
     /// Where people sign in.
     pub(crate) oidc: Option<OidcSettings>,
 }
@@ -112,12 +114,14 @@ impl Credentials {
         variables: &BTreeMap<String, String>,
     ) -> Result<Self, Trouble> {
         let secrets = Arc::new(secrets(config, variables));
-        Ok(Self { secrets, ring: key_ring(config, variables)?, oidc: oidc(config, variables)? })
+        let kv = kv_keeper(config, &secrets)?;
+        let oidc = oidc(config, variables)?;
+        Ok(Self { secrets, ring: key_ring(config, variables)?, kv, oidc })
     }
 
     /// These secrets, without a vault.
     pub(crate) fn only(secrets: Secrets) -> Self {
-        Self { secrets: Arc::new(secrets), ring: None, oidc: None }
+        Self { secrets: Arc::new(secrets), ring: None, kv: None, oidc: None }
     }
 }
 
@@ -139,7 +143,7 @@ pub(crate) struct Platform {
 impl Platform {
     /// Wires everything. Nothing runs yet but the commit loop.
     pub(crate) async fn wire(config: &Config, credentials: Credentials) -> Result<Self, Trouble> {
-        let Credentials { secrets, ring, oidc } = credentials;
+        let Credentials { secrets, ring, oidc, .. } = credentials;
         let (store, blobs) = open_all(config).await?;
         let metered = MeteredStore::new(store);
         let commits = metered.numbers();
@@ -262,6 +266,7 @@ fn server_settings(config: &Config) -> ServerSettings {
         api_body_limit: config.api_body_limit,
         trusted_proxies: config.trusted_proxies.clone(),
         local_access: config.local_access,
+        orphans_end_after: config.orphans_end_after,
         production: config.production.clone(),
         ..ServerSettings::default()
     }
@@ -396,6 +401,16 @@ fn secrets(config: &Config, variables: &BTreeMap<String, String>) -> Secrets {
     }
 }
 
+/// Who reads secrets from a KV engine, where the settings name one.
+fn kv_keeper(config: &Config, secrets: &Secrets) -> Result<Option<KvKeeper>, Trouble> {
+    let Some(KvSecrets { place, login, refresh, stale }) = config.kv.clone() else {
+        return Ok(None);
+    };
+    let (caller, clock) = (Arc::new(http_caller(config)?), Arc::new(SystemClock));
+    let parts = KvParts { place, login, refresh, stale, caller, clock, secrets };
+    Ok(Some(KvKeeper::new(parts)))
+}
+
 /// Who wraps the vault's data keys. A key that is given and cannot be used refuses the start, as it would never get
 /// better by itself; one that cannot be reached now does not.
 fn key_ring(
@@ -415,8 +430,9 @@ fn key_ring(
             Arc::new(ring)
         }
         KeyPlace::Transit(key) => {
-            let token = config.vault_token_file.clone().unwrap_or_default();
-            Arc::new(TransitRing::new(key.clone(), token, Arc::new(http_caller(config)?)))
+            let login = config.vault_login.clone().expect("settings say it beside such a key");
+            let caller = Arc::new(http_caller(config)?);
+            Arc::new(TransitRing::new(key.clone(), login, caller, Arc::new(SystemClock)))
         }
     };
     Ok(Some(ring))

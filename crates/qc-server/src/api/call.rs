@@ -107,6 +107,7 @@ impl Call {
         let action = self.route.action;
         let resource = Resource { environment, name };
         let decided = self.asker.decide(&self.state.access, action, resource)?;
+        self.state.uses.note(self.principal(), action, resource);
         Ok((Permit { state: &self.state, actor: self.asker.actor(action) }, decided))
     }
 
@@ -118,7 +119,9 @@ impl Call {
         name: Option<&str>,
     ) -> Result<(), Problem> {
         let resource = Resource { environment, name };
-        self.asker.decide(&self.state.access, action, resource).map(drop)
+        self.asker.decide(&self.state.access, action, resource)?;
+        self.state.uses.note(self.principal(), action, resource);
+        Ok(())
     }
 
     /// For lists: the environment and integration that are asked for. Without an environment, a token that is bound to

@@ -32,6 +32,7 @@ pub mod wire;
 
 pub(crate) use dispatch::router;
 pub(crate) use route::{Answer, Place, Route};
+pub(crate) use tokens::record_of;
 
 use call::{Call, Permit};
 use reply::Reply;
@@ -106,6 +107,10 @@ pub(crate) const ROUTES: &[Route] = &[
     tokens::list::ROUTE,
     tokens::create::ROUTE,
     tokens::revoke::ROUTE,
+    tokens::rotate::ROUTE,
+    access::review::REVIEW,
+    access::review::RADIUS,
+    access::review::REASSIGN,
     grants::list::ROUTE,
     grants::request::ROUTE,
     grants::decide::APPROVE,
@@ -137,9 +142,13 @@ pub(crate) const ROUTES: &[Route] = &[
     secrets::remove::ROUTE,
     subjects::export::ROUTE,
     subjects::erase::ROUTE,
+    secrets::drop::MAKE,
+    secrets::drop::LIST,
+    secrets::drop::REVOKE,
     vault::show::ROUTE,
     vault::rewrap::ROUTE,
     vault::rotate::ROUTE,
+    vault::drill::ROUTE,
     server::show::ROUTE,
     server::happenings::ROUTE,
     server::openapi::ROUTE,

@@ -157,7 +157,7 @@ impl State {
     }
 }
 
-fn address(sent: &Sent) -> IpAddr {
+pub(crate) fn address(sent: &Sent) -> IpAddr {
     sent.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 

@@ -80,6 +80,7 @@ pub(crate) struct World {
     pub(crate) secrets: Arc<Secrets>,
     /// The key of the machine's owner, who may do everything everywhere.
     pub(crate) owner: String,
+    pub(crate) state: Arc<State>,
     engine: Engine,
     committer: Committer,
     catalogue: Arc<Catalogue>,
@@ -102,8 +103,7 @@ impl World {
         settings: ServerSettings,
         engine_settings: EngineSettings,
     ) -> Self {
-        let clock = Arc::new(SystemClock);
-        let entropy = Arc::new(Counting::new(1));
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(Counting::new(1)));
         let memory = Arc::new(MemoryStore::with_clock(clock.clone()));
         let metered = MeteredStore::new(memory.clone());
         let commits = metered.numbers();
@@ -173,6 +173,7 @@ impl World {
             fake,
             secrets,
             owner: String::new(),
+            state,
             engine,
             committer,
             catalogue: served,
@@ -239,6 +240,8 @@ impl World {
             role,
             scopes: None,
             lifetime: None,
+            owner: "team".to_owned(),
+            purpose: "tests".to_owned(),
         };
         let now = SystemClock.now();
         let issued = issue(request, &Actor::platform("test"), now, &*self.entropy);
@@ -263,6 +266,8 @@ impl World {
             role,
             scopes: scopes.map(|list| list.iter().map(|text| text.parse().unwrap()).collect()),
             lifetime,
+            owner: "team".to_owned(),
+            purpose: "tests".to_owned(),
         };
         let issued = issue(request, &Actor::platform("test"), at, &*self.entropy);
         self.committer.change(issued.change).await.unwrap();

@@ -268,6 +268,8 @@ impl Stage {
             role,
             scopes: scopes.map(|scopes| scopes.iter().map(|s| s.parse().unwrap()).collect()),
             lifetime: None,
+            owner: "team".to_owned(),
+            purpose: "tests".to_owned(),
         };
         let issued = issue(request, &Actor::platform("test"), Wall.now(), &*self.entropy);
         self.committer.change(issued.change).await.unwrap();

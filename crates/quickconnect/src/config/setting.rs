@@ -94,6 +94,27 @@ pub(crate) const SETTINGS: &[Setting] = &[
     ),
     setting("vault_token_file", "", "File with the token for the transit engine of `vault_key`"),
     setting(
+        "vault_login",
+        "",
+        "In place of it, how a token is got: `approle:<folder>` or `kubernetes:<role>`, with `@<mount>` where the method is mounted elsewhere",
+    ),
+    setting(
+        "kv_secrets",
+        "",
+        "Where secrets are in a KV engine: `<url>/<mount>/data/<path>#<field>`, with `{environment}` and `{name}` in the path",
+    ),
+    setting(
+        "kv_login",
+        "",
+        "How a token for it is got: `token:<file>`, `approle:<folder>` or `kubernetes:<role>`",
+    ),
+    setting("kv_refresh", "1m", "How often a secret of it is read again, from `5s` to `1h`"),
+    setting(
+        "kv_stale",
+        "24h",
+        "How long a value counts that cannot be read again, at most 30 days",
+    ),
+    setting(
         "local_access",
         "auto",
         "Whether the key of the machine's owner needs no roles: `on`, `off`, or `auto`: on where only this machine can connect",
@@ -102,6 +123,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "production",
         "production",
         "Environments in which payloads and retries take a grant, by commas",
+    ),
+    setting(
+        "orphans_end_after",
+        "720h",
+        "How long a key or client counts on whose owner is gone and that nobody took over, from `1h` to a year",
     ),
     setting("tls_certificate", "", "PEM file with the server's certificate chain"),
     setting("tls_key", "", "PEM file with the certificate's private key"),

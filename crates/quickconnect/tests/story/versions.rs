@@ -423,10 +423,19 @@ fn secrets(asked: &mut Asked<'_>) {
     assert!(said.contains("QC-V010"), "its standard input is empty: {said}");
     asked.told("vault rotate-dek", &["sandbox"]);
     assert_eq!(asked.told("vault rewrap", &[])["keys"], 0);
+    assert_eq!(asked.told("vault drill", &["sandbox"])["failures"], 0);
     assert_eq!(asked.told("vault status", &[])["not_opening"], 0);
     let status = asked.server.well(&["vault", "status"]);
     assert!(status.starts_with("key-encryption key "), "{status}");
     asked.told("secrets remove", &of);
+    let made =
+        asked.told("secrets drop", &["api/given", "--environment", "sandbox", "--expires", "1h"]);
+    let (_, code) = made["url"].as_str().unwrap().split_once("/drop/").unwrap();
+    let path = format!("/drop/{code}");
+    assert!(browsed(asked.server, &path, "").contains("<b>api/given</b>"));
+    let listed = asked.told("secrets drops", &["--environment", "sandbox"]);
+    assert_eq!(listed["items"][0]["id"], made["link"]["id"]);
+    asked.told("secrets revoke-drop", &[made["link"]["id"].as_str().unwrap()]);
 }
 
 /// A context file with a token that was made, `NAME.json`.
@@ -501,6 +510,8 @@ fn services(asked: &mut Asked<'_>) {
     assert_eq!(listed["items"][0]["secrets"].as_array().unwrap().len(), 2, "{listed}");
     asked.told("access keys rotate", &["sandbox"]);
     assert!(!asked.told("access keys list", &[])["items"].as_array().unwrap().is_empty());
+    let radius = asked.told("access blast-radius", &["--client", "billing"]);
+    assert!(radius["reaches"].to_string().contains("events:send"), "{radius}");
     asked.told("access clients revoke", &["billing"]);
 }
 
@@ -618,7 +629,15 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     people(&mut asked);
     connections(&mut asked);
     let made = asked.told("tokens create", &["ci", "--role", "deployer"]);
-    asked.told("tokens revoke", &[made["token"]["id"].as_str().unwrap()]);
+    let id = made["token"]["id"].as_str().unwrap();
+    asked.told("access reassign", &["--token", id, "--owner", "me"]);
+    let review = asked.server.qc(&["access", "review", "--json"]);
+    let review: Value = serde_json::from_slice(&review.stdout).unwrap();
+    assert_eq!(review["schema_version"], json!(1), "{review}");
+    asked.seen.insert("access review".to_owned());
+    let next = asked.told("tokens rotate", &[id, "--overlap", "2h"]);
+    assert_eq!((&next["token"]["version"], &next["token"]["id"]), (&json!(2), &json!(id)));
+    asked.told("tokens revoke", &[id]);
     let mut seen = asked.seen;
     seen.extend(WITHOUT.map(str::to_owned));
     server.terminate();

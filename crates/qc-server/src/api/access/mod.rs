@@ -3,3 +3,4 @@
 pub(super) mod clients;
 pub(super) mod keys;
 pub(super) mod people;
+pub(super) mod review;

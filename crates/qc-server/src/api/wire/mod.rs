@@ -19,6 +19,7 @@ mod subjects;
 mod tasks;
 mod triggers;
 
+pub use access::{AccessReview, BlastRadius, Reach, ReachedOperation, Reassign, ReviewedHolder};
 pub use access::{ApplyPolicies, Grant, PolicyFile, PolicySet, RequestGrant};
 pub use access::{
     Client, ClientSecret, CreateClient, CreatedClient, RotateClient, RotateSigningKey, SigningKey,
@@ -44,11 +45,11 @@ pub use runs::{
     Run, RunEnd, RunJournal, RunReference, Substituted, WhichRelease,
 };
 pub use secrets::{
-    DataKeyRotated, DataKeyShown, RemoveSecretRequest, Rewrapped, RotateDataKey,
-    RotateSecretRequest, SecretText, SetSecretRequest, StoredSecret, VaultEnvironment,
-    VaultStanding,
+    DataKeyRotated, DataKeyShown, DrillSecret, DrillVault, Drilled, DropLink, MadeDropLink,
+    MakeDropLink, RemoveSecretRequest, Rewrapped, RotateDataKey, RotateSecretRequest, SecretText,
+    SetSecretRequest, StoredSecret, VaultEnvironment, VaultStanding,
 };
-pub use server::{CreateToken, CreatedToken, Server, Token};
+pub use server::{CreateToken, CreatedToken, RotateToken, Server, Token};
 pub use subjects::{SubjectErasure, SubjectExport, SubjectRequest};
 pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};
 pub use triggers::{ChangeTrigger, DiscardHeld, HeldDiscarded, TriggerStanding};
