@@ -194,19 +194,7 @@ impl Platform {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             releases: Arc::<Catalogue>::clone(&catalogue),
-            settings: EngineSettings {
-                node,
-                lease_ttl: config.lease_ttl,
-                runs_max: config.runs_max,
-                calls: config.calls,
-                admission: AdmissionLimits {
-                    disk: disk::gauge(&config.store),
-                    ..config.admission.clone()
-                },
-                ledger_key,
-                token_roots,
-                ..EngineSettings::default()
-            },
+            settings: EngineSettings { node, ledger_key, token_roots, ..engine_settings(config) },
         });
         let state = State::new(ServerParts {
             engine: engine.clone(),
@@ -253,6 +241,17 @@ impl Platform {
             );
         }
         drop(store);
+    }
+}
+
+fn engine_settings(config: &Config) -> EngineSettings {
+    let disk = disk::gauge(&config.store);
+    EngineSettings {
+        lease_ttl: config.lease_ttl,
+        runs_max: config.runs_max,
+        calls: config.calls,
+        admission: AdmissionLimits { disk, ..config.admission.clone() },
+        ..EngineSettings::default()
     }
 }
 

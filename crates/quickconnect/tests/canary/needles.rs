@@ -1,5 +1,7 @@
 //! What must come out nowhere, and the forms in which it could.
 
+use std::fmt::Write;
+
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD},
@@ -26,12 +28,15 @@ impl Canary {
         let twice = Value::from(json).to_string();
         let debug = format!("{value:?}");
         let percent = percent_encode(value.as_bytes(), NON_ALPHANUMERIC).to_string();
-        let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = value.bytes().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").unwrap();
+            hex
+        });
         let mut spellings = vec![
             ("plain", value.as_bytes().to_vec()),
             ("in JSON", json.as_bytes().to_vec()),
-            ("in JSON in JSON", twice[1..twice.len() - 1].as_bytes().to_vec()),
-            ("in Rust's debug form", debug[1..debug.len() - 1].as_bytes().to_vec()),
+            ("in JSON in JSON", twice.as_bytes()[1..twice.len() - 1].to_vec()),
+            ("in Rust's debug form", debug.as_bytes()[1..debug.len() - 1].to_vec()),
             ("percent-encoded", percent.to_ascii_lowercase().into_bytes()),
             ("percent-encoded", percent.into_bytes()),
             (
