@@ -21,7 +21,9 @@ use qc_identity::{ClientSecret, OidcSettings, Provider};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
 use qc_release::{Bundle, Effective};
-use qc_server::{Catalogue, Craft, MeteredStore, PolicyEgress, ServerParts, ServerSettings, State};
+use qc_server::{
+    Catalogue, Craft, MeteredStore, PolicyEgress, ServerParts, ServerSettings, State, TokenKeeper,
+};
 use qc_sql::{
     postgres::{Dsn, PostgresOptions, PostgresStore, ServerReport},
     sqlite::{SqliteOptions, SqliteStore},
@@ -188,7 +190,9 @@ impl Platform {
             .with_egress(Arc::new(PolicyEgress::new(Arc::clone(&access))))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
             .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));
-        let catalogue = Catalogue::new(Arc::clone(&store), CRAFT);
+        let keeper = TokenKeeper::new(&store, &committer, &vault, &clock, &entropy);
+        let token_roots = keeper.roots.clone();
+        let catalogue = Catalogue::with_tokens(CRAFT, keeper);
         let ledger_key = ledger_key(&*store, &committer, &*clock, &*entropy).await?;
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
@@ -197,7 +201,7 @@ impl Platform {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             releases: Arc::<Catalogue>::clone(&catalogue),
-            settings: engine_settings(config, node, ledger_key),
+            settings: EngineSettings { node, ledger_key, token_roots, ..engine_settings(config) },
         });
         let state = State::new(ServerParts {
             engine: engine.clone(),
@@ -249,14 +253,13 @@ impl Platform {
     }
 }
 
-fn engine_settings(config: &Config, node: String, ledger_key: [u8; 32]) -> EngineSettings {
+fn engine_settings(config: &Config) -> EngineSettings {
+    let disk = disk::gauge(&config.store);
     EngineSettings {
-        node,
         lease_ttl: config.lease_ttl,
         runs_max: config.runs_max,
         calls: config.calls,
-        admission: AdmissionLimits { disk: disk::gauge(&config.store), ..config.admission.clone() },
-        ledger_key,
+        admission: AdmissionLimits { disk, ..config.admission.clone() },
         ..EngineSettings::default()
     }
 }

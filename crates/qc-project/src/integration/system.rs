@@ -22,6 +22,8 @@ pub struct System {
     pub owner: Spanned<Name>,
     /// What the integration may do with it, and see of it; everything when left out.
     pub binding: Option<Spanned<BindingSpec>>,
+    /// In which region its data is, as `data_movement` names regions.
+    pub region: Option<Spanned<Name>>,
     /// What happens while it cannot be reached.
     pub on_unavailable: Spanned<OnUnavailable>,
 }
@@ -92,6 +94,10 @@ impl Record for System {
         let direction = f.required("direction", "Which way data flows, seen from the integration.");
         let criticality = f.required("criticality", "How much depends on the system.");
         let owner = f.required("owner", "Who owns the system: id of a person or team.");
+        let region = f.optional(
+            "region",
+            "In which region its data is, as the rules of `data_movement` name it.",
+        );
         let on_unavailable =
             f.required("on_unavailable", "What happens while it cannot be reached.");
         let binding = f.optional(
@@ -105,6 +111,7 @@ impl Record for System {
             direction: direction?,
             criticality: criticality?,
             owner: owner?,
+            region,
             on_unavailable: on_unavailable?,
         })
     }

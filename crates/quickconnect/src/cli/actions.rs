@@ -8,8 +8,8 @@ use Action::{
     DeploymentsRollback, DeploymentsWrite, DlqDiscard, DlqRead, DlqRetry, DlqTriage, EventsSend,
     GrantsApprove, GrantsRead, GrantsRequest, LedgerRead, PoliciesRead, PoliciesWrite,
     ReleasesRead, ReleasesWrite, RunsBulk, RunsCancel, RunsInspect, RunsRead, RunsReplay,
-    RunsResolve, SecretsRead, SecretsWrite, ServerRead, TasksAct, TasksDecide, TasksInspect,
-    TasksRead, TokensRead, TokensWrite, TriggersPause,
+    RunsResolve, SecretsRead, SecretsWrite, ServerRead, SubjectsErase, SubjectsExport, TasksAct,
+    TasksDecide, TasksInspect, TasksRead, TokensRead, TokensWrite, TriggersPause,
 };
 
 /// A verb with its actions; one that works here alone has none.
@@ -87,6 +87,8 @@ const ACTIONS: &[Row] = &[
     ("tasks fill", &[TasksInspect, TasksDecide]),
     ("tasks act", &[TasksAct]),
     ("ask failures", &[LedgerRead]),
+    ("subject export", &[SubjectsExport]),
+    ("subject erase", &[SubjectsErase]),
     ("reconcile", &[LedgerRead]),
     ("backup", &[]),
     ("restore", &[]),

@@ -45,7 +45,8 @@ pub struct Grant {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestGrant {
-    /// To do what: `runs:inspect`, `runs:replay`, `runs:bulk`, `dlq:retry`; with `unit`, what only shows.
+    /// To do what: `runs:inspect`, `runs:replay`, `runs:bulk`, `dlq:retry`, `subjects:export`, `subjects:erase`; with
+    /// `unit`, what only shows.
     pub actions: Vec<String>,
     /// Where.
     pub environment: String,
