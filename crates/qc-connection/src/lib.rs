@@ -19,7 +19,8 @@ pub mod schedule;
 pub mod token;
 
 pub use keeper::{
-    Access, Connections, ConnectionsParts, Consented, Departure, LinkMade, Need, Returned, Why,
+    Access, Connections, ConnectionsParts, Consented, Departure, LinkMade, Need, Returned, Seen,
+    Why,
 };
 pub use machine::{Begin, Lease, Outcome, Reason, State, Trouble};
 pub use provider::{

@@ -244,6 +244,11 @@ impl State {
         !matches!(self, Self::PendingConsent | Self::ReauthRequired { .. } | Self::Revoked { .. })
     }
 
+    /// Whether no work waits for anything but scopes.
+    pub(crate) fn is_well(&self) -> bool {
+        matches!(self, Self::Active | Self::ScopeDrift { .. })
+    }
+
     /// The name as written on the wire.
     pub fn as_str(&self) -> &'static str {
         match self {

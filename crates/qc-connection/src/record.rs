@@ -15,6 +15,9 @@ pub(crate) const CONNECTION_KIND: &str = "connection";
 /// The kind of the documents with tokens whose place another refresh took: `<environment>/<name>/<attempt>`.
 pub(crate) const RECOVERY_KIND: &str = "connection-recovery";
 
+/// The kind of the documents that say when a connection works again; their name is the connection's.
+pub(crate) const NEWS_KIND: &str = "connection-news";
+
 /// A connection as it is stored. Its tokens are sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {

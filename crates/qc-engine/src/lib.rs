@@ -46,6 +46,7 @@ mod line;
 mod lines;
 mod listening;
 mod mail;
+mod mended;
 mod nodes;
 mod obey;
 mod operate;
@@ -109,6 +110,7 @@ pub use kept::{
     LinkView, StateRule, StateView, TableRule, VALUE_BYTES_MAX,
 };
 pub use lines::{LineName, LineView};
+pub use mended::Mended;
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
 pub use park::LineDiscard;
 pub use pause::{DiscardPlan, TriggerName, TriggerView};

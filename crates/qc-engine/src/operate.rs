@@ -505,6 +505,7 @@ impl Engine {
             | Request::Resolve { .. }
             | Request::Resume
             | Request::Probe { .. }
+            | Request::Mended { .. }
             | Request::Task { .. }
             | Request::Offer { .. }
             | Request::Ended { .. }

@@ -19,6 +19,7 @@ mod health;
 mod identity;
 mod ingress;
 mod listen;
+mod mended;
 mod metrics;
 mod openapi;
 mod problem;

@@ -7,6 +7,7 @@ mod failure;
 mod flight;
 mod incident;
 mod keep;
+mod news;
 mod persist;
 mod refresh;
 mod shelf;
@@ -22,11 +23,13 @@ use qc_store::{Committer, Store};
 use qc_vault::{Secret, Vault};
 
 use flight::Flights;
+use news::Bell;
 use shelf::Shelf;
 
 pub use consented::{Consented, Departure, Returned};
 pub use deeds::LinkMade;
 pub use keep::Need;
+pub use news::Seen;
 pub use refresh::Why;
 
 /// What connections need.
@@ -57,6 +60,7 @@ pub struct Connections {
     parts: ConnectionsParts,
     shelf: Shelf,
     flights: Flights,
+    bell: Bell,
 }
 
 /// A token that may be used.
@@ -75,6 +79,7 @@ pub struct Access {
 impl Connections {
     /// From its parts. Nothing is read yet.
     pub fn new(parts: ConnectionsParts) -> Arc<Self> {
-        Arc::new(Self { parts, shelf: Shelf::default(), flights: Flights::default() })
+        let (shelf, flights) = (Shelf::default(), Flights::default());
+        Arc::new(Self { parts, shelf, flights, bell: Bell::default() })
     }
 }

@@ -41,16 +41,17 @@ pub(super) struct Recovery {
 
 impl Connections {
     /// Writes new tokens under the lease with which they were asked for. None: the lease was lost, and they are kept
-    /// beside. Tries for minutes: nobody else has these tokens.
+    /// beside. Tries for minutes: nobody else has these tokens. `mends`: work may wait for them, and hears of it.
     pub(super) async fn persist(
         &self,
         grant: &Grant,
         lease: &Lease,
         tokens: &Tokens,
+        mends: bool,
     ) -> Result<Option<Record>, Box<Failure>> {
         let mut tries = 0;
         loop {
-            match self.persist_once(grant, lease, tokens).await {
+            match self.persist_once(grant, lease, tokens, mends).await {
                 Ok(done) => return Ok(done),
                 Err(error) if tries == TRIES => {
                     tracing::error!(connection = %grant.id.text(), %error, "tokens could not be stored and are lost");
@@ -72,6 +73,7 @@ impl Connections {
         grant: &Grant,
         lease: &Lease,
         tokens: &Tokens,
+        mends: bool,
     ) -> Result<Option<Record>, VaultError> {
         loop {
             let found = self.find(&grant.id).await?;
@@ -84,8 +86,9 @@ impl Connections {
                 return Ok(None);
             };
             let record = self.renewed(&found.0, grant, lease.began_at, tokens).await?;
-            let over = self.incident_over(grant).await;
-            if self.put(&record, Some(&found), over).await? {
+            let mut beside = self.incident_over(grant).await;
+            beside.extend(mends.then(|| self.works_again(&grant.id)));
+            if self.put(&record, Some(&found), beside).await? {
                 return Ok(Some(record));
             }
         }
@@ -253,7 +256,8 @@ impl Connections {
                 name: document.name.clone(),
                 expect: Expect::Revision(document.revision),
             };
-            return Ok(self.put(&record, Some(found), vec![delete]).await?);
+            let beside = vec![delete, self.works_again(&grant.id)];
+            return Ok(self.put(&record, Some(found), beside).await?);
         }
         Ok(false)
     }

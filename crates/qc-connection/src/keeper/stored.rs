@@ -80,8 +80,13 @@ impl Connections {
     ) -> Result<bool, StoreError> {
         let id = TxnId::new(self.now(), &*self.parts.entropy);
         let change = Change { id, documents, ledger, signals: vec![] };
+        let news = Self::tells_news(&change.documents);
         let outcome = self.parts.committer.change(change).await?;
-        Ok(outcome == ChangeOutcome::Changed)
+        let changed = outcome == ChangeOutcome::Changed;
+        if changed && news {
+            self.bell.ring();
+        }
+        Ok(changed)
     }
 
     /// Writes a record in place of `before`, with a row of the ledger when its state is another one.

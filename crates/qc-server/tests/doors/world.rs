@@ -159,6 +159,7 @@ impl World {
             place: Some(qc_identity::Place::new(PUBLIC)),
         });
         state.set_ready(true);
+        tokio::spawn(state.clone().follow_connections());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
