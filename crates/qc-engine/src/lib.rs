@@ -59,6 +59,7 @@ mod person;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod poll;
+mod probe;
 mod publish;
 mod record;
 mod recover;

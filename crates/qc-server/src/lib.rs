@@ -15,6 +15,7 @@ mod body;
 mod catalogue;
 pub mod codes;
 mod connect;
+mod drill;
 mod health;
 mod identity;
 mod ingress;
@@ -27,6 +28,7 @@ mod proxies;
 mod service;
 mod settings;
 mod state;
+mod upkeep;
 
 pub use api::{VERSION, wire};
 pub use catalogue::{Catalogue, CompileError, Craft, MakeBundle};

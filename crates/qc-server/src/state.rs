@@ -18,6 +18,7 @@ use crate::{
     asker::{Asker, Sent},
     audit::Refusals,
     connect::Guesses,
+    upkeep::Standings,
 };
 
 /// How often the store is asked for other policies.
@@ -61,6 +62,7 @@ pub struct State {
     pub(crate) vault: Arc<Vault>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) guesses: Guesses,
+    pub(crate) standings: Arc<Standings>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ServerSettings,
@@ -92,6 +94,8 @@ impl State {
         let started_at = parts.clock.now();
         let metrics = Metrics::new();
         metrics.watch(parts.engine.clone(), &parts.commits);
+        let standings = Arc::<Standings>::default();
+        metrics.watch_connections(Arc::clone(&standings), Arc::clone(&parts.clock));
         Arc::new(Self {
             engine: parts.engine,
             store: parts.store,
@@ -101,6 +105,7 @@ impl State {
             vault: parts.vault,
             connections: parts.connections,
             guesses: Guesses::default(),
+            standings,
             clock: parts.clock,
             entropy: parts.entropy,
             settings: parts.settings,

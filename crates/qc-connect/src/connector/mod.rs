@@ -34,7 +34,7 @@ use crate::{
 pub use auth::{AuthProfile, ClientAuthMethod, ClientCredentials};
 pub use effect::{EffectRule, KeyFormat, KeyPlace, KeyRule, NotFound, PastWindow, VerifyRule};
 pub use errors::{ErrorRule, StatusMatch};
-pub use oauth::{Consent, OAuth, OAuthGrant, Params, ProofRule};
+pub use oauth::{Consent, OAuth, OAuthGrant, Params, ProbeRule, ProofRule};
 pub use pagination::{PageStyle, Pagination};
 pub use scaffold::{Scaffold, scaffold};
 pub(crate) use setting::secret_field;
@@ -135,6 +135,14 @@ impl Connector {
     /// How it proves who calls.
     pub fn auth(&self) -> &AuthProfile {
         &self.rules.auth
+    }
+
+    /// What is asked to see whether its connection works.
+    pub fn probe(&self) -> Option<&ProbeRule> {
+        match self.auth() {
+            AuthProfile::Connection(oauth) => oauth.probe.as_ref(),
+            _ => None,
+        }
     }
 
     /// The limits that the vendor documents. Not enforced by this version.
@@ -283,7 +291,8 @@ impl Connector {
         )))
     }
 
-    /// The connector with only these operations, and those that verify them. What a release holds.
+    /// The connector with only these operations, and those by which they are read back or the connection is probed. What a release
+    /// holds.
     pub fn keep<'a>(&self, operations: impl IntoIterator<Item = &'a str>) -> (Self, Vec<Finding>) {
         let mut kept: BTreeSet<&str> = operations.into_iter().collect();
         let verifying: Vec<&str> = kept
@@ -292,6 +301,7 @@ impl Connector {
             .map(|verify| verify.operation.as_str())
             .collect();
         kept.extend(verifying);
+        kept.extend(self.probe().map(|probe| probe.operation.as_str()));
         let ids: Vec<&str> = kept.into_iter().collect();
         let document = self.api.keep_only(&ids).to_string();
         let files = BTreeMap::from([("openapi.json".to_owned(), document)]);

@@ -230,6 +230,7 @@ impl Connections {
                     granted: vec![],
                     sealed: qc_vault::SealedValues::new(),
                     refresh_expires_at: None,
+                    ends_at: None,
                     forced_at: None,
                     ..record.clone()
                 },

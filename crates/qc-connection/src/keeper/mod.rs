@@ -3,8 +3,10 @@
 mod ask;
 mod consented;
 mod deeds;
+mod ends;
 mod failure;
 mod flight;
+mod health;
 mod incident;
 mod keep;
 mod news;
@@ -28,6 +30,7 @@ use shelf::Shelf;
 
 pub use consented::{Consented, Departure, Returned};
 pub use deeds::LinkMade;
+pub use health::{Health, ProbeTurn};
 pub use keep::Need;
 pub use news::Seen;
 pub use refresh::Why;

@@ -49,7 +49,8 @@ impl Connections {
         let first = format!("{}/", id.text());
         let recoveries = self.store().documents(RECOVERY_KIND, Some(&first), PAGE_MAX).await?;
         let own = recoveries.iter().filter(|one| one.name.starts_with(&first)).count();
-        Ok(Some(ConnectionShown { record, recoverable: own }))
+        let health = self.health(id).await?;
+        Ok(Some(ConnectionShown { record, recoverable: own, health }))
     }
 
     /// All connections, but for their tokens; of one environment, or of all.

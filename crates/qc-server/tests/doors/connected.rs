@@ -134,6 +134,9 @@ pub(crate) async fn operations(api: &Api) {
     let listed = api.get("/api/v1/connections?environment=production").await;
     assert_eq!(listed["items"][0]["state"], "revoked");
     assert!(!listed.to_string().contains("refresh\""));
+    // People can have a run look again, too; it is parked once more.
+    let waits = api.run("crm", "parked").await;
+    api.act("POST", &format!("/api/v1/runs/{waits}/resume"), &Value::Null, 204).await;
 }
 
 #[tokio::test]
