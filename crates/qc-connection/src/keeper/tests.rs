@@ -1,5 +1,7 @@
 //! Connections over a store, with a token endpoint that does what providers do.
 
+mod upkeep;
+
 use std::{
     collections::VecDeque,
     fs,
@@ -83,6 +85,10 @@ struct Inside {
     number: u32,
     current: Option<String>,
     dead: bool,
+    /// How long refresh tokens live, in seconds, when it says so.
+    refresh_life: Option<u64>,
+    /// What it grants, when it says so.
+    scope: Option<String>,
 }
 
 impl Provider {
@@ -110,7 +116,15 @@ impl Provider {
         let number = inner.number;
         inner.current = Some(format!("refresh-{number}"));
         let (access, refresh) = (format!("access-{number}"), format!("refresh-{number}"));
-        (200, json!({"access_token": access, "refresh_token": refresh, "expires_in": 1000}))
+        let mut said =
+            json!({"access_token": access, "refresh_token": refresh, "expires_in": 1000});
+        if let Some(life) = inner.refresh_life {
+            said["refresh_token_expires_in"] = life.into();
+        }
+        if let Some(scope) = &inner.scope {
+            said["scope"] = scope.as_str().into();
+        }
+        (200, said)
     }
 }
 
