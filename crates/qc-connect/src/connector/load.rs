@@ -152,9 +152,10 @@ fn rules(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Option<Rules>
     let base_urls = base_urls(reader, top.entries("base_urls"));
     let auth_node = top.optional("auth");
     let auth = match (top.has("auth"), top.optional_object("auth")) {
-        (false, _) => Some(AuthProfile::None),
+        (false, _) => Some((AuthProfile::None, None)),
         (true, auth) => auth.and_then(AuthProfile::read),
     };
+    let (auth, certificate) = auth.unzip();
     if let (Some(node), Some(AuthProfile::Connection(oauth))) = (auth_node, &auth) {
         check_probe(reader, api, node, oauth);
     }
@@ -181,6 +182,7 @@ fn rules(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Option<Rules>
     Some(Rules {
         base_urls,
         auth: auth?,
+        certificate: certificate?,
         timeout_ms: milliseconds(total.unwrap_or(TIMEOUT)),
         connect,
         retry: retry.unwrap_or_default(),

@@ -203,7 +203,7 @@ fn connection_name(text: &str) -> Result<String, String> {
 }
 
 /// A JSON Pointer (RFC 6901) that leads to a part of an answer.
-fn pointer(text: &str) -> Result<String, String> {
+pub(super) fn pointer(text: &str) -> Result<String, String> {
     if text.starts_with('/') {
         return Ok(text.to_owned());
     }

@@ -180,6 +180,7 @@ impl Connections {
             timeout: CALL,
             connect_timeout: None,
             reach: Reach::Anywhere,
+            identity: None,
         };
         let response = self.parts.caller.call(request).await.ok()?;
         let body = response.body.collect(ANSWER_LIMIT).await.ok()?;

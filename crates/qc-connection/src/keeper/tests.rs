@@ -250,6 +250,7 @@ fn grant(rotation: Rotation) -> Grant {
         refresh_params: vec![],
         dialect: Dialect { rotation, ..Dialect::default() },
         waiver: None,
+        identity: None,
     }
 }
 

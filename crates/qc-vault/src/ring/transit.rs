@@ -118,6 +118,7 @@ impl TransitRing {
             timeout: TIMEOUT,
             connect_timeout: None,
             reach: Reach::Anywhere,
+            identity: None,
         };
         let unavailable = |why: String| KeyRingError::Unavailable(format!("{deed}: {why}"));
         let answer = self.caller.call(request).await.map_err(|e| unavailable(e.to_string()))?;

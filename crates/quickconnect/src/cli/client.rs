@@ -190,6 +190,7 @@ impl Client {
             timeout,
             connect_timeout: None,
             reach: Reach::Anywhere,
+            identity: None,
         })
     }
 
