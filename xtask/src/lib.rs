@@ -42,6 +42,7 @@ pub fn ranks() -> BTreeMap<&'static str, u8> {
     BTreeMap::from([
         ("qc-model", 0),
         ("qc-pgserver", 0),
+        ("qc-oidcserver", 0),
         ("qc-expression", 1),
         ("qc-document", 1),
         ("qc-contract", 2),
