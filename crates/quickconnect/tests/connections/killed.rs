@@ -14,7 +14,10 @@ const LEASE: Duration = Duration::from_secs(60);
 async fn kill_at(mood: Option<Mood>) {
     let mut scene = Scene::play(LONG).await;
     scene.told("before").await;
-    assert_eq!((scene.provider.asked(), chat(&scene.notify.server).await["generation"].as_u64()), (1, Some(1)));
+    assert_eq!(
+        (scene.provider.asked(), chat(&scene.notify.server).await["generation"].as_u64()),
+        (1, Some(1))
+    );
     scene.provider.next(mood);
     {
         let rotation = rotate(&scene.notify.server);
@@ -50,11 +53,7 @@ async fn kill_at(mood: Option<Mood>) {
 /// The request is there and not done; it is done and the answer is on its way; the answer is there, or its tokens on disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_refresh_goes_on_whenever_the_process_is_killed() {
-    tokio::join!(
-        kill_at(Some(Mood::Ignores)),
-        kill_at(Some(Mood::DoesAndHolds)),
-        kill_at(None)
-    );
+    tokio::join!(kill_at(Some(Mood::Ignores)), kill_at(Some(Mood::DoesAndHolds)), kill_at(None));
 }
 
 /// Where a spent refresh token would end everything, it is not sent again: the doubt is said, and work goes on for as long

@@ -19,19 +19,16 @@ use url::Url;
 
 use crate::{
     notify::{CONNECTOR, Notify},
+    provider::Provider,
     scene::{chat, rotate, until},
     stage::project::secret,
-    surroundings::Chat,
 };
 
 const USUAL: &str = "  bearer: {token: \"secret://chat/token\"}";
 
-/// A server whose chat takes tokens of this provider, got so.
-async fn play(provider: &qc_oidcserver::Server, auth: &str, chat: &Chat) -> Notify {
-    let mut notify = Notify::calling(&chat.url());
-    let issuer = provider.issuer();
-    let auth = auth.replace("ISSUER", issuer).replace("PORT", &notify.server.port.to_string());
-    notify.edit(CONNECTOR, USUAL, &auth);
+/// Starts and deploys the project, whose chat is reached so.
+async fn play(mut notify: Notify, auth: &str) -> Notify {
+    notify.edit(CONNECTOR, USUAL, auth);
     notify.server.turn_vault_on();
     secret(&notify.server.secrets(), "sandbox", "chat/client", "of the app");
     notify.server.start().await;
@@ -124,10 +121,8 @@ async fn pass(client: TcpStream, port: u16, loses: Arc<AtomicBool>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn consent_rotation_withdrawal_and_consent_again() {
-    let board = Chat::plain().await;
-    let held = crate::stage::port::Port::reserve();
-    drop(held);
-    let mut notify = Notify::calling(&board.url());
+    let board = Provider::board().await;
+    let notify = Notify::calling(&board.url());
     let Some(provider) = qc_oidcserver::own(&settings(notify.server.port)) else { return };
     let port = Url::parse(provider.issuer()).unwrap().port().unwrap();
     let lossy = Lossy::to(port).await;
@@ -135,11 +130,7 @@ async fn consent_rotation_withdrawal_and_consent_again() {
         .replace("TOKENS", &format!("http://127.0.0.1:{}", lossy.port))
         .replace("ISSUER", provider.issuer())
         .replace("PORT", &notify.server.port.to_string());
-    notify.edit(CONNECTOR, USUAL, &auth);
-    notify.server.turn_vault_on();
-    secret(&notify.server.secrets(), "sandbox", "chat/client", "of the app");
-    notify.server.start().await;
-    notify.deploy();
+    let notify = play(notify, &auth).await;
 
     // Who declines connects nothing; what waits goes on once somebody consents.
     let reply = notify.alert("first", 0).await;
@@ -187,17 +178,15 @@ async fn consent_rotation_withdrawal_and_consent_again() {
     notify.alert("third", 30).await;
     board.hears(3).await;
     // Had it been sent again, the provider would have ended all of the family.
-    assert_eq!(known(&provider, &notify).await, 200);
+    assert_eq!(known(&provider, &board).await, 200);
     let page = consent(&link(&notify, "reconnect"), Some("ines"));
     assert_eq!(page.status, 200, "{page:?}");
     assert_eq!(chat(&notify.server).await["state"], "active");
 }
 
-/// Whether the provider still takes the access token that calls are sent with.
-async fn known(provider: &qc_oidcserver::Server, notify: &Notify) -> u16 {
-    let board = crate::surroundings::last_token();
-    let _ = notify;
-    let field = format!("Bearer {board}");
+/// Whether the provider still takes the access token with which the board was called last.
+async fn known(provider: &qc_oidcserver::Server, board: &Provider) -> u16 {
+    let field = format!("Bearer {}", board.last_token());
     let url = Url::parse(&format!("{}/me", provider.issuer())).unwrap();
     let asked = tokio::task::spawn_blocking(move || {
         Browser::default().ask("GET", &url, &[("authorization", &field)], "").status
@@ -207,11 +196,12 @@ async fn known(provider: &qc_oidcserver::Server, notify: &Notify) -> u16 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_client_alone_has_a_connection_too() {
-    let board = Chat::plain().await;
+    let board = Provider::board().await;
     let Some(provider) = qc_oidcserver::own(&settings(1)) else { return };
     let auth = "  oauth2_client_credentials: {connection: bot, token_url: \"ISSUER/token\", \
-                client_id: alone, client_secret: \"secret://chat/client\"}";
-    let notify = play(&provider, auth, &board).await;
+                client_id: alone, client_secret: \"secret://chat/client\"}"
+        .replace("ISSUER", provider.issuer());
+    let notify = play(Notify::calling(&board.url()), &auth).await;
     let reply = notify.alert("first", 30).await;
     assert_eq!(reply.status, 200, "{}", reply.shown());
     let of = json!({ "environment": "sandbox", "name": "bot" });

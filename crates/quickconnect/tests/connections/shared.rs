@@ -21,7 +21,9 @@ async fn three_nodes_refresh_once_and_all_runs_go_on_when_it_is_mended() {
     let url = postgres.url(&postgres.database());
     let mut scene = Scene::set(Manner { life: Duration::from_secs(8), ..LONG }).await;
     let mut others = ["b", "c"].map(|name| scene.notify.server.beside(name));
-    for (server, name) in std::iter::once(&mut scene.notify.server).chain(&mut others).zip(["a", "b", "c"]) {
+    for (server, name) in
+        std::iter::once(&mut scene.notify.server).chain(&mut others).zip(["a", "b", "c"])
+    {
         server.set("QC_STORE", &url);
         server.set("QC_NODE", name);
         server.set("QC_LEASE_TTL", "3s");
