@@ -33,6 +33,7 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{token}", "AAAAAAAA")
                 .replace("{grant}", "0123456789abcdef")
                 .replace("{name}", "crm")
+                .replace("{drill}", "last")
                 .replace("{client}", "nobody");
             assert!(!path.contains('{'), "{path}");
             let action = operation["x-quickconnect-action"].as_str().unwrap().to_owned();

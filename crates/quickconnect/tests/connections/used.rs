@@ -18,10 +18,9 @@ async fn a_thousand_runs_on_an_ended_token_are_one_refresh() {
     scene.provider.behave(LONG);
     until("the token's end", async || chat(&scene.notify.server).await["usable"] == false).await;
     scene.provider.next([Mood::Waits]);
-    let port = scene.notify.server.port;
-    let sending = alerts(&scene, &[port], 1000);
+    let ports = [scene.notify.server.port];
     // The answer comes when calls wait for it.
-    let ids = tokio::join!(sending, async {
+    let ids = tokio::join!(alerts(&scene, &ports, 1000), async {
         scene.provider.is_asked(2).await;
         scene.provider.open();
     })
@@ -36,15 +35,15 @@ async fn a_drill_under_load_fails_no_call() {
     let scene = Scene::play(Manner { ends_old: true, ..LONG }).await;
     scene.told("before").await;
     let server = &scene.notify.server;
+    let ports = [server.port];
     let drilling = async {
-        let command = tokio::process::Command::from(server.command())
-            .args(["conn", "drill", "sandbox", "chat", "--for", "6s", "--rate", "20", "--json"])
-            .output();
-        let output = command.await.unwrap();
+        let mut command = server.command();
+        command.args(["conn", "drill", "sandbox", "chat", "--for", "6s", "--rate", "20", "--json"]);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
         let shown = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code(), serde_json::from_str::<serde_json::Value>(&shown).unwrap())
     };
-    let ((code, drill), ids) = tokio::join!(drilling, alerts(&scene, &[server.port], 300));
+    let ((code, drill), ids) = tokio::join!(drilling, alerts(&scene, &ports, 300));
     assert_eq!((code, &drill["state"]), (Some(0), &json!("passed")), "{drill}");
     assert_eq!((&drill["failures"], &drill["refreshes"]), (&json!(0), &json!(2)), "{drill}");
     assert!(drill["requests"].as_u64().unwrap() > 50, "{drill}");
