@@ -196,12 +196,13 @@ impl State {
             Self::PendingConsent | Self::ReauthRequired { .. } | Self::Revoked { .. } => {
                 Begin::Stays
             }
-            Self::Active | Self::ScopeDrift { .. } => send(0, None),
+            // With what the system itself said the token endpoint has nothing to do.
+            Self::Active
+            | Self::ScopeDrift { .. }
+            | Self::Degraded { trouble: Trouble::Refused | Trouble::System, .. } => send(0, None),
             Self::Degraded { retry_at, .. } if now < *retry_at && !facts.by_hand => {
                 Begin::Pause(*retry_at)
             }
-            // The token endpoint has nothing to do with it.
-            Self::Degraded { trouble: Trouble::Refused | Trouble::System, .. } => send(0, None),
             Self::Degraded { failures, .. } => send(*failures, None),
             Self::Refreshing(other) | Self::Rotating(other) if now < other.until => {
                 Begin::Wait(other.until)

@@ -192,12 +192,11 @@ impl Source<'_> {
                 Credential::of_token(token)
             }
             AuthProfile::Login(rule) => {
-                let token = match self.outbound.rehearsed() {
-                    Some(token) => token,
-                    None => {
-                        let login = Applicant::Login(self.login(connector, rule)?);
-                        self.outbound.token(&login, refused, deadline).await?
-                    }
+                let token = if let Some(token) = self.outbound.rehearsed() {
+                    token
+                } else {
+                    let login = Applicant::Login(self.login(connector, rule)?);
+                    self.outbound.token(&login, refused, deadline).await?
                 };
                 Credential::of_login(&rule.place, token)
             }

@@ -1,6 +1,7 @@
 //! Certificates with which calls prove themselves in TLS handshakes.
 
 use aws_lc_rs::digest;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use qc_model::{Class, ClientIdentity, Failure};
 use qc_vault::Secret;
 use zeroize::Zeroizing;
@@ -27,6 +28,5 @@ pub(super) fn identity(
         )));
     }
     let hash = digest::digest(&digest::SHA256, &pem);
-    let name: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(ClientIdentity::new(&name, pem))
+    Ok(ClientIdentity::new(&STANDARD.encode(hash), pem))
 }

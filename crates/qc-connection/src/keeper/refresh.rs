@@ -107,7 +107,7 @@ impl Connections {
             Begin::Pause(_) | Begin::Stays if usable && why == Why::Due => {
                 self.landed_with(record).await
             }
-            Begin::Pause(_) | Begin::Stays if usable => Ok(Round::Done(Ok(None))),
+            Begin::Pause(_) | Begin::Stays if usable && !facts.by_hand => Ok(Round::Done(Ok(None))),
             Begin::Pause(_) | Begin::Stays => Ok(Round::Done(Err(failure::of_state(&record, now)))),
             Begin::Became(state) => {
                 let record = Record { state, ..record };

@@ -398,6 +398,9 @@ async fn a_lost_answer_is_asked_again_only_where_the_provider_allows_it() {
     assert_eq!(record(&node).await.state.as_str(), "suspect");
     assert_eq!(token(&node, STRICT).await.unwrap(), "access-1");
     node.settle(WAIT).await;
+    // Who asks for new ones hears that there are none.
+    let asked = node.rotate(grant(STRICT), &Actor::platform("test"), WAIT).await;
+    assert_eq!(asked.unwrap_err().code.as_str(), "QC-N302");
     world.pass(200);
     assert_eq!(token(&node, STRICT).await.unwrap_err(), "QC-N301 OnEvent");
     assert_eq!(world.provider.requests(), 2, "the spent token was sent again");
