@@ -45,22 +45,23 @@ impl State {
 }
 
 async fn go_on(state: Arc<State>, id: ConnectionId) {
-    let mut going_on = 0;
     for round in 0..ROUNDS {
         if round > 0 {
             sleep(AGAIN).await;
         }
         let told = state.engine.connection_mended(&id.environment, &id.name).await;
-        let Mended { going_on: more, left } = told.unwrap_or_else(|error| {
+        let Mended { going_on, left } = told.unwrap_or_else(|error| {
             tracing::debug!(connection = %id.text(), %error, "the parked runs cannot be read now");
             Mended { going_on: 0, left: 1 }
         });
-        going_on += more;
+        if going_on > 0 {
+            tracing::info!(
+                connection = %id.text(), runs = going_on,
+                "a connection works again; runs go on"
+            );
+        }
         if round > 0 && left == 0 {
             break;
         }
-    }
-    if going_on > 0 {
-        tracing::info!(connection = %id.text(), runs = going_on, "a connection works again; runs go on");
     }
 }
