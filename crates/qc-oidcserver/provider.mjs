@@ -21,7 +21,7 @@ lines.once('close', () => process.exit(0));
 const read = lines[Symbol.asyncIterator]();
 const settings = JSON.parse((await read.next()).value);
 const people = new Map(Object.entries(settings.people ?? {}));
-const told = ['email', 'name', 'preferred_username', 'groups', 'person'];
+const told = ['email', 'email_verified', 'name', 'preferred_username', 'groups', 'person'];
 
 const server = createServer();
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -36,6 +36,8 @@ const provider = new Provider(issuer, {
   ttl: { AccessToken: 600, IdToken: 600, RefreshToken: 3600, Session: 3600, Grant: 3600, Interaction: 600, ...settings.ttl },
   rotateRefreshToken: true,
   pkce: { required: () => true },
+  // Those whom it tells of a logout are on the loopback address, which its own way of asking refuses.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   features: {
     devInteractions: { enabled: false },
     backchannelLogout: { enabled: true },
@@ -49,7 +51,9 @@ const provider = new Provider(issuer, {
     people.has(sub) ? { accountId: sub, claims: () => ({ sub, ...people.get(sub) }) } : undefined,
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
 });
-provider.on('server_error', (_, error) => console.error(error));
+for (const event of ['server_error', 'end_session.error', 'backchannel.error']) {
+  provider.on(event, (_, error) => console.error(event, error));
+}
 
 async function interact(request, response) {
   const { prompt, params, session } = await provider.interactionDetails(request, response);

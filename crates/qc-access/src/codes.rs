@@ -16,6 +16,8 @@ pub const NOT_PERMITTED: Code = Code::new("QC-A005");
 pub const REFUSED_TOKEN: Code = Code::new("QC-A007");
 /// Tokens cannot be checked now, as the store does not answer.
 pub const CANNOT_CHECK: Code = Code::new("QC-A006");
+/// A key that two versions of count already, or whose time is over.
+pub const NOT_ROTATED: Code = Code::new("QC-A008");
 /// Policies were not reviewed: their matrix is another.
 pub const NOT_REVIEWED: Code = Code::new("QC-A043");
 /// A policy cannot be used.

@@ -24,6 +24,10 @@ pub struct IssueRequest {
     pub scopes: Option<Vec<Scope>>,
     /// How long it holds; None for ever.
     pub lifetime: Option<Duration>,
+    /// The team or person who answers for it.
+    pub owner: String,
+    /// What it is for, in words.
+    pub purpose: String,
 }
 
 /// A new token that counts as soon as its change is committed.
@@ -58,21 +62,60 @@ pub fn issue(
         created_at: now,
         created_by: actor.text(),
         expires_at: request.lifetime.map(|lifetime| now + lifetime),
+        owner: Some(request.owner),
+        purpose: Some(request.purpose),
+        version: 1,
+        previous: None,
+        rotated_at: None,
     };
+    let change = change(&record, (Expect::Absent, "issued"), actor, now, entropy);
+    Issued { text: minted.text, record, change }
+}
+
+/// The change that keeps a record, with its audit row.
+pub(crate) fn change(
+    record: &TokenRecord,
+    (expect, outcome): (Expect, &str),
+    actor: &Actor,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Change {
     let put = DocumentOp::Put {
         kind: TOKEN_KIND.to_owned(),
         name: record.id.clone(),
-        expect: Expect::Absent,
-        body: serde_json::to_vec(&record).expect("a record has only string keys").into(),
+        expect,
+        body: serde_json::to_vec(record).expect("a record has only string keys").into(),
         at: now,
     };
-    let change = Change {
+    Change {
         id: TxnId::new(now, entropy),
         documents: vec![put],
-        ledger: vec![audit(&record, "issued", actor, now)],
+        ledger: vec![audit(record, outcome, actor, now)],
         signals: vec![],
-    };
-    Issued { text: minted.text, record, change }
+    }
+}
+
+/// Gives a token another owner. `revision` is that of its document, compared and set.
+pub fn reassign(
+    (record, revision): (&TokenRecord, u64),
+    owner: &str,
+    actor: &Actor,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Change {
+    let record = TokenRecord { owner: Some(owner.to_owned()), ..record.clone() };
+    change(&record, (Expect::Revision(revision), "reassigned"), actor, now, entropy)
+}
+
+/// Ends a token and leaves its record, which says whose it was.
+pub fn disable(
+    (record, revision): (&TokenRecord, u64),
+    actor: &Actor,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Change {
+    let record = TokenRecord { expires_at: Some(now), previous: None, ..record.clone() };
+    change(&record, (Expect::Revision(revision), "disabled"), actor, now, entropy)
 }
 
 /// Ends a token at once; its record goes, the audit row stays.
@@ -98,6 +141,8 @@ pub fn revoke(
 fn audit(record: &TokenRecord, outcome: &str, actor: &Actor, now: Timestamp) -> LedgerRow {
     let facts = json!({
         "name": record.name, "person": record.person, "role": record.role, "scopes": record.scopes, "expires_at": record.expires_at,
+        "owner": record.owner, "version": record.version,
+        "previous_ends_at": record.previous.as_ref().map(|earlier| earlier.ends_at),
     });
     LedgerRow {
         at: now,

@@ -60,6 +60,9 @@ impl Principal {
     pub fn actor(&self) -> Actor {
         match &self.person {
             Some(person) => Actor::new(ActorKind::Human, person.to_string()),
+            None if matches!(self.kind, TokenKind::Session | TokenKind::BreakGlass) => {
+                Actor::new(ActorKind::Human, self.name.clone())
+            }
             None => Actor::new(ActorKind::Service, self.id.clone()),
         }
     }

@@ -38,6 +38,30 @@ pub struct TokenRecord {
     /// When it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The team or person who answers for it; None for those that were made before owners were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What it is for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Which version of the key this is; rises with each rotation.
+    #[serde(default = "TokenRecord::first_version")]
+    pub version: u32,
+    /// The version before, while it holds on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<EarlierVersion>,
+    /// When it was rotated last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Timestamp>,
+}
+
+/// The version of a key that a rotation left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierVersion {
+    /// SHA-256 of its text, hex.
+    pub digest: String,
+    /// When it ends.
+    pub ends_at: Timestamp,
 }
 
 impl TokenRecord {
@@ -57,6 +81,16 @@ impl TokenRecord {
     /// Of the records that were written before kinds were, all are of keys.
     fn usual_kind() -> TokenKind {
         TokenKind::ApiKey
+    }
+
+    /// Of those that were written before versions were, none was rotated.
+    fn first_version() -> u32 {
+        1
+    }
+
+    /// When the version before the present one ends, while it counts.
+    pub fn previous_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.previous.as_ref().map(|earlier| earlier.ends_at).filter(|end| now < *end)
     }
 
     /// Whether its time is over.

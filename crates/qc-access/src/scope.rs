@@ -3,7 +3,7 @@ use std::{fmt, str};
 use qc_model::Name;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::Action;
+use crate::{Action, Resource};
 
 /// Stands in a scope in place of an environment for what belongs to no environment: releases, tokens, the server.
 pub const PLATFORM: &str = "platform";
@@ -37,6 +37,19 @@ impl Scope {
 }
 
 impl Scope {
+    /// The narrowest scope that covers this; None when it has an environment that is no name. What is no name itself, such
+    /// as a secret's path, is covered by `*` only.
+    pub fn of(action: Action, resource: Resource<'_>) -> Option<Self> {
+        let environment = Name::new(resource.environment.unwrap_or(PLATFORM)).ok()?;
+        let name = resource.name.and_then(|name| Name::new(name).ok());
+        Some(Self { environment, action, name })
+    }
+
+    /// The environment; [`PLATFORM`] for what belongs to none.
+    pub fn environment(&self) -> &Name {
+        &self.environment
+    }
+
     /// The action that it is about.
     pub fn action(&self) -> Action {
         self.action

@@ -94,7 +94,19 @@ pub struct Minted {
 
 /// Makes a token for one environment, or for all. The entropy must be the operating system's.
 pub fn mint(environment: Option<&EnvironmentName>, entropy: &dyn Entropy) -> Minted {
-    let letters = random_letters(ID + SECRET, entropy);
+    minted(environment, &random_letters(ID + SECRET, entropy))
+}
+
+/// Makes another version of a token: with its id and another secret.
+pub fn mint_version(
+    id: TokenId,
+    environment: Option<&EnvironmentName>,
+    entropy: &dyn Entropy,
+) -> Minted {
+    minted(environment, &format!("{id}{}", random_letters(SECRET, entropy)))
+}
+
+fn minted(environment: Option<&EnvironmentName>, letters: &str) -> Minted {
     let mut text = format!("qc_{}_{letters}", environment.map_or(ANY, Name::as_str));
     let sum = checksum(&text);
     text.extend(sum.iter().map(|byte| char::from(*byte)));

@@ -61,6 +61,8 @@ pub struct Tokens {
 struct Cached {
     read_at: Timestamp,
     digest: [u8; 32],
+    /// The version before, and when it ends.
+    previous: Option<([u8; 32], Timestamp)>,
     expires_at: Option<Timestamp>,
     principal: Arc<Principal>,
 }
@@ -75,17 +77,14 @@ impl Tokens {
     pub async fn authenticate(&self, text: &str) -> Result<Arc<Principal>, AuthenticationError> {
         let presented = PresentedToken::parse(text)?;
         let now = self.clock.now();
-        let known = match self.cached(presented.id, now) {
-            Some(known) => known,
-            None => self.read(presented.id, now).await?,
-        };
-        if verify_slices_are_equal(&known.digest, &presented.digest).is_err() {
-            return Err(AuthenticationError::Unknown);
+        if let Some(known) = self.cached(presented.id, now)
+            && let Some(told) = known.tell(&presented, now)
+        {
+            return told;
         }
-        match known.expires_at {
-            Some(end) if end <= now => Err(AuthenticationError::Expired(end)),
-            _ => Ok(known.principal),
-        }
+        // Also when what is remembered does not fit: the key may have been rotated on another node just now.
+        let known = self.read(presented.id, now).await?;
+        known.tell(&presented, now).unwrap_or(Err(AuthenticationError::Unknown))
     }
 
     /// Forgets what it knows of a token, so that its end counts at once on this node.
@@ -106,17 +105,42 @@ impl Tokens {
         let record: TokenRecord = serde_json::from_slice(&document.body).map_err(|error| {
             StoreError::Corrupt(format!("the record of token {id} cannot be read: {error}"))
         })?;
-        let digest = unhex(&record.digest).ok_or_else(|| {
-            StoreError::Corrupt(format!("the record of token {id} has no digest"))
-        })?;
-        let principal = Arc::new(record.principal());
-        let known = Cached { read_at: now, digest, expires_at: record.expires_at, principal };
+        let digest = |text: &str| {
+            let corrupt = || StoreError::Corrupt(format!("the record of token {id} has no digest"));
+            unhex(text).ok_or_else(corrupt)
+        };
+        let previous = match &record.previous {
+            Some(earlier) => Some((digest(&earlier.digest)?, earlier.ends_at)),
+            None => None,
+        };
+        let (digest, principal) = (digest(&record.digest)?, Arc::new(record.principal()));
+        let expires_at = record.expires_at;
+        let known = Cached { read_at: now, digest, previous, expires_at, principal };
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= CACHED {
             cache.clear();
         }
         cache.insert(id, known.clone());
         Ok(known)
+    }
+}
+
+impl Cached {
+    /// Who holds the version that is presented, unless it is over; None: it is no version of this key. Both are compared
+    /// each time, in a time that tells nothing.
+    fn tell(
+        &self,
+        presented: &PresentedToken,
+        now: Timestamp,
+    ) -> Option<Result<Arc<Principal>, AuthenticationError>> {
+        let same = |digest: &[u8; 32]| verify_slices_are_equal(digest, &presented.digest).is_ok();
+        let present = same(&self.digest);
+        let earlier = self.previous.filter(|(digest, _)| same(digest));
+        let end = if present { self.expires_at } else { Some(earlier?.1) };
+        Some(match end {
+            Some(end) if end <= now => Err(AuthenticationError::Expired(end)),
+            _ => Ok(Arc::clone(&self.principal)),
+        })
     }
 }
 
@@ -164,6 +188,8 @@ mod tests {
             role: Role::Admin,
             scopes: None,
             lifetime,
+            owner: "team".into(),
+            purpose: "tests".into(),
         };
         let entropy = Counting(AtomicU64::new(1));
         let issued = issue(request, &Actor::platform("test"), now, &entropy);

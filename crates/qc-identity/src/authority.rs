@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use jsonwebtoken::{Algorithm, Header};
 use qc_access::{AuthenticationError, Policies, Principal, Scope, TokenKind};
-use qc_model::{Actor, ActorKind, EnvironmentName, Name, Timestamp};
+use qc_model::{Actor, ActorKind, EnvironmentName, Name};
 use qc_store::{DocumentOp, Expect, PAGE_MAX, StoreError};
 use qc_vault::{Secret, Vault};
 use serde_json::{Value, json};
@@ -12,10 +12,10 @@ use crate::{
     assertion::{self, Assertion},
     claims::{Claims, scopes},
     clients::{CLIENT_KIND, OVERLAP_MAX},
+    expiring,
     form::Proof,
     ground::body,
     revocations::{Revocations, TRIES, What},
-    text::sha256_text,
     verify::{Refusal, TYPE, Verifier},
 };
 
@@ -23,10 +23,8 @@ use crate::{
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(300);
 /// What is revoked is remembered for so long: the life of a token, and clocks that are apart.
 const REMEMBERED: Duration = Duration::from_secs(420);
-/// The kind of the documents that say that an assertion was used; their names begin with its end.
+/// The kind of the documents that say that an assertion was used.
 const ASSERTION_KIND: &str = "used-assertion";
-/// So many of them are removed at a time.
-const PRUNED: usize = 200;
 
 /// Issues access tokens to services that prove who they are, and tells who holds one.
 pub struct Authority {
@@ -211,11 +209,9 @@ impl Authority {
         }
     }
 
-    /// Says that an assertion was used; can be written once. Its name begins with its end, so that those whose time is
-    /// over are the first.
+    /// Says that an assertion was used; can be written once.
     fn used(&self, client: &Client, assertion: &Assertion) -> DocumentOp {
-        let mark = sha256_text(&format!("{} {}", client.id, assertion.jti));
-        let name = format!("{:012}-{mark}", assertion.exp);
+        let name = expiring::name(assertion.exp, &format!("{} {}", client.id, assertion.jti));
         self.ground.put((ASSERTION_KIND, &name), Expect::Absent, &json!({ "schema_version": 1 }))
     }
 
@@ -295,6 +291,26 @@ impl Authority {
             return Err(IdentityError::Busy);
         }
         Ok((client, secret))
+    }
+
+    /// One client; an error when it is unknown or was revoked.
+    pub async fn client_by_id(&self, id: &Name) -> Result<Client, IdentityError> {
+        Ok(self.present(id).await?.0)
+    }
+
+    /// Gives a client another owner.
+    pub async fn reassign_client(
+        &self,
+        id: &Name,
+        owner: &str,
+        actor: &Actor,
+    ) -> Result<(), IdentityError> {
+        let (client, revision) = self.present(id).await?;
+        let facts = json!({ "owner": owner, "before": client.owner });
+        let client = Client { owner: owner.to_owned(), ..client };
+        let said = (actor, "reassigned", facts);
+        let written = self.write_client(&client, Expect::Revision(revision), vec![], said).await?;
+        if written { Ok(()) } else { Err(IdentityError::Busy) }
     }
 
     /// Ends a client and all its tokens: at once on this node, within five seconds elsewhere.
@@ -382,23 +398,7 @@ impl Authority {
     /// Removes what need not be remembered, and makes keys that are due. Called now and then on every node.
     pub async fn tend(&self) -> Result<(), IdentityError> {
         let now = self.ground.clock.now();
-        let first = self.ground.store.documents(ASSERTION_KIND, None, PRUNED).await?;
-        let over = |name: &str| {
-            let end = name.split('-').next().and_then(|end| end.parse::<i64>().ok());
-            end.is_none_or(|end| Timestamp::from_millis(end.saturating_mul(1000)) < now)
-        };
-        let gone: Vec<DocumentOp> = first
-            .into_iter()
-            .filter(|document| over(&document.name))
-            .map(|document| DocumentOp::Delete {
-                kind: document.kind,
-                name: document.name,
-                expect: Expect::Any,
-            })
-            .collect();
-        if !gone.is_empty() {
-            self.ground.change(gone, Vec::new()).await?;
-        }
+        expiring::remove(&self.ground, ASSERTION_KIND, now).await?;
         if self.place.is_some() {
             self.keys.tend().await?;
         }

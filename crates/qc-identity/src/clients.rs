@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use jsonwebtoken::jwk::JwkSet;
-use qc_access::{Role, Scope, mint};
+use qc_access::{Holding, Principal, Role, Scope, TokenKind, mint};
 use qc_model::{Actor, Entropy, EnvironmentName, Name, Timestamp};
 use qc_vault::Secret;
 use serde::{Deserialize, Serialize};
@@ -127,6 +127,25 @@ impl NewClient {
 }
 
 impl Client {
+    /// As those look at it who ask whether it should be.
+    pub fn holding(self) -> Holding {
+        Holding {
+            principal: Principal {
+                id: self.id.to_string(),
+                kind: TokenKind::AccessToken,
+                name: self.id.to_string(),
+                person: None,
+                environment: Some(self.environment),
+                role: self.role,
+                scopes: self.scopes,
+            },
+            owner: Some(self.owner),
+            purpose: Some(self.purpose),
+            created_at: self.created_at,
+            expires_at: Some(self.expires_at),
+        }
+    }
+
     /// Whether it may get tokens now.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && now < self.expires_at

@@ -28,8 +28,13 @@ impl OauthError {
         Self { status: 401, ..Self::new("invalid_client", description) }
     }
 
+    /// The words of the device grant (RFC 8628, section 3.5); its client has no credential that could be wrong.
+    pub fn device(error: &'static str, description: &str) -> Self {
+        Self::new(error, description)
+    }
+
     /// It cannot be done now, or here.
-    pub(crate) fn unavailable(description: impl Into<String>) -> Self {
+    pub fn unavailable(description: impl Into<String>) -> Self {
         Self { status: 503, ..Self::new("temporarily_unavailable", description) }
     }
 

@@ -47,4 +47,20 @@ impl Place {
     pub fn callback(&self) -> String {
         format!("{}/login/callback", self.url)
     }
+
+    /// Where the identity provider sends browsers that signed out.
+    pub fn signed_out(&self) -> String {
+        format!("{}/logout/done", self.url)
+    }
+
+    /// Where a person says that a command line is theirs.
+    pub fn device_page(&self) -> String {
+        format!("{}/device", self.url)
+    }
+
+    /// The origin, as browsers write it in `Origin`.
+    pub fn origin(&self) -> String {
+        url::Url::parse(&self.url)
+            .map_or_else(|_| String::new(), |url| url.origin().ascii_serialization())
+    }
 }

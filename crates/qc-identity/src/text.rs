@@ -17,3 +17,8 @@ pub(crate) fn sha256(text: &str) -> [u8; 32] {
 pub(crate) fn sha256_text(text: &str) -> String {
     base64url(&sha256(text))
 }
+
+/// Whether two texts are the same, in a time that does not depend on where they differ.
+pub(crate) fn same(one: &str, other: &str) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
+}

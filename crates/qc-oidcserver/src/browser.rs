@@ -35,9 +35,10 @@ impl Page {
         self.fields.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// Where a redirect leads.
+    /// Where a redirect leads, or a page that says so by itself.
     pub fn redirect(&self) -> Option<Url> {
-        let to = self.field("location").filter(|_| (300..400).contains(&self.status))?;
+        let moved = self.field("location").filter(|_| (300..400).contains(&self.status));
+        let to = moved.or_else(|| self.field("refresh")?.strip_prefix("0; url="))?;
         Some(self.url.join(to).expect("a redirect leads to a URL"))
     }
 

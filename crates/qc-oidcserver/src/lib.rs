@@ -4,13 +4,16 @@
 //! `./test` installs the library, in exactly the versions of `package-lock.json`, into `target/oidcserver`; by hand that is
 //! `npm ci` on a copy of `package.json` and `package-lock.json` there.
 //!
-//! For tests only; it panics. Deliberately not here: anything that knows QuickConnect, and providers that misbehave: those
-//! are made in the tests themselves.
+//! [`Fake`] is one without a socket, for what a real one would not do: wrong claims, lost keys, being away.
+//!
+//! For tests only; it panics. Deliberately not here: anything that knows QuickConnect.
 
 mod browser;
+mod fake;
 mod server;
 
 pub use browser::{Browser, Page};
+pub use fake::{CLIENT, Fake, Parts, Spoil};
 pub use server::Server;
 
 /// The variable that makes the absence of the library an error; `./test` sets it.

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use crate::{Problem, State, api, asker::Sent, codes, connect, health, identity, ingress};
+use crate::{Problem, State, api, asker::Sent, codes, connect, drops, health, identity, ingress};
 
 /// The body of every answer.
 pub(crate) type AnswerBody = Either<Full<Bytes>, axum::body::Body>;
@@ -126,8 +126,11 @@ impl Service {
             return connect::answer(&self.state, request.map(drop)).await.map(Either::Left);
         }
         let of_identity = identity::is_ours(path);
+        if path.starts_with(drops::PREFIX) {
+            return Box::pin(drops::answer(&self.state, request, &sent)).await.map(Either::Left);
+        }
         // Who sends events gets access tokens where it sends them, too.
-        if self.door == Door::Events && !of_identity {
+        if self.door == Door::Events && !(of_identity && identity::is_for_services(path)) {
             return refuse(elsewhere("this address takes events only (`/in/…`)"));
         }
         // Refused, not queued: whoever operates a server in trouble must see that it is busy.
@@ -179,10 +182,11 @@ struct Line {
 
 impl Line {
     fn of(request: &Request<Incoming>, client: IpAddr) -> Self {
-        // A link to consent is a credential.
+        // A link to consent, or to give a secret, is a credential.
         let path = request.uri().path();
         let path = match path.strip_prefix(connect::PREFIX) {
             Some(rest) if rest != "callback" => format!("{}…", connect::PREFIX),
+            _ if path.starts_with(drops::PREFIX) => format!("{}…", drops::PREFIX),
             _ => path.chars().take(200).collect(),
         };
         Self { method: request.method().clone(), path, client }

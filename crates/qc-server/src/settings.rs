@@ -27,6 +27,8 @@ pub struct ServerSettings {
     pub local_access: bool,
     /// The environments in which payloads and retries take a grant.
     pub production: Vec<EnvironmentName>,
+    /// A key or client whose owner is gone and that nobody took over ends after this.
+    pub orphans_end_after: Duration,
 }
 
 impl Default for ServerSettings {
@@ -42,6 +44,7 @@ impl Default for ServerSettings {
             trusted_proxies: TrustedProxies::default(),
             local_access: false,
             production: vec![EnvironmentName::new("production").expect("a legal name")],
+            orphans_end_after: Duration::from_secs(30 * 86_400),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::sync::{
 };
 use std::time::Duration;
 
-use qc_access::{Access, Grants, Policies, Principal, Tokens, policy::KeptPolicies};
+use qc_access::{Access, Grants, Policies, Principal, Tokens, Uses, policy::KeptPolicies};
 use qc_connection::Connections;
 use qc_engine::Engine;
-use qc_identity::{Authority, Ground, IdentityError, Place, Throttle};
+use qc_identity::{Authority, Ground, IdentityError, People, Place, Provider, Throttle};
 use qc_model::{Clock, Entropy, Timestamp};
 use qc_store::{Committer, Store};
 use qc_vault::{Secrets, Vault};
@@ -21,6 +21,8 @@ use crate::{
     upkeep::Standings,
 };
 
+/// How often what principals did is written down.
+const USES_EVERY: Duration = Duration::from_secs(300);
 /// How often the store is asked for other policies.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -48,6 +50,8 @@ pub struct ServerParts {
     pub commits: Arc<CommitNumbers>,
     /// Where the server is for the world; None: no access tokens, and nobody signs in.
     pub place: Option<Place>,
+    /// Where people sign in; None: nowhere.
+    pub provider: Option<Arc<Provider>>,
     /// Bounds.
     pub settings: ServerSettings,
 }
@@ -67,10 +71,14 @@ pub struct State {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ServerSettings,
     pub(crate) tokens: Tokens,
+    pub(crate) uses: Uses,
     pub(crate) access: Access,
     pub(crate) grants: Grants,
     pub(crate) authority: Authority,
+    pub(crate) people: People,
     pub(crate) throttle: Throttle,
+    /// Sign-ins that begin, by address.
+    pub(crate) beginnings: Throttle,
     pub(crate) metrics: Metrics,
     pub(crate) refusals: Refusals,
     pub(crate) started_at: Timestamp,
@@ -81,6 +89,13 @@ impl State {
     /// From its parts; not ready until [`State::set_ready`].
     pub fn new(parts: ServerParts) -> Arc<Self> {
         let tokens = Tokens::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let uses = Uses::new(
+            Arc::clone(&parts.store),
+            parts.committer.clone(),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.entropy),
+            parts.engine.node(),
+        );
         let grants = Grants::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
         let (local, production) = (parts.settings.local_access, &parts.settings.production);
         let access = Access::new(local, production.clone());
@@ -90,7 +105,9 @@ impl State {
             clock: Arc::clone(&parts.clock),
             entropy: Arc::clone(&parts.entropy),
         };
-        let authority = Authority::new(ground, parts.place, Arc::clone(&parts.vault));
+        let (place, vault) = (parts.place, Arc::clone(&parts.vault));
+        let people = People::new(ground.clone(), place.clone(), Arc::clone(&vault), parts.provider);
+        let authority = Authority::new(ground, place, vault);
         let started_at = parts.clock.now();
         let metrics = Metrics::new();
         metrics.watch(parts.engine.clone(), &parts.commits);
@@ -110,10 +127,13 @@ impl State {
             entropy: parts.entropy,
             settings: parts.settings,
             tokens,
+            uses,
             access,
             grants,
             authority,
+            people,
             throttle: Throttle::default(),
+            beginnings: Throttle::default(),
             metrics,
             refusals: Refusals::default(),
             started_at,
@@ -164,9 +184,25 @@ impl State {
         }
     }
 
-    /// What is done now and then about identities: see [`Authority::tend`].
+    /// Writes down now and then what principals did, for ever.
+    pub async fn keep_uses(self: Arc<Self>) {
+        loop {
+            sleep(USES_EVERY).await;
+            self.settle_uses().await;
+        }
+    }
+
+    /// Writes down what principals did; also before the server ends. What cannot be written waits for the next time.
+    pub async fn settle_uses(&self) {
+        if let Err(error) = self.uses.flush().await {
+            tracing::warn!(%error, "what principals did cannot be written down now");
+        }
+    }
+
+    /// What is done now and then about identities: see [`Authority::tend`] and [`People::tend`].
     pub async fn tend_identities(&self) -> Result<(), IdentityError> {
-        self.authority.tend().await
+        self.authority.tend().await?;
+        Ok(self.people.tend().await?)
     }
 
     /// Says whether new work may come: `/readyz` answers by it.

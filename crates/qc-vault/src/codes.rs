@@ -28,3 +28,11 @@ pub const NOTHING_THERE: Code = Code::new("QC-V009");
 pub const UNFIT_SECRET: Code = Code::new("QC-V010");
 /// A secret whose time to be changed is past.
 pub const OVERDUE: Code = Code::new("QC-V011");
+/// The KV engine does not let us in, or does not let us see a secret.
+pub const KV_DENIED: Code = Code::new("QC-V012");
+/// The KV engine is sealed.
+pub const KV_SEALED: Code = Code::new("QC-V013");
+/// The KV engine cannot be reached.
+pub const KV_UNAVAILABLE: Code = Code::new("QC-V014");
+/// Secrets of a KV engine are known from before only.
+pub const KV_STALE: Code = Code::new("QC-V015");

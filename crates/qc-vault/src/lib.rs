@@ -1,7 +1,7 @@
 //! Secrets: how files refer to them, where their values are found, and a type that cannot print them.
 //!
 //! Here: [`SecretRef`] (`secret://<name>`), [`Secret`] (never printed, wiped from memory), and [`Secrets`], which looks
-//! a reference up for an environment in the vault, in mounted files, in a snapshot of the process environment, or in
+//! a reference up for an environment in the vault, in a KV engine ([`KvKeeper`]), in mounted files, in a snapshot of the process environment, or in
 //! memory.
 //! A changed file is noticed at the next look-up, so that a rotation needs no restart, and `<name>.previous` stays
 //! valid beside `<name>` while senders change over.
@@ -16,6 +16,8 @@
 
 mod checksum;
 pub mod codes;
+mod engine_login;
+mod kv;
 mod leak;
 mod missing;
 mod reference;
@@ -26,6 +28,8 @@ mod sources;
 mod stored;
 
 pub use checksum::{BASE62, checksum};
+pub use engine_login::{EngineLogin, EngineLoginError};
+pub use kv::{KvError, KvKeeper, KvParts, KvPlace, KvPlaceError, KvShelf};
 pub use leak::{Leak, Sureness, leaks};
 pub use missing::MissingSecret;
 pub use reference::{SecretRef, SecretRefError};
@@ -37,6 +41,7 @@ pub use seal::{Binding, DataKey, KeyBytes, PLATFORM_OWNED, SealError, Sealed};
 pub use secret::Secret;
 pub use sources::Secrets;
 pub use stored::{
-    Cadence, EnvironmentKeys, GUEST_KINDS, Guest, KeyShown, SealedValue, SealedValues, SecretShown,
-    SetSecret, Shelf, Vault, VaultError, VaultParts, VaultStatus,
+    Cadence, DROP_LONGEST, Drill, Drilled, DropLink, EnvironmentKeys, GUEST_KINDS, Guest, KeyShown,
+    SealedValue, SealedValues, SecretShown, SetSecret, Shelf, Vault, VaultError, VaultParts,
+    VaultStatus, random_code,
 };

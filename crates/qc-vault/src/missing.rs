@@ -1,6 +1,6 @@
 use std::fmt;
 
-use qc_model::{Class, EnvironmentName, Failure, Finding, NextAction};
+use qc_model::{Class, Code, EnvironmentName, Failure, Finding, NextAction};
 
 use crate::{SecretRef, codes};
 
@@ -10,8 +10,8 @@ pub struct MissingSecret {
     pub(crate) reference: SecretRef,
     pub(crate) environment: EnvironmentName,
     pub(crate) looked_in: Vec<String>,
-    /// When it was found and cannot be used: why.
-    pub(crate) unusable: Option<String>,
+    /// When it was found and cannot be used, or its source does not tell: why.
+    pub(crate) unusable: Option<(Code, String)>,
 }
 
 impl MissingSecret {
@@ -34,8 +34,8 @@ impl MissingSecret {
         failure
     }
 
-    fn code(&self) -> qc_model::Code {
-        if self.unusable.is_some() { codes::UNUSABLE_SECRET } else { codes::MISSING_SECRET }
+    fn code(&self) -> Code {
+        self.unusable.as_ref().map_or(codes::MISSING_SECRET, |(code, _)| code.clone())
     }
 }
 
@@ -43,7 +43,7 @@ impl fmt::Display for MissingSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { reference, environment, .. } = self;
         match &self.unusable {
-            Some(why) => write!(f, "`{reference}` in `{environment}` cannot be used: {why}"),
+            Some((_, why)) => write!(f, "`{reference}` in `{environment}` cannot be used: {why}"),
             None => write!(
                 f,
                 "`{reference}` has no value in `{environment}`; looked for {}",

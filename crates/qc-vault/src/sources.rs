@@ -7,10 +7,11 @@ use std::{
     time::SystemTime,
 };
 
-use qc_model::{EnvironmentName, Finding};
+use qc_model::{Code, EnvironmentName, Finding};
 
 use crate::{
     MissingSecret, Secret, SecretRef, codes,
+    kv::{Kept, KvShelf},
     stored::{Shelf, Shelved},
 };
 
@@ -21,11 +22,12 @@ const CACHED_FILES: usize = 4096;
 /// What an earlier value's name ends with while both are valid.
 const PREVIOUS: &str = ".previous";
 
-/// Where secrets are found. Looked up in this order: the vault, a directory of files, a snapshot of the process
+/// Where secrets are found. Looked up in this order: the vault, a KV engine, a directory of files, a snapshot of the process
 /// environment, a map in memory. A value found for one environment is never given to another.
 #[derive(Default)]
 pub struct Secrets {
     shelf: Arc<Shelf>,
+    kv: Arc<KvShelf>,
     directory: Option<PathBuf>,
     environment: BTreeMap<String, Secret>,
     memory: RwLock<HashMap<(String, String), Secret>>,
@@ -49,6 +51,11 @@ impl Secrets {
     /// What of the vault is at hand; empty until a [`Vault`](crate::Vault) fills it.
     pub fn shelf(&self) -> Arc<Shelf> {
         Arc::clone(&self.shelf)
+    }
+
+    /// What of a KV engine is at hand; off until a [`KvKeeper`](crate::KvKeeper) fills it.
+    pub fn kv(&self) -> Arc<KvShelf> {
+        Arc::clone(&self.kv)
     }
 
     /// Also looks for `<directory>/<environment>/<name>`, as container platforms mount secrets.
@@ -136,14 +143,24 @@ impl Secrets {
         match self.shelf.find(environment, reference.name(), !suffix.is_empty()) {
             Shelved::Value(value) => return Ok(Some(value)),
             Shelved::NoPrevious => return Ok(None),
-            Shelved::Unusable(why) => return Err(self.missing(environment, reference, Some(why))),
+            Shelved::Unusable(why) => return Err(self.unusable(environment, reference, why)),
             Shelved::NotHere => {}
+        }
+        match self.kv.find(environment, reference.name(), !suffix.is_empty()) {
+            Kept::Value(value) => return Ok(Some(value)),
+            Kept::NoPrevious => return Ok(None),
+            // An old file must not come to life while the engine does not tell.
+            Kept::Unusable(error) => {
+                let why = Some((error.code(), error.to_string()));
+                return Err(self.missing(environment, reference, why));
+            }
+            Kept::NotHere => {}
         }
         if let Some(path) = self.path(environment, reference, suffix) {
             match self.read(&path) {
                 Ok(Some(value)) => return Ok(Some(value)),
                 Ok(None) => {}
-                Err(why) => return Err(self.missing(environment, reference, Some(why))),
+                Err(why) => return Err(self.unusable(environment, reference, why)),
             }
         }
         if !self.environment.is_empty() {
@@ -198,16 +215,26 @@ impl Secrets {
         Ok(Some(value))
     }
 
+    fn unusable(
+        &self,
+        environment: &EnvironmentName,
+        reference: &SecretRef,
+        why: String,
+    ) -> MissingSecret {
+        self.missing(environment, reference, Some((codes::UNUSABLE_SECRET, why)))
+    }
+
     fn missing(
         &self,
         environment: &EnvironmentName,
         reference: &SecretRef,
-        unusable: Option<String>,
+        unusable: Option<(Code, String)>,
     ) -> MissingSecret {
         let mut looked_in = Vec::new();
         if self.shelf.is_on() {
             looked_in.push("the vault (`qc secrets set`)".to_owned());
         }
+        looked_in.extend(self.kv.place());
         if let Some(path) = self.path(environment, reference, "") {
             looked_in.push(format!("the file {}", path.display()));
         }

@@ -74,6 +74,8 @@ fn issue_owner(platform: &Platform, name: &str) -> Issued {
         role: Role::Admin,
         scopes: None,
         lifetime: None,
+        owner: "owner of the machine".to_owned(),
+        purpose: "to set the server up".to_owned(),
     };
     let actor = Actor::platform("bootstrap");
     issue(request, &actor, platform.clock.now(), &*platform.entropy)

@@ -34,6 +34,10 @@ pub(crate) const VERSIONS: Code = Code::new("QC-K014");
 pub(crate) const SPANS_DROPPED: Code = Code::new("QC-K015");
 /// There is no database in the data directory.
 pub(crate) const NO_DATABASE: Code = Code::new("QC-K016");
+/// The session of the command line is over.
+pub(crate) const SESSION_OVER: Code = Code::new("QC-K017");
+/// Nobody signed in for the command line.
+pub(crate) const NOT_SIGNED_IN: Code = Code::new("QC-K018");
 /// What the command line names is not there.
 pub(crate) const NOTHING_CHOSEN: Code = Code::new("QC-K020");
 /// What was received is not all accounted for.

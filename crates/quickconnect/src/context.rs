@@ -8,7 +8,7 @@ use std::{
 
 use qc_model::Finding;
 use qc_vault::Secret;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     cli::{Exit, Trouble},
@@ -58,6 +58,13 @@ pub(crate) fn usual_path(environment: &impl Fn(&str) -> Option<String>) -> Optio
 
 /// Reads a context file; None when there is none.
 pub(crate) fn read(path: &Path) -> Result<Option<Context>, Trouble> {
+    let Some(file) = read_own::<File>(path)? else { return Ok(None) };
+    let token = Some(Secret::new(file.token));
+    Ok(Some(Context { url: file.url, events_url: file.events_url, token }))
+}
+
+/// Reads a file that nobody else can read; None when there is none.
+pub(crate) fn read_own<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Trouble> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -67,21 +74,22 @@ pub(crate) fn read(path: &Path) -> Result<Option<Context>, Trouble> {
         let why = format!("others can read it (mode {mode:o}), and it holds a token");
         return Err(unusable(path, &why));
     }
-    let file: File =
-        serde_json::from_str(&text).map_err(|error| unusable(path, &error.to_string()))?;
-    let token = Some(Secret::new(file.token));
-    Ok(Some(Context { url: file.url, events_url: file.events_url, token }))
+    serde_json::from_str(&text).map(Some).map_err(|error| unusable(path, &error.to_string()))
 }
 
 /// Writes a context file that only its owner can read.
 pub(crate) fn write(path: &Path, at: &Addresses, token: &Secret) -> Result<(), Trouble> {
+    let Addresses { url, events_url } = at.clone();
+    write_own(path, &File { schema_version: 1, url, events_url, token: token.expose().to_owned() })
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn write_own(path: &Path, value: &impl Serialize) -> Result<(), Trouble> {
     let trouble = |error: io::Error| unusable(path, &error.to_string());
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(trouble)?;
     }
-    let Addresses { url, events_url } = at.clone();
-    let file = File { schema_version: 1, url, events_url, token: token.expose().to_owned() };
-    let text = serde_json::to_string_pretty(&file).expect("plain data");
+    let text = serde_json::to_string_pretty(value).expect("plain data");
     // Written beside and renamed, so that nobody ever sees half of it or a readable one.
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));
     let mut options = fs::OpenOptions::new();
@@ -106,8 +114,11 @@ fn open_to_others(_: &Path) -> Option<u32> {
 }
 
 fn unusable(path: &Path, why: &str) -> Trouble {
-    let message = format!("the context file {} cannot be used: {why}", path.display());
-    let help = format!("chmod 600 {0}, or remove it and start `qc serve` again", path.display());
+    let message = format!("the file {} cannot be used: {why}", path.display());
+    let help = format!(
+        "chmod 600 {0}, or remove it and start `qc serve`, or `qc login`, again",
+        path.display()
+    );
     Trouble::new(Exit::Auth, Finding::error(codes::CONTEXT_FILE, message).help(help))
 }
 

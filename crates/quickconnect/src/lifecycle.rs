@@ -6,7 +6,7 @@ use qc_audit::Sealer;
 use qc_model::Finding;
 use qc_server::{Door, Service, TlsKeys, bind, serve};
 use qc_store::blobs::{Asked, Blobs, Swept};
-use qc_vault::Vault;
+use qc_vault::{KvKeeper, Vault};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -30,6 +30,10 @@ use crate::{
 const SWEEP_FIRST: Duration = Duration::from_secs(60);
 /// How often large bodies that no run holds are removed: every one of them is looked at.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How soon a secret that is looked for is read from the KV engine.
+const KV_EVERY: Duration = Duration::from_secs(1);
+/// How often an engine that is away is asked.
+const KV_AWAY: Duration = Duration::from_secs(5);
 /// How soon a node sees what another one changed in the vault.
 const VAULT_EVERY: Duration = Duration::from_secs(1);
 /// The pause between two steps of a rotation: others commit meanwhile.
@@ -87,6 +91,8 @@ impl Running {
         let at = addresses(config, address, api_address);
         let client = wiring::broker_client(config)?;
         let secrets = Arc::clone(&credentials.secrets);
+        let mut credentials = credentials;
+        let kv = credentials.kv.take();
         let platform = Platform::wire(config, credentials).await?;
         // Before anything can happen, so that nothing is missed.
         let traces = export_traces(config, &platform)?;
@@ -111,11 +117,18 @@ impl Running {
         for finding in &findings {
             tracing::error!(code = %finding.code, "{finding}");
         }
+        if let Some(kv) = &kv {
+            // Before anything looks for them; an engine that is away keeps nobody from starting.
+            read_kv(kv, &platform.state).await;
+        }
         let (stop, stopped) = watch::channel(false);
         let doors = open_doors(config, &platform, listener, api, tls.as_ref(), &stopped);
         let running = platform.engine.clone();
         let engine = tokio::spawn(async move { running.run().await });
-        let chores = begin_chores(config, &platform, tls.as_ref(), &sealer)?;
+        let mut chores = begin_chores(config, &platform, tls.as_ref(), &sealer)?;
+        if let Some(kv) = kv {
+            chores.spawn(keep_kv(kv, Arc::clone(&platform.state)));
+        }
         let brokers = Brokers::start(brokers::Parts {
             engine: platform.engine.clone(),
             state: Arc::clone(&platform.state),
@@ -162,6 +175,7 @@ impl Running {
         tokio::join!(closing, platform.engine.drain(drain));
         drop(tokio::time::timeout(drain, engine).await);
         platform.state.settle_refusals().await;
+        platform.state.settle_uses().await;
         audit::finish(&sealer).await;
         drop(sealer);
         let flushing = async {
@@ -188,6 +202,8 @@ fn begin_chores(
     chores.spawn(retention::keep(retention::Parts::of(platform), config.retention));
     chores.spawn(sweep_of(platform));
     chores.spawn(Arc::clone(&platform.state).keep_refusals());
+    chores.spawn(Arc::clone(&platform.state).keep_uses());
+    chores.spawn(Arc::clone(&platform.state).keep_owners());
     chores.spawn(Arc::clone(&platform.state).keep_policies());
     chores.spawn(keep_vault(Arc::clone(&platform.vault)));
     chores.spawn(Arc::clone(&platform.state).keep_connections());
@@ -288,6 +304,31 @@ async fn keep_vault(vault: Arc<Vault>) {
             _ => {}
         }
         well = done.is_ok();
+    }
+}
+
+/// Reads what deployed releases need from the KV engine, and what was looked for there. Says whether it could be asked.
+async fn read_kv(kv: &KvKeeper, state: &qc_server::State) -> bool {
+    for (environment, references) in state.needed_secrets() {
+        kv.want(&environment, &references);
+    }
+    kv.round().await.is_ok()
+}
+
+/// Keeps the secrets of a KV engine up.
+async fn keep_kv(kv: KvKeeper, state: Arc<qc_server::State>) {
+    let mut well = true;
+    loop {
+        tokio::time::sleep(if well { KV_EVERY } else { KV_AWAY }).await;
+        let done = read_kv(&kv, &state).await;
+        match done {
+            false if well => {
+                tracing::warn!("the KV engine cannot be read now; what is known counts on");
+            }
+            true if !well => tracing::info!("the KV engine can be read again"),
+            _ => {}
+        }
+        well = done;
     }
 }
 

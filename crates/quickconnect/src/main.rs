@@ -19,6 +19,7 @@ mod node_name;
 mod retention;
 mod signals;
 mod signature;
+mod signed_in;
 mod telemetry;
 mod traces;
 mod wiring;

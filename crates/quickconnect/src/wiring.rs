@@ -16,6 +16,7 @@ use bytes::Bytes;
 use qc_connect::call::{ConnectionTokens, HttpCaller, HttpSettings, Outbound};
 use qc_connection::{Connections, ConnectionsParts};
 use qc_engine::{AdmissionLimits, Deployment, Engine, EngineParts, EngineSettings};
+use qc_identity::{ClientSecret, OidcSettings, Provider};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
 use qc_release::{Bundle, Effective};
@@ -30,14 +31,15 @@ use qc_store::{
     memory::MemoryStore,
 };
 use qc_vault::{
-    FileRing, KeyPlace, KeyRing, Secrets, TransitRing, VariableRing, Vault, VaultParts,
+    FileRing, KeyPlace, KeyRing, KvKeeper, KvParts, Secret, Secrets, TransitRing, VariableRing,
+    Vault, VaultParts,
 };
 use tokio::task::JoinHandle;
 
 use crate::{
     cli::{Exit, Trouble},
     codes,
-    config::{Config, DATABASE, StoreKind},
+    config::{Config, DATABASE, KvSecrets, SecretPlace, StoreKind},
     disk,
     node_name::node_name,
 };
@@ -100,6 +102,9 @@ fn compile(release: &Effective, environment: &EnvironmentName) -> Result<Deploym
 pub(crate) struct Credentials {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) ring: Option<Arc<dyn KeyRing>>,
+    pub(crate) kv: Option<KvKeeper>,
+    /// Where people sign in.
+    pub(crate) oidc: Option<OidcSettings>,
 }
 
 impl Credentials {
@@ -109,12 +114,14 @@ impl Credentials {
         variables: &BTreeMap<String, String>,
     ) -> Result<Self, Trouble> {
         let secrets = Arc::new(secrets(config, variables));
-        Ok(Self { secrets, ring: key_ring(config, variables)? })
+        let kv = kv_keeper(config, &secrets)?;
+        let oidc = oidc(config, variables)?;
+        Ok(Self { secrets, ring: key_ring(config, variables)?, kv, oidc })
     }
 
     /// These secrets, without a vault.
     pub(crate) fn only(secrets: Secrets) -> Self {
-        Self { secrets: Arc::new(secrets), ring: None }
+        Self { secrets: Arc::new(secrets), ring: None, kv: None, oidc: None }
     }
 }
 
@@ -136,7 +143,7 @@ pub(crate) struct Platform {
 impl Platform {
     /// Wires everything. Nothing runs yet but the commit loop.
     pub(crate) async fn wire(config: &Config, credentials: Credentials) -> Result<Self, Trouble> {
-        let Credentials { secrets, ring } = credentials;
+        let Credentials { secrets, ring, oidc, .. } = credentials;
         let (store, blobs) = open_all(config).await?;
         let metered = MeteredStore::new(store);
         let commits = metered.numbers();
@@ -173,7 +180,7 @@ impl Platform {
             node: node.clone(),
             user_agent: concat!("quickconnect/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
-        let outbound = Outbound::new(caller, Arc::clone(&clock), Arc::clone(&secrets))
+        let outbound = Outbound::new(Arc::clone(&caller), Arc::clone(&clock), Arc::clone(&secrets))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
             .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));
         let catalogue = Catalogue::new(Arc::clone(&store), CRAFT);
@@ -210,6 +217,7 @@ impl Platform {
             entropy: Arc::clone(&entropy),
             commits,
             place: config.public_url.as_deref().map(qc_identity::Place::new),
+            provider: oidc.map(|oidc| provider(oidc, &caller, &clock)),
             settings: server_settings(config),
         });
         Ok(Self {
@@ -255,6 +263,7 @@ fn server_settings(config: &Config) -> ServerSettings {
         api_body_limit: config.api_body_limit,
         trusted_proxies: config.trusted_proxies.clone(),
         local_access: config.local_access,
+        orphans_end_after: config.orphans_end_after,
         production: config.production.clone(),
         ..ServerSettings::default()
     }
@@ -389,6 +398,16 @@ fn secrets(config: &Config, variables: &BTreeMap<String, String>) -> Secrets {
     }
 }
 
+/// Who reads secrets from a KV engine, where the settings name one.
+fn kv_keeper(config: &Config, secrets: &Secrets) -> Result<Option<KvKeeper>, Trouble> {
+    let Some(KvSecrets { place, login, refresh, stale }) = config.kv.clone() else {
+        return Ok(None);
+    };
+    let (caller, clock) = (Arc::new(http_caller(config)?), Arc::new(SystemClock));
+    let parts = KvParts { place, login, refresh, stale, caller, clock, secrets };
+    Ok(Some(KvKeeper::new(parts)))
+}
+
 /// Who wraps the vault's data keys. A key that is given and cannot be used refuses the start, as it would never get
 /// better by itself; one that cannot be reached now does not.
 fn key_ring(
@@ -408,11 +427,52 @@ fn key_ring(
             Arc::new(ring)
         }
         KeyPlace::Transit(key) => {
-            let token = config.vault_token_file.clone().unwrap_or_default();
-            Arc::new(TransitRing::new(key.clone(), token, Arc::new(http_caller(config)?)))
+            let login = config.vault_login.clone().expect("settings say it beside such a key");
+            let caller = Arc::new(http_caller(config)?);
+            Arc::new(TransitRing::new(key.clone(), login, caller, Arc::new(SystemClock)))
         }
     };
     Ok(Some(ring))
+}
+
+/// The identity provider, reached as every other system is.
+fn provider(
+    settings: OidcSettings,
+    caller: &Arc<dyn Caller>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Provider> {
+    Arc::new(Provider::new(settings, Arc::clone(caller), Arc::clone(clock)))
+}
+
+/// Where people sign in, with our secret there. A variable that is empty refuses the start, as it would never get better
+/// by itself; a file is read when it is used.
+fn oidc(
+    config: &Config,
+    variables: &BTreeMap<String, String>,
+) -> Result<Option<OidcSettings>, Trouble> {
+    let Some(oidc) = config.oidc.clone() else { return Ok(None) };
+    let client_secret = match oidc.client_secret {
+        None => None,
+        Some(SecretPlace::File(path)) => Some(ClientSecret::File(path)),
+        Some(SecretPlace::Variable(name)) => {
+            let text = variables.get(&name).map(|text| text.trim()).filter(|text| !text.is_empty());
+            let text = text.ok_or_else(|| {
+                let message = format!("the variable {name} has no secret");
+                let help = format!("set the variable {name}, which `oidc_client_secret` names");
+                Trouble::usage(codes::BAD_SETTING, message, help)
+            })?;
+            Some(ClientSecret::Value(Secret::new(text)))
+        }
+    };
+    Ok(Some(OidcSettings {
+        issuer: oidc.issuer,
+        client_id: oidc.client_id,
+        client_secret,
+        scopes: oidc.scopes,
+        groups_claim: oidc.groups_claim,
+        person_claim: oidc.person_claim,
+        roles: oidc.roles,
+    }))
 }
 
 /// The key under which payloads are hashed for the ledger; made once and kept with the data, so that equal payloads

@@ -6,6 +6,7 @@ use qc_document::{ParseLimits, parse_json_value};
 use qc_model::{Actor, EnvironmentName, Name, RunId};
 use qc_release::Office;
 use qc_store::RunHead;
+use qc_vault::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -29,6 +30,8 @@ const SHOWN: usize = 200;
 pub(crate) struct Call {
     pub(super) state: Arc<State>,
     pub(super) asker: Asker,
+    /// By what it says who it is.
+    pub(super) credential: Secret,
     pub(super) route: &'static Route,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Vec<(String, String)>,
@@ -104,6 +107,7 @@ impl Call {
         let action = self.route.action;
         let resource = Resource { environment, name };
         let decided = self.asker.decide(&self.state.access, action, resource)?;
+        self.state.uses.note(self.principal(), action, resource);
         Ok((Permit { state: &self.state, actor: self.asker.actor(action) }, decided))
     }
 
@@ -115,7 +119,9 @@ impl Call {
         name: Option<&str>,
     ) -> Result<(), Problem> {
         let resource = Resource { environment, name };
-        self.asker.decide(&self.state.access, action, resource).map(drop)
+        self.asker.decide(&self.state.access, action, resource)?;
+        self.state.uses.note(self.principal(), action, resource);
+        Ok(())
     }
 
     /// For lists: the environment and integration that are asked for. Without an environment, a token that is bound to

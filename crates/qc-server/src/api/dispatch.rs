@@ -7,13 +7,15 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, Method, Response, header};
 use percent_encoding::percent_decode_str;
+use qc_vault::Secret;
 use url::form_urlencoded;
 
 use super::{Call, Place, ROUTES, Route, VERSION, call::bad_parameter};
 use crate::{
     Problem, State,
     asker::{Asker, Sent},
-    bearer, body, codes,
+    body, codes,
+    identity::presented,
     service::RequestId,
 };
 
@@ -104,12 +106,14 @@ async fn handle(
     query: Option<String>,
     request: Request,
 ) -> Result<Answered, Problem> {
-    let text = bearer(request.headers()).ok_or_else(Problem::no_token)?;
+    let text = presented(&state, request.headers(), route.changes())?;
+    let text = text.ok_or_else(Problem::no_token)?;
     let from = request.extensions().get::<Sent>().cloned();
     let from = from.unwrap_or_else(|| Sent { request: String::new(), address: None });
     let principal = state.authenticate(text, &from).await?;
+    let credential = Secret::new(text);
     let asker = state.asker(principal, from).await?;
-    let result = go_on(route, &state, &asker, path, query, request).await;
+    let result = go_on(route, &state, (&asker, credential), path, query, request).await;
     if let Err(problem) = &result
         && (route.changes() || problem.denied.is_some())
     {
@@ -122,7 +126,7 @@ async fn handle(
 async fn go_on(
     route: &'static Route,
     state: &Arc<State>,
-    asker: &Asker,
+    (asker, credential): (&Asker, Secret),
     path: RawPathParams,
     query: Option<String>,
     request: Request,
@@ -161,7 +165,7 @@ async fn go_on(
     }
     let path = path.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     let (state, asker) = (Arc::clone(state), asker.clone());
-    let call = Call { state, asker, route, path, query, body };
+    let call = Call { state, asker, credential, route, path, query, body };
     (route.handler)(call).await.map(super::Reply::into_response)
 }
 

@@ -31,6 +31,7 @@ pub mod wire;
 
 pub(crate) use dispatch::router;
 pub(crate) use route::{Answer, Place, Route};
+pub(crate) use tokens::record_of;
 
 use call::{Call, Permit};
 use reply::Reply;
@@ -105,6 +106,10 @@ pub(crate) const ROUTES: &[Route] = &[
     tokens::list::ROUTE,
     tokens::create::ROUTE,
     tokens::revoke::ROUTE,
+    tokens::rotate::ROUTE,
+    access::review::REVIEW,
+    access::review::RADIUS,
+    access::review::REASSIGN,
     grants::list::ROUTE,
     grants::request::ROUTE,
     grants::decide::APPROVE,
@@ -118,6 +123,9 @@ pub(crate) const ROUTES: &[Route] = &[
     access::clients::REVOKE,
     access::keys::LIST,
     access::keys::ROTATE,
+    access::people::LIST,
+    access::people::REVOKE,
+    access::people::SEAL,
     audit::entries::ROUTE,
     audit::checkpoint::ROUTE,
     audit::consistency::ROUTE,
@@ -133,9 +141,13 @@ pub(crate) const ROUTES: &[Route] = &[
     secrets::set::ROUTE,
     secrets::rotate::ROUTE,
     secrets::remove::ROUTE,
+    secrets::drop::MAKE,
+    secrets::drop::LIST,
+    secrets::drop::REVOKE,
     vault::show::ROUTE,
     vault::rewrap::ROUTE,
     vault::rotate::ROUTE,
+    vault::drill::ROUTE,
     server::show::ROUTE,
     server::happenings::ROUTE,
     server::openapi::ROUTE,

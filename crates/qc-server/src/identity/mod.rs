@@ -1,6 +1,10 @@
-//! What stands beside the API's table because it authenticates by itself: the OAuth endpoints and their metadata.
+//! What stands beside the API's table because it authenticates by itself: the OAuth endpoints and their metadata, and the
+//! pages at which people sign in.
 
+mod browser;
+mod device;
 mod oauth;
+mod people;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -10,19 +14,29 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use qc_access::{AuthenticationError, Principal};
-use qc_identity::IdentityError;
+use qc_identity::{IdentityError, Sessions};
 use qc_model::EnvironmentName;
 use serde_json::{Value, json};
 
-use crate::{Problem, State, asker::Sent, bearer, codes};
+use crate::{Problem, State, asker::Sent, codes};
 
 /// The largest form, in bytes.
 const FORM: usize = 32 << 10;
 
 type Answer = Response<Full<Bytes>>;
 
+pub(crate) use browser::presented;
+
 /// Whether a path is one of these.
 pub(crate) fn is_ours(path: &str) -> bool {
+    let below = |root: &str| {
+        path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    is_for_services(path) || ["/login", "/logout", "/device"].into_iter().any(below)
+}
+
+/// Whether it is one of those that services use.
+pub(crate) fn is_for_services(path: &str) -> bool {
     ["/oauth/", "/.well-known/oauth-"].iter().any(|prefix| path.starts_with(prefix))
 }
 
@@ -45,12 +59,15 @@ async fn route(
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let get = [Method::GET, Method::HEAD].contains(request.method());
     match parts.as_slice() {
-        ["oauth", "token" | "revoke" | "introspect"] if request.method() != Method::POST => {
+        ["oauth", "token" | "revoke" | "introspect" | "device_authorization"]
+            if request.method() != Method::POST =>
+        {
             Err(method("POST"))
         }
-        ["oauth", deed @ ("token" | "revoke" | "introspect")] => {
+        ["oauth", deed @ ("token" | "revoke" | "introspect" | "device_authorization")] => {
             Ok(oauth::answer(state, deed, request, sent).await)
         }
+        ["login" | "logout", ..] | ["device"] => people::answer(state, request, sent).await,
         ["oauth", "jwks", _] | ["oauth", "whoami"] | [".well-known", ..] if !get => {
             Err(method("GET, HEAD"))
         }
@@ -78,7 +95,7 @@ async fn whoami(
     request: &Request<Incoming>,
     sent: &Sent,
 ) -> Result<Answer, Problem> {
-    let text = bearer(request.headers()).ok_or_else(Problem::no_token)?;
+    let text = presented(state, request.headers(), false)?.ok_or_else(Problem::no_token)?;
     let principal = state.authenticate(text, sent).await?;
     let scopes = principal.scopes.as_ref();
     Ok(json_answer(
@@ -106,6 +123,9 @@ impl State {
         sent: &Sent,
     ) -> Result<Arc<Principal>, Problem> {
         let known = match text.bytes().filter(|byte| *byte == b'.').count() {
+            _ if Sessions::is_meant(text) => {
+                Box::pin(self.people.sessions().authenticate(text)).await
+            }
             2 => self.authority.authenticate(text).await,
             _ => self.tokens.authenticate(text).await,
         };
@@ -137,7 +157,7 @@ impl State {
     }
 }
 
-fn address(sent: &Sent) -> IpAddr {
+pub(crate) fn address(sent: &Sent) -> IpAddr {
     sent.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
@@ -177,11 +197,15 @@ impl From<IdentityError> for Problem {
         let detail = error.to_string();
         let code = error.code().unwrap_or(codes::CHANGED_MEANWHILE);
         match error {
-            IdentityError::NoPlace => {
+            IdentityError::NoPlace | IdentityError::NoProvider => {
                 Self::new(503, code, "Not set up", detail).next(qc_model::NextAction::ContactOwner)
             }
             IdentityError::NoClient(_) => Self::new(404, code, "No such client", detail),
             IdentityError::Unfit(_) => Self::new(422, code, "Cannot be made so", detail),
+            IdentityError::NoCode => Self::new(404, code, "No such code", detail),
+            IdentityError::NoRole { .. } => Self::new(403, code, "No role", detail),
+            IdentityError::SignIn(_) => Self::new(400, code, "Not signed in", detail),
+            IdentityError::Provider(_) => Self::new(502, code, "Identity provider", detail),
             IdentityError::Busy => Self::new(409, code, "Changed meanwhile", detail),
             IdentityError::Vault(error) => Self::from(error),
             IdentityError::Store(error) => Self::from(error),

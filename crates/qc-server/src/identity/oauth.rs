@@ -3,7 +3,7 @@ use hyper::body::Incoming;
 use qc_identity::{Form, OauthError};
 use serde_json::{Value, json};
 
-use super::{Answer, FORM, json_answer};
+use super::{Answer, FORM, device, json_answer};
 use crate::{State, asker::Sent, body};
 
 /// Answers a client, in the words of RFC 6749: its errors are not problem documents.
@@ -14,7 +14,7 @@ pub(super) async fn answer(
     sent: &Sent,
 ) -> Answer {
     let (parts, body) = request.into_parts();
-    match go_on(state, deed, &parts.headers, body, sent).await {
+    match Box::pin(go_on(state, deed, &parts.headers, body, sent)).await {
         Ok(value) => json_answer(StatusCode::OK, &value),
         Err(error) => refused(&error, &parts.headers),
     }
@@ -35,6 +35,10 @@ async fn go_on(
         scheme.eq_ignore_ascii_case("basic").then_some(rest)
     });
     let done = match deed {
+        "device_authorization" => device::begin(state, &form, sent).await,
+        "token" if form.get("grant_type") == Some(device::GRANT) => {
+            device::poll(state, &form).await
+        }
         "token" => state.authority.token(&form, basic).await,
         "revoke" => state.authority.revoke(&form, basic).await.map(|()| json!({})),
         _ => state.authority.introspect(&form, basic).await,

@@ -27,6 +27,7 @@ pub(super) async fn by_token(
             };
             let asker = state.asker(principal, sent.clone()).await?;
             asker.decide(&state.access, Action::EventsSend, resource)?;
+            state.uses.note(&asker.principal, Action::EventsSend, resource);
             Ok(Some(asker.principal.actor()))
         }
     }

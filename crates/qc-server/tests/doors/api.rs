@@ -26,11 +26,11 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) async fn new() -> Self {
-        Self {
-            world: World::new().await,
-            described: described(),
-            seen: std::sync::Mutex::default(),
-        }
+        Self::of(World::new().await)
+    }
+
+    pub(crate) fn of(world: World) -> Self {
+        Self { world, described: described(), seen: std::sync::Mutex::default() }
     }
 
     async fn raw(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
@@ -112,9 +112,11 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     crate::tasks::people(&api).await;
     tokens(&api).await;
     crate::secrets::secrets(&api).await;
+    crate::drops::links(&api).await;
     crate::rights::rights(&api).await;
     crate::connected::operations(&api).await;
     crate::identity::clients(&api).await;
+    crate::people::operations(&api).await;
     events_and_schedules(&api).await;
     server_and_ledger(&api).await;
     crate::audited::every_change_left_what_the_audit_needs(&api).await;
@@ -544,6 +546,8 @@ async fn tokens(api: &Api) {
     let listed = api.get("/api/v1/tokens").await;
     assert!(listed["items"].as_array().unwrap().contains(&made["token"]));
     assert!(!listed.to_string().contains(made["secret"].as_str().unwrap()));
+    crate::reviews::operations(api, id).await;
+    crate::keys::rotation(api, id, made["secret"].as_str().unwrap()).await;
     api.act("DELETE", &format!("/api/v1/tokens/{id}"), &Value::Null, 204).await;
     api.act("DELETE", &format!("/api/v1/tokens/{id}"), &Value::Null, 404).await;
     let endless = json!({"name": "x", "role": "admin", "lifetime": "999999999999h"});

@@ -215,7 +215,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
                 value: Expression::parse(".data.order", &[]).unwrap(),
                 task: None,
             }],
-            people: people(),
+            people: people(bundle.files().contains_key(LEFT)),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
             bus: qc_engine::Bus { schedules: hourly(), ..qc_engine::Bus::default() },
         }),
@@ -226,9 +226,13 @@ fn table() -> qc_engine::TableRule {
     qc_engine::TableRule { systems: ["crm".to_owned(), "erp".to_owned()] }
 }
 
-/// Ada is asked, and bob is at once when a run cannot go on.
-fn people() -> People {
+/// Ada is asked, and bob is at once when a run cannot go on; until they are gone.
+fn people(left: bool) -> People {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    if left {
+        let teams = BTreeMap::from([("desk-team".to_owned(), names(&["carl"]))]);
+        return People { people: names(&["carl"]), teams, ..People::default() };
+    }
     People {
         people: names(&["ada", "bob"]),
         teams: BTreeMap::from([("desk-team".to_owned(), names(&["ada"]))]),
@@ -332,6 +336,8 @@ fn contract() -> Schema {
 
 /// The file that makes a release stricter than the one before it.
 pub(crate) const STRICT: &str = "strict";
+/// Releases with this file know other people.
+pub(crate) const LEFT: &str = "left";
 
 /// What a later release may do to its senders: contracts where there were none or looser ones, fewer types, and
 /// expressions that do not do for every event.

@@ -82,6 +82,8 @@ async fn keys(api: &Api) {
     assert_eq!(rotated, json!({"version": 2}));
     let standing = api.get("/api/v1/vault").await;
     assert_eq!(standing["environments"][1]["remaining"], 1, "{standing}");
+    let drilled = api.act("POST", "/api/v1/vault/drill", &sandbox, 200).await;
+    assert_eq!((&drilled["failures"], &drilled["first_failure"]), (&json!(0), &Value::Null));
     let nowhere = json!({"environment": "nowhere"});
     let refused = api.act("POST", "/api/v1/vault/rotate-dek", &nowhere, 404).await;
     assert_eq!(refused["code"], "QC-V009");

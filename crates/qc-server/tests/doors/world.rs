@@ -17,6 +17,7 @@ use qc_connect::call::{ConnectionTokens, Outbound};
 use qc_connection::{Connections, ConnectionsParts};
 use qc_engine::{Engine, EngineParts, EngineSettings};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
+use qc_oidcserver::Fake;
 use qc_release::Office;
 use qc_server::{
     Catalogue, Door, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
@@ -74,9 +75,12 @@ pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) desk: Arc<Desk>,
+    /// Where people sign in.
+    pub(crate) fake: Arc<Fake>,
     pub(crate) secrets: Arc<Secrets>,
     /// The key of the machine's owner, who may do everything everywhere.
     pub(crate) owner: String,
+    pub(crate) state: Arc<State>,
     engine: Engine,
     committer: Committer,
     catalogue: Arc<Catalogue>,
@@ -99,8 +103,7 @@ impl World {
         settings: ServerSettings,
         engine_settings: EngineSettings,
     ) -> Self {
-        let clock = Arc::new(SystemClock);
-        let entropy = Arc::new(Counting::new(1));
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(Counting::new(1)));
         let memory = Arc::new(MemoryStore::with_clock(clock.clone()));
         let metered = MeteredStore::new(memory.clone());
         let commits = metered.numbers();
@@ -108,16 +111,9 @@ impl World {
         let (committer, commit_loop) = Committer::new(store.clone(), CommitLimits::default());
         let commit_loop = tokio::spawn(commit_loop).abort_handle();
         let (desk, secrets) = (Arc::new(Desk::default()), Arc::new(secrets()));
+        let fake = crate::people::fake();
         let catalogue = Catalogue::new(store.clone(), CRAFT);
-        let ring = VariableRing::new("KEK", KEK, entropy.clone()).unwrap();
-        let vault = Arc::new(Vault::new(VaultParts {
-            store: store.clone(),
-            committer: committer.clone(),
-            ring: Some(Arc::new(ring)),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            secrets: &secrets,
-        }));
+        let vault = vault(&store, &committer, &clock, &entropy, &secrets);
         let connections = Connections::new(ConnectionsParts {
             production: vec!["production".parse().unwrap()],
             store: store.clone(),
@@ -156,6 +152,7 @@ impl World {
             entropy: entropy.clone(),
             commits,
             settings: ServerSettings { local_access: true, ..settings },
+            provider: Some(crate::people::provider(&fake)),
             place: Some(qc_identity::Place::new(PUBLIC)),
         });
         state.set_ready(true);
@@ -169,8 +166,10 @@ impl World {
             address,
             store: memory,
             desk,
+            fake,
             secrets,
             owner: String::new(),
+            state,
             engine,
             committer,
             catalogue: served,
@@ -237,6 +236,8 @@ impl World {
             role,
             scopes: None,
             lifetime: None,
+            owner: "team".to_owned(),
+            purpose: "tests".to_owned(),
         };
         let now = SystemClock.now();
         let issued = issue(request, &Actor::platform("test"), now, &*self.entropy);
@@ -261,6 +262,8 @@ impl World {
             role,
             scopes: scopes.map(|list| list.iter().map(|text| text.parse().unwrap()).collect()),
             lifetime,
+            owner: "team".to_owned(),
+            purpose: "tests".to_owned(),
         };
         let issued = issue(request, &Actor::platform("test"), at, &*self.entropy);
         self.committer.change(issued.change).await.unwrap();
@@ -315,6 +318,24 @@ impl World {
 /// The address of a trigger.
 pub(crate) fn door(trigger: &str) -> String {
     format!("/in/production/doors/{trigger}")
+}
+
+fn vault(
+    store: &Arc<dyn Store>,
+    committer: &Committer,
+    clock: &Arc<SystemClock>,
+    entropy: &Arc<Counting>,
+    secrets: &Secrets,
+) -> Arc<Vault> {
+    let ring = VariableRing::new("KEK", KEK, entropy.clone()).unwrap();
+    Arc::new(Vault::new(VaultParts {
+        store: store.clone(),
+        committer: committer.clone(),
+        ring: Some(Arc::new(ring)),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        secrets,
+    }))
 }
 
 fn secrets() -> Secrets {

@@ -228,6 +228,7 @@ impl Stage {
             entropy: Arc::clone(&entropy),
             commits,
             settings: ServerSettings { local_access: true, ..settings },
+            provider: None,
             place: None,
         });
         state.set_ready(true);
@@ -267,6 +268,8 @@ impl Stage {
             role,
             scopes: scopes.map(|scopes| scopes.iter().map(|s| s.parse().unwrap()).collect()),
             lifetime: None,
+            owner: "team".to_owned(),
+            purpose: "tests".to_owned(),
         };
         let issued = issue(request, &Actor::platform("test"), Wall.now(), &*self.entropy);
         self.committer.change(issued.change).await.unwrap();

@@ -1,22 +1,20 @@
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use qc_model::{Body, Caller, OutboundRequest, Reach};
+use qc_model::{Body, CallError, Caller, Clock, OutboundRequest, Reach};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{KeyRing, KeyRingError, Wrapped};
-use crate::{Secret, seal::KeyBytes};
+use crate::{EngineLogin, Secret, engine_login::Session, kv::KvError, seal::KeyBytes};
 
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest answer, in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
-/// The largest token, in bytes.
-const TOKEN_MAX: usize = 8 * 1024;
 
 /// A key of a transit engine: `<address>/<mount>/<key>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,42 +59,58 @@ impl fmt::Display for TransitKey {
 
 /// The transit secrets engine of HashiCorp Vault and OpenBao, over its HTTP API: the key-encryption key never leaves
 /// it. Its key must be of an authenticated type (`aes256-gcm96`, the engine's own default), as the place of a data key
-/// is given as `associated_data`. Its token is read from a file at every use, as an agent renews it there; it needs
+/// is given as `associated_data`. Its token needs
 /// `update` on `<mount>/encrypt/<key>` and `<mount>/decrypt/<key>`, and `read` on `<mount>/keys/<key>`.
 pub struct TransitRing {
     key: TransitKey,
-    token: PathBuf,
+    session: Session,
     caller: Arc<dyn Caller>,
 }
 
 impl TransitRing {
-    /// Over a key, a file with the token, and the way out.
-    pub fn new(key: TransitKey, token: impl Into<PathBuf>, caller: Arc<dyn Caller>) -> Self {
-        Self { key, token: token.into(), caller }
+    /// Over a key, how a token is got, and the way out.
+    pub fn new(
+        key: TransitKey,
+        login: EngineLogin,
+        caller: Arc<dyn Caller>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let session = Session::new(key.address.clone(), login, Arc::clone(&caller), clock);
+        Self { key, session, caller }
     }
 
-    fn token(&self) -> Result<Secret, KeyRingError> {
-        let place = self.token.display();
-        let text = std::fs::read_to_string(&self.token).map_err(|error| {
-            KeyRingError::Unavailable(format!("the token's file {place}: {}", error.kind()))
-        })?;
-        let text = Zeroizing::new(text);
-        let token = text.trim();
-        if token.is_empty() || token.len() > TOKEN_MAX {
-            return Err(KeyRingError::Unusable(format!("the token's file {place} holds no token")));
-        }
-        Ok(Secret::new(token))
-    }
-
-    /// Asks the engine; `body` makes it a POST. Gives what stands under `data`.
+    /// Asks the engine, once more with another token when one is refused; `body` makes it a POST. Gives what stands under
+    /// `data`.
     async fn ask(
         &self,
         deed: &str,
         body: Option<Zeroizing<String>>,
     ) -> Result<Value, KeyRingError> {
+        // Whoever keeps a token's file, or a role, up may mend it.
+        let no_token = |error: KvError| KeyRingError::Unavailable(format!("{deed}: {error}"));
+        let token = self.session.token().await.map_err(no_token)?;
+        let (mut status, mut text) = self.send(&token, deed, body.as_ref()).await?;
+        if status == StatusCode::FORBIDDEN && self.session.forget(&token).await {
+            let token = self.session.token().await.map_err(no_token)?;
+            (status, text) = self.send(&token, deed, body.as_ref()).await?;
+        }
+        if !status.is_success() {
+            return Err(refused(deed, status, &text));
+        }
+        let value: Value = serde_json::from_slice(&text)
+            .map_err(|_| KeyRingError::Unavailable(format!("{deed}: the answer is no JSON")))?;
+        Ok(value["data"].clone())
+    }
+
+    async fn send(
+        &self,
+        token: &Secret,
+        deed: &str,
+        body: Option<&Zeroizing<String>>,
+    ) -> Result<(StatusCode, Bytes), KeyRingError> {
         let TransitKey { address, mount, key } = &self.key;
         let mut headers = HeaderMap::new();
-        let mut token = HeaderValue::from_str(self.token()?.expose())
+        let mut token = HeaderValue::from_str(token.expose())
             .map_err(|_| KeyRingError::Unusable("the token has illegal characters".to_owned()))?;
         token.set_sensitive(true);
         headers.insert("x-vault-token", token);
@@ -120,16 +134,9 @@ impl TransitRing {
             reach: Reach::Anywhere,
             identity: None,
         };
-        let unavailable = |why: String| KeyRingError::Unavailable(format!("{deed}: {why}"));
-        let answer = self.caller.call(request).await.map_err(|e| unavailable(e.to_string()))?;
-        let status = answer.status;
-        let text = answer.body.collect(ANSWER_MAX).await.map_err(|e| unavailable(e.to_string()))?;
-        if !status.is_success() {
-            return Err(refused(deed, status, &text));
-        }
-        let value: Value = serde_json::from_slice(&text)
-            .map_err(|_| unavailable("the answer is no JSON".to_owned()))?;
-        Ok(value["data"].clone())
+        let unavailable = |error: CallError| KeyRingError::Unavailable(format!("{deed}: {error}"));
+        let answer = self.caller.call(request).await.map_err(unavailable)?;
+        Ok((answer.status, answer.body.collect(ANSWER_MAX).await.map_err(unavailable)?))
     }
 }
 

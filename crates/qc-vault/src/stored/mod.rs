@@ -6,6 +6,8 @@
 
 mod decide;
 mod documents;
+mod drill;
+mod drops;
 mod error;
 mod guests;
 mod keys;
@@ -15,6 +17,8 @@ mod tend;
 mod vault;
 mod view;
 
+pub use drill::{Drill, Drilled};
+pub use drops::{DROP_LONGEST, DropLink, random_code};
 pub use error::VaultError;
 pub use guests::{GUEST_KINDS, Guest, SealedValue, SealedValues};
 pub use keys::{EnvironmentKeys, KeyShown, VaultStatus};

@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod changing;
+mod drops;
 mod keys;
 mod world;

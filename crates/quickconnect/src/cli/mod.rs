@@ -27,6 +27,7 @@ mod files;
 mod grants;
 mod init;
 mod lines;
+mod login;
 mod new;
 mod new_files;
 mod output;
@@ -187,6 +188,12 @@ enum Verb {
     /// Make and end API tokens
     #[command(subcommand)]
     Tokens(tokens::Verb),
+    /// Sign in as a person, in a browser; the other verbs then act by that session
+    Login(login::Arguments),
+    /// End the session that `qc login` got
+    Logout,
+    /// Show who one is at the server
+    Whoami,
     /// See what each role may do, and why
     #[command(subcommand)]
     Access(access::Verb),
@@ -290,6 +297,9 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Restore(arguments) => restore::run(session, arguments).await,
         Verb::Audit(verb) => audit::run(session, verb).await,
         Verb::Tokens(verb) => tokens::run(session, verb).await,
+        Verb::Login(arguments) => login::login(session, &arguments).await,
+        Verb::Logout => login::logout(session).await,
+        Verb::Whoami => login::whoami(session).await,
         Verb::Access(verb) => access::run(session, verb).await,
         Verb::Grants(verb) => grants::run(session, verb).await,
         Verb::Conn(verb) => conn::run(session, verb).await,

@@ -8,7 +8,8 @@ use std::{
 };
 
 use qc_server::wire::{
-    Page, RemoveSecretRequest, RotateSecretRequest, SecretText, SetSecretRequest, StoredSecret,
+    DropLink, MadeDropLink, MakeDropLink, Page, RemoveSecretRequest, RotateSecretRequest,
+    SecretText, SetSecretRequest, StoredSecret,
 };
 use qc_vault::Secret;
 use serde_json::json;
@@ -36,6 +37,40 @@ pub(crate) enum Verb {
     Rotate(RotateArguments),
     /// Remove a secret
     Remove(Of),
+    /// Make a link at which somebody without rights here gives the value, once; it is printed once
+    Drop(DropArguments),
+    /// List the links that work and were not used
+    Drops(DropsArguments),
+    /// End such a link
+    RevokeDrop(RevokeDropArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DropArguments {
+    /// The secret's name, as after `secret://`
+    name: String,
+    /// The environment
+    #[arg(long)]
+    environment: String,
+    /// How long the link works [default: 24h]
+    #[arg(long)]
+    expires: Option<String>,
+    /// How often the secret is to be changed, such as 90d
+    #[arg(long)]
+    rotate_every: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DropsArguments {
+    /// Only this environment
+    #[arg(long)]
+    environment: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RevokeDropArguments {
+    /// The link's id
+    id: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -95,13 +130,13 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::List(arguments) => list(session, arguments).await,
         Verb::Set(SetArguments { of, value, rotate_every }) => {
             let Of { environment, name } = of;
-            let value = read(value.file.as_deref())?;
+            let value = read_value(value.file.as_deref())?;
             let request = SetSecretRequest { environment, name, value, rotate_every };
             stored(session, "/api/v1/secrets/set", &request).await
         }
         Verb::Rotate(RotateArguments { of, value, overlap }) => {
             let Of { environment, name } = of;
-            let value = read(value.file.as_deref())?;
+            let value = read_value(value.file.as_deref())?;
             let request = RotateSecretRequest { environment, name, value, overlap };
             stored(session, "/api/v1/secrets/rotate", &request).await
         }
@@ -110,6 +145,23 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
             session.client()?.act("/api/v1/secrets/remove", Some(&request)).await?;
             let done = json!({ "schema_version": 1, "secret": name, "done": "remove" });
             session.output.result(&done, || format!("{name}: removed"));
+            Ok(Exit::Ok)
+        }
+        Verb::Drop(DropArguments { name, environment, expires, rotate_every }) => {
+            let request = MakeDropLink { environment, name, expires, rotate_every };
+            let made: MadeDropLink =
+                session.client()?.post("/api/v1/secrets/drop", &request).await?;
+            session.output.result(&made, || made.url.clone());
+            let MadeDropLink { link, .. } = &made;
+            let until = clock(&link.expires_at);
+            session.output.say(&format!("link {}; it works once, until {until}", link.id));
+            Ok(Exit::Ok)
+        }
+        Verb::Drops(DropsArguments { environment }) => drops(session, environment.as_deref()).await,
+        Verb::RevokeDrop(RevokeDropArguments { id }) => {
+            session.client()?.delete(&format!("/api/v1/secrets/drops/{id}")).await?;
+            let done = json!({ "schema_version": 1, "link": id, "done": "revoke" });
+            session.output.result(&done, || format!("{id}: revoked"));
             Ok(Exit::Ok)
         }
     }
@@ -149,6 +201,21 @@ async fn list(session: &Session, arguments: ListArguments) -> Result<Exit, Troub
     Ok(Exit::Ok)
 }
 
+async fn drops(session: &Session, environment: Option<&str>) -> Result<Exit, Trouble> {
+    let filter = query(&[("environment", environment)]);
+    let page: Page<DropLink> =
+        session.client()?.get(&format!("/api/v1/secrets/drops{filter}")).await?;
+    session.output.result(&page, || {
+        let of = |link: &DropLink| {
+            let DropLink { id, environment, name, created_by, expires_at, .. } = link.clone();
+            vec![id, environment, name, created_by, clock(&expires_at)]
+        };
+        let rows: Vec<Vec<String>> = page.items.iter().map(of).collect();
+        table(&["ID", "ENVIRONMENT", "NAME", "BY", "ENDS"], &rows)
+    });
+    Ok(Exit::Ok)
+}
+
 fn row(secret: &StoredSecret) -> Vec<String> {
     let mut notes = Vec::new();
     if secret.overdue {
@@ -172,7 +239,7 @@ fn row(secret: &StoredSecret) -> Vec<String> {
 }
 
 /// The value, without one newline at its end.
-fn read(file: Option<&Path>) -> Result<SecretText, Trouble> {
+pub(super) fn read_value(file: Option<&Path>) -> Result<SecretText, Trouble> {
     let place = file.unwrap_or_else(|| Path::new("standard input"));
     let failed = |error: io::Error| Trouble::file(place, &error);
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));

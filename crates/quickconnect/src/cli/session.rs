@@ -8,6 +8,7 @@ use crate::{
     codes,
     config::{Config, Said},
     context::{self, Context},
+    signed_in::{self, SignedIn},
 };
 
 /// One run of the program: what the user said for all verbs.
@@ -34,8 +35,31 @@ impl Session {
             .or_else(|| context::usual_path(&|name: &str| self.variables.get(name).cloned()))
     }
 
-    /// The server to speak to: flag, then variables, then the context file.
+    /// The server to speak to, and by what: the token of the variables, else the session at this server, else the context
+    /// file's token.
     pub(crate) fn context(&self) -> Result<Context, Trouble> {
+        let context = self.place()?;
+        if self.variables.get("QC_TOKEN").is_some_and(|token| !token.is_empty()) {
+            return Ok(context);
+        }
+        match self.signed_in()?.filter(|session| session.url == context.url) {
+            Some(session) => Ok(Context { token: Some(session.live()?), ..context }),
+            None => Ok(context),
+        }
+    }
+
+    /// Where the session is that `qc login` gets.
+    pub(crate) fn signed_in_path(&self) -> Option<PathBuf> {
+        self.context_path().map(|path| signed_in::path(&path))
+    }
+
+    /// The session that `qc login` got.
+    pub(crate) fn signed_in(&self) -> Result<Option<SignedIn>, Trouble> {
+        self.signed_in_path().map_or(Ok(None), |path| SignedIn::read(&path))
+    }
+
+    /// The server to speak to: flag, then variables, then the context file, then where somebody signed in.
+    pub(crate) fn place(&self) -> Result<Context, Trouble> {
         let url = self.globals.url.clone().or_else(|| self.variables.get("QC_URL").cloned());
         let token = self.variables.get("QC_TOKEN").filter(|token| !token.is_empty());
         let token = token.map(|token| Secret::new(token.clone()));
@@ -59,12 +83,15 @@ impl Session {
                 events_url: events.or(file.events_url),
                 token: token.or(file.token),
             }),
-            (None, _, None) => {
+            (None, token, None) => {
+                if let (None, Some(session)) = (token, self.signed_in()?) {
+                    return Ok(Context { url: session.url, events_url: events, token: None });
+                }
                 let place = path.map_or_else(String::new, |path| format!(" ({})", path.display()));
                 Err(Trouble::usage(
                     codes::NO_CONTEXT,
                     format!("there is no context file{place}, and no address is given"),
-                    "start a server here with `qc serve` or `qc dev`, or set QC_URL and QC_TOKEN",
+                    "start a server here with `qc serve` or `qc dev`, sign in with `qc login --url URL`, or set QC_URL and QC_TOKEN",
                 ))
             }
         }
@@ -72,6 +99,11 @@ impl Session {
 
     /// A client for the server.
     pub(crate) fn client(&self) -> Result<Client, Trouble> {
+        self.client_of(self.context()?)
+    }
+
+    /// A client for this server.
+    pub(crate) fn client_of(&self, context: Context) -> Result<Client, Trouble> {
         let timeout = self.timeout()?;
         let authorities = match self.variables.get("QC_CA_BUNDLE").filter(|path| !path.is_empty()) {
             Some(path) => {
@@ -80,7 +112,7 @@ impl Session {
             }
             None => None,
         };
-        Client::new(self.context()?, timeout, authorities)
+        Client::new(context, timeout, authorities)
     }
 
     fn timeout(&self) -> Result<Duration, Trouble> {

@@ -1,6 +1,11 @@
 //! `qc vault`: the keys under which secrets are stored.
 
-use qc_server::wire::{DataKeyRotated, Rewrapped, RotateDataKey, VaultEnvironment, VaultStanding};
+use std::path::PathBuf;
+
+use qc_server::wire::{
+    DataKeyRotated, DrillSecret, DrillVault, Drilled, Rewrapped, RotateDataKey, VaultEnvironment,
+    VaultStanding,
+};
 
 use super::{
     Trouble,
@@ -18,6 +23,20 @@ pub(crate) enum Verb {
     Rewrap,
     /// Seal an environment's secrets under a new data key, in the background
     RotateDek(RotateArguments),
+    /// Rehearse: rotate keys and a secret while everything of an environment is looked up, and count what failed
+    Drill(DrillArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DrillArguments {
+    /// The environment
+    environment: String,
+    /// A secret that gets a new value, which `--file` or standard input has
+    #[arg(long)]
+    secret: Option<String>,
+    /// The file that holds the new value; standard input when left out
+    #[arg(long, requires = "secret")]
+    file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -28,6 +47,7 @@ pub(crate) struct RotateArguments {
 
 pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> {
     match verb {
+        Verb::Drill(arguments) => drill(session, arguments).await,
         Verb::Status => status(session).await,
         Verb::Rewrap => {
             let done: Rewrapped = session.client()?.post_bare("/api/v1/vault/rewrap").await?;
@@ -47,6 +67,28 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
             Ok(Exit::Ok)
         }
     }
+}
+
+/// Ends with findings when a look-up failed.
+async fn drill(session: &Session, arguments: DrillArguments) -> Result<Exit, Trouble> {
+    let DrillArguments { environment, secret, file } = arguments;
+    let secret = match secret {
+        Some(name) => {
+            Some(DrillSecret { name, value: super::secrets::read_value(file.as_deref())? })
+        }
+        None => None,
+    };
+    let request = DrillVault { environment, secret };
+    let done: Drilled = session.client()?.post("/api/v1/vault/drill", &request).await?;
+    session.output.result(&done, || {
+        let Drilled { requests, failures, rewrapped, data_key, secrets, millis, .. } = &done;
+        let first = done.first_failure.as_ref().map_or_else(String::new, |it| format!("\n{it}"));
+        format!(
+            "{requests} look-ups of {secrets} secrets in {millis} ms, {failures} failed; \
+             {rewrapped} keys wrapped anew, data key {data_key}{first}"
+        )
+    });
+    Ok(if done.failures == 0 { Exit::Ok } else { Exit::Findings })
 }
 
 /// Ends with findings when something should be done.

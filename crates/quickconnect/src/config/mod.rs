@@ -1,6 +1,7 @@
 //! The settings of a server: flag, then `QC_*` variable, then `qc.toml`, then default.
 
 mod flags;
+mod oidc;
 mod setting;
 mod sources;
 
@@ -17,7 +18,7 @@ use qc_engine::{AdmissionLimits, GateLimits};
 use qc_model::{EnvironmentName, Finding};
 use qc_server::{TlsFiles, TrustedProxies};
 use qc_sql::postgres::{Dsn, mask};
-use qc_vault::KeyPlace;
+use qc_vault::{EngineLogin, KeyPlace, KvPlace};
 
 use crate::{
     audit::Checkpoints,
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub(crate) use flags::SettingFlags;
+pub(crate) use oidc::{Oidc, SecretPlace};
 pub(crate) use setting::{SETTINGS, find};
 pub(crate) use sources::{Resolved, Said, Source};
 
@@ -64,19 +66,31 @@ pub(crate) enum LogFormat {
     Text,
 }
 
+/// A KV engine that holds secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KvSecrets {
+    pub(crate) place: KvPlace,
+    pub(crate) login: EngineLogin,
+    pub(crate) refresh: Duration,
+    pub(crate) stale: Duration,
+}
+
 /// The settings, typed.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) api: ApiDoor,
     pub(crate) public_url: Option<String>,
+    pub(crate) oidc: Option<Oidc>,
     pub(crate) data_dir: PathBuf,
     pub(crate) store: StoreKind,
     pub(crate) secrets_dir: Option<PathBuf>,
     pub(crate) vault_key: Option<KeyPlace>,
-    pub(crate) vault_token_file: Option<PathBuf>,
+    pub(crate) vault_login: Option<EngineLogin>,
+    pub(crate) kv: Option<KvSecrets>,
     pub(crate) local_access: bool,
     pub(crate) production: Vec<EnvironmentName>,
+    pub(crate) orphans_end_after: Duration,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) outbound_proxy: Option<String>,
@@ -146,12 +160,14 @@ impl Reading<'_> {
             "text" => Some(LogFormat::Text),
             _ => None,
         });
-        let (vault_key, vault_token_file) = self.vault();
+        let ((vault_key, vault_login), kv) = (self.vault(), self.kv());
         let local_access = self.local_access(listen, api);
         let production = self.production();
+        let orphans = self.orphans();
         let (tls, trusted_proxies) = (self.tls(), self.proxies());
         let egress_private = self.egress();
         let public_url = self.public_url();
+        let oidc = self.oidc();
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
         let (calls, admission) = (self.calls(), self.admission());
@@ -170,13 +186,16 @@ impl Reading<'_> {
             listen: listen?,
             api: api?,
             public_url,
+            oidc,
             data_dir: PathBuf::from(self.text("data_dir")),
             store: store?,
             secrets_dir: self.path("secrets_dir"),
             vault_key,
-            vault_token_file,
+            vault_login,
+            kv,
             local_access: local_access?,
             production: production?,
+            orphans_end_after: orphans?,
             tls,
             trusted_proxies,
             outbound_proxy,
@@ -363,22 +382,71 @@ impl Reading<'_> {
     }
 
     /// Where the vault's key is. What is wrong is not repeated: it may be the key.
-    fn vault(&mut self) -> (Option<KeyPlace>, Option<PathBuf>) {
-        let (text, token) = (self.text("vault_key"), self.path("vault_token_file"));
+    fn vault(&mut self) -> (Option<KeyPlace>, Option<EngineLogin>) {
+        let (text, file) = (self.text("vault_key"), self.path("vault_token_file"));
+        let file = file.map(EngineLogin::TokenFile);
+        let login = self.login("vault_login");
         let place = match text.parse::<KeyPlace>() {
             _ if text.is_empty() => None,
             Ok(place) => Some(place),
             Err(error) => {
                 self.wrong("vault_key", &error.to_string());
-                return (None, token);
+                return (None, file);
             }
         };
         let transit = matches!(place, Some(KeyPlace::Transit(_)));
-        if transit != token.is_some() {
-            let why = "it is given when, and only when, `vault_key` is a `transit:` engine";
+        if usize::from(transit) != usize::from(file.is_some()) + usize::from(login.is_some()) {
+            let why = "it, or `vault_login`, is given when, and only when, `vault_key` is a `transit:` engine";
             self.wrong("vault_token_file", why);
         }
-        (place, token)
+        (place, file.or(login))
+    }
+
+    fn orphans(&mut self) -> Option<Duration> {
+        let (least, most) = (Duration::from_secs(3_600), Duration::from_secs(8_760 * 3_600));
+        self.parse("orphans_end_after", "a duration from `1h` to `8760h`", |text| {
+            parse_duration(text).ok().filter(|it| (least..=most).contains(it))
+        })
+    }
+
+    fn login(&mut self, name: &'static str) -> Option<EngineLogin> {
+        match self.text(name) {
+            text if text.is_empty() => None,
+            text => match text.parse() {
+                Ok(login) => Some(login),
+                Err(error) => {
+                    self.wrong(name, &format!("{error}"));
+                    None
+                }
+            },
+        }
+    }
+
+    /// Where a KV engine has secrets. What is wrong is not repeated: it may hold a credential.
+    fn kv(&mut self) -> Option<KvSecrets> {
+        let (text, login) = (self.text("kv_secrets"), self.login("kv_login"));
+        let mut between = |name, least: Duration, most: Duration, says| {
+            self.parse(name, says, |text| {
+                parse_duration(text).ok().filter(|it| (least..=most).contains(it))
+            })
+        };
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3_600));
+        let refresh = between("kv_refresh", 5 * second, hour, "a duration from `5s` to `1h`");
+        let stale = between("kv_stale", hour, 720 * hour, "a duration from `1h` to `720h`");
+        if text.is_empty() != login.is_none() {
+            self.wrong("kv_login", "it is given when, and only when, `kv_secrets` is");
+            return None;
+        }
+        if text.is_empty() {
+            return None;
+        }
+        match text.parse() {
+            Ok(place) => Some(KvSecrets { place, login: login?, refresh: refresh?, stale: stale? }),
+            Err(error) => {
+                self.wrong("kv_secrets", &format!("{error}"));
+                None
+            }
+        }
     }
 
     fn proxies(&mut self) -> TrustedProxies {
@@ -476,6 +544,18 @@ mod tests {
         let transit = "transit:https://vault.example/transit/qc";
         assert!(with(&[("vault_key", transit)]).is_err(), "it has no token");
         assert!(with(&[("vault_key", transit), ("vault_token_file", "/t")]).is_ok());
+        let (file, login) = (("vault_token_file", "/t"), ("vault_login", "kubernetes:qc"));
+        assert!(with(&[("vault_key", transit), login]).is_ok());
+        assert!(with(&[("vault_key", transit), login, file]).is_err(), "one of them");
+        assert!(with(&[login]).is_err(), "it is for nothing");
+        let kv = ("kv_secrets", "https://vault.example/secret/data/{environment}/{name}#value");
+        assert!(with(&[kv]).is_err(), "it has no login");
+        assert!(with(&[kv, ("kv_login", "approle:/etc/qc")]).is_ok());
+        assert!(with(&[("kv_login", "approle:/etc/qc")]).is_err(), "it is for nothing");
+        let open = ("kv_secrets", "https://vault.example/secret/data/{name}#value");
+        assert!(with(&[open, ("kv_login", "approle:/etc/qc")]).is_err(), "of all environments");
+        let long = ("kv_stale", "721h");
+        assert!(with(&[kv, ("kv_login", "approle:/etc/qc"), long]).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 use qc_vault::KeyPlace;
 
+use super::oidc::SecretPlace;
+
 /// One setting of a server. This table drives the flags, the variables, the file and `qc config explain`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
@@ -23,6 +25,9 @@ impl Setting {
             "store" => qc_sql::postgres::mask(value),
             // Somebody may have set the key itself in place of where it is.
             "vault_key" if !value.is_empty() && value.parse::<KeyPlace>().is_err() => {
+                "***".to_owned()
+            }
+            "oidc_client_secret" if !value.is_empty() && SecretPlace::parse(value).is_none() => {
                 "***".to_owned()
             }
             _ => value.to_owned(),
@@ -52,6 +57,29 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "",
         "The address of the management API for the world, such as https://qc.example.com; access tokens and signing in need it",
     ),
+    setting(
+        "oidc_issuer",
+        "",
+        "The issuer of the OpenID provider where people sign in, such as https://id.example.com",
+    ),
+    setting("oidc_client_id", "", "Who this server is at the OpenID provider"),
+    setting(
+        "oidc_client_secret",
+        "",
+        "Where its secret there is: `file:<path>` or `env:<variable>`; none for a public client",
+    ),
+    setting(
+        "oidc_scopes",
+        "openid profile email",
+        "What is asked for there, by spaces; with `offline_access` where only that gives refresh tokens",
+    ),
+    setting("oidc_groups_claim", "groups", "The claim that lists a person's groups"),
+    setting(
+        "oidc_person_claim",
+        "",
+        "The claim that is a person's id in the owner directory; it must be one that people cannot choose themselves",
+    ),
+    setting("oidc_roles", "", "Which group gives which role: `group=role`, by commas, or a table"),
     setting("data_dir", ".qc", "Directory of the database and of large bodies"),
     setting(
         "store",
@@ -66,6 +94,27 @@ pub(crate) const SETTINGS: &[Setting] = &[
     ),
     setting("vault_token_file", "", "File with the token for the transit engine of `vault_key`"),
     setting(
+        "vault_login",
+        "",
+        "In place of it, how a token is got: `approle:<folder>` or `kubernetes:<role>`, with `@<mount>` where the method is mounted elsewhere",
+    ),
+    setting(
+        "kv_secrets",
+        "",
+        "Where secrets are in a KV engine: `<url>/<mount>/data/<path>#<field>`, with `{environment}` and `{name}` in the path",
+    ),
+    setting(
+        "kv_login",
+        "",
+        "How a token for it is got: `token:<file>`, `approle:<folder>` or `kubernetes:<role>`",
+    ),
+    setting("kv_refresh", "1m", "How often a secret of it is read again, from `5s` to `1h`"),
+    setting(
+        "kv_stale",
+        "24h",
+        "How long a value counts that cannot be read again, at most 30 days",
+    ),
+    setting(
         "local_access",
         "auto",
         "Whether the key of the machine's owner needs no roles: `on`, `off`, or `auto`: on where only this machine can connect",
@@ -74,6 +123,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "production",
         "production",
         "Environments in which payloads and retries take a grant, by commas",
+    ),
+    setting(
+        "orphans_end_after",
+        "720h",
+        "How long a key or client counts on whose owner is gone and that nobody took over, from `1h` to a year",
     ),
     setting("tls_certificate", "", "PEM file with the server's certificate chain"),
     setting("tls_key", "", "PEM file with the certificate's private key"),

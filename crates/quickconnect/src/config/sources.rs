@@ -139,6 +139,15 @@ fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, String>, Vec<Findin
                 let items: Vec<&str> = items.iter().filter_map(toml::Value::as_str).collect();
                 values.insert(key, items.join(","));
             }
+            // Names of groups may hold commas.
+            toml::Value::Table(pairs)
+                if key == "oidc_roles" && pairs.values().all(toml::Value::is_str) =>
+            {
+                let pair = |(group, role): (&String, &toml::Value)| {
+                    format!("{group}={}", role.as_str().unwrap_or_default())
+                };
+                values.insert(key, pairs.iter().map(pair).collect::<Vec<_>>().join("\n") + "\n");
+            }
             _ => findings.push(
                 Finding::error(
                     codes::BAD_SETTING,

@@ -19,10 +19,10 @@ use crate::stage::{project::replace, server::Server};
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Verbs without a result of their own: they print a script or a schema, or serve. `simulate` and `demo` are looked at
-/// where their stories are told.
-const WITHOUT: [&str; 7] =
-    ["completions", "schema", "access schema", "serve", "dev", "simulate", "demo"];
+/// Verbs without a result of their own: they print a script or a schema, or serve. `simulate`, `demo` and `login` are looked
+/// at where their stories are told.
+const WITHOUT: [&str; 8] =
+    ["completions", "schema", "access schema", "serve", "dev", "simulate", "demo", "login"];
 
 /// Every verb that does something, by the program's help.
 fn verbs(server: &Server, above: &[&str]) -> BTreeSet<String> {
@@ -429,10 +429,19 @@ fn secrets(asked: &mut Asked<'_>) {
     assert!(said.contains("QC-V010"), "its standard input is empty: {said}");
     asked.told("vault rotate-dek", &["sandbox"]);
     assert_eq!(asked.told("vault rewrap", &[])["keys"], 0);
+    assert_eq!(asked.told("vault drill", &["sandbox"])["failures"], 0);
     assert_eq!(asked.told("vault status", &[])["not_opening"], 0);
     let status = asked.server.well(&["vault", "status"]);
     assert!(status.starts_with("key-encryption key "), "{status}");
     asked.told("secrets remove", &of);
+    let made =
+        asked.told("secrets drop", &["api/given", "--environment", "sandbox", "--expires", "1h"]);
+    let (_, code) = made["url"].as_str().unwrap().split_once("/drop/").unwrap();
+    let path = format!("/drop/{code}");
+    assert!(browsed(asked.server, &path, "").contains("<b>api/given</b>"));
+    let listed = asked.told("secrets drops", &["--environment", "sandbox"]);
+    assert_eq!(listed["items"][0]["id"], made["link"]["id"]);
+    asked.told("secrets revoke-drop", &[made["link"]["id"].as_str().unwrap()]);
 }
 
 /// A context file with a token that was made, `NAME.json`.
@@ -475,6 +484,28 @@ fn rights(asked: &mut Asked<'_>) {
     assert_eq!(asked.told("grants list", &[])["items"].as_array().unwrap().len(), 2);
 }
 
+/// A person's keys end, and the sealed account opens once.
+fn people(asked: &mut Asked<'_>) {
+    assert_eq!(asked.told("whoami", &[])["kind"], "local");
+    let ended = asked.told("access revoke", &["grace"]);
+    assert_eq!((&ended["sessions"], &ended["tokens"]), (&json!(0), &json!(1)), "{ended}");
+    let sealed = asked.told("access break-glass seal", &[]);
+    let file = asked.server.folder.join("credential");
+    fs::write(&file, sealed["credential"].as_str().unwrap()).unwrap();
+    let open = ["--reason", "a test", "--file", "credential"];
+    let me = asked.told("access break-glass open", &open);
+    assert_eq!((&me["kind"], &me["role"]), (&json!("break_glass"), &json!("admin")));
+    let listed = asked.told("access sessions", &[]);
+    assert_eq!(listed["items"][0]["kind"], "break_glass", "{listed}");
+    let again = said(asked.server, &[&["access", "break-glass", "open"][..], &open].concat());
+    assert!(again.contains("QC-A057"), "{again}");
+    let doctor = asked.server.qc(&["doctor"]);
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("QC-A058"), "{doctor:?}");
+    asked.told("logout", &[]);
+    assert_eq!(asked.told("whoami", &[])["kind"], "local");
+    asked.told("access break-glass seal", &[]);
+}
+
 /// A service comes, changes its secret and goes, and so does a key.
 fn services(asked: &mut Asked<'_>) {
     let of = ["--environment", "sandbox", "--role", "runtime", "--owner", "team", "--purpose", "x"];
@@ -485,6 +516,8 @@ fn services(asked: &mut Asked<'_>) {
     assert_eq!(listed["items"][0]["secrets"].as_array().unwrap().len(), 2, "{listed}");
     asked.told("access keys rotate", &["sandbox"]);
     assert!(!asked.told("access keys list", &[])["items"].as_array().unwrap().is_empty());
+    let radius = asked.told("access blast-radius", &["--client", "billing"]);
+    assert!(radius["reaches"].to_string().contains("events:send"), "{radius}");
     asked.told("access clients revoke", &["billing"]);
 }
 
@@ -601,9 +634,18 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     secrets(&mut asked);
     rights(&mut asked);
     services(&mut asked);
+    people(&mut asked);
     connections(&mut asked);
     let made = asked.told("tokens create", &["ci", "--role", "deployer"]);
-    asked.told("tokens revoke", &[made["token"]["id"].as_str().unwrap()]);
+    let id = made["token"]["id"].as_str().unwrap();
+    asked.told("access reassign", &["--token", id, "--owner", "me"]);
+    let review = asked.server.qc(&["access", "review", "--json"]);
+    let review: Value = serde_json::from_slice(&review.stdout).unwrap();
+    assert_eq!(review["schema_version"], json!(1), "{review}");
+    asked.seen.insert("access review".to_owned());
+    let next = asked.told("tokens rotate", &[id, "--overlap", "2h"]);
+    assert_eq!((&next["token"]["version"], &next["token"]["id"]), (&json!(2), &json!(id)));
+    asked.told("tokens revoke", &[id]);
     let mut seen = asked.seen;
     seen.extend(WITHOUT.map(str::to_owned));
     server.terminate();

@@ -14,6 +14,7 @@ mod memory;
 mod mutual_tls;
 mod notify;
 mod outbound_tls;
+mod people;
 mod proxy;
 mod signals;
 mod tls;

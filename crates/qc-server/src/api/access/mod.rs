@@ -1,4 +1,6 @@
-//! Who gets access tokens, and the keys that sign them.
+//! Who gets access tokens, the keys that sign them, and people with their sessions.
 
 pub(super) mod clients;
 pub(super) mod keys;
+pub(super) mod people;
+pub(super) mod review;

@@ -49,7 +49,7 @@ async fn shown_of(state: &State, id: &ConnectionId) -> Result<Connection, Proble
     Ok(shown)
 }
 
-fn shown(record: &Record, now: Timestamp) -> Connection {
+pub(super) fn shown(record: &Record, now: Timestamp) -> Connection {
     let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
     let missing = match &record.state {
         Standing::ScopeDrift { missing } => missing.clone(),

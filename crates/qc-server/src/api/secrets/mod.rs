@@ -1,5 +1,6 @@
 //! Secrets of the vault. No route gives a value out.
 
+pub(super) mod drop;
 pub(super) mod list;
 pub(super) mod remove;
 pub(super) mod rotate;
@@ -28,7 +29,10 @@ fn shown(secret: &SecretShown) -> StoredSecret {
 }
 
 /// Which secret a body names; the name may have its scheme.
-fn named(environment: &str, name: &str) -> Result<(EnvironmentName, SecretRef), Problem> {
+pub(super) fn named(
+    environment: &str,
+    name: &str,
+) -> Result<(EnvironmentName, SecretRef), Problem> {
     let environment = environment.parse().map_err(|error| unusable("environment", &error))?;
     let name = name.strip_prefix("secret://").unwrap_or(name);
     let name = SecretRef::parse(&format!("secret://{name}"));

@@ -1,7 +1,7 @@
 use http::Method;
 use qc_access::Action;
 use qc_engine::{Deployment, Target, TriggerAuth, TriggerKind};
-use qc_model::Finding;
+use qc_model::{EnvironmentName, Finding};
 use qc_store::{DeadFilter, DeadState};
 use qc_vault::SecretRef;
 use serde_json::json;
@@ -39,6 +39,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let mut findings = state.catalogue.findings();
     findings.extend(missing_secrets(state));
     findings.extend(state.vault.findings());
+    findings.extend(state.people.findings().await?);
     findings.extend(state.engine.standings().findings());
     Ok(Reply::ok(&Server {
         schema_version: 1,
@@ -62,11 +63,23 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
 /// The secrets that something deployed needs and that cannot be had, or that everybody can read.
 fn missing_secrets(state: &State) -> Vec<Finding> {
     let deployments = state.engine.deployments();
-    let mut findings = Vec::new();
+    let mut findings = state.secrets.kv().findings();
     for deployment in deployments.iter() {
         findings.extend(state.secrets.check(&deployment.environment, needed(deployment)));
     }
     findings
+}
+
+impl State {
+    /// The secrets that deployed releases need, by environment.
+    pub fn needed_secrets(&self) -> Vec<(EnvironmentName, Vec<SecretRef>)> {
+        let deployments = self.engine.deployments();
+        let of = |deployment: &std::sync::Arc<Deployment>| {
+            let references = needed(deployment).into_iter().cloned().collect();
+            (deployment.environment.clone(), references)
+        };
+        deployments.iter().map(of).collect()
+    }
 }
 
 fn needed(deployment: &Deployment) -> Vec<&SecretRef> {

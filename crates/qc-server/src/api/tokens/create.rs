@@ -1,9 +1,10 @@
 use http::Method;
-use qc_access::{Action, Denial, IssueRequest, Role, Scope, TokenKind, issue};
+use qc_access::{Action, IssueRequest, KEY_LIFETIME, Role, TokenKind, issue};
 use qc_document::parse_duration;
+use qc_model::{Actor, ActorKind};
 use qc_store::ChangeOutcome;
 
-use super::shown;
+use super::{of_lifetime, shown, within};
 use crate::{
     Problem,
     api::{
@@ -16,6 +17,8 @@ use crate::{
 
 /// The longest name, in bytes.
 const NAME: usize = 100;
+/// The longest owner or purpose, in bytes.
+const TEXT: usize = 200;
 /// The most scopes of one token.
 const SCOPES: usize = 200;
 
@@ -34,8 +37,9 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let permit = call.may(None, None).await?;
-    let request = read(call.body()?)?;
+    let request = read(call.body()?, &permit.actor)?;
     within(&call, request.scopes.as_deref())?;
+    let warnings = of_lifetime(request.lifetime).into_iter().collect();
     let state = permit.state;
     let issued = issue(request, &permit.actor, state.clock.now(), &*state.entropy);
     match state.committer.change(issued.change).await? {
@@ -47,27 +51,11 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         }
     }
     let secret = issued.text.expose().to_owned();
-    Ok(Reply::created(&CreatedToken { secret, token: shown(&issued.record) }))
+    let token = shown(&issued.record, None, state.clock.now());
+    Ok(Reply::created(&CreatedToken { secret, token, warnings }))
 }
 
-/// Who is narrowed to scopes gives away none but these: a token never makes a mightier one.
-fn within(call: &Call, given: Option<&[Scope]>) -> Result<(), Problem> {
-    let Some(own) = call.principal().scopes.as_deref() else { return Ok(()) };
-    let covered = |scope: &Scope| {
-        let text = scope.to_string();
-        let any_name = text.rsplit_once('/').and_then(|(head, tail)| {
-            let (_, verb) = tail.split_once(':')?;
-            format!("{head}/*:{verb}").parse::<Scope>().ok()
-        });
-        own.contains(scope) || any_name.is_some_and(|any| own.contains(&any))
-    };
-    if given.is_some_and(|scopes| scopes.iter().all(covered)) {
-        return Ok(());
-    }
-    Err(call.asker.refuse(Action::TokensWrite, Denial::Scope, None))
-}
-
-fn read(request: CreateToken) -> Result<IssueRequest, Problem> {
+fn read(request: CreateToken, actor: &Actor) -> Result<IssueRequest, Problem> {
     let mut wrong: Vec<(&str, String)> = Vec::new();
     if request.name.is_empty() || request.name.len() > NAME {
         wrong.push(("/name", format!("it has 1 to {NAME} bytes")));
@@ -117,15 +105,28 @@ fn read(request: CreateToken) -> Result<IssueRequest, Problem> {
             None
         }
     };
+    for (pointer, text) in [("/owner", &request.owner), ("/purpose", &request.purpose)] {
+        if text.as_ref().is_some_and(|text| text.trim().is_empty() || text.len() > TEXT) {
+            wrong.push((pointer, format!("it has 1 to {TEXT} bytes")));
+        }
+    }
+    // Somebody answers for every key: who it belongs to, or else who makes it.
+    let owner =
+        request.owner.or_else(|| request.person.clone()).unwrap_or_else(|| match actor.kind {
+            ActorKind::Human => actor.id.clone(),
+            _ => actor.text(),
+        });
     match role {
         Some(role) if wrong.is_empty() => Ok(IssueRequest {
+            owner,
+            purpose: request.purpose.unwrap_or_else(|| request.name.clone()),
             name: request.name,
             kind: TokenKind::ApiKey,
             person,
             environment,
             role,
             scopes: narrowed.then_some(scopes),
-            lifetime,
+            lifetime: Some(lifetime.unwrap_or(KEY_LIFETIME)),
         }),
         _ => Err(wrong.into_iter().fold(
             Problem::new(422, codes::BAD_BODY, "Unusable body", "the token cannot be made so"),

@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use http::Method;
-use qc_access::{Action, TOKEN_KIND, TokenRecord};
+use qc_access::{Action, TOKEN_KIND, TokenKind, TokenRecord, UsesOf};
 use qc_store::StoreError;
 
 use super::shown;
@@ -33,12 +35,20 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let limit = call.limit()?;
     let after: Option<String> = call.query("after")?;
     let documents = permit.state.store.documents(TOKEN_KIND, after.as_deref(), limit + 1).await?;
+    let now = permit.state.clock.now();
+    let mut uses = BTreeMap::new();
+    if let (Some(first), Some(last)) = (documents.first(), documents.last()) {
+        for kind in [TokenKind::ApiKey, TokenKind::Local] {
+            uses.extend(permit.state.uses.of(kind, Some((&first.name, &last.name))).await?);
+        }
+    }
     let mut tokens = Vec::with_capacity(documents.len());
     for document in documents {
         let record: TokenRecord = serde_json::from_slice(&document.body).map_err(|error| {
             StoreError::Corrupt(format!("the record of token {}: {error}", document.name))
         })?;
-        tokens.push(shown(&record));
+        let used = uses.get(&record.id).and_then(UsesOf::last);
+        tokens.push(shown(&record, used, now));
     }
     Ok(Reply::ok(&Page::new(tokens, limit, |token: &Token| token.id.clone())))
 }

@@ -1,14 +1,13 @@
 use http::Method;
-use qc_access::{Action, TOKEN_KIND, TokenRecord, revoke};
-use qc_store::StoreError;
+use qc_access::{Action, revoke};
 
+use super::record_of;
 use crate::{
     Problem,
     api::{
         Call, Reply, Route,
         route::{Answer, path},
     },
-    codes,
 };
 
 pub(in crate::api) const ROUTE: Route = Route {
@@ -28,12 +27,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let permit = call.may(None, None).await?;
     let id: String = call.path("token")?;
     let state = permit.state;
-    let document = state.store.document(TOKEN_KIND, &id).await?.ok_or_else(|| {
-        let detail = "there is no token with this id; `qc tokens list` shows them";
-        Problem::new(404, codes::NO_TOKEN_RECORD, "No such token", detail)
-    })?;
-    let record: TokenRecord = serde_json::from_slice(&document.body)
-        .map_err(|error| StoreError::Corrupt(format!("the record of token {id}: {error}")))?;
+    let (record, _) = record_of(state, &id).await?;
     let change = revoke(&record, &permit.actor, state.clock.now(), &*state.entropy);
     state.committer.change(change).await?;
     state.tokens.forget(&id);

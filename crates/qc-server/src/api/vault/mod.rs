@@ -1,5 +1,6 @@
 //! The vault's keys.
 
+pub(super) mod drill;
 pub(super) mod rewrap;
 pub(super) mod rotate;
 pub(super) mod show;

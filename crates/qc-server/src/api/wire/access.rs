@@ -204,3 +204,104 @@ pub struct RotateSigningKey {
     #[serde(default)]
     pub at_once: bool,
 }
+
+/// What keys and clients may do, beside what they did.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct AccessReview {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// From when on uses count.
+    pub since: String,
+    /// Each key and client that counts now.
+    pub items: Vec<ReviewedHolder>,
+}
+
+/// A key or a client.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewedHolder {
+    /// `api_key` or `access_token` (of a client).
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The team or person who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What it is for.
+    pub role: String,
+    /// What it is narrowed to; left out, all that the role may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// What it did, as the narrowest scopes that cover it.
+    pub used: Vec<String>,
+    /// Its scopes of which nothing was used.
+    pub unused: Vec<String>,
+    /// When it did anything last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<String>,
+    /// What should be looked at.
+    pub findings: Vec<String>,
+    /// The commands that leave it what it used, in their order; empty: nothing is proposed.
+    pub proposal: Vec<String>,
+}
+
+/// What whoever holds something can touch.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct BlastRadius {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// Of what: `token ID`, `client ID` or `connection ENVIRONMENT/NAME`.
+    pub of: String,
+    /// What can be done here.
+    pub reaches: Vec<Reach>,
+    /// What can be called elsewhere, with a connection.
+    pub operations: Vec<ReachedOperation>,
+}
+
+/// An action, and to what it can be done.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Reach {
+    /// The action.
+    pub action: String,
+    /// Where; left out: what belongs to no environment, and lists over all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Whether to everything there, also what is not there yet.
+    pub everything: bool,
+    /// Else, to which of the things that there are.
+    pub names: Vec<String>,
+    /// Whether it takes a grant for a time.
+    pub grant: bool,
+}
+
+/// An operation at another system that a deployed integration can call.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ReachedOperation {
+    /// The integration.
+    pub integration: String,
+    /// The connector.
+    pub connector: String,
+    /// The operation.
+    pub operation: String,
+    /// Its method.
+    pub method: String,
+    /// The scopes that it needs.
+    pub scopes: Vec<String>,
+    /// Whether the connection has them.
+    pub allowed: bool,
+}
+
+/// Gives a token or a client another owner.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reassign {
+    /// A token's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Or a client's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The team or person who answers for it from now on.
+    pub owner: String,
+}

@@ -10,6 +10,7 @@ mod kept;
 mod ledger;
 mod lines;
 mod page;
+mod people;
 mod releases;
 mod runs;
 mod secrets;
@@ -17,6 +18,7 @@ mod server;
 mod tasks;
 mod triggers;
 
+pub use access::{AccessReview, BlastRadius, Reach, ReachedOperation, Reassign, ReviewedHolder};
 pub use access::{ApplyPolicies, Grant, PolicyFile, PolicySet, RequestGrant};
 pub use access::{
     Client, ClientSecret, CreateClient, CreatedClient, RotateClient, RotateSigningKey, SigningKey,
@@ -36,6 +38,7 @@ pub use kept::{
 pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
 pub use lines::{DiscardLine, Line, LineDiscarded, LineResumed, ResumeLine};
 pub use page::Page;
+pub use people::{BreakGlass, RevokePerson, RevokedPerson, Session};
 pub use releases::{
     DeployRequest, Deployment, DeploymentChange, Release, ReleaseFiles, StoreRelease,
 };
@@ -44,10 +47,10 @@ pub use runs::{
     Run, RunEnd, RunJournal, RunReference, Substituted, WhichRelease,
 };
 pub use secrets::{
-    DataKeyRotated, DataKeyShown, RemoveSecretRequest, Rewrapped, RotateDataKey,
-    RotateSecretRequest, SecretText, SetSecretRequest, StoredSecret, VaultEnvironment,
-    VaultStanding,
+    DataKeyRotated, DataKeyShown, DrillSecret, DrillVault, Drilled, DropLink, MadeDropLink,
+    MakeDropLink, RemoveSecretRequest, Rewrapped, RotateDataKey, RotateSecretRequest, SecretText,
+    SetSecretRequest, StoredSecret, VaultEnvironment, VaultStanding,
 };
-pub use server::{CreateToken, CreatedToken, Server, Token};
+pub use server::{CreateToken, CreatedToken, RotateToken, Server, Token};
 pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};
 pub use triggers::{ChangeTrigger, DiscardHeld, HeldDiscarded, TriggerStanding};

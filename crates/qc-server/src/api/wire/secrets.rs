@@ -164,3 +164,88 @@ pub struct Rewrapped {
     /// How many.
     pub keys: usize,
 }
+
+/// Asks for a link at which somebody gives a value.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MakeDropLink {
+    /// Where the value goes.
+    pub environment: String,
+    /// The name, as after `secret://`.
+    pub name: String,
+    /// How long the link works, such as `24h`, which it is when left out; at most 7 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// How often the secret is to be changed, such as `90d`; left out, as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_every: Option<String>,
+}
+
+/// A link at which somebody gives a value: once.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct DropLink {
+    /// Its id.
+    pub id: String,
+    /// Where the value goes.
+    pub environment: String,
+    /// The name, as after `secret://`.
+    pub name: String,
+    /// When it was made.
+    pub created_at: String,
+    /// By whom.
+    pub created_by: String,
+    /// Until when it works.
+    pub expires_at: String,
+}
+
+/// A new link, whose address is shown here and never again.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct MadeDropLink {
+    /// The address that a person opens.
+    pub url: String,
+    /// The link.
+    pub link: DropLink,
+}
+
+/// Asks for a drill.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillVault {
+    /// The environment.
+    pub environment: String,
+    /// A secret that gets a new value in the drill; left out, only one of the drill's own does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<DrillSecret>,
+}
+
+/// A secret that gets a new value in a drill; the present one stays valid for an hour.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillSecret {
+    /// The name, as after `secret://`.
+    pub name: String,
+    /// The new value: 1 byte to 64 KiB of text.
+    pub value: SecretText,
+}
+
+/// What a drill did, and what failed meanwhile.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Drilled {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// How many look-ups were made.
+    pub requests: u64,
+    /// How many of them gave no value, or one that does not count.
+    pub failures: u64,
+    /// The first of these, without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<String>,
+    /// How many data keys were wrapped anew; 0: all were wrapped with the current key.
+    pub rewrapped: usize,
+    /// The data key that seals now.
+    pub data_key: u32,
+    /// How many secrets were looked up, the drill's own among them.
+    pub secrets: usize,
+    /// How long it took.
+    pub millis: u64,
+}

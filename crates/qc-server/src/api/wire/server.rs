@@ -29,6 +29,24 @@ pub struct Token {
     /// When it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// `api_key`, or `local` for the key of the machine's owner.
+    #[serde(default)]
+    pub kind: String,
+    /// The team or person who answers for it; left out of those that were made before owners were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What it is for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Which version of the key this is; rises with each rotation.
+    #[serde(default)]
+    pub version: u32,
+    /// Until when the version before counts, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_until: Option<String>,
+    /// When it did anything last, to a few minutes; left out: not within 400 days, or not since it is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<String>,
 }
 
 /// What a new token shall be.
@@ -48,18 +66,42 @@ pub struct CreateToken {
     /// Narrower rights, as `environment/type/name-or-*:verb`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
-    /// How long it holds, such as `90d`; left out, for ever.
+    /// How long it holds, such as `30d`; left out, 90 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<String>,
+    /// The team or person who answers for it; left out, its person, or who makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What it is for, in words; left out, its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
 }
 
-/// A new token; its text is shown here and never again.
+/// How a token is given a new version.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateToken {
+    /// How long the present version holds on, such as `24h`, which it is when left out; at most 30 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<String>,
+    /// How long the new version holds; left out, as long as the one before was to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<String>,
+    /// Whether no earlier version counts from now on: for a key that leaked.
+    #[serde(default)]
+    pub at_once: bool,
+}
+
+/// A new token, or a new version of one; its text is shown here and never again.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CreatedToken {
     /// The secret text.
     pub secret: String,
     /// The token.
     pub token: Token,
+    /// What should be thought over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// The server itself.

@@ -1,13 +1,13 @@
 //! Against a fake that answers as the engine's API is documented.
 
-use std::{fs, sync::Mutex};
+use std::{fs, path::PathBuf, sync::Mutex};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, NONCE_LEN, RandomizedNonceKey},
     rand,
 };
 use http::HeaderValue;
-use qc_model::{CallError, CallErrorKind, OutboundResponse};
+use qc_model::{CallErrorKind, OutboundResponse};
 
 use super::*;
 
@@ -129,6 +129,14 @@ impl Caller for Fake {
     }
 }
 
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> qc_model::Timestamp {
+        qc_model::Timestamp::from_millis(1_000_000)
+    }
+}
+
 struct Stage {
     engine: Arc<Fake>,
     ring: TransitRing,
@@ -142,7 +150,8 @@ fn stage(key: &str) -> Stage {
     fs::write(&token, format!("{TOKEN}\n")).unwrap();
     let engine = Fake::new();
     let key = TransitKey::parse(&format!("https://vault.example:8200/team/transit/{key}")).unwrap();
-    let ring = TransitRing::new(key, &token, Arc::<Fake>::clone(&engine));
+    let login = EngineLogin::TokenFile(token.clone());
+    let ring = TransitRing::new(key, login, Arc::<Fake>::clone(&engine), Arc::new(Still));
     Stage { engine, ring, token, _folder: folder }
 }
 

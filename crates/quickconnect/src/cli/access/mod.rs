@@ -4,6 +4,8 @@ mod apply;
 mod clients;
 mod explain;
 mod matrix;
+mod people;
+mod review;
 
 use std::{fs, path::Path};
 
@@ -29,6 +31,19 @@ pub(crate) enum Verb {
     /// The keys that sign access tokens
     #[command(subcommand)]
     Keys(clients::KeyVerb),
+    /// Compare what keys and clients may do with what they did, and propose less
+    Review(review::ReviewArguments),
+    /// Show what whoever holds a token, a client's secret or a connection can touch
+    BlastRadius(review::RadiusArguments),
+    /// Give a token or a client another owner
+    Reassign(review::ReassignArguments),
+    /// List the sessions of people who signed in
+    Sessions,
+    /// End all sessions and API keys of a person at once
+    Revoke(people::RevokeArguments),
+    /// The account for when nobody can sign in
+    #[command(subcommand)]
+    BreakGlass(people::BreakGlassVerb),
     /// Put the project's policies in force on the server
     Apply(matrix::Arguments),
 }
@@ -40,6 +55,12 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::Explain(arguments) => explain::run(session, arguments).await,
         Verb::Clients(verb) => clients::clients(session, verb).await,
         Verb::Keys(verb) => clients::keys(session, verb).await,
+        Verb::Review(arguments) => review::review(session, arguments).await,
+        Verb::BlastRadius(arguments) => review::radius(session, arguments).await,
+        Verb::Reassign(arguments) => review::reassign(session, arguments).await,
+        Verb::Sessions => people::sessions(session).await,
+        Verb::Revoke(arguments) => people::revoke(session, arguments).await,
+        Verb::BreakGlass(verb) => people::break_glass(session, verb).await,
         Verb::Schema => {
             session.output.line(schema_text().trim_end());
             Ok(Exit::Ok)

@@ -79,7 +79,12 @@ impl Stage {
         let secrets = Arc::new(secrets(&signing));
         let start = async |config| {
             let context = usual_context.clone();
-            let credentials = wiring::Credentials { secrets: Arc::clone(&secrets), ring: None };
+            let credentials = wiring::Credentials {
+                secrets: Arc::clone(&secrets),
+                ring: None,
+                kv: None,
+                oidc: None,
+            };
             Running::start(signals, &config, credentials, context, output).await
         };
         let running = match start(usual).await {

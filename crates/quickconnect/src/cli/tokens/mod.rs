@@ -3,7 +3,7 @@
 use std::fs;
 
 use qc_model::Finding;
-use qc_server::wire::{CreateToken, CreatedToken, Page, Token};
+use qc_server::wire::{CreateToken, CreatedToken, Page, RotateToken, Token};
 use qc_vault::Secrets;
 use serde_json::json;
 
@@ -27,6 +27,8 @@ pub(crate) enum Verb {
     List,
     /// Make a token; its text is printed once
     Create(CreateArguments),
+    /// Give a token a new version, whose text is printed once; the present one holds on for a while
+    Rotate(RotateArguments),
     /// End a token
     Revoke(RevokeArguments),
     /// Make an administrator's token at the database itself, for whoever lost theirs; the server must not run
@@ -49,9 +51,30 @@ pub(crate) struct CreateArguments {
     /// Narrower rights, as environment/type/name-or-*:verb; may stand several times
     #[arg(long)]
     scope: Vec<String>,
-    /// How long it holds, such as 90d
+    /// How long it holds [default: 90d]
     #[arg(long)]
     lifetime: Option<String>,
+    /// The team or person who answers for it [default: its person, or whoever makes it]
+    #[arg(long)]
+    owner: Option<String>,
+    /// What it is for, in words
+    #[arg(long)]
+    purpose: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RotateArguments {
+    /// The token's id
+    id: String,
+    /// How long the present version holds on [default: 24h]
+    #[arg(long)]
+    overlap: Option<String>,
+    /// How long the new version holds [default: as long as the one before was to]
+    #[arg(long)]
+    lifetime: Option<String>,
+    /// No earlier version counts from now on: for a key that leaked
+    #[arg(long, conflicts_with = "overlap")]
+    at_once: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,6 +93,7 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
     match verb {
         Verb::List => list(session).await,
         Verb::Create(arguments) => create(session, arguments).await,
+        Verb::Rotate(arguments) => rotate(session, arguments).await,
         Verb::Revoke(RevokeArguments { id }) => {
             session.client()?.delete(&format!("/api/v1/tokens/{id}")).await?;
             let done = json!({ "schema_version": 1, "token": id, "done": "revoke" });
@@ -93,12 +117,14 @@ async fn list(session: &Session) -> Result<Exit, Trouble> {
                     token.name.clone(),
                     token.role.clone(),
                     token.environment.clone().unwrap_or_else(|| "all".to_owned()),
-                    clock(&token.created_at),
+                    token.owner.clone().unwrap_or_else(|| "-".to_owned()),
+                    token.purpose.clone().unwrap_or_else(|| "-".to_owned()),
                     token.expires_at.as_deref().map_or_else(|| "never".to_owned(), clock),
+                    token.last_used_at.as_deref().map_or_else(|| "-".to_owned(), clock),
                 ]
             })
             .collect();
-        table(&["ID", "NAME", "ROLE", "ENVIRONMENT", "MADE", "ENDS"], &rows)
+        table(&["ID", "NAME", "ROLE", "ENVIRONMENT", "OWNER", "PURPOSE", "ENDS", "USED"], &rows)
     });
     Ok(Exit::Ok)
 }
@@ -111,11 +137,33 @@ async fn create(session: &Session, arguments: CreateArguments) -> Result<Exit, T
         environment: arguments.environment,
         scopes: (!arguments.scope.is_empty()).then_some(arguments.scope),
         lifetime: arguments.lifetime,
+        owner: arguments.owner,
+        purpose: arguments.purpose,
     };
     let created: CreatedToken = session.client()?.post("/api/v1/tokens", &request).await?;
-    session.output.result(&created, || created.secret.clone());
-    session.output.say(&format!("token {}; keep it now, it is not shown again", created.token.id));
+    made(session, &created);
     Ok(Exit::Ok)
+}
+
+async fn rotate(session: &Session, arguments: RotateArguments) -> Result<Exit, Trouble> {
+    let RotateArguments { id, overlap, lifetime, at_once } = arguments;
+    let request = RotateToken { overlap, lifetime, at_once };
+    let path = format!("/api/v1/tokens/{id}/rotate");
+    let created: CreatedToken = session.client()?.post(&path, &request).await?;
+    made(session, &created);
+    if let Some(until) = &created.token.previous_until {
+        session.output.say(&format!("the version before counts until {}", clock(until)));
+    }
+    Ok(Exit::Ok)
+}
+
+fn made(session: &Session, created: &CreatedToken) {
+    session.output.result(created, || created.secret.clone());
+    let id = &created.token.id;
+    session.output.say(&format!("token {id}; keep it now, it is not shown again"));
+    for warning in &created.warnings {
+        session.output.say(&format!("warning: {warning}"));
+    }
 }
 
 async fn recover(session: &Session, arguments: RecoverArguments) -> Result<Exit, Trouble> {
