@@ -357,6 +357,8 @@ mod tests {
         for n in 0..PATTERNS + 50 {
             uses.note(&principal("abcdefgh"), Action::RunsRead, at("production", &format!("n{n}")));
         }
+        let held = uses.fresh.lock().unwrap().values().map(|kept| kept.used.len()).sum::<usize>();
+        assert_eq!(held, PATTERNS, "in memory, too");
         uses.flush().await.unwrap();
         let all = uses.of(TokenKind::ApiKey, None).await.unwrap();
         assert_eq!((all["abcdefgh"].used.len(), all["abcdefgh"].more), (PATTERNS, true));
