@@ -185,7 +185,7 @@ async fn drilled(api: &Api) {
     let rows = api.get("/api/v1/ledger?kind=audit&limit=500").await;
     let outcomes: Vec<&Value> = rows["items"].as_array().unwrap().iter().collect();
     let told = outcomes.iter().find(|row| row["outcome"] == "drill passed").unwrap();
-    assert_eq!(told["facts"]["reason"], "before the audit");
+    assert_eq!(told["facts"]["reason"], "before the audit", "{told}");
 }
 
 #[tokio::test]

@@ -105,12 +105,16 @@ async fn three_nodes_refresh_once_and_all_runs_go_on_when_it_is_mended() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(!scene.provider.was_reused());
-    // Each node had its own go on.
     for server in [&scene.notify.server, &others[0], &others[1]] {
-        until("the news", async || {
-            let log = std::fs::read_to_string(server.log_file()).unwrap();
-            log.contains("a connection works again; runs go on")
-        })
-        .await;
+        heard(server).await;
     }
+}
+
+/// Waits until a node has had its own runs go on.
+async fn heard(server: &Server) {
+    until("the news", async || {
+        let log = std::fs::read_to_string(server.log_file()).unwrap();
+        log.contains("a connection works again; runs go on")
+    })
+    .await;
 }
