@@ -184,7 +184,9 @@ async fn drilled(api: &Api) {
     api.act("GET", &format!("{SHOW}/drills/none"), &Value::Null, 404).await;
     let rows = api.get("/api/v1/ledger?kind=audit&limit=500").await;
     let outcomes: Vec<&Value> = rows["items"].as_array().unwrap().iter().collect();
-    let told = outcomes.iter().find(|row| row["outcome"] == "drill passed").unwrap();
+    let of_it =
+        |row: &&&Value| row["outcome"] == "drill passed" && row["subject"] == "connection crm";
+    let told = outcomes.iter().find(of_it).unwrap();
     assert_eq!(told["facts"]["reason"], "before the audit", "{told}");
 }
 
