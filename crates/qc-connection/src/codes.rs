@@ -24,3 +24,12 @@ pub const LINK: Code = Code::new("QC-N309");
 pub const OTHER_ACCOUNT: Code = Code::new("QC-N310");
 /// There is no such connection.
 pub const NO_CONNECTION: Code = Code::new("QC-N311");
+/// A connection ends soon, and nothing renews it.
+pub const ENDS_SOON: Code = Code::new("QC-N312");
+/// A connection cannot be drilled so.
+pub const NO_DRILL: Code = Code::new("QC-N313");
+
+/// Whether a failure with this code is about the connection itself: the other system was not asked, or wants scopes.
+pub(crate) fn is_own(code: &Code) -> bool {
+    code.as_str().starts_with("QC-N3")
+}

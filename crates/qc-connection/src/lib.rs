@@ -19,9 +19,10 @@ pub mod schedule;
 pub mod token;
 
 pub use keeper::{
-    Access, Connections, ConnectionsParts, Consented, Departure, LinkMade, Need, Returned, Why,
+    Access, Connections, ConnectionsParts, Consented, Departure, Health, LinkMade, Need, ProbeTurn,
+    Returned, Seen, Why,
 };
-pub use machine::{Begin, Lease, Outcome, Reason, State, Trouble};
+pub use machine::{Begin, Heard, Lease, Outcome, Reason, State, Trouble};
 pub use provider::{
     AnswerPaths, BodyFormat, ClientProof, ConnectionId, ConsentRules, Dialect, Grant, GrantKind,
     PrivateKey, Rotation, SigningAlgorithm, Unit, Waiver,

@@ -8,6 +8,9 @@ use crate::{provider::Rotation, schedule::backoff};
 /// How long a client that was refused is not presented again.
 pub(crate) const CLIENT_PAUSE: Duration = Duration::from_secs(60);
 
+/// So many unanswered probes in a row are the system's trouble; fewer may be the network's.
+const MISSES: u32 = 3;
+
 /// The states of a connection. Each carries its facts; [`State::begin`] and [`State::settle`] are all there is of
 /// going from one to another by itself, the rest is what people do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +90,33 @@ pub enum Trouble {
     Client,
     /// The token endpoint refuses what is asked for: something is configured wrongly.
     Configuration,
+    /// The system itself refuses the present token, also a new one.
+    Refused,
+    /// The system itself does not answer.
+    System,
+}
+
+/// What was heard from the system itself when it was asked something with the present token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heard {
+    /// It takes the token.
+    Well,
+    /// It does not, also not a new one.
+    Refused,
+    /// It did not answer.
+    Away,
+}
+
+impl Heard {
+    /// The name as written on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Well => "well",
+            Self::Refused => "refused",
+            Self::Away => "away",
+        }
+    }
 }
 
 /// Why somebody has to consent again.
@@ -166,7 +196,10 @@ impl State {
             Self::PendingConsent | Self::ReauthRequired { .. } | Self::Revoked { .. } => {
                 Begin::Stays
             }
-            Self::Active | Self::ScopeDrift { .. } => send(0, None),
+            // With what the system itself said the token endpoint has nothing to do.
+            Self::Active
+            | Self::ScopeDrift { .. }
+            | Self::Degraded { trouble: Trouble::Refused | Trouble::System, .. } => send(0, None),
             Self::Degraded { retry_at, .. } if now < *retry_at && !facts.by_hand => {
                 Begin::Pause(*retry_at)
             }
@@ -231,6 +264,29 @@ impl State {
         }
     }
 
+    /// The state after the system itself was asked; None: the same. `misses`: how often in a row it did not answer, this
+    /// time included. Only what the system's own answers brought about is ended by them.
+    #[must_use]
+    pub fn probed(&self, heard: Heard, misses: u32, now: Timestamp) -> Option<Self> {
+        let trouble = match (heard, self) {
+            (_, Self::Active) => None,
+            (_, Self::Degraded { trouble, .. })
+                if matches!(trouble, Trouble::Refused | Trouble::System) =>
+            {
+                Some(*trouble)
+            }
+            _ => return None,
+        };
+        let degraded = |trouble, failures| Self::Degraded { trouble, failures, retry_at: now };
+        match heard {
+            Heard::Well => trouble.map(|_| Self::Active),
+            Heard::Refused if trouble == Some(Trouble::Refused) => None,
+            Heard::Refused => Some(degraded(Trouble::Refused, 1)),
+            Heard::Away if misses < MISSES || trouble.is_some() => None,
+            Heard::Away => Some(degraded(Trouble::System, misses)),
+        }
+    }
+
     /// The lease under which tokens are being asked for.
     pub fn lease(&self) -> Option<&Lease> {
         match self {
@@ -242,6 +298,11 @@ impl State {
     /// Whether an access token of this connection may be used while it lives.
     pub fn allows_use(&self) -> bool {
         !matches!(self, Self::PendingConsent | Self::ReauthRequired { .. } | Self::Revoked { .. })
+    }
+
+    /// Whether no work waits for anything but scopes.
+    pub(crate) fn is_well(&self) -> bool {
+        matches!(self, Self::Active | Self::ScopeDrift { .. })
     }
 
     /// The name as written on the wire.
@@ -387,6 +448,40 @@ mod tests {
             ["stays"; 5],
         ];
         assert_eq!(table(GRACE), grace);
+    }
+
+    #[test]
+    fn what_the_system_itself_says_is_a_table() {
+        let degraded = |trouble| State::Degraded { trouble, failures: 1, retry_at: at(0) };
+        let from = [
+            State::Active,
+            degraded(Trouble::Refused),
+            degraded(Trouble::System),
+            degraded(Trouble::Outage),
+            State::Suspect { sent_at: at(0), again: false },
+            State::ReauthRequired { reason: Reason::InvalidGrant, since: at(0) },
+            State::ScopeDrift { missing: vec![] },
+            State::Refreshing(lease(0)),
+        ];
+        let heard = [(Heard::Well, 0), (Heard::Refused, 0), (Heard::Away, 2), (Heard::Away, 3)];
+        let table: Vec<[String; 4]> = from
+            .iter()
+            .map(|state| {
+                heard.map(|(heard, misses)| match state.probed(heard, misses, at(1)) {
+                    Some(State::Degraded { trouble, .. }) => format!("{trouble:?}"),
+                    Some(state) => state.as_str().to_owned(),
+                    None => "-".to_owned(),
+                })
+            })
+            .collect();
+        let mut expected = vec![
+            ["-", "Refused", "-", "System"],
+            ["active", "-", "-", "-"],
+            ["active", "Refused", "-", "-"],
+        ];
+        // What the token endpoint or people said stands.
+        expected.extend([["-"; 4]; 5]);
+        assert_eq!(table, expected);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Grant {
     pub dialect: Dialect,
     /// Until when, and why, more scopes than these may be used in production.
     pub waiver: Option<Waiver>,
+    /// With what certificate the client proves itself to the token endpoint (RFC 8705).
+    pub identity: Option<qc_model::ClientIdentity>,
 }
 
 /// The grants by which tokens are got.

@@ -15,6 +15,9 @@ pub(crate) const CONNECTION_KIND: &str = "connection";
 /// The kind of the documents with tokens whose place another refresh took: `<environment>/<name>/<attempt>`.
 pub(crate) const RECOVERY_KIND: &str = "connection-recovery";
 
+/// The kind of the documents that say when a connection works again; their name is the connection's.
+pub(crate) const NEWS_KIND: &str = "connection-news";
+
 /// A connection as it is stored. Its tokens are sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -51,6 +54,13 @@ pub struct Record {
     /// When the refresh token ends, if the provider says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_expires_at: Option<Timestamp>,
+    /// When it ends for good unless somebody consents again: nothing renews it. None where it is renewed, or where nobody
+    /// knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Timestamp>,
+    /// The end that was told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_of: Option<Timestamp>,
     /// When the access token before ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_until: Option<Timestamp>,
@@ -86,6 +96,8 @@ pub struct ConnectionShown {
     pub record: Record,
     /// Tokens that lost their place to another refresh and are kept.
     pub recoverable: usize,
+    /// How its probe went last, where it has one.
+    pub health: Option<crate::keeper::Health>,
 }
 
 impl Record {
@@ -105,6 +117,8 @@ impl Record {
             renew_at: None,
             expires_at: None,
             refresh_expires_at: None,
+            ends_at: None,
+            told_of: None,
             previous_until: None,
             forced_at: None,
             seed: None,

@@ -59,6 +59,8 @@ pub(crate) enum Request {
     Resume,
     /// Try what waits for this system: it may be there again. Only the run's own node asks so.
     Probe { system: String },
+    /// Try what is parked for this connection: it works again. Only the run's own node asks so.
+    Mended { connection: String },
     /// Do something to a task of it.
     Task {
         /// Which.
@@ -80,7 +82,11 @@ impl Request {
     pub(crate) fn is_by_people(&self) -> bool {
         !matches!(
             self,
-            Self::Offer { .. } | Self::Ended { .. } | Self::ChildEnded { .. } | Self::LookAgain
+            Self::Mended { .. }
+                | Self::Offer { .. }
+                | Self::Ended { .. }
+                | Self::ChildEnded { .. }
+                | Self::LookAgain
         )
     }
 }

@@ -47,6 +47,7 @@ mod line;
 mod lines;
 mod listening;
 mod mail;
+mod mended;
 mod nodes;
 mod obey;
 mod operate;
@@ -59,6 +60,7 @@ mod person;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod poll;
+mod probe;
 mod publish;
 mod record;
 mod recover;
@@ -112,6 +114,7 @@ pub use kept::{
     LinkView, StateRule, StateView, TableRule, VALUE_BYTES_MAX,
 };
 pub use lines::{LineName, LineView};
+pub use mended::Mended;
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
 pub use park::LineDiscard;
 pub use pause::{DiscardPlan, TriggerName, TriggerView};

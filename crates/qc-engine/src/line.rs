@@ -276,6 +276,7 @@ impl Engine {
             | Request::Retry { .. }
             | Request::Resume
             | Request::Probe { .. }
+            | Request::Mended { .. }
             | Request::Task { .. }
             | Request::Offer { .. }
             | Request::Ended { .. }

@@ -552,6 +552,7 @@ impl Engine {
             | Request::Resolve { .. }
             | Request::Resume
             | Request::Probe { .. }
+            | Request::Mended { .. }
             | Request::Task { .. }
             | Request::Offer { .. }
             | Request::Ended { .. }

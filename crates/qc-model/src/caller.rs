@@ -1,9 +1,10 @@
-use std::{fmt, pin::Pin, time::Duration};
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderMap, Method, StatusCode};
+use zeroize::Zeroizing;
 
 /// The outbound HTTP seam: the only way in which the platform reaches other systems. It sends one
 /// request once: no retries, no redirects, no cookies.
@@ -30,6 +31,47 @@ pub struct OutboundRequest {
     pub connect_timeout: Option<Duration>,
     /// What addresses the host may have.
     pub reach: Reach,
+    /// With what certificate the sender proves itself in the TLS handshake; none when nothing is given.
+    pub identity: Option<ClientIdentity>,
+}
+
+/// A certificate and its key with which the sender of a request proves itself in the TLS handshake (RFC 8446, section
+/// 4.4.2). It prints and compares by its name only, and its memory is wiped when the last copy goes.
+#[derive(Clone)]
+pub struct ClientIdentity {
+    name: Arc<str>,
+    pem: Arc<Zeroizing<Vec<u8>>>,
+}
+
+impl ClientIdentity {
+    /// From the certificate, those of its issuers and the key, all PEM. The name tells identities apart: a hash of them.
+    pub fn new(name: &str, pem: Zeroizing<Vec<u8>>) -> Self {
+        Self { name: name.into(), pem: Arc::new(pem) }
+    }
+
+    /// What tells it from others.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Certificates and key, for the one place that makes connections.
+    pub fn pem(&self) -> &[u8] {
+        &self.pem
+    }
+}
+
+impl PartialEq for ClientIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for ClientIdentity {}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientIdentity({})", self.name)
+    }
 }
 
 /// What addresses a request's host may have.

@@ -22,7 +22,8 @@ mod name;
 pub use actor::{Actor, ActorKind, Origin};
 pub use blob::{BlobHash, BlobHashError, BlobValue};
 pub use caller::{
-    Body, BodyStream, CallError, CallErrorKind, Caller, OutboundRequest, OutboundResponse, Reach,
+    Body, BodyStream, CallError, CallErrorKind, Caller, ClientIdentity, OutboundRequest,
+    OutboundResponse, Reach,
 };
 pub use clock::{Clock, Entropy, Timestamp};
 pub use code::Code;

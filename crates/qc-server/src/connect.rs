@@ -4,7 +4,7 @@
 use std::{
     borrow::Cow,
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -27,8 +27,6 @@ const COOKIE: &str = "qc_connect";
 /// So many links that are not good may be tried in a minute, by all together: a code has 256 bits, so this is not what
 /// keeps it secret, but what keeps a guesser from the store.
 const GUESSES: u32 = 60;
-/// How often connections are looked at that no call asks for, and how long one of them may take.
-const KEEP_EVERY: Duration = Duration::from_secs(15);
 const MINUTE: Duration = Duration::from_secs(60);
 /// The longest query that is read, in bytes.
 const QUERY_MAX: usize = 8 * 1024;
@@ -78,31 +76,6 @@ pub(crate) fn grant_of(state: &State, id: &ConnectionId) -> Result<Option<Grant>
         }
     }
     Ok(found)
-}
-
-impl State {
-    /// Has connections renewed that are due and that no call asks for now: a refresh token that is not used may end.
-    pub async fn keep_connections(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(KEEP_EVERY).await;
-            let ids: BTreeSet<ConnectionId> = {
-                let deployments = self.engine.deployments();
-                let all = deployments.iter();
-                let of = all.flat_map(|one| {
-                    let connectors = one.release.connectors.iter();
-                    connectors.filter_map(|connector| connector.connection(&one.environment))
-                });
-                of.collect()
-            };
-            for id in ids {
-                // What is wrong is in the connection's own record, and tried again.
-                let Ok(Some(grant)) = grant_of(&self, &id) else { continue };
-                if let Err(failure) = self.connections.tend(grant, KEEP_EVERY).await {
-                    tracing::debug!(connection = %id.text(), code = %failure.code, "not renewed now");
-                }
-            }
-        }
-    }
 }
 
 /// Answers a request below [`PREFIX`].

@@ -18,6 +18,7 @@ use crate::{
     asker::{Asker, Sent},
     audit::Refusals,
     connect::Guesses,
+    upkeep::Standings,
 };
 
 /// How often what principals did is written down.
@@ -67,6 +68,7 @@ pub struct State {
     pub(crate) vault: Arc<Vault>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) guesses: Guesses,
+    pub(crate) standings: Arc<Standings>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ServerSettings,
@@ -109,6 +111,8 @@ impl State {
         let started_at = parts.clock.now();
         let metrics = Metrics::new();
         metrics.watch(parts.engine.clone(), &parts.commits);
+        let standings = Arc::<Standings>::default();
+        metrics.watch_connections(Arc::clone(&standings), Arc::clone(&parts.clock));
         Arc::new(Self {
             engine: parts.engine,
             store: parts.store,
@@ -118,6 +122,7 @@ impl State {
             vault: parts.vault,
             connections: parts.connections,
             guesses: Guesses::default(),
+            standings,
             clock: parts.clock,
             entropy: parts.entropy,
             settings: parts.settings,

@@ -69,7 +69,13 @@ fn measure(name: &str, provider: &Provider) -> Result<Duration, Box<dyn std::err
         };
         let mut headers = headers.clone();
         headers.insert("idempotency-key", format!("qc:{n}:/do/0:0").parse()?);
-        provider.handle(SimRequest { method, target, headers, body: body.into() });
+        provider.handle(SimRequest {
+            method,
+            target,
+            headers,
+            body: body.into(),
+            certified: false,
+        });
     }
     let cost = began.elapsed() / ROUNDS;
     let made: usize = provider
@@ -91,6 +97,7 @@ fn token(provider: &Provider) -> Result<String, Box<dyn std::error::Error>> {
         target: "/oauth/token".to_owned(),
         headers,
         body: Bytes::from_static(form.as_bytes()),
+        certified: false,
     });
     let answer = answer.json().ok_or("no token")?;
     Ok(answer["access_token"].as_str().ok_or("no token")?.to_owned())

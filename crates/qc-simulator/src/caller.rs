@@ -65,7 +65,9 @@ impl Caller for SimulatedCaller {
         };
         let target = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
         let body = request.body.collect(BODY_LIMIT).await?;
-        let sim = SimRequest { method: request.method, target, headers: request.headers, body };
+        let (method, headers) = (request.method, request.headers);
+        let certified = request.identity.is_some();
+        let sim = SimRequest { method, target, headers, body, certified };
         match provider.handle(sim) {
             SimAnswer::Respond(answer) if answer.delay >= request.timeout => {
                 self.count(request.timeout);

@@ -17,6 +17,8 @@ pub struct SimRequest {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
+    /// Whether its sender showed a certificate in the TLS handshake.
+    pub certified: bool,
 }
 
 /// What the provider does about a request.

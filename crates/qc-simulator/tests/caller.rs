@@ -34,6 +34,7 @@ async fn post(caller: &SimulatedCaller, url: &str) -> Result<OutboundResponse, C
             timeout: Duration::from_secs(1),
             connect_timeout: None,
             reach: Reach::Anywhere,
+            identity: None,
         })
         .await
 }

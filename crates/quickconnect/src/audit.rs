@@ -248,6 +248,7 @@ async fn post(caller: &dyn Caller, url: &str, newest: &Newest) -> Result<(), Str
         timeout: PATIENCE,
         connect_timeout: None,
         reach: Reach::Anywhere,
+        identity: None,
     };
     let response = caller.call(request).await.map_err(|error| error.to_string())?;
     let status = response.status;

@@ -13,7 +13,7 @@ use qc_vault::{Secret, SecretRef, Secrets};
 
 use super::{
     EnvironmentScope, Outbound, answer::Answer, credentials::Credential, exchange::Deadline,
-    job::Job,
+    identity::identity, job::Job,
 };
 use crate::connector::{Connector, OAuth, OAuthGrant, Params, ProofRule, TextOrSecret};
 
@@ -80,7 +80,11 @@ impl Connector {
         let crate::connector::AuthProfile::Connection(oauth) = self.auth() else { return Ok(None) };
         let Some(id) = self.connection(&scope.name) else { return Ok(None) };
         let resolve = Resolve { secrets, scope };
-        resolve.grant(id, self.name().as_str(), oauth, self.scopes()).map(Some)
+        let grant = resolve.grant(id, self.name().as_str(), oauth, self.scopes())?;
+        let Some(rule) = self.certificate() else { return Ok(Some(grant)) };
+        let key = rule.key.as_ref().map(|key| resolve.secret(key)).transpose()?;
+        let identity = identity(&resolve.secret(&rule.certificate)?, key.as_ref())?;
+        Ok(Some(Grant { identity: Some(identity), ..grant }))
     }
 }
 
@@ -164,11 +168,20 @@ impl Resolve<'_> {
             refresh_params: self.params(&oauth.refresh_params)?,
             dialect: Dialect { revocation_url, ..oauth.dialect.clone() },
             waiver: oauth.waiver.clone(),
+            identity: None,
         })
     }
 }
 
 impl Outbound {
+    /// The token that stands for all, in a rehearsal.
+    pub(super) fn rehearsed(&self) -> Option<Secret> {
+        match &self.connections {
+            ConnectionTokens::Given(token) => Some(token.clone()),
+            ConnectionTokens::Nowhere | ConnectionTokens::Kept(_) => None,
+        }
+    }
+
     /// Uses the tokens of connections from there.
     #[must_use]
     pub fn with_connections(mut self, connections: ConnectionTokens) -> Self {

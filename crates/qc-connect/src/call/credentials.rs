@@ -1,7 +1,7 @@
 use http::{HeaderName, HeaderValue, header};
 use qc_connection::Access;
 use qc_contract::Operation;
-use qc_model::{Class, Failure};
+use qc_model::{Class, ClientIdentity, Failure};
 use qc_vault::{Secret, SecretRef};
 use qc_workflow::{Authentication, AuthenticationScheme, ClientAuthentication, SecretMark};
 use serde_json::Value;
@@ -9,12 +9,17 @@ use serde_json::Value;
 use super::{
     EffectContext, EnvironmentScope, Outbound,
     exchange::Deadline,
+    identity::identity,
+    login::LoginClient,
     substitute::Substitution,
-    token::{TokenClient, basic_value},
+    token::{Applicant, TokenClient, basic_value},
 };
 use crate::{
     codes,
-    connector::{AuthProfile, ClientAuthMethod, ClientCredentials, Connector, TextOrSecret},
+    connector::{
+        AuthProfile, ClientAuthMethod, ClientCredentials, Connector, LoginPlace, LoginRule,
+        TextOrSecret,
+    },
 };
 
 /// How a call proves who makes it, before any secret is looked up.
@@ -39,6 +44,8 @@ pub(super) struct Credential {
     token: Option<Secret>,
     /// The connection's token in it.
     pub(super) access: Option<Access>,
+    /// The certificate of the TLS handshake.
+    pub(super) identity: Option<ClientIdentity>,
 }
 
 /// Which of the values that are valid now.
@@ -83,7 +90,10 @@ impl Outbound {
             && let AuthProfile::Connection(oauth) = connector.auth()
         {
             let whose = (connector, &**oauth);
-            return self.of_connection(whose, operation, scope, Some(access), deadline).await;
+            let other = self.of_connection(whose, operation, scope, Some(access), deadline).await?;
+            return Ok(
+                other.map(|other| Credential { identity: refused.identity.clone(), ..other })
+            );
         }
         if let Some(token) = &refused.token {
             let source = Source { outbound: self, scope, effect, which: Which::Present };
@@ -92,7 +102,9 @@ impl Outbound {
         for which in [Which::Present, Which::Previous] {
             let source = Source { outbound: self, scope, effect, which };
             let other = source.credential(proof, None, deadline).await?;
-            if other.header != refused.header || other.query != refused.query {
+            let same = (&other.header, &other.query, &other.identity)
+                == (&refused.header, &refused.query, &refused.identity);
+            if !same {
                 return Ok(Some(other));
             }
         }
@@ -109,23 +121,48 @@ impl Source<'_> {
     ) -> Result<Credential, Box<Failure>> {
         match proof {
             Proof::None => Ok(Credential::default()),
-            Proof::Connector(connector, operation) => match connector.auth() {
-                AuthProfile::Connection(oauth) => {
-                    let (whose, scope) = ((connector, &**oauth), self.scope);
-                    let found = self
-                        .outbound
-                        .of_connection(whose, operation, scope, None, deadline)
-                        .await?;
-                    Ok(found.unwrap_or_default())
-                }
-                profile => self.by_profile(profile, refused, deadline).await,
-            },
+            Proof::Connector(connector, operation) => {
+                let identity = self.identity(connector)?;
+                let found = self.of_connector(connector, operation, refused, deadline).await?;
+                Ok(Credential { identity, ..found })
+            }
             Proof::Inline(inline, mark) => self.inline(inline, mark, refused, deadline).await,
         }
     }
 
+    async fn of_connector(
+        &self,
+        connector: &Connector,
+        operation: Option<&Operation>,
+        refused: Option<&Secret>,
+        deadline: &Deadline,
+    ) -> Result<Credential, Box<Failure>> {
+        match connector.auth() {
+            AuthProfile::Connection(oauth) => {
+                let (whose, scope) = ((connector, &**oauth), self.scope);
+                let found =
+                    self.outbound.of_connection(whose, operation, scope, None, deadline).await?;
+                Ok(found.unwrap_or_default())
+            }
+            profile => self.by_profile(connector, profile, refused, deadline).await,
+        }
+    }
+
+    /// The certificate of a connector, when it has one.
+    fn identity(&self, connector: &Connector) -> Result<Option<ClientIdentity>, Box<Failure>> {
+        let Some(rule) = connector.certificate() else { return Ok(None) };
+        if self.outbound.rehearsed().is_some() {
+            // A simulated system looks whether there is one.
+            return Ok(Some(ClientIdentity::new("rehearsed", zeroize::Zeroizing::default())));
+        }
+        let certificate = self.secret(&rule.certificate)?;
+        let key = rule.key.as_ref().map(|key| self.secret(key)).transpose()?;
+        identity(&certificate, key.as_ref()).map(Some)
+    }
+
     async fn by_profile(
         &self,
+        connector: &Connector,
         profile: &AuthProfile,
         refused: Option<&Secret>,
         deadline: &Deadline,
@@ -148,11 +185,31 @@ impl Source<'_> {
                 Credential::basic(&self.text(username)?, self.secret(password)?)
             }
             AuthProfile::ClientCredentials(client) => {
-                let client = self.token_client(client)?;
+                let mut client = self.token_client(client)?;
+                client.identity = self.identity(connector)?;
+                let client = Applicant::Client(client);
                 let token = self.outbound.token(&client, refused, deadline).await?;
                 Credential::of_token(token)
             }
+            AuthProfile::Login(rule) => {
+                let token = if let Some(token) = self.outbound.rehearsed() {
+                    token
+                } else {
+                    let login = Applicant::Login(self.login(connector, rule)?);
+                    self.outbound.token(&login, refused, deadline).await?
+                };
+                Credential::of_login(&rule.place, token)
+            }
         }
+    }
+
+    fn login(&self, connector: &Connector, rule: &LoginRule) -> Result<LoginClient, Box<Failure>> {
+        let value = |value: &TextOrSecret| self.text(value).map(Secret::new);
+        let body = rule.body.iter().map(|(_, one)| value(one)).collect::<Result<_, _>>()?;
+        let headers = rule.headers.iter().map(|(_, one)| value(one)).collect::<Result<_, _>>()?;
+        let whose = (self.scope.name.as_str(), connector.name().as_str());
+        let (url, identity) = (rule.url.resolve(&self.scope.vars)?, self.identity(connector)?);
+        Ok(LoginClient::new(rule, whose, url, (body, headers), identity))
     }
 
     async fn inline(
@@ -202,7 +259,9 @@ impl Source<'_> {
                         ClientAuthentication::ClientSecretBasic => ClientAuthMethod::Basic,
                         ClientAuthentication::ClientSecretPost => ClientAuthMethod::Post,
                     },
+                    identity: None,
                 };
+                let client = Applicant::Client(client);
                 let token = self.outbound.token(&client, refused, deadline).await?;
                 Credential::of_token(token)
             }
@@ -236,6 +295,7 @@ impl Source<'_> {
             scopes: client.scopes.clone(),
             audience: audience.transpose()?,
             method: client.method,
+            identity: None,
         })
     }
 }
@@ -257,6 +317,16 @@ impl Credential {
         Self::in_header(header::AUTHORIZATION, &text, vec![token])
     }
 
+    fn of_login(place: &LoginPlace, token: Secret) -> Result<Self, Box<Failure>> {
+        let text = place.filled(token.expose());
+        let name = match place {
+            LoginPlace::Header { name, .. } => name.clone(),
+            LoginPlace::Cookie { .. } => header::COOKIE,
+        };
+        let sent = Self::in_header(name, &text, vec![token.clone()])?;
+        Ok(Self { token: Some(token), ..sent })
+    }
+
     fn of_token(token: Secret) -> Result<Self, Box<Failure>> {
         Ok(Self { token: Some(token.clone()), ..Self::bearer(token)? })
     }
@@ -274,7 +344,7 @@ pub(super) fn basic(pair: &str) -> Result<HeaderValue, Box<Failure>> {
     sensitive(&basic_value(pair))
 }
 
-fn sensitive(text: &str) -> Result<HeaderValue, Box<Failure>> {
+pub(super) fn sensitive(text: &str) -> Result<HeaderValue, Box<Failure>> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         Box::new(Failure::new(
             Class::Auth,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use qc_model::{Class, Failure, OutboundRequest, Timestamp};
 use qc_vault::Secret;
 use qc_workflow::RequestFacts;
@@ -160,7 +160,11 @@ impl Outbound {
         let mut url = request.url.clone();
         if let Some(credential) = credential {
             if let Some((name, value)) = &credential.header {
-                headers.insert(name.clone(), value.clone());
+                // Cookies of the operation's own stay.
+                match headers.get(name).filter(|_| *name == header::COOKIE) {
+                    Some(own) => headers.insert(name.clone(), joined(own, value)),
+                    None => headers.insert(name.clone(), value.clone()),
+                };
             }
             if let Some((name, value)) = &credential.query
                 && !has_parameter(&url, name)
@@ -180,6 +184,7 @@ impl Outbound {
             timeout,
             connect_timeout: job.deadline.connect,
             reach: job.reach(&url),
+            identity: credential.and_then(|one| one.identity.clone()),
         };
         let exposed = || -> Vec<Secret> {
             let of_credential = credential.map(|one| one.exposed.as_slice()).unwrap_or_default();
@@ -215,6 +220,14 @@ impl Outbound {
         }
         Ok(Answer { status, headers, body, links, url })
     }
+}
+
+/// Two fields with cookies as one (RFC 6265, section 5.4).
+fn joined(one: &HeaderValue, other: &HeaderValue) -> HeaderValue {
+    let both = [one.as_bytes(), b"; ", other.as_bytes()].concat();
+    let mut value = HeaderValue::from_bytes(&both).unwrap_or_else(|_| other.clone());
+    value.set_sensitive(true);
+    value
 }
 
 /// The client's own message can quote the address, and the address can hold a key.

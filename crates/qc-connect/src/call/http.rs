@@ -10,9 +10,10 @@ use futures_util::TryStreamExt;
 use http::header;
 use ipnet::IpNet;
 use qc_model::{
-    Body, CallError, CallErrorKind, Caller, Finding, OutboundRequest, OutboundResponse, Reach,
+    Body, CallError, CallErrorKind, Caller, ClientIdentity, Finding, OutboundRequest,
+    OutboundResponse, Reach,
 };
-use reqwest::{Certificate, Client, Proxy, redirect, retry};
+use reqwest::{Certificate, Client, Identity, Proxy, redirect, retry};
 
 use super::{
     exchange::USER_AGENT,
@@ -60,8 +61,8 @@ pub struct HttpCaller {
     clients: Arc<Clients>,
 }
 
-/// One client for each time that a connection may take, and for what may be reached: the client library sets both for a
-/// client as a whole, and its pool would hand the connecting of one request to another.
+/// One client for each time that a connection may take, for what may be reached, and for each certificate: the client
+/// library sets these for a client as a whole, and its pool would hand the connecting of one request to another.
 struct Clients {
     settings: HttpSettings,
     guard: Guard,
@@ -70,14 +71,14 @@ struct Clients {
     others: Mutex<Vec<(Kind, Client)>>,
 }
 
-/// What sets a client apart: the time that a connection may take, and what may be reached.
-type Kind = (Duration, Reach);
+/// What sets a client apart: the time that a connection may take, what may be reached, and who it is.
+type Kind = (Duration, Reach, Option<ClientIdentity>);
 
 impl HttpCaller {
     /// A client with these settings. Connections are made when they are first needed.
     pub fn new(settings: &HttpSettings) -> Result<Self, Box<Finding>> {
         let guard = Guard::new(&settings.private);
-        let usual = client(settings, None)?;
+        let usual = client(settings, None, None)?;
         let others = Mutex::default();
         let clients = Clients { settings: settings.clone(), guard, usual, others };
         Ok(Self { clients: Arc::new(clients) })
@@ -92,9 +93,14 @@ impl HttpCaller {
 }
 
 impl Clients {
-    fn of(&self, time: Option<Duration>, reach: Reach) -> Result<Client, CallError> {
-        let kind = (time.unwrap_or(self.settings.connect_timeout), reach);
-        if kind == (self.settings.connect_timeout, Reach::Anywhere) {
+    fn of(
+        &self,
+        time: Option<Duration>,
+        reach: Reach,
+        identity: Option<ClientIdentity>,
+    ) -> Result<Client, CallError> {
+        let kind = (time.unwrap_or(self.settings.connect_timeout), reach, identity);
+        if kind == (self.settings.connect_timeout, Reach::Anywhere, None) {
             return Ok(self.usual.clone());
         }
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,7 +110,8 @@ impl Clients {
         } else {
             let settings = HttpSettings { connect_timeout: kind.0, ..self.settings.clone() };
             let guard = (reach == Reach::Public).then(|| self.guard.clone());
-            client(&settings, guard).map_err(|finding| refused(&finding.message))?
+            client(&settings, guard, kind.2.as_ref())
+                .map_err(|finding| refused(&finding.message))?
         };
         if others.len() >= CLIENTS {
             others.remove(0);
@@ -114,7 +121,11 @@ impl Clients {
     }
 }
 
-fn client(settings: &HttpSettings, guard: Option<Guard>) -> Result<Client, Box<Finding>> {
+fn client(
+    settings: &HttpSettings,
+    guard: Option<Guard>,
+    identity: Option<&ClientIdentity>,
+) -> Result<Client, Box<Finding>> {
     let unusable = |what: &str, error: &dyn fmt::Display| {
         Box::new(Finding::error(codes::CLIENT_SETTINGS, format!("{what}: {error}")))
     };
@@ -143,6 +154,15 @@ fn client(settings: &HttpSettings, guard: Option<Guard>) -> Result<Client, Box<F
         }
         builder = builder.tls_certs_merge(bundle);
     }
+    if let Some(identity) = identity {
+        let identity = Identity::from_pem(identity.pem())
+            .map_err(|_| unusable("the client certificate", &"it cannot be read"))?;
+        builder = builder.identity(identity);
+        // Of the library's errors, those about keys are not repeated.
+        return builder
+            .build()
+            .map_err(|_| unusable("the client certificate", &"it and its key do not fit"));
+    }
     builder.build().map_err(|error| unusable("the HTTP client", &error))
 }
 
@@ -163,7 +183,7 @@ impl Caller for HttpCaller {
         if request.reach == Reach::Public && !self.clients.guard.lets_url(&url) {
             return Err(out_of_reach());
         }
-        let client = self.clients.of(request.connect_timeout, request.reach)?;
+        let client = self.clients.of(request.connect_timeout, request.reach, request.identity)?;
         let mut outgoing = reqwest::Request::new(request.method, url);
         *outgoing.headers_mut() = request.headers;
         *outgoing.timeout_mut() = Some(request.timeout);

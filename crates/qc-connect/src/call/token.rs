@@ -6,7 +6,9 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, Method, header};
-use qc_model::{Applied, Body, CallError, Class, Failure, OutboundRequest, Reach, Timestamp};
+use qc_model::{
+    Applied, Body, CallError, Class, ClientIdentity, Failure, OutboundRequest, Reach, Timestamp,
+};
 use qc_vault::Secret;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -14,6 +16,7 @@ use url::form_urlencoded;
 use super::{
     Outbound, classify,
     exchange::{Deadline, USER_AGENT},
+    login::LoginClient,
     pause,
 };
 use crate::{codes, connector::ClientAuthMethod};
@@ -38,18 +41,47 @@ pub(super) struct TokenClient {
     pub(super) scopes: Vec<String>,
     pub(super) audience: Option<String>,
     pub(super) method: ClientAuthMethod,
+    pub(super) identity: Option<ClientIdentity>,
+}
+
+/// Who asks for a token.
+pub(super) enum Applicant {
+    /// A client, of its token endpoint.
+    Client(TokenClient),
+    /// An account, of the system itself.
+    Login(LoginClient),
 }
 
 /// What makes two connections the same for a token. The secret is not part of it: a rotated secret does not end the
 /// tokens that were given for the earlier one.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct ConnectionKey {
-    environment: String,
-    url: String,
-    client_id: String,
-    scopes: Vec<String>,
-    audience: Option<String>,
-    method: ClientAuthMethod,
+type ConnectionKey = Vec<String>;
+
+impl Applicant {
+    fn key(&self) -> ConnectionKey {
+        match self {
+            Self::Client(client) => client.key(),
+            Self::Login(login) => login.key(),
+        }
+    }
+
+    /// The secrets with which it proves itself.
+    fn proof(&self) -> Vec<Secret> {
+        match self {
+            Self::Client(client) => vec![client.client_secret.clone()],
+            Self::Login(login) => login.proof(),
+        }
+    }
+
+    fn request(
+        &self,
+        timeout: Duration,
+        connect: Option<Duration>,
+    ) -> Result<OutboundRequest, Box<Failure>> {
+        match self {
+            Self::Client(client) => client.request(timeout, connect),
+            Self::Login(login) => login.request(timeout, connect),
+        }
+    }
 }
 
 /// The tokens of all connections. One refresh at a time for each connection.
@@ -71,16 +103,22 @@ struct Held {
 }
 
 #[derive(Clone)]
-struct Token {
+pub(super) struct Token {
     value: Secret,
     /// From then on a new one is fetched: at four fifths of its life.
     renew_at: Timestamp,
     expires_at: Timestamp,
 }
 
+impl Token {
+    pub(super) fn new(value: Secret, asked_at: Timestamp, life: Duration) -> Self {
+        Self { value, renew_at: asked_at + life.mul_f64(0.8), expires_at: asked_at + life }
+    }
+}
+
 struct Refusal {
     at: Timestamp,
-    secret: Secret,
+    proof: Vec<Secret>,
     failure: Failure,
 }
 
@@ -88,7 +126,7 @@ impl Outbound {
     /// An access token for the client. `refused` is one that the other system no longer takes.
     pub(super) async fn token(
         &self,
-        client: &TokenClient,
+        client: &Applicant,
         refused: Option<&Secret>,
         deadline: &Deadline,
     ) -> Result<Secret, Box<Failure>> {
@@ -133,11 +171,7 @@ impl Outbound {
         }
     }
 
-    async fn fetch(
-        &self,
-        client: &TokenClient,
-        deadline: &Deadline,
-    ) -> Result<Token, Box<Failure>> {
+    async fn fetch(&self, client: &Applicant, deadline: &Deadline) -> Result<Token, Box<Failure>> {
         let timeout = deadline.remaining(self.clock.now())?;
         let asked_at = self.clock.now();
         let answer = self
@@ -146,26 +180,25 @@ impl Outbound {
             .await
             .map_err(unavailable)?;
         let status = answer.status.as_u16();
-        let stated = pause::stated(&answer.headers, self.clock.now());
+        let (stated, headers) = (pause::stated(&answer.headers, self.clock.now()), answer.headers);
         let body = answer.body.collect(ANSWER_LIMIT).await.map_err(unavailable)?;
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        if !(200..300).contains(&status) {
-            return Err(Box::new(client.refusal(status, &body, stated)));
+        let good = (200..300).contains(&status);
+        match client {
+            Applicant::Client(client) if good => client.token(&body, asked_at),
+            Applicant::Client(client) => Err(Box::new(client.refusal(status, &body, stated))),
+            // Some log in with a redirect to their first page.
+            Applicant::Login(login) if good || (300..400).contains(&status) => {
+                login.token(&headers, &body, asked_at)
+            }
+            Applicant::Login(login) => Err(Box::new(login.refusal(status, stated))),
         }
-        client.token(&body, asked_at)
     }
 }
 
 impl Tokens {
-    fn connection(&self, client: &TokenClient) -> Arc<Connection> {
-        let key = ConnectionKey {
-            environment: client.environment.clone(),
-            url: client.url.clone(),
-            client_id: client.client_id.clone(),
-            scopes: client.scopes.clone(),
-            audience: client.audience.clone(),
-            method: client.method,
-        };
+    fn connection(&self, client: &Applicant) -> Arc<Connection> {
+        let key = client.key();
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if connections.len() >= CONNECTIONS && !connections.contains_key(&key) {
             connections.clear();
@@ -181,19 +214,18 @@ impl Connection {
         (now < token.expires_at && Some(&token.value) != refused).then(|| token.clone())
     }
 
-    fn refused_just_now(&self, now: Timestamp, client: &TokenClient) -> Option<Failure> {
+    fn refused_just_now(&self, now: Timestamp, client: &Applicant) -> Option<Failure> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let refusal = held.refusal.as_ref()?;
-        let recent =
-            now.since(refusal.at) < REFUSAL_PAUSE && refusal.secret == client.client_secret;
+        let recent = now.since(refusal.at) < REFUSAL_PAUSE && refusal.proof == client.proof();
         recent.then(|| refusal.failure.clone())
     }
 
-    fn remember(&self, now: Timestamp, client: &TokenClient, failure: &Failure) {
+    fn remember(&self, now: Timestamp, client: &Applicant, failure: &Failure) {
         if failure.class == Class::Auth {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            let (secret, failure) = (client.client_secret.clone(), failure.clone());
-            held.refusal = Some(Refusal { at: now, secret, failure });
+            let (proof, failure) = (client.proof(), failure.clone());
+            held.refusal = Some(Refusal { at: now, proof, failure });
         }
     }
 }
@@ -242,6 +274,7 @@ impl TokenClient {
             timeout,
             connect_timeout: connect,
             reach: Reach::Anywhere,
+            identity: self.identity.clone(),
         })
     }
 
@@ -267,11 +300,7 @@ impl TokenClient {
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
             .unwrap_or(UNSTATED_LIFETIME)
             .min(LONGEST_LIFETIME);
-        Ok(Token {
-            value: Secret::new(value),
-            renew_at: asked_at + lifetime.mul_f64(0.8),
-            expires_at: asked_at + lifetime,
-        })
+        Ok(Token::new(Secret::new(value), asked_at, lifetime))
     }
 
     /// The failure of an error answer (RFC 6749, section 5.2). A refused client is dead until somebody does something;
@@ -304,21 +333,41 @@ impl TokenClient {
             failure.next_action = qc_model::NextAction::Reconsent;
             return failure;
         }
-        let class = match Class::of_status(status) {
-            class @ (Class::Throttled | Class::Overloaded | Class::Timeout) => class,
-            _ => Class::Transient,
-        };
-        let title = "The token endpoint is not available";
-        let mut failure = Failure::new(class, codes::TOKEN_UNAVAILABLE, title, detail);
-        failure.retry = qc_model::Retry::After {
-            stated_ms: stated.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
-        };
-        failure
+        away(status, detail, stated)
     }
 
     fn shown(&self) -> &str {
-        self.url.split('?').next().unwrap_or_default()
+        shown(&self.url)
     }
+
+    fn key(&self) -> ConnectionKey {
+        let method = match self.method {
+            ClientAuthMethod::Basic => "basic",
+            ClientAuthMethod::Post => "post",
+        };
+        let audience = self.audience.as_deref().unwrap_or_default();
+        let parts = ["client", &self.environment, &self.url, &self.client_id, method, audience];
+        parts.into_iter().map(str::to_owned).chain(self.scopes.iter().cloned()).collect()
+    }
+}
+
+/// An address without what may hold a secret.
+pub(super) fn shown(url: &str) -> &str {
+    url.split('?').next().unwrap_or_default()
+}
+
+/// Whoever gives tokens is away; the request that needed one was not sent.
+pub(super) fn away(status: u16, detail: String, stated: Option<Duration>) -> Failure {
+    let class = match Class::of_status(status) {
+        class @ (Class::Throttled | Class::Overloaded | Class::Timeout) => class,
+        _ => Class::Transient,
+    };
+    let title = "The token endpoint is not available";
+    let mut failure = Failure::new(class, codes::TOKEN_UNAVAILABLE, title, detail);
+    failure.retry = qc_model::Retry::After {
+        stated_ms: stated.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
+    };
+    failure
 }
 
 /// The token request failed; the request that needed the token was not sent.

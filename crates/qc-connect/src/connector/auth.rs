@@ -3,6 +3,7 @@ use qc_document::ObjectReader;
 use qc_vault::SecretRef;
 
 use super::{
+    login::LoginRule,
     oauth::OAuth,
     setting::{Setting, TextOrSecret, secret_field},
 };
@@ -42,8 +43,33 @@ pub enum AuthProfile {
     },
     /// OAuth 2.0 client credentials.
     ClientCredentials(ClientCredentials),
+    /// A login whose token goes with the calls that follow.
+    Login(Box<LoginRule>),
     /// OAuth 2.0 with a connection.
     Connection(Box<OAuth>),
+}
+
+/// A certificate with which a connector proves itself in TLS handshakes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRule {
+    /// The certificate and those of its issuers, PEM; with the key, when that is not apart.
+    pub certificate: SecretRef,
+    /// The key, PEM.
+    pub key: Option<SecretRef>,
+}
+
+impl CertificateRule {
+    fn read(mut object: ObjectReader<'_, '_>) -> Option<Self> {
+        let certificate = secret(&mut object, "certificate");
+        let key = object.has("key").then(|| secret(&mut object, "key"));
+        object.finish();
+        Some(Self { certificate: certificate?, key: key.map_or(Some(None), |key| key.map(Some))? })
+    }
+
+    /// The secrets that it needs.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        [&self.certificate].into_iter().chain(&self.key)
+    }
 }
 
 /// OAuth 2.0 client credentials (RFC 6749, section 4.4).
@@ -73,17 +99,31 @@ pub enum ClientAuthMethod {
 }
 
 impl AuthProfile {
-    /// Reads `auth`. The caller has already taken the object; it is finished here.
-    pub(super) fn read(mut auth: ObjectReader<'_, '_>) -> Option<Self> {
+    /// Reads `auth`. The caller has already taken the object; it is finished here. A certificate stands beside a kind, or
+    /// alone.
+    pub(super) fn read(mut auth: ObjectReader<'_, '_>) -> Option<(Self, Option<CertificateRule>)> {
+        let certificate = auth
+            .has("client_certificate")
+            .then(|| auth.optional_object("client_certificate").and_then(CertificateRule::read));
+        let profile = Self::kind(auth, certificate.is_some());
+        Some((profile?, certificate.map_or(Some(None), |read| read.map(Some))?))
+    }
+
+    fn kind(mut auth: ObjectReader<'_, '_>, may_be_none: bool) -> Option<Self> {
         let kinds = [
             "none",
             "api_key",
             "basic",
             "bearer",
+            "login",
             "oauth2_client_credentials",
             "oauth2_refresh_token",
             "oauth2_authorization_code",
         ];
+        if may_be_none && !kinds.iter().any(|kind| auth.has(kind)) {
+            auth.finish();
+            return Some(Self::None);
+        }
         let (kind, node) = auth.exactly_one(&kinds)?;
         let reader = auth.reader();
         auth.finish();
@@ -101,6 +141,7 @@ impl AuthProfile {
                     .map(|(username, password)| Self::Basic { username, password })
             }
             "bearer" => secret(&mut object, "token").map(|token| Self::Bearer { token }),
+            "login" => LoginRule::read(&mut object).map(Box::new).map(Self::Login),
             "oauth2_client_credentials" if !object.has("connection") => {
                 client_credentials(&mut object).map(Self::ClientCredentials)
             }
@@ -119,6 +160,7 @@ impl AuthProfile {
             Self::Basic { username, password } => {
                 username.secret().into_iter().chain([password]).collect()
             }
+            Self::Login(login) => login.secrets(),
             Self::Connection(oauth) => oauth.secrets(),
             Self::ClientCredentials(client) => {
                 client.client_id.secret().into_iter().chain([&client.client_secret]).collect()
@@ -130,6 +172,7 @@ impl AuthProfile {
     pub fn variables(&self) -> Vec<&str> {
         match self {
             Self::Basic { username, .. } => username.variables(),
+            Self::Login(login) => login.variables(),
             Self::Connection(oauth) => oauth.variables(),
             Self::ClientCredentials(client) => {
                 let mut names: Vec<&str> = client.token_url.variables().collect();

@@ -7,8 +7,8 @@ use qc_workflow::Effect;
 use url::Url;
 
 use super::{
-    AuthProfile, Connector, DeclaredLimit, OperationRules, Pagination, ResponseValidation, Rules,
-    Webhook,
+    AuthProfile, Connector, DeclaredLimit, OAuth, OperationRules, Pagination, ResponseValidation,
+    Rules, Webhook,
     effect::EffectRule,
     errors,
     errors::StatusMatch,
@@ -150,10 +150,15 @@ fn open_api(files: &Within<'_>, top: &mut ObjectReader<'_, '_>) -> (Option<OpenA
 fn rules(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Option<Rules> {
     let reader = top.reader();
     let base_urls = base_urls(reader, top.entries("base_urls"));
+    let auth_node = top.optional("auth");
     let auth = match (top.has("auth"), top.optional_object("auth")) {
-        (false, _) => Some(AuthProfile::None),
+        (false, _) => Some((AuthProfile::None, None)),
         (true, auth) => auth.and_then(AuthProfile::read),
     };
+    let (auth, certificate) = auth.unzip();
+    if let (Some(node), Some(AuthProfile::Connection(oauth))) = (auth_node, &auth) {
+        check_probe(reader, api, node, oauth);
+    }
     let (total, connect) = top.optional_object("timeouts").map(timeouts).unwrap_or_default();
     let retry = top.optional_object("retry").map(retry::read);
     let retryable = top.has("retryable_statuses").then(|| {
@@ -167,9 +172,17 @@ fn rules(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Option<Rules>
     let validation = top.optional_choice("response_validation", &validations).unwrap_or_default();
     let operations = operations(top, api);
     let webhook = top.optional_object("webhook").and_then(webhook);
+    if let (Some(node), Some(AuthProfile::Connection(oauth))) = (auth_node, &auth)
+        && oauth.probe.as_ref().is_some_and(|probe| {
+            operations.get(&probe.operation).is_some_and(|rules| rules.pagination.is_some())
+        })
+    {
+        reader.invalid(node, "a probe asks once: its operation has no `pagination`");
+    }
     Some(Rules {
         base_urls,
         auth: auth?,
+        certificate: certificate?,
         timeout_ms: milliseconds(total.unwrap_or(TIMEOUT)),
         connect,
         retry: retry.unwrap_or_default(),
@@ -311,6 +324,18 @@ fn check_verify(reader: &Reader<'_>, api: Option<&OpenApi>, node: &Node, operati
         None => unknown_operation(reader, Some(api), operation, node.span),
         Some(found) if !matches!(found.method.as_str(), "GET" | "HEAD" | "QUERY" | "POST") => {
             reader.invalid(node, "a read-back must not change anything");
+        }
+        Some(_) => {}
+    }
+}
+
+/// A probe changes nothing.
+fn check_probe(reader: &Reader<'_>, api: Option<&OpenApi>, auth: &Node, oauth: &OAuth) {
+    let (Some(probe), Some(api)) = (&oauth.probe, api) else { return };
+    match api.operation(&probe.operation) {
+        None => unknown_operation(reader, Some(api), &probe.operation, auth.span),
+        Some(found) if !matches!(found.method.as_str(), "GET" | "HEAD" | "QUERY") => {
+            reader.invalid(auth, "a `probe` must not change anything: it is a GET, HEAD or QUERY");
         }
         Some(_) => {}
     }

@@ -6,6 +6,7 @@ mod effect;
 mod errors;
 mod expression;
 mod load;
+mod login;
 mod oauth;
 mod pagination;
 mod retry;
@@ -31,10 +32,11 @@ use crate::{
     webhook::{Challenge, SignatureScheme},
 };
 
-pub use auth::{AuthProfile, ClientAuthMethod, ClientCredentials};
+pub use auth::{AuthProfile, CertificateRule, ClientAuthMethod, ClientCredentials};
 pub use effect::{EffectRule, KeyFormat, KeyPlace, KeyRule, NotFound, PastWindow, VerifyRule};
 pub use errors::{ErrorRule, StatusMatch};
-pub use oauth::{Consent, OAuth, OAuthGrant, Params, ProofRule};
+pub use login::{LoginPlace, LoginRule, LoginToken};
+pub use oauth::{Consent, OAuth, OAuthGrant, Params, ProbeRule, ProofRule};
 pub use pagination::{PageStyle, Pagination};
 pub use scaffold::{Scaffold, scaffold};
 pub(crate) use setting::secret_field;
@@ -56,6 +58,7 @@ pub struct Connector {
 struct Rules {
     base_urls: BTreeMap<EnvironmentName, Setting>,
     auth: AuthProfile,
+    certificate: Option<CertificateRule>,
     timeout_ms: u64,
     connect: Option<Duration>,
     retry: RetryPolicy,
@@ -135,6 +138,19 @@ impl Connector {
     /// How it proves who calls.
     pub fn auth(&self) -> &AuthProfile {
         &self.rules.auth
+    }
+
+    /// The certificate with which it proves itself in TLS handshakes, beside or in place of anything else.
+    pub fn certificate(&self) -> Option<&CertificateRule> {
+        self.rules.certificate.as_ref()
+    }
+
+    /// What is asked to see whether its connection works.
+    pub fn probe(&self) -> Option<&ProbeRule> {
+        match self.auth() {
+            AuthProfile::Connection(oauth) => oauth.probe.as_ref(),
+            _ => None,
+        }
     }
 
     /// The limits that the vendor documents. Not enforced by this version.
@@ -251,6 +267,7 @@ impl Connector {
     /// The secrets that it needs.
     pub fn secrets(&self) -> BTreeSet<&SecretRef> {
         let mut secrets: BTreeSet<&SecretRef> = self.rules.auth.secrets().into_iter().collect();
+        secrets.extend(self.rules.certificate.iter().flat_map(CertificateRule::secrets));
         if let Some(webhook) = &self.rules.webhook {
             secrets.insert(&webhook.secret);
             secrets.extend(webhook.challenge.iter().filter_map(|one| one.secret.as_ref()));
@@ -283,7 +300,8 @@ impl Connector {
         )))
     }
 
-    /// The connector with only these operations, and those that verify them. What a release holds.
+    /// The connector with only these operations, and those by which they are read back or the connection is probed. What a release
+    /// holds.
     pub fn keep<'a>(&self, operations: impl IntoIterator<Item = &'a str>) -> (Self, Vec<Finding>) {
         let mut kept: BTreeSet<&str> = operations.into_iter().collect();
         let verifying: Vec<&str> = kept
@@ -292,6 +310,7 @@ impl Connector {
             .map(|verify| verify.operation.as_str())
             .collect();
         kept.extend(verifying);
+        kept.extend(self.probe().map(|probe| probe.operation.as_str()));
         let ids: Vec<&str> = kept.into_iter().collect();
         let document = self.api.keep_only(&ids).to_string();
         let files = BTreeMap::from([("openapi.json".to_owned(), document)]);

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use qc_connection::{
     AnswerPaths, BodyFormat, Dialect, Rotation, SigningAlgorithm, Unit, Waiver, token::Word,
@@ -6,6 +6,7 @@ use qc_connection::{
 use qc_document::{Key, Node, ObjectReader};
 use qc_model::Timestamp;
 use qc_vault::SecretRef;
+use serde_json::Value;
 
 use super::setting::{Setting, TextOrSecret, secret_field};
 
@@ -35,7 +36,24 @@ pub struct OAuth {
     pub revocation_url: Option<Setting>,
     /// Until when, and why, more scopes than are asked for may be used in production.
     pub waiver: Option<Waiver>,
+    /// What is asked now and then to see whether the system takes the token.
+    pub probe: Option<ProbeRule>,
 }
+
+/// An operation that reads, by which is seen whether a connection works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeRule {
+    /// The operation's id.
+    pub operation: String,
+    /// Its arguments, an object.
+    pub arguments: Value,
+    /// How often it is asked.
+    pub every: Duration,
+}
+
+/// How often a probe is asked when nothing is said, and how often at most.
+const PROBE_EVERY: Duration = Duration::from_secs(5 * 60);
+const PROBE_AT_MOST: Duration = Duration::from_secs(15);
 
 /// Parameters of a request, by name.
 pub type Params = Vec<(String, Setting)>;
@@ -112,6 +130,7 @@ impl OAuth {
         let revocation_url = object.optional_parse("revocation_url", Setting::parse);
         let dialect = dialect(object);
         let waiver = object.optional_object("waiver").and_then(waiver);
+        let probe = object.optional_object("probe").and_then(probe);
         Some(Self {
             connection,
             grant: grant?,
@@ -124,6 +143,7 @@ impl OAuth {
             dialect,
             revocation_url,
             waiver,
+            probe,
         })
     }
 
@@ -183,7 +203,7 @@ fn connection_name(text: &str) -> Result<String, String> {
 }
 
 /// A JSON Pointer (RFC 6901) that leads to a part of an answer.
-fn pointer(text: &str) -> Result<String, String> {
+pub(super) fn pointer(text: &str) -> Result<String, String> {
     if text.starts_with('/') {
         return Ok(text.to_owned());
     }
@@ -295,6 +315,24 @@ fn paths(mut object: ObjectReader<'_, '_>) -> AnswerPaths {
     };
     object.finish();
     paths
+}
+
+fn probe(mut object: ObjectReader<'_, '_>) -> Option<ProbeRule> {
+    let operation = object.string("operation").map(str::to_owned);
+    let node = object.optional("arguments");
+    let arguments = object.optional_object("arguments").map(|mut arguments| {
+        drop(arguments.rest());
+        arguments.finish();
+        node.map_or(Value::Null, Node::to_value)
+    });
+    let node = object.optional("every");
+    let every = object.optional_duration("every").unwrap_or(PROBE_EVERY);
+    if let (Some(node), true) = (node, every < PROBE_AT_MOST) {
+        object.reader().invalid(node, "`every` is at least 15s");
+    }
+    object.finish();
+    let arguments = arguments.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    Some(ProbeRule { operation: operation?, arguments, every })
 }
 
 fn waiver(mut object: ObjectReader<'_, '_>) -> Option<Waiver> {

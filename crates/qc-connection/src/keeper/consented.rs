@@ -180,6 +180,7 @@ impl Connections {
             timeout: CALL,
             connect_timeout: None,
             reach: Reach::Anywhere,
+            identity: None,
         };
         let response = self.parts.caller.call(request).await.ok()?;
         let body = response.body.collect(ANSWER_LIMIT).await.ok()?;
@@ -230,6 +231,7 @@ impl Connections {
                     granted: vec![],
                     sealed: qc_vault::SealedValues::new(),
                     refresh_expires_at: None,
+                    ends_at: None,
                     forced_at: None,
                     ..record.clone()
                 },
@@ -241,8 +243,8 @@ impl Connections {
             let facts = json!({ "account": account, "granted": record.granted, "made_by": link.created_by });
             let now = self.now();
             let row = audit(&record, "consented", facts, &Actor::platform("connections"), now);
-            let documents =
-                vec![record.put(found.as_ref().map(|found| found.1), now), used.clone()];
+            let put = record.put(found.as_ref().map(|found| found.1), now);
+            let documents = vec![put, used.clone(), self.works_again(id)];
             let done = self.change(documents, vec![row]).await;
             if done.map_err(|error| failure::store(id, error))? {
                 self.shelf.forget(id);

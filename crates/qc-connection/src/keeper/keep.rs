@@ -8,7 +8,7 @@ use super::{Access, Connections, Why, failure, shelf::Shelved, stored::missing};
 use crate::{
     codes,
     machine::State,
-    provider::{ConnectionId, Grant, Waiver},
+    provider::{ConnectionId, Grant, GrantKind, Waiver},
     record::Record,
 };
 
@@ -87,14 +87,18 @@ impl Connections {
     pub async fn tend(self: &Arc<Self>, grant: Grant, wait: Duration) -> Result<(), Box<Failure>> {
         let Some(shelved) = self.fresh(&grant.id).await? else { return Ok(()) };
         let record = &shelved.record;
-        let waits = matches!(
-            record.state,
-            State::PendingConsent | State::ReauthRequired { .. } | State::Revoked { .. }
-        );
-        if waits || !record.is_due(self.now()) {
+        if !self.begins_anew(&grant, record)
+            && (!record.state.allows_use() || !record.is_due(self.now()))
+        {
             return Ok(());
         }
         self.landed(grant, Why::Due, wait).await.map(drop)
+    }
+
+    /// Whether somebody brought another refresh token.
+    fn begins_anew(&self, grant: &Grant, record: &Record) -> bool {
+        let GrantKind::RefreshToken { seed } = &grant.kind else { return false };
+        self.parts.vault.fingerprint(seed).is_some_and(|now| record.seed != Some(now))
     }
 
     async fn fresh(&self, id: &ConnectionId) -> Result<Option<Shelved>, Box<Failure>> {

@@ -3,10 +3,13 @@
 mod ask;
 mod consented;
 mod deeds;
+mod ends;
 mod failure;
 mod flight;
+mod health;
 mod incident;
 mod keep;
+mod news;
 mod persist;
 mod refresh;
 mod shelf;
@@ -22,11 +25,14 @@ use qc_store::{Committer, Store};
 use qc_vault::{Secret, Vault};
 
 use flight::Flights;
+use news::Bell;
 use shelf::Shelf;
 
 pub use consented::{Consented, Departure, Returned};
 pub use deeds::LinkMade;
+pub use health::{Health, ProbeTurn};
 pub use keep::Need;
+pub use news::Seen;
 pub use refresh::Why;
 
 /// What connections need.
@@ -57,6 +63,7 @@ pub struct Connections {
     parts: ConnectionsParts,
     shelf: Shelf,
     flights: Flights,
+    bell: Bell,
 }
 
 /// A token that may be used.
@@ -75,6 +82,7 @@ pub struct Access {
 impl Connections {
     /// From its parts. Nothing is read yet.
     pub fn new(parts: ConnectionsParts) -> Arc<Self> {
-        Arc::new(Self { parts, shelf: Shelf::default(), flights: Flights::default() })
+        let (shelf, flights) = (Shelf::default(), Flights::default());
+        Arc::new(Self { parts, shelf, flights, bell: Bell::default() })
     }
 }

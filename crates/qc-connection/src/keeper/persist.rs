@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     machine::{Lease, Outcome, Settling, State},
-    provider::{ConnectionId, Grant},
+    provider::{ConnectionId, Grant, GrantKind, Rotation},
     record::{RECOVERY_KIND, Record, guest},
     schedule,
     token::Tokens,
@@ -21,6 +21,8 @@ use crate::{
 const OVERLAP: Duration = Duration::from_secs(60);
 /// How often tokens are written again whose commit failed: ten minutes of a store that is away.
 const TRIES: usize = 300;
+/// Ends that differ by less are the same one.
+const FAMILY_END: Duration = Duration::from_secs(1);
 /// The pause before each.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -41,16 +43,17 @@ pub(super) struct Recovery {
 
 impl Connections {
     /// Writes new tokens under the lease with which they were asked for. None: the lease was lost, and they are kept
-    /// beside. Tries for minutes: nobody else has these tokens.
+    /// beside. Tries for minutes: nobody else has these tokens. `mends`: work may wait for them, and hears of it.
     pub(super) async fn persist(
         &self,
         grant: &Grant,
         lease: &Lease,
         tokens: &Tokens,
+        mends: bool,
     ) -> Result<Option<Record>, Box<Failure>> {
         let mut tries = 0;
         loop {
-            match self.persist_once(grant, lease, tokens).await {
+            match self.persist_once(grant, lease, tokens, mends).await {
                 Ok(done) => return Ok(done),
                 Err(error) if tries == TRIES => {
                     tracing::error!(connection = %grant.id.text(), %error, "tokens could not be stored and are lost");
@@ -72,6 +75,7 @@ impl Connections {
         grant: &Grant,
         lease: &Lease,
         tokens: &Tokens,
+        mends: bool,
     ) -> Result<Option<Record>, VaultError> {
         loop {
             let found = self.find(&grant.id).await?;
@@ -84,8 +88,9 @@ impl Connections {
                 return Ok(None);
             };
             let record = self.renewed(&found.0, grant, lease.began_at, tokens).await?;
-            let over = self.incident_over(grant).await;
-            if self.put(&record, Some(&found), over).await? {
+            let mut beside = self.incident_over(grant).await;
+            beside.extend(mends.then(|| self.works_again(&grant.id)));
+            if self.put(&record, Some(&found), beside).await? {
                 return Ok(Some(record));
             }
         }
@@ -152,15 +157,18 @@ impl Connections {
             (None, Some(_)) => None,
             (None, None) => before.refresh_expires_at,
         };
+        let expires_at = Some(asked_at + tokens.lifetime);
+        let ends_at = ends_at(grant, before, (expires_at, refresh_expires_at), &sealed);
         Ok(Record {
             state,
             generation,
+            ends_at,
             connector: grant.connector.clone(),
             asked: grant.scopes.clone(),
             granted,
             issued_at: Some(now),
             renew_at: Some(schedule::renew_at(asked_at, tokens.lifetime, self.random())),
-            expires_at: Some(asked_at + tokens.lifetime),
+            expires_at,
             refresh_expires_at,
             previous_until,
             last_failure: None,
@@ -253,10 +261,32 @@ impl Connections {
                 name: document.name.clone(),
                 expect: Expect::Revision(document.revision),
             };
-            return Ok(self.put(&record, Some(found), vec![delete]).await?);
+            let beside = vec![delete, self.works_again(&grant.id)];
+            return Ok(self.put(&record, Some(found), beside).await?);
         }
         Ok(false)
     }
+}
+
+/// When a connection with these tokens ends for good, as far as it is known.
+fn ends_at(
+    grant: &Grant,
+    before: &Record,
+    (access, refresh): (Option<Timestamp>, Option<Timestamp>),
+    sealed: &SealedValues,
+) -> Option<Timestamp> {
+    if grant.kind == GrantKind::ClientCredentials {
+        return None;
+    }
+    if !sealed.contains_key("refresh") {
+        return access;
+    }
+    // A refresh token that is replaced begins to live anew, unless the provider sets an end for all of its family.
+    let moves = match (before.refresh_expires_at, refresh) {
+        (Some(old), Some(new)) if before.generation > 0 => new > old + FAMILY_END,
+        _ => true,
+    };
+    refresh.filter(|_| grant.dialect.rotation == Rotation::Fixed || !moves)
 }
 
 fn recovery<'a>(id: &'a ConnectionId, name: &'a str) -> Guest<'a> {

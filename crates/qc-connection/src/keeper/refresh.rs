@@ -107,7 +107,7 @@ impl Connections {
             Begin::Pause(_) | Begin::Stays if usable && why == Why::Due => {
                 self.landed_with(record).await
             }
-            Begin::Pause(_) | Begin::Stays if usable => Ok(Round::Done(Ok(None))),
+            Begin::Pause(_) | Begin::Stays if usable && !facts.by_hand => Ok(Round::Done(Ok(None))),
             Begin::Pause(_) | Begin::Stays => Ok(Round::Done(Err(failure::of_state(&record, now)))),
             Begin::Became(state) => {
                 let record = Record { state, ..record };
@@ -191,6 +191,8 @@ impl Connections {
         };
         let lease = state.lease().expect("who may send has a lease").clone();
         let now = lease.began_at;
+        let well = found.as_ref().is_some_and(|(one, _)| one.state.is_well());
+        let mends = !well || matches!(why, Why::ByHand(_));
         let forced_at = if matches!(why, Why::Refused(_)) { Some(now) } else { record.forced_at };
         let intent = Record { state, forced_at, sealed, ..record };
         let put = self.put(&intent, found.as_ref(), vec![]).await;
@@ -199,7 +201,7 @@ impl Connections {
         }
         let asked = self.ask(grant, refresh.as_ref(), &lease).await?;
         if let Asked::Granted(tokens) = asked {
-            return match self.persist(grant, &lease, &tokens).await? {
+            return match self.persist(grant, &lease, &tokens, mends).await? {
                 Some(record) => self.landed_with(record).await,
                 // Another refresh has the place; what it brought is used.
                 None => Ok(Round::Again),

@@ -49,7 +49,8 @@ impl Connections {
         let first = format!("{}/", id.text());
         let recoveries = self.store().documents(RECOVERY_KIND, Some(&first), PAGE_MAX).await?;
         let own = recoveries.iter().filter(|one| one.name.starts_with(&first)).count();
-        Ok(Some(ConnectionShown { record, recoverable: own }))
+        let health = self.health(id).await?;
+        Ok(Some(ConnectionShown { record, recoverable: own, health }))
     }
 
     /// All connections, but for their tokens; of one environment, or of all.
@@ -80,8 +81,13 @@ impl Connections {
     ) -> Result<bool, StoreError> {
         let id = TxnId::new(self.now(), &*self.parts.entropy);
         let change = Change { id, documents, ledger, signals: vec![] };
+        let news = Self::tells_news(&change.documents);
         let outcome = self.parts.committer.change(change).await?;
-        Ok(outcome == ChangeOutcome::Changed)
+        let changed = outcome == ChangeOutcome::Changed;
+        if changed && news {
+            self.bell.ring();
+        }
+        Ok(changed)
     }
 
     /// Writes a record in place of `before`, with a row of the ledger when its state is another one.

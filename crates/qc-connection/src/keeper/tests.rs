@@ -1,5 +1,7 @@
 //! Connections over a store, with a token endpoint that does what providers do.
 
+mod upkeep;
+
 use std::{
     collections::VecDeque,
     fs,
@@ -83,6 +85,10 @@ struct Inside {
     number: u32,
     current: Option<String>,
     dead: bool,
+    /// How long refresh tokens live, in seconds, when it says so.
+    refresh_life: Option<u64>,
+    /// What it grants, when it says so.
+    scope: Option<String>,
 }
 
 impl Provider {
@@ -110,7 +116,15 @@ impl Provider {
         let number = inner.number;
         inner.current = Some(format!("refresh-{number}"));
         let (access, refresh) = (format!("access-{number}"), format!("refresh-{number}"));
-        (200, json!({"access_token": access, "refresh_token": refresh, "expires_in": 1000}))
+        let mut said =
+            json!({"access_token": access, "refresh_token": refresh, "expires_in": 1000});
+        if let Some(life) = inner.refresh_life {
+            said["refresh_token_expires_in"] = life.into();
+        }
+        if let Some(scope) = &inner.scope {
+            said["scope"] = scope.as_str().into();
+        }
+        (200, said)
     }
 }
 
@@ -236,6 +250,7 @@ fn grant(rotation: Rotation) -> Grant {
         refresh_params: vec![],
         dialect: Dialect { rotation, ..Dialect::default() },
         waiver: None,
+        identity: None,
     }
 }
 
@@ -383,6 +398,9 @@ async fn a_lost_answer_is_asked_again_only_where_the_provider_allows_it() {
     assert_eq!(record(&node).await.state.as_str(), "suspect");
     assert_eq!(token(&node, STRICT).await.unwrap(), "access-1");
     node.settle(WAIT).await;
+    // Who asks for new ones hears that there are none.
+    let asked = node.rotate(grant(STRICT), &Actor::platform("test"), WAIT).await;
+    assert_eq!(asked.unwrap_err().code.as_str(), "QC-N302");
     world.pass(200);
     assert_eq!(token(&node, STRICT).await.unwrap_err(), "QC-N301 OnEvent");
     assert_eq!(world.provider.requests(), 2, "the spent token was sent again");

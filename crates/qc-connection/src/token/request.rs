@@ -144,6 +144,7 @@ fn request(
         timeout: asking.timeout,
         connect_timeout: None,
         reach: Reach::Anywhere,
+        identity: grant.identity.clone(),
     })
 }
 

@@ -24,6 +24,7 @@ fn grant() -> Grant {
         refresh_params: vec![("keep".to_owned(), "1".to_owned())],
         dialect: Dialect::default(),
         waiver: None,
+        identity: None,
     }
 }
 

@@ -1,12 +1,15 @@
 //! What people ask of a run: cancel, try again, mend, decide.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use qc_model::Actor;
+use qc_model::{Actor, Class};
 use qc_store::DeadState;
-use qc_workflow::{CallId, CallOutput, Happening as Told, LifecycleFact, RequestFacts};
+use qc_workflow::{CallId, CallOutput, CallTarget, Happening as Told, LifecycleFact, RequestFacts};
 
-use super::{ActiveRun, Purpose, RunContext, never_sent};
+use super::{ActiveRun, Parked, Purpose, RunContext, never_sent};
 use crate::{
     Deployment, EngineError, Resolution, RunEnd, codes,
     command::{Command, Reopening, Request},
@@ -67,6 +70,12 @@ impl ActiveRun {
                     return Err(self.wrong_state("no call of it waits for that system"));
                 }
             }
+            Request::Mended { connection } => {
+                self.must_be_open("it is at its end")?;
+                if !self.probe_connection(connection, draft) {
+                    return Err(self.wrong_state("nothing of it waits for that connection"));
+                }
+            }
             Request::Task { number, deed } => {
                 self.on_task(*number, deed, command, entropy, draft)?;
             }
@@ -94,6 +103,29 @@ impl ActiveRun {
             }
         }
         Ok(())
+    }
+
+    /// Sends calls again that are parked because of this connection. Says whether there were any.
+    fn probe_connection(&mut self, connection: &str, draft: &mut Draft) -> bool {
+        let wanted = |parked: &Parked| self.is_refused_by(parked, connection);
+        let calls: BTreeSet<CallId> = self
+            .parked
+            .iter()
+            .filter(|(_, parked)| wanted(parked))
+            .map(|(call, _)| call.clone())
+            .collect();
+        self.probe(|parked| calls.contains(&parked.request.id), draft);
+        !calls.is_empty()
+    }
+
+    /// Whether a call waits for a credential, and that is this connection's.
+    fn is_refused_by(&self, parked: &Parked, connection: &str) -> bool {
+        let CallTarget::Connector { connector, .. } = &parked.request.target else { return false };
+        let (release, scope) = (&self.context.deployment.release, &self.context.scope);
+        let own = release.connectors.get(connector).and_then(|one| one.connection(&scope.name));
+        parked.failure.class == Class::Auth
+            && parked.failure.code != codes::AMBIGUOUS
+            && own.is_some_and(|id| id.name == connection)
     }
 
     /// A run that ended in failure goes on.

@@ -409,6 +409,7 @@ impl Provider {
             timeout: PATIENCE,
             connect_timeout: None,
             reach: self.settings.reach(url),
+            identity: None,
         }
     }
 }

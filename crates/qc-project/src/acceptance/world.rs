@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use qc_connect::{
     call::{ConnectionTokens, Outbound},
-    connector::{AuthProfile, Connector, TextOrSecret},
+    connector::{AuthProfile, Connector, LoginPlace, TextOrSecret},
 };
 use qc_contract::OpenApi;
 use qc_document::{Document, ParseLimits, Source};
@@ -257,6 +257,15 @@ fn credentials(auth: &AuthProfile, vars: &BTreeMap<String, Value>) -> Credential
             none.client(text(&client.client_id), secret_value(&client.client_secret))
         }
         AuthProfile::Connection(_) => none.bearer(CONNECTION_TOKEN),
+        // As a key of the document's own, or as a bearer token.
+        AuthProfile::Login(login) => match &login.place {
+            LoginPlace::Header { .. } => {
+                none.api_key(login.place.filled(CONNECTION_TOKEN)).bearer(CONNECTION_TOKEN)
+            }
+            LoginPlace::Cookie { template, .. } => {
+                none.api_key(template.replace("{token}", CONNECTION_TOKEN))
+            }
+        },
     }
 }
 

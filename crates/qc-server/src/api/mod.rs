@@ -158,6 +158,8 @@ pub(crate) const ROUTES: &[Route] = &[
     connections::test::ROUTE,
     connections::rotate::ROUTE,
     connections::revoke::ROUTE,
+    connections::drill::BEGIN,
+    connections::drill::SHOW,
     secrets::list::ROUTE,
     secrets::set::ROUTE,
     secrets::rotate::ROUTE,

@@ -2,6 +2,7 @@
 //! of what is deployed, words of our own, and never anything that a sender chose.
 
 mod commits;
+mod connections;
 mod engine;
 mod ties;
 
@@ -18,7 +19,9 @@ use prometheus_client::{
     registry::Registry,
 };
 use qc_engine::{Deployment, Engine};
-use qc_model::Name;
+use qc_model::{Clock, Name};
+
+use crate::upkeep::Standings;
 
 pub use commits::{CommitNumbers, MeteredStore};
 
@@ -132,6 +135,12 @@ impl Metrics {
         registry.register_collector(Box::new(ties::Ties(engine.clone())));
         registry.register_collector(Box::new(engine::EngineNumbers(engine)));
         commits.register(&mut registry);
+    }
+
+    /// Adds how connections stand.
+    pub(crate) fn watch_connections(&self, standings: Arc<Standings>, clock: Arc<dyn Clock>) {
+        let mut registry = self.registry.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        registry.register_collector(Box::new(connections::Connections { standings, clock }));
     }
 
     pub(crate) fn accepted(

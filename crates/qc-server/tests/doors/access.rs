@@ -34,6 +34,7 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{grant}", "0123456789abcdef")
                 .replace("{approval}", "0123456789abcdef")
                 .replace("{name}", "crm")
+                .replace("{drill}", "last")
                 .replace("{link}", "0123456789abcdef")
                 .replace("{client}", "nobody");
             assert!(!path.contains('{'), "{path}");

@@ -98,7 +98,11 @@ pub(crate) async fn operations(api: &Api) {
     assert_eq!(back(world, &state, "qc_connect=other").await, 400);
     assert_eq!(back(world, "unknown", &cookie).await, 404);
     assert_eq!(world.desk.logged(), Vec::<String>::new());
+    let consented = std::time::Instant::now();
     assert_eq!(back(world, &state, &cookie).await, 200);
+    // What waited goes on without anybody asking, long before it would look again by itself.
+    world.until(&run, "completed").await;
+    assert!(consented.elapsed() < std::time::Duration::from_secs(8), "{:?}", consented.elapsed());
     let logged = world.desk.logged();
     assert!(
         logged[0].contains("grant_type=authorization_code") && logged[0].contains("code_verifier=")
@@ -109,15 +113,13 @@ pub(crate) async fn operations(api: &Api) {
     // The link is used up.
     assert_eq!(back(world, &state, &cookie).await, 404);
     assert_eq!(world.ask(Ask::get(&path(url))).await.status, 404);
-    // What waited goes on.
-    api.act("POST", &format!("/api/v1/runs/{run}/resume"), &Value::Null, 204).await;
-    world.until(&run, "completed").await;
-
     let tested = api.act("POST", "/api/v1/connections/test", &crm(), 200).await;
     assert_eq!((&tested["usable"], &tested["generation"]), (&json!(true), &json!(1)));
     let rotated = api.act("POST", "/api/v1/connections/rotate", &crm(), 200).await;
     assert_eq!(rotated["generation"], 2);
     assert!(world.desk.logged()[0].contains("grant_type=refresh_token"));
+
+    drilled(api).await;
 
     // Another account is refused, and its tokens are given back.
     let again = api.act("POST", LINK, &crm(), 200).await;
@@ -127,13 +129,65 @@ pub(crate) async fn operations(api: &Api) {
     assert_eq!(back(world, &parameter(&at, "state"), &cookie).await, 400);
     let told: Vec<String> = world.desk.logged();
     assert_eq!(told[1..], ["revoke: token=refresh", "revoke: token=access"]);
-    assert_eq!(api.get(SHOW).await["generation"], 2);
+    assert_eq!(api.get(SHOW).await["generation"], 4);
 
     let ended = api.act("POST", REVOKE, &crm(), 200).await;
     assert_eq!((&ended["state"], &ended["usable"]), (&json!("revoked"), &json!(false)));
     let listed = api.get("/api/v1/connections?environment=production").await;
     assert_eq!(listed["items"][0]["state"], "revoked");
     assert!(!listed.to_string().contains("refresh\""));
+    // People can have a run look again, too; it is parked once more.
+    let waits = api.run("crm", "parked").await;
+    api.act("POST", &format!("/api/v1/runs/{waits}/resume"), &Value::Null, 204).await;
+}
+
+/// A drill renews tokens while calls go on; in production only when that is said.
+async fn drilled(api: &Api) {
+    const DRILL: &str = "/api/v1/connections/drill";
+    let order = |production: bool, reason: Option<&str>, seconds: u32| {
+        json!({
+            "environment": "production", "name": "crm", "seconds": seconds, "rate": 20,
+            "production": production, "reason": reason,
+        })
+    };
+    for (production, reason, seconds, status) in [
+        (false, Some("a test"), 5, 409),
+        (true, None, 5, 409),
+        (true, Some(" "), 5, 409),
+        (true, Some("a test"), 4, 422),
+        (true, Some("a test"), 601, 422),
+    ] {
+        let refused = api.act("POST", DRILL, &order(production, reason, seconds), status).await;
+        assert_eq!(refused["code"], "QC-N313");
+    }
+    api.world.desk.logged();
+    let good = order(true, Some("before the audit"), 5);
+    let begun = api.act("POST", DRILL, &good, 200).await;
+    assert_eq!(begun["state"], "running");
+    api.act("POST", DRILL, &good, 409).await;
+    let place = format!("{SHOW}/drills/{}", begun["id"].as_str().unwrap());
+    let ended = async {
+        loop {
+            let drill = api.get(&place).await;
+            if drill["state"] != "running" {
+                return drill;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let drill = tokio::time::timeout(std::time::Duration::from_secs(30), ended).await.unwrap();
+    assert_eq!((&drill["state"], &drill["failures"]), (&json!("passed"), &json!(0)), "{drill}");
+    assert!(drill["requests"].as_u64().unwrap() > 20, "{drill}");
+    assert_eq!((&drill["refreshes"], &drill["steps"][1]["generation"]), (&json!(2), &json!(4)));
+    assert_eq!(api.world.desk.logged().len(), 2);
+    assert_eq!(api.get(&format!("{SHOW}/drills/last")).await["id"], begun["id"]);
+    api.act("GET", &format!("{SHOW}/drills/none"), &Value::Null, 404).await;
+    let rows = api.get("/api/v1/ledger?kind=audit&limit=500").await;
+    let outcomes: Vec<&Value> = rows["items"].as_array().unwrap().iter().collect();
+    let of_it =
+        |row: &&&Value| row["outcome"] == "drill passed" && row["subject"] == "connection crm";
+    let told = outcomes.iter().find(of_it).unwrap();
+    assert_eq!(told["facts"]["reason"], "before the audit", "{told}");
 }
 
 #[tokio::test]

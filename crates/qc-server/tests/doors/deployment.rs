@@ -73,6 +73,7 @@ auth:
     account: /account
     revocation_url: https://login.test/revoke
     rotating: true
+    probe: { operation: listCustomers, every: 1h }
     authorization_params: { prompt: consent }
 ";
 

@@ -158,16 +158,12 @@ impl World {
             place: Some(qc_identity::Place::new(PUBLIC)),
         });
         state.set_ready(true);
+        tokio::spawn(state.clone().follow_connections());
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve(
-            listener,
-            Service::new(&state, Door::All),
-            None,
-            stopped,
-            Duration::ZERO,
-        ));
+        let service = Service::new(&state, Door::All);
+        tokio::spawn(serve(listener, service, None, stopped, Duration::ZERO));
         let mut world = Self {
             address,
             store: memory,

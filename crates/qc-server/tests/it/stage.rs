@@ -312,6 +312,7 @@ impl Stage {
             timeout: Duration::from_secs(20),
             connect_timeout: None,
             reach: Reach::Anywhere,
+            identity: None,
         };
         let response = self.caller.call(request).await.unwrap();
         let (status, headers) = (response.status.as_u16(), response.headers);

@@ -26,7 +26,9 @@ pub(crate) enum SchemeKind {
         /// Whether the provider has a token endpoint of its own. Where it has none, any accepted bearer token will do.
         issued_here: bool,
     },
-    /// A scheme that cannot be checked here (OpenID Connect, mutual TLS): refused, never waved through.
+    /// A certificate in the TLS handshake, whichever.
+    Certificate,
+    /// A scheme that cannot be checked here (OpenID Connect): refused, never waved through.
     Unsupported(String),
 }
 
@@ -43,6 +45,8 @@ pub(crate) struct Guard<'a> {
     /// `None` once the credentials were revoked.
     pub(crate) accepted: Option<&'a Credentials>,
     pub(crate) tokens: &'a Tokens,
+    /// Whether the sender showed a certificate.
+    pub(crate) certified: bool,
     pub(crate) now: Timestamp,
 }
 
@@ -99,6 +103,12 @@ impl Guard<'_> {
             SchemeKind::OAuth2 { issued_here } => {
                 self.access_token(*issued_here, headers, &scheme.scopes)
             }
+            SchemeKind::Certificate => proof(
+                self.certified,
+                self.certified && self.accepted.is_some(),
+                "certificate",
+                || None,
+            ),
             SchemeKind::Unsupported(what) => Err(Denied {
                 status: StatusCode::UNAUTHORIZED,
                 challenge: None,

@@ -37,6 +37,7 @@ fn kind(openapi: &OpenApi, name: &str) -> SchemeKind {
         Some(SecurityScheme::OAuth2 { flows }) => {
             SchemeKind::OAuth2 { issued_here: flows.iter().any(is_client_credentials) }
         }
+        Some(SecurityScheme::MutualTls) => SchemeKind::Certificate,
         _ => SchemeKind::Unsupported(name.to_owned()),
     }
 }

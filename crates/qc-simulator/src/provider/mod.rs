@@ -263,7 +263,12 @@ impl Provider {
                 world.tokens.answer(headers, body, accepted, offered, visit.now),
             );
         }
-        let guard = Guard { accepted, tokens: &world.tokens, now: visit.now };
+        let guard = Guard {
+            accepted,
+            tokens: &world.tokens,
+            certified: visit.request.certified,
+            now: visit.now,
+        };
         if let Err(denied) = guard.check(&operation.security, &visit.request.headers, &visit.query)
         {
             let mut answer =

@@ -159,7 +159,14 @@ async fn answer(
     if target.starts_with(control::PREFIX) {
         return Ok(respond(provider.control(&head.method, &target, &body)));
     }
-    let request = SimRequest { method: head.method, target, headers: head.headers, body };
+    let request = SimRequest {
+        method: head.method,
+        target,
+        headers: head.headers,
+        body,
+        // It serves without TLS.
+        certified: false,
+    };
     match provider.handle(request) {
         SimAnswer::Respond(response) => {
             if !response.delay.is_zero() {

@@ -86,7 +86,7 @@ pub fn request(method: &str, target: &str, pairs: &[(&str, &str)], body: &Value)
         serde_json::to_vec(body).unwrap().into()
     };
     let method: Method = method.parse().unwrap();
-    SimRequest { method, target: target.to_owned(), headers, body }
+    SimRequest { method, target: target.to_owned(), headers, body, certified: false }
 }
 
 pub fn chat(provider: &Provider, method: &str, target: &str, body: &Value) -> SimAnswer {

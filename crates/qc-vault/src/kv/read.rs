@@ -88,6 +88,7 @@ pub(crate) async fn ask(
         timeout: TIMEOUT,
         connect_timeout: None,
         reach: Reach::Anywhere,
+        identity: None,
     };
     let unavailable = |error: qc_model::CallError| KvError::Unavailable(error.to_string());
     let answer = caller.call(request).await.map_err(unavailable)?;

@@ -132,6 +132,7 @@ impl TransitRing {
             timeout: TIMEOUT,
             connect_timeout: None,
             reach: Reach::Anywhere,
+            identity: None,
         };
         let unavailable = |error: CallError| KeyRingError::Unavailable(format!("{deed}: {error}"));
         let answer = self.caller.call(request).await.map_err(unavailable)?;

@@ -202,6 +202,7 @@ impl Client {
             timeout,
             connect_timeout: None,
             reach: Reach::Anywhere,
+            identity: None,
         })
     }
 

@@ -26,6 +26,8 @@ pub(crate) enum Verb {
     Revoke(Of),
     /// Make a link by which the same account consents again
     Reconnect(Of),
+    /// Renew a connection's tokens while its probe is called, and say whether any call noticed
+    Drill(super::drill::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -45,9 +47,9 @@ pub(crate) struct ListArguments {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Of {
     /// The environment
-    environment: String,
+    pub(super) environment: String,
     /// The connection's name: the connector's, unless its file says another one
-    name: String,
+    pub(super) name: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -70,6 +72,7 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
             session.output.result(&connection, || told(&connection));
             Ok(Exit::Ok)
         }
+        Verb::Drill(arguments) => super::drill::run(session, arguments).await,
         Verb::Test(of) => deed(session, "test", of).await,
         Verb::Rotate(of) => deed(session, "rotate", of).await,
         Verb::Revoke(of) => deed(session, "revoke", of).await,
@@ -109,10 +112,7 @@ async fn list(session: &Session, arguments: ListArguments) -> Result<Exit, Troub
         session.client()?.get(&format!("/api/v1/connections{filter}")).await?;
     session.output.result(&page, || {
         let rows: Vec<Vec<String>> = page.items.iter().map(row).collect();
-        table(
-            &["ENVIRONMENT", "NAME", "STATE", "ACCOUNT", "TOKEN UNTIL", "CONSENT UNTIL", ""],
-            &rows,
-        )
+        table(&["ENVIRONMENT", "NAME", "STATE", "ACCOUNT", "TOKEN UNTIL", "ENDS", ""], &rows)
     });
     if let Some(next) = &page.next {
         session.output.say(&format!("there is more: --after {next}"));
@@ -128,7 +128,7 @@ fn row(connection: &Connection) -> Vec<String> {
         connection.state.clone(),
         connection.account.clone().unwrap_or_else(|| "-".to_owned()),
         time(&connection.expires_at),
-        time(&connection.refresh_expires_at),
+        time(&connection.ends_at),
         notes(connection).join(", "),
     ]
 }
@@ -140,6 +140,16 @@ fn notes(connection: &Connection) -> Vec<String> {
     }
     if !connection.excess_scopes.is_empty() {
         notes.push(format!("has {} beyond need", connection.excess_scopes.join(" ")));
+    }
+    if let (true, Some(end)) = (connection.ends_soon, &connection.ends_at) {
+        let Connection { environment, name, .. } = connection;
+        notes.push(format!(
+            "QC-N312: ends {} and is not renewed: qc conn reconnect {environment} {name}",
+            clock(end)
+        ));
+    }
+    if let Some(heard) = connection.probe.as_deref().filter(|heard| *heard != "well") {
+        notes.push(format!("its probe was {heard}"));
     }
     if let Some(code) = &connection.failure_code {
         let said = connection.failure.as_deref().unwrap_or_default();

@@ -20,6 +20,7 @@ mod deployments;
 mod dev;
 mod dlq;
 mod doctor;
+mod drill;
 mod events;
 mod exit;
 mod export;

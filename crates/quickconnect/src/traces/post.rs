@@ -144,6 +144,7 @@ impl Post {
             timeout: PATIENCE,
             connect_timeout: None,
             reach: Reach::Anywhere,
+            identity: None,
         };
         let response = match self.caller.call(request).await {
             Ok(response) => response,

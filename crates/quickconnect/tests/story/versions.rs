@@ -94,6 +94,10 @@ fn till() -> u16 {
                     b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
                 drop(caller.write_all(refusal));
             }
+            if String::from_utf8_lossy(&begin[..count]).contains("GET /pets") {
+                let pets = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]";
+                drop(caller.write_all(pets));
+            }
             if String::from_utf8_lossy(&begin[..count]).contains("/token") {
                 let tokens =
                     r#"{"access_token":"a-token","refresh_token":"r-token","expires_in":900}"#;
@@ -163,6 +167,10 @@ name: pets
 version: 1.0.0
 title: Pets
 openapi: openapi.yaml
+base_urls:
+  sandbox: http://127.0.0.1:PORT
+  staging: http://127.0.0.1:PORT
+  production: http://127.0.0.1:PORT
 auth:
   oauth2_authorization_code:
     authorization_url: http://127.0.0.1:PORT/authorize
@@ -171,6 +179,7 @@ auth:
     client_id: qc
     client_secret: secret://pets/client
     scopes: [pets]
+    probe: { operation: listPets }
 ";
 
 /// A project made by the program's own verbs, whose one integration calls the till.
@@ -563,6 +572,8 @@ fn connections(asked: &mut Asked<'_>) {
     assert_eq!(asked.told("conn test", &of)["usable"], true);
     assert_eq!(asked.told("conn rotate", &of)["generation"], 2);
     asked.told("conn show", &of);
+    let drill = asked.told("conn drill", &[&of[..], &["--for", "5s", "--rate", "4"]].concat());
+    assert_eq!((&drill["state"], &drill["refreshes"]), (&json!("passed"), &json!(2)), "{drill}");
     assert!(asked.told("conn reconnect", &of)["url"].is_string());
     let shown = asked.server.well(&["conn", "list"]);
     assert!(shown.contains("active") && !shown.contains("-token"), "{shown}");

@@ -3,7 +3,9 @@
 use std::{fs, path::Path, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs};
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs, server::WebPkiClientVerifier,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -68,6 +70,27 @@ impl Pair {
     pub(crate) fn write(&self, certificate: &Path, key: &Path) {
         fs::write(key, self.key.serialize_pem()).unwrap();
         fs::write(certificate, &self.certificate_pem).unwrap();
+    }
+
+    /// The certificate and its key, as people hand them on.
+    pub(crate) fn texts(&self) -> (String, String) {
+        (self.certificate_pem.clone(), self.key.serialize_pem())
+    }
+
+    /// For a server in this process that wants to see a certificate by this authority.
+    pub(crate) fn server_for(&self, clients: &Authority) -> Arc<ServerConfig> {
+        let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(clients.root.clone()).unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(vec![self.certificate.clone()], key);
+        Arc::new(config.unwrap())
     }
 
     /// For a server in this process.

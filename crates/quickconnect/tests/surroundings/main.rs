@@ -11,6 +11,7 @@ mod chat;
 mod dev;
 mod doors;
 mod memory;
+mod mutual_tls;
 mod notify;
 mod outbound_tls;
 mod people;

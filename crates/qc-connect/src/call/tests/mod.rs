@@ -6,6 +6,7 @@ mod credentials;
 mod egress;
 mod failures;
 mod keys;
+mod logins;
 mod pages;
 mod requests;
 mod wire;
@@ -23,8 +24,8 @@ use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use qc_contract::OpenApi;
 use qc_model::{
-    Body, CallError, CallErrorKind, Caller, Clock, EnvironmentName, Failure, OutboundRequest,
-    OutboundResponse, Reach, RunId, Severity, TenantName, Timestamp,
+    Body, CallError, CallErrorKind, Caller, ClientIdentity, Clock, EnvironmentName, Failure,
+    OutboundRequest, OutboundResponse, Reach, RunId, Severity, TenantName, Timestamp,
 };
 use qc_vault::{SecretRef, Secrets};
 use qc_workflow::{CallId, CallRequest, CallTarget, Effect, OutputShape, SecretMark};
@@ -49,6 +50,7 @@ pub(super) struct Seen {
     pub(super) length: Option<u64>,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) reach: Reach,
+    pub(super) identity: Option<ClientIdentity>,
 }
 
 impl Seen {
@@ -86,6 +88,7 @@ impl Caller for Script {
             length,
             connect_timeout: request.connect_timeout,
             reach: request.reach,
+            identity: request.identity,
         });
         // Gives others their turn, as a network does.
         tokio::task::yield_now().await;

@@ -29,6 +29,7 @@ fn request(url: String) -> OutboundRequest {
         timeout: Duration::from_secs(5),
         connect_timeout: None,
         reach: Reach::Anywhere,
+        identity: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Connections: accounts at other systems. No route gives a token out.
 
+pub(super) mod drill;
 pub(super) mod link;
 pub(super) mod list;
 pub(super) mod revoke;
@@ -41,6 +42,10 @@ async fn shown_of(state: &State, id: &ConnectionId) -> Result<Connection, Proble
     let found = state.connections.show(id).await?.ok_or_else(|| nothing(id))?;
     let mut shown = shown(&found.record, state.clock.now());
     shown.recoverable = found.recoverable;
+    if let Some(health) = found.health {
+        shown.probe = health.heard.map(|heard| heard.as_str().to_owned());
+        shown.probed_at = Some(health.asked_at.to_string());
+    }
     Ok(shown)
 }
 
@@ -66,6 +71,10 @@ pub(super) fn shown(record: &Record, now: Timestamp) -> Connection {
         expires_at: text(record.expires_at),
         renew_at: text(record.renew_at),
         refresh_expires_at: text(record.refresh_expires_at),
+        ends_at: text(record.ends_at),
+        ends_soon: record.ends_soon(now).is_some(),
+        probe: None,
+        probed_at: None,
         failure_code: failure.map(|failure| failure.code.to_string()),
         failure: failure.map(|failure| failure.detail.clone()),
         recoverable: 0,

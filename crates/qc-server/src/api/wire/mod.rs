@@ -28,7 +28,10 @@ pub use access::{
 };
 pub use audit::{AuditCheckpoint, AuditConsistency, AuditEntries, AuditEntry};
 pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
-pub use connections::{Connection, ConnectionLink, LinkConnection, OfConnection};
+pub use connections::{
+    Connection, ConnectionDrill, ConnectionLink, DrillConnection, DrillStep, LinkConnection,
+    OfConnection,
+};
 pub use events::{EventUse, PublishedEvent, Schedule};
 pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};
 pub use kept::{
