@@ -121,6 +121,7 @@ async fn work(outbound: Arc<Outbound>, release: Arc<Connectors>) {
     };
     let effect = EffectContext {
         integration: "escalation".parse().unwrap(),
+        of_platform: false,
         run: qc_model::RunId::from_bits(1),
         key: "qc:run:/do/0/open:0".to_owned(),
         first_sent_at: None,

@@ -63,6 +63,7 @@ pub(crate) async fn settle(
     let request = &ready.request;
     let effect = EffectContext {
         integration: facts.integration.clone(),
+        of_platform: false,
         run: facts.id,
         #[cfg(not(feature = "planted-bugs"))]
         key: effect_key(facts.origin, &request.id),

@@ -145,7 +145,8 @@ fn put(root: &mut Value, path: &[String], value: Value) {
 
 impl Job<'_> {
     fn binding(&self) -> Option<(&Binding, &str)> {
-        let operation = self.operation.filter(|_| self.connector.is_some())?;
+        let bound = self.connector.is_some() && !self.effect.of_platform;
+        let operation = self.operation.filter(|_| bound)?;
         Some((self.release.binding(&self.label)?, &operation.id))
     }
 

@@ -59,6 +59,8 @@ pub struct EnvironmentScope {
 pub struct EffectContext {
     /// The integration.
     pub integration: Name,
+    /// The platform asks by itself, such as for a connection's health: no binding narrows or counts it.
+    pub of_platform: bool,
     /// The run: what it receives and sends on as a blob is its own.
     pub run: RunId,
     /// The effect's stable key, `qc:{origin}:{task pointer}:{visit}`: the same for all attempts.

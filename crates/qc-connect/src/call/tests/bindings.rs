@@ -78,3 +78,11 @@ async fn a_quota_ends_with_its_window() {
     world.will([answer(200, &json!({"id": 1}))]);
     world.desk("readTicket", json!({"id": "1"})).await.result.unwrap();
 }
+
+#[tokio::test]
+async fn the_platforms_own_question_is_not_narrowed() {
+    let mut world = bound(views());
+    world.effect.of_platform = true;
+    world.will([reply(204, &[], "")]);
+    world.desk("closeTicket", json!({"id": "1"})).await.result.unwrap();
+}

@@ -180,6 +180,7 @@ pub(super) fn world_with(change: impl FnOnce(String) -> String) -> World {
         },
         effect: EffectContext {
             integration: "escalation".parse().unwrap(),
+            of_platform: false,
             run: RUN,
             key: "qc:run_1:/do/0/open:0".to_owned(),
             first_sent_at: Some(Timestamp::from_millis(NOW)),
