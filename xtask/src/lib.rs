@@ -43,6 +43,7 @@ pub fn ranks() -> BTreeMap<&'static str, u8> {
         ("qc-model", 0),
         ("qc-pgserver", 0),
         ("qc-oidcserver", 0),
+        ("qc-data", 1),
         ("qc-expression", 1),
         ("qc-document", 1),
         ("qc-contract", 2),

@@ -36,6 +36,12 @@ pub enum Action {
     /// Plan, start and stop work on many runs; what is done to each needs its own action, too.
     #[serde(rename = "runs:bulk")]
     RunsBulk,
+    /// Take out everything that is stored of a person.
+    #[serde(rename = "subjects:export")]
+    SubjectsExport,
+    /// Erase everything that is stored of a person.
+    #[serde(rename = "subjects:erase")]
+    SubjectsErase,
     /// List what people are asked.
     #[serde(rename = "tasks:read")]
     TasksRead,
@@ -186,6 +192,8 @@ impl Action {
             | Self::RunsCancel
             | Self::RunsResolve
             | Self::RunsBulk
+            | Self::SubjectsExport
+            | Self::SubjectsErase
             | Self::DlqRetry
             | Self::DlqDiscard
             | Self::DlqTriage
@@ -206,11 +214,19 @@ impl Action {
 
     /// Whether it takes a grant for a time in production: it shows payloads, or does again what may have been done.
     pub fn takes_grant(self) -> bool {
-        matches!(self, Self::RunsInspect | Self::RunsReplay | Self::RunsBulk | Self::DlqRetry)
+        matches!(
+            self,
+            Self::RunsInspect
+                | Self::RunsReplay
+                | Self::RunsBulk
+                | Self::DlqRetry
+                | Self::SubjectsExport
+                | Self::SubjectsErase
+        )
     }
 
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -222,6 +238,8 @@ impl Action {
         Self::DlqDiscard,
         Self::DlqTriage,
         Self::RunsBulk,
+        Self::SubjectsExport,
+        Self::SubjectsErase,
         Self::TasksRead,
         Self::TasksInspect,
         Self::TasksDecide,
@@ -262,6 +280,8 @@ impl Action {
             Self::DlqDiscard => "dlq:discard",
             Self::DlqTriage => "dlq:triage",
             Self::RunsBulk => "runs:bulk",
+            Self::SubjectsExport => "subjects:export",
+            Self::SubjectsErase => "subjects:erase",
             Self::TasksRead => "tasks:read",
             Self::TasksInspect => "tasks:inspect",
             Self::TasksDecide => "tasks:decide",

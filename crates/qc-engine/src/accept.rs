@@ -23,6 +23,7 @@ use crate::{
     Accepted, Deployment, Does, Engine, EngineError, Incoming, Trigger, TriggerName, bus,
     chain::EarlierCall,
     children, codes,
+    data::Custody,
     draft::Draft,
     drive::tell,
     engine::{Place, Reserved},
@@ -37,6 +38,7 @@ use crate::{
     run::{ActiveRun, RunContext},
     search,
     start::workflow_start,
+    subject,
 };
 
 /// How long a key is remembered that the sender gave and the trigger does not rule.
@@ -119,6 +121,12 @@ impl Engine {
             Some(expression) => Some(text_of(&evaluate(expression, "subject")?)),
             None => incoming.event.subject.clone(),
         };
+        let rules = &deployment.release.data;
+        let roots = &shared.settings.token_roots;
+        let looks = rules.looks_at(&incoming.trigger);
+        let data = if looks { incoming.event.data_value() } else { Value::Null };
+        let custody = Custody::of_data(roots, rules, &incoming.trigger, &data);
+        let subject = subject.map(|it| custody.subject(it, &shared.settings.ledger_key));
         let line = line_of(deployment, &incoming.tenant, &structured, at)?;
         let run = line.as_ref().map_or_else(|| self.new_run_id(at), |it| self.run_id_in(it, at));
         let facts = Arc::new(RunFacts {
@@ -137,7 +145,11 @@ impl Engine {
             trace: search::trace_of(incoming.traceparent.as_deref()),
             priority: incoming.priority,
         });
-        let keys = search::keys_of_event(&deployment.release, &structured, at);
+        let place = (&incoming.tenant, &deployment.environment);
+        let ledger_key = &shared.settings.ledger_key;
+        // First: what a run is erased by must not fall behind the most that a run has.
+        let mut keys = subject::keys_of_data(rules, &incoming.trigger, place, &data, ledger_key);
+        keys.extend(search::keys_of_event(&deployment.release, &structured, at));
         // Equal payloads have one text and one hash, in whichever order their keys came.
         structured.sort_all_objects();
         let body = Bytes::from(structured.to_string());
@@ -153,7 +165,7 @@ impl Engine {
         });
         let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
         let lineage = Lineage { hops: taking.hops, parent: None };
-        let beginning = Beginning { keyed, lineage, held, ..Beginning::default() };
+        let beginning = Beginning { keyed, lineage, held, custody, ..Beginning::default() };
         let begun = begin(deployment, facts, start, traceparent, beginning, line);
         let event = StoredEvent { id: event, received_at: at, body };
         Ok(Prepared { key, keys, ..Prepared::of(begun, event, first_row) })
@@ -443,6 +455,8 @@ pub(crate) struct Beginning {
     pub(crate) lineage: Lineage,
     /// Its trigger is paused.
     pub(crate) held: bool,
+    /// What is known of its data.
+    pub(crate) custody: Custody,
 }
 
 /// Starts the machine, unless the run has to wait for its turn.
@@ -454,7 +468,7 @@ pub(crate) fn begin(
     beginning: Beginning,
     line: Option<Line>,
 ) -> Begun {
-    let Beginning { keyed, earlier, lineage, held } = beginning;
+    let Beginning { keyed, earlier, lineage, held, custody } = beginning;
     if line.is_some() || held {
         let draft = joins(start, traceparent, earlier, keyed, lineage, line.clone(), held);
         return Begun { facts, run: None, draft, line, held };
@@ -463,7 +477,7 @@ pub(crate) fn begin(
     let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
     let context =
         RunContext::new(facts.clone(), deployment.clone(), traceparent.clone(), lineage.clone());
-    let mut run = ActiveRun::new(context, machine, HashMap::new());
+    let mut run = ActiveRun::new(context, machine, HashMap::new(), custody);
     run.earlier = earlier.iter().cloned().map(|one| (one.call, one.outcome)).collect();
     let mut draft = Draft::new(at);
     let start = Box::new(start);

@@ -17,6 +17,7 @@ use crate::{
     children::{Errand, Found, PARENT},
     codes,
     command::Request,
+    data::Custody,
     entry::{self, Journaled, Lineage, Parent},
     groups::bucket_of,
     record,
@@ -166,7 +167,8 @@ impl Engine {
         });
         let first_row = record::child_begun(&facts, &me);
         let lineage = Lineage { hops: parent.lineage.hops, parent: Some(me) };
-        let beginning = Beginning { lineage, ..Beginning::default() };
+        let custody = Custody::empty(&self.shared.settings.token_roots);
+        let beginning = Beginning { lineage, custody, ..Beginning::default() };
         // Its order is its parent's affair: it stands in no line.
         let begun = begin(deployment, facts, start, Some(traceparent), beginning, None);
         let event = StoredEvent { id: event, received_at: at, body: Bytes::from(body.to_string()) };

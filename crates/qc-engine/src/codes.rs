@@ -89,6 +89,9 @@ pub const ECHO_UNMARKED: Code = Code::new("QC-R047");
 /// The release declares no state or table of that name.
 pub const KEPT_UNKNOWN: Code = Code::new("QC-R048");
 
+/// Data may not go where it was to go.
+pub const DATA_DENIED: Code = Code::new("QC-R070");
+
 /// A person cannot be asked what a workflow wants to ask.
 pub const TASK_ARGUMENTS: Code = Code::new("QC-H001");
 /// Nobody answered in time.

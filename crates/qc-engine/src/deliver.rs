@@ -87,7 +87,7 @@ impl Engine {
         let Ok(room) = Arc::clone(&deliveries.room).acquire_owned().await else { return };
         if deliveries.line_up(run, Delivery { what, hold, _room: room }) {
             let engine = self.clone();
-            tokio::spawn(async move { engine.work_off(run).await });
+            tokio::spawn(async move { Box::pin(engine.work_off(run)).await });
         }
     }
 

@@ -20,6 +20,7 @@ use crate::{
     admission::{Admission, AdmissionLimits},
     claim::Claims,
     command::Command,
+    data::TokenRoots,
     deliver::Deliveries,
     fair::{Gate, GateLimits, Places},
     groups::group_of_run,
@@ -70,6 +71,8 @@ pub struct EngineSettings {
     pub admission: AdmissionLimits,
     /// The key under which payloads are hashed for the ledger (HMAC-SHA-256).
     pub ledger_key: [u8; 32],
+    /// The keys from which tokens are made that go out in place of values.
+    pub token_roots: TokenRoots,
     /// How long a lease of run buckets lasts without renewal.
     pub lease_ttl: Duration,
     /// How long calls in flight get to finish when their run goes to another node.
@@ -86,6 +89,7 @@ impl Default for EngineSettings {
             calls: GateLimits::default(),
             admission: AdmissionLimits::default(),
             ledger_key: [0; 32],
+            token_roots: TokenRoots::default(),
             lease_ttl: Duration::from_secs(10),
             hand_over: Duration::from_secs(60),
             linger: Duration::from_secs(10),

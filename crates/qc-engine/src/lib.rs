@@ -23,6 +23,7 @@ mod claim;
 pub mod codes;
 mod command;
 mod continuation;
+mod data;
 mod deliver;
 mod deployments;
 mod draft;
@@ -74,6 +75,7 @@ mod settle;
 mod signal;
 mod standing;
 mod start;
+mod subject;
 mod subscribe;
 mod tail;
 mod tenure;
@@ -98,6 +100,7 @@ pub use bulk::{
     Bulk, BulkError, BulkFilter, BulkId, BulkRefused, BulkRequest, BulkState, Deed, Progress,
     RATE_MAX as BULK_RATE_MAX,
 };
+pub use data::{DataRules, Spot, TokenRoots};
 pub use deployments::{Deployments, ReleaseSource};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use failures::{
@@ -131,6 +134,7 @@ pub use schedules::ScheduleView;
 pub use search::{CORRELATION_ATTRIBUTE, REQUEST_ATTRIBUTE, SearchKey};
 pub use standing::{Standing, Standings, Tie, TieKind};
 pub use start::over_event;
+pub use subject::{Subject, SubjectArchive, SubjectErased};
 pub use subscribe::SubscriptionView;
 pub use topics::{Role, Topic, topics};
 pub use trace::run_span;

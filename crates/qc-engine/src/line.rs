@@ -26,6 +26,7 @@ use crate::{
     chain::EarlierCall,
     codes,
     command::{Command, Request},
+    data::Custody,
     draft::Draft,
     engine::Place,
     entry::{self, Journaled, Keyed, Lineage},
@@ -166,6 +167,7 @@ impl Standing {
         head: RunHead,
         deployment: Arc<Deployment>,
         at: Timestamp,
+        custody: Custody,
     ) -> ActiveRun {
         let start = Start { at, ..*self.start };
         let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
@@ -176,7 +178,7 @@ impl Standing {
             self.line,
             self.lineage,
         );
-        let mut run = ActiveRun::new(context, machine, std::collections::HashMap::new());
+        let mut run = ActiveRun::new(context, machine, std::collections::HashMap::new(), custody);
         run.earlier = self.earlier.into_iter().map(|one| (one.call, one.outcome)).collect();
         run.version = head.version;
         run.stored = Some(head.state);

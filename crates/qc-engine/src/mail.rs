@@ -233,7 +233,7 @@ impl Engine {
             let _end = OnDrop(|| {
                 shared.mail.at_work().remove(&id);
             });
-            engine.carry_out(letter, revision, tenure).await;
+            Box::pin(engine.carry_out(letter, revision, tenure)).await;
         });
     }
 

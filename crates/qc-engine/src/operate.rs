@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use qc_model::{Actor, EventId, RunId, TxnId};
+use qc_model::{Actor, EventId, Name, RunId, TxnId};
 use qc_store::{
-    DeadState, IdempotencyKey, LedgerRow, Op, Priority, RunFacts, RunHead, StoreError, StoredEvent,
-    Txn, TxnOutcome,
+    DeadState, IdempotencyKey, LedgerRow, Op, Priority, RunFacts, RunHead, RunKey, StoreError,
+    StoredEvent, Txn, TxnOutcome,
 };
 use qc_workflow::Start;
 use serde_json::{Value, json};
@@ -16,11 +16,13 @@ use tokio::{
 };
 
 use crate::{
-    Accepted, Engine, EngineError, LineName, Replay, Resolution, Retry, RunEnd, RunView,
+    Accepted, Deployment, Engine, EngineError, LineName, Replay, Resolution, Retry, RunEnd,
+    RunView,
     accept::{Beginning, Prepared, begin},
     chain::{EarlierCall, blobs_in, effects_of},
     command::{Command, Reopening, Request, TaskDeed},
     continuation::Barred,
+    data::Custody,
     entry::{self, Journaled, Lineage},
     forward::{ANSWER_IN, Errand, unanswered},
     groups::bucket_of,
@@ -30,6 +32,7 @@ use crate::{
     recover::{RecoverError, fold},
     search,
     start::workflow_start,
+    subject,
 };
 
 /// How often a request is handed to a run that keeps leaving memory.
@@ -73,7 +76,7 @@ impl Engine {
         // A run that is in memory now is not at its end before those who wait are told. Any other
         // one may have ended before we lined up.
         if !self.shared.is_active(run) && self.head(run).await?.state.status.is_terminal() {
-            return Ok(self.inspect(run).await?.end);
+            return self.ended(run).await;
         }
         let deadline = Instant::now() + limit;
         let mut pause = LOOK_FIRST;
@@ -87,13 +90,48 @@ impl Engine {
             }
             // It may have ended somewhere else.
             if !self.shared.is_active(run) && self.head(run).await?.state.status.is_terminal() {
-                return Ok(self.inspect(run).await?.end);
+                return self.ended(run).await;
             }
             if Instant::now() >= deadline {
                 return Ok(None);
             }
             pause = (pause * 3 / 2).min(LOOK_LAST);
         }
+    }
+
+    /// A run's end as those may see it who may not see its payloads: what failed says nothing sensitive.
+    async fn ended(&self, run: RunId) -> Result<Option<RunEnd>, EngineError> {
+        let mut end = self.inspect(run).await?.end;
+        if let Some(RunEnd::Faulted { failure, error }) = &mut end {
+            let (head, journal) = (self.head(run).await?, self.shared.store.journal(run).await?);
+            let deployment = self.release_of(&head, &journal).await?;
+            let custody = Box::pin(self.custody_of(&head, &deployment, &journal)).await?;
+            custody.clean(failure);
+            custody.clean_value(error);
+        }
+        Ok(end)
+    }
+
+    /// A run's output as whoever sent its event may have it, by the policy of the deployed release.
+    ///
+    /// Errors: the failure says what may not go to senders.
+    pub async fn reply(
+        &self,
+        deployment: &Deployment,
+        trigger: &Name,
+        run: RunId,
+        mut output: Value,
+    ) -> Result<Value, EngineError> {
+        let rules = &deployment.release.data;
+        if rules.movement.is_none() {
+            return Ok(output);
+        }
+        let tenant = self.head(run).await?.facts.tenant;
+        let key = || self.shared.settings.token_roots.key(&deployment.environment, &tenant);
+        rules
+            .let_reply(trigger, &mut output, &deployment.environment, key)
+            .map_err(EngineError::Failed)?;
+        Ok(output)
     }
 
     /// A run with its journal.
@@ -349,6 +387,12 @@ impl Engine {
         Ok((view.input, self.effects_of(old).await?))
     }
 
+    /// Whom a run is about, a replay of it is, too.
+    async fn subject_keys_of(&self, run: RunId) -> Result<Vec<RunKey>, EngineError> {
+        let keys = self.shared.store.keys_of(run).await?;
+        Ok(keys.into_iter().filter(|key| key.name == subject::KEY).collect())
+    }
+
     /// Makes a run that begins with what another one began with, knowing what that one has done. A child has its id from
     /// its parent, and stands in no line.
     pub(crate) async fn relive(
@@ -389,7 +433,8 @@ impl Engine {
         let at = self.shared.now();
         let structured: Value = serde_json::from_slice(&event.body)
             .map_err(|e| StoreError::Corrupt(format!("the event of {run}: {e}")))?;
-        let keys = search::keys_of_event(&deployment.release, &structured, at);
+        let mut keys = self.subject_keys_of(run).await?;
+        keys.extend(search::keys_of_event(&deployment.release, &structured, at));
         let line = if replay.out_of_order || child.is_some() {
             None
         } else {
@@ -424,7 +469,9 @@ impl Engine {
         let entropy = self.shared.entropy.next_u64();
         let start = Start { depth, ..workflow_start(deployment, &facts, input, at, entropy) };
         let first_row = row(&facts);
-        let beginning = Beginning { earlier, lineage, ..Beginning::default() };
+        let roots = &self.shared.settings.token_roots;
+        let custody = Custody::of_event(roots, &deployment.release.data, &facts, Some(&event));
+        let beginning = Beginning { earlier, lineage, custody, ..Beginning::default() };
         let begun = begin(deployment, facts.clone(), start, None, beginning, line);
         let event =
             StoredEvent { id: facts.event, received_at: at, body: Bytes::clone(&event.body) };

@@ -99,27 +99,25 @@ pub struct Outbox {
     tie: Tie,
 }
 
-/// What an emitted event writes for the publications of its release.
+/// What an emitted event writes for the publications of its release: what `lets` makes of it for each of them.
 pub(crate) fn signals(
     release: &Release,
     facts: &RunFacts,
     at: Timestamp,
     event: &Value,
+    mut lets: impl FnMut(&Name, &Value) -> Option<Value>,
 ) -> Vec<Signal> {
     let kind = event["type"].as_str().unwrap_or_default();
     let wanted = release.publications.iter().filter(|(_, publication)| publication.kind == kind);
     let mut signals = Vec::new();
     for (name, _) in wanted {
-        let waiting = Waiting {
-            v: VERSION,
-            tenant: facts.tenant.clone(),
-            run: facts.id,
-            event: event.clone(),
-        };
+        let Some(event) = lets(name, event) else { continue };
+        let id = identity(&event);
+        let waiting = Waiting { v: VERSION, tenant: facts.tenant.clone(), run: facts.id, event };
         signals.push(Signal {
             scope: scope(&facts.environment, &facts.integration, name),
             kind: kind.to_owned(),
-            id: identity(event),
+            id,
             at,
             body: Bytes::from(serde_json::to_vec(&waiting).expect("plain data")),
             expires_at: at + KEPT,

@@ -4,6 +4,7 @@
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use qc_connect::call::{CallRecord, DriftNote};
+use qc_data::Sent;
 use qc_model::{Actor, Failure, TenantName, Timestamp};
 use qc_store::{LedgerKind, LedgerRow, RunFacts};
 use serde_json::{Value, json};
@@ -187,6 +188,37 @@ pub(crate) fn task_changed(
     }
 }
 
+/// Data went out in another form than it has here.
+pub(crate) fn data_changed(
+    facts: &RunFacts,
+    at: Timestamp,
+    place: &str,
+    to: &str,
+    sent: &Sent,
+) -> LedgerRow {
+    let details = json!({
+        "to": to, "masked": sent.masked, "tokenised": sent.tokenised, "changed": sent.changed,
+    });
+    LedgerRow {
+        facts: to_bytes(&details),
+        ..row(facts, at, LedgerKind::Decision, place.to_owned(), "data_changed")
+    }
+}
+
+/// Data did not go out.
+pub(crate) fn data_denied(
+    facts: &RunFacts,
+    at: Timestamp,
+    place: &str,
+    failure: &Failure,
+) -> LedgerRow {
+    LedgerRow {
+        code: Some(failure.code.to_string()),
+        facts: to_bytes(&json!({"class": failure.class, "detail": failure.detail})),
+        ..row(facts, at, LedgerKind::Decision, place.to_owned(), "data_denied")
+    }
+}
+
 /// The run was parked, ended, or opened again.
 pub(crate) fn run_changed(
     facts: &RunFacts,
@@ -258,16 +290,16 @@ pub(crate) fn operated(
     }
 }
 
-/// Something happened to what a person is asked.
+/// Something happened to what a person is asked; the title as everybody may see it.
 pub(crate) fn person_asked(
     facts: &RunFacts,
     at: Timestamp,
     task: &PersonTask,
-    outcome: &str,
+    (title, outcome): (&str, &str),
     who: Option<&str>,
 ) -> LedgerRow {
     let details = json!({
-        "kind": task.kind, "title": task.title, "level": task.level, "who": who,
+        "kind": task.kind, "title": title, "level": task.level, "who": who,
         "deadline": task.deadline, "hash": task.hash,
     });
     LedgerRow {

@@ -16,6 +16,7 @@ use crate::{
     claim::{Claim, is_quarantined},
     codes,
     command::Command,
+    data::Custody,
     draft::Draft,
     engine::{Place, Reserved},
     entry::{self, Journaled, Lineage},
@@ -184,6 +185,7 @@ impl Engine {
         }
         let journal = shared.store.journal(run).await?;
         let deployment = self.release_of(&head, &journal).await?;
+        let custody = Box::pin(self.custody_of(&head, &deployment, &journal)).await?;
         if let Some(standing) = Standing::of(&journal)? {
             // One that stands in no line any more has nobody ahead of it.
             let place = shared.store.turn_of(run).await?;
@@ -193,7 +195,7 @@ impl Engine {
             return Ok(if waits || shared.pauses.keep(&head) {
                 Loaded::Standing(Box::new(head))
             } else {
-                Loaded::Active(Box::new(standing.begin(head, deployment, shared.now())))
+                Loaded::Active(Box::new(standing.begin(head, deployment, shared.now(), custody)))
             });
         }
         let folded = fold(&deployment, &journal)?;
@@ -212,7 +214,7 @@ impl Engine {
         } = folded;
         let context =
             RunContext::in_line(Arc::new(head.facts), deployment, traceparent, line, lineage);
-        let mut active = ActiveRun::new(context, machine, log);
+        let mut active = ActiveRun::new(context, machine, log, custody);
         active.version = head.version;
         let cause = head.state.cause;
         active.aside = is_quarantined(&head.state);
@@ -238,6 +240,23 @@ impl Engine {
             active.resume_with = Some(draft);
         }
         Ok(Loaded::Active(Box::new(active)))
+    }
+
+    /// What is known of a run's data, from its event and its journal.
+    pub(crate) async fn custody_of(
+        &self,
+        head: &RunHead,
+        deployment: &Deployment,
+        journal: &[qc_store::Entry],
+    ) -> Result<Custody, RecoverError> {
+        let (shared, rules) = (&self.shared, &deployment.release.data);
+        let event = if rules.has_sensitive_events(&head.facts.trigger) {
+            shared.store.event(head.facts.id).await?
+        } else {
+            None
+        };
+        let roots = &shared.settings.token_roots;
+        Ok(Custody::recovered(roots, rules, &head.facts, event.as_ref(), journal)?)
     }
 
     /// Parks a run that cannot be taken up as it is, saying why; it is looked at again later.

@@ -11,7 +11,7 @@ use qc_vault::SecretRef;
 use qc_workflow::Program;
 use serde_json::Value;
 
-use crate::{AmqpTrigger, Bus, Kept, People, PollTrigger, Publication, SearchKey};
+use crate::{AmqpTrigger, Bus, DataRules, Kept, People, PollTrigger, Publication, SearchKey};
 
 /// A release as it runs: everything compiled, nothing fetched. Runs are pinned to it by its hash.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct Release {
     pub system_owners: BTreeMap<String, String>,
     /// What it has on the event bus.
     pub bus: Bus,
+    /// The classes of its data, and where that may go.
+    pub data: DataRules,
 }
 
 /// A release in an environment.

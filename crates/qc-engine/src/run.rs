@@ -3,6 +3,7 @@
 
 mod asked;
 mod context;
+mod custody;
 mod gated;
 mod held;
 mod kept;
@@ -25,9 +26,9 @@ use qc_workflow::{
 use serde_json::Value;
 
 use crate::{
-    RunEnd, bus, chain::Earlier, children::Children, claim::Claim, codes, draft::Draft,
-    entry::Journaled, fair::Permit, listening::Hearing, outbox, person::Tasks, record, search,
-    settle::Performed, tail::Hold, tenure::Tenure,
+    RunEnd, bus, chain::Earlier, children::Children, claim::Claim, codes, data::Custody,
+    draft::Draft, entry::Journaled, fair::Permit, listening::Hearing, outbox, person::Tasks,
+    record, search, settle::Performed, tail::Hold, tenure::Tenure,
 };
 
 pub(crate) use context::RunContext;
@@ -71,6 +72,8 @@ pub(crate) struct ActiveRun {
     pub(crate) permits: HashMap<CallId, Permit>,
     /// Calls wait for the next one who takes the run up: this process is ending.
     withheld: bool,
+    /// What is known of its data; in a box, since runs are held in many futures.
+    pub(crate) custody: Box<Custody>,
     /// What it waits for, and what it was offered.
     pub(crate) hearing: Hearing,
     /// What is done about the runs that it runs.
@@ -137,6 +140,7 @@ impl ActiveRun {
         context: Arc<RunContext>,
         machine: Machine,
         log: HashMap<CallId, CallLog>,
+        custody: Custody,
     ) -> Self {
         Self {
             context,
@@ -160,6 +164,7 @@ impl ActiveRun {
             skip: None,
             permits: HashMap::new(),
             withheld: false,
+            custody: Box::new(custody),
             hearing: Hearing::default(),
             children: Children::default(),
             brief: false,
@@ -230,7 +235,10 @@ impl ActiveRun {
         }
         let context = &self.context;
         let (facts, deployment) = (&context.facts, &context.deployment);
-        draft.signals.extend(outbox::signals(&deployment.release, facts, draft.at, &event));
+        let (release, ledger) = (&deployment.release, &mut draft.ledger);
+        draft.signals.extend(outbox::signals(release, facts, draft.at, &event, |name, event| {
+            self.let_publish(name, event, ledger, draft.at)
+        }));
         let hops = context.lineage.hops + 1;
         draft.signals.push(bus::of_run(facts, deployment, hops, event, draft.at));
     }
@@ -240,7 +248,10 @@ impl ActiveRun {
     fn call(&mut self, request: CallRequest, draft: &mut Draft) {
         let Some(request) = self.skipped(request, draft) else { return };
         if matches!(request.target, CallTarget::Human { .. }) {
-            return self.ask_person(request, draft);
+            if let Some(request) = self.let_out(request, false, draft) {
+                self.ask_person(request, draft);
+            }
+            return;
         }
         let known = match request.effect {
             Effect::Idempotent => None,
@@ -254,6 +265,7 @@ impl ActiveRun {
         match known {
             Some(Earlier::Answered { output }) => {
                 self.keys_of(&request.id, &output, draft);
+                self.learn(&request.id, &output);
                 let (call, attempt) = (request.id, request.attempt);
                 draft.told.push_back(Told::CallSucceeded { call, attempt, output });
                 return;
@@ -265,6 +277,7 @@ impl ActiveRun {
         }
         let doubtful = self.log.get(&request.id).is_some_and(|log| log.doubtful);
         let purpose = if doubtful { Purpose::SettleAndSend } else { Purpose::Send };
+        let Some(request) = self.let_out(request, doubtful, draft) else { return };
         self.intend(request, purpose, draft);
     }
 
@@ -313,7 +326,7 @@ impl ActiveRun {
         self.cuts.push(call);
     }
 
-    fn note(&self, note: TaskNote, draft: &mut Draft) {
+    fn note(&self, mut note: TaskNote, draft: &mut Draft) {
         self.publish_life(LifecycleFact::Task(&note), draft);
         let outcome = match note.kind {
             NoteKind::Faulted => "faulted",
@@ -326,6 +339,9 @@ impl ActiveRun {
                 return;
             }
         };
+        if let Some(failure) = &mut note.failure {
+            self.custody.clean(failure);
+        }
         let failure = note.failure.as_ref();
         draft.ledger(record::task_changed(self.facts(), draft.at, &note.pointer, outcome, failure));
         draft.notes.push(note);
@@ -347,7 +363,9 @@ impl ActiveRun {
                 draft.ledger(record::run_changed(self.facts(), draft.at, "cancelled", None));
                 RunEnd::Cancelled { reason }
             }
-            Outcome::Faulted { mut failure, error, .. } => {
+            Outcome::Faulted { mut failure, mut error, .. } => {
+                self.custody.clean(&mut failure);
+                self.custody.clean_value(&mut error);
                 failure.owner =
                     failure.owner.or_else(|| self.context.deployment.release.owner.clone());
                 draft.ledger(record::run_changed(
@@ -382,9 +400,10 @@ impl ActiveRun {
         draft: &mut Draft,
     ) {
         let Some(request) = self.in_flight.remove(call) else { return };
-        match settled {
+        match self.cleaned(settled) {
             Settled::Answered(output) => {
                 self.keys_of(call, &output, draft);
+                self.learn(call, &output);
                 self.mark_echo(&request, Some(&output), draft);
                 self.log.remove(call);
                 let told =
@@ -534,6 +553,11 @@ impl ActiveRun {
             }
             let (unanswered, doubtful) =
                 self.log.get(&request.id).map_or((0, false), |log| (log.unanswered, log.doubtful));
+            let doubted = doubtful || unanswered > 0;
+            let Some(request) = self.let_out(request, doubted, draft) else {
+                self.tell_on(0, draft);
+                continue;
+            };
             if let Some(failure) = parked.remove(&request.id) {
                 let probe_at = (failure.class == Class::Auth).then_some(draft.at);
                 self.parked.insert(request.id.clone(), Parked { request, failure, probe_at });

@@ -393,10 +393,15 @@ impl Performed {
     pub(crate) fn record(&self, shared: &Shared, run: &ActiveRun, draft: &mut Draft) {
         let facts = &run.context.facts;
         for (made, failure) in &self.records {
+            let (mut made, mut failure) = (made.clone(), failure.clone());
+            run.custody.clean_record(&mut made);
+            if let Some(failure) = &mut failure {
+                run.custody.clean(failure);
+            }
             draft.ledger(record::call_made(
                 facts,
                 draft.at,
-                made,
+                &made,
                 &self.call.pointer,
                 failure.as_ref(),
             ));

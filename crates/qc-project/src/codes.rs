@@ -103,6 +103,18 @@ pub const KEPT_EFFECT: Code = Code::new("QC-P074");
 pub const KEPT_UNUSED: Code = Code::new("QC-P075");
 /// An echo would suppress nothing, or too much.
 pub const ECHO: Code = Code::new("QC-P076");
+/// A rule of the movement of data names something that is not there.
+pub const MOVEMENT_NAME: Code = Code::new("QC-P090");
+/// A rule of the movement of data that decides nothing.
+pub const MOVEMENT_IDLE: Code = Code::new("QC-P091");
+/// Rules go by regions, and a destination has none.
+pub const NO_REGION: Code = Code::new("QC-P092");
+/// Sensitive data are declared, and nothing says where they may go.
+pub const NO_MOVEMENT: Code = Code::new("QC-P093");
+/// An object is said to be what something sends or receives that is not there.
+pub const OBJECT_PLACE: Code = Code::new("QC-P094");
+/// Something goes out of which the policy lets a part not go, or nobody says what it is.
+pub const MOVEMENT_DENIES: Code = Code::new("QC-P095");
 /// A name that only people have.
 pub const RESERVED_NAME: Code = Code::new("QC-P051");
 /// The arguments of a human task are not in form.

@@ -15,7 +15,7 @@ use qc_release::{Bundle, Effective, ReleaseError};
 use qc_store::{Store, StoreError};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::codes;
+use crate::{TokenKeeper, codes};
 
 /// How often a node looks whether another one has changed what is deployed.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
@@ -55,6 +55,7 @@ type Key = (EnvironmentName, String);
 pub struct Catalogue {
     store: Arc<dyn Store>,
     craft: Craft,
+    tokens: Option<TokenKeeper>,
     compiled: Mutex<HashMap<Key, Arc<Deployment>>>,
     places: Arc<Semaphore>,
     findings: RwLock<Vec<Finding>>,
@@ -65,10 +66,20 @@ pub struct Catalogue {
 impl Catalogue {
     /// Over a store.
     pub fn new(store: Arc<dyn Store>, craft: Craft) -> Arc<Self> {
+        Self::make(store, craft, None)
+    }
+
+    /// The same; releases that put tokens in the place of values find the keys.
+    pub fn with_tokens(craft: Craft, tokens: TokenKeeper) -> Arc<Self> {
+        Self::make(Arc::clone(&tokens.store), craft, Some(tokens))
+    }
+
+    fn make(store: Arc<dyn Store>, craft: Craft, tokens: Option<TokenKeeper>) -> Arc<Self> {
         let (compiled, findings) = (Mutex::default(), RwLock::default());
         Arc::new(Self {
             store,
             craft,
+            tokens,
             compiled,
             places: Arc::new(Semaphore::new(COMPILING)),
             findings,
@@ -147,9 +158,22 @@ impl Catalogue {
         let (compile, place) = (self.craft.compile, environment.clone());
         let deployment =
             self.apart(move || compile(&release, &place)).await?.map_err(CompileError::Findings)?;
+        self.ensure_tokens(&deployment).await;
         let deployment = Arc::new(deployment);
         self.memory().insert(key, Arc::clone(&deployment));
         Ok(deployment)
+    }
+
+    /// What is refused for want of a key says so itself: the release runs.
+    async fn ensure_tokens(&self, deployment: &Deployment) {
+        let movement = deployment.release.data.movement.as_ref();
+        let Some(keeper) = self.tokens.as_ref() else { return };
+        if movement.is_some_and(qc_data::Movement::tokenises)
+            && let Err(error) = keeper.ensure(&deployment.environment).await
+        {
+            let (environment, code) = (&deployment.environment, qc_engine::codes::DATA_DENIED);
+            tracing::warn!(%environment, %code, "there is no key for tokens: {error}");
+        }
     }
 
     /// Makes the engine run what the store says is deployed. What cannot be compiled is left out, and said.

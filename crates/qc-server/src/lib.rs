@@ -30,6 +30,7 @@ mod proxies;
 mod service;
 mod settings;
 mod state;
+mod token_keeper;
 mod upkeep;
 
 pub use api::{VERSION, wire};
@@ -43,6 +44,7 @@ pub use proxies::{Network, NetworkError, TrustedProxies};
 pub use service::{Door, Service};
 pub use settings::ServerSettings;
 pub use state::{ServerParts, State};
+pub use token_keeper::TokenKeeper;
 
 use metrics::Metrics;
 use service::bearer;

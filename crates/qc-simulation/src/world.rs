@@ -347,6 +347,7 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
             search_keys: Vec::new(),
             people: qc_engine::People::default(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
+            data: qc_engine::DataRules::default(),
         }),
     }
 }

@@ -14,7 +14,7 @@ use futures_util::TryStreamExt;
 use qc_model::{BlobHash, Body, EnvironmentName, Name, RunId, Timestamp};
 
 use crate::{
-    Accept, Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Lease, LeaseSeen,
+    Accept, Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Erased, Lease, LeaseSeen,
     LedgerEntry, LedgerFilter, Op, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
     SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, WRITE_BYTES_MAX,
     Wait, WaitFilter, Write, WriteOutcome,
@@ -338,6 +338,14 @@ impl Store for SpillStore {
 
     async fn key_owner(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
         self.inner.key_owner(scope, key).await
+    }
+
+    async fn erase(&self, runs: &[RunId], signals: &[u64]) -> Result<Erased, StoreError> {
+        self.inner.erase(runs, signals).await
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.inner.scrub().await
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {

@@ -5,9 +5,9 @@ use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 
 use crate::{
     Accept, AcceptOutcome, Change, ChangeOutcome, DeadFilter, DeadGroup, DeadLetter, Document,
-    Entry, LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
-    SignalEntry, SignalFilter, StoreError, StoredEvent, Tally, TurnPlace, Txn, TxnOutcome, Wait,
-    WaitFilter,
+    Entry, Erased, LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead,
+    RunKey, SignalEntry, SignalFilter, StoreError, StoredEvent, Tally, TurnPlace, Txn, TxnOutcome,
+    Wait, WaitFilter,
 };
 
 /// The system of record. Time arrives in the arguments; only leases use the store's own clock.
@@ -169,6 +169,16 @@ pub trait Store: Send + Sync {
     /// works in steps that let commits through, so what an error leaves is a part of the work;
     /// a run goes whole, with all that belongs to it.
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError>;
+
+    /// Removes runs that are at their end, whole and whatever their age, with the idempotency keys
+    /// that stand for them, also where a dead letter is open; and signals, by their places. A run
+    /// that is not at its end stays.
+    async fn erase(&self, runs: &[RunId], signals: &[u64]) -> Result<Erased, StoreError>;
+
+    /// Has nothing left of what was removed or replaced, in the files where it stood: takes about
+    /// as long as copying the store, and writes wait meanwhile. What the operating system and the
+    /// disk keep of files is beyond it.
+    async fn scrub(&self) -> Result<(), StoreError>;
 }
 
 /// What a backend promises.

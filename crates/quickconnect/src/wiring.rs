@@ -20,7 +20,7 @@ use qc_identity::{ClientSecret, OidcSettings, Provider};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
 use qc_release::{Bundle, Effective};
-use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State};
+use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State, TokenKeeper};
 use qc_sql::{
     postgres::{Dsn, PostgresOptions, PostgresStore, ServerReport},
     sqlite::{SqliteOptions, SqliteStore},
@@ -183,7 +183,9 @@ impl Platform {
         let outbound = Outbound::new(Arc::clone(&caller), Arc::clone(&clock), Arc::clone(&secrets))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
             .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));
-        let catalogue = Catalogue::new(Arc::clone(&store), CRAFT);
+        let keeper = TokenKeeper::new(&store, &committer, &vault, &clock, &entropy);
+        let token_roots = keeper.roots.clone();
+        let catalogue = Catalogue::with_tokens(CRAFT, keeper);
         let ledger_key = ledger_key(&*store, &committer, &*clock, &*entropy).await?;
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
@@ -192,18 +194,7 @@ impl Platform {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             releases: Arc::<Catalogue>::clone(&catalogue),
-            settings: EngineSettings {
-                node,
-                lease_ttl: config.lease_ttl,
-                runs_max: config.runs_max,
-                calls: config.calls,
-                admission: AdmissionLimits {
-                    disk: disk::gauge(&config.store),
-                    ..config.admission.clone()
-                },
-                ledger_key,
-                ..EngineSettings::default()
-            },
+            settings: EngineSettings { node, ledger_key, token_roots, ..engine_settings(config) },
         });
         let state = State::new(ServerParts {
             engine: engine.clone(),
@@ -250,6 +241,17 @@ impl Platform {
             );
         }
         drop(store);
+    }
+}
+
+fn engine_settings(config: &Config) -> EngineSettings {
+    let disk = disk::gauge(&config.store);
+    EngineSettings {
+        lease_ttl: config.lease_ttl,
+        runs_max: config.runs_max,
+        calls: config.calls,
+        admission: AdmissionLimits { disk, ..config.admission.clone() },
+        ..EngineSettings::default()
     }
 }
 

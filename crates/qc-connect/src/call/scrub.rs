@@ -1,6 +1,9 @@
 //! Takes secrets that were sent out of what came back: whole bodies, and bodies that pass by in chunks.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use memchr::memmem::Finder;
@@ -60,15 +63,21 @@ fn needles(exposed: &[Secret]) -> impl Iterator<Item = Zeroizing<String>> {
     long.flat_map(|secret| spellings(secret.expose()))
 }
 
-/// A value as it is, and as it comes back in JSON, in a URL, in a form, and in base64.
+/// A value as it is, and as it comes back in JSON, in a text of JSON within JSON, in a URL, in a form, and in base64.
 fn spellings(value: &str) -> Vec<Zeroizing<String>> {
-    let json = Value::from(value).to_string();
+    let json = |text: &str| {
+        let json = Value::from(text).to_string();
+        json[1..json.len() - 1].to_owned()
+    };
+    let once = json(value);
     let mut all = vec![
         value.to_owned(),
-        json[1..json.len() - 1].to_owned(),
+        json(&once),
+        once,
         utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
         form_urlencoded::byte_serialize(value.as_bytes()).collect(),
         STANDARD.encode(value),
+        URL_SAFE_NO_PAD.encode(value),
     ];
     all.dedup();
     all.into_iter().map(Zeroizing::new).collect()
@@ -151,9 +160,10 @@ mod tests {
     #[test]
     fn secrets_are_found_in_all_their_spellings() {
         let exposed = [Secret::new("p\"ss w/rd"), Secret::new("tiny")];
-        let body = br#"{"a":"p\"ss w/rd","b":"p%22ss%20w%2Frd","c":"p%22ss+w%2Frd","d":"cCJzcyB3L3Jk","e":"tiny"}"#;
+        let body = br#"{"a":"p\"ss w/rd","b":"p%22ss%20w%2Frd","c":"p%22ss+w%2Frd","d":"cCJzcyB3L3Jk","e":"tiny","f":"{\"a\":\"p\\\"ss w/rd\"}"}"#;
         let clean = scrub(body, &exposed).unwrap();
-        let expected = br#"{"a":"***","b":"***","c":"***","d":"***","e":"tiny"}"#;
+        let expected =
+            br#"{"a":"***","b":"***","c":"***","d":"***","e":"tiny","f":"{\"a\":\"***\"}"}"#;
         assert_eq!(String::from_utf8_lossy(&clean), String::from_utf8_lossy(expected));
         assert_eq!(scrub(b"nothing here", &exposed), None);
     }

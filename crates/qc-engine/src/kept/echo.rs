@@ -20,7 +20,7 @@ use super::{
 use crate::record::hex;
 
 /// The documents of marks.
-pub(super) const ECHO_KIND: &str = "echo";
+pub(crate) const ECHO_KIND: &str = "echo";
 /// So many marks of one object are looked at; they last as long as their window.
 pub(super) const MARKS_MAX: usize = 100;
 /// The longest window.

@@ -22,11 +22,12 @@ use qc_contract::Schema;
 use qc_store::DocumentOp;
 use serde_json::Value;
 
-pub(crate) use echo::mark;
+pub(crate) use echo::{ECHO_KIND, mark};
 pub use echo::{ECHO_WINDOW_MAX, Echo, EchoRule};
 pub(crate) use fault::contended;
 pub(crate) use perform::{Asked, perform};
 pub use place::KeptScope;
+pub(crate) use place::{LINK_KIND, STATE_KIND};
 pub use prune::KeptPruning;
 pub use tend::{LinkCounts, LinkView, StateView};
 

@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::{KEY_BYTES_MAX, fault};
 
 /// The documents of states.
-pub(super) const STATE_KIND: &str = "state";
+pub(crate) const STATE_KIND: &str = "state";
 /// The documents of cross-reference tables: two for each link.
-pub(super) const LINK_KIND: &str = "crossref";
+pub(crate) const LINK_KIND: &str = "crossref";
 
 /// Whose state it is: nobody else sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

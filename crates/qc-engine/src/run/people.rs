@@ -171,12 +171,15 @@ impl ActiveRun {
         draft.journal(Journaled::Person { step: step.clone() });
         let Some(task) = self.tasks.apply(step) else { return };
         let facts = &self.context.facts;
-        draft.ledger(record::person_asked(facts, draft.at, task, outcome, who.as_deref()));
+        let mut title = task.title.clone();
+        self.custody.clean_text(&mut title);
+        let row = record::person_asked(facts, draft.at, task, (&title, outcome), who.as_deref());
+        draft.ledger(row);
         draft.people.push(What::Person {
             task: task.id().to_string(),
             kind: task.kind.as_str(),
             state: outcome,
-            title: task.title.clone(),
+            title,
             who,
         });
         draft.tasks.insert(task.number, task.clone());

@@ -148,6 +148,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             search_keys: Vec::new(),
             people: qc_engine::People::default(),
             system_owners: BTreeMap::new(),
+            data: qc_engine::DataRules::default(),
             bus: qc_engine::Bus::default(),
         }),
     }

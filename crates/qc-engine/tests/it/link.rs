@@ -14,10 +14,10 @@ use std::{
 use async_trait::async_trait;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Lease, LeaseSeen, LedgerEntry,
-    LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey, SignalEntry,
-    SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, TxnOutcome, Wait, WaitFilter,
-    Write, WriteOutcome, memory::MemoryStore,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Erased, Lease, LeaseSeen,
+    LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
+    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, TxnOutcome, Wait,
+    WaitFilter, Write, WriteOutcome, memory::MemoryStore,
 };
 use tokio::sync::watch;
 
@@ -329,6 +329,14 @@ impl Store for Reached {
 
     async fn key_owner(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
         self.through(self.store.key_owner(scope, key)).await
+    }
+
+    async fn erase(&self, runs: &[RunId], signals: &[u64]) -> Result<Erased, StoreError> {
+        self.through(self.store.erase(runs, signals)).await
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.through(self.store.scrub()).await
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {

@@ -406,6 +406,7 @@ fn deployment_of(
             search_keys: search_keys(),
             people: qc_engine::People::default(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
+            data: qc_engine::DataRules::default(),
             bus: qc_engine::Bus::default(),
         }),
     }

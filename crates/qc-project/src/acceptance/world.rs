@@ -10,7 +10,7 @@ use qc_connect::{
 };
 use qc_contract::OpenApi;
 use qc_document::{Document, ParseLimits, Source};
-use qc_engine::{Deployment, Engine, EngineParts, EngineSettings, ReleaseSource};
+use qc_engine::{Deployment, Engine, EngineParts, EngineSettings, ReleaseSource, TokenRoots};
 use qc_model::{EnvironmentName, Finding, Name, Timestamp};
 use qc_simulator::{Credentials, Provider, Setup, SimulatedCaller, SimulatorSpec};
 use qc_store::{
@@ -136,6 +136,8 @@ impl World {
         let (committer, commit_loop) = Committer::new(Arc::clone(&store), CommitLimits::default());
         tokio::spawn(commit_loop);
         let caller = Arc::new(self.caller.clone());
+        let token_roots = TokenRoots::default();
+        token_roots.set(self.deployment.environment.clone(), TOKEN_ROOT);
         let engine = Engine::new(EngineParts {
             committer,
             store,
@@ -145,7 +147,11 @@ impl World {
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             releases: Arc::new(Releases(self.all().cloned().collect())),
-            settings: EngineSettings { node: "acceptance".to_owned(), ..EngineSettings::default() },
+            settings: EngineSettings {
+                node: "acceptance".to_owned(),
+                token_roots,
+                ..EngineSettings::default()
+            },
         });
         engine.set_deployments(self.all().map(|deployment| (**deployment).clone()).collect());
         let running = engine.clone();
@@ -222,6 +228,8 @@ fn deployment(compiled: &Compiled, file: &Loaded<Scenario>) -> Result<Deployment
 
 /// The token of all connections in all scenarios.
 const CONNECTION_TOKEN: &str = "acceptance-connection";
+/// From which tokens are made that go out in place of values: the same in every run of a scenario.
+const TOKEN_ROOT: [u8; 32] = [1; 32];
 
 /// The value that a secret has in all scenarios. The simulators accept exactly these.
 fn secret_value(reference: &SecretRef) -> String {

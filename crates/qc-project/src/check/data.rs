@@ -32,7 +32,8 @@ fn objects(subject: &mut Subject<'_>) {
         let Ok(schema) = load_schema(subject.project, subject.folder, &object.schema.path) else {
             continue;
         };
-        for (field, _) in object.fields.iter() {
+        let fields = object.fields.iter().map(|(field, _)| field);
+        for field in fields.chain(&object.subject) {
             if !has_field(schema.value(), schema.value(), &field.value) {
                 let message =
                     format!("the schema of `{}` has no field `{}`", name.value, field.value);

@@ -45,8 +45,6 @@ pub const NOT_ENFORCED_YET: &[NotYet] = &[
     org(&["rotation"], "rotation of credentials"),
     int(&["outcome"], "business metrics"),
     int(&["systems", "*", "criticality"], "alert routing"),
-    int(&["objects", "*", "fields"], "the data-movement policy"),
-    int(&["objects", "*", "default"], "the data-movement policy"),
     int(&["triggers", "*", "expected_rate"], "load profiles"),
     int(&["triggers", "*", "traffic"], "load profiles"),
     int(&["nfr"], "SLOs and load profiles"),

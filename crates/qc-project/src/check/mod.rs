@@ -9,6 +9,7 @@ mod failure_modes;
 mod fetched;
 mod kept;
 pub mod leaks;
+mod movement;
 mod numbers;
 mod organisation;
 mod owners;
@@ -101,6 +102,7 @@ impl Project {
         if let Some(organisation) = self.organisation() {
             organisation::check(organisation, &mut findings);
             enforcement::organisation(organisation, &mut findings);
+            movement::policy(self, organisation, &mut findings);
         }
         crate::access::check(self, &mut findings);
         owners::connectors(self, &mut findings);
@@ -119,6 +121,7 @@ impl Project {
             kept::check(&mut subject);
             echo::check(&mut subject);
             data::check(&mut subject);
+            movement::check(&mut subject);
             owners::check(&mut subject);
             people::check(&mut subject);
             failure_modes::check(&mut subject);

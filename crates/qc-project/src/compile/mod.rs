@@ -2,6 +2,7 @@
 
 mod bindings;
 mod build;
+mod data;
 mod echo;
 mod kept;
 mod people;
@@ -16,6 +17,7 @@ mod unavailable;
 pub(crate) use bindings::Bound;
 pub(crate) use build::used_connectors;
 pub use build::{build, export};
+pub(crate) use data::{movement, names as names_site, rule_of, system_at};
 pub(crate) use echo::places as echo_places;
 pub(crate) use kept::{kept, kept_names};
 pub(crate) use policies::{effect_class, rules_of, task_policies};

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     build::used_connectors,
+    data::data_rules,
     kept::kept,
     people::people,
     publications::publications,
@@ -73,6 +74,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         ordering,
         search_keys,
         owner: integration.owners.as_ref().map(|owners| owners.on_call().to_string()),
+        data: data_rules(&project, folder, definition, &organisation.value),
         people: people(&project, folder, definition, &organisation.value),
         system_owners: system_owners.collect(),
         bus,

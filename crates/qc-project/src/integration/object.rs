@@ -1,6 +1,8 @@
 //! Data objects.
 
+pub use qc_data::DataClass;
 use qc_document::{Node, Reader};
+use qc_model::Name;
 use serde_json::Value;
 
 use crate::shape::{
@@ -16,21 +18,16 @@ pub struct DataObject {
     pub fields: Named<String, Spanned<DataClass>>,
     /// The class of the fields that are not named.
     pub default: Option<DataClass>,
-}
-
-/// How sensitive data is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DataClass {
-    /// Anybody may see it.
-    Public,
-    /// Anybody in the organisation may.
-    Internal,
-    /// Only who needs it.
-    Confidential,
-    /// It is about a person.
-    Personal,
-    /// It is regulated: health, payment, and the like.
-    Regulated,
+    /// The field that says which person it is about.
+    pub subject: Option<Spanned<String>>,
+    /// The tasks whose answers are such objects.
+    pub received_by: Vec<Spanned<String>>,
+    /// The tasks, and operations `<connector>.<operation>`, whose requests are such objects.
+    pub sent_by: Vec<Spanned<String>>,
+    /// The publications whose events have such data.
+    pub published_as: Vec<Spanned<Name>>,
+    /// The triggers whose senders get such an object as the answer when they wait for the end.
+    pub answered_to: Vec<Spanned<Name>>,
 }
 
 const CLASSES: &[(&str, DataClass)] = &[
@@ -59,6 +56,33 @@ impl Record for DataObject {
         let fields =
             f.several("fields", "The data class of each field, by dotted path (`customer.email`).");
         let default = f.optional("default", "The class of fields that are not named.");
-        Some(Self { schema: schema?, fields, default })
+        let subject = f.optional(
+            "subject",
+            "The field by which the person is known whom it is about, by dotted path; see `qc subject`.",
+        );
+        let received_by = f.several(
+            "received_by",
+            "The tasks whose answers are such objects. Events whose trigger has this schema as its contract are, too.",
+        );
+        let sent_by = f.several(
+            "sent_by",
+            "The tasks, by name or pointer, and operations (`<connector>.<operation>`) whose requests are such objects.",
+        );
+        let published_as =
+            f.several("published_as", "The publications whose events have such data.");
+        let answered_to = f.several(
+            "answered_to",
+            "The triggers whose senders get such an object when they wait for the end.",
+        );
+        Some(Self {
+            schema: schema?,
+            fields,
+            default,
+            subject,
+            received_by,
+            sent_by,
+            published_as,
+            answered_to,
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! What an integration publishes of the events that it emits.
 
 use qc_document::{Node, Reader};
+use qc_model::Name;
 use serde_json::{Value, json};
 
 use super::{BrokerName, BrokerSpec};
@@ -13,6 +14,8 @@ pub struct PublicationSpec {
     pub kind: Spanned<EventType>,
     /// Where they go.
     pub to: TargetSpec,
+    /// In which region they arrive, as `data_movement` names regions.
+    pub region: Option<Spanned<Name>>,
 }
 
 /// Where events go.
@@ -61,7 +64,11 @@ impl Record for PublicationSpec {
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
         let kind = f.required("type", "The events' type, such as `com.example.order.shipped`.");
         let to = f.required("to", "Where they go.");
-        Some(Self { kind: kind?, to: to? })
+        let region = f.optional(
+            "region",
+            "In which region they arrive, as the rules of `data_movement` name it.",
+        );
+        Some(Self { kind: kind?, to: to?, region })
     }
 }
 

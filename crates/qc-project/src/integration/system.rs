@@ -20,6 +20,8 @@ pub struct System {
     pub criticality: Criticality,
     /// Who owns it.
     pub owner: Spanned<Name>,
+    /// In which region its data is, as `data_movement` names regions.
+    pub region: Option<Spanned<Name>>,
     /// What happens while it cannot be reached.
     pub on_unavailable: Spanned<OnUnavailable>,
 }
@@ -90,6 +92,10 @@ impl Record for System {
         let direction = f.required("direction", "Which way data flows, seen from the integration.");
         let criticality = f.required("criticality", "How much depends on the system.");
         let owner = f.required("owner", "Who owns the system: id of a person or team.");
+        let region = f.optional(
+            "region",
+            "In which region its data is, as the rules of `data_movement` name it.",
+        );
         let on_unavailable =
             f.required("on_unavailable", "What happens while it cannot be reached.");
         Some(Self {
@@ -98,6 +104,7 @@ impl Record for System {
             direction: direction?,
             criticality: criticality?,
             owner: owner?,
+            region,
             on_unavailable: on_unavailable?,
         })
     }

@@ -3,11 +3,13 @@
 
 mod directory;
 mod environment;
+mod movement;
 mod policy;
 mod variable;
 
 pub use directory::{Person, Team};
 pub use environment::{Environment, Tenants};
+pub use movement::{MovementRule, MovementSpec, PEOPLE, SENDERS, Several};
 pub use policy::{Events, Notice, Rotation, Versioning};
 pub use variable::{Variable, VariableType};
 
@@ -38,6 +40,8 @@ pub struct Organisation {
     pub rotation: Option<Rotation>,
     /// The event bus.
     pub events: Option<Events>,
+    /// Which data may go where.
+    pub data_movement: Option<Spanned<MovementSpec>>,
     /// What looks like a credential in the files and is none.
     pub not_secrets: Vec<Fingerprint>,
 }
@@ -60,6 +64,7 @@ impl Record for Organisation {
         let notice = f.optional("notice", "How long before a change it is announced.");
         let rotation = f.optional("rotation", "How often credentials are renewed.");
         let events = f.optional("events", "The event bus of each tenant and environment.");
+        let data_movement = f.optional("data_movement", "Which data may go where.");
         let not_secrets = f.several(
             "not_secrets",
             "Fingerprints of what looks like a credential in the files and is none.",
@@ -74,6 +79,7 @@ impl Record for Organisation {
             notice,
             rotation,
             events,
+            data_movement,
             not_secrets,
         })
     }

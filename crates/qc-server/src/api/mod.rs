@@ -23,6 +23,7 @@ mod runs;
 mod schedules;
 mod secrets;
 mod server;
+mod subjects;
 mod tasks;
 mod tokens;
 mod triggers;
@@ -141,6 +142,8 @@ pub(crate) const ROUTES: &[Route] = &[
     secrets::set::ROUTE,
     secrets::rotate::ROUTE,
     secrets::remove::ROUTE,
+    subjects::export::ROUTE,
+    subjects::erase::ROUTE,
     secrets::drop::MAKE,
     secrets::drop::LIST,
     secrets::drop::REVOKE,

@@ -3,11 +3,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use qc_engine::{Accepted, Announced, Engine, RunEnd};
+use qc_engine::{Accepted, Announced, RunEnd};
 use qc_model::{NextAction, RunId};
 use serde_json::{Value, json};
 
-use super::door::Taken;
+use super::door::{Door, Taken};
 use crate::{Problem, codes};
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -81,15 +81,24 @@ fn entry(taken: &Taken) -> Value {
 
 /// The run's end, when it comes within the wait; else 202 as ever.
 pub(super) async fn waited(
-    engine: &Engine,
+    door: &Door<'_>,
     first: Accepted,
     wait: Duration,
     id: &str,
 ) -> Response<Full<Bytes>> {
     let run = run_of(first);
     // The event is on disk: whatever goes wrong while waiting, the sender must not think otherwise.
+    let engine = &door.state.engine;
     let mut response = match engine.wait(run, wait).await {
-        Ok(Some(RunEnd::Completed { output })) => completed(run, &output),
+        Ok(Some(RunEnd::Completed { output })) => {
+            match engine.reply(door.deployment, &door.trigger.name, run, output).await {
+                Ok(output) => completed(run, &output),
+                Err(error) => {
+                    tracing::warn!(%run, %error, "the run's output does not go to its sender");
+                    accepted(first)
+                }
+            }
+        }
         Ok(Some(RunEnd::Faulted { failure, .. })) => {
             Problem::failure(&failure, Some(run)).into_response(Some(id))
         }

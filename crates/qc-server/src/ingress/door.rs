@@ -17,7 +17,7 @@ pub(super) struct Door<'a> {
     pub(super) trigger: &'a Trigger,
     pub(super) headers: &'a HeaderMap,
     pub(super) received_at: Timestamp,
-    deployment: &'a Arc<Deployment>,
+    pub(super) deployment: &'a Arc<Deployment>,
     actor: Actor,
 }
 

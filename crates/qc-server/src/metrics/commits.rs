@@ -14,10 +14,10 @@ use prometheus_client::{
 };
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Lease, LeaseSeen, LedgerEntry,
-    LedgerFilter, LedgerKind, LedgerRow, Op, OpenWait, Pruned, Retention, RunFilter, RunHead,
-    RunKey, SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait,
-    WaitFilter, Write, WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Erased, Lease, LeaseSeen,
+    LedgerEntry, LedgerFilter, LedgerKind, LedgerRow, Op, OpenWait, Pruned, Retention, RunFilter,
+    RunHead, RunKey, SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace,
+    Wait, WaitFilter, Write, WriteOutcome,
 };
 
 /// The most series of calls; what comes beyond them is counted as `other`.
@@ -324,6 +324,14 @@ impl Store for MeteredStore {
 
     async fn key_owner(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
         self.inner.key_owner(scope, key).await
+    }
+
+    async fn erase(&self, runs: &[RunId], signals: &[u64]) -> Result<Erased, StoreError> {
+        self.inner.erase(runs, signals).await
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.inner.scrub().await
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {

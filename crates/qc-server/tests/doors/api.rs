@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use qc_access::Role;
 use qc_contract::{OpenApi, Routed};
 use serde_json::{Value, json};
 
@@ -114,6 +115,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     crate::secrets::secrets(&api).await;
     crate::drops::links(&api).await;
     crate::rights::rights(&api).await;
+    subjects(&api).await;
     crate::connected::operations(&api).await;
     crate::identity::clients(&api).await;
     crate::people::operations(&api).await;
@@ -127,6 +129,26 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     // The first never ends, and is looked at below; of the others only the refusal is seen: no run here waits for its
     // turn, and none is parked.
     assert_eq!(never, ["discardLine", "followHappenings", "resumeLine", "skipLine"]);
+}
+
+/// Of a person about whom nothing is stored; what is found of one is a story of the whole program.
+async fn subjects(api: &Api) {
+    let of = |subject: &str, reason: &str| {
+        json!({
+            "environment": "production", "tenant": "default", "subject": subject, "reason": reason,
+        })
+    };
+    let (export, erase) = ("/api/v1/subjects/export", "/api/v1/subjects/erase");
+    let archive = api.act("POST", export, &of("nobody@example.com", "a test"), 200).await;
+    assert_eq!((&archive["runs"], &archive["truncated"]), (&json!([]), &json!(false)));
+    let erased = api.act("POST", erase, &of("nobody@example.com", "a test"), 200).await;
+    assert_eq!((&erased["runs"], &erased["open"]), (&json!(0), &json!([])));
+    api.act("POST", erase, &of("a", "a test"), 422).await;
+    api.act("POST", export, &of("nobody@example.com", ""), 422).await;
+    let operator = api.world.token(None, Role::Operator, None).await;
+    let refused =
+        api.act_as(&operator, "POST", erase, &of("nobody@example.com", "a test"), 403).await;
+    assert_eq!(refused["status"], 403, "production takes a right for a time");
 }
 
 async fn state(api: &Api) {

@@ -217,6 +217,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             }],
             people: people(bundle.files().contains_key(LEFT)),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
+            data: qc_engine::DataRules::default(),
             bus: qc_engine::Bus { schedules: hourly(), ..qc_engine::Bus::default() },
         }),
     })

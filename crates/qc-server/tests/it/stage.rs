@@ -379,6 +379,7 @@ fn deployment() -> Deployment {
             search_keys: Vec::new(),
             people: qc_engine::People::default(),
             system_owners: BTreeMap::new(),
+            data: qc_engine::DataRules::default(),
             bus: qc_engine::Bus::default(),
         }),
     }

@@ -11,6 +11,7 @@ mod connection;
 mod connections;
 mod dsn;
 mod dump;
+mod erase;
 mod fill;
 mod leases;
 mod load;
@@ -39,7 +40,7 @@ pub use open_error::OpenError;
 pub use options::PostgresOptions;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Erased, Lease, LeaseSeen,
     LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
     SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter,
     Write, WriteOutcome,
@@ -392,6 +393,14 @@ impl Store for PostgresStore {
                 Box::pin(async move { read::key_owner(db, &scope, &key).await })
             })
             .await
+    }
+
+    async fn erase(&self, runs: &[RunId], signals: &[u64]) -> Result<Erased, StoreError> {
+        erase::erase(self, runs, signals).await
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        erase::scrub(self).await
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {

@@ -87,6 +87,11 @@ pub(super) fn begin_log_anew(db: &Connection) -> rusqlite::Result<bool> {
     done
 }
 
+/// Empties the log's file from the writer's connection; false when readers are in the way.
+pub(super) fn empty_log(db: &Connection) -> rusqlite::Result<bool> {
+    checkpoint(db, "TRUNCATE")
+}
+
 /// Checkpoints; true when the log could be emptied.
 fn checkpoint(db: &Connection, mode: &str) -> rusqlite::Result<bool> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");

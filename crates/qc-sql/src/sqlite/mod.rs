@@ -37,7 +37,7 @@ pub use open_error::OpenError;
 pub use options::SqliteOptions;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Erased, Lease, LeaseSeen,
     LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
     SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter,
     Write, WriteOutcome,
@@ -280,6 +280,14 @@ impl Store for SqliteStore {
     async fn key_owner(&self, scope: &str, key: &str) -> Result<Option<RunId>, StoreError> {
         let (scope, key) = (scope.to_owned(), key.to_owned());
         self.readers.read(move |db, _| read::key_owner(db, &scope, &key)).await
+    }
+
+    async fn erase(&self, runs: &[RunId], signals: &[u64]) -> Result<Erased, StoreError> {
+        self.erase_now(runs, signals).await
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.ask(|reply| Job::Scrub { reply }).await
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {

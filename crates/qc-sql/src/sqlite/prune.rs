@@ -1,7 +1,8 @@
 //! Removing what is past its time, in steps so small that commits hardly wait: who is to go is
 //! found beside the writer, and between two steps the writer does whatever else there is.
 
-use qc_store::{Pruned, Retention, StoreError};
+use qc_model::RunId;
+use qc_store::{Erased, Pruned, Retention, StoreError};
 
 use super::{SqliteStore, read, read::EndedRun, writer::Job};
 
@@ -11,6 +12,8 @@ const ROWS_STEP: usize = 500;
 const RUN_ROWS_STEP: i64 = 1000;
 /// About so many rows has a run beside its journal, those of indexes included.
 const RUN_ROWS: i64 = 10;
+/// So many runs are erased in one step.
+const ERASE_STEP: usize = 20;
 /// So many runs are looked up at a time.
 const RUNS_PAGE: usize = 1000;
 
@@ -22,6 +25,27 @@ impl SqliteStore {
     ) -> Result<Pruned, StoreError> {
         let mut gone = self.prune_rows(retention, limit).await?;
         gone.runs = self.prune_runs(retention, limit).await?;
+        Ok(gone)
+    }
+
+    pub(super) async fn erase_now(
+        &self,
+        runs: &[RunId],
+        signals: &[u64],
+    ) -> Result<Erased, StoreError> {
+        let mut gone = Erased::default();
+        // Each run whole, a few at a time: commits go on between.
+        for runs in runs.chunks(ERASE_STEP) {
+            let runs = runs.to_vec();
+            let some = self.ask(|reply| Job::Erase { runs, signals: Vec::new(), reply }).await?;
+            gone.runs += some.runs;
+            gone.keys += some.keys;
+        }
+        for signals in signals.chunks(ROWS_STEP) {
+            let signals = signals.to_vec();
+            let some = self.ask(|reply| Job::Erase { runs: Vec::new(), signals, reply }).await?;
+            gone.signals += some.signals;
+        }
         Ok(gone)
     }
 

@@ -8,15 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use qc_model::RunId;
 use qc_store::{
-    Lease, LeaseSeen, LeaseTable, NodeTable, Pruned, Retention, StoreError, Write, WriteOutcome,
+    Erased, Lease, LeaseSeen, LeaseTable, NodeTable, Pruned, Retention, StoreError, Write,
+    WriteOutcome,
 };
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     apply::{self, Desk, LedgerTail, TallyTail},
-    checkpoint::{Checkpointer, begin_log_anew},
+    checkpoint::{Checkpointer, begin_log_anew, empty_log},
     open::Opened,
     trouble::{Outcome, Trouble},
     words::WordNumbers,
@@ -33,6 +35,8 @@ pub(super) enum Job {
     Nodes { reply: Reply<Vec<String>> },
     PruneRows { retention: Retention, at_most: Pruned, reply: Reply<Pruned> },
     PruneRuns { runs: Vec<i64>, retention: Retention, reply: Reply<usize> },
+    Erase { runs: Vec<RunId>, signals: Vec<u64>, reply: Reply<Erased> },
+    Scrub { reply: Reply<()> },
 }
 
 /// Where the answer goes.
@@ -137,6 +141,12 @@ impl Writer {
                         apply::prune_runs(&mut writer.desk(), &runs, &retention)
                     })));
                 }
+                Job::Erase { runs, signals, reply } => {
+                    drop(reply.send(self.in_transaction(|writer| {
+                        apply::erase(&mut writer.desk(), &runs, &signals)
+                    })));
+                }
+                Job::Scrub { reply } => drop(reply.send(self.scrub())),
             }
             self.bound_the_log();
         }
@@ -239,6 +249,24 @@ impl Writer {
             return StoreError::Unknown(failed.to_string());
         }
         error
+    }
+
+    /// Writes the database anew, without what was removed, and empties the log.
+    fn scrub(&mut self) -> Result<(), StoreError> {
+        if let Some(broken) = &self.broken {
+            return Err(broken.clone());
+        }
+        let done = self.db.execute_batch("VACUUM").and_then(|()| empty_log(&self.db));
+        match done {
+            Ok(true) => {
+                self.checkpointer.wal_pages.store(0, Ordering::Relaxed);
+                Ok(())
+            }
+            Ok(false) => Err(StoreError::Unavailable(
+                "somebody reads what is to be overwritten; try again".to_owned(),
+            )),
+            Err(error) => Err(self.undo(&error.into())),
+        }
     }
 
     /// Begins the log anew when it has grown beyond its bound: the checkpoint thread cannot while

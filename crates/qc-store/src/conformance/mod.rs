@@ -57,9 +57,9 @@ pub use ledger::{
     rows_of_the_audit_are_numbered, the_ledger_filters, the_ledger_pages_under_writes,
 };
 pub use pruning::{
-    prune_has_a_time_for_each_kind, prune_keeps_what_is_open, prune_removes_what_is_past_its_time,
-    prune_takes_all_that_belongs_to_a_run, prune_tells_classes_apart,
-    prune_works_through_a_backlog,
+    erase_removes_what_is_named, prune_has_a_time_for_each_kind, prune_keeps_what_is_open,
+    prune_removes_what_is_past_its_time, prune_takes_all_that_belongs_to_a_run,
+    prune_tells_classes_apart, prune_works_through_a_backlog,
 };
 pub use reading::{
     dead_letters_come_and_are_settled, due_runs_come_earliest_first,
@@ -113,7 +113,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub type Check = (&'static str, for<'a> fn(&'a Factory) -> Running<'a>);
 
 /// Every check but the comparison with the model, by name.
-pub const ALL: [Check; 59] = [
+pub const ALL: [Check; 60] = [
     ("a known key answers the first run", |f| Box::pin(a_known_key_answers_the_first_run(f))),
     ("a race for one key has one winner", |f| Box::pin(a_race_for_one_key_has_one_winner(f))),
     ("a key that expired is replaced", |f| Box::pin(a_key_that_expired_is_replaced(f))),
@@ -133,6 +133,7 @@ pub const ALL: [Check; 59] = [
     ("rows of the audit are numbered", |f| Box::pin(rows_of_the_audit_are_numbered(f))),
     ("the ledger filters", |f| Box::pin(the_ledger_filters(f))),
     ("the ledger pages under writes", |f| Box::pin(the_ledger_pages_under_writes(f))),
+    ("erase removes what is named", |f| Box::pin(erase_removes_what_is_named(f))),
     ("prune keeps what is open", |f| Box::pin(prune_keeps_what_is_open(f))),
     ("prune removes what is past", |f| Box::pin(prune_removes_what_is_past_its_time(f))),
     ("an accept's dead letter", |f| Box::pin(an_accept_may_bring_its_dead_letter(f))),

@@ -3,8 +3,8 @@ use super::{
     fixtures::{Fixture, accept, accept_many, commit, lease_all, write},
 };
 use crate::{
-    DeadFilter, DeadState, LedgerFilter, LedgerKind, Op, Pruned, Retention, RunFilter, RunStatus,
-    SignalFilter, Store, Txn, Write,
+    DeadFilter, DeadState, Erased, LedgerFilter, LedgerKind, Op, Pruned, Retention, RunFilter,
+    RunStatus, SignalFilter, Store, Txn, Write,
 };
 
 async fn prune(store: &dyn Store, now: i64, since: i64, limit: usize) -> usize {
@@ -227,4 +227,44 @@ pub async fn prune_tells_classes_apart(factory: &Factory) {
     assert_eq!(of(audit, 999).await.ledger, 999);
     assert_eq!(of(audit, 999).await.ledger, 1);
     assert_eq!(store.ledger(&LedgerFilter::default()).await.expect("read").len(), 1);
+}
+
+/// What is to be erased goes whole and at any age, an open dead letter included; what is not at its end stays.
+pub async fn erase_removes_what_is_named(factory: &Factory) {
+    let store = factory().store;
+    let store = store.as_ref();
+    let lease = lease_all(store, "a").await;
+    for n in 1..=3u128 {
+        let mut keyed = Fixture::keyed(n, &format!("k{n}"), 1);
+        let number = i64::try_from(n).unwrap_or_default();
+        keyed.signals = vec![expiring(number, 1_000_000)];
+        accept(store, keyed).await;
+    }
+    for n in [1, 2] {
+        let ops = vec![Op::Dead(Fixture::letter(n, "one"))];
+        let ended = Fixture::ended(RunStatus::Faulted, 1);
+        commit(store, &lease, Txn { ops, ..Fixture::into_state(n, 1, ended) }).await;
+    }
+    let signals = store.signals(&SignalFilter::default()).await.expect("read");
+    let named = [Fixture::run(1), Fixture::run(3), Fixture::run(77)];
+    let erased = store.erase(&named, &[signals[1].seq, 1 << 40]).await.expect("erased");
+    assert_eq!(erased, Erased { runs: 1, signals: 1, keys: 1 });
+    assert_eq!(store.run(Fixture::run(1)).await.expect("read"), None);
+    assert_eq!(store.event(Fixture::run(1)).await.expect("read"), None);
+    assert_eq!(store.journal(Fixture::run(1)).await.expect("read"), []);
+    let owner = |key: &'static str| async move {
+        store.key_owner("acme/production/case-opened", key).await.expect("read")
+    };
+    assert_eq!((owner("k1").await, owner("k2").await), (None, Some(Fixture::run(2))));
+    for n in [2, 3] {
+        assert!(store.run(Fixture::run(n)).await.expect("read").is_some());
+    }
+    assert_eq!(store.dead_letters(&DeadFilter::default()).await.expect("read").len(), 1);
+    assert_eq!(store.signals(&SignalFilter::default()).await.expect("read").len(), 2);
+    let tally = store.tally(None, None).await.expect("told");
+    assert_eq!(tally.gaps(), [], "what was erased is accounted for");
+    store.scrub().await.expect("scrubbed");
+    assert_eq!(store.tally(None, None).await.expect("told"), tally);
+    assert!(store.run(Fixture::run(2)).await.expect("read").is_some(), "scrubbing keeps the rest");
+    accept_many(store, 20..21).await;
 }

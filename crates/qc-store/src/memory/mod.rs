@@ -27,7 +27,7 @@ use state::State;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Lease, LeaseSeen,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Erased, Lease, LeaseSeen,
     LedgerEntry, LedgerFilter, OpenWait, PAGE_MAX, Pruned, Retention, RunFilter, RunHead, RunKey,
     SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, Turn, TurnPlace, Wait,
     WaitFilter, Write, WriteOutcome,
@@ -334,6 +334,14 @@ impl Store for MemoryStore {
 
     async fn prune(&self, retention: &Retention, limit: usize) -> Result<Pruned, StoreError> {
         Ok(self.state().prune(retention, limit))
+    }
+
+    async fn erase(&self, runs: &[RunId], signals: &[u64]) -> Result<Erased, StoreError> {
+        Ok(self.state().erase(runs, signals))
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
-use qc_model::Timestamp;
+use qc_model::{RunId, Timestamp};
 
 use super::state::{Place, State};
-use crate::{DeadState, Pruned, Retention};
+use crate::{DeadState, Erased, Pruned, Retention};
 
 impl State {
     pub(super) fn prune(&mut self, retention: &Retention, limit: usize) -> Pruned {
@@ -61,15 +61,43 @@ impl State {
         runs.sort_unstable();
         runs.truncate(limit);
         for (_, id) in &runs {
-            self.end_turn(*id);
-            self.dead.remove(id);
-            self.waits.retain(|(of, _), _| of != id);
-            if let Some(run) = self.runs.remove(id) {
-                let counted = self.counted.entry(Place::of_run(&run.head.facts)).or_default();
-                counted.pruned.add(run.head.state.status);
-            }
+            self.forget_run(*id);
         }
         runs.len()
+    }
+
+    /// Removes a run with all that belongs to it.
+    fn forget_run(&mut self, id: RunId) {
+        self.end_turn(id);
+        self.dead.remove(&id);
+        self.waits.retain(|(of, _), _| *of != id);
+        if let Some(run) = self.runs.remove(&id) {
+            let counted = self.counted.entry(Place::of_run(&run.head.facts)).or_default();
+            counted.pruned.add(run.head.state.status);
+        }
+    }
+
+    pub(super) fn erase(&mut self, runs: &[RunId], signals: &[u64]) -> Erased {
+        let mut erased = Erased::default();
+        for id in runs {
+            let ended = self.runs.get(id).is_some_and(|run| run.head.state.status.is_terminal());
+            if ended {
+                // A letter that goes is settled: nobody waits for it any more.
+                self.settle_letter(*id, DeadState::Discarded);
+                self.forget_run(*id);
+                erased.runs += 1;
+                let before = self.keys.len();
+                self.keys.retain(|_, known| known.run != *id);
+                erased.keys += before - self.keys.len();
+            }
+        }
+        for seq in signals {
+            if let Some(signal) = self.signals.remove(seq) {
+                self.signal_ids.remove(&(signal.scope, signal.id));
+                erased.signals += 1;
+            }
+        }
+        erased
     }
 
     fn prune_ledger(&mut self, retention: &Retention, limit: usize) -> usize {

@@ -14,8 +14,14 @@ use crate::{Binding, PLATFORM_OWNED, SealError, Sealed, Secret};
 /// The kinds of documents in which values sealed by the vault stand, outside of it. The body of such a document is a
 /// JSON object with the environment as `environment` and [`SealedValues`] as `sealed`. Data keys are retired only when
 /// none of these needs them.
-pub const GUEST_KINDS: [&str; 5] =
-    ["connection", "connection-recovery", "connection-link", "session", "device-sign-in"];
+pub const GUEST_KINDS: [&str; 6] = [
+    "connection",
+    "connection-recovery",
+    "connection-link",
+    "session",
+    "device-sign-in",
+    "token-root",
+];
 
 /// A data key is retired no sooner than so long after the next one came, while guests use it: another node may be about
 /// to write what it sealed before it heard of the new one.

@@ -43,6 +43,7 @@ mod serve;
 mod session;
 mod simulate;
 mod state;
+mod subject;
 mod tail;
 mod tasks;
 mod test;
@@ -176,6 +177,9 @@ enum Verb {
     /// Ask questions over what happened
     #[command(subcommand)]
     Ask(ask::Verb),
+    /// Take out or erase everything that is stored of a person
+    #[command(subcommand)]
+    Subject(subject::Verb),
     /// See whether everything received is accounted for
     Reconcile(reconcile::Arguments),
     /// Write the database and the large bodies into one file, while the server runs
@@ -284,6 +288,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
         Verb::Lines(verb) => lines::run(session, verb).await,
         Verb::State(verb) => state::run(session, verb).await,
+        Verb::Subject(verb) => subject::run(session, verb).await,
         Verb::Crossref(verb) => crossref::run(session, verb).await,
         Verb::Tasks(verb) => tasks::run(session, verb).await,
         Verb::Schedules(verb) => schedules::run(session, verb).await,

@@ -149,6 +149,33 @@ fn scenario(text: &str) -> Vec<String> {
     if output.status.success() { Vec::new() } else { vec![said] }
 }
 
+/// Objects in the example's brief.
+fn data_objects(text: &str) -> Vec<String> {
+    let trial = Trial::example();
+    let folder = "integrations/customer-escalation";
+    let schema = r#"{"properties": {"text": {"type": "string"}}}"#;
+    trial.write(&format!("{folder}/contracts/message.schema.json"), schema);
+    let file = format!("{folder}/integration.yaml");
+    let brief = fs::read_to_string(trial.path(&file)).unwrap();
+    let (before, rest) = brief.split_once("objects:\n").unwrap();
+    let (_, after) = rest.split_once("\ntriggers:\n").unwrap();
+    trial.write(&file, &format!("{before}{text}\ntriggers:\n{after}"));
+    trial.errors(&file)
+}
+
+/// A policy for the example's systems, which are in a region.
+fn data_movement(text: &str) -> Vec<String> {
+    let trial = Trial::example();
+    let brief = "integrations/customer-escalation/integration.yaml";
+    let said = fs::read_to_string(trial.path(brief)).unwrap();
+    let said = said.replace(": {direction: ", ": {region: eu, direction: ");
+    trial.write(brief, &said.replace("  chat:\n", "  chat:\n    region: eu\n"));
+    let file = "quickconnect.yaml";
+    let organisation = fs::read_to_string(trial.path(file)).unwrap();
+    trial.write(file, &format!("{organisation}{text}"));
+    [trial.errors(file), trial.errors(brief)].concat()
+}
+
 fn simulator(text: &str) -> Vec<String> {
     let trial = Trial::template();
     trial.write("connectors/helpdesk/simulator.yaml", text);
@@ -178,6 +205,8 @@ fn every_marked_file_checks() {
                 (Some("search keys"), _) => search_keys(&text),
                 (Some("human task"), _) => human(&text),
                 (Some("organisation"), _) => organisation(&text),
+                (Some("data objects"), _) => data_objects(&text),
+                (Some("data movement"), _) => data_movement(&text),
                 (Some("scenario"), _) => scenario(&text),
                 (Some("simulator"), _) => simulator(&text),
                 (None, "toml") => settings(&text),

@@ -5,6 +5,7 @@
 mod broken;
 mod connectors;
 mod formats;
+mod movement;
 mod scenarios;
 mod scene;
 mod simulators;

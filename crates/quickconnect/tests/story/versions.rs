@@ -358,6 +358,9 @@ fn worked_on(asked: &mut Asked<'_>) {
     let confirm = plan["confirm"].as_str().unwrap();
     let done = asked.told("lines discard", &[&whole[..], &["--confirm", confirm]].concat());
     assert_eq!(done["done"], json!(true), "{done}");
+    let of = ["sandbox", "nobody@example.com", "--reason", "a test"];
+    asked.told("subject export", &[&of[..], &["--to", "nobody.json"]].concat());
+    assert_eq!(asked.told("subject erase", &of)["runs"], json!(0));
     asked.told("reconcile", &[]);
     asked.told("backup", &["--to", "a.qcbackup"]);
     asked.told("restore", &["--check", "--from", "a.qcbackup"]);

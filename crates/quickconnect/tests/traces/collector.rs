@@ -1,5 +1,7 @@
 //! A collector on loopback that keeps what it is sent.
 
+#![allow(dead_code, reason = "each test program looks at its part of it")]
+
 use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
@@ -41,6 +43,11 @@ impl Collector {
 
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Everything received, as text.
+    pub(crate) fn text(&self) -> String {
+        self.exports.lock().unwrap().iter().map(Value::to_string).collect()
     }
 
     /// All spans received. Everything else of the exports is looked at here.

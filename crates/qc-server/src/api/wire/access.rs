@@ -42,7 +42,7 @@ pub struct Grant {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestGrant {
-    /// To do what: `runs:inspect`, `runs:replay`, `runs:bulk`, `dlq:retry`.
+    /// To do what: `runs:inspect`, `runs:replay`, `runs:bulk`, `dlq:retry`, `subjects:export`, `subjects:erase`.
     pub actions: Vec<String>,
     /// Where.
     pub environment: String,

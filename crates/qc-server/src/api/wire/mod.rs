@@ -15,6 +15,7 @@ mod releases;
 mod runs;
 mod secrets;
 mod server;
+mod subjects;
 mod tasks;
 mod triggers;
 
@@ -52,5 +53,6 @@ pub use secrets::{
     SetSecretRequest, StoredSecret, VaultEnvironment, VaultStanding,
 };
 pub use server::{CreateToken, CreatedToken, RotateToken, Server, Token};
+pub use subjects::{SubjectErasure, SubjectExport, SubjectRequest};
 pub use tasks::{Act, ActOnTask, DecideTask, NextAsked, Task, TaskOption};
 pub use triggers::{ChangeTrigger, DiscardHeld, HeldDiscarded, TriggerStanding};

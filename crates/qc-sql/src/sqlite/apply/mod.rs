@@ -18,7 +18,7 @@ pub(super) use claim::claim;
 pub(super) use commit::commit;
 pub(super) use ledger::{LedgerTail, SPAN_BITS, Span, note};
 use listening::put_signal;
-pub(super) use prune::{prune_rows, prune_runs};
+pub(super) use prune::{erase, prune_rows, prune_runs};
 use qc_store::LeaseTable;
 use rusqlite::Connection;
 pub(super) use tally::TallyTail;

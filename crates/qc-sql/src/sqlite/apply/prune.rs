@@ -1,9 +1,10 @@
-use qc_model::Timestamp;
-use qc_store::{Pruned, Retention};
-use rusqlite::{Connection, OptionalExtension, params};
+use qc_model::{RunId, Timestamp};
+use qc_store::{DeadState, Erased, Pruned, Retention};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     Desk, LedgerTail,
+    dead::settle_letter,
     ledger::{NONE, SPAN_BITS},
     tally::Place,
 };
@@ -20,6 +21,7 @@ const ENDED_RUN: &str = "SELECT run.id, run.status, run.tenant, run.environment,
      FROM run LEFT JOIN dead ON dead.run = run.id \
      WHERE run.no = ?1 AND run.ended_at < CASE run.status WHEN 4 THEN ?3 ELSE ?2 END \
      AND (dead.run IS NULL OR dead.state <> 0)";
+const ENDED: &str = "SELECT no, status, tenant, environment, integration FROM run WHERE id = ?1";
 /// All that belongs to a run, by its number, the run itself last.
 const OF_RUN: [&str; 5] = [
     "DELETE FROM journal WHERE run = ?1",
@@ -80,21 +82,62 @@ pub(in crate::sqlite) fn prune_runs(
     for no in runs {
         let mut find = desk.db.prepare_cached(ENDED_RUN)?;
         let found = find.query_row(params![no, completed, failed], |row| {
-            let place =
-                Place { tenant: row.get(2)?, environment: row.get(3)?, integration: row.get(4)? };
-            Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, i64>(1)?, place))
+            Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, i64>(1)?, place(row)?))
         });
         let Some((id, status, place)) = found.optional()? else { continue };
         desk.tally.at(place).pruned.add(status_of(status)?);
-        for sql in OF_RUN {
-            desk.db.prepare_cached(sql)?.execute([no])?;
-        }
-        for sql in ["DELETE FROM dead WHERE run = ?1", "DELETE FROM wait WHERE run = ?1"] {
-            desk.db.prepare_cached(sql)?.execute([id])?;
-        }
+        forget(desk.db, *no, id)?;
         gone += 1;
     }
     Ok(gone)
+}
+
+/// Removes those of the runs that are at their end, with the keys that stand for them, and signals.
+pub(in crate::sqlite) fn erase(
+    desk: &mut Desk<'_>,
+    runs: &[RunId],
+    signals: &[u64],
+) -> Outcome<Erased> {
+    let mut erased = Erased::default();
+    for run in runs {
+        let id = run.bits().to_be_bytes();
+        let mut find = desk.db.prepare_cached(ENDED)?;
+        let found =
+            find.query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, place(row)?)));
+        let Some((no, status, place)) = found.optional()? else { continue };
+        let status = status_of(status)?;
+        if !status.is_terminal() {
+            continue;
+        }
+        desk.tally.at(place).pruned.add(status);
+        // A letter that goes is settled: nobody waits for it any more.
+        settle_letter(desk, *run, DeadState::Discarded)?;
+        forget(desk.db, no, id)?;
+        erased.keys +=
+            desk.db.prepare_cached("DELETE FROM idempotency WHERE run = ?1")?.execute([id])?;
+        erased.runs += 1;
+    }
+    for seq in signals {
+        let seq = i64::try_from(*seq).unwrap_or(i64::MAX);
+        erased.signals +=
+            desk.db.prepare_cached("DELETE FROM signal WHERE seq = ?1")?.execute([seq])?;
+    }
+    Ok(erased)
+}
+
+/// All that belongs to a run goes.
+fn forget(db: &Connection, no: i64, id: [u8; 16]) -> Outcome<()> {
+    for sql in OF_RUN {
+        db.prepare_cached(sql)?.execute([no])?;
+    }
+    for sql in ["DELETE FROM dead WHERE run = ?1", "DELETE FROM wait WHERE run = ?1"] {
+        db.prepare_cached(sql)?.execute([id])?;
+    }
+    Ok(())
+}
+
+fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok(Place { tenant: row.get(2)?, environment: row.get(3)?, integration: row.get(4)? })
 }
 
 /// Goes through the spans that begin early enough, oldest first.
