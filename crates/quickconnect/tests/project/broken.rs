@@ -69,7 +69,7 @@ fn people_see_the_line_and_what_to_do() {
     let (line, column) = position(&scene.read(INTEGRATION), "crm-taem");
     let ran = scene.qc(&["check"]).ends(100);
     let ran = ran.says("error[QC-P007]").says(&format!("--> {INTEGRATION}:{line}:{column}"));
-    let ran = ran.says("^^^^^^^^").says("did you mean `crm-team`?").says("1 error, 2 notes");
+    let ran = ran.says("^^^^^^^^").says("did you mean `crm-team`?").says("1 error, 3 notes");
     assert_eq!(ran.err, "");
 }
 
