@@ -120,7 +120,7 @@ async fn work(outbound: Arc<Outbound>, release: Arc<Connectors>) {
         vars: Arc::default(),
     };
     let effect = EffectContext {
-        integration: "escalation".parse().unwrap(),
+        integration: "escalation".parse().expect("a legal name"),
         of_platform: false,
         run: qc_model::RunId::from_bits(1),
         key: "qc:run:/do/0/open:0".to_owned(),
