@@ -150,7 +150,7 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         INTEGRATION,
         "on_unavailable: {queue: {ttl: 24h}}",
         "binding: {operations: {postMessage: {rows: .a |}}}, on_unavailable: {queue: {ttl: 24h}}",
-        &["QC-X001"],
+        &["QC-P021"],
     ),
     (
         INTEGRATION,

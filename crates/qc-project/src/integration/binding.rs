@@ -86,7 +86,7 @@ impl Record for ViewSpec {
 }
 
 impl Record for QuotaSpec {
-    const NAME: &'static str = "binding quota";
+    const NAME: &'static str = "binding_quota";
     const DOC: &'static str = "So many calls in each window of a length.";
 
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
