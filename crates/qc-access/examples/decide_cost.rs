@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use qc_access::{Access, Action, Policies, Principal, Resource, Role, TokenKind};
+use qc_access::{Access, Action, Circumstances, Policies, Principal, Resource, Role, TokenKind};
 
 const DECISIONS: u32 = 100_000;
 
@@ -20,14 +20,16 @@ fn main() {
     };
     let production = "production".parse().expect("a name");
     let access = Access::new(false, vec![production]);
-    let crm = Resource { environment: Some("production"), name: Some("crm") };
+    let crm = Resource { environment: Some("production"), name: Some("crm"), units: &[] };
     let begun = Instant::now();
     for _ in 0..DECISIONS {
-        let decided = access.decide(black_box(&sender), Action::EventsSend, crm, false);
+        let decided =
+            access.decide(black_box(&sender), Action::EventsSend, crm, Circumstances::default());
         assert!(decided.verdict.allowed());
     }
     println!("a decision that was made before: {:.2} µs", each(begun));
-    let question = access.decide(&sender, Action::EventsSend, crm, false).question;
+    let question =
+        access.decide(&sender, Action::EventsSend, crm, Circumstances::default()).question;
     let policies = Policies::shipped();
     let begun = Instant::now();
     for _ in 0..DECISIONS {

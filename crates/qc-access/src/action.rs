@@ -90,6 +90,12 @@ pub enum Action {
     /// Give or refuse somebody else rights for a time.
     #[serde(rename = "grants:approve")]
     GrantsApprove,
+    /// See who has approved which changes.
+    #[serde(rename = "approvals:read")]
+    ApprovalsRead,
+    /// Approve a change of somebody else, as one of those whom the rules name.
+    #[serde(rename = "approvals:give")]
+    ApprovalsGive,
     /// See the policies and ask what they decide.
     #[serde(rename = "policies:read")]
     PoliciesRead,
@@ -111,6 +117,9 @@ pub enum Action {
     /// Connect accounts at other systems, have their tokens renewed, and end connections.
     #[serde(rename = "connections:write")]
     ConnectionsWrite,
+    /// Call another system, as a run does; asked before each call goes out.
+    #[serde(rename = "systems:call")]
+    SystemsCall,
     /// See how the server itself does: metrics, checks, its API's description.
     #[serde(rename = "server:read")]
     ServerRead,
@@ -173,6 +182,7 @@ impl Action {
             | Self::ReleasesRead
             | Self::DeploymentsRead
             | Self::PoliciesRead
+            | Self::ApprovalsRead
             | Self::ServerRead => Power::Observe,
             Self::TokensRead
             | Self::GrantsRead
@@ -186,7 +196,7 @@ impl Action {
             | Self::PoliciesWrite
             | Self::ConnectionsWrite
             | Self::SecretsWrite => Power::Setup,
-            Self::EventsSend => Power::Execute,
+            Self::EventsSend | Self::SystemsCall => Power::Execute,
             Self::RunsInspect
             | Self::RunsReplay
             | Self::RunsCancel
@@ -200,7 +210,9 @@ impl Action {
             | Self::DeploymentsRollback
             | Self::TriggersPause
             | Self::GrantsRequest => Power::Troubleshoot,
-            Self::TasksInspect | Self::TasksDecide | Self::TasksAct => Power::Answer,
+            Self::TasksInspect | Self::TasksDecide | Self::TasksAct | Self::ApprovalsGive => {
+                Power::Answer
+            }
         }
     }
 
@@ -225,8 +237,23 @@ impl Action {
         )
     }
 
+    /// Whether rules of approval can be about it.
+    pub fn takes_approvals(self) -> bool {
+        matches!(self, Self::DeploymentsWrite | Self::PoliciesWrite)
+    }
+
+    /// Whether what it is done to belongs to the unit that owns an integration.
+    pub fn is_of_unit(self) -> bool {
+        matches!(self.noun(), "runs" | "dlq" | "ledger" | "deployments" | "triggers")
+    }
+
+    /// Whether it can be granted to somebody of another unit: it only shows.
+    pub fn crosses_units(self) -> bool {
+        self.is_of_unit() && matches!(self.verb(), "read" | "inspect")
+    }
+
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 40] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -256,6 +283,8 @@ impl Action {
         Self::GrantsRead,
         Self::GrantsRequest,
         Self::GrantsApprove,
+        Self::ApprovalsRead,
+        Self::ApprovalsGive,
         Self::PoliciesRead,
         Self::PoliciesWrite,
         Self::AuditRead,
@@ -263,6 +292,7 @@ impl Action {
         Self::SecretsWrite,
         Self::ConnectionsRead,
         Self::ConnectionsWrite,
+        Self::SystemsCall,
         Self::ServerRead,
     ];
 
@@ -298,6 +328,8 @@ impl Action {
             Self::GrantsRead => "grants:read",
             Self::GrantsRequest => "grants:request",
             Self::GrantsApprove => "grants:approve",
+            Self::ApprovalsRead => "approvals:read",
+            Self::ApprovalsGive => "approvals:give",
             Self::PoliciesRead => "policies:read",
             Self::PoliciesWrite => "policies:write",
             Self::AuditRead => "audit:read",
@@ -305,6 +337,7 @@ impl Action {
             Self::SecretsWrite => "secrets:write",
             Self::ConnectionsRead => "connections:read",
             Self::ConnectionsWrite => "connections:write",
+            Self::SystemsCall => "systems:call",
             Self::ServerRead => "server:read",
         }
     }

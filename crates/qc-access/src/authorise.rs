@@ -11,6 +11,19 @@ pub struct Resource<'a> {
     pub environment: Option<&'a str>,
     /// Its integration, or its own name; None for a list over all of them.
     pub name: Option<&'a str>,
+    /// The units to which it belongs: of a list over several integrations, those of all of them.
+    pub units: &'a [String],
+}
+
+/// What is so when something is asked, beside who asks for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Circumstances<'a> {
+    /// A second person has granted it for now.
+    pub granted: bool,
+    /// The unit to which it belongs has granted that somebody of another one sees it for now.
+    pub across: bool,
+    /// The units of the person who asks; none: the whole organisation's.
+    pub units: &'a [String],
 }
 
 /// Why not: the first condition that does not hold.
@@ -24,6 +37,8 @@ pub enum Denial {
     Scope,
     /// In production it takes a grant for a time.
     Grant,
+    /// It is another unit's.
+    Unit,
     /// A policy of the project forbids it.
     Policy,
 }
@@ -36,6 +51,9 @@ impl Denial {
             Self::Environment => "it is bound to another environment",
             Self::Scope => "none of its scopes covers it",
             Self::Grant => "in production it takes a grant for a time: `qc grants request`",
+            Self::Unit => {
+                "it is another unit's, or a list over several: name an integration, or ask that unit: `qc grants request --unit`"
+            }
             Self::Policy => "a policy of this server forbids it",
         }
     }
@@ -66,6 +84,11 @@ impl Access {
         Self { policies: RwLock::new(Policies::shipped()), local, production }
     }
 
+    /// The environments in which payloads take a grant.
+    pub fn production(&self) -> &[EnvironmentName] {
+        &self.production
+    }
+
     /// The rules in force.
     pub fn policies(&self) -> Arc<Policies> {
         Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
@@ -81,14 +104,14 @@ impl Access {
         self.policies().ever(principal.role, principal.kind, action)
     }
 
-    /// Whether the principal may do this to that: role, environment, scopes, grants and the project's own policies
-    /// must all say so. `granted`: a second person has granted it for now.
+    /// Whether the principal may do this to that: role, environment, scopes, grants, units and the project's own policies
+    /// must all say so.
     pub fn decide(
         &self,
         principal: &Principal,
         action: Action,
         resource: Resource<'_>,
-        granted: bool,
+        circumstances: Circumstances<'_>,
     ) -> Decided {
         let in_scope = principal.scopes.as_ref().is_none_or(|scopes| {
             scopes.iter().any(|scope| scope.covers(action, resource.environment, resource.name))
@@ -104,13 +127,16 @@ impl Access {
                 role: principal.role,
                 environment: principal.environment.as_ref().map(ToString::to_string),
                 person: principal.person.as_ref().map(ToString::to_string),
+                units: circumstances.units.to_vec(),
             },
             action,
             environment: resource.environment.map(str::to_owned),
             name: resource.name.map(str::to_owned),
             production,
+            units: resource.units.to_vec(),
             in_scope,
-            granted,
+            granted: circumstances.granted,
+            across: circumstances.across,
             local: self.local,
         };
         let policies = self.policies();

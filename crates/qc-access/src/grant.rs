@@ -17,6 +17,8 @@ use crate::{Action, Resource, record::hex};
 pub const GRANT_KIND: &str = "access-grant";
 /// The longest time for which rights are given.
 pub const LONGEST: Duration = Duration::from_secs(4 * 3_600);
+/// The longest time for which somebody of another unit sees what holds no payloads.
+const LONGEST_ACROSS: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// How long what the store said is believed: a grant that is given or taken counts within this time.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long a grant that nobody decides on can be decided on.
@@ -64,6 +66,9 @@ pub struct Grant {
     /// To which integration; None: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<Name>,
+    /// The unit to which what is seen belongs, when it is another one's than the person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Name>,
     /// Why.
     pub reason: String,
     /// The ticket under which it is worked on.
@@ -96,6 +101,8 @@ pub struct GrantRequest {
     pub environment: EnvironmentName,
     /// To which integration; None: all.
     pub integration: Option<Name>,
+    /// The unit to which what is seen belongs, when it is another one's than the person's.
+    pub unit: Option<Name>,
     /// Why.
     pub reason: String,
     /// The ticket.
@@ -110,6 +117,12 @@ pub enum GrantError {
     /// Nothing is asked for.
     #[error("name at least one action")]
     Nothing,
+    /// An action that nobody of another unit is granted.
+    #[error("`{0}` is not granted across units: only what shows is")]
+    NotAcross(&'static str),
+    /// The one who decides is of another unit.
+    #[error("it is for {0} to decide: somebody of that unit, or of none")]
+    OtherUnit(Name),
     /// An action that takes no grant.
     #[error("`{0}` takes no grant: roles and scopes decide on it")]
     NotNeeded(&'static str),
@@ -117,8 +130,8 @@ pub enum GrantError {
     #[error("the {0} is empty")]
     Silent(&'static str),
     /// Too long, or no time at all.
-    #[error("it is for more than nothing and for at most 4 hours")]
-    Lifetime,
+    #[error("it is for more than nothing and for at most {0}")]
+    Lifetime(&'static str),
     /// Whoever asked decides.
     #[error("nobody decides on what he asked for: a second person does")]
     OwnRequest,
@@ -137,16 +150,27 @@ impl Grant {
         if request.actions.is_empty() {
             return Err(GrantError::Nothing);
         }
-        if let Some(other) = request.actions.iter().find(|action| !action.takes_grant()) {
-            return Err(GrantError::NotNeeded(other.as_str()));
+        let refused = match &request.unit {
+            None => request.actions.iter().find(|action| !action.takes_grant()),
+            Some(_) => request.actions.iter().find(|action| !action.crosses_units()),
+        };
+        if let Some(action) = refused {
+            let action = action.as_str();
+            return Err(match request.unit {
+                None => GrantError::NotNeeded(action),
+                Some(_) => GrantError::NotAcross(action),
+            });
         }
         for (what, text) in [("reason", &request.reason), ("ticket", &request.ticket)] {
             if text.trim().is_empty() {
                 return Err(GrantError::Silent(what));
             }
         }
-        if request.lifetime < Duration::from_secs(1) || request.lifetime > LONGEST {
-            return Err(GrantError::Lifetime);
+        let payloads = request.actions.iter().any(|action| action.takes_grant());
+        let (longest, told) =
+            if payloads { (LONGEST, "4 hours") } else { (LONGEST_ACROSS, "30 days") };
+        if request.lifetime < Duration::from_secs(1) || request.lifetime > longest {
+            return Err(GrantError::Lifetime(told));
         }
         Ok(Self {
             schema_version: 1,
@@ -155,6 +179,7 @@ impl Grant {
             actions: request.actions,
             environment: request.environment,
             integration: request.integration,
+            unit: request.unit,
             reason: request.reason,
             ticket: request.ticket,
             seconds: request.lifetime.as_secs(),
@@ -166,10 +191,22 @@ impl Grant {
         })
     }
 
-    /// Gives or refuses it. Err: why not.
-    pub fn decide(&self, give: bool, by: &Name, now: Timestamp) -> Result<Self, GrantError> {
+    /// Gives or refuses it. `units`: those of the one who decides. Err: why not.
+    pub fn decide(
+        &self,
+        give: bool,
+        by: &Name,
+        units: &[String],
+        now: Timestamp,
+    ) -> Result<Self, GrantError> {
         if *by == self.person {
             return Err(GrantError::OwnRequest);
+        }
+        if let Some(unit) = &self.unit
+            && !units.is_empty()
+            && !units.iter().any(|own| own == unit.as_str())
+        {
+            return Err(GrantError::OtherUnit(unit.clone()));
         }
         if self.state != GrantState::Requested {
             return Err(GrantError::Decided(self.state.as_str()));
@@ -204,6 +241,13 @@ impl Grant {
         self.actions.contains(&action)
             && resource.environment == Some(self.environment.as_str())
             && self.integration.as_ref().is_none_or(|own| resource.name == Some(own.as_str()))
+            && self.unit.as_ref().is_none_or(|unit| is_of(resource, unit))
+    }
+
+    /// Whether it lets somebody of another unit do this.
+    pub fn crosses(&self, action: Action, resource: Resource<'_>) -> bool {
+        self.unit.as_ref().is_some_and(|unit| is_of(resource, unit))
+            && self.covers(action, resource)
     }
 
     /// The change that keeps it, with its audit row. `before`: the revision of the document; None: it is new.
@@ -222,7 +266,7 @@ impl Grant {
             at: now,
         };
         let facts = json!({
-            "person": self.person, "actions": self.actions, "reason": self.reason, "ticket": self.ticket,
+            "person": self.person, "unit": self.unit, "actions": self.actions, "reason": self.reason, "ticket": self.ticket,
             "decided_by": self.decided_by, "expires_at": self.expires_at,
         });
         let row = LedgerRow {
@@ -312,6 +356,11 @@ impl Grants {
     pub fn forget(&self) {
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// Whether something belongs to this unit alone.
+fn is_of(resource: Resource<'_>, unit: &Name) -> bool {
+    !resource.units.is_empty() && resource.units.iter().all(|own| own == unit.as_str())
 }
 
 fn read(id: &str, body: &[u8]) -> Result<Grant, StoreError> {

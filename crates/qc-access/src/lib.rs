@@ -8,6 +8,7 @@
 //! signatures of external senders (`qc-connect`).
 
 mod action;
+mod approval;
 mod authorise;
 pub mod codes;
 mod grant;
@@ -25,7 +26,10 @@ mod tokens;
 mod uses;
 
 pub use action::{Action, Power};
-pub use authorise::{Access, Decided, Denial, Resource};
+pub use approval::{
+    APPROVAL_KIND, APPROVALS_FILE, Approval, ApprovalRule, ApprovalRules, Approved, Missing,
+};
+pub use authorise::{Access, Circumstances, Decided, Denial, Resource};
 pub use grant::{GRANT_KIND, Grant, GrantError, GrantRequest, GrantState, Grants, LONGEST};
 pub use issue::{IssueRequest, Issued, disable, issue, reassign, revoke};
 pub use policy::{Policies, Question, Subject, Verdict};

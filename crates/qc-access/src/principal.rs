@@ -17,12 +17,14 @@ pub enum TokenKind {
     BreakGlass,
     /// The key of whoever owns the machine on which a server runs.
     Local,
+    /// A run of an integration. It has no token, and calls other systems only.
+    Run,
 }
 
 impl TokenKind {
     /// All, for tables.
-    pub const ALL: [Self; 5] =
-        [Self::ApiKey, Self::AccessToken, Self::Session, Self::BreakGlass, Self::Local];
+    pub const ALL: [Self; 6] =
+        [Self::ApiKey, Self::AccessToken, Self::Session, Self::BreakGlass, Self::Local, Self::Run];
 
     /// The name as written in files and on the wire.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +34,7 @@ impl TokenKind {
             Self::Session => "session",
             Self::BreakGlass => "break_glass",
             Self::Local => "local",
+            Self::Run => "run",
         }
     }
 }
@@ -56,6 +59,19 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// A run of an integration in an environment.
+    pub fn run(environment: &EnvironmentName, integration: &Name) -> Self {
+        Self {
+            id: format!("run:{environment}/{integration}"),
+            kind: TokenKind::Run,
+            name: integration.to_string(),
+            person: None,
+            environment: Some(environment.clone()),
+            role: Role::Runtime,
+            scopes: None,
+        }
+    }
+
     /// As the actor of changes and events.
     pub fn actor(&self) -> Actor {
         match &self.person {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Access, Action, Denial, Principal, Resource};
+use crate::{Access, Action, Circumstances, Denial, Principal, Resource};
 
 /// What there is, to be decided on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,12 +60,13 @@ fn at(
     names: Option<&BTreeSet<String>>,
 ) -> Option<Reach> {
     let may = |name: Option<&str>| {
-        let resource = Resource { environment, name };
-        match access.decide(principal, action, resource, false).verdict.denial {
+        let resource = Resource { environment, name, units: &[] };
+        match access.decide(principal, action, resource, Circumstances::default()).verdict.denial {
             None => Some(false),
             // With a grant everything else must still hold, which the rules say themselves.
             Some(Denial::Grant) => {
-                let granted = access.decide(principal, action, resource, true);
+                let given = Circumstances { granted: true, ..Circumstances::default() };
+                let granted = access.decide(principal, action, resource, given);
                 granted.verdict.allowed().then_some(true)
             }
             Some(_) => None,

@@ -310,7 +310,7 @@ mod tests {
     }
 
     fn at<'a>(environment: &'a str, name: &'a str) -> Resource<'a> {
-        Resource { environment: Some(environment), name: Some(name) }
+        Resource { environment: Some(environment), name: Some(name), units: &[] }
     }
 
     fn node(store: &Arc<MemoryStore>, clock: &Arc<Hand>, name: &str) -> Uses {

@@ -120,6 +120,8 @@ async fn work(outbound: Arc<Outbound>, release: Arc<Connectors>) {
         vars: Arc::default(),
     };
     let effect = EffectContext {
+        integration: "escalation".parse().expect("a legal name"),
+        of_platform: false,
         run: qc_model::RunId::from_bits(1),
         key: "qc:run:/do/0/open:0".to_owned(),
         first_sent_at: None,

@@ -71,6 +71,12 @@ pub const UNDECLARED_SECRET: Code = Code::new("QC-N120");
 pub const CLIENT_SETTINGS: Code = Code::new("QC-N121");
 /// An address that comes from data is in a private network.
 pub const OUT_OF_REACH: Code = Code::new("QC-N122");
+/// A policy of the server forbids the call.
+pub const FORBIDDEN_CALL: Code = Code::new("QC-N123");
+/// The integration's binding does not include the operation, or hides what was answered.
+pub const OUT_OF_BINDING: Code = Code::new("QC-N124");
+/// The quota of the integration's binding is used up.
+pub const QUOTA_USED: Code = Code::new("QC-N125");
 /// A request names a blob that its run does not hold.
 pub const BLOB_GONE: Code = Code::new("QC-N130");
 /// A large body cannot be kept or read.

@@ -45,6 +45,8 @@ impl Engine {
             vars: deployment.vars.clone(),
         };
         let effect = EffectContext {
+            integration: deployment.release.integration.clone(),
+            of_platform: true,
             run: RunId::new(shared.now(), &*shared.entropy),
             key: format!("qc:probe:{connector}:{}", call.id.visit),
             first_sent_at: None,

@@ -317,7 +317,11 @@ impl Engine {
             return Ok(current.clone());
         }
         let pinned = self.shared.releases.deployment(&facts.environment, &hash).await?;
-        pinned.ok_or_else(|| RecoverError::NoRelease(hash.into_owned()))
+        let pinned = pinned.ok_or_else(|| RecoverError::NoRelease(hash.to_string()))?;
+        if pinned.release.integration != facts.integration {
+            return Err(RecoverError::NoRelease(format!("{hash} of {}", facts.integration)));
+        }
+        Ok(pinned)
     }
 }
 

@@ -62,6 +62,8 @@ pub(crate) async fn settle(
     let facts = &context.facts;
     let request = &ready.request;
     let effect = EffectContext {
+        integration: facts.integration.clone(),
+        of_platform: false,
         run: facts.id,
         #[cfg(not(feature = "planted-bugs"))]
         key: effect_key(facts.origin, &request.id),

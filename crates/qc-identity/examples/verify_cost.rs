@@ -13,7 +13,8 @@ use std::{
 };
 
 use qc_access::{
-    Access, Action, IssueRequest, KEY_LIFETIME, Principal, Resource, Role, TokenKind, Tokens, issue,
+    Access, Action, Circumstances, IssueRequest, KEY_LIFETIME, Principal, Resource, Role,
+    TokenKind, Tokens, issue,
 };
 use qc_identity::{Authority, CLIENT_LIFETIME, Form, Ground, NewClient, Place};
 use qc_model::{Actor, Clock, Entropy, Timestamp};
@@ -131,8 +132,8 @@ async fn main() -> Result<(), Failure> {
 }
 
 fn may(access: &Access, principal: &Principal) -> Result<(), Failure> {
-    let crm = Resource { environment: Some("production"), name: Some("crm") };
-    let decided = access.decide(principal, Action::EventsSend, crm, false);
+    let crm = Resource { environment: Some("production"), name: Some("crm"), units: &[] };
+    let decided = access.decide(principal, Action::EventsSend, crm, Circumstances::default());
     if decided.verdict.allowed() { Ok(()) } else { Err("it may not".into()) }
 }
 

@@ -1,28 +1,28 @@
 //! The `access/` folder: Cedar policies, and the matrix of what they allow, as it was reviewed.
 
 use qc_access::{
-    Policies,
+    APPROVALS_FILE, Policies,
     codes::{NOT_REVIEWED, POLICY},
     policy::PolicyError,
 };
 use qc_document::{Source, Span};
-use qc_model::Finding;
+use qc_model::{Finding, Name};
 
-use crate::{Project, files::file_place};
+use crate::{Project, check::closest_or_list, codes, files::file_place};
 
 /// Where the policies are.
 pub const FOLDER: &str = "access";
 /// The reviewed matrix, in that folder.
 pub const MATRIX: &str = "matrix.tsv";
 
-/// The policy files of a project: (name in the folder, text).
+/// The policy files of a project, the rules of approval with them: (name in the folder, text).
 pub fn policy_files(project: &Project) -> Vec<(String, String)> {
     let files = project.files().under(FOLDER);
     files
         .filter_map(|(path, bytes)| {
             let name = path.strip_prefix(FOLDER)?.strip_prefix('/')?;
-            name.strip_suffix(".cedar")?;
-            Some((name.to_owned(), String::from_utf8_lossy(bytes).into_owned()))
+            let policy = name.strip_suffix(".cedar").is_some() || name == APPROVALS_FILE;
+            policy.then(|| (name.to_owned(), String::from_utf8_lossy(bytes).into_owned()))
         })
         .collect()
 }
@@ -59,6 +59,7 @@ pub(crate) fn check(project: &Project, out: &mut Vec<Finding>) {
             return;
         }
     };
+    named(project, &policies, out);
     let help = "look at `qc access diff`; when it is meant so, write the matrix with `qc access matrix` and have it reviewed";
     let place = file_place(&format!("{FOLDER}/{MATRIX}"));
     let message = match matrix.map(|text| policies.matrix().differs_from(text)) {
@@ -70,4 +71,26 @@ pub(crate) fn check(project: &Project, out: &mut Vec<Finding>) {
         }
     };
     out.push(Finding::error(NOT_REVIEWED, message).help(help).at(place));
+}
+
+/// Whom and what the rules of approval name is there.
+fn named(project: &Project, policies: &Policies, out: &mut Vec<Finding>) {
+    let Some(organisation) = project.organisation() else { return };
+    let organisation = &organisation.value;
+    let place = file_place(&format!("{FOLDER}/{APPROVALS_FILE}"));
+    for rule in policies.approvals().iter() {
+        for person in rule.of.iter().filter(|one| organisation.people.get(one.as_str()).is_none()) {
+            let message = format!("`{person}`, who is to approve, is not among `people`");
+            let known = organisation.people.names().map(Name::as_str);
+            let help = closest_or_list(person.as_str(), known);
+            out.push(Finding::error(codes::UNKNOWN_OWNER, message).help(help).at(place.clone()));
+        }
+        let unknown = |one: &&Name| organisation.environments.get(one.as_str()).is_none();
+        for environment in rule.environments.iter().filter(unknown) {
+            let message = format!("approvals are about `{environment}`, which is no environment");
+            let known = organisation.environments.names().map(Name::as_str);
+            let help = closest_or_list(environment.as_str(), known);
+            out.push(Finding::error(POLICY, message).help(help).at(place.clone()));
+        }
+    }
 }

@@ -91,6 +91,8 @@ pub const FAILURES_UNSAID: Code = Code::new("QC-P063");
 pub const SENSITIVE_KEY: Code = Code::new("QC-P057");
 /// A search key is of no task that calls another system, or there are too many.
 pub const SEARCH_KEY: Code = Code::new("QC-P058");
+/// A binding names what is not there, or leaves out what is called.
+pub const BINDING: Code = Code::new("QC-P064");
 /// A connector has the name of what an integration keeps.
 pub const RESERVED_CONNECTOR: Code = Code::new("QC-P070");
 /// The systems of a cross-reference table are not two of the integration's.

@@ -242,6 +242,28 @@ pub async fn deployments(
     }
 }
 
+/// Whether a release was ever deployed in an environment.
+pub async fn was_deployed(
+    store: &dyn Store,
+    environment: &EnvironmentName,
+    release: &ReleaseRecord,
+) -> Result<bool, ReleaseError> {
+    let integration = &release.manifest.integration;
+    let Some(now) = current(store, environment, integration).await? else { return Ok(false) };
+    if now.release == release.hash || now.before.contains(&release.hash) {
+        return Ok(true);
+    }
+    let mut after = 0;
+    loop {
+        let past = history(store, environment, integration, after).await?;
+        let Some(last) = past.last() else { return Ok(false) };
+        after = last.change;
+        if past.iter().any(|change| change.release == release.hash) {
+            return Ok(true);
+        }
+    }
+}
+
 /// The changes of a deployment, oldest first, after the change number `after`; at most one page.
 pub async fn history(
     store: &dyn Store,

@@ -17,7 +17,9 @@ mod manifest;
 mod office;
 
 pub use bundle::{Bundle, BundleError, Draft, Effective};
-pub use deployment::{DeploymentRecord, Past, current, deploy, deployments, history, rollback};
+pub use deployment::{
+    DeploymentRecord, Past, current, deploy, deployments, history, rollback, was_deployed,
+};
 pub use error::ReleaseError;
 pub use keep::{ReleaseRecord, load, load_effective, record, releases, save};
 pub use manifest::{Derived, FileEntry, Manifest};

@@ -1,9 +1,9 @@
 use std::{net::IpAddr, sync::Arc};
 
-use qc_access::{Access, Action, Decided, Denial, Grant, Principal, Resource};
+use qc_access::{Access, Action, Circumstances, Decided, Denial, Grant, Principal, Resource};
 use qc_model::Actor;
 
-use crate::Problem;
+use crate::{Problem, directory::Directory};
 
 /// Who asks, and by which request: what the audit tells of it.
 #[derive(Debug, Clone)]
@@ -12,6 +12,10 @@ pub(crate) struct Asker {
     pub(crate) from: Sent,
     /// What a second person has granted to it for a time.
     pub(crate) grants: Vec<Grant>,
+    /// The units of the person who asks.
+    pub(crate) units: Vec<String>,
+    /// Which units own what.
+    pub(crate) directory: Arc<Directory>,
     /// The version of the rules in force when it asked.
     pub(crate) policy: String,
 }
@@ -39,10 +43,17 @@ impl Asker {
         &self,
         access: &Access,
         action: Action,
-        resource: Resource<'_>,
+        environment: Option<&str>,
+        name: Option<&str>,
     ) -> Result<Decided, Problem> {
-        let granted = self.grants.iter().any(|grant| grant.covers(action, resource));
-        let decided = access.decide(&self.principal, action, resource, granted);
+        let units = self.directory.of_thing(action, environment, name);
+        let resource = Resource { environment, name, units: &units };
+        let circumstances = Circumstances {
+            granted: self.grants.iter().any(|grant| grant.covers(action, resource)),
+            across: self.grants.iter().any(|grant| grant.crosses(action, resource)),
+            units: &self.units,
+        };
+        let decided = access.decide(&self.principal, action, resource, circumstances);
         match decided.verdict.denial {
             None => Ok(decided),
             Some(denial) => Err(self.refuse(action, denial, Some(decided))),

@@ -15,7 +15,7 @@ use qc_release::{Bundle, Effective, ReleaseError};
 use qc_store::{Store, StoreError};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::{TokenKeeper, codes};
+use crate::{TokenKeeper, codes, directory::Directory};
 
 /// How often a node looks whether another one has changed what is deployed.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
@@ -59,6 +59,7 @@ pub struct Catalogue {
     compiled: Mutex<HashMap<Key, Arc<Deployment>>>,
     places: Arc<Semaphore>,
     findings: RwLock<Vec<Finding>>,
+    directory: RwLock<Arc<Directory>>,
     /// The revision of releases and deployments that runs here.
     revision: AtomicU64,
 }
@@ -75,7 +76,8 @@ impl Catalogue {
     }
 
     fn make(store: Arc<dyn Store>, craft: Craft, tokens: Option<TokenKeeper>) -> Arc<Self> {
-        let (compiled, findings) = (Mutex::default(), RwLock::default());
+        let (compiled, findings, directory) =
+            (Mutex::default(), RwLock::default(), RwLock::default());
         Arc::new(Self {
             store,
             craft,
@@ -83,6 +85,7 @@ impl Catalogue {
             compiled,
             places: Arc::new(Semaphore::new(COMPILING)),
             findings,
+            directory,
             revision: AtomicU64::new(0),
         })
     }
@@ -109,6 +112,11 @@ impl Catalogue {
     /// The problems of what is deployed, as of the last [`Catalogue::reload`].
     pub fn findings(&self) -> Vec<Finding> {
         self.findings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which units own what is deployed.
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes a release from files, as the server's own build.
@@ -164,6 +172,23 @@ impl Catalogue {
         Ok(deployment)
     }
 
+    /// A release ready to run in an environment, if it was ever deployed there: nothing else has runs in it, whatever a
+    /// run's record may say.
+    async fn pinned(
+        &self,
+        environment: &EnvironmentName,
+        hash: &str,
+    ) -> Result<Option<Arc<Deployment>>, CompileError> {
+        let record = qc_release::record(&*self.store, hash).await.map_err(CompileError::Release)?;
+        let Some(record) = record else { return Ok(None) };
+        let deployed = qc_release::was_deployed(&*self.store, environment, &record).await;
+        if !deployed.map_err(CompileError::Release)? {
+            tracing::error!(%environment, %hash, "a run names a release that was never deployed there");
+            return Ok(None);
+        }
+        self.compiled(environment, hash).await.map(Some)
+    }
+
     /// What is refused for want of a key says so itself: the release runs.
     async fn ensure_tokens(&self, deployment: &Deployment) {
         let movement = deployment.release.data.movement.as_ref();
@@ -199,6 +224,8 @@ impl Catalogue {
                 }
             }
         }
+        let directory = Arc::new(Directory::new(&list));
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
         engine.set_deployments(list);
         self.revision.store(revision, Ordering::Release);
         let mut memory = self.memory();
@@ -237,8 +264,8 @@ impl ReleaseSource for Catalogue {
         environment: &EnvironmentName,
         hash: &str,
     ) -> Result<Option<Arc<Deployment>>, StoreError> {
-        match self.compiled(environment, hash).await {
-            Ok(deployment) => Ok(Some(deployment)),
+        match self.pinned(environment, hash).await {
+            Ok(deployment) => Ok(deployment),
             Err(CompileError::Release(ReleaseError::NoRelease(_))) => Ok(None),
             Err(CompileError::Release(ReleaseError::Store(error))) => Err(error),
             Err(CompileError::Release(error)) => Err(StoreError::Corrupt(error.to_string())),

@@ -81,6 +81,10 @@ pub const NOT_SEALED: Code = Code::new("QC-A030");
 pub const NO_GRANT: Code = Code::new("QC-A040");
 /// A grant cannot be asked for, given or taken back so.
 pub const GRANT: Code = Code::new("QC-A041");
+/// A change takes approvals that are not there.
+pub const NOT_APPROVED: Code = Code::new("QC-A046");
+/// An approval is not there, or not of the one who asks.
+pub const APPROVAL: Code = Code::new("QC-A047");
 /// There are no such policies.
 pub const NO_POLICIES: Code = Code::new("QC-A042");
 pub use qc_access::codes::{NOT_REVIEWED, POLICY};

@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use qc_model::EnvironmentName;
-
 use crate::TrustedProxies;
 
 /// The bounds of the doors. Each is enforced; the binary's configuration fills them.
@@ -23,10 +21,6 @@ pub struct ServerSettings {
     pub api_body_limit: usize,
     /// Which peers may say on whose behalf they speak.
     pub trusted_proxies: TrustedProxies,
-    /// The server runs for the owner of its machine alone, whose key needs no roles.
-    pub local_access: bool,
-    /// The environments in which payloads and retries take a grant.
-    pub production: Vec<EnvironmentName>,
     /// A key or client whose owner is gone and that nobody took over ends after this.
     pub orphans_end_after: Duration,
 }
@@ -42,8 +36,6 @@ impl Default for ServerSettings {
             operations: 64,
             api_body_limit: 64 << 20,
             trusted_proxies: TrustedProxies::default(),
-            local_access: false,
-            production: vec![EnvironmentName::new("production").expect("a legal name")],
             orphans_end_after: Duration::from_secs(30 * 86_400),
         }
     }

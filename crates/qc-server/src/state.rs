@@ -46,6 +46,8 @@ pub struct ServerParts {
     pub clock: Arc<dyn Clock>,
     /// Randomness; the operating system's, as tokens are made from it.
     pub entropy: Arc<dyn Entropy>,
+    /// Decides who may do what.
+    pub access: Arc<Access>,
     /// What goes to the disk, counted.
     pub commits: Arc<CommitNumbers>,
     /// Where the server is for the world; None: no access tokens, and nobody signs in.
@@ -72,7 +74,7 @@ pub struct State {
     pub(crate) settings: ServerSettings,
     pub(crate) tokens: Tokens,
     pub(crate) uses: Uses,
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
     pub(crate) grants: Grants,
     pub(crate) authority: Authority,
     pub(crate) people: People,
@@ -97,8 +99,6 @@ impl State {
             parts.engine.node(),
         );
         let grants = Grants::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
-        let (local, production) = (parts.settings.local_access, &parts.settings.production);
-        let access = Access::new(local, production.clone());
         let ground = Ground {
             store: Arc::clone(&parts.store),
             committer: parts.committer.clone(),
@@ -128,7 +128,7 @@ impl State {
             settings: parts.settings,
             tokens,
             uses,
-            access,
+            access: parts.access,
             grants,
             authority,
             people,
@@ -151,8 +151,18 @@ impl State {
             Some(person) => self.grants.of(person).await?,
             None => Vec::new(),
         };
+        let directory = self.catalogue.directory();
+        let units = principal.person.as_ref().map(|person| directory.of_person(person.as_str()));
+        let units = units.unwrap_or_default();
         let policy = self.access.policies().version().to_owned();
-        Ok(Asker { principal, from, grants, policy })
+        Ok(Asker { principal, from, grants, units, directory, policy })
+    }
+
+    /// Puts those rules in force that the store has: before the first call goes out.
+    pub async fn load_policies(&self) -> Result<(), qc_store::StoreError> {
+        let kept = KeptPolicies::current(&*self.store).await?;
+        self.enforce(kept.map(|(kept, _)| kept));
+        Ok(())
     }
 
     /// Puts those rules in force that the store has, and looks for others each second, for ever. Rules that cannot be used

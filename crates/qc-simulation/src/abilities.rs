@@ -89,8 +89,8 @@ impl Abilities {
             people: PEOPLE.map(str::to_owned).into(),
             teams: BTreeMap::from([(TEAM.0.to_owned(), [TEAM.1.to_owned()].into())]),
             asked: Some(TEAM.0.to_owned()),
-            failure_modes: vec![],
             escalation: if self.escalates { levels } else { Vec::new() },
+            ..People::default()
         }
     }
 }

@@ -13,14 +13,17 @@ use aws_lc_rs::{
     rand::{SecureRandom, SystemRandom},
 };
 use bytes::Bytes;
-use qc_connect::call::{ConnectionTokens, HttpCaller, HttpSettings, Outbound};
+use qc_access::Access;
+use qc_connect::call::{ConnectionTokens, HttpCaller, HttpSettings, Outbound, Quotas};
 use qc_connection::{Connections, ConnectionsParts};
 use qc_engine::{AdmissionLimits, Deployment, Engine, EngineParts, EngineSettings};
 use qc_identity::{ClientSecret, OidcSettings, Provider};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
 use qc_project::{Project, ProjectFiles};
 use qc_release::{Bundle, Effective};
-use qc_server::{Catalogue, Craft, MeteredStore, ServerParts, ServerSettings, State, TokenKeeper};
+use qc_server::{
+    Catalogue, Craft, MeteredStore, PolicyEgress, ServerParts, ServerSettings, State, TokenKeeper,
+};
 use qc_sql::{
     postgres::{Dsn, PostgresOptions, PostgresStore, ServerReport},
     sqlite::{SqliteOptions, SqliteStore},
@@ -180,7 +183,11 @@ impl Platform {
             node: node.clone(),
             user_agent: concat!("quickconnect/", env!("CARGO_PKG_VERSION")).to_owned(),
         });
+        let access = Arc::new(Access::new(config.local_access, config.production.clone()));
+        let quotas = Quotas::shared(Arc::clone(&store), committer.clone(), Arc::clone(&entropy));
         let outbound = Outbound::new(Arc::clone(&caller), Arc::clone(&clock), Arc::clone(&secrets))
+            .with_quotas(quotas)
+            .with_egress(Arc::new(PolicyEgress::new(Arc::clone(&access))))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
             .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));
         let keeper = TokenKeeper::new(&store, &committer, &vault, &clock, &entropy);
@@ -206,11 +213,13 @@ impl Platform {
             connections: Arc::clone(&connections),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
+            access,
             commits,
             place: config.public_url.as_deref().map(qc_identity::Place::new),
             provider: oidc.map(|oidc| provider(oidc, &caller, &clock)),
             settings: server_settings(config),
         });
+        state.load_policies().await.map_err(|error| store_trouble(&error))?;
         Ok(Self {
             engine,
             store,
@@ -264,9 +273,7 @@ fn server_settings(config: &Config) -> ServerSettings {
         operation_timeout: config.operation_timeout,
         api_body_limit: config.api_body_limit,
         trusted_proxies: config.trusted_proxies.clone(),
-        local_access: config.local_access,
         orphans_end_after: config.orphans_end_after,
-        production: config.production.clone(),
         ..ServerSettings::default()
     }
 }

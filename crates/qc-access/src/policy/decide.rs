@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Policies,
-    schema::{CROSSING, GRANTED},
+    schema::{CROSSING, GRANTED, OF_UNIT},
 };
 use crate::{Action, PLATFORM, Role, TokenKind, authorise::Denial};
 
@@ -36,6 +36,9 @@ pub struct Subject {
     /// The person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
+    /// The person's units; none: the whole organisation's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<String>,
 }
 
 /// All that a decision depends on beside the rules. Kept in the audit, it can be decided again.
@@ -51,12 +54,18 @@ pub struct Question {
     /// Its integration or own name; None: a list over all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The units to which it belongs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<String>,
     /// Whether its environment is one of production.
     pub production: bool,
     /// Whether a scope covers it, or there are none.
     pub in_scope: bool,
     /// Whether a second person has granted it for now.
     pub granted: bool,
+    /// Whether its unit has granted that somebody of another one sees it for now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub across: bool,
     /// Whether the server runs for the owner of its machine alone.
     pub local: bool,
 }
@@ -111,6 +120,7 @@ impl Policies {
             let ours = [
                 ("environment", Denial::Environment),
                 ("scope", Denial::Scope),
+                ("unit", Denial::Unit),
                 ("grant", Denial::Grant),
             ];
             let first = ours.into_iter().find(|(id, _)| policies.iter().any(|own| own == id));
@@ -147,9 +157,11 @@ impl Policies {
 fn entities(question: &Question) -> [Entity; 3] {
     let subject = &question.subject;
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    let texts = |all: &[String]| RestrictedExpression::new_set(all.iter().map(|one| text(one)));
     let mut about = HashMap::from([
         ("kind".to_owned(), text(subject.kind.as_str())),
         ("name".to_owned(), text(&subject.name)),
+        ("units".to_owned(), texts(&subject.units)),
     ]);
     let told = [("environment", &subject.environment), ("person", &subject.person)];
     about.extend(
@@ -161,6 +173,7 @@ fn entities(question: &Question) -> [Entity; 3] {
     let mut about = HashMap::from([
         ("type".to_owned(), text(question.action.noun())),
         ("production".to_owned(), RestrictedExpression::new_bool(question.production)),
+        ("units".to_owned(), texts(&question.units)),
     ]);
     let told = [("environment", &question.environment), ("name", &question.name)];
     about.extend(
@@ -182,6 +195,7 @@ fn deed(action: Action) -> Entity {
     let mut groups = HashSet::from([uid(&ACTION, action.power().as_str())]);
     groups.extend(action.crosses().then(|| uid(&ACTION, CROSSING)));
     groups.extend(action.takes_grant().then(|| uid(&ACTION, GRANTED)));
+    groups.extend(action.is_of_unit().then(|| uid(&ACTION, OF_UNIT)));
     Entity::new_no_attrs(uid(&ACTION, action.as_str()), groups)
 }
 
@@ -203,6 +217,7 @@ fn context(question: &Question) -> Context {
     Context::from_pairs([
         flag("in_scope", question.in_scope),
         flag("granted", question.granted),
+        flag("across", question.across),
         flag("local", question.local),
     ])
     .expect("the keys differ")

@@ -9,7 +9,7 @@ use std::{
 use cedar_policy::{Authorizer, Decision as Ruling, PolicySet};
 
 use super::{Policies, Question, Subject, own};
-use crate::{Action, Role, TokenKind};
+use crate::{Action, ApprovalRules, Role, TokenKind};
 
 /// How the token's scopes stand to what an action is done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +122,7 @@ impl Policies {
             authorizer: Authorizer::new(),
             version: self.version.clone(),
             files: Vec::new(),
+            approvals: ApprovalRules::default(),
             ever: RwLock::default(),
             decided: RwLock::default(),
         }
@@ -179,13 +180,16 @@ fn question(
             role,
             environment: None,
             person: None,
+            units: Vec::new(),
         },
         action,
         environment: Some(if production { "production" } else { "sandbox" }.into()),
         name: Some("any".into()),
         production,
+        units: Vec::new(),
         in_scope: scoped != Scoped::Outside,
         granted: false,
+        across: false,
         local: false,
     }
 }

@@ -22,7 +22,7 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use cedar_policy::{Authorizer, PolicySet};
 
-use crate::{Action, Role, TokenKind, record::hex};
+use crate::{APPROVALS_FILE, Action, ApprovalRules, Role, TokenKind, record::hex};
 
 /// The rules that every server has.
 pub const SHIPPED: &str = include_str!("shipped.cedar");
@@ -33,6 +33,7 @@ pub struct Policies {
     authorizer: Authorizer,
     version: String,
     files: Vec<(String, String)>,
+    approvals: ApprovalRules,
     /// Whether a role and kind of token may ever do an action, as far as it was asked.
     ever: RwLock<HashMap<(Role, TokenKind, Action), bool>>,
     /// Decisions on questions that were asked before: rules and question are all that they depend on.
@@ -50,7 +51,17 @@ impl Policies {
     /// Ours and those of these files, (name, text). Every mistake of every file is told.
     pub fn with(files: &[(String, String)]) -> Result<Self, Vec<PolicyError>> {
         let schema = schema::schema();
-        let set = own::assemble(&schema, files)?;
+        let (rules, cedar): (Vec<_>, Vec<_>) =
+            files.iter().cloned().partition(|(name, _)| name == APPROVALS_FILE);
+        let set = own::assemble(&schema, &cedar);
+        let approvals = rules.first().map(|(_, text)| ApprovalRules::read(text)).transpose();
+        let (set, approvals) = match (set, approvals) {
+            (Ok(set), Ok(approvals)) => (set, approvals.unwrap_or_default()),
+            (set, approvals) => {
+                let wrong = [set.err(), approvals.err()];
+                return Err(wrong.into_iter().flatten().flatten().collect());
+            }
+        };
         let mut files = files.to_vec();
         files.sort();
         let version = version(&files);
@@ -59,6 +70,7 @@ impl Policies {
             authorizer: Authorizer::new(),
             version,
             files,
+            approvals,
             ever: RwLock::default(),
             decided: RwLock::default(),
         };
@@ -78,6 +90,11 @@ impl Policies {
     /// The files beside ours, (name, text), by name.
     pub fn files(&self) -> &[(String, String)] {
         &self.files
+    }
+
+    /// Who approves changes.
+    pub fn approvals(&self) -> &ApprovalRules {
+        &self.approvals
     }
 
     /// Whether who has this role by this kind of token may ever do this, whatever it is done to.

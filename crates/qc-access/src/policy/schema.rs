@@ -9,11 +9,14 @@ pub(super) const CROSSING: &str = "crossing";
 /// The group of actions that take a grant in production.
 pub(super) const GRANTED: &str = "granted";
 
+/// The group of actions on what belongs to the unit that owns an integration.
+pub(super) const OF_UNIT: &str = "of-unit";
+
 /// What policies may speak of, in Cedar's own notation. The actions and their groups are those of [`Action`], so that
 /// a new action is in it by itself.
 pub fn schema_text() -> String {
     let mut text = String::from(TYPES);
-    let groups = Power::ALL.into_iter().map(Power::as_str).chain([CROSSING, GRANTED]);
+    let groups = Power::ALL.into_iter().map(Power::as_str).chain([CROSSING, GRANTED, OF_UNIT]);
     for group in groups {
         let _ = writeln!(text, "    action \"{group}\";");
     }
@@ -21,6 +24,7 @@ pub fn schema_text() -> String {
         let mut groups = vec![action.power().as_str()];
         groups.extend(action.crosses().then_some(CROSSING));
         groups.extend(action.takes_grant().then_some(GRANTED));
+        groups.extend(action.is_of_unit().then_some(OF_UNIT));
         let groups: Vec<String> = groups.iter().map(|group| format!("\"{group}\"")).collect();
         let (name, groups) = (action.as_str(), groups.join(", "));
         let _ = writeln!(text, "    action \"{name}\" in [{groups}] {APPLIES};");
@@ -37,19 +41,24 @@ pub(super) fn schema() -> Schema {
 
 const TYPES: &str = "namespace QC {
     entity Role;
-    // Who asks. `kind` is api_key, access_token, session, break_glass or local.
+    // Who asks. `kind` is api_key, access_token, session, break_glass, local or run. A run's name is its integration's.
     entity Principal in [Role] = {
         kind: String,
         name: String,
         environment?: String,
         person?: String,
+        // The person's units; none: the whole organisation's.
+        units: Set<String>,
     };
-    // What an action is done to. `name` is the integration's, or the thing's own; a list over all has none.
+    // What an action is done to. `name` is the integration's, or the thing's own; a list over all has none. A system's is
+    // its connector's, or the host that is called without one.
     entity Thing = {
         type: String,
         environment?: String,
         name?: String,
         production: Bool,
+        // The units of the integrations that it is of.
+        units: Set<String>,
     };
 ";
 
@@ -58,6 +67,8 @@ const APPLIES: &str = "appliesTo { principal: Principal, resource: Thing, contex
         in_scope: Bool,
         // A second person has granted this for a time that is not over.
         granted: Bool,
+        // The unit to which it belongs has granted that somebody of another one sees it for now.
+        across: Bool,
         // The server runs for the owner of its machine alone.
         local: Bool,
     } }";

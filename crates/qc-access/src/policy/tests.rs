@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Access, Denial, Power, Principal, Resource};
+use crate::{Access, Circumstances, Denial, Power, Principal, Resource};
 
 fn principal(environment: Option<&str>, role: Role, scopes: Option<&[&str]>) -> Principal {
     Principal {
@@ -22,11 +22,15 @@ fn access(local: bool) -> Access {
 }
 
 fn on<'a>(environment: &'a str, name: &'a str) -> Resource<'a> {
-    Resource { environment: Some(environment), name: Some(name) }
+    Resource { environment: Some(environment), name: Some(name), units: &[] }
+}
+
+fn given(granted: bool) -> Circumstances<'static> {
+    Circumstances { granted, ..Circumstances::default() }
 }
 
 fn denial(access: &Access, who: &Principal, action: Action, what: Resource<'_>) -> Option<Denial> {
-    access.decide(who, action, what, false).verdict.denial
+    access.decide(who, action, what, given(false)).verdict.denial
 }
 
 fn with(text: &str) -> Result<Policies, Vec<PolicyError>> {
@@ -54,11 +58,13 @@ fn nothing_crosses_environments_and_nothing_is_done_outside_of_the_scopes() {
             for action in Action::ALL {
                 for granted in [false, true] {
                     let bound = Principal { kind, ..principal(Some("sandbox"), role, None) };
-                    let there = access.decide(&bound, action, on("production", "crm"), granted);
+                    let there =
+                        access.decide(&bound, action, on("production", "crm"), given(granted));
                     assert!(!there.verdict.allowed() || action.crosses(), "{role:?} {action:?}");
                     let scopes = ["production/events/other:send"];
                     let narrow = Principal { kind, ..principal(None, role, Some(&scopes)) };
-                    let there = access.decide(&narrow, action, on("production", "crm"), granted);
+                    let there =
+                        access.decide(&narrow, action, on("production", "crm"), given(granted));
                     assert!(!there.verdict.allowed(), "{role:?} {action:?}");
                 }
             }
@@ -95,11 +101,51 @@ fn payloads_and_retries_of_production_take_a_grant() {
             Some(Denial::Grant)
         );
         assert_eq!(denial(&access, &operator, action, on("sandbox", "crm")), None);
-        assert!(access.decide(&operator, action, on("production", "crm"), true).verdict.allowed());
+        assert!(
+            access
+                .decide(&operator, action, on("production", "crm"), given(true))
+                .verdict
+                .allowed()
+        );
         // A grant does not make another role able to.
         let developer = principal(None, Role::Developer, None);
-        let there = access.decide(&developer, action, on("production", "crm"), true);
+        let there = access.decide(&developer, action, on("production", "crm"), given(true));
         assert_eq!(there.verdict.denial, Some(Denial::Role));
+    }
+}
+
+#[test]
+fn what_belongs_to_another_unit_takes_that_units_grant() {
+    let access = access(false);
+    let (sales, finance) = (["sales".to_owned()], ["finance".to_owned()]);
+    let both = ["finance".to_owned(), "sales".to_owned()];
+    let none: [String; 0] = [];
+    let auditor = principal(None, Role::Auditor, None);
+    let denial = |owners: &[String], units: &[String], across, action| {
+        let runs = Resource { units: owners, ..on("sandbox", "crm") };
+        let so = Circumstances { across, units, granted: false };
+        access.decide(&auditor, action, runs, so).verdict.denial
+    };
+    let read = Action::RunsRead;
+    assert_eq!(denial(&sales, &sales, false, read), None);
+    assert_eq!(denial(&sales, &both, false, read), None);
+    assert_eq!(denial(&sales, &none, false, read), None, "the whole organisation's");
+    assert_eq!(denial(&none, &sales, false, read), None, "nobody's");
+    assert_eq!(denial(&sales, &finance, false, read), Some(Denial::Unit));
+    assert_eq!(denial(&both, &finance, false, read), Some(Denial::Unit), "a list over both");
+    assert_eq!(denial(&sales, &finance, true, read), None);
+    // A grant across units gives nobody what his role has not.
+    assert_eq!(denial(&sales, &finance, true, Action::RunsCancel), Some(Denial::Role));
+    assert_eq!(denial(&sales, &finance, false, Action::SecretsRead), None, "no unit's");
+}
+
+#[test]
+fn a_run_calls_systems_and_nothing_else_does() {
+    let matrix = Policies::shipped().matrix();
+    for cell in matrix.cells().iter().filter(|cell| cell.outcome != Outcome::Deny) {
+        let run = cell.kind == TokenKind::Run;
+        assert_eq!(run, cell.action == Action::SystemsCall, "{cell:?}");
+        assert!(!run || cell.role == Role::Runtime, "{cell:?}");
     }
 }
 
@@ -128,7 +174,7 @@ fn a_project_may_forbid_and_permit() {
     access.enforce(Arc::new(policies));
     let deployer = principal(None, Role::Deployer, None);
     let deploy = Action::DeploymentsWrite;
-    let decided = access.decide(&deployer, deploy, on("production", "crm"), false);
+    let decided = access.decide(&deployer, deploy, on("production", "crm"), given(false));
     assert_eq!(decided.verdict.denial, Some(Denial::Policy));
     assert_eq!(decided.verdict.policies, ["own.cedar#no-nights"]);
     assert_ne!(decided.version, Policies::shipped().version());
@@ -246,14 +292,16 @@ proptest! {
         let question = Question {
             subject: Subject {
                 id: "k".into(), name: "n".into(), kind: cell.kind, role: cell.role,
-                environment: None, person,
+                environment: None, person, units: Vec::new(),
             },
             action: cell.action,
             environment: Some(if cell.production { "production" } else { "sandbox" }.into()),
             name: Some(name),
             production: cell.production,
+            units: Vec::new(),
             in_scope: cell.scoped != Scoped::Outside,
             granted,
+            across: false,
             local: false,
         };
         let allowed = OWN.decide(&question).allowed();
@@ -270,7 +318,8 @@ proptest! {
 fn a_question_that_was_kept_is_decided_again_alike() {
     let access = access(false);
     let operator = principal(Some("production"), Role::Operator, None);
-    let decided = access.decide(&operator, Action::RunsInspect, on("production", "crm"), false);
+    let decided =
+        access.decide(&operator, Action::RunsInspect, on("production", "crm"), given(false));
     let kept = serde_json::to_string(&decided.question).unwrap();
     let read: Question = serde_json::from_str(&kept).unwrap();
     assert_eq!(Policies::shipped().decide(&read), decided.verdict);

@@ -9,6 +9,7 @@ use qc_vault::SecretRef;
 use qc_workflow::{CallPolicy, RetryPolicy};
 use url::Url;
 
+use super::Binding;
 use crate::{
     codes,
     connector::{Connector, EffectRule},
@@ -23,6 +24,8 @@ const TIMEOUT_MS: u64 = 30_000;
 pub struct Connectors {
     by_name: BTreeMap<String, Arc<Connector>>,
     documents: BTreeMap<String, Arc<OpenApi>>,
+    /// What the integration may do with a connector and see of it, by the connector's name.
+    bindings: BTreeMap<String, Binding>,
     /// Where plain requests go whose endpoint the workflow writes out: scheme, host and port.
     origins: BTreeSet<String>,
 }
@@ -37,7 +40,12 @@ impl Connectors {
             connectors.into_iter().map(|one| (one.name().as_str().to_owned(), Arc::new(one)));
         let documents = documents.into_iter().map(|(uri, document)| (uri, Arc::new(document)));
         let origins = BTreeSet::new();
-        Self { by_name: named.collect(), documents: documents.collect(), origins }
+        Self {
+            by_name: named.collect(),
+            documents: documents.collect(),
+            bindings: BTreeMap::new(),
+            origins,
+        }
     }
 
     /// With the endpoints of plain requests as the workflow writes them. One whose host is computed names no place.
@@ -45,6 +53,18 @@ impl Connectors {
     pub fn with_endpoints<'a>(mut self, endpoints: impl IntoIterator<Item = &'a str>) -> Self {
         self.origins.extend(endpoints.into_iter().filter_map(origin_of));
         self
+    }
+
+    /// With what the integration may do with each connector, by name; of those left out everything.
+    #[must_use]
+    pub fn with_bindings(mut self, bindings: BTreeMap<String, Binding>) -> Self {
+        self.bindings = bindings;
+        self
+    }
+
+    /// What the integration may do with a connector; None: everything.
+    pub(super) fn binding(&self, connector: &str) -> Option<&Binding> {
+        self.bindings.get(connector)
     }
 
     /// Whether a plain request of the workflow is written to go to this scheme, host and port.

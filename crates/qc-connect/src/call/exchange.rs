@@ -94,6 +94,7 @@ impl Outbound {
         request: &Prepared,
         record: &mut CallRecord,
     ) -> Result<Answer, Box<Failure>> {
+        self.depart(job, &request.url)?;
         let credential = self.credential(job.proof, job.scope, job.effect, &job.deadline).await?;
         let answer = self.follow(job, request, &credential, record).await?;
         if let Some(failure) = self.lacks_scope(job, &answer, &credential).await {
@@ -140,6 +141,7 @@ impl Outbound {
             }
             request.method = redirect.method;
             request.url = redirect.url.to_string();
+            self.depart(job, &request.url)?;
             answer = self.send(job, &request, credential, record).await?;
         }
         Ok(answer)

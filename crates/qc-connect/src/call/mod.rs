@@ -6,11 +6,13 @@
 //! request refused for its credential, which is sent once more with a renewed one.
 
 mod answer;
+mod binding;
 mod body;
 mod classify;
 mod connection;
 mod connectors;
 mod credentials;
+mod egress;
 mod exchange;
 mod http;
 mod identity;
@@ -24,6 +26,7 @@ mod paginate;
 mod pause;
 mod payload;
 mod prepare;
+mod quota;
 mod reach;
 mod receive;
 mod record;
@@ -36,8 +39,11 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use binding::{Binding, FieldPath, Quota, View};
 pub use connection::ConnectionTokens;
 pub use connectors::Connectors;
+pub use egress::{Departure, Egress};
 pub use http::{HttpCaller, HttpSettings};
 pub use outbound::{EffectContext, EnvironmentScope, Outbound, Performed, Verified};
+pub use quota::{QUOTA_KIND, Quotas};
 pub use record::{CallRecord, DriftNote};

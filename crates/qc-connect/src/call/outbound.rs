@@ -5,14 +5,18 @@ use std::{
 };
 
 use qc_model::{
-    Applied, Caller, Class, Clock, EnvironmentName, Failure, Retry, RunId, TenantName, Timestamp,
+    Applied, Caller, Class, Clock, EnvironmentName, Failure, Name, Retry, RunId, TenantName,
+    Timestamp,
 };
 use qc_store::blobs::{Blobs, MemoryBlobs};
 use qc_vault::{SecretRef, Secrets};
 use qc_workflow::{CallOutput, CallRequest};
 use serde_json::Value;
 
-use super::{CallRecord, ConnectionTokens, Connectors, DriftNote, job::Sending, token::Tokens};
+use super::{
+    CallRecord, ConnectionTokens, Connectors, DriftNote, Egress, Quotas, job::Sending,
+    token::Tokens,
+};
 use crate::codes;
 
 /// The most bytes of an answer in a workflow's data when nothing else is set: 8 MiB.
@@ -32,6 +36,9 @@ pub struct Outbound {
     pub(super) response_limit: usize,
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) blob_limit: u64,
+    /// Who decides whether a call may go out; None: nobody forbids any.
+    pub(super) egress: Option<Arc<dyn Egress>>,
+    pub(super) quotas: Quotas,
     /// When calls that can be read back became ambiguous, by key: the settle delay counts from there.
     doubts: Mutex<HashMap<String, Timestamp>>,
 }
@@ -50,6 +57,10 @@ pub struct EnvironmentScope {
 /// What an attempt needs to know about the effect that it is part of.
 #[derive(Debug, Clone)]
 pub struct EffectContext {
+    /// The integration.
+    pub integration: Name,
+    /// The platform asks by itself, such as for a connection's health: no binding narrows or counts it.
+    pub of_platform: bool,
     /// The run: what it receives and sends on as a blob is its own.
     pub run: RunId,
     /// The effect's stable key, `qc:{origin}:{task pointer}:{visit}`: the same for all attempts.
@@ -97,6 +108,8 @@ impl Outbound {
             response_limit: RESPONSE_LIMIT,
             blobs: Arc::new(MemoryBlobs::default()),
             blob_limit: BLOB_LIMIT,
+            egress: None,
+            quotas: Quotas::default(),
             doubts: Mutex::default(),
         }
     }
@@ -105,6 +118,20 @@ impl Outbound {
     #[must_use]
     pub fn with_blobs(mut self, blobs: Arc<dyn Blobs>, limit: u64) -> Self {
         (self.blobs, self.blob_limit) = (blobs, limit);
+        self
+    }
+
+    /// Asks before each attempt whether it may go out.
+    #[must_use]
+    pub fn with_egress(mut self, egress: Arc<dyn Egress>) -> Self {
+        self.egress = Some(egress);
+        self
+    }
+
+    /// Counts the calls of bindings there.
+    #[must_use]
+    pub fn with_quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = quotas;
         self
     }
 
@@ -148,13 +175,15 @@ impl Outbound {
         record: &mut CallRecord,
         drift: &mut Vec<DriftNote>,
     ) -> Result<CallOutput, Box<Failure>> {
+        let (job, sending) = self.job(release, environment, call, effect)?;
+        job.permitted()?;
         if let Some(output) = self.past_window(release, environment, call, effect).await? {
             return Ok(output);
         }
-        let (job, sending) = self.job(release, environment, call, effect)?;
         let request = self.prepare(&job, call, sending)?;
         request.method.as_str().clone_into(&mut record.method);
         record.url.clone_from(&request.shown_url);
+        self.count(&job).await?;
         let verify = job.connector.zip(job.operation).is_some_and(|(connector, operation)| {
             connector.declared_effect(&operation.id).is_some_and(|rule| rule.verify.is_some())
         });
@@ -172,7 +201,9 @@ impl Outbound {
         if let Some(doubt) = doubt {
             doubt.end(!matches!(&result, Err(failure) if failure.applied == Applied::Maybe));
         }
-        result
+        let mut output = result?;
+        output.content = job.seen(output.content, self.clock.now())?;
+        Ok(output)
     }
 
     /// A keyed call whose key the vendor has forgotten acts as `verify` or `once`: the output when it turns out to have

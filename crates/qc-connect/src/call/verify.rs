@@ -98,7 +98,15 @@ impl Outbound {
         // The read-back is another request than the effect; it must not carry the effect's key.
         let silent = EffectContext { key: String::new(), first_sent_at: None, ..effect.clone() };
         match self.ask(release, environment, &reading, &silent).await {
-            Ok(answer) => question.judge(answer),
+            // The read-back is the platform's; the integration sees of it what it sees of its call's answer.
+            Ok(answer) => match question.judge(answer)? {
+                Verified::Applied(mut output) => {
+                    let (job, _) = self.job(release, environment, call, effect)?;
+                    output.content = job.seen(output.content, self.clock.now())?;
+                    Ok(Verified::Applied(output))
+                }
+                other => Ok(other),
+            },
             Err(failure) if failure.status == 404 && failure.class == Class::NotFound => {
                 match verify.not_found {
                     NotFound::NotApplied => Ok(Verified::NotApplied),

@@ -82,6 +82,8 @@ impl World {
         };
         let declared = SecretRef::parse("secret://api").unwrap();
         let effect = EffectContext {
+            integration: "escalation".parse().unwrap(),
+            of_platform: false,
             run: RunId::from_bits(1 << 90),
             key: "key".to_owned(),
             first_sent_at: Some(Timestamp::from_millis(0)),

@@ -17,6 +17,10 @@ pub struct People {
     pub people: BTreeSet<String>,
     /// The members of each team, by its id.
     pub teams: BTreeMap<String, BTreeSet<String>>,
+    /// The unit of each team that is a part of one.
+    pub units: BTreeMap<String, String>,
+    /// The unit that owns the integration.
+    pub unit: Option<String>,
     /// Who is asked when a task names nobody: who answers for the business.
     pub asked: Option<String>,
     /// Who takes over when automation cannot go on, level by level. Empty: nobody is asked.
@@ -77,6 +81,14 @@ pub struct Level {
 }
 
 impl People {
+    /// Who is in which unit, by the teams.
+    pub fn memberships(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.units.iter().flat_map(|(team, unit)| {
+            let members = self.teams.get(team).into_iter().flatten();
+            members.map(|person| (person.as_str(), unit.as_str()))
+        })
+    }
+
     /// Who takes over after a failure of the task at this place: the levels of the first failure mode that it is one of,
     /// with the mode's id, or else the integration's.
     pub fn after(&self, place: &str, failure: &Failure) -> (Option<&str>, &[Level]) {

@@ -72,6 +72,8 @@ impl Engine {
             vars: deployment.vars.clone(),
         };
         let effect = EffectContext {
+            integration: deployment.release.integration.clone(),
+            of_platform: false,
             run: RunId::new(shared.now(), &*shared.entropy),
             key: format!("qc:poll:{}:{}", call.id.pointer, call.id.visit),
             first_sent_at: None,

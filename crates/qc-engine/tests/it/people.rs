@@ -57,8 +57,7 @@ fn people() -> People {
         people: team(&["ada", "bob", "cto", "eve"]),
         teams: BTreeMap::from([("finance".to_owned(), team(&["ada"]))]),
         asked: Some("finance".to_owned()),
-        escalation: vec![],
-        failure_modes: vec![],
+        ..People::default()
     }
 }
 

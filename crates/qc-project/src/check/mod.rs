@@ -1,5 +1,6 @@
 //! Every rule over the files of a project. One file for each group of rules.
 
+mod bindings;
 mod calls;
 mod children;
 mod data;
@@ -112,6 +113,7 @@ impl Project {
             let mut subject = Subject { project: self, folder, file, out: &mut findings };
             steps::check(&mut subject);
             systems::check(&mut subject);
+            bindings::check(&mut subject);
             calls::check(&mut subject);
             children::check(&mut subject);
             triggers::check(&mut subject);

@@ -38,6 +38,14 @@ fn members(file: &Loaded<Organisation>, out: &mut Vec<Finding>) {
                 out.push(file.error(codes::UNKNOWN_OWNER, member.span, message).help(help));
             }
         }
+        if let Some(unit) = &details.unit
+            && file.value.units.get(unit.as_str()).is_none()
+        {
+            let message =
+                format!("the unit `{}` of `{}` is not among `units`", unit.value, team.value);
+            let help = closest_or_list(unit.as_str(), file.value.units.names().map(Name::as_str));
+            out.push(file.error(codes::UNKNOWN_OWNER, unit.span, message).help(help));
+        }
         if let Some(on_call) = &details.on_call
             && !details.members.iter().any(|member| member.value == on_call.value)
         {

@@ -134,6 +134,42 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         "expected_rate: 5/s",
         &["QC-P017"],
     ),
+    (
+        INTEGRATION,
+        "on_unavailable: {queue: {ttl: 24h}}",
+        "binding: {operations: {nothing: {}}}, on_unavailable: {queue: {ttl: 24h}}",
+        &["QC-P064", "QC-P064"],
+    ),
+    (
+        INTEGRATION,
+        "on_unavailable: {queue: {ttl: 24h}}",
+        "binding: {operations: {postMessage: {items: data}}}, on_unavailable: {queue: {ttl: 24h}}",
+        &["QC-P064"],
+    ),
+    (
+        INTEGRATION,
+        "on_unavailable: {queue: {ttl: 24h}}",
+        "binding: {operations: {postMessage: {rows: .a |}}}, on_unavailable: {queue: {ttl: 24h}}",
+        &["QC-X001"],
+    ),
+    (
+        INTEGRATION,
+        "on_unavailable: {queue: {ttl: 24h}}",
+        "binding: {operations: {postMessage: {fields: [a..b]}}}, on_unavailable: {queue: {ttl: 24h}}",
+        &["QC-Q015"],
+    ),
+    (
+        INTEGRATION,
+        "on_unavailable: {queue: {ttl: 24h}}",
+        "binding: {quota: {calls: 0, per: 1m}}, on_unavailable: {queue: {ttl: 24h}}",
+        &["QC-Q015"],
+    ),
+    (
+        INTEGRATION,
+        "on_unavailable: {queue: {ttl: 24h}}",
+        "binding: {operations: {postMessage: {fields: [ok, ts.day]}}, quota: {calls: 10, per: 1m}}, on_unavailable: {queue: {ttl: 24h}}",
+        &[],
+    ),
     (INTEGRATION, "on_unavailable: {queue: {ttl: 24h}}", "on_unavailable: queue", &["QC-P060"]),
     (
         INTEGRATION,

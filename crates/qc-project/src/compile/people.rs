@@ -9,8 +9,9 @@ use crate::{
     Project,
     check::{declared_system, servers_of},
     integration::{Escalation, Integration},
-    organisation::Organisation,
+    organisation::{Organisation, Team},
     project::{IntegrationFolder, Loaded},
+    shape::Spanned,
 };
 
 /// The people of an integration's release.
@@ -32,10 +33,21 @@ pub(crate) fn people(
     People {
         people: organisation.people.names().map(ToString::to_string).collect(),
         teams,
+        units: organisation.teams.iter().filter_map(unit).collect(),
+        unit: integration
+            .owners
+            .as_ref()
+            .and_then(|owners| organisation.unit_of(owners.technical.as_str()))
+            .map(ToString::to_string),
         asked: integration.owners.as_ref().map(|owners| owners.business.value.to_string()),
         escalation: levels(&integration.escalation),
         failure_modes: failure_modes(project, folder, integration),
     }
+}
+
+/// A team and its unit.
+fn unit((id, team): (&Spanned<Name>, &Team)) -> Option<(String, String)> {
+    Some((id.value.to_string(), team.unit.as_ref()?.value.to_string()))
 }
 
 fn levels(escalation: &[Escalation]) -> Vec<Level> {

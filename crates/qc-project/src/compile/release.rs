@@ -15,6 +15,7 @@ use super::{
     build::used_connectors,
     data::data_rules,
     kept::kept,
+    narrowing::narrowing,
     people::people,
     publications::publications,
     search_keys::search_keys,
@@ -101,7 +102,9 @@ fn connectors(
         SiteTarget::Http { endpoint, .. } => Some(endpoint.as_str()),
         _ => None,
     });
-    Connectors::new(kept, documents).with_endpoints(endpoints)
+    Connectors::new(kept, documents)
+        .with_endpoints(endpoints)
+        .with_bindings(narrowing(project, folder, findings))
 }
 
 /// The documents of `call: openapi`, with only what is called of them.

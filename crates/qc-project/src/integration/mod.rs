@@ -1,5 +1,6 @@
 //! `integration.yaml`: the brief and the governance of one integration, in one schema.
 
+mod binding;
 mod broker;
 mod call_policy;
 mod compensation;
@@ -23,6 +24,7 @@ mod trigger;
 mod trigger_auth;
 mod unavailable;
 
+pub use binding::{BindingSpec, FieldText, QuotaSpec, ViewSpec};
 pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
 pub use compensation::{Arguments, CompensationSpec};

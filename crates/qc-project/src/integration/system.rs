@@ -4,7 +4,7 @@ use qc_document::{Node, Reader};
 use qc_model::Name;
 use serde_json::Value;
 
-use super::OnUnavailable;
+use super::{BindingSpec, OnUnavailable};
 use crate::shape::{Definitions, Fields, Record, Shape, Spanned, read_word, word_schema};
 
 /// A system that the integration touches.
@@ -20,6 +20,8 @@ pub struct System {
     pub criticality: Criticality,
     /// Who owns it.
     pub owner: Spanned<Name>,
+    /// What the integration may do with it, and see of it; everything when left out.
+    pub binding: Option<Spanned<BindingSpec>>,
     /// In which region its data is, as `data_movement` names regions.
     pub region: Option<Spanned<Name>>,
     /// What happens while it cannot be reached.
@@ -98,9 +100,14 @@ impl Record for System {
         );
         let on_unavailable =
             f.required("on_unavailable", "What happens while it cannot be reached.");
+        let binding = f.optional(
+            "binding",
+            "What the integration may do with the system, and see of it; everything when left out.",
+        );
         Some(Self {
             connector,
             hosts,
+            binding,
             direction: direction?,
             criticality: criticality?,
             owner: owner?,

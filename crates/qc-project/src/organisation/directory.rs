@@ -15,6 +15,13 @@ pub struct Person {
     pub email: Email,
 }
 
+/// A part of the organisation, with teams of its own.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// Its name.
+    pub title: String,
+}
+
 /// A team.
 #[derive(Debug, Clone)]
 pub struct Team {
@@ -26,6 +33,18 @@ pub struct Team {
     pub contact: String,
     /// Who of its members answers first now, by id.
     pub on_call: Option<Spanned<Name>>,
+    /// The unit of which it is a part.
+    pub unit: Option<Spanned<Name>>,
+}
+
+impl Record for Unit {
+    const NAME: &'static str = "unit";
+    const DOC: &'static str = "A part of the organisation, with teams of its own.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let title = f.required("title", "The unit's name.");
+        Some(Self { title: title? })
+    }
 }
 
 impl Record for Person {
@@ -49,7 +68,8 @@ impl Record for Team {
         let contact =
             f.required("contact", "Where the team is reached: mail address, channel or page.");
         let on_call = f.optional("on_call", "The member who answers first.");
-        Some(Self { title: title?, members: members?, contact: contact?, on_call })
+        let unit = f.optional("unit", "The unit of which the team is a part.");
+        Some(Self { title: title?, members: members?, contact: contact?, on_call, unit })
     }
 }
 

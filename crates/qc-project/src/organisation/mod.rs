@@ -7,7 +7,7 @@ mod movement;
 mod policy;
 mod variable;
 
-pub use directory::{Person, Team};
+pub use directory::{Person, Team, Unit};
 pub use environment::{Environment, Tenants};
 pub use movement::{MovementRule, MovementSpec, PEOPLE, SENDERS, Several};
 pub use policy::{Events, Notice, Rotation, Versioning};
@@ -26,6 +26,8 @@ pub struct Organisation {
     pub organisation: Option<Spanned<String>>,
     /// The people who can own things.
     pub people: Named<Name, Person>,
+    /// The units, of which teams are parts.
+    pub units: Named<Name, Unit>,
     /// The teams that can own things.
     pub teams: Named<Name, Team>,
     /// The variables that every environment gives a value.
@@ -57,6 +59,10 @@ impl Record for Organisation {
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
         let organisation = f.required("organisation", "The organisation's name.");
         let people = f.several("people", "The people who can own things, by id.");
+        let units = f.several(
+            "units",
+            "The parts of the organisation, by id; teams say to which they belong.",
+        );
         let teams = f.several("teams", "The teams that can own things, by id.");
         let vars = f.several("vars", "The variables that environments give values, by name.");
         let environments = f.required("environments", "The environments, by name.");
@@ -72,6 +78,7 @@ impl Record for Organisation {
         Some(Self {
             organisation,
             people,
+            units,
             teams,
             vars,
             environments: environments.unwrap_or_default(),
@@ -86,6 +93,23 @@ impl Record for Organisation {
 }
 
 impl Organisation {
+    /// The unit of what somebody owns: the team's; of a person the one of his teams, when there is just one.
+    pub fn unit_of(&self, owner: &str) -> Option<&Name> {
+        if let Some(team) = self.teams.get(owner) {
+            return team.unit.as_ref().map(|unit| &unit.value);
+        }
+        let teams = self.teams.iter().map(|(_, team)| team);
+        let own = teams.filter(|team| team.members.iter().any(|one| one.value.as_str() == owner));
+        let mut units: Vec<&Name> =
+            own.filter_map(|team| Some(&team.unit.as_ref()?.value)).collect();
+        units.sort_unstable();
+        units.dedup();
+        match units.as_slice() {
+            [unit] => Some(unit),
+            _ => None,
+        }
+    }
+
     /// Whether a person or a team has this id.
     pub fn knows_owner(&self, id: &str) -> bool {
         self.people.get(id).is_some() || self.teams.get(id).is_some()

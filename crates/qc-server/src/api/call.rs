@@ -62,6 +62,11 @@ impl Call {
         &self.asker.principal
     }
 
+    /// The units of whoever asks.
+    pub(super) fn units(&self) -> &[String] {
+        &self.asker.units
+    }
+
     /// Decides whether the caller may do the route's action to this. When that changes something, the audit has it
     /// before the caller gets on.
     pub(super) async fn may(
@@ -105,8 +110,8 @@ impl Call {
         name: Option<&str>,
     ) -> Result<(Permit<'_>, Decided), Problem> {
         let action = self.route.action;
-        let resource = Resource { environment, name };
-        let decided = self.asker.decide(&self.state.access, action, resource)?;
+        let decided = self.asker.decide(&self.state.access, action, environment, name)?;
+        let resource = Resource { environment, name, units: &[] };
         self.state.uses.note(self.principal(), action, resource);
         Ok((Permit { state: &self.state, actor: self.asker.actor(action) }, decided))
     }
@@ -118,8 +123,8 @@ impl Call {
         environment: Option<&str>,
         name: Option<&str>,
     ) -> Result<(), Problem> {
-        let resource = Resource { environment, name };
-        self.asker.decide(&self.state.access, action, resource)?;
+        self.asker.decide(&self.state.access, action, environment, name)?;
+        let resource = Resource { environment, name, units: &[] };
         self.state.uses.note(self.principal(), action, resource);
         Ok(())
     }

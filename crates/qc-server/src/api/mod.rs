@@ -2,6 +2,7 @@
 //! a route without an action cannot be written, and a handler reaches the server's parts only through a [`Permit`].
 
 mod access;
+mod approvals;
 mod audit;
 mod bulks;
 mod call;
@@ -34,8 +35,26 @@ pub(crate) use dispatch::router;
 pub(crate) use route::{Answer, Place, Route};
 pub(crate) use tokens::record_of;
 
+use http::Method;
+use qc_access::Action;
+
 use call::{Call, Permit};
 use reply::Reply;
+
+/// The action of a request to the management API, by its method and path; None: there is no such operation.
+pub fn action_of(method: &Method, path: &str) -> Option<Action> {
+    let path = path.split('?').next().unwrap_or_default();
+    let fits = |pattern: &str| {
+        let mut parts = path.split('/');
+        pattern
+            .split('/')
+            .all(|part| parts.next().is_some_and(|given| part.starts_with('{') || part == given))
+            && parts.next().is_none()
+    };
+    // A path that is written out goes before one with parameters.
+    let there = ROUTES.iter().filter(|route| route.method == *method && fits(route.path));
+    there.min_by_key(|route| route.path.matches('{').count()).map(|route| route.action)
+}
 
 /// A field of a request that cannot be used.
 fn unusable(what: &str, error: &dyn std::fmt::Display) -> crate::Problem {
@@ -116,6 +135,9 @@ pub(crate) const ROUTES: &[Route] = &[
     grants::decide::APPROVE,
     grants::decide::REFUSE,
     grants::revoke::ROUTE,
+    approvals::list::ROUTE,
+    approvals::give::ROUTE,
+    approvals::withdraw::ROUTE,
     policies::show::ROUTE,
     policies::apply::ROUTE,
     access::clients::LIST,

@@ -21,13 +21,12 @@ pub(super) async fn by_token(
         TriggerAuth::Token => {
             let text = bearer(headers).ok_or_else(Problem::no_token)?;
             let principal = state.authenticate(text, sent).await?;
-            let resource = Resource {
-                environment: Some(deployment.environment.as_str()),
-                name: Some(deployment.release.integration.as_str()),
-            };
             let asker = state.asker(principal, sent.clone()).await?;
-            asker.decide(&state.access, Action::EventsSend, resource)?;
-            state.uses.note(&asker.principal, Action::EventsSend, resource);
+            let environment = Some(deployment.environment.as_str());
+            let integration = Some(deployment.release.integration.as_str());
+            asker.decide(&state.access, Action::EventsSend, environment, integration)?;
+            let trigger = Resource { environment, name: integration, units: &[] };
+            state.uses.note(&asker.principal, Action::EventsSend, trigger);
             Ok(Some(asker.principal.actor()))
         }
     }

@@ -32,6 +32,7 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{trigger}", "hourly")
                 .replace("{token}", "AAAAAAAA")
                 .replace("{grant}", "0123456789abcdef")
+                .replace("{approval}", "0123456789abcdef")
                 .replace("{name}", "crm")
                 .replace("{drill}", "last")
                 .replace("{link}", "0123456789abcdef")

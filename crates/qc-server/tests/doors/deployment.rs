@@ -236,7 +236,14 @@ fn people(left: bool) -> People {
     }
     People {
         people: names(&["ada", "bob"]),
-        teams: BTreeMap::from([("desk-team".to_owned(), names(&["ada"]))]),
+        teams: BTreeMap::from([
+            ("desk-team".to_owned(), names(&["ada"])),
+            ("rivals".to_owned(), names(&["eve", "mallory"])),
+        ]),
+        units: [("desk-team", "desk"), ("rivals", "rival")]
+            .map(|(team, unit)| (team.to_owned(), unit.to_owned()))
+            .into(),
+        unit: Some("desk".to_owned()),
         asked: None,
         escalation: vec![Level { to: "bob".to_owned(), after: Duration::ZERO }],
         failure_modes: vec![],

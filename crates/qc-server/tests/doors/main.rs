@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod approvals;
 mod audited;
 mod bodies;
 mod busy;
@@ -30,4 +31,5 @@ mod secrets;
 mod sign;
 mod signatures;
 mod tasks;
+mod units;
 mod world;

@@ -144,6 +144,39 @@ async fn policies_are_in_force_once_their_matrix_was_reviewed() {
     world.ask(none).await.problem(404, "QC-A042");
 }
 
+/// Where requests go out the policies are asked, whatever it was that had the call made.
+#[tokio::test]
+async fn a_run_calls_only_what_the_policies_let_it_call() {
+    let world = World::new().await;
+    let text = r#"@id("closed") forbid(principal, action == QC::Action::"systems:call", resource)
+        when { resource has name && resource.name == "desk" && principal.name == "doors" };"#;
+    let own = Policies::with(&[("own.cedar".to_owned(), text.to_owned())]).unwrap();
+    let body =
+        json!({"files": [{"name": "own.cedar", "text": text}], "matrix": own.matrix().to_tsv()});
+    let apply = Ask::post("/api/v1/policies", body.to_string()).token(&world.owner);
+    assert_eq!(world.ask(apply).await.status, 200);
+    let run = world.send("json", r#"{"mode": "once"}"#).await.run();
+    world.until(&run, "faulted").await;
+    let path = format!("/api/v1/runs/{run}/journal");
+    let told = world.ask(Ask::get(&path).token(&world.owner)).await.json().to_string();
+    assert!(told.contains("QC-N123"), "{told}");
+    assert!(told.contains("`doors` may not call `desk`: own.cedar#closed of policies-"), "{told}");
+}
+
+/// A run's record can name any release that is stored; only those that were deployed where it is at home are run.
+#[tokio::test]
+async fn a_release_that_was_never_deployed_somewhere_has_no_runs_there() {
+    use qc_engine::ReleaseSource as _;
+    let world = World::new().await;
+    let deployed = Ask::get("/api/v1/deployments").token(&world.owner);
+    let hash = world.ask(deployed).await.json()["items"][0]["release"].as_str().unwrap().to_owned();
+    world.redeploy("second").await;
+    let (production, staging) = ("production".parse().unwrap(), "staging".parse().unwrap());
+    assert!(world.catalogue.deployment(&production, &hash).await.unwrap().is_some());
+    assert!(world.catalogue.deployment(&staging, &hash).await.unwrap().is_none());
+    assert!(world.catalogue.deployment(&production, "none").await.unwrap().is_none());
+}
+
 /// What the audit tells of a decision is enough to make it again, whatever it was.
 #[tokio::test]
 async fn every_decision_of_the_audit_is_made_again_alike() {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use qc_access::{IssueRequest, Role, TokenKind, issue};
+use qc_access::{Access, IssueRequest, Role, TokenKind, issue};
 use qc_audit::{Sealed, Sealer, Seed};
 use qc_connect::call::{ConnectionTokens, Outbound};
 use qc_connection::{Connections, ConnectionsParts};
@@ -20,7 +20,8 @@ use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, R
 use qc_oidcserver::Fake;
 use qc_release::Office;
 use qc_server::{
-    Catalogue, Door, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
+    Catalogue, Door, MeteredStore, PolicyEgress, ServerParts, ServerSettings, Service, State, bind,
+    serve,
 };
 use qc_store::{CommitLimits, Committer, RunFilter, Store, memory::MemoryStore};
 use qc_vault::{Secrets, VariableRing, Vault, VaultParts};
@@ -83,7 +84,7 @@ pub(crate) struct World {
     pub(crate) state: Arc<State>,
     engine: Engine,
     committer: Committer,
-    catalogue: Arc<Catalogue>,
+    pub(crate) catalogue: Arc<Catalogue>,
     entropy: Arc<Counting>,
     /// Without it nothing can be written.
     pub(crate) commit_loop: tokio::task::AbortHandle,
@@ -125,11 +126,11 @@ impl World {
             node: "a".to_owned(),
             user_agent: "test".to_owned(),
         });
+        let access = Arc::new(Access::new(true, vec!["production".parse().unwrap()]));
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
             store: store.clone(),
-            outbound: Outbound::new(desk.clone(), clock.clone(), secrets.clone())
-                .with_connections(ConnectionTokens::Kept(connections.clone())),
+            outbound: outbound(&desk, &clock, &secrets, &connections, &access),
             clock: clock.clone(),
             entropy: entropy.clone(),
             releases: catalogue.clone(),
@@ -151,7 +152,8 @@ impl World {
             clock,
             entropy: entropy.clone(),
             commits,
-            settings: ServerSettings { local_access: true, ..settings },
+            access,
+            settings,
             provider: Some(crate::people::provider(&fake)),
             place: Some(qc_identity::Place::new(PUBLIC)),
         });
@@ -219,6 +221,11 @@ impl World {
     /// A token of a person, for production.
     pub(crate) async fn person(&self, id: &str, role: Role) -> String {
         self.issue_to(TokenKind::ApiKey, Some(id), Some("production"), role).await
+    }
+
+    /// A token of a person that is bound to no environment.
+    pub(crate) async fn unbound(&self, id: &str, role: Role) -> String {
+        self.issue_to(TokenKind::ApiKey, Some(id), None, role).await
     }
 
     async fn issue_to(
@@ -318,6 +325,19 @@ impl World {
 /// The address of a trigger.
 pub(crate) fn door(trigger: &str) -> String {
     format!("/in/production/doors/{trigger}")
+}
+
+/// The stack through which runs call: policies are asked, connections have their tokens.
+fn outbound(
+    desk: &Arc<Desk>,
+    clock: &Arc<SystemClock>,
+    secrets: &Arc<Secrets>,
+    connections: &Arc<Connections>,
+    access: &Arc<Access>,
+) -> Outbound {
+    Outbound::new(desk.clone(), clock.clone(), secrets.clone())
+        .with_egress(Arc::new(PolicyEgress::new(access.clone())))
+        .with_connections(ConnectionTokens::Kept(connections.clone()))
 }
 
 fn vault(

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use qc_access::{IssueRequest, Role, TokenKind, issue};
+use qc_access::{Access, IssueRequest, Role, TokenKind, issue};
 use qc_connect::{
     call::{ConnectionTokens, Connectors, HttpCaller, HttpSettings, Outbound},
     webhook::{Challenge, ChallengeKind, SignatureScheme},
@@ -194,6 +194,7 @@ impl Stage {
             node: "a".to_owned(),
             user_agent: "test".to_owned(),
         });
+        let access = Arc::new(Access::new(true, vec!["production".parse().unwrap()]));
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
             store: Arc::clone(&shared),
@@ -227,7 +228,8 @@ impl Stage {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             commits,
-            settings: ServerSettings { local_access: true, ..settings },
+            access,
+            settings,
             provider: None,
             place: None,
         });

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, Method, header};
+use qc_access::Action;
 use qc_connect::call::{HttpCaller, HttpSettings};
 use qc_model::{Body, CallErrorKind, Caller, Code, Finding, OutboundRequest, Reach};
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,6 +20,8 @@ pub(crate) struct Client {
     caller: HttpCaller,
     context: Context,
     timeout: Duration,
+    /// What the verb names; nothing else is asked of the server.
+    actions: &'static [Action],
 }
 
 /// What a server answered.
@@ -34,6 +37,7 @@ impl Client {
         context: Context,
         timeout: Duration,
         authorities: Option<Vec<u8>>,
+        actions: &'static [Action],
     ) -> Result<Self, Trouble> {
         let usable = Url::parse(&context.url)
             .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -45,7 +49,7 @@ impl Client {
         let settings = HttpSettings { authorities, ..HttpSettings::default() };
         let caller =
             HttpCaller::new(&settings).map_err(|finding| Trouble::new(Exit::Internal, *finding))?;
-        Ok(Self { caller, context, timeout })
+        Ok(Self { caller, context, timeout, actions })
     }
 
     /// The server's address.
@@ -157,6 +161,14 @@ impl Client {
         extra: &[(&'static str, &str)],
         timeout: Duration,
     ) -> Result<OutboundRequest, Trouble> {
+        if let Some(action) = qc_server::action_of(&method, path)
+            && !self.actions.contains(&action)
+        {
+            let message = format!("this verb does not say that it does `{}`", action.as_str());
+            let finding = Finding::error(codes::UNNAMED_ACTION, message);
+            let help = "this is a mistake of the program: report it with the verb that was used";
+            return Err(Trouble::new(Exit::Internal, finding.help(help)));
+        }
         let mut headers = HeaderMap::new();
         if let Some(token) = &self.context.token {
             let value = HeaderValue::from_str(&format!("Bearer {}", token.expose().trim()));

@@ -22,19 +22,23 @@ pub(crate) enum Verb {
 pub(crate) struct RequestArguments {
     /// The environment
     environment: String,
-    /// To do what: runs:inspect, runs:replay, runs:bulk or dlq:retry; may stand several times
+    /// To do what: runs:inspect, runs:replay, runs:bulk or dlq:retry, or with --unit what only shows, such as runs:read;
+    /// may stand several times
     #[arg(long = "action", required = true)]
     actions: Vec<String>,
     /// Only for this integration
     #[arg(long)]
     integration: Option<String>,
+    /// To see what belongs to this unit, which is not yours; somebody of it gives it
+    #[arg(long)]
+    unit: Option<String>,
     /// Why
     #[arg(long)]
     reason: String,
     /// The ticket
     #[arg(long)]
     ticket: String,
-    /// For how long, at most 4h
+    /// For how long, at most 4h; with --unit and without payloads 30d
     #[arg(long, default_value = "1h")]
     lifetime: String,
 }
@@ -54,6 +58,7 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
                 actions: arguments.actions,
                 environment: arguments.environment,
                 integration: arguments.integration,
+                unit: arguments.unit,
                 reason: arguments.reason,
                 ticket: arguments.ticket,
                 lifetime: Some(arguments.lifetime),

@@ -2,6 +2,8 @@
 //! `--json`; how the program ends is in [`Exit`].
 
 mod access;
+mod actions;
+mod approvals;
 mod ask;
 mod audit;
 mod backup;
@@ -55,7 +57,7 @@ mod vault;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use exit::Exit;
 pub(crate) use output::Output;
@@ -204,6 +206,9 @@ enum Verb {
     /// Ask for rights for a time, and give them
     #[command(subcommand)]
     Grants(grants::Verb),
+    /// Approvals of changes: n of m persons, never the author
+    #[command(subcommand)]
+    Approvals(approvals::Verb),
     /// Connect accounts at other systems, and see how their connections stand
     #[command(subcommand)]
     Conn(conn::Verb),
@@ -224,8 +229,11 @@ enum Verb {
 
 /// Runs the program; the variables are the process environment.
 pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let read = actions::told(Cli::command(), "").try_get_matches().and_then(|matches| {
+        Cli::from_arg_matches(&matches).map(|cli| (actions::verb(&matches), cli))
+    });
+    let (typed, cli) = match read {
+        Ok(read) => read,
         Err(error) => {
             // Clap prints help and version to standard output, and errors to standard error.
             drop(error.print());
@@ -242,7 +250,7 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     };
     let Cli { globals, verb } = cli;
     let output = Output::new(globals.json, globals.quiet, globals.color, wishes);
-    let session = Session::new(output, globals, variables);
+    let session = Session::new(output, globals, variables, actions::of(&typed));
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.enable_all().on_thread_park(allocator::give_back);
     runtime.thread_keep_alive(allocator::REST);
@@ -307,6 +315,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Whoami => login::whoami(session).await,
         Verb::Access(verb) => access::run(session, verb).await,
         Verb::Grants(verb) => grants::run(session, verb).await,
+        Verb::Approvals(verb) => approvals::run(session, verb).await,
         Verb::Conn(verb) => conn::run(session, verb).await,
         Verb::Secrets(verb) => secrets::run(session, verb).await,
         Verb::Vault(verb) => vault::run(session, verb).await,
@@ -318,8 +327,6 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

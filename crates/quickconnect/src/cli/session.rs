@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use qc_access::Action;
 use qc_document::parse_duration;
 use qc_vault::Secret;
 
@@ -16,6 +17,8 @@ pub(crate) struct Session {
     pub(crate) output: Output,
     globals: Globals,
     pub(crate) variables: BTreeMap<String, String>,
+    /// What the verb does on a server.
+    actions: &'static [Action],
 }
 
 impl Session {
@@ -23,8 +26,9 @@ impl Session {
         output: Output,
         globals: Globals,
         variables: BTreeMap<String, String>,
+        actions: &'static [Action],
     ) -> Self {
-        Self { output, globals, variables }
+        Self { output, globals, variables, actions }
     }
 
     /// Where the context file is.
@@ -112,7 +116,7 @@ impl Session {
             }
             None => None,
         };
-        Client::new(context, timeout, authorities)
+        Client::new(context, timeout, authorities, self.actions)
     }
 
     fn timeout(&self) -> Result<Duration, Trouble> {

@@ -88,6 +88,26 @@ fn overlay(text: &str) -> Vec<String> {
     errors
 }
 
+/// In place of the system of this name in the example.
+fn system(text: &str) -> Vec<String> {
+    let trial = Trial::example();
+    let path = "integrations/customer-escalation/integration.yaml";
+    let before = fs::read_to_string(trial.path(path)).unwrap();
+    let (head, rest) = before.split_once("  tracker: {").unwrap();
+    let (_, tail) = rest.split_once('\n').unwrap();
+    let system = text.trim_end().replace('\n', "\n  ");
+    trial.write(path, &format!("{head}  {system}\n{tail}"));
+    trial.errors(path)
+}
+
+fn approvals(text: &str) -> Vec<String> {
+    let trial = Trial::example();
+    fs::create_dir_all(trial.path("access")).unwrap();
+    trial.write("access/approvals.yaml", text);
+    assert!(trial.qc(&["access", "matrix"]).status.success());
+    trial.errors("access/approvals.yaml")
+}
+
 fn triggers(text: &str) -> Vec<String> {
     let trial = Trial::template();
     let path = "integrations/ticket-sync/integration.yaml";
@@ -200,6 +220,8 @@ fn every_marked_file_checks() {
             let errors = match (mark, language.as_str()) {
                 (Some("connector"), _) => connector(&text),
                 (Some("overlay"), _) => overlay(&text),
+                (Some("system"), _) => system(&text),
+                (Some("approvals"), _) => approvals(&text),
                 (Some("integration triggers"), _) => triggers(&text),
                 (Some("notify triggers"), _) => notify_triggers(&text),
                 (Some("search keys"), _) => search_keys(&text),

@@ -485,6 +485,19 @@ fn rights(asked: &mut Asked<'_>) {
         asked.told(&format!("grants {verb}"), &[&[&**id][..], &grace].concat());
     }
     assert_eq!(asked.told("grants list", &[])["items"].as_array().unwrap().len(), 2);
+    // Changes of the policies are approved from now on.
+    let rules = "approvals: [{ action: 'policies:write', need: 1, of: [me] }]\n";
+    fs::write(asked.server.folder.join("mine/access/approvals.yaml"), rules).unwrap();
+    asked.told("access apply", &["mine"]);
+    let me = ["me", "--role", "approver", "--person", "me"];
+    let made = asked.told("tokens create", &me);
+    let me = context_of(asked.server, "me", &made);
+    let me = ["--context", &*me];
+    let version = set["version"].as_str().unwrap();
+    let given = asked.told("approvals give", &[&["policies:write", version][..], &me].concat());
+    let id = given["id"].as_str().unwrap();
+    assert_eq!(asked.told("approvals list", &[])["items"][0]["id"], id);
+    asked.told("approvals withdraw", &[&[id][..], &me].concat());
 }
 
 /// A person's keys end, and the sealed account opens once.

@@ -1,7 +1,9 @@
 //! The stack against a scripted other side, and the HTTP client against a real socket.
 
+mod bindings;
 mod blobs;
 mod credentials;
+mod egress;
 mod failures;
 mod keys;
 mod logins;
@@ -177,6 +179,8 @@ pub(super) fn world_with(change: impl FnOnce(String) -> String) -> World {
             vars: Arc::new(BTreeMap::from([("desk_host".to_owned(), json!("desk.test"))])),
         },
         effect: EffectContext {
+            integration: "escalation".parse().unwrap(),
+            of_platform: false,
             run: RUN,
             key: "qc:run_1:/do/0/open:0".to_owned(),
             first_sent_at: Some(Timestamp::from_millis(NOW)),

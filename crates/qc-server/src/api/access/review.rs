@@ -236,7 +236,7 @@ async fn of_principal(state: &State, of: String, principal: &Principal) -> Resul
 /// Everything that there is.
 async fn known(state: &State) -> Result<Known, Problem> {
     let mut known = Known::default();
-    for environment in &state.settings.production {
+    for environment in state.access.production() {
         known.add(environment.as_str(), &[], "");
     }
     for deployment in state.engine.deployments().iter() {

@@ -58,7 +58,7 @@ async fn begin(call: Call) -> Result<Reply, Problem> {
         return Err(refused(422, detail));
     }
     let reason = reason.filter(|text| !text.trim().is_empty());
-    if state.settings.production.contains(&id.environment) && (!production || reason.is_none()) {
+    if state.access.production().contains(&id.environment) && (!production || reason.is_none()) {
         let detail = format!(
             "`{environment}` is production: its tokens are renewed for a drill only when `production` \
              is said, with a `reason`"

@@ -1,5 +1,5 @@
 use http::Method;
-use qc_access::Action;
+use qc_access::{Action, Approved};
 use qc_model::{EnvironmentName, Name};
 use qc_release::ReleaseError;
 
@@ -7,7 +7,7 @@ use super::{ENVIRONMENT, INTEGRATION, take_effect};
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route, releases,
+        Call, Reply, Route, approvals, releases,
         route::{Answer, schema},
         wire::{DeployRequest, Deployment},
     },
@@ -37,6 +37,13 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     }
     // What does not compile must not be deployed.
     permit.state.catalogue.compiled(&environment, &record.hash).await?;
+    let change = Approved {
+        action: Action::DeploymentsWrite,
+        environment: Some(environment.clone()),
+        integration: Some(integration),
+        what: record.hash.clone(),
+    };
+    approvals::demand(&permit, &change, &[&record.built_by, &permit.actor]).await?;
     let record =
         qc_release::deploy(permit.office(), &environment, &record.hash, &permit.actor).await?;
     Ok(Reply::ok(&take_effect(&permit, &record).await?))

@@ -40,7 +40,7 @@ async fn handle(call: Call, give: bool) -> Result<Reply, Problem> {
         .await?;
     let by = person(&call)?;
     let now = permit.state.clock.now();
-    let decided = grant.decide(give, &by, now).map_err(|error| unfit(&error))?;
+    let decided = grant.decide(give, &by, call.units(), now).map_err(|error| unfit(&error))?;
     keep(&permit, &decided, Some(revision)).await?;
     Ok(Reply::ok(&shown(&decided, now)))
 }

@@ -21,6 +21,7 @@ fn shown(grant: &Grant, now: Timestamp) -> wire::Grant {
         actions: grant.actions.iter().map(|action| action.as_str().to_owned()).collect(),
         environment: grant.environment.to_string(),
         integration: grant.integration.as_ref().map(ToString::to_string),
+        unit: grant.unit.as_ref().map(ToString::to_string),
         reason: grant.reason.clone(),
         ticket: grant.ticket.clone(),
         state: if over { "over" } else { grant.state.as_str() }.to_owned(),
@@ -42,7 +43,7 @@ async fn named(call: &Call, state: &State) -> Result<(Grant, u64), Problem> {
 }
 
 /// The person who asks: rights for a time are a matter between two persons.
-fn person(call: &Call) -> Result<Name, Problem> {
+pub(super) fn person(call: &Call) -> Result<Name, Problem> {
     call.principal().person.clone().ok_or_else(|| {
         let detail = "rights for a time are asked for and given by persons: sign in, or use a token with `--person`";
         Problem::new(422, codes::GRANT, "No person", detail)
@@ -52,7 +53,7 @@ fn person(call: &Call) -> Result<Name, Problem> {
 fn unfit(error: &GrantError) -> Problem {
     let status = match error {
         GrantError::Decided(_) => 409,
-        GrantError::OwnRequest => 403,
+        GrantError::OwnRequest | GrantError::OtherUnit(_) => 403,
         _ => 422,
     };
     Problem::new(status, codes::GRANT, "The grant cannot be so", error.to_string())

@@ -57,6 +57,10 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
             .integration
             .map(|name| name.parse().map_err(|error| unusable("integration", &error)))
             .transpose()?,
+        unit: request
+            .unit
+            .map(|name| name.parse().map_err(|error| unusable("unit", &error)))
+            .transpose()?,
         reason: request.reason,
         ticket: request.ticket,
         lifetime: lifetime.map_err(|error| unusable("lifetime", &error))?.unwrap_or(USUAL),

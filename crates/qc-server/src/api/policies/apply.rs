@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use http::Method;
-use qc_access::{Action, Policies, policy::KeptPolicies};
+use qc_access::{Action, Approved, Policies, policy::KeptPolicies};
 use qc_store::ChangeOutcome;
 
 use super::shown;
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, Reply, Route, approvals,
         route::{Answer, schema},
         wire::{ApplyPolicies, PolicySet},
     },
@@ -39,6 +39,14 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     // Compiling and asking for every cell takes a while.
     let checked = tokio::task::spawn_blocking(move || checked(&files, &matrix));
     let policies = checked.await.map_err(|_| Problem::internal(""))??;
+    let change = Approved {
+        action: Action::PoliciesWrite,
+        environment: None,
+        integration: None,
+        what: policies.version().to_owned(),
+    };
+    // By the rules that are in force now: no change of them approves itself.
+    approvals::demand(&permit, &change, &[&permit.actor]).await?;
     let state = permit.state;
     let before = KeptPolicies::current(&*state.store).await?.map(|(_, revision)| revision);
     let now = state.clock.now();

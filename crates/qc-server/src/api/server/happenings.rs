@@ -3,7 +3,7 @@ use std::{convert::Infallible, time::Duration};
 use bytes::Bytes;
 use futures_util::stream;
 use http::Method;
-use qc_access::{Action, Resource};
+use qc_access::Action;
 use serde_json::json;
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
@@ -76,10 +76,10 @@ impl Following {
     /// Whether the token or session still holds: what was ended meanwhile does not follow on.
     async fn may_go_on(&self) -> bool {
         let Call { state, credential, asker, route, .. } = &self.call;
-        let known = state.authenticate(credential.expose(), &asker.from).await;
-        let all = Resource { environment: None, name: None };
-        known.is_ok_and(|principal| {
-            state.access.decide(&principal, route.action, all, false).verdict.denial.is_none()
-        })
+        let Ok(principal) = state.authenticate(credential.expose(), &asker.from).await else {
+            return false;
+        };
+        let asker = state.asker(principal, asker.from.clone()).await;
+        asker.is_ok_and(|now| now.decide(&state.access, route.action, None, None).is_ok())
     }
 }

@@ -20,6 +20,9 @@ pub struct Grant {
     /// To which integration; left out: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<String>,
+    /// The unit to which what is seen belongs, of a grant across units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// Why.
     pub reason: String,
     /// The ticket.
@@ -42,20 +45,65 @@ pub struct Grant {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestGrant {
-    /// To do what: `runs:inspect`, `runs:replay`, `runs:bulk`, `dlq:retry`, `subjects:export`, `subjects:erase`.
+    /// To do what: `runs:inspect`, `runs:replay`, `runs:bulk`, `dlq:retry`, `subjects:export`, `subjects:erase`; with
+    /// `unit`, what only shows.
     pub actions: Vec<String>,
     /// Where.
     pub environment: String,
     /// To which integration; left out: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<String>,
+    /// To see what belongs to this unit, of which one is not; somebody of it gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// Why.
     pub reason: String,
     /// The ticket.
     pub ticket: String,
-    /// For how long, such as `30m`; at most 4 hours. One hour when left out.
+    /// For how long, such as `30m`; at most 4 hours, or 30 days across units without payloads. One hour when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<String>,
+}
+
+/// That a person approves a change, exactly as it is.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Approval {
+    /// The version of this form.
+    pub schema_version: u32,
+    /// Its id.
+    pub id: String,
+    /// The change: `deployments:write` or `policies:write`.
+    pub action: String,
+    /// Where; left out for policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Of which integration; left out for policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<String>,
+    /// What comes in force: a release's hash, or a version of policies.
+    pub what: String,
+    /// By whom.
+    pub person: String,
+    /// When.
+    pub at: String,
+    /// Whether it was taken back.
+    pub withdrawn: bool,
+}
+
+/// Approves a change.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GiveApproval {
+    /// The change: `deployments:write` or `policies:write`.
+    pub action: String,
+    /// Where; left out for policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Of which integration; left out for policies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<String>,
+    /// What comes in force: a release's hash, or the beginning of it; or a version of policies.
+    pub what: String,
 }
 
 /// A file of policies.

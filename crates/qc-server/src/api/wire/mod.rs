@@ -20,7 +20,9 @@ mod tasks;
 mod triggers;
 
 pub use access::{AccessReview, BlastRadius, Reach, ReachedOperation, Reassign, ReviewedHolder};
-pub use access::{ApplyPolicies, Grant, PolicyFile, PolicySet, RequestGrant};
+pub use access::{
+    ApplyPolicies, Approval, GiveApproval, Grant, PolicyFile, PolicySet, RequestGrant,
+};
 pub use access::{
     Client, ClientSecret, CreateClient, CreatedClient, RotateClient, RotateSigningKey, SigningKey,
 };

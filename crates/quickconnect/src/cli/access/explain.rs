@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// To do what, such as runs:inspect
     #[arg(long, required_unless_present = "entry")]
     action: Option<String>,
-    /// By which kind of token: api_key, access_token, session, break_glass or local
+    /// By which kind of token: api_key, access_token, session, break_glass, local or run
     #[arg(long, default_value = "api_key")]
     token: String,
     /// In which environment; of the platform when left out
@@ -47,6 +47,15 @@ pub(crate) struct Arguments {
     /// The person to whom the token belongs
     #[arg(long)]
     person: Option<String>,
+    /// The person's unit; may stand several times
+    #[arg(long = "unit")]
+    units: Vec<String>,
+    /// The unit to which the integration belongs; of a list, each of them
+    #[arg(long = "of-unit")]
+    of_units: Vec<String>,
+    /// With a grant across units
+    #[arg(long)]
+    across: bool,
 }
 
 pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
@@ -84,13 +93,16 @@ fn question(arguments: &Arguments) -> Result<Question, Trouble> {
             role,
             environment: arguments.bound.clone(),
             person: arguments.person.clone(),
+            units: arguments.units.clone(),
         },
         action,
         environment: arguments.environment.clone(),
         name: arguments.name.clone(),
+        units: arguments.of_units.clone(),
         production: arguments.production,
         in_scope: true,
         granted: arguments.granted,
+        across: arguments.across,
         local: false,
     })
 }

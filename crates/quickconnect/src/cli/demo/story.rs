@@ -38,7 +38,7 @@ pub(super) async fn tell(
     let mut teller = Teller::listen(stage, output);
     let mut seen = Seen::default();
     let context = Context { url: stage.running.url.clone(), events_url: None, token: None };
-    let client = Client::new(context, PATIENCE, None)?;
+    let client = Client::new(context, PATIENCE, None, crate::cli::actions::of("demo"))?;
     let mut runs = BTreeMap::new();
     for scene in scenes() {
         if !output.json {
