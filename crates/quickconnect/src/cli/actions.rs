@@ -134,7 +134,7 @@ const ACTIONS: &[Row] = &[
     ("conn list", &[ConnectionsRead]),
     ("conn show", &[ConnectionsRead]),
     ("conn test", &[ConnectionsWrite]),
-    ("conn drill", &[ConnectionsWrite]),
+    ("conn drill", &[ConnectionsWrite, ConnectionsRead]),
     ("conn rotate", &[ConnectionsWrite]),
     ("conn revoke", &[ConnectionsWrite]),
     ("conn reconnect", &[ConnectionsWrite]),

@@ -56,6 +56,9 @@ struct Inside {
     /// Any token is good: another one gives them.
     open: bool,
     last: String,
+    /// References that begin so want scopes that nobody has, and the tokens with which they came.
+    barred: Option<String>,
+    turned_away: Vec<String>,
 }
 
 /// The provider; it lives as long as the test.
@@ -147,6 +150,16 @@ impl Provider {
     /// The chat answers 503, or does again.
     pub(crate) fn away(&self, away: bool) {
         self.inside(|inside| inside.away = away);
+    }
+
+    /// References that begin so want scopes that nobody has; None: none does.
+    pub(crate) fn bar(&self, begin: Option<&str>) {
+        self.inside(|inside| inside.barred = begin.map(str::to_owned));
+    }
+
+    /// The tokens of the calls that lacked scopes.
+    pub(crate) fn turned_away(&self) -> Vec<String> {
+        self.inside(|inside| inside.turned_away.clone())
     }
 
     /// How often tokens were asked for.
@@ -243,6 +256,11 @@ impl Place {
             return (200, json!({ "channels": [], "messages": [] }));
         }
         let mut message: Value = serde_json::from_slice(body).unwrap();
+        let about = message["ref"].as_str().unwrap();
+        if inside.barred.as_ref().is_some_and(|begin| about.starts_with(begin)) {
+            inside.turned_away.push(token.to_owned());
+            return (403, json!({ "error": "forbidden" }));
+        }
         inside.posted.push(message["ref"].as_str().unwrap().to_owned());
         message["id"] = json!("m-1");
         (201, message)
@@ -262,7 +280,12 @@ async fn answer(
         let token = token.unwrap_or_default().trim_start_matches("Bearer ");
         place.chat(&head.method, token, &body)
     };
-    let response = Response::builder()
+    let mut response = Response::builder();
+    if status == 403 {
+        let challenge = "Bearer error=\"insufficient_scope\", scope=\"admin\"";
+        response = response.header("www-authenticate", challenge);
+    }
+    let response = response
         .status(status)
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(said.to_string())));

@@ -68,3 +68,29 @@ async fn a_drill_under_load_fails_no_call() {
         assert!(outcomes.contains(&json!(outcome)), "{outcome}: {outcomes:?}");
     }
 }
+
+/// A call that lacks scopes waits, and only that: its token is good, so that neither the one before is tried nor a new one
+/// asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn missing_scopes_park_what_needs_them_and_nothing_else() {
+    let scene = Scene::play(LONG).await;
+    let server = &scene.notify.server;
+    scene.told("before").await;
+    // Within the overlap of two tokens.
+    assert_eq!(crate::scene::rotate(server).await.0, 200);
+    scene.provider.bar(Some("admin"));
+    let reply = scene.notify.alert("admin-1", 0).await;
+    assert_eq!(reply.status, 202, "{}", reply.shown());
+    let parked = async || server.ask_all("/api/v1/runs?status=parked").await;
+    until("the parking", async || !parked().await.is_empty()).await;
+    assert!(parked().await[0]["summary"].as_str().unwrap().contains("QC-N306"));
+    assert_eq!(scene.provider.turned_away(), ["access-2"]);
+    assert_eq!(chat(server).await["state"], "scope_drift");
+    scene.told("other").await;
+    assert_eq!(scene.provider.asked(), 2);
+    // Once it is granted more, the run goes on.
+    scene.provider.bar(None);
+    assert_eq!(crate::scene::rotate(server).await.0, 200);
+    all_posted(&scene, vec!["admin-1".to_owned()], Duration::from_secs(10)).await;
+    assert_eq!(chat(server).await["state"], "active");
+}
