@@ -96,6 +96,18 @@ pub enum Action {
     /// Approve a change of somebody else, as one of those whom the rules name.
     #[serde(rename = "approvals:give")]
     ApprovalsGive,
+    /// See which debug captures there are (never what they recorded).
+    #[serde(rename = "captures:read")]
+    CapturesRead,
+    /// Ask for a debug capture, and end one.
+    #[serde(rename = "captures:request")]
+    CapturesRequest,
+    /// Agree to a debug capture that somebody else asked for, or refuse it.
+    #[serde(rename = "captures:approve")]
+    CapturesApprove,
+    /// See what a debug capture recorded.
+    #[serde(rename = "captures:inspect")]
+    CapturesInspect,
     /// See the policies and ask what they decide.
     #[serde(rename = "policies:read")]
     PoliciesRead,
@@ -183,6 +195,7 @@ impl Action {
             | Self::DeploymentsRead
             | Self::PoliciesRead
             | Self::ApprovalsRead
+            | Self::CapturesRead
             | Self::ServerRead => Power::Observe,
             Self::TokensRead
             | Self::GrantsRead
@@ -193,6 +206,7 @@ impl Action {
             | Self::DeploymentsWrite
             | Self::TokensWrite
             | Self::GrantsApprove
+            | Self::CapturesApprove
             | Self::PoliciesWrite
             | Self::ConnectionsWrite
             | Self::SecretsWrite => Power::Setup,
@@ -209,6 +223,8 @@ impl Action {
             | Self::DlqTriage
             | Self::DeploymentsRollback
             | Self::TriggersPause
+            | Self::CapturesRequest
+            | Self::CapturesInspect
             | Self::GrantsRequest => Power::Troubleshoot,
             Self::TasksInspect | Self::TasksDecide | Self::TasksAct | Self::ApprovalsGive => {
                 Power::Answer
@@ -234,17 +250,18 @@ impl Action {
                 | Self::DlqRetry
                 | Self::SubjectsExport
                 | Self::SubjectsErase
+                | Self::CapturesInspect
         )
     }
 
     /// Whether rules of approval can be about it.
     pub fn takes_approvals(self) -> bool {
-        matches!(self, Self::DeploymentsWrite | Self::PoliciesWrite)
+        matches!(self, Self::DeploymentsWrite | Self::PoliciesWrite | Self::CapturesApprove)
     }
 
     /// Whether what it is done to belongs to the unit that owns an integration.
     pub fn is_of_unit(self) -> bool {
-        matches!(self.noun(), "runs" | "dlq" | "ledger" | "deployments" | "triggers")
+        matches!(self.noun(), "runs" | "dlq" | "ledger" | "deployments" | "triggers" | "captures")
     }
 
     /// Whether it can be granted to somebody of another unit: it only shows.
@@ -253,7 +270,7 @@ impl Action {
     }
 
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 44] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -285,6 +302,10 @@ impl Action {
         Self::GrantsApprove,
         Self::ApprovalsRead,
         Self::ApprovalsGive,
+        Self::CapturesRead,
+        Self::CapturesRequest,
+        Self::CapturesApprove,
+        Self::CapturesInspect,
         Self::PoliciesRead,
         Self::PoliciesWrite,
         Self::AuditRead,
@@ -330,6 +351,10 @@ impl Action {
             Self::GrantsApprove => "grants:approve",
             Self::ApprovalsRead => "approvals:read",
             Self::ApprovalsGive => "approvals:give",
+            Self::CapturesRead => "captures:read",
+            Self::CapturesRequest => "captures:request",
+            Self::CapturesApprove => "captures:approve",
+            Self::CapturesInspect => "captures:inspect",
             Self::PoliciesRead => "policies:read",
             Self::PoliciesWrite => "policies:write",
             Self::AuditRead => "audit:read",

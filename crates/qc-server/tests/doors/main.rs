@@ -9,6 +9,7 @@ mod approvals;
 mod audited;
 mod bodies;
 mod busy;
+mod captures;
 mod challenges;
 mod client;
 mod cloudevents;
