@@ -203,27 +203,6 @@ async fn more_than_was_asked_for_is_not_used_in_production() {
 }
 
 #[tokio::test]
-async fn a_request_within_which_the_program_fails_is_answered_and_takes_nothing_along() {
-    let api = Api::new().await;
-    let world = &api.world;
-    let link = api.act("POST", LINK, &crm(), 200).await;
-    let (at, cookie) = open(world, link["url"].as_str().unwrap()).await;
-    world.desk.log_in("acme-7", "customers:read");
-    assert_eq!(back(world, &parameter(&at, "state"), &cookie).await, 200);
-    world.desk.break_once();
-    let waiting = world.send("json", r#"{"mode": "slow"}"#).await.run();
-    let failed = api.act("POST", "/api/v1/connections/test", &crm(), 500).await;
-    assert!(!failed.to_string().contains("Bearer") && !failed.to_string().contains("it broke"));
-    assert!(failed["instance"].as_str().unwrap().starts_with("urn:quickconnect:request:"));
-    // The same goes well when it is asked again, events are taken, and what ran goes on.
-    let tested = api.act("POST", "/api/v1/connections/test", &crm(), 200).await;
-    assert_eq!(tested["usable"], true);
-    world.until(&waiting, "waiting").await;
-    let run = world.send("json", "{}").await.run();
-    world.until(&run, "completed").await;
-}
-
-#[tokio::test]
 async fn links_cannot_be_guessed_for_long() {
     let world = World::new().await;
     let mut found = Vec::new();

@@ -131,8 +131,13 @@ fn left(server: &Server, texts: &[(String, String)]) -> usize {
 async fn until(server: &Server, id: &str, state: &str) {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
-        let all = server.ask_all("/api/v1/captures").await;
-        if all.iter().any(|one| one["id"] == *id && one["state"] == *state) {
+        let all = server.ask("/api/v1/captures").await;
+        if all["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["id"] == *id && one["state"] == *state)
+        {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
