@@ -193,3 +193,46 @@ fn finding(one: &Rotation) -> Finding {
     };
     Finding::warning(code, message).help(one.how())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    fn at(days: i64) -> Timestamp {
+        Timestamp::from_millis(days * DAY)
+    }
+
+    #[test]
+    fn what_is_due_is_scheduled_then_soon_then_overdue() {
+        let state = |now| DueState::of(at(100), at(now));
+        assert_eq!((state(0), state(86)), (DueState::Scheduled, DueState::Scheduled));
+        assert_eq!((state(87), state(99)), (DueState::Soon, DueState::Soon));
+        assert_eq!((state(100), state(500)), (DueState::Overdue, DueState::Overdue));
+    }
+
+    #[test]
+    fn each_says_who_answers_for_it_and_what_to_do() {
+        let rotation = |what, name: &str| Rotation {
+            what,
+            environment: Some("production".parse().unwrap()),
+            name: name.to_owned(),
+            owner: "team-desk".to_owned(),
+            due_at: at(100),
+            state: DueState::Overdue,
+        };
+        for (what, name, code, how) in [
+            (What::Secret, "crm/key", "QC-V011", "qc secrets rotate production crm/key --file NEW"),
+            (What::DataKey, "3", "QC-A048", "qc vault rotate-dek production"),
+            (What::Connection, "crm", "QC-A048", "qc conn connect production crm"),
+        ] {
+            let found = finding(&rotation(what, name));
+            assert_eq!((found.code.as_str(), found.help.as_deref()), (code, Some(how)));
+            assert!(found.message.contains("team-desk answers for it"), "{}", found.message);
+            assert!(found.message.contains("1970-04-11"), "{}", found.message);
+        }
+        let key = rotation(What::ApiKey { person: None }, "AAAAAAAA");
+        assert_eq!(key.how(), "qc tokens rotate AAAAAAAA");
+    }
+}

@@ -61,10 +61,13 @@ impl<'a> Cut<'a> {
         environment: Option<&EnvironmentName>,
         integration: Option<&Name>,
     ) -> bool {
-        match (environment, integration) {
-            (Some(environment), Some(name)) => self.shows(environment.as_str(), name.as_str()),
-            _ => self.whole,
-        }
+        let (Some(environment), Some(name)) = (environment, integration) else {
+            return self.whole;
+        };
+        // Where it is not deployed, nothing says whose it is.
+        let deployments = self.call.state.engine.deployments();
+        let there = || deployments.lookup(environment.as_str(), name.as_str()).is_some();
+        self.whole || there() && self.shows(environment.as_str(), name.as_str())
     }
 
     /// Whether something is shown whose units are known.

@@ -127,7 +127,7 @@ const ROWS: &[Row] = &[
     ("sealBreakGlass", "", "", No, No),
     ("listAuditEntries", "", "", No, No),
     ("auditCheckpoint", "", "", No, No),
-    ("auditConsistency", "?from=1&to=2", "", No, No),
+    ("auditConsistency", "?from=1", "", No, No),
     ("listConnections", "", "", Cut, Cut),
     ("showConnection", "", "", No, No),
     ("linkConnection", "", CRM, No, No),
@@ -282,7 +282,10 @@ async fn walk(
                 let mark = marks.iter().find(|mark| shown.contains(*mark));
                 assert_eq!(mark, None, "{id}: {shown}");
             }
-            Open => assert!(!shown.contains("QC-A005"), "{id}: {shown}"),
+            Open => {
+                let refused = reply.status == 403 && shown.contains("QC-A005");
+                assert!(!refused, "{id}: {shown}");
+            }
         }
     }
 }

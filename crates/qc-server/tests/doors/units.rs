@@ -278,10 +278,10 @@ async fn a_key_is_of_the_unit_of_the_team_that_owns_it() {
         another_units(&make(&mallory, more).await);
     }
     let made = make(&mallory, json!({})).await;
-    assert_eq!((made.status, &made.json()["owner"]), (201, &json!("mallory")));
+    assert_eq!((made.status, &made.json()["token"]["owner"]), (201, &json!("mallory")));
     // A service that makes one answers for it as its own owner does.
     let (_, service) = world.key_of("rivals", Role::Admin).await;
-    assert_eq!(make(&service, json!({})).await.json()["owner"], "rivals");
+    assert_eq!(make(&service, json!({})).await.json()["token"]["owner"], "rivals");
     let listed = all_of(&get(&world, &mallory, "/api/v1/tokens").await, "owner");
     assert!(
         listed.iter().all(|owner| ["rivals", "mallory", "team"].contains(&owner.as_str().unwrap())

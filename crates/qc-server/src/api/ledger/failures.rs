@@ -7,6 +7,7 @@ use qc_model::Timestamp;
 use qc_store::{LedgerEntry, LedgerFilter, LedgerKind, PAGE_MAX};
 use serde_json::Value;
 
+use super::shows;
 use crate::{
     Problem,
     api::{
@@ -66,8 +67,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         after = last.seq;
         looked += page.len();
         for entry in &page {
-            let row = &entry.row;
-            if cut.shows_of(row.environment.as_ref(), row.integration.as_ref()) {
+            if shows(&cut, &entry.row) {
                 count(&mut groups, entry);
             }
         }

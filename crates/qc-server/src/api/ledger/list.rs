@@ -4,6 +4,7 @@ use qc_model::{RunId, Timestamp};
 use qc_store::{LedgerEntry, LedgerFilter, LedgerKind};
 use serde_json::Value;
 
+use super::shows;
 use crate::{
     Problem,
     api::{
@@ -55,9 +56,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         let entries = permit.state.store.ledger(&filter).await?;
         let more = entries.len() == filter.limit;
         last = entries.last().filter(|_| more).map(|entry| entry.seq);
-        let shown = entries.iter().filter(|entry| {
-            cut.shows_of(entry.row.environment.as_ref(), entry.row.integration.as_ref())
-        });
+        let shown = entries.iter().filter(|entry| shows(&cut, &entry.row));
         lines.extend(shown.map(line));
         let Some(seq) = last.filter(|_| lines.len() <= limit) else { break };
         filter.after = seq;
