@@ -28,6 +28,7 @@ mod metrics;
 mod needs;
 mod openapi;
 mod owners;
+mod page;
 mod problem;
 mod proxies;
 mod rotations;
