@@ -213,7 +213,8 @@ async fn a_publication_gets_what_the_policy_lets_it_have() {
         regions: [].into(),
         then,
     };
-    let rules = vec![rule("to-opened", Verdict::Allow), rule("to-opened-too", Verdict::Mask)];
+    let mut rules = vec![rule("to-opened", Verdict::Allow), rule("to-opened-too", Verdict::Mask)];
+    rules.push(rule("desk", Verdict::Allow));
     let rest =
         Rule { classes: [DataClass::Internal].into(), to: [].into(), ..rule("", Verdict::Allow) };
     let rules = rules.into_iter().chain([rest]).collect();

@@ -178,7 +178,7 @@ impl Call {
         {
             self.may_look(None, Some(name))?;
         }
-        let permit = if cut.is_whole() {
+        let permit = if cut.is_whole() || one {
             self.may_look(environment, name)?
         } else {
             self.decide_on(Resource { environment, name, units: &[] })?.0

@@ -24,16 +24,18 @@ pub(super) struct Listed<'a> {
 /// What of a list is shown.
 pub(super) struct Cut<'a> {
     call: &'a Call,
-    /// Nothing is left out: whoever asks is of no unit, or the list is of one thing, on which was decided.
+    /// Nothing is left out: whoever asks is of no unit, or what is listed is of none.
     whole: bool,
+    /// The list is of one integration, on which was decided.
+    of_one: bool,
     /// What was decided on each thing, by its environment and name.
     decided: Mutex<HashMap<(String, String), bool>>,
 }
 
 impl<'a> Cut<'a> {
     pub(super) fn new(call: &'a Call, of_one: bool) -> Self {
-        let whole = of_one || call.units().is_empty() || !call.route.action.is_of_unit();
-        Self { call, whole, decided: Mutex::default() }
+        let whole = call.units().is_empty() || !call.route.action.is_of_unit();
+        Self { call, whole, of_one, decided: Mutex::default() }
     }
 
     /// Whether nothing is left out.
@@ -86,6 +88,6 @@ impl<'a> Cut<'a> {
 
     /// The units to which the list is cut; none: it is not.
     pub(super) fn units(&self) -> &[String] {
-        if self.whole { &[] } else { self.call.units() }
+        if self.whole || self.of_one { &[] } else { self.call.units() }
     }
 }

@@ -176,6 +176,12 @@ async fn connections_and_secrets_belong_to_the_units_that_use_them() {
         another_units(&link(token).await);
     }
     assert_eq!(all_of(&get(&world, &mallory, "/api/v1/connections").await, "name"), ["crm"]);
+    // What was decided on a secret stands in the ledger under its name, which is no integration's.
+    let rows =
+        get(&world, &ada, "/api/v1/ledger?environment=production&integration=quarrel/key").await;
+    assert!(rows.status == 400 || all_of(&rows, "seq").is_empty(), "{}", rows.status);
+    let rows = get(&world, &mallory, "/api/v1/ledger?environment=production&integration=crm").await;
+    assert_eq!(all_of(&rows, "seq"), [] as [Value; 0]);
     // The vault as a whole is nobody's part.
     another_units(
         &get(&world, &world.unbound("mallory", Role::Admin).await, "/api/v1/vault").await,
@@ -329,6 +335,14 @@ async fn who_deploys_gets_no_more_by_it_than_he_has() {
     let alone = [named(UNIT, "rival"), ALONE.to_owned()];
     world.also("doors", &[ALONE]).await;
     let reply = deploy(&world, &mallory, "quarrel", &alone).await;
+    assert!(told(&reply).contains("of other units than now"), "{}", told(&reply));
+    // Nor back to one that is so.
+    world.also("quarrel", &[&alone[0], &alone[1]]).await;
+    world.also("doors", &["first"]).await;
+    world.also("quarrel", &[&alone[0]]).await;
+    let mallory = world.unbound("mallory", Role::Operator).await;
+    let back = Ask::post("/api/v1/deployments/production/quarrel/rollback", "").token(&mallory);
+    let reply = world.ask(back).await;
     assert!(told(&reply).contains("of other units than now"), "{}", told(&reply));
 }
 

@@ -50,11 +50,7 @@ fn within_units(call: &Call, deployment: &qc_engine::Deployment) -> Result<(), P
     if own.is_empty() {
         return Ok(());
     }
-    let refused = |why: String| {
-        let mut problem = call.asker.refuse(call.route.action, Denial::Unit, None);
-        problem.detail = why;
-        Err(problem)
-    };
+    let refused = |why: String| Err(of_others(call, why));
     if let Some(unit) = &deployment.release.people.unit
         && !own.contains(unit)
     {
@@ -70,14 +66,30 @@ fn within_units(call: &Call, deployment: &qc_engine::Deployment) -> Result<(), P
         );
         return refused(why);
     }
+    stays_in_units(call, deployment)
+}
+
+/// Refuses a deployment by which whoever asks would be of other units than now.
+fn stays_in_units(call: &Call, deployment: &qc_engine::Deployment) -> Result<(), Problem> {
+    let own = call.units();
+    if own.is_empty() {
+        return Ok(());
+    }
     let after = call.state.catalogue.directory_with(&call.state.engine, deployment);
     let then = after.of_principal(call.principal());
     if then.is_empty() || !then.iter().all(|unit| own.contains(unit)) {
         let why = "by this release's owner directory whoever asks is of other units than now: \
                    somebody else deploys it";
-        return refused(why.to_owned());
+        return Err(of_others(call, why.to_owned()));
     }
     Ok(())
+}
+
+/// The refusal of what is another unit's, in these words.
+fn of_others(call: &Call, why: String) -> Problem {
+    let mut problem = call.asker.refuse(call.route.action, Denial::Unit, None);
+    problem.detail = why;
+    problem
 }
 
 /// Makes a change of the store count on this node.
