@@ -257,9 +257,7 @@ async fn walk(
             .iter()
             .fold(path.clone(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
         assert!(!path.contains('{'), "{path}");
-        if id == "followHappenings" && beyond(row) != No {
-            panic!("it never ends");
-        }
+        assert!(id != "followHappenings" || beyond(row) == No, "it never ends");
         let able =
             Role::ALL.into_iter().find(|role| policies.ever(*role, TokenKind::ApiKey, *action));
         let token = &tokens[&able.unwrap_or_else(|| panic!("nobody does {}", action.as_str()))];
