@@ -131,7 +131,7 @@ impl State {
                 state: DueState::of(due_at, now),
             });
         }
-        all.sort_by(|a, b| (a.due_at, a.id()).cmp(&(b.due_at, b.id())));
+        all.sort_by_key(|one| (one.due_at, one.id()));
         Ok(all)
     }
 
