@@ -8,6 +8,7 @@ mod bulks;
 mod call;
 mod captures;
 mod connections;
+mod cut;
 mod dead_letters;
 mod deployments;
 mod dispatch;
@@ -40,6 +41,7 @@ use http::Method;
 use qc_access::Action;
 
 use call::{Call, Permit};
+use cut::{Cut, LOOKS, Listed};
 use reply::Reply;
 
 /// The action of a request to the management API, by its method and path; None: there is no such operation.
@@ -176,6 +178,7 @@ pub(crate) const ROUTES: &[Route] = &[
     secrets::drop::MAKE,
     secrets::drop::LIST,
     secrets::drop::REVOKE,
+    vault::due::ROUTE,
     vault::show::ROUTE,
     vault::rewrap::ROUTE,
     vault::rotate::ROUTE,

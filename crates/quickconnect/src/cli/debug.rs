@@ -156,7 +156,7 @@ async fn list(session: &Session) -> Result<Exit, Trouble> {
 /// All pages as one: a capture is bounded.
 async fn show(session: &Session, of: &Of) -> Result<Exit, Trouble> {
     let client = session.client()?;
-    let mut all: Page<CaptureEntry> = Page { schema_version: 1, items: Vec::new(), next: None };
+    let mut all: Page<CaptureEntry> = Page::whole(Vec::new(), None);
     let mut after = String::new();
     loop {
         let path = format!("/api/v1/captures/{}/read?limit={PAGE}{after}", of.capture);

@@ -5,7 +5,7 @@ use super::shown;
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, Listed, Reply, Route,
         route::{Answer, query, schema},
         wire::{Capture, Page},
     },
@@ -31,14 +31,15 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let mut all = permit.state.captures.all().await?;
     all.retain(|(one, _)| {
         environment.as_ref().is_none_or(|own| *own == one.environment)
             && integration.as_ref().is_none_or(|own| *own == one.integration)
+            && cut.shows(one.environment.as_str(), one.integration.as_str())
     });
     all.sort_by_key(|(one, _)| std::cmp::Reverse(one.requested_at));
     let now = permit.state.clock.now();
     let captures = all.iter().take(SHOWN).map(|(one, _)| shown(one, now)).collect();
-    Ok(Reply::ok(&Page::new(captures, SHOWN, |one: &Capture| one.id.clone())))
+    Ok(Reply::ok(&Page::<Capture>::whole(captures, None).of(cut.units())))
 }
