@@ -163,7 +163,10 @@ async fn another_unit_captures_nothing_and_looks_with_a_grant_of_the_unit_only()
     assert!(told["detail"].as_str().unwrap().contains("another unit's"), "{told}");
     case.act(&mallory, "read").await.problem(403, "QC-A005");
     case.act(&mallory, "end").await.problem(403, "QC-A005");
-    case.world.ask(Ask::get("/api/v1/captures").token(&mallory)).await.problem(403, "QC-A005");
+    let listed = case.world.ask(Ask::get("/api/v1/captures").token(&mallory)).await.json();
+    assert_eq!((&listed["items"], &listed["of_units"]), (&json!([]), &json!(["rival"])));
+    let one = "/api/v1/captures?environment=production&integration=doors";
+    case.world.ask(Ask::get(one).token(&mallory)).await.problem(403, "QC-A005");
     let eve = case.world.person("eve", Role::Admin).await;
     case.act(&eve, "refuse").await.problem(403, "QC-A005");
     let of_desk = case.world.person("ada", Role::Admin).await;
