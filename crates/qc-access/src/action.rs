@@ -291,7 +291,9 @@ impl Action {
     /// Whether it can be granted to somebody of another unit: it only shows.
     pub fn crosses_units(self) -> bool {
         match self.noun() {
-            "runs" | "dlq" | "ledger" | "deployments" => matches!(self.verb(), "read" | "inspect"),
+            "runs" | "dlq" | "ledger" | "deployments" | "captures" => {
+                matches!(self.verb(), "read" | "inspect")
+            }
             _ => self == Self::TasksRead,
         }
     }
