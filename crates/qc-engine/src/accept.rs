@@ -154,7 +154,8 @@ impl Engine {
         structured.sort_all_objects();
         let body = Bytes::from(structured.to_string());
         let hash = record::payload_hash(&shared.settings.ledger_key, &body);
-        let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len());
+        let version = incoming.version.as_deref();
+        let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len(), version);
         let start = workflow_start(deployment, &facts, input, at, shared.entropy.next_u64());
         let traceparent = incoming.traceparent.clone();
         let key = incoming.key.as_ref().map(|key| IdempotencyKey {

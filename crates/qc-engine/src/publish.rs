@@ -140,12 +140,15 @@ fn text_of(id: &Value) -> String {
 }
 
 fn row(key: &[u8; 32], deployment: &Deployment, incoming: &Incoming, signal: &Signal) -> LedgerRow {
-    let details = json!({
+    let mut details = json!({
         "bytes": signal.body.len(),
         "id": incoming.event.id,
         "type": incoming.event.kind,
         "payload_hmac": record::payload_hash(key, &signal.body),
     });
+    if let Some(version) = &incoming.version {
+        details[record::CONTRACT_VERSION] = json!(version);
+    }
     LedgerRow {
         at: incoming.received_at,
         kind: LedgerKind::Event,

@@ -141,13 +141,10 @@ fn change(
             Some(Step::Map(Words::new(at, renamed, None).unwrap()))
         }
         Change::Bump => {
-            let field =
-                fields.get(index).filter(|field| field.required && field.kind == Kind::Whole)?;
-            let place = if above.is_empty() {
-                format!(".{}", field.name)
-            } else {
-                format!("{above}.{}", field.name)
-            };
+            let field = fields.get(index)?;
+            // An item of a list may be missing with its list, and then there is no number.
+            let always = above.is_empty() && field.required && field.kind == Kind::Whole;
+            let place = always.then(|| format!(".{}", field.name))?;
             let jq = |text: &str| Expression::parse(text, &[]).unwrap();
             Some(Step::Jq(Jq::new(
                 jq(&format!("{place} += 1")),

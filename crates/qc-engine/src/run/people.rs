@@ -178,7 +178,8 @@ impl ActiveRun {
         let facts = &self.context.facts;
         let mut title = task.title.clone();
         self.custody.clean_text(&mut title);
-        let row = record::person_asked(facts, draft.at, task, (&title, outcome), (from, who.as_deref()));
+        let row =
+            record::person_asked(facts, draft.at, task, (&title, outcome), (from, who.as_deref()));
         draft.ledger(row);
         draft.people.push(What::Person {
             task: task.id().to_string(),

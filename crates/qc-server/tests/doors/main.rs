@@ -32,4 +32,5 @@ mod sign;
 mod signatures;
 mod tasks;
 mod units;
+mod versions;
 mod world;
