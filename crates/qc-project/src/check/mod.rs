@@ -34,6 +34,8 @@ mod fetched_tests;
 mod kept_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions_tests;
 
 use qc_document::Span;
 use qc_model::{Code, Finding, Severity};

@@ -167,9 +167,9 @@ where
     let fields = door.version_fields();
     match taken {
         Ok((mut response, outcome)) => {
-            fields
-                .into_iter()
-                .for_each(|(name, value)| drop(response.headers_mut().append(name, value)));
+            for (name, value) in fields {
+                response.headers_mut().append(name, value);
+            }
             Ok((response, outcome))
         }
         Err(mut problem) => {
