@@ -188,6 +188,13 @@ fn raise(
     match versions.events().convert(data, spoken, current) {
         Ok(data) => {
             event.data = EventData::Json(data);
+            // What the event says of itself is true of what it is now.
+            event.dataschema = None;
+            if let Some(attribute) = &versions.select.attribute
+                && let Some(said) = event.extensions.get_mut(attribute)
+            {
+                *said = Value::String(versions.entries()[current].name.to_string());
+            }
             Ok(Raised { breach, from: Some(entry.name.to_string()) })
         }
         Err(error) => Err(breach.unwrap_or(Refusal::Unconverted(error))),

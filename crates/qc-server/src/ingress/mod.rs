@@ -65,8 +65,9 @@ where
         let versions = trigger.versions.as_ref().ok_or_else(no_trigger)?;
         if parts.method == Method::GET {
             // Whoever may send may read how to move on.
-            sender::by_token(state, &deployment, trigger, &parts.headers, sent).await?;
-            return version::guide(versions, version);
+            let known = sender::by_token(state, &deployment, trigger, &parts.headers, sent).await;
+            told_denied(state, &known).await;
+            return known.and_then(|_| version::guide(versions, version));
         }
         if !versions.select.path {
             return Err(no_trigger());
@@ -74,11 +75,7 @@ where
     }
     let since = std::time::Instant::now();
     let result = through(state, &deployment, trigger, (&parts, version), body, sent).await;
-    if let Err(problem) = &result
-        && let Some(denied) = &problem.denied
-    {
-        state.tell_refusal(&denied.actor, "sendEvent", problem).await;
-    }
+    told_denied(state, &result).await;
     let outcome = match &result {
         Ok((_, outcome)) => *outcome,
         Err(problem) => AcceptOutcome::of_status(problem.status),
@@ -88,6 +85,15 @@ where
         Some(_) => problem,
         None => problem.owned_by(deployment.release.owner.as_deref()),
     })
+}
+
+/// The audit hears of whoever may not send.
+async fn told_denied<T>(state: &State, result: &Result<T, Problem>) {
+    if let Err(problem) = result
+        && let Some(denied) = &problem.denied
+    {
+        state.tell_refusal(&denied.actor, "sendEvent", problem).await;
+    }
 }
 
 /// What is deployed there, the trigger's name and the version that the address says.

@@ -254,11 +254,17 @@ async fn a_version_is_said_by_header_address_attribute_or_pin() {
 
     let event = json!({
         "specversion": "1.0", "id": "1", "source": "s", "type": "t", "contractversion": "1.0.0",
-        "data": first("d"),
+        "dataschema": "https://a.example/1", "data": first("d"),
     });
     let ask = Ask::new("POST", &door("by-attribute")).body(event.to_string());
     let reply = ask.header("content-type", "application/cloudevents+json").at(world.address).await;
     assert_eq!(world.data(&reply.run()).await, second("d"));
+    // What is kept does not say that it is still the other one.
+    let kept = world.event(&reply.run()).await;
+    assert_eq!(
+        (kept.extensions["contractversion"].as_str(), kept.dataschema),
+        (Some("2.0.0"), None)
+    );
 
     for (name, event) in [("acme-erp", first("e")), ("other", second("f"))] {
         let token = world.key_named(name).await;
