@@ -11,7 +11,7 @@ const OLD: &str = "integrations/notify/contracts/v1/alert.schema.json";
 
 /// The older contract: another name, other words, no severity.
 const OLD_SCHEMA: &str = r#"{
-  "type": "object", "additionalProperties": false, "required": ["id", "title", "level"],
+  "type": "object", "required": ["id", "title", "level"],
   "properties": {
     "id": {"type": "string", "minLength": 1, "maxLength": 100},
     "title": {"type": "string", "minLength": 1, "maxLength": 200},

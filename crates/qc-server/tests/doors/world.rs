@@ -256,7 +256,7 @@ impl World {
             kind: TokenKind::ApiKey,
             person: None,
             environment: Some("production".parse().unwrap()),
-            role: Role::Admin,
+            role: Role::Runtime,
             scopes: None,
             lifetime: None,
             owner: "team".to_owned(),

@@ -132,7 +132,7 @@ fn notify_triggers(text: &str) -> Vec<String> {
 
 /// The older contract of which the guide of versions speaks.
 const OLDER: &str = r#"{
-  "type": "object", "additionalProperties": false, "required": ["id", "title", "level"],
+  "type": "object", "required": ["id", "title", "level"],
   "properties": {
     "id": {"type": "string", "minLength": 1, "maxLength": 100},
     "title": {"type": "string", "minLength": 1, "maxLength": 200},
