@@ -37,12 +37,14 @@ pub(crate) fn triggers(released: bool) -> Vec<Trigger> {
     let by_path = Select { path: true, ..Select::default() };
     let by_attribute =
         Select { attribute: Some("contractversion".to_owned()), ..Select::default() };
-    let queue = TriggerKind::Amqp(AmqpTrigger {
-        broker: BrokerAccess::Url(SecretRef::parse("secret://queue").unwrap()),
-        queue: "old".to_owned(),
-        prefetch: 1,
-        form: MessageForm::Json { event_type: "test".to_owned() },
-    });
+    let queue = || {
+        TriggerKind::Amqp(AmqpTrigger {
+            broker: BrokerAccess::Url(SecretRef::parse("secret://queue").unwrap()),
+            queue: "old".to_owned(),
+            prefetch: 1,
+            form: MessageForm::Json { event_type: "test".to_owned() },
+        })
+    };
     let named = |trigger: Trigger, versions: &Versions| {
         let contract = versions.entries()[versions.current()].contract.clone();
         Trigger { contract: Some(contract), versions: Some(Arc::new(versions.clone())), ..trigger }
@@ -52,9 +54,13 @@ pub(crate) fn triggers(released: bool) -> Vec<Trigger> {
         Trigger { idempotency: Some(key), ..named(json_trigger("versioned"), &usual) },
         named(json_trigger("by-path"), &versions(released, by_path)),
         named(trigger("pinned", kind(), TriggerAuth::Token), &pinned),
-        named(trigger("queue", queue, TriggerAuth::Fetched), &pinned),
+        named(trigger("queue", queue(), TriggerAuth::Fetched), &pinned),
         named(events("by-attribute", &[]), &versions(released, by_attribute)),
         named(json_trigger("unconverted"), &broken()),
+        named(
+            trigger("broken-queue", queue(), TriggerAuth::Fetched),
+            &broken().with_pin("amqp:old", "1.0.0").unwrap(),
+        ),
     ]
 }
 
@@ -443,4 +449,10 @@ async fn messages_of_a_queue_speak_the_version_of_their_pin() {
     world.clock.to("2031-05-01T00:00:00Z");
     let late = world.state.offer(&deployment, trigger, &message("3", &first("c"))).await;
     assert_eq!(late, OfferOutcome::Refused);
+    // One that cannot be converted does not come again and again.
+    let mut silver = first("d");
+    silver["tier"] = json!("silver");
+    let trigger = &deployment.release.triggers["broken-queue"];
+    let ours = world.state.offer(&deployment, trigger, &message("4", &silver)).await;
+    assert_eq!(ours, OfferOutcome::Refused);
 }
