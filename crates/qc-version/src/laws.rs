@@ -78,7 +78,7 @@ impl Link<'_> {
         let mut broken: Vec<Broken> = Vec::new();
         for (direction, documents) in [(Direction::Up, older), (Direction::Down, newer)] {
             for document in
-                documents.iter().filter(|document| self.from(direction).admits(document))
+                documents.iter().filter(|document| self.side(direction).admits(document))
             {
                 for one in self.travel(direction, document) {
                     let known = |other: &Broken| {
@@ -94,7 +94,7 @@ impl Link<'_> {
         broken
     }
 
-    fn from(&self, direction: Direction) -> &Schema {
+    fn side(&self, direction: Direction) -> &Schema {
         match direction {
             Direction::Up => self.older,
             Direction::Down => self.newer,
@@ -129,7 +129,7 @@ impl Link<'_> {
         }
         let mut found = Vec::new();
         let arrived = forms.last().cloned().unwrap_or_default();
-        if let Some(mismatch) = self.from(back).check(&arrived).first() {
+        if let Some(mismatch) = self.side(back).check(&arrived).first() {
             found.push(broken(self.blame(first, mismatch), Law::Valid, first, told(mismatch)));
         }
         let mut home = arrived;
@@ -152,7 +152,7 @@ impl Link<'_> {
                 return found;
             }
         }
-        if let Some(mismatch) = self.from(first).check(&home).first() {
+        if let Some(mismatch) = self.side(first).check(&home).first() {
             found.push(broken(self.blame(back, mismatch), Law::Valid, back, told(mismatch)));
         }
         found
@@ -174,7 +174,7 @@ impl Link<'_> {
     /// Documents of a side with which to try the steps: samples of its contract, the given ones that it admits, and
     /// variations of both, all of them valid. The same contract gives the same documents.
     pub fn documents(&self, direction: Direction, given: &[Value]) -> Vec<Value> {
-        let schema = self.from(direction);
+        let schema = self.side(direction);
         let mut found: Vec<Value> = Vec::new();
         let mut keep = |document: Value| {
             if found.len() < DOCUMENTS && schema.admits(&document) && !found.contains(&document) {

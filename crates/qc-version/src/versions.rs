@@ -217,14 +217,10 @@ mod tests {
         let entries = names.iter().map(|(name, sunset)| {
             let sunset = Date::parse(sunset).ok();
             let deprecated = sunset.map(|_| Date::parse("2026-01-01").unwrap());
-            entry(naming, name, Window { draft: *sunset_word(name), deprecated, sunset })
+            entry(naming, name, Window { draft: name.ends_with("-draft"), deprecated, sunset })
         });
         let entries: Vec<Entry> = entries.collect();
         Versions::new(Select::default(), entries, Chain::default(), Chain::default()).unwrap()
-    }
-
-    fn sunset_word(name: &str) -> &'static bool {
-        if name.ends_with("-draft") { &true } else { &false }
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Compiling<'_> {
         self.replies(&all);
         let select = self.select(trigger);
         let mut entries = Vec::new();
-        for ((key, spec), name) in all.iter().zip(&names) {
+        for ((_, spec), name) in all.iter().zip(&names) {
             let contract = self.schema(&spec.contract);
             let reply = spec.reply.as_ref().map(|path| self.schema(path));
             let guide = self.guide(spec);
@@ -80,12 +80,9 @@ impl Compiling<'_> {
                     window: spec.window(),
                     guide,
                 });
-            } else if self.found.is_empty() {
-                // Each of them was reported; this only keeps the two lists equal.
-                let message = format!("version `{}` cannot be had", key.value);
-                self.report(codes::NAME, key.span, message, "mend it");
             }
         }
+        // What is missing was reported.
         if entries.len() != all.len() {
             return None;
         }

@@ -69,12 +69,10 @@ impl Door<'_> {
 
     fn said_in_field(&self, versions: &Versions) -> Result<Option<&str>, Problem> {
         let mut fields = self.headers.get_all(versions.select.header.as_str()).iter();
-        let (Some(field), None) = (fields.next(), fields.next()) else {
-            return match self.headers.contains_key(versions.select.header.as_str()) {
-                false => Ok(None),
-                true => Err(self.unknown(versions, "the version is said more than once")),
-            };
-        };
+        let Some(field) = fields.next() else { return Ok(None) };
+        if fields.next().is_some() {
+            return Err(self.unknown(versions, "the version is said more than once"));
+        }
         let text = field.to_str();
         text.map(Some).map_err(|_| self.unknown(versions, "the version that is said is no text"))
     }
