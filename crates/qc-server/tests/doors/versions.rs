@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use qc_contract::Schema;
 use qc_engine::{
-    AmqpTrigger, BrokerAccess, Idempotency, MessageForm, Trigger, TriggerAuth, TriggerKind,
+    AmqpTrigger, BrokerAccess, Does, Idempotency, MessageForm, Trigger, TriggerAuth, TriggerKind,
 };
 use qc_server::{OfferOutcome, Offered};
 use qc_vault::SecretRef;
@@ -56,6 +56,7 @@ pub(crate) fn triggers(released: bool) -> Vec<Trigger> {
         named(trigger("pinned", kind(), TriggerAuth::Token), &pinned),
         named(trigger("queue", queue(), TriggerAuth::Fetched), &pinned),
         named(events("by-attribute", &[]), &versions(released, by_attribute)),
+        Trigger { does: Does::Publish, ..named(json_trigger("versioned-bus"), &usual) },
         named(json_trigger("unconverted"), &broken()),
         named(
             trigger("broken-queue", queue(), TriggerAuth::Fetched),
@@ -226,6 +227,8 @@ async fn the_ledger_and_the_numbers_say_which_version_was_spoken() {
     sent.run();
     assert!(send("versioned", &first("a")).at(world.address).await.replayed());
     send("versioned", &second("b")).header(HEADER, "2.0.0").at(world.address).await.run();
+    let published = send("versioned-bus", &first("c")).at(world.address).await;
+    assert_eq!(published.status, 202);
     let numbers = Ask::get("/metrics").token(&token).at(world.address).await;
     let numbers = String::from_utf8(numbers.body).unwrap();
     for (version, count) in [("1.0.0", 1), ("2.0.0", 1)] {
@@ -241,7 +244,10 @@ async fn the_ledger_and_the_numbers_say_which_version_was_spoken() {
         .iter()
         .filter_map(|row| row["facts"]["contract_version"].as_str())
         .collect();
-    assert_eq!(spoken.len(), 2, "{ledger}");
+    assert_eq!(spoken.len(), 3, "{ledger}");
+    let rows = ledger["items"].as_array().unwrap();
+    let published = rows.iter().find(|row| row["outcome"] == "published").unwrap();
+    assert_eq!(published["facts"]["contract_version"], "1.0.0");
     assert!(spoken.contains(&"1.0.0") && spoken.contains(&"2.0.0"), "{ledger}");
 }
 
