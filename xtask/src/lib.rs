@@ -47,6 +47,7 @@ pub fn ranks() -> BTreeMap<&'static str, u8> {
         ("qc-expression", 1),
         ("qc-document", 1),
         ("qc-contract", 2),
+        ("qc-version", 3),
         ("qc-store", 2),
         ("qc-workflow", 3),
         ("qc-sql", 3),

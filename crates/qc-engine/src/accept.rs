@@ -161,7 +161,8 @@ impl Engine {
         let body = Bytes::from(structured.to_string());
         let payload = record::canonical_payload(&structured);
         let hash = record::payload_hash(ledger_key, &incoming.tenant, payload.as_bytes());
-        let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len());
+        let version = incoming.version.as_deref();
+        let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len(), version);
         let start = workflow_start(deployment, &facts, input, at, shared.entropy.next_u64());
         let traceparent = incoming.traceparent.clone();
         let key = incoming.key.as_ref().map(|key| IdempotencyKey {

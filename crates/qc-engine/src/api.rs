@@ -29,6 +29,8 @@ pub struct Incoming {
     pub traceparent: Option<String>,
     /// Whether it goes behind the others.
     pub priority: Priority,
+    /// The version of the contract that its sender speaks, where there are several.
+    pub version: Option<String>,
 }
 
 /// What became of an event.

@@ -23,6 +23,11 @@ pub const TENANT_QUOTA: Code = Code::new("QC-I039");
 /// The disk of the store is nearly full.
 pub const DISK_LOW: Code = Code::new("QC-I040");
 
+/// The version of the contract that the sender speaks does not answer any more.
+pub const VERSION_RETIRED: Code = Code::new("QC-I051");
+/// The event fits its version and cannot be taken to the one of the workflow.
+pub const VERSION_CONVERSION: Code = Code::new("QC-I052");
+
 /// An expression of the trigger failed on the event.
 pub const TRIGGER_EXPRESSION: Code = Code::new("QC-R001");
 /// A call may or may not have taken effect and must not be sent again unasked.

@@ -4,6 +4,7 @@
 use qc_contract::{Mismatch, Schema};
 use qc_expression::Expression;
 use qc_model::{Code, Event, EventData, TenantName, Timestamp};
+use qc_version::{ConvertError, Date, State, Versions};
 use serde_json::Value;
 
 use crate::{TenantRule, Trigger, codes, start::over_event, view};
@@ -34,6 +35,24 @@ pub enum Refusal {
     Key(String),
     /// There is no tenant; why.
     Tenant(String),
+    /// The version that the sender speaks does not answer any more.
+    Retired {
+        /// Its name.
+        version: String,
+        /// Since when.
+        since: Date,
+        /// The version to move to.
+        successor: Option<String>,
+    },
+    /// The event fits the version that its sender speaks, and cannot be taken to the workflow's: our fault.
+    Unconverted(Box<ConvertError>),
+    /// The event was taken to the workflow's version, and does not fit that: our fault.
+    Misfit {
+        /// The version that its sender speaks.
+        version: String,
+        /// What does not fit.
+        mismatches: Vec<Mismatch>,
+    },
 }
 
 impl Refusal {
@@ -44,6 +63,8 @@ impl Refusal {
             Self::Contract(_) => codes::CONTRACT,
             Self::Key(_) => codes::BAD_KEY,
             Self::Tenant(_) => codes::NO_TENANT,
+            Self::Retired { .. } => codes::VERSION_RETIRED,
+            Self::Unconverted(_) | Self::Misfit { .. } => codes::VERSION_CONVERSION,
         }
     }
 
@@ -58,15 +79,41 @@ impl Refusal {
                 format!("the data do not fit the trigger's contract{first}")
             }
             Self::Key(detail) | Self::Tenant(detail) => detail.clone(),
+            Self::Retired { version, since, successor } => {
+                let next = successor.as_ref().map_or_else(
+                    || "there is no newer one".to_owned(),
+                    |successor| format!("move to `{successor}`"),
+                );
+                format!("version `{version}` of the contract does not answer since {since}: {next}")
+            }
+            Self::Unconverted(error) => {
+                format!("the event is legal, and the platform cannot convert it: {error}")
+            }
+            Self::Misfit { version, mismatches } => {
+                let first = mismatches.first().map_or_else(String::new, |first| {
+                    format!(": at `{}`: {}", first.pointer, first.message)
+                });
+                format!(
+                    "the event is legal in version `{version}`, and what it is converted to does not fit the workflow's{first}"
+                )
+            }
         }
+    }
+
+    /// Whether the sender did nothing wrong: the conversion between two versions of the contract is.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Unconverted(_) | Self::Misfit { .. })
     }
 }
 
-/// Judges an event. `given` is the key that its sender gave; it counts when the trigger declares none.
+/// Judges an event. `given` is the key that its sender gave; it counts when the trigger declares none. `spoken` is the
+/// version of the contract that the sender speaks, when there are several; the usual one when it is not said. The event
+/// is held against that version and then taken to the one of the workflow: everything else sees it like that.
 pub fn judge(
     trigger: &Trigger,
     event: &mut Event,
     given: Option<String>,
+    spoken: Option<usize>,
     at: Timestamp,
 ) -> Result<Judged, Refusal> {
     if let (TenantRule::Fixed(tenant), None, None) =
@@ -74,19 +121,98 @@ pub fn judge(
     {
         return Ok(Judged { tenant: tenant.clone(), key: given, breach: None });
     }
+    let raised = match &trigger.versions {
+        Some(versions) => raise(versions, spoken.unwrap_or(versions.usual()), event, at)?,
+        None => Raised::default(),
+    };
     let binary = matches!(event.data, EventData::Binary(_));
-    view::structured(event, |view| {
+    let judged = view::structured(event, |view| {
         let tenant = tenant(&trigger.tenant, view, at)?;
         let key = match &trigger.idempotency {
             Some(rule) => Some(key(&rule.key, view, at)?),
             None => given,
         };
-        let breach = trigger.contract.as_ref().and_then(|contract| breach(contract, view, binary));
-        Ok(Judged { tenant, key, breach })
-    })
+        Ok((tenant, key, breach(trigger, view, binary, &raised)))
+    });
+    match (judged, raised.breach) {
+        (Ok((tenant, key, breach)), earlier) => {
+            Ok(Judged { tenant, key, breach: earlier.or(breach) })
+        }
+        // What breaks its own version need not have what the workflow's expressions look for.
+        (Err(_), Some(earlier)) => Err(earlier),
+        (Err(refusal), None) => Err(refusal),
+    }
 }
 
-fn breach(contract: &Schema, view: &Value, binary: bool) -> Option<Refusal> {
+/// An event that was taken to the workflow's version.
+#[derive(Default)]
+struct Raised {
+    /// What speaks against it in its own version.
+    breach: Option<Refusal>,
+    /// From which other version it comes.
+    from: Option<String>,
+}
+
+/// Holds an event against the version that its sender speaks and takes it to the workflow's.
+///
+/// Errors: why that cannot be done.
+fn raise(
+    versions: &Versions,
+    spoken: usize,
+    event: &mut Event,
+    at: Timestamp,
+) -> Result<Raised, Refusal> {
+    let (entry, current) = (&versions.entries()[spoken], versions.current());
+    let retired = match versions.state(spoken, at) {
+        State::Retired { since } => Some(Refusal::Retired {
+            version: entry.name.to_string(),
+            since,
+            successor: versions.successor(spoken, at).map(|entry| entry.name.to_string()),
+        }),
+        State::Draft | State::Current | State::Supported | State::Deprecated { .. } => None,
+    };
+    if spoken == current {
+        return Ok(Raised { breach: retired, from: None });
+    }
+    if matches!(event.data, EventData::Binary(_)) {
+        return Err(retired.unwrap_or(Refusal::NotJson));
+    }
+    let data = match std::mem::replace(&mut event.data, EventData::None) {
+        EventData::Json(data) => data,
+        EventData::Text(text) => Value::String(text),
+        EventData::None | EventData::Binary(_) => Value::Null,
+    };
+    let mismatches = entry.contract.check(&data);
+    let broken = (!mismatches.is_empty()).then_some(Refusal::Contract(mismatches));
+    let breach = retired.or(broken);
+    match versions.events().convert(data, spoken, current) {
+        Ok(data) => {
+            event.data = EventData::Json(data);
+            // What the event says of itself is true of what it is now.
+            event.dataschema = None;
+            if let Some(attribute) = &versions.select.attribute
+                && let Some(said) = event.extensions.get_mut(attribute)
+            {
+                *said = Value::String(versions.entries()[current].name.to_string());
+            }
+            Ok(Raised { breach, from: Some(entry.name.to_string()) })
+        }
+        Err(error) => Err(breach.unwrap_or(Refusal::Unconverted(error))),
+    }
+}
+
+/// What speaks against an event in the workflow's version.
+fn breach(trigger: &Trigger, view: &Value, binary: bool, raised: &Raised) -> Option<Refusal> {
+    let contract = trigger.contract.as_ref().filter(|_| raised.breach.is_none())?;
+    match (against(contract, view, binary)?, &raised.from) {
+        (Refusal::Contract(mismatches), Some(version)) => {
+            Some(Refusal::Misfit { version: version.clone(), mismatches })
+        }
+        (refusal, _) => Some(refusal),
+    }
+}
+
+fn against(contract: &Schema, view: &Value, binary: bool) -> Option<Refusal> {
     if binary {
         return Some(Refusal::NotJson);
     }

@@ -144,12 +144,15 @@ fn row(key: &[u8; 32], deployment: &Deployment, incoming: &Incoming, signal: &Si
         .event
         .to_structured(|bytes| base64::engine::general_purpose::STANDARD.encode(bytes));
     let payload = record::canonical_payload(&event);
-    let details = json!({
+    let mut details = json!({
         "bytes": signal.body.len(),
         "id": incoming.event.id,
         "type": incoming.event.kind,
         "payload_hmac": record::payload_hash(key, &incoming.tenant, payload.as_bytes()),
     });
+    if let Some(version) = &incoming.version {
+        details[record::CONTRACT_VERSION] = json!(version);
+    }
     LedgerRow {
         at: incoming.received_at,
         kind: LedgerKind::Event,

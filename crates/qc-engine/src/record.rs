@@ -41,6 +41,9 @@ pub(crate) fn is_of_letter(row: &LedgerRow, id: &str) -> bool {
     serde_json::from_slice::<Value>(&row.facts).is_ok_and(|facts| facts[LETTER] == id)
 }
 
+/// The fact that names the version of the contract that the sender of an event speaks.
+pub(crate) const CONTRACT_VERSION: &str = "contract_version";
+
 /// The name of the fact.
 const LETTER: &str = "letter";
 
@@ -141,10 +144,16 @@ pub(crate) fn event_accepted(
     actor: &Actor,
     payload_hash: &str,
     size: usize,
+    version: Option<&str>,
 ) -> LedgerRow {
+    let mut details = format!("{{\"bytes\":{size},\"payload_hmac\":\"{payload_hash}\"");
+    if let Some(version) = version {
+        details.push_str(&format!(",\"{CONTRACT_VERSION}\":{}", json!(version)));
+    }
+    details.push('}');
     LedgerRow {
         actor: actor.text(),
-        facts: Bytes::from(format!("{{\"bytes\":{size},\"payload_hmac\":\"{payload_hash}\"}}")),
+        facts: Bytes::from(details),
         ..row(facts, facts.accepted_at, LedgerKind::Event, facts.trigger.to_string(), "accepted")
     }
 }

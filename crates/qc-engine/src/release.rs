@@ -8,6 +8,7 @@ use qc_contract::Schema;
 use qc_expression::Expression;
 use qc_model::{EnvironmentName, Name, TenantName};
 use qc_vault::SecretRef;
+use qc_version::Versions;
 use qc_workflow::Program;
 use serde_json::Value;
 
@@ -97,8 +98,10 @@ pub struct Trigger {
     pub idempotency: Option<Idempotency>,
     /// What the event is about in business words; over the event (`.data.case_id`).
     pub subject: Option<Expression>,
-    /// The contract of the event's data.
+    /// The contract of the event's data, with which the workflow works.
     pub contract: Option<Schema>,
+    /// The versions of the contract that senders may speak; that one is the current of them.
+    pub versions: Option<Arc<Versions>>,
     /// The workflow's input from the event; the event's data when absent.
     pub input: Option<Expression>,
     /// The largest body in bytes.

@@ -353,6 +353,7 @@ impl Engine {
             received_at: self.shared.now(),
             traceparent: None,
             priority: Priority::Normal,
+            version: None,
         };
         let taking = Taking {
             input: subscription.input.as_ref(),

@@ -426,5 +426,6 @@ fn incoming(one: &One<'_>, instant: Timestamp, now: Timestamp) -> Incoming {
         received_at: now,
         traceparent: None,
         priority: Priority::Normal,
+        version: None,
     }
 }

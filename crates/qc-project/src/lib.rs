@@ -2,7 +2,7 @@
 //! simulators.
 //!
 //! Here: [`ProjectFiles`] and [`Project`] (load), [`organisation`] and [`integration`] (the schemas of
-//! `quickconnect.yaml` and `integration.yaml`), `check` (every rule over the files), [`render`] (findings for people
+//! `quickconnect.yaml` and `integration.yaml`), [`versions`] (of contracts), `check` (every rule over the files), [`render`] (findings for people
 //! and machines), `schema` (JSON Schemas for editors), `compile` (from files to what the engine runs), `acceptance`
 //! (scenarios on simulators), [`access`] (policies and their matrix) and `scaffold` (new projects and parts).
 //!
@@ -23,6 +23,7 @@ pub mod render;
 pub mod scaffold;
 pub mod schema;
 mod shape;
+pub mod versions;
 
 pub use files::ProjectFiles;
 pub use project::{IntegrationFolder, Loaded, PROJECT_FILE, Project};

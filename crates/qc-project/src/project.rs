@@ -12,7 +12,7 @@ use qc_workflow::{Compensation, Compensations, Program, Workflow, compile_compen
 
 use crate::{
     ProjectFiles, acceptance::Scenario, codes, compile::Bound, files::file_place,
-    integration::Integration, organisation::Organisation, shape::Shape,
+    integration::Integration, organisation::Organisation, shape::Shape, versions::VersionsFile,
 };
 
 /// The file that makes a folder a project.
@@ -53,6 +53,8 @@ pub struct IntegrationFolder {
     pub program: Option<Arc<Program>>,
     /// `acceptance/*.yaml`.
     pub scenarios: Vec<Loaded<Scenario>>,
+    /// `contracts/*.versions.yaml`, by the path in this folder.
+    pub(crate) versions: BTreeMap<String, Loaded<VersionsFile>>,
     /// Documents of `call: openapi`, by the address that the workflow writes.
     pub(crate) documents: BTreeMap<String, OpenApi>,
 }
@@ -253,12 +255,21 @@ impl IntegrationFolder {
             .filter(|(path, _)| is_scenario(&folder, path))
             .filter_map(|(path, _)| load_file(files, path, "the scenario", findings))
             .collect();
+        let mut versions = BTreeMap::new();
+        for (path, _) in files.under(&folder) {
+            let inside = &path[folder.len() + 1..];
+            if crate::check::is_versions(inside) {
+                let file = load_file(files, path, "the file of versions", findings);
+                versions.extend(file.map(|file| (inside.to_owned(), file)));
+            }
+        }
         let mut loaded = Self {
             folder,
             definition,
             workflow,
             program: None,
             scenarios,
+            versions,
             documents: BTreeMap::new(),
         };
         loaded.compile(files, connectors, findings);

@@ -15,10 +15,12 @@ fn value(path: &str, text: &str) -> Value {
     document.root.to_value()
 }
 
-/// The example and all templates.
+/// Two examples and all templates.
 fn projects() -> Vec<PathBuf> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![here.join("../../examples/customer-escalation")];
+    let examples = ["customer-escalation", "order-paid"];
+    let mut folders: Vec<PathBuf> =
+        examples.iter().map(|name| here.join("../../examples").join(name)).collect();
     let templates = std::fs::read_dir(here.join("templates")).expect("there are templates");
     folders.extend(templates.map(|entry| entry.expect("can be read").path()));
     folders

@@ -2,7 +2,7 @@
 
 pub use qc_engine::codes::{
     BAD_KEY, BAD_WORD, BULK_STATE, BULK_TOO_MANY, BULK_UNFIT, CONTRACT, GROUP_CHANGED, KEY_REUSED,
-    MEDIA_TYPE, NO_BULK, NO_GROUP, NO_TENANT,
+    MEDIA_TYPE, NO_BULK, NO_GROUP, NO_TENANT, VERSION_CONVERSION, VERSION_RETIRED,
 };
 use qc_model::Code;
 
@@ -40,6 +40,8 @@ pub const RUN_CANCELLED: Code = Code::new("QC-I020");
 pub const OUTCOME_UNKNOWN: Code = Code::new("QC-I021");
 /// A provider's handshake does not carry the word, or come from the origin, that is configured.
 pub const HANDSHAKE: Code = Code::new("QC-I022");
+/// The sender says a version of the contract that is not there, or two at once.
+pub const UNKNOWN_VERSION: Code = Code::new("QC-I050");
 
 /// There is no such address in the API.
 pub const NO_ROUTE: Code = Code::new("QC-A010");

@@ -321,6 +321,7 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
         idempotency: None,
         subject: None,
         contract: None,
+        versions: None,
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
@@ -418,6 +419,7 @@ impl Sender {
             received_at: self.clock.now(),
             traceparent: None,
             priority: qc_store::Priority::Normal,
+            version: None,
         }
     }
 

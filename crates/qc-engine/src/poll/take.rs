@@ -111,7 +111,7 @@ impl Taking<'_> {
             extensions: BTreeMap::new(),
             data: EventData::Json(item),
         };
-        let judged = match judge(self.trigger, &mut event, None, at) {
+        let judged = match judge(self.trigger, &mut event, None, None, at) {
             Ok(judged) => judged,
             Err(refusal) => {
                 self.refuse(refusal.code(), refusal.detail(), None, &body);
@@ -129,6 +129,7 @@ impl Taking<'_> {
             received_at: at,
             traceparent: None,
             priority: Priority::Normal,
+            version: None,
         };
         let ready = Ready { incoming, body };
         let Some(breach) = judged.breach else { return Ok(Some(ready)) };

@@ -126,6 +126,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
         idempotency: None,
         subject: None,
         contract: None,
+        versions: None,
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
@@ -175,6 +176,7 @@ fn incoming(input: Value, now: Timestamp) -> Incoming {
         received_at: now,
         traceparent: None,
         priority: qc_store::Priority::Normal,
+        version: None,
     }
 }
 

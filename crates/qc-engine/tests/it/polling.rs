@@ -129,6 +129,7 @@ fn polling(every: Duration) -> Trigger {
         }),
         subject: Some(jq(".data.id")),
         contract: None,
+        versions: None,
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,

@@ -46,6 +46,7 @@ async fn sent(world: &World, data: Value) -> RunId {
         received_at: world.clock.now(),
         traceparent: Some(format!("00-{TRACE}-b7ad6b7169203331-01")),
         priority: qc_store::Priority::Normal,
+        version: None,
     };
     match world.engine.accept(&world.deployment, incoming).await.unwrap() {
         qc_engine::Accepted::New { run } => run,

@@ -338,6 +338,7 @@ fn door() -> Trigger {
         idempotency: None,
         subject: None,
         contract: None,
+        versions: None,
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
@@ -523,6 +524,7 @@ impl Sender {
             received_at: self.clock.now(),
             traceparent: None,
             priority: self.priority,
+            version: None,
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use qc_engine::{
-    Accepted, AmqpTrigger, Does, Engine, Incoming, MessageForm, TenantRule, Trigger, TriggerKind,
-    over_event,
+    Accepted, AmqpTrigger, Does, Engine, Incoming, MessageForm, Trigger, TriggerKind, over_event,
 };
 use qc_model::{
     Actor, ActorKind, Clock, Event, EventData, Finding, Name, RunId, TenantName, Timestamp,
@@ -16,6 +15,9 @@ use crate::{
     integration::TenantSpec,
     project::{IntegrationFolder, Loaded, parse_file},
 };
+
+/// Who sends in scenarios.
+const SENDER: &str = "acceptance";
 
 /// What the door makes of an event.
 pub(super) enum Received {
@@ -52,16 +54,18 @@ impl Door<'_> {
             data => data?,
         };
         let incoming = self.event(sending, trigger, &data, number, at).and_then(|event| {
-            judge(trigger, event, at).map(|(event, tenant, key)| Incoming {
+            let said = sending.version.as_ref().map(|version| version.value.as_str());
+            judge(trigger, event, said, at).map(|judged| Incoming {
                 trigger: trigger.name.clone(),
-                tenant,
-                event,
+                tenant: judged.tenant,
+                event: judged.event,
                 body_hash: sha256(&data),
-                key,
-                actor: Actor::new(ActorKind::Sender, "acceptance"),
+                key: judged.key,
+                actor: Actor::new(ActorKind::Sender, SENDER),
                 received_at: at,
                 traceparent: None,
                 priority: qc_store::Priority::Normal,
+                version: judged.version,
             })
         });
         match (incoming, sending.refused) {
@@ -127,10 +131,11 @@ impl Door<'_> {
             event,
             body_hash: sha256(&data),
             key: None,
-            actor: Actor::new(ActorKind::Sender, "acceptance"),
+            actor: Actor::new(ActorKind::Sender, SENDER),
             received_at: at,
             traceparent: None,
             priority: qc_store::Priority::Normal,
+            version: None,
         };
         match engine.publish(&world.deployment, incoming).await {
             Ok(_) => Ok(()),
@@ -220,41 +225,37 @@ impl Door<'_> {
     }
 }
 
-/// Tenant, key and contract, in the order of the real door.
+/// An event that the door takes.
+struct Judged {
+    event: Event,
+    tenant: TenantName,
+    key: Option<String>,
+    version: Option<String>,
+}
+
+/// Version, tenant, key and contract, as the real door judges them.
 fn judge(
     trigger: &Trigger,
-    event: Event,
+    mut event: Event,
+    said: Option<&str>,
     at: Timestamp,
-) -> Result<(Event, TenantName, Option<String>), String> {
-    let structured = event.to_structured(|_| String::new());
-    let evaluate =
-        |expression| over_event(expression, &structured, at).map_err(|error| error.to_string());
-    let tenant = match &trigger.tenant {
-        TenantRule::Fixed(tenant) => tenant.clone(),
-        TenantRule::FromEvent(expression) => {
-            let value = evaluate(expression)?;
-            let text = value.as_str().ok_or("the tenant is no text")?;
-            TenantName::new(text).map_err(|error| error.to_string())?
+) -> Result<Judged, String> {
+    let spoken = match (&trigger.versions, said) {
+        (Some(versions), said) => {
+            Some(versions.spoken(said, &[SENDER]).map_err(|unknown| unknown.to_string())?)
         }
+        (None, Some(_)) => return Err("the trigger's contract has no versions".to_owned()),
+        (None, None) => None,
     };
-    let key = match &trigger.idempotency {
-        Some(rule) => match evaluate(&rule.key)? {
-            Value::String(key) if !key.is_empty() => Some(key),
-            Value::Number(number) => Some(number.to_string()),
-            _ => return Err("the idempotency key is neither text nor a number".to_owned()),
-        },
-        None => Some(format!("{} {}", event.source, event.id)),
-    };
-    if let Some(contract) = &trigger.contract {
-        let mismatches = contract.check(&event.data_value());
-        if let Some(first) = mismatches.first() {
-            return Err(format!(
-                "it breaks the trigger's contract at `{}`: {}",
-                first.pointer, first.message
-            ));
-        }
+    let given = Some(format!("{} {}", event.source, event.id));
+    let judged = qc_engine::judge(trigger, &mut event, given, spoken, at);
+    let judged = judged.map_err(|refusal| refusal.detail())?;
+    if let Some(breach) = judged.breach {
+        return Err(breach.detail());
     }
-    Ok((event, tenant, key))
+    let entry = trigger.versions.as_ref().zip(spoken).map(|(all, at)| &all.entries()[at]);
+    let version = entry.map(|entry| entry.name.to_string());
+    Ok(Judged { event, tenant: judged.tenant, key: judged.key, version })
 }
 
 fn sha256(data: &Value) -> [u8; 32] {

@@ -40,6 +40,8 @@ pub struct Sending {
     pub event_type: Option<String>,
     /// The event's id, for `cloudevents`; a new one for each sending when left out.
     pub id: Option<String>,
+    /// The version of the contract that its sender speaks.
+    pub version: Option<Spanned<String>>,
     /// How often it is sent.
     pub times: Integer<1, 1000>,
     /// Whether it must be refused at the door.
@@ -136,6 +138,10 @@ impl Record for Sending {
         let event_type =
             f.optional("type", "The event's type; the trigger's first one when left out.");
         let id = f.optional("id", "The event's id; a new one when left out.");
+        let version = f.optional(
+            "version",
+            "The version of the contract that its sender says it speaks; it says none when left out.",
+        );
         let refused = f
             .optional("refused", "Whether the door must refuse it; false when left out.")
             .unwrap_or(false);
@@ -155,6 +161,7 @@ impl Record for Sending {
             data,
             event_type,
             id,
+            version,
             times: times.unwrap_or(Integer(1)),
             refused,
         })

@@ -26,6 +26,7 @@ mod triggers;
 mod unavailable;
 mod unread;
 mod variables;
+mod versions;
 
 #[cfg(test)]
 mod fetched_tests;
@@ -33,11 +34,14 @@ mod fetched_tests;
 mod kept_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod versions_tests;
 
 use qc_document::Span;
 use qc_model::{Code, Finding, Severity};
 
 pub(crate) use systems::{declared_system, servers_of};
+pub(crate) use versions::is_versions;
 
 pub use enforcement::{FileKind, NOT_ENFORCED_YET, NotYet};
 
@@ -117,6 +121,7 @@ impl Project {
             calls::check(&mut subject);
             children::check(&mut subject);
             triggers::check(&mut subject);
+            versions::check(&mut subject);
             fetched::check(&mut subject);
             publications::check(&mut subject);
             search_keys::check(&mut subject);

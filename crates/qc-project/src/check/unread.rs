@@ -1,5 +1,7 @@
 //! Files that nothing reads: mostly names with a slip, and some that have their place and wait for what will read them.
 
+use std::collections::BTreeSet;
+
 use qc_model::Finding;
 
 use crate::{
@@ -26,9 +28,11 @@ const NOT_YET: &[(&str, &str)] = &[("flags.yaml", "feature flags"), ("slo/", "SL
 const NOT_YET_INSIDE: &[(&str, &str)] = &[("migrations/", "migration notes")];
 
 pub(super) fn check(project: &Project, out: &mut Vec<Finding>) {
-    waiting(project, "", NOT_YET, out);
+    waiting(project, "", NOT_YET, &BTreeSet::new(), out);
     for folder in project.integrations().values() {
-        waiting(project, &format!("{}/", folder.folder), NOT_YET_INSIDE, out);
+        let guides = folder.versions.values().flat_map(|file| file.value.versions.iter());
+        let guides = guides.filter_map(|(_, version)| Some(folder.path(version.guide.as_ref()?)));
+        waiting(project, &format!("{}/", folder.folder), NOT_YET_INSIDE, &guides.collect(), out);
     }
     for top in [INTEGRATIONS, CONNECTORS] {
         for (path, _) in project.files().under(top) {
@@ -69,14 +73,22 @@ fn integration(path: &str, name: &str, inside: &str, out: &mut Vec<Finding>) {
     }
 }
 
-/// A note for each that is there, at its first file.
-fn waiting(project: &Project, below: &str, known: &[(&str, &str)], out: &mut Vec<Finding>) {
+/// A note for each that is there, at its first file; but for those that something reads.
+fn waiting(
+    project: &Project,
+    below: &str,
+    known: &[(&str, &str)],
+    read: &BTreeSet<String>,
+    out: &mut Vec<Finding>,
+) {
     for (name, missing) in known {
         let whole = format!("{below}{name}");
         let is_it = |path: &str| {
             if whole.ends_with('/') { path.starts_with(&whole) } else { path == whole }
         };
-        if let Some((path, _)) = project.files().iter().find(|(path, _)| is_it(path)) {
+        if let Some((path, _)) =
+            project.files().iter().find(|(path, _)| is_it(path) && !read.contains(*path))
+        {
             let message =
                 format!("nothing reads `{whole}` yet: it is neither checked nor enforced");
             let note = Finding::note(codes::NOT_ENFORCED, message).at(file_place(path));

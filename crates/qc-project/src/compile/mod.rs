@@ -14,6 +14,7 @@ mod search_keys;
 mod standing;
 mod triggers;
 mod unavailable;
+mod versions;
 
 pub(crate) use bindings::Bound;
 pub(crate) use build::used_connectors;
@@ -30,3 +31,4 @@ pub(crate) use search_keys::search_keys;
 pub(crate) use standing::standing;
 pub(crate) use triggers::{broker, compile_jq, load_schema, triggers};
 pub(crate) use unavailable::unavailable;
+pub(crate) use versions::versions;

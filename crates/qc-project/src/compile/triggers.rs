@@ -1,6 +1,6 @@
 //! Triggers, as the engine takes them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use qc_connect::webhook::{Challenge, SignatureScheme};
 use qc_contract::Schema;
@@ -12,6 +12,7 @@ use qc_engine::{
 use qc_expression::Expression;
 use qc_model::{Finding, Name};
 use qc_vault::SecretRef;
+use qc_version::Versions;
 
 use crate::files::relocate;
 use crate::{
@@ -90,6 +91,7 @@ impl Compiling<'_> {
         let subject = spec.subject.as_ref().map(|jq| self.expression(jq));
         let input = spec.input.as_ref().map(|jq| self.expression(jq));
         let contract = spec.contract.as_ref().map(|path| self.contract(&path.path, path.span));
+        let versions = spec.versions.as_ref().map(|_| self.versions(spec));
         // An optional part that is there but wrong takes the whole trigger away.
         Ok(Trigger {
             name: name.clone(),
@@ -99,6 +101,7 @@ impl Compiling<'_> {
             idempotency: idempotency.transpose()?,
             subject: subject.transpose()?,
             contract: contract.transpose()?,
+            versions: versions.transpose()?,
             input: input.transpose()?,
             body_limit: spec.body_limit.0,
             does: spec.does.value,
@@ -222,6 +225,11 @@ impl Compiling<'_> {
             self.findings.extend(found);
             Reported
         })
+    }
+
+    fn versions(&mut self, spec: &TriggerSpec) -> Result<Arc<Versions>, Reported> {
+        let made = super::versions::versions(self.project, self.folder, spec, self.findings);
+        made.map(Arc::new).ok_or(Reported)
     }
 
     fn report(&mut self, code: qc_model::Code, span: Span, message: String, help: &str) {

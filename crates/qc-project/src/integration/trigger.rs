@@ -29,6 +29,8 @@ pub struct TriggerSpec {
     pub tenant: TenantSpec,
     /// The contract of the event's data.
     pub contract: Option<ProjectPath>,
+    /// The versions of the contract that are served side by side.
+    pub versions: Option<ProjectPath>,
     /// What makes a repeat recognisable.
     pub idempotency: Option<Idempotency>,
     /// What the event is about.
@@ -154,7 +156,7 @@ const KINDS: &[(&str, Kind)] = &[
 ];
 
 /// What has no meaning when nothing comes in.
-const OF_REQUESTS: [&str; 15] = [
+const OF_REQUESTS: [&str; 16] = [
     "types",
     "event_type",
     "event_id",
@@ -163,6 +165,7 @@ const OF_REQUESTS: [&str; 15] = [
     "signature",
     "secret",
     "contract",
+    "versions",
     "idempotency",
     "expected_rate",
     "traffic",
@@ -174,13 +177,14 @@ const OF_REQUESTS: [&str; 15] = [
 
 /// What has no meaning for an event of the bus: who publishes it has the platform's word for it, and it is recognised by
 /// its own id.
-const OF_DOORS: [&str; 11] = [
+const OF_DOORS: [&str; 12] = [
     "event_type",
     "event_id",
     "challenge",
     "auth",
     "signature",
     "secret",
+    "versions",
     "idempotency",
     "body_limit",
     "amqp",
@@ -223,6 +227,18 @@ impl Record for TriggerSpec {
         let tenant = read_tenant(f, kind);
         let contract =
             f.optional("contract", "The JSON Schema of the event's data, a file of this folder.");
+        let versions: Option<ProjectPath> = f.optional(
+            "versions",
+            "The versions of the contract that are served side by side: a file of this folder, `contracts/<name>.versions.yaml`.",
+        );
+        if let (Some(versions), false) = (&versions, f.has("contract")) {
+            f.report(
+                qc_document::codes::MISSING_KEY,
+                versions.span,
+                "`versions` needs `contract`",
+                "it is that of the current version, with which the workflow works",
+            );
+        }
         let idempotency = f.optional("idempotency", "What makes a repeat recognisable.");
         if kind == Some(Kind::Poll) && !f.has("idempotency") {
             f.report(
@@ -247,6 +263,7 @@ impl Record for TriggerSpec {
             access: access?,
             tenant: tenant?,
             contract,
+            versions,
             idempotency,
             subject,
             input,
@@ -303,7 +320,19 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
         }
         Kind::Amqp => &["event_id", "challenge", "auth", "signature", "secret", "poll"],
         Kind::Poll => {
-            &["types", "event_id", "challenge", "auth", "signature", "secret", "amqp", "does"]
+            // Nobody sends the items of a poll, so nobody says a version.
+            const OF_SENDERS: [&str; 9] = [
+                "types",
+                "event_id",
+                "challenge",
+                "auth",
+                "signature",
+                "secret",
+                "amqp",
+                "does",
+                "versions",
+            ];
+            &OF_SENDERS
         }
         Kind::Schedule => &OF_REQUESTS,
         Kind::Event => &OF_DOORS,

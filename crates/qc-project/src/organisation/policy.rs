@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use qc_version::Naming;
+
 use crate::shape::{Fields, Integer, Record};
 
 /// How versions live.
 #[derive(Debug, Clone)]
 pub struct Versioning {
+    /// How versions of contracts are named, where their file does not say it.
+    pub naming: Option<Naming>,
     /// How many major versions are served side by side.
     pub supported_majors: Option<Integer<1, 10>>,
     /// How long a deprecated version still answers at least.
@@ -58,11 +62,17 @@ impl Record for Versioning {
     const DOC: &'static str = "How versions live.";
 
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
-        let supported_majors =
-            f.optional("supported_majors", "How many major versions are served side by side.");
+        let naming = f.optional(
+            "naming",
+            "How versions of contracts are named: `semver` (when left out), `date` or `both`.",
+        );
+        let supported_majors = f.optional(
+            "supported_majors",
+            "How many major versions of a contract are served side by side without an end.",
+        );
         let minimum_support =
             f.optional("minimum_support", "How long a deprecated version still answers at least.");
-        Some(Self { supported_majors, minimum_support })
+        Some(Self { naming, supported_majors, minimum_support })
     }
 }
 

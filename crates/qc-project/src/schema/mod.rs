@@ -1,6 +1,6 @@
 //! The JSON Schema of each kind of file, for editors.
 //!
-//! Those of `quickconnect.yaml`, `integration.yaml` and of scenarios are made by the code that reads the files, so that
+//! Those of `quickconnect.yaml`, `integration.yaml`, of versions and of scenarios are made by the code that reads the files, so that
 //! they cannot differ from it; that of workflows comes from `qc-workflow`. Those of `connector.yaml` and
 //! `simulator.yaml` are written down, and a test holds them to the readers of those files.
 
@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::project::is_scenario;
 use crate::{
-    acceptance::Scenario, integration::Integration, organisation::Organisation, shape::file_schema,
+    acceptance::Scenario, check::is_versions, integration::Integration, organisation::Organisation,
+    shape::file_schema, versions::VersionsFile,
 };
 
 /// A kind of file.
@@ -22,6 +23,8 @@ pub enum Kind {
     Workflow,
     /// `integrations/<name>/acceptance/<name>.yaml`.
     Scenario,
+    /// `integrations/<name>/contracts/<name>.versions.yaml`.
+    Versions,
     /// `connectors/<name>/connector.yaml`.
     Connector,
     /// `connectors/<name>/simulator.yaml`.
@@ -30,11 +33,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds with the names by which the command line knows them.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("organisation", Self::Organisation),
         ("integration", Self::Integration),
         ("workflow", Self::Workflow),
         ("scenario", Self::Scenario),
+        ("versions", Self::Versions),
         ("connector", Self::Connector),
         ("simulator", Self::Simulator),
     ];
@@ -56,6 +60,9 @@ impl Kind {
             {
                 Some(Self::Scenario)
             }
+            ["integrations", _, "contracts", name] if is_versions(&format!("contracts/{name}")) => {
+                Some(Self::Versions)
+            }
             ["connectors", _, "connector.yaml"] => Some(Self::Connector),
             ["connectors", _, "simulator.yaml"] => Some(Self::Simulator),
             _ => None,
@@ -73,6 +80,7 @@ pub fn schema(kind: Kind) -> Value {
         Kind::Organisation => file_schema::<Organisation>("quickconnect.yaml", &of("organisation")),
         Kind::Integration => file_schema::<Integration>("integration.yaml", &of("integration")),
         Kind::Scenario => file_schema::<Scenario>("acceptance scenario", &of("scenario")),
+        Kind::Versions => file_schema::<VersionsFile>("contract versions", &of("versions")),
         Kind::Workflow => qc_workflow::schema(),
         Kind::Connector => {
             serde_json::from_str(CONNECTOR).expect("the file beside this one is JSON")

@@ -1,9 +1,7 @@
 //! Texts that refer to something: files, versions, expressions.
 
-use std::cmp::Ordering;
-use std::fmt;
-
 use qc_document::{Node, Reader, Span};
+pub use qc_version::Semver as Version;
 use serde_json::{Value, json};
 
 use super::{Definitions, Shape, scalar::parse};
@@ -33,79 +31,6 @@ impl Shape for ProjectPath {
 
     fn schema(_: &mut Definitions) -> Value {
         json!({ "type": "string", "pattern": r"^(?!/)(?!.*(^|/)\.\.?(/|$)).+$" })
-    }
-}
-
-/// A version by Semantic Versioning 2.0.0, without build metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
-    /// Major, minor, patch.
-    pub numbers: [u64; 3],
-    /// The pre-release part after `-`.
-    pub pre: Option<String>,
-}
-
-impl Version {
-    /// Reads `1.2.3` or `1.2.3-rc.1`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let form = || format!("`{text}` is not a version; write `1.0.0` (semver.org)");
-        let (core, pre) = match text.split_once('-') {
-            Some((core, pre)) => (core, Some(pre)),
-            None => (text, None),
-        };
-        let number = |part: &str| {
-            let plain = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-            let padded = part.len() > 1 && part.starts_with('0');
-            if plain && !padded { part.parse::<u64>().ok() } else { None }
-        };
-        let numbers: Option<Vec<u64>> = core.split('.').map(number).collect();
-        let numbers: [u64; 3] = numbers.and_then(|parts| parts.try_into().ok()).ok_or_else(form)?;
-        let legal = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        };
-        if pre.is_some_and(|pre| !pre.split('.').all(legal)) {
-            return Err(form());
-        }
-        Ok(Self { numbers, pre: pre.map(str::to_owned) })
-    }
-
-    /// The order of releases: a pre-release comes before its release.
-    pub fn precedence(&self, other: &Self) -> Ordering {
-        self.numbers.cmp(&other.numbers).then_with(|| match (&self.pre, &other.pre) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(_), None) => Ordering::Less,
-            (Some(left), Some(right)) => pre_order(left, right),
-        })
-    }
-}
-
-fn pre_order(left: &str, right: &str) -> Ordering {
-    let mut left = left.split('.');
-    let mut right = right.split('.');
-    loop {
-        let order = match (left.next(), right.next()) {
-            (None, None) => return Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(a), Some(b)) => match (a.parse::<u64>(), b.parse::<u64>()) {
-                (Ok(a), Ok(b)) => a.cmp(&b),
-                (Ok(_), Err(_)) => Ordering::Less,
-                (Err(_), Ok(_)) => Ordering::Greater,
-                (Err(_), Err(_)) => a.cmp(b),
-            },
-        };
-        if order != Ordering::Equal {
-            return order;
-        }
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [major, minor, patch] = self.numbers;
-        write!(f, "{major}.{minor}.{patch}")?;
-        self.pre.as_ref().map_or(Ok(()), |pre| write!(f, "-{pre}"))
     }
 }
 
@@ -142,35 +67,5 @@ impl Shape for Jq {
 
     fn schema(_: &mut Definitions) -> Value {
         json!({ "type": "string", "minLength": 1, "examples": [".data.case_id"] })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_read_and_ordered_as_semver_says() {
-        let order = [
-            "1.0.0-alpha",
-            "1.0.0-alpha.1",
-            "1.0.0-alpha.beta",
-            "1.0.0-beta",
-            "1.0.0-beta.2",
-            "1.0.0-beta.11",
-            "1.0.0-rc.1",
-            "1.0.0",
-            "1.0.1",
-            "1.2.0",
-            "2.0.0",
-        ];
-        for pair in order.windows(2) {
-            let [low, high] = [pair[0], pair[1]].map(|text| Version::parse(text).unwrap());
-            assert_eq!(low.precedence(&high), Ordering::Less, "{low} < {high}");
-            assert_eq!(low.to_string(), pair[0]);
-        }
-        for bad in ["", "1", "1.0", "01.0.0", "1.0.0-", "1.0.0-a..b", "v1.0.0", "1.0.0.0"] {
-            assert!(Version::parse(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -92,7 +92,10 @@ pub(super) async fn waited(
     let mut response = match engine.wait(run, wait).await {
         Ok(Some(RunEnd::Completed { output })) => {
             match engine.reply(door.deployment, &door.trigger.name, run, output).await {
-                Ok(output) => completed(run, &output),
+                Ok(output) => match door.lowered(output) {
+                    Ok(output) => completed(run, &output),
+                    Err(problem) => problem.about(run).into_response(Some(id)),
+                },
                 Err(error) => {
                     tracing::warn!(%run, %error, "the run's output does not go to its sender");
                     accepted(first)

@@ -6,9 +6,11 @@ use qc_engine::{
     Accepted, AmqpTrigger, Announced, Deployment, Does, EngineError, Incoming, MessageForm,
     Refusal, Trigger, TriggerKind,
 };
-use qc_model::{Actor, Event, TenantName, Timestamp};
+use qc_model::{Actor, Event, NextAction, TenantName, Timestamp};
 
-use super::{cloudevents::Sent, ids, key, media::Media, priority, trace};
+use super::{
+    cloudevents::Sent, ids, key, media::Media, priority, sender::Sender, trace, version::Spoken,
+};
 use crate::{PointedError, Problem, State, codes};
 
 /// One request at one trigger, whose sender is known.
@@ -18,6 +20,8 @@ pub(super) struct Door<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) received_at: Timestamp,
     pub(super) deployment: &'a Arc<Deployment>,
+    /// Which version of the contract is spoken here.
+    pub(super) spoken: Spoken<'a>,
     actor: Actor,
 }
 
@@ -27,10 +31,18 @@ impl<'a> Door<'a> {
         deployment: &'a Arc<Deployment>,
         trigger: &'a Trigger,
         headers: &'a HeaderMap,
-        actor: Actor,
+        sender: impl Into<Sender>,
     ) -> Self {
         let received_at = state.clock.now();
-        Self { state, trigger, headers, received_at, deployment, actor }
+        let Sender { actor, name } = sender.into();
+        let spoken = Spoken::by(name, &actor);
+        Self { state, trigger, headers, received_at, deployment, spoken, actor }
+    }
+
+    /// At an address that says a version.
+    pub(super) fn at(mut self, version: Option<&'a str>) -> Self {
+        self.spoken.address = version;
+        self
     }
 
     /// The `source` of events that are wrapped here: the trigger's own address.
@@ -52,15 +64,21 @@ impl<'a> Door<'a> {
     /// The engine's one commit: the event's run, or the event on the bus, or both.
     async fn take(&self, judged: Judged) -> Result<Taken, EngineError> {
         let engine = &self.state.engine;
-        match (judged, self.trigger.does) {
-            (Judged::Known(accepted, _), _) => Ok(Taken::Run(accepted)),
-            (Judged::Taken(incoming), Does::Publish) => {
-                engine.publish(self.deployment, *incoming).await.map(Taken::Event)
+        let incoming = match judged {
+            Judged::Known(accepted, _) => return Ok(Taken::Run(accepted)),
+            Judged::Taken(incoming) => *incoming,
+        };
+        let version = incoming.version.clone();
+        let taken = match self.trigger.does {
+            Does::Publish => engine.publish(self.deployment, incoming).await.map(Taken::Event)?,
+            Does::Start | Does::Both => {
+                engine.accept(self.deployment, incoming).await.map(Taken::Run)?
             }
-            (Judged::Taken(incoming), Does::Start | Does::Both) => {
-                engine.accept(self.deployment, *incoming).await.map(Taken::Run)
-            }
+        };
+        if let Some(version) = version.filter(|_| !taken.is_repeat()) {
+            self.state.metrics.spoke(self.deployment, &self.trigger.name, version);
         }
+        Ok(taken)
     }
 
     /// Accepts a batch. All of it is judged before any of it is accepted. When the store fails midway the sender sends
@@ -134,8 +152,10 @@ impl<'a> Door<'a> {
         sender_id: Option<String>,
         below: &str,
     ) -> Result<Judged, Problem> {
-        let (tenant, key, refusal) = self.look(&mut sent.event, sender_id, below)?;
-        let incoming = self.incoming(sent, tenant, key);
+        let spoken = self.version_of(&sent.event)?;
+        let (tenant, key, refusal) = self.look(&mut sent.event, sender_id, spoken, below)?;
+        let mut incoming = self.incoming(sent, tenant, key);
+        incoming.version = self.name_of(spoken);
         let Some(refusal) = refusal else { return Ok(Judged::Taken(Box::new(incoming))) };
         match self.state.engine.repeat(self.deployment, &incoming).await? {
             Some(accepted) => Ok(Judged::Known(accepted, Box::new(incoming))),
@@ -148,6 +168,7 @@ impl<'a> Door<'a> {
         &self,
         event: &mut Event,
         sender_id: Option<String>,
+        spoken: Option<usize>,
         below: &str,
     ) -> Result<(TenantName, Option<String>, Option<Problem>), Problem> {
         let types = match &self.trigger.kind {
@@ -166,7 +187,7 @@ impl<'a> Door<'a> {
             None => key::given(self.headers, sender_id),
         };
         let judged = given.and_then(|given| {
-            qc_engine::judge(self.trigger, event, given, self.received_at)
+            qc_engine::judge(self.trigger, event, given, spoken, self.received_at)
                 .map_err(|refusal| self.problem(&refusal, below))
         });
         match (judged, strange) {
@@ -190,8 +211,14 @@ impl<'a> Door<'a> {
             Refusal::NotJson => (415, "Media type"),
             Refusal::Key(_) => (422, "Unusable idempotency key"),
             Refusal::Tenant(_) => (422, "No tenant"),
+            Refusal::Retired { .. } => (410, "Version retired"),
+            Refusal::Unconverted(_) | Refusal::Misfit { .. } => (500, "Version not converted"),
         };
-        Problem::new(status, refusal.code(), title, refusal.detail())
+        let problem = Problem::new(status, refusal.code(), title, refusal.detail());
+        match refusal {
+            Refusal::Retired { .. } => problem.next(NextAction::Migrate),
+            _ => problem,
+        }
     }
 
     /// Where the data stand in the body as it was sent: a plain body is the data itself.
@@ -219,6 +246,7 @@ impl<'a> Door<'a> {
             received_at: self.received_at,
             traceparent: trace::traceparent(self.headers),
             priority: priority::given(self.headers),
+            version: None,
         }
     }
 }

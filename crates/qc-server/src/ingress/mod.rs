@@ -1,7 +1,8 @@
-//! The door for events: `POST /in/{environment}/{integration}/{trigger}`.
+//! The door for events: `POST /in/{environment}/{integration}/{trigger}`, and with the version of the contract after it
+//! where the trigger takes that.
 //!
-//! The order is fixed: size cap, sender (token or signature), challenge, form, event, tenant, idempotency key, contract,
-//! and then ONE commit by the engine. What is refused on the way writes nothing; that a token
+//! The order is fixed: size cap, sender (token or signature), challenge, form, event, tenant, idempotency key, contract
+//! (of the version that the sender speaks, which is then taken to the workflow's), and then ONE commit by the engine. What is refused on the way writes nothing; that a token
 //! was denied is told to the audit.
 
 mod answer;
@@ -16,6 +17,7 @@ mod prefer;
 mod priority;
 mod sender;
 mod trace;
+mod version;
 mod webhook;
 
 use std::sync::Arc;
@@ -56,17 +58,24 @@ where
     B::Error: std::fmt::Display,
 {
     let (parts, body) = request.into_parts();
-    let deployment = find(state, parts.uri.path())?;
-    let name = parts.uri.path().rsplit('/').next().unwrap_or_default();
+    let (deployment, name, version) = find(state, parts.uri.path())?;
     let trigger = deployment.release.triggers.get(name);
     let trigger = trigger.filter(|trigger| trigger.kind.is_sent()).ok_or_else(no_trigger)?;
-    let since = std::time::Instant::now();
-    let result = through(state, &deployment, trigger, &parts, body, sent).await;
-    if let Err(problem) = &result
-        && let Some(denied) = &problem.denied
-    {
-        state.tell_refusal(&denied.actor, "sendEvent", problem).await;
+    if let Some(version) = version {
+        let versions = trigger.versions.as_ref().ok_or_else(no_trigger)?;
+        if parts.method == Method::GET {
+            // Whoever may send may read how to move on.
+            let known = sender::by_token(state, &deployment, trigger, &parts.headers, sent).await;
+            told_denied(state, &known).await;
+            return known.and_then(|_| version::guide(versions, version));
+        }
+        if !versions.select.path {
+            return Err(no_trigger());
+        }
     }
+    let since = std::time::Instant::now();
+    let result = through(state, &deployment, trigger, (&parts, version), body, sent).await;
+    told_denied(state, &result).await;
     let outcome = match &result {
         Ok((_, outcome)) => *outcome,
         Err(problem) => AcceptOutcome::of_status(problem.status),
@@ -78,15 +87,31 @@ where
     })
 }
 
-fn find(state: &State, path: &str) -> Result<Arc<Deployment>, Problem> {
-    let mut segments = path.strip_prefix(PREFIX).unwrap_or_default().split('/');
-    let (Some(environment), Some(integration), Some(_), None) =
-        (segments.next(), segments.next(), segments.next(), segments.next())
-    else {
-        return Err(no_trigger());
+/// The audit hears of whoever may not send.
+async fn told_denied<T>(state: &State, result: &Result<T, Problem>) {
+    if let Err(problem) = result
+        && let Some(denied) = &problem.denied
+    {
+        state.tell_refusal(&denied.actor, "sendEvent", problem).await;
+    }
+}
+
+/// What is deployed there, the trigger's name and the version that the address says.
+fn find<'p>(
+    state: &State,
+    path: &'p str,
+) -> Result<(Arc<Deployment>, &'p str, Option<&'p str>), Problem> {
+    let segments: Vec<&str> = path.strip_prefix(PREFIX).unwrap_or_default().split('/').collect();
+    let (environment, integration, trigger, version) = match segments[..] {
+        [environment, integration, trigger] => (environment, integration, trigger, None),
+        [environment, integration, trigger, version] => {
+            (environment, integration, trigger, Some(version))
+        }
+        _ => return Err(no_trigger()),
     };
     let deployments = state.engine.deployments();
-    deployments.lookup(environment, integration).map(Arc::clone).ok_or_else(no_trigger)
+    let deployment = deployments.lookup(environment, integration).map(Arc::clone);
+    Ok((deployment.ok_or_else(no_trigger)?, trigger, version))
 }
 
 fn no_trigger() -> Problem {
@@ -103,7 +128,7 @@ async fn through<B>(
     state: &State,
     deployment: &Arc<Deployment>,
     trigger: &Trigger,
-    parts: &Parts,
+    (parts, version): (&Parts, Option<&str>),
     body: B,
     sent: &Sent,
 ) -> Result<(Response<Full<Bytes>>, AcceptOutcome), Problem>
@@ -136,14 +161,28 @@ where
         return Err(Problem::new(405, codes::TRIGGER_METHOD, "Method not allowed", detail)
             .header(header::ALLOW, "POST"));
     }
-    let actor = match known {
-        Some(actor) => actor,
+    let sender = match known {
+        Some(sender) => sender,
         None => {
             sender::by_signature(state, deployment, trigger, &parts.headers, &body, arrived_at)?
+                .into()
         }
     };
-    let door = Door::new(state, deployment, trigger, &parts.headers, actor);
-    take(&door, &parts.headers, &body, trigger, &sent.request).await
+    let door = Door::new(state, deployment, trigger, &parts.headers, sender).at(version);
+    let taken = take(&door, &parts.headers, &body, trigger, &sent.request).await;
+    let fields = door.version_fields();
+    match taken {
+        Ok((mut response, outcome)) => {
+            for (name, value) in fields {
+                response.headers_mut().append(name, value);
+            }
+            Ok((response, outcome))
+        }
+        Err(mut problem) => {
+            problem.headers.extend(fields);
+            Err(problem)
+        }
+    }
 }
 
 /// Reads what came in the trigger's form, accepts it and answers.

@@ -62,8 +62,12 @@ impl State {
         let actor = Actor::new(ActorKind::Sender, offered.from.clone());
         let (outcome, counted) = match through(self, deployment, trigger, offered, &actor).await {
             Ok(outcome) => (OfferOutcome::Taken, outcome),
-            // One whose tenant has enough at the moment is no wrong message.
-            Err(problem) if problem.status >= 500 || problem.status == 429 => {
+            // One whose tenant has enough at the moment is no wrong message. One that cannot be converted is none either, but
+            // coming again does not help it: it is for the queue's dead letters, and for whoever mends the steps.
+            Err(problem)
+                if (problem.status >= 500 && problem.code != codes::VERSION_CONVERSION)
+                    || problem.status == 429 =>
+            {
                 (OfferOutcome::Later(problem.detail.clone()), AcceptOutcome::Unavailable)
             }
             Err(problem) => {

@@ -6,6 +6,21 @@ use qc_model::{Actor, ActorKind, NextAction, Timestamp};
 use super::anybody;
 use crate::{Problem, State, asker::Sent, bearer, codes};
 
+/// Who sends an event.
+#[derive(Debug, Clone)]
+pub(super) struct Sender {
+    /// As the ledger names it.
+    pub(super) actor: Actor,
+    /// As people call it.
+    pub(super) name: Option<String>,
+}
+
+impl From<Actor> for Sender {
+    fn from(actor: Actor) -> Self {
+        Self { actor, name: None }
+    }
+}
+
 /// Who sends, where that is known before the body: by a token, or because anybody may. None: a signature will tell.
 pub(super) async fn by_token(
     state: &State,
@@ -13,11 +28,11 @@ pub(super) async fn by_token(
     trigger: &Trigger,
     headers: &HeaderMap,
     sent: &Sent,
-) -> Result<Option<Actor>, Problem> {
+) -> Result<Option<Sender>, Problem> {
     match &trigger.auth {
         TriggerAuth::Signature { .. } => Ok(None),
         TriggerAuth::Fetched => Err(super::no_trigger()),
-        TriggerAuth::Open => Ok(Some(anybody())),
+        TriggerAuth::Open => Ok(Some(anybody().into())),
         TriggerAuth::Token => {
             let text = bearer(headers).ok_or_else(Problem::no_token)?;
             let principal = state.authenticate(text, sent).await?;
@@ -27,7 +42,8 @@ pub(super) async fn by_token(
             asker.decide(&state.access, Action::EventsSend, environment, integration)?;
             let trigger = Resource { environment, name: integration, units: &[] };
             state.uses.note(&asker.principal, Action::EventsSend, trigger);
-            Ok(Some(asker.principal.actor()))
+            let name = Some(asker.principal.name.clone());
+            Ok(Some(Sender { actor: asker.principal.actor(), name }))
         }
     }
 }

@@ -92,6 +92,15 @@ struct TriggerLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabels {
+    environment: NameLabel,
+    integration: NameLabel,
+    trigger: NameLabel,
+    /// One of those that the trigger's file names.
+    version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     operation: &'static str,
     status: u16,
@@ -102,6 +111,7 @@ pub(crate) struct Metrics {
     registry: std::sync::RwLock<Registry>,
     accepts: Family<TriggerLabels, Counter>,
     accept_seconds: Histogram,
+    versions: Family<VersionLabels, Counter>,
     requests: Family<RequestLabels, Counter>,
     connections: Gauge,
 }
@@ -121,12 +131,18 @@ impl Metrics {
             "Time from a request's head to the answer, waits for the run included",
             accept_seconds.clone(),
         );
+        let versions = Family::<VersionLabels, Counter>::default();
+        registry.register(
+            "contract_version_events",
+            "Events taken, by the version of the contract that their senders speak",
+            versions.clone(),
+        );
         let requests = Family::<RequestLabels, Counter>::default();
         registry.register("api_requests", "Requests to the management API", requests.clone());
         let connections = Gauge::default();
         registry.register("connections", "Connections open now", connections.clone());
         let registry = std::sync::RwLock::new(registry);
-        Self { registry, accepts, accept_seconds, requests, connections }
+        Self { registry, accepts, accept_seconds, versions, requests, connections }
     }
 
     /// Adds the engine's numbers and the store's.
@@ -158,6 +174,17 @@ impl Metrics {
         };
         self.accepts.get_or_create(&labels).inc();
         self.accept_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts an event by the version that its sender speaks.
+    pub(crate) fn spoke(&self, deployment: &Deployment, trigger: &Name, version: String) {
+        let labels = VersionLabels {
+            environment: NameLabel(deployment.environment.clone()),
+            integration: NameLabel(deployment.release.integration.clone()),
+            trigger: NameLabel(trigger.clone()),
+            version,
+        };
+        self.versions.get_or_create(&labels).inc();
     }
 
     pub(crate) fn request(&self, operation: &'static str, status: u16) {

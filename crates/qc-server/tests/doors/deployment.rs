@@ -195,7 +195,9 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
     let program = program.ok_or(findings)?;
     let strict = bundle.files().contains_key(STRICT);
     let triggers = if strict { stricter(triggers()) } else { triggers() };
-    let triggers = triggers.into_iter().map(|trigger| (trigger.name.clone(), trigger));
+    let released = bundle.files().contains_key(crate::versions::RELEASED);
+    let triggers = triggers.into_iter().chain(crate::versions::triggers(released));
+    let triggers = triggers.map(|trigger| (trigger.name.clone(), trigger));
     Ok(Deployment {
         environment: environment.clone(),
         vars: Arc::new(BTreeMap::new()),
@@ -289,11 +291,11 @@ fn people(bundle: &Effective) -> People {
     }
 }
 
-fn jq(source: &str) -> Expression {
+pub(crate) fn jq(source: &str) -> Expression {
     Expression::parse(source, &[]).unwrap()
 }
 
-fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
+pub(crate) fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
     Trigger {
         name: Name::new(name).unwrap(),
         kind,
@@ -302,17 +304,18 @@ fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
         idempotency: None,
         subject: None,
         contract: None,
+        versions: None,
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
     }
 }
 
-fn json_trigger(name: &str) -> Trigger {
+pub(crate) fn json_trigger(name: &str) -> Trigger {
     trigger(name, TriggerKind::Json { event_type: "test".to_owned() }, TriggerAuth::Open)
 }
 
-fn events(name: &str, types: &[&str]) -> Trigger {
+pub(crate) fn events(name: &str, types: &[&str]) -> Trigger {
     let types = types.iter().map(|name| (*name).to_owned()).collect();
     trigger(name, TriggerKind::CloudEvents { types, challenge: None }, TriggerAuth::Open)
 }

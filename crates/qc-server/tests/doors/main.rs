@@ -35,4 +35,5 @@ mod sign;
 mod signatures;
 mod tasks;
 mod units;
+mod versions;
 mod world;

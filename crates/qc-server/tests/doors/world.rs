@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -16,7 +16,7 @@ use qc_audit::{Sealed, Sealer, Seed};
 use qc_capture::{CaptureParts, Captures};
 use qc_connect::call::{ConnectionTokens, Outbound};
 use qc_connection::{Connections, ConnectionsParts};
-use qc_engine::{Engine, EngineParts, EngineSettings};
+use qc_engine::{Deployment, Engine, EngineParts, EngineSettings};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
 use qc_oidcserver::Fake;
 use qc_release::Office;
@@ -40,6 +40,24 @@ pub(crate) struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(i64::try_from(unix().as_millis()).unwrap())
+    }
+}
+
+/// The wall clock, moved.
+#[derive(Default)]
+pub(crate) struct Moved(AtomicI64);
+
+impl Moved {
+    /// From now on it is this moment.
+    pub(crate) fn to(&self, moment: &str) {
+        let moment: Timestamp = moment.parse().unwrap();
+        self.0.store(moment.as_millis() - SystemClock.now().as_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Moved {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(SystemClock.now().as_millis() + self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -80,6 +98,7 @@ pub(crate) struct World {
     /// Where people sign in.
     pub(crate) fake: Arc<Fake>,
     pub(crate) secrets: Arc<Secrets>,
+    pub(crate) clock: Arc<Moved>,
     /// The key of the machine's owner, who may do everything everywhere.
     pub(crate) owner: String,
     pub(crate) state: Arc<State>,
@@ -105,7 +124,8 @@ impl World {
         settings: ServerSettings,
         engine_settings: EngineSettings,
     ) -> Self {
-        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(Counting::new(1)));
+        let (clock, entropy) = (Arc::new(Moved::default()), Arc::new(Counting::new(1)));
+        let hand = Arc::clone(&clock);
         let memory = Arc::new(MemoryStore::with_clock(clock.clone()));
         let metered = MeteredStore::new(memory.clone());
         let commits = metered.numbers();
@@ -174,6 +194,7 @@ impl World {
             desk,
             fake,
             secrets,
+            clock: hand,
             owner: String::new(),
             state,
             engine,
@@ -232,6 +253,13 @@ impl World {
         self.issue_to(TokenKind::ApiKey, Some(id), None, role).await
     }
 
+    /// A key that people know by this name.
+    pub(crate) async fn key_named(&self, name: &str) -> String {
+        let mut request = request(TokenKind::ApiKey, None, Some("production"), Role::Runtime);
+        name.clone_into(&mut request.name);
+        self.issued(request, SystemClock.now()).await.1
+    }
+
     /// A key of no person, which this team or person answers for; with its id.
     pub(crate) async fn key_of(&self, owner: &str, role: Role) -> (String, String) {
         let mut request = request(TokenKind::ApiKey, None, None, role);
@@ -276,6 +304,12 @@ impl World {
             ..request(TokenKind::ApiKey, None, environment, role)
         };
         self.issued(request, at).await
+    }
+
+    /// What runs in production.
+    pub(crate) fn deployment(&self) -> Arc<Deployment> {
+        let deployments = self.engine.deployments();
+        Arc::clone(deployments.lookup("production", "doors").unwrap())
     }
 
     /// Deploys a release with a file of this name in place of the one before.
@@ -358,7 +392,7 @@ pub(crate) fn door(trigger: &str) -> String {
 /// The stack through which runs call: policies are asked, connections have their tokens.
 fn outbound(
     desk: &Arc<Desk>,
-    clock: &Arc<SystemClock>,
+    clock: &Arc<Moved>,
     secrets: &Arc<Secrets>,
     connections: &Arc<Connections>,
     access: &Arc<Access>,
@@ -386,7 +420,7 @@ fn captures(
 fn vault(
     store: &Arc<dyn Store>,
     committer: &Committer,
-    clock: &Arc<SystemClock>,
+    clock: &Arc<Moved>,
     entropy: &Arc<Counting>,
     secrets: &Secrets,
 ) -> Arc<Vault> {

@@ -353,6 +353,7 @@ fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
         idempotency: None,
         subject: None,
         contract: None,
+        versions: None,
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,

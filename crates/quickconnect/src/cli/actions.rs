@@ -23,6 +23,8 @@ const ACTIONS: &[Row] = &[
     ("check", &[]),
     ("test", &[]),
     ("schema", &[]),
+    ("contract versions", &[]),
+    ("contract convert", &[]),
     ("simulate", &[]),
     ("release build", &[ReleasesWrite]),
     ("release list", &[ReleasesRead]),

@@ -13,6 +13,7 @@ mod client;
 mod completions;
 mod config;
 mod conn;
+mod contract;
 mod crossref;
 mod debug;
 mod demo;
@@ -122,6 +123,9 @@ enum Verb {
     Test(test::Arguments),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(schema::Arguments),
+    /// See the versions of contracts that are served side by side, and convert between them
+    #[command(subcommand)]
+    Contract(contract::Verb),
     /// Run a project's connectors as simulated systems
     Simulate(simulate::Arguments),
     /// Build releases and list them
@@ -289,6 +293,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Check(arguments) => check::run(session, &arguments),
         Verb::Test(arguments) => test::run(session, &arguments),
         Verb::Schema(arguments) => Ok(schema::run(session, &arguments)),
+        Verb::Contract(verb) => contract::run(session, verb),
         Verb::Simulate(arguments) => simulate::run(session, arguments, Signals::listen()).await,
         Verb::Release(verb) => release::run(session, verb).await,
         Verb::Deploy(arguments) => deploy::run(session, &arguments).await,

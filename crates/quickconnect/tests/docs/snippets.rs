@@ -130,6 +130,37 @@ fn notify_triggers(text: &str) -> Vec<String> {
     trial.errors(path)
 }
 
+/// The older contract of which the guide of versions speaks.
+const OLDER: &str = r#"{
+  "type": "object", "required": ["id", "title", "level"],
+  "properties": {
+    "id": {"type": "string", "minLength": 1, "maxLength": 100},
+    "title": {"type": "string", "minLength": 1, "maxLength": 200},
+    "level": {"enum": ["note", "warn", "alarm"]},
+    "host": {"type": "string"}
+  }
+}"#;
+
+/// The versions of the alert in a template.
+fn contract_versions(text: &str) -> Vec<String> {
+    let trial = Trial(tempfile::tempdir().unwrap());
+    assert!(trial.qc(&["init", "--template", "notify"]).status.success());
+    let folder = "integrations/notify";
+    let file = format!("{folder}/integration.yaml");
+    let contract = "    contract: contracts/alert.schema.json\n";
+    let before = fs::read_to_string(trial.path(&file)).unwrap();
+    let with = format!("{contract}    versions: contracts/alert.versions.yaml\n");
+    trial.write(&file, &before.replacen(contract, &with, 1));
+    for inside in ["migrations", "contracts/v1"] {
+        fs::create_dir_all(trial.path(&format!("{folder}/{inside}"))).unwrap();
+    }
+    trial.write(&format!("{folder}/contracts/v1/alert.schema.json"), OLDER);
+    trial.write(&format!("{folder}/migrations/alert-1-to-2.md"), "# From 1 to 2\n");
+    let versions = format!("{folder}/contracts/alert.versions.yaml");
+    trial.write(&versions, text);
+    [trial.errors(&file), trial.errors(&versions)].concat()
+}
+
 fn search_keys(text: &str) -> Vec<String> {
     let trial = Trial::template();
     let path = "integrations/ticket-sync/integration.yaml";
@@ -224,6 +255,7 @@ fn every_marked_file_checks() {
                 (Some("approvals"), _) => approvals(&text),
                 (Some("integration triggers"), _) => triggers(&text),
                 (Some("notify triggers"), _) => notify_triggers(&text),
+                (Some("contract versions"), _) => contract_versions(&text),
                 (Some("search keys"), _) => search_keys(&text),
                 (Some("human task"), _) => human(&text),
                 (Some("organisation"), _) => organisation(&text),

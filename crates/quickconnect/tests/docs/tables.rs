@@ -116,6 +116,7 @@ fn every_key_of_a_file_has_its_row() {
         ("integration", "project.md"),
         ("scenario", "testing.md"),
         ("simulator", "testing.md"),
+        ("versions", "versions.md"),
     ] {
         let rows = guide(page).rows();
         let missing: Vec<String> =

@@ -207,6 +207,23 @@ fn project(asked: &mut Asked<'_>) {
     asked.told("check", &["mine"]);
 }
 
+/// Versions of a contract, in the example that has some.
+fn contracts(asked: &mut Asked<'_>) {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/order-paid");
+    let told = asked.told("contract versions", &["orders", "--project", example]);
+    let items = told["items"].as_array().unwrap();
+    let names: Vec<&Value> = items.iter().map(|item| &item["version"]).collect();
+    assert_eq!(names, [&json!("1.0.0"), &json!("2.0.0")], "{told}");
+    assert_eq!(items[0]["sunset"], "2027-09-01");
+    assert_eq!(items[1]["is_default"], true);
+    let old = format!("{example}/integrations/orders/contracts/examples/valid/v1/order.one.json");
+    let ways = ["--from", "1.0.0", "--to", "2.0.0", "--trigger", "orders/placed"];
+    let convert = [&[old.as_str()][..], &ways, &["--project", example]].concat();
+    let told = asked.told("contract convert", &convert);
+    assert_eq!(told["document"], json!({"order_id": "O-1001", "amount": 49.9}));
+    assert_eq!(told["loses"], json!(["the value of `.coupon`"]));
+}
+
 fn deployed(asked: &mut Asked<'_>) {
     for version in ["0.1.0", "0.1.1"] {
         let integration = asked.server.folder.join("mine/integrations/orders/integration.yaml");
@@ -646,6 +663,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     let wanted = verbs(&server, &[]);
     let mut asked = Asked { server: &server, seen: BTreeSet::new() };
     project(&mut asked);
+    contracts(&mut asked);
     deployed(&mut asked);
     mended(&mut asked);
     answered(&mut asked);
