@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::style::{path_text, query_pairs};
 use super::*;
+use crate::documents::At;
 use crate::model::{Parameter, ParameterLocation, Style};
 use crate::openapi::OpenApi;
 
@@ -17,6 +18,7 @@ fn parameter(location: ParameterLocation, style: Style, explode: bool) -> Parame
         allow_reserved: false,
         schema: None,
         media_type: None,
+        at: At { file: 0, pointer: String::new() },
     }
 }
 

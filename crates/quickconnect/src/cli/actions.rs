@@ -25,6 +25,7 @@ const ACTIONS: &[Row] = &[
     ("schema", &[]),
     ("contract versions", &[]),
     ("contract convert", &[]),
+    ("contract diff", &[]),
     ("simulate", &[]),
     ("release build", &[ReleasesWrite]),
     ("release list", &[ReleasesRead]),

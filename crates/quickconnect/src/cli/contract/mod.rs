@@ -1,6 +1,8 @@
-//! `qc contract`: the contracts of a project, offline.
+//! `qc contract`: agreed interfaces, compared, and their versions, offline.
 
 mod convert;
+mod diff;
+mod sources;
 mod versions;
 
 use super::{Exit, Trouble, session::Session};
@@ -11,11 +13,14 @@ pub(crate) enum Verb {
     Versions(versions::Arguments),
     /// Take a document from one version of a contract to another one
     Convert(convert::Arguments),
+    /// Compare two versions of an API's description or of a JSON Schema; a breaking change fails
+    Diff(diff::Arguments),
 }
 
 pub(super) fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> {
     match verb {
         Verb::Versions(arguments) => versions::run(session, &arguments),
         Verb::Convert(arguments) => convert::run(session, &arguments),
+        Verb::Diff(arguments) => diff::run(session, &arguments),
     }
 }
