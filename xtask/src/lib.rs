@@ -56,6 +56,7 @@ pub fn ranks() -> BTreeMap<&'static str, u8> {
         ("qc-access", 4),
         ("qc-audit", 4),
         ("qc-connection", 4),
+        ("qc-capture", 4),
         ("qc-broker", 5),
         ("qc-connect", 5),
         ("qc-identity", 5),

@@ -96,6 +96,18 @@ pub enum Action {
     /// Approve a change of somebody else, as one of those whom the rules name.
     #[serde(rename = "approvals:give")]
     ApprovalsGive,
+    /// See which debug captures there are (never what they recorded).
+    #[serde(rename = "captures:read")]
+    CapturesRead,
+    /// Ask for a debug capture, and end one.
+    #[serde(rename = "captures:request")]
+    CapturesRequest,
+    /// Agree to a debug capture that somebody else asked for, or refuse it.
+    #[serde(rename = "captures:approve")]
+    CapturesApprove,
+    /// See what a debug capture recorded.
+    #[serde(rename = "captures:inspect")]
+    CapturesInspect,
     /// See the policies and ask what they decide.
     #[serde(rename = "policies:read")]
     PoliciesRead,
@@ -183,6 +195,7 @@ impl Action {
             | Self::DeploymentsRead
             | Self::PoliciesRead
             | Self::ApprovalsRead
+            | Self::CapturesRead
             | Self::ServerRead => Power::Observe,
             Self::TokensRead
             | Self::GrantsRead
@@ -193,6 +206,7 @@ impl Action {
             | Self::DeploymentsWrite
             | Self::TokensWrite
             | Self::GrantsApprove
+            | Self::CapturesApprove
             | Self::PoliciesWrite
             | Self::ConnectionsWrite
             | Self::SecretsWrite => Power::Setup,
@@ -209,6 +223,8 @@ impl Action {
             | Self::DlqTriage
             | Self::DeploymentsRollback
             | Self::TriggersPause
+            | Self::CapturesRequest
+            | Self::CapturesInspect
             | Self::GrantsRequest => Power::Troubleshoot,
             Self::TasksInspect | Self::TasksDecide | Self::TasksAct | Self::ApprovalsGive => {
                 Power::Answer
@@ -234,12 +250,13 @@ impl Action {
                 | Self::DlqRetry
                 | Self::SubjectsExport
                 | Self::SubjectsErase
+                | Self::CapturesInspect
         )
     }
 
     /// Whether rules of approval can be about it.
     pub fn takes_approvals(self) -> bool {
-        matches!(self, Self::DeploymentsWrite | Self::PoliciesWrite)
+        matches!(self, Self::DeploymentsWrite | Self::PoliciesWrite | Self::CapturesApprove)
     }
 
     /// Whether what it is done to belongs to a unit, or to all of them together.
@@ -261,6 +278,7 @@ impl Action {
                 | "releases"
                 | "deployments"
                 | "triggers"
+                | "captures"
         )
     }
 
@@ -273,13 +291,15 @@ impl Action {
     /// Whether it can be granted to somebody of another unit: it only shows.
     pub fn crosses_units(self) -> bool {
         match self.noun() {
-            "runs" | "dlq" | "ledger" | "deployments" => matches!(self.verb(), "read" | "inspect"),
+            "runs" | "dlq" | "ledger" | "deployments" | "captures" => {
+                matches!(self.verb(), "read" | "inspect")
+            }
             _ => self == Self::TasksRead,
         }
     }
 
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 44] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -311,6 +331,10 @@ impl Action {
         Self::GrantsApprove,
         Self::ApprovalsRead,
         Self::ApprovalsGive,
+        Self::CapturesRead,
+        Self::CapturesRequest,
+        Self::CapturesApprove,
+        Self::CapturesInspect,
         Self::PoliciesRead,
         Self::PoliciesWrite,
         Self::AuditRead,
@@ -356,6 +380,10 @@ impl Action {
             Self::GrantsApprove => "grants:approve",
             Self::ApprovalsRead => "approvals:read",
             Self::ApprovalsGive => "approvals:give",
+            Self::CapturesRead => "captures:read",
+            Self::CapturesRequest => "captures:request",
+            Self::CapturesApprove => "captures:approve",
+            Self::CapturesInspect => "captures:inspect",
             Self::PoliciesRead => "policies:read",
             Self::PoliciesWrite => "policies:write",
             Self::AuditRead => "audit:read",

@@ -29,7 +29,7 @@ pub struct ApprovalRules {
 /// Who approves a kind of change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalRule {
-    /// The change: `deployments:write` or `policies:write`.
+    /// The change: `deployments:write`, `policies:write` or `captures:approve`.
     pub action: Action,
     /// Where; empty: everywhere.
     pub environments: Vec<EnvironmentName>,
@@ -52,7 +52,7 @@ pub struct Approved {
     /// Of which integration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<Name>,
-    /// What comes in force, by its content: a release's hash, or a version of policies.
+    /// What comes in force, by its content: a release's hash, or a version of policies; of a debug capture its id.
     pub what: String,
 }
 
@@ -171,7 +171,8 @@ impl Rule {
     fn judge(self) -> Result<ApprovalRule, String> {
         let action = Action::parse(&self.action).filter(|action| action.takes_approvals());
         let action = action.ok_or_else(|| {
-            format!("`{}` is neither `deployments:write` nor `policies:write`", self.action)
+            let known = "`deployments:write`, `policies:write` nor `captures:approve`";
+            format!("`{}` is neither {known}", self.action)
         })?;
         if action == Action::PoliciesWrite && !self.environments.is_empty() {
             return Err("policies belong to no environment".to_owned());

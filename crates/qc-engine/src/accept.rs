@@ -39,6 +39,7 @@ use crate::{
     search,
     start::workflow_start,
     subject,
+    unwind::how,
 };
 
 /// How long a key is remembered that the sender gave and the trigger does not rule.
@@ -88,7 +89,11 @@ impl Engine {
                 if trigger.does == Does::Both {
                     prepared.signals.push(incoming_signal(deployment, &incoming));
                 }
-                self.write(Prepared { documents, rows, ..prepared }).await
+                let accepted = self.write(Prepared { documents, rows, ..prepared }).await?;
+                if let Accepted::New { run } = accepted {
+                    self.capture_event(deployment, &incoming, run).await;
+                }
+                Ok(accepted)
             }
             // A repeat gets its run also when the trigger's expressions no longer do for it.
             Err(unfit) => self.repeat(deployment, &incoming).await?.ok_or(unfit),
@@ -192,7 +197,7 @@ impl Engine {
             return Err(StoreError::Unknown("the store did not answer in time".to_owned()).into());
         };
         written.unwrap_or_else(|broken| {
-            tracing::error!("an accept broke off: {broken}");
+            tracing::error!("an accept broke off: {}", how(&broken));
             Err(StoreError::Unknown("the accept broke off".to_owned()).into())
         })
     }

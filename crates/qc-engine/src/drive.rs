@@ -32,6 +32,7 @@ use crate::{
     tenure::{Standing, Tenure},
     trace::run_traceparent,
     unavailable,
+    unwind::how,
 };
 
 /// The pause before a commit is tried again that the store could not take.
@@ -297,7 +298,7 @@ async fn wait(
                 Err(broken) => {
                     // Cannot be: a call keeps its own panics. Leaving memory has recovery judge
                     // it by its effect class.
-                    tracing::error!(run = %id, "a call broke off: {broken}");
+                    tracing::error!(run = %id, "a call broke off: {}", how(&broken));
                     return None;
                 }
             },
@@ -305,7 +306,7 @@ async fn wait(
                 Ok(news) => return Some(Woken::Child(Box::new(news))),
                 Err(broken) => {
                     // Out of memory, and taken up again: what it needs follows from its journal.
-                    tracing::error!(run = %id, "what is done about a child broke off: {broken}");
+                    tracing::error!(run = %id, "what is done about a child broke off: {}", how(&broken));
                     return None;
                 }
             },

@@ -15,6 +15,7 @@ mod arrangements;
 mod broker;
 mod bulk;
 mod bus;
+mod capture;
 mod chain;
 mod child;
 mod children;

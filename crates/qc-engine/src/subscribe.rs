@@ -33,6 +33,7 @@ use crate::{
     gather::{Gathered, gather},
     pace::Pace,
     start::over_event,
+    unwind::how,
 };
 
 /// The kind of the documents.
@@ -509,7 +510,7 @@ impl Engine {
 async fn one_ended(under_way: &mut JoinSet<bool>, left: bool) -> bool {
     while let Some(ended) = under_way.join_next().await {
         let failed = ended.unwrap_or_else(|broken| {
-            tracing::error!("a subscription broke off: {broken}");
+            tracing::error!("a subscription broke off: {}", how(&broken));
             true
         });
         if failed || left {

@@ -8,7 +8,10 @@ use std::{
     task::Poll,
 };
 
-/// Does the work; what it said when it panicked, if it did. What the work shared must be whole
+use tokio::task::JoinError;
+
+/// Does the work; what it said when it panicked, if it did, as far as that stands in the program as it is: what is made
+/// of values could be anybody's data. What the work shared must be whole
 /// after a panic at any point: our callers only share locks that tolerate one, and lists.
 pub(crate) async fn caught<F: Future>(work: F) -> Result<F::Output, String> {
     let mut work = pin!(work);
@@ -29,8 +32,29 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
+/// How a task of its own broke off. The error itself would repeat what the panic said.
+pub(crate) fn how(broken: &JoinError) -> &'static str {
+    if broken.is_panic() { SILENT } else { "it was cancelled" }
+}
+
+const SILENT: &str = "it panicked; the report of the crash says where";
+
 fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "it said nothing".to_owned())
+    (*panic.downcast_ref::<&'static str>().unwrap_or(&SILENT)).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_says_what_stands_in_the_program_and_no_value() {
+        let value = "of somebody".to_owned();
+        let formatted = caught(async { panic!("it was {value}") }).await;
+        assert_eq!(formatted, Err::<(), _>(SILENT.to_owned()));
+        let fixed = caught(async { panic!("as it stands") }).await;
+        assert_eq!(fixed, Err::<(), _>("as it stands".to_owned()));
+        let alone = tokio::spawn(async move { assert_eq!(value, "of nobody") }).await;
+        assert_eq!(how(&alone.unwrap_err()), SILENT);
+    }
 }

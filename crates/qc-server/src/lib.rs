@@ -12,6 +12,7 @@ mod api;
 mod asker;
 mod audit;
 mod body;
+mod captures;
 mod catalogue;
 pub mod codes;
 mod connect;

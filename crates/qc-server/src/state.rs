@@ -5,6 +5,7 @@ use std::sync::{
 use std::time::Duration;
 
 use qc_access::{Access, Grants, Policies, Principal, Tokens, Uses, policy::KeptPolicies};
+use qc_capture::Captures;
 use qc_connection::Connections;
 use qc_engine::Engine;
 use qc_identity::{Authority, Ground, IdentityError, People, Place, Provider, Throttle};
@@ -42,6 +43,8 @@ pub struct ServerParts {
     pub vault: Arc<Vault>,
     /// Accounts at other systems.
     pub connections: Arc<Connections>,
+    /// Debug captures.
+    pub captures: Arc<Captures>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness; the operating system's, as tokens are made from it.
@@ -67,6 +70,7 @@ pub struct State {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) captures: Arc<Captures>,
     pub(crate) guesses: Guesses,
     pub(crate) standings: Arc<Standings>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -121,6 +125,7 @@ impl State {
             secrets: parts.secrets,
             vault: parts.vault,
             connections: parts.connections,
+            captures: parts.captures,
             guesses: Guesses::default(),
             standings,
             clock: parts.clock,

@@ -40,6 +40,8 @@ pub(crate) const SESSION_OVER: Code = Code::new("QC-K017");
 pub(crate) const NOT_SIGNED_IN: Code = Code::new("QC-K018");
 /// What the command line names is not there.
 pub(crate) const NOTHING_CHOSEN: Code = Code::new("QC-K020");
+/// The program itself failed at a place that should never fail.
+pub(crate) const CRASHED: Code = Code::new("QC-K021");
 /// What was received is not all accounted for.
 pub(crate) const IMBALANCE: Code = Code::new("QC-S028");
 

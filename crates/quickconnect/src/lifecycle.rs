@@ -208,6 +208,7 @@ fn begin_chores(
     chores.spawn(keep_vault(Arc::clone(&platform.vault)));
     chores.spawn(Arc::clone(&platform.state).keep_connections());
     chores.spawn(Arc::clone(&platform.state).follow_connections());
+    chores.spawn(Arc::clone(&platform.state).keep_captures());
     chores.spawn(keep_identities(Arc::clone(&platform.state)));
     let (engine, checkpoints) = (platform.engine.clone(), config.checkpoints.clone());
     chores.spawn(audit::keep(engine, Arc::clone(sealer), checkpoints, caller));

@@ -13,6 +13,7 @@ mod cli;
 mod codes;
 mod config;
 mod context;
+mod crash;
 mod disk;
 mod lifecycle;
 mod node_name;
@@ -27,6 +28,7 @@ mod wiring;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    crash::report_panics(codes::CRASHED);
     // The one place that reads the process environment; all else gets it as an argument.
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

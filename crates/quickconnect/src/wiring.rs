@@ -14,6 +14,7 @@ use aws_lc_rs::{
 };
 use bytes::Bytes;
 use qc_access::Access;
+use qc_capture::{CaptureParts, Captures};
 use qc_connect::call::{ConnectionTokens, HttpCaller, HttpSettings, Outbound, Quotas};
 use qc_connection::{Connections, ConnectionsParts};
 use qc_engine::{AdmissionLimits, Deployment, Engine, EngineParts, EngineSettings};
@@ -185,8 +186,10 @@ impl Platform {
         });
         let access = Arc::new(Access::new(config.local_access, config.production.clone()));
         let quotas = Quotas::shared(Arc::clone(&store), committer.clone(), Arc::clone(&entropy));
+        let captures = captures(&store, &committer, &vault, (&clock, &entropy));
         let outbound = Outbound::new(Arc::clone(&caller), Arc::clone(&clock), Arc::clone(&secrets))
             .with_quotas(quotas)
+            .with_captures(Arc::clone(&captures))
             .with_egress(Arc::new(PolicyEgress::new(Arc::clone(&access))))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
             .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));
@@ -211,6 +214,7 @@ impl Platform {
             secrets,
             vault: Arc::clone(&vault),
             connections: Arc::clone(&connections),
+            captures,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             access,
@@ -253,6 +257,22 @@ impl Platform {
     }
 }
 
+/// Debug captures over the same store and vault.
+fn captures(
+    store: &Arc<dyn Store>,
+    committer: &Committer,
+    vault: &Arc<Vault>,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+) -> Arc<Captures> {
+    Arc::new(Captures::new(CaptureParts {
+        store: Arc::clone(store),
+        committer: committer.clone(),
+        vault: Arc::clone(vault),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    }))
+}
+
 fn engine_settings(config: &Config) -> EngineSettings {
     let disk = disk::gauge(&config.store);
     EngineSettings {
@@ -282,8 +302,10 @@ fn server_settings(config: &Config) -> ServerSettings {
 pub(crate) async fn blocking<T: Send + 'static>(
     deed: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Trouble> {
-    tokio::task::spawn_blocking(deed).await.map_err(|error| {
-        Trouble::new(Exit::Internal, Finding::error(codes::DATA_DIRECTORY, error.to_string()))
+    // The error would repeat what a panic said.
+    tokio::task::spawn_blocking(deed).await.map_err(|_| {
+        let message = "the work on the data broke off; the report of the crash says where";
+        Trouble::new(Exit::Internal, Finding::error(codes::CRASHED, message))
     })
 }
 

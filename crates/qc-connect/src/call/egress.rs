@@ -29,7 +29,7 @@ impl Outbound {
     /// Asks, before a credential is fetched and before a redirect is followed.
     pub(super) fn depart(&self, job: &Job<'_>, url: &str) -> Result<(), Box<Failure>> {
         let Some(egress) = &self.egress else { return Ok(()) };
-        let system = if job.connector.is_some() { job.label.clone() } else { host(url) };
+        let system = system_of(job, url);
         let call = Departure {
             environment: &job.scope.name,
             tenant: &job.scope.tenant,
@@ -42,6 +42,11 @@ impl Outbound {
             Box::new(Failure::new(Class::Policy, codes::FORBIDDEN_CALL, title, detail))
         })
     }
+}
+
+/// The connector, or the host that is called without one.
+pub(super) fn system_of(job: &Job<'_>, url: &str) -> String {
+    if job.connector.is_some() { job.label.clone() } else { host(url) }
 }
 
 /// The host of an address; empty when it has none, which is sent nowhere.

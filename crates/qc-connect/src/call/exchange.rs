@@ -172,7 +172,15 @@ impl Outbound {
                 append_query(&mut url, name, value.expose());
             }
         }
+        let exposed = || -> Vec<Secret> {
+            let of_credential = credential.map(|one| one.exposed.as_slice()).unwrap_or_default();
+            request.exposed.iter().chain(of_credential).cloned().collect()
+        };
         let opened = self.open(&request.body, job.effect.run).await?;
+        let capturing = self.capturing(job, &url, record);
+        let captured = capturing.map(|it| {
+            it.sends((&request.method, &url, &headers), &opened, exposed(), self.clock.now())
+        });
         record.requests += 1;
         record.request_bytes += opened.length;
         let (body, broken) = opened.parts();
@@ -186,14 +194,13 @@ impl Outbound {
             reach: job.reach(&url),
             identity: credential.and_then(|one| one.identity.clone()),
         };
-        let exposed = || -> Vec<Secret> {
-            let of_credential = credential.map(|one| one.exposed.as_slice()).unwrap_or_default();
-            request.exposed.iter().chain(of_credential).cloned().collect()
-        };
         let response = match self.caller.call(outbound).await {
             Ok(response) => response,
             Err(error) => {
                 record.sent |= error.sent;
+                if let Some(sent) = captured {
+                    Box::pin(sent.broke(&error, self.clock.now())).await;
+                }
                 if let Some(failure) = broken() {
                     return Err(Box::new(failure));
                 }
@@ -208,6 +215,13 @@ impl Outbound {
         let arriving = Arriving::new(job, status, &headers, &exposed);
         let received = self.receive(&arriving, response.body, job.effect.run).await;
         record.response_bytes += arriving.count();
+        if let Some(sent) = captured {
+            let now = self.clock.now();
+            match &received {
+                Ok(body) => Box::pin(sent.answered((status, &headers, body), now)).await,
+                Err(_) => Box::pin(sent.broke_within((status, &headers), now)).await,
+            }
+        }
         let body =
             received.map_err(|lost| Box::new(without_secrets(lost.failure(status), &exposed)))?;
         let links = headers.get_all(header::LINK).iter().cloned().collect();

@@ -17,6 +17,8 @@ use crate::{codes, connector::Connector};
 /// One attempt, with everything that its layers look at.
 pub(super) struct Job<'a> {
     pub(super) release: &'a Connectors,
+    /// The task that calls.
+    pub(super) task: &'a str,
     /// The connector's name, the document's address, or nothing.
     pub(super) label: String,
     pub(super) api: Option<&'a OpenApi>,
@@ -51,6 +53,7 @@ impl Outbound {
         let deadline = Deadline::after(self.clock.now(), Duration::from_millis(call.timeout_ms));
         let mut job = Job {
             release,
+            task: &call.task,
             label: String::new(),
             api: None,
             operation: None,

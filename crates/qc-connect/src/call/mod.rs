@@ -8,6 +8,7 @@
 mod answer;
 mod binding;
 mod body;
+mod capture;
 mod classify;
 mod connection;
 mod connectors;

@@ -4,6 +4,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use qc_capture::Captures;
 use qc_model::{
     Applied, Caller, Class, Clock, EnvironmentName, Failure, Name, Retry, RunId, TenantName,
     Timestamp,
@@ -39,6 +40,8 @@ pub struct Outbound {
     /// Who decides whether a call may go out; None: nobody forbids any.
     pub(super) egress: Option<Arc<dyn Egress>>,
     pub(super) quotas: Quotas,
+    /// What is recorded of calls for a time; None: nothing ever.
+    pub(super) captures: Option<Arc<Captures>>,
     /// When calls that can be read back became ambiguous, by key: the settle delay counts from there.
     doubts: Mutex<HashMap<String, Timestamp>>,
 }
@@ -110,6 +113,7 @@ impl Outbound {
             blob_limit: BLOB_LIMIT,
             egress: None,
             quotas: Quotas::default(),
+            captures: None,
             doubts: Mutex::default(),
         }
     }
@@ -133,6 +137,18 @@ impl Outbound {
     pub fn with_quotas(mut self, quotas: Quotas) -> Self {
         self.quotas = quotas;
         self
+    }
+
+    /// Records calls as far as the captures say that are under way.
+    #[must_use]
+    pub fn with_captures(mut self, captures: Arc<Captures>) -> Self {
+        self.captures = Some(captures);
+        self
+    }
+
+    /// What is recorded for a time.
+    pub fn captures(&self) -> Option<&Arc<Captures>> {
+        self.captures.as_ref()
     }
 
     /// Where large bodies are kept.

@@ -22,8 +22,18 @@ const SHORTEST_SCRUBBED: usize = 6;
 /// Takes the secrets that were sent out of a body that came back: some systems echo what they get, and nothing that
 /// is stored may hold a secret. None when there is nothing to take out.
 pub(super) fn scrub(body: &[u8], exposed: &[Secret]) -> Option<Vec<u8>> {
+    without(body, needles(exposed))
+}
+
+/// The same, however short the secrets are and whatever of the body that breaks: for what only people look at.
+pub(super) fn scrub_wholly(body: &[u8], exposed: &[Secret]) -> Option<Vec<u8>> {
+    let there = exposed.iter().filter(|secret| !secret.expose().is_empty());
+    without(body, there.flat_map(|secret| spellings(secret.expose())))
+}
+
+fn without(body: &[u8], needles: impl Iterator<Item = Zeroizing<String>>) -> Option<Vec<u8>> {
     let mut scrubbed: Option<Vec<u8>> = None;
-    for needle in needles(exposed) {
+    for needle in needles {
         let hay = scrubbed.as_deref().unwrap_or(body);
         if let Some(clean) = replace_all(hay, needle.as_bytes()) {
             scrubbed = Some(clean);

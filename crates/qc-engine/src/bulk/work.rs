@@ -16,7 +16,10 @@ use super::{
     record::{ACTIVE_KIND, KIND, PAGE_KIND, PAGE_RUNS, page_name},
     steer::{audit, idle},
 };
-use crate::{Engine, EngineError, record, unwind::caught};
+use crate::{
+    Engine, EngineError, record,
+    unwind::{caught, how},
+};
 
 /// How often a node looks for bulks to drive.
 const LOOK: Duration = Duration::from_secs(2);
@@ -47,7 +50,7 @@ impl Engine {
                     Ok(id) => drop(driven.remove(&id)),
                     Err(error) => {
                         // Nobody knows which: those that are driven still are found by their tasks' ends.
-                        tracing::error!("driving a bulk broke off: {error}");
+                        tracing::error!("driving a bulk broke off: {}", how(&error));
                         driving.shutdown().await;
                         driven.clear();
                     }

@@ -1,3 +1,4 @@
+use qc_capture::ENTRY_KIND;
 use qc_store::{LedgerFilter, StoreError};
 use serde_json::{Value, json};
 
@@ -35,7 +36,14 @@ impl Engine {
             json!({"seq": entry.seq, "type": signal.kind, "at": signal.at.to_string(), "body": body})
         });
         let documents = found.documents.iter().map(|(kind, document)| {
-            json!({"kind": kind, "name": document.name, "body": json_of(&document.body)})
+            let mut body = json_of(&document.body);
+            if *kind == ENTRY_KIND
+                && let Some(fields) = body.as_object_mut()
+            {
+                // Named and not handed out: it is sealed, and gone within a day.
+                fields.remove("sealed");
+            }
+            json!({"kind": kind, "name": document.name, "body": body})
         });
         let (events, documents) = (events.collect(), documents.collect());
         Ok(SubjectArchive { runs, events, documents, truncated })

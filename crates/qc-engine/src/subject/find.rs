@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use qc_capture::ENTRY_KIND;
 use qc_model::RunId;
 use qc_store::{
     Document, PAGE_MAX, RunFilter, RunHead, RunKey, SignalEntry, SignalFilter, StoreError,
@@ -9,8 +10,15 @@ use super::Subject;
 use crate::{Engine, bus, children::PARENT, kept, person};
 
 /// The kinds of documents in which something of a subject may stand.
-pub(super) const KINDS: [&str; 6] =
-    [person::OPEN, person::OVER, kept::STATE_KIND, kept::LINK_KIND, kept::ECHO_KIND, "chain"];
+pub(super) const KINDS: [&str; 7] = [
+    person::OPEN,
+    person::OVER,
+    kept::STATE_KIND,
+    kept::LINK_KIND,
+    kept::ECHO_KIND,
+    "chain",
+    ENTRY_KIND,
+];
 
 /// Everything of a subject.
 pub(super) struct Found {

@@ -32,6 +32,32 @@ async fn idempotent_is_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_panic_within_a_call_is_judged_by_its_effect_and_tells_nothing_of_what_it_had_in_hand() {
+    let said = "of somebody";
+    for (operation, status) in [("putState", RunStatus::Faulted), ("charge", RunStatus::Parked)] {
+        let broke = std::sync::atomic::AtomicBool::new(false);
+        let outside = Outside::new(move |path, _| {
+            let first =
+                path != "/tickets" && !broke.swap(true, std::sync::atomic::Ordering::SeqCst);
+            assert!(!first, "it broke at what is {said}");
+            ok(json!({"id": 7}))
+        });
+        let world = World::new(&task(operation), outside.clone());
+        let run = world.start(json!({})).await;
+        world.until(run, status).await;
+        let view = world.engine.inspect(run).await.unwrap();
+        let filter = LedgerFilter { run: Some(run), limit: 100, ..LedgerFilter::default() };
+        let rows = world.store.ledger(&filter).await.unwrap();
+        let told = format!("{:?} {rows:?}", view.head);
+        assert!(!told.contains(said) && !format!("{:?}", view.journal).contains(said), "{told}");
+        let facts = rows.iter().map(|entry| String::from_utf8_lossy(&entry.row.facts).into_owned());
+        let facts: String = facts.collect();
+        assert!(!facts.contains(said), "{facts}");
+        assert!(rows.iter().any(|entry| entry.row.code.as_deref() == Some("QC-R009")), "{rows:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn keyed_is_sent_again_under_the_same_key() {
     let outside = broken_first("/tickets", json!({}));
     let world = World::new(&task("createTicket"), outside.clone());

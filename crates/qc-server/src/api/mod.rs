@@ -6,6 +6,7 @@ mod approvals;
 mod audit;
 mod bulks;
 mod call;
+mod captures;
 mod connections;
 mod cut;
 mod dead_letters;
@@ -140,6 +141,12 @@ pub(crate) const ROUTES: &[Route] = &[
     approvals::list::ROUTE,
     approvals::give::ROUTE,
     approvals::withdraw::ROUTE,
+    captures::list::ROUTE,
+    captures::request::ROUTE,
+    captures::decide::APPROVE,
+    captures::decide::REFUSE,
+    captures::read::ROUTE,
+    captures::end::ROUTE,
     policies::show::ROUTE,
     policies::apply::ROUTE,
     access::clients::LIST,

@@ -33,6 +33,7 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{token}", "AAAAAAAA")
                 .replace("{grant}", "0123456789abcdef")
                 .replace("{approval}", "0123456789abcdef")
+                .replace("{capture}", "0123456789abcdef")
                 .replace("{name}", "crm")
                 .replace("{drill}", "last")
                 .replace("{link}", "0123456789abcdef")

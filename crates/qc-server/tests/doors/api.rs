@@ -116,6 +116,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     crate::drops::links(&api).await;
     crate::rights::rights(&api).await;
     crate::approvals::approvals(&api).await;
+    crate::captures::operations(&api).await;
     subjects(&api).await;
     crate::connected::operations(&api).await;
     crate::identity::clients(&api).await;

@@ -114,6 +114,12 @@ const ROWS: &[Row] = &[
     ("listApprovals", "", "", Cut, Open),
     ("giveApproval", "", r#"{"action":"deployments:write","what":"000000","environment":"production","integration":"doors"}"#, No, Open),
     ("withdrawApproval", "", "", No, Open),
+    ("listCaptures", "", "", Cut, Cut),
+    ("requestCapture", "", r#"{"environment":"production","integration":"doors","reason":"x","ticket":"y"}"#, No, No),
+    ("approveCapture", "", "", No, No),
+    ("refuseCapture", "", "", No, No),
+    ("readCapture", "", "", No, No),
+    ("endCapture", "", "", No, No),
     ("showPolicies", "", "", Open, Open),
     ("applyPolicies", "", r#"{"files":{},"matrix":""}"#, No, No),
     ("listClients", "", "", No, No),
@@ -205,6 +211,9 @@ async fn things(world: &World) -> BTreeMap<&'static str, String> {
     });
     let grant = Ask::post("/api/v1/grants", grant.to_string()).token(&bob);
     let grant = made(world.ask(grant).await);
+    let capture = r#"{"environment":"production","integration":"doors","reason":"x","ticket":"y"}"#;
+    let ada = world.person("ada", Role::Operator).await;
+    let capture = made(world.ask(Ask::post("/api/v1/captures", capture).token(&ada)).await);
     let approved = Approved {
         action: Action::DeploymentsWrite,
         environment: Some("production".parse().unwrap()),
@@ -226,6 +235,7 @@ async fn things(world: &World) -> BTreeMap<&'static str, String> {
         ("token", key),
         ("grant", text(&grant["id"])),
         ("approval", approval.id),
+        ("capture", text(&capture["id"])),
         ("name", "crm".to_owned()),
         ("drill", "last".to_owned()),
         ("link", text(&drop["link"]["id"])),

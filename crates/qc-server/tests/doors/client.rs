@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// Nothing here takes that long; whatever does hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request that is well formed unless its parts are not.
 #[derive(Debug, Clone)]

@@ -10,6 +10,7 @@ mod audited;
 mod bodies;
 mod boundaries;
 mod busy;
+mod captures;
 mod challenges;
 mod client;
 mod cloudevents;

@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use qc_access::{Access, IssueRequest, Role, TokenKind, issue};
 use qc_audit::{Sealed, Sealer, Seed};
+use qc_capture::{CaptureParts, Captures};
 use qc_connect::call::{ConnectionTokens, Outbound};
 use qc_connection::{Connections, ConnectionsParts};
 use qc_engine::{Deployment, Engine, EngineParts, EngineSettings};
@@ -147,10 +148,12 @@ impl World {
             user_agent: "test".to_owned(),
         });
         let access = Arc::new(Access::new(true, vec!["production".parse().unwrap()]));
+        let captures = captures(&store, &committer, &vault, &entropy);
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
             store: store.clone(),
-            outbound: outbound(&desk, &clock, &secrets, &connections, &access),
+            outbound: outbound(&desk, &clock, &secrets, &connections, &access)
+                .with_captures(captures.clone()),
             clock: clock.clone(),
             entropy: entropy.clone(),
             releases: catalogue.clone(),
@@ -169,6 +172,7 @@ impl World {
             secrets: secrets.clone(),
             vault,
             connections,
+            captures,
             clock,
             entropy: entropy.clone(),
             commits,
@@ -396,6 +400,21 @@ fn outbound(
     Outbound::new(desk.clone(), clock.clone(), secrets.clone())
         .with_egress(Arc::new(PolicyEgress::new(access.clone())))
         .with_connections(ConnectionTokens::Kept(connections.clone()))
+}
+
+fn captures(
+    store: &Arc<dyn Store>,
+    committer: &Committer,
+    vault: &Arc<Vault>,
+    entropy: &Arc<Counting>,
+) -> Arc<Captures> {
+    Arc::new(Captures::new(CaptureParts {
+        store: store.clone(),
+        committer: committer.clone(),
+        vault: vault.clone(),
+        clock: Arc::new(SystemClock),
+        entropy: entropy.clone(),
+    }))
 }
 
 fn vault(

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use qc_access::{Access, IssueRequest, Role, TokenKind, issue};
+use qc_capture::{CaptureParts, Captures};
 use qc_connect::{
     call::{ConnectionTokens, Connectors, HttpCaller, HttpSettings, Outbound},
     webhook::{Challenge, ChallengeKind, SignatureScheme},
@@ -195,6 +196,13 @@ impl Stage {
             user_agent: "test".to_owned(),
         });
         let access = Arc::new(Access::new(true, vec!["production".parse().unwrap()]));
+        let captures = Arc::new(Captures::new(CaptureParts {
+            store: Arc::clone(&shared),
+            committer: committer.clone(),
+            vault: Arc::clone(&vault),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        }));
         let engine = Engine::new(EngineParts {
             committer: committer.clone(),
             store: Arc::clone(&shared),
@@ -225,6 +233,7 @@ impl Stage {
             secrets,
             vault,
             connections,
+            captures,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             commits,

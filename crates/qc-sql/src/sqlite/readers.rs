@@ -82,8 +82,9 @@ impl Readers {
                 Err(trouble) => Err(trouble.classify()),
             }
         });
-        answered.await.unwrap_or_else(|error| {
-            Err(StoreError::Unavailable(format!("the question was not answered: {error}")))
+        // The error would repeat what a panic said.
+        answered.await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable("the question was not answered: it broke off".to_owned()))
         })
     }
 

@@ -68,7 +68,10 @@ impl FolderBlobs {
         let folder = Arc::clone(&self.folder);
         match task::spawn_blocking(move || deed(&folder)).await {
             Ok(done) => done.map_err(|error| failed(&error)),
-            Err(error) => Err(StoreError::Unavailable(format!("a blob's file: {error}"))),
+            // The error would repeat what a panic said.
+            Err(_) => {
+                Err(StoreError::Unavailable("a blob's file: the work on it broke off".to_owned()))
+            }
         }
     }
 }

@@ -14,13 +14,14 @@ use crate::{Binding, PLATFORM_OWNED, SealError, Sealed, Secret};
 /// The kinds of documents in which values sealed by the vault stand, outside of it. The body of such a document is a
 /// JSON object with the environment as `environment` and [`SealedValues`] as `sealed`. Data keys are retired only when
 /// none of these needs them.
-pub const GUEST_KINDS: [&str; 6] = [
+pub const GUEST_KINDS: [&str; 7] = [
     "connection",
     "connection-recovery",
     "connection-link",
     "session",
     "device-sign-in",
     "token-root",
+    "debug-capture-entry",
 ];
 
 /// A data key is retired no sooner than so long after the next one came, while guests use it: another node may be about
@@ -68,6 +69,11 @@ impl Guest<'_> {
 }
 
 impl Vault {
+    /// Whether there is a key-encryption key, so that values can be sealed.
+    pub fn is_on(&self) -> bool {
+        self.ring.is_some()
+    }
+
     /// Seals a value for a document of another crate. The environment gets a data key when it has none.
     pub async fn seal(
         &self,

@@ -146,10 +146,11 @@ fn begin(tie: Work) -> Running {
     let task = tokio::spawn(async move {
         loop {
             let (working, its_stop) = (Arc::clone(&tie), stopped.clone());
-            match tokio::spawn(async move { working.run(its_stop).await }).await {
-                Ok(()) => return,
-                Err(broken) => tracing::error!("a tie to a broker broke off: {broken}"),
+            if tokio::spawn(async move { working.run(its_stop).await }).await.is_ok() {
+                return;
             }
+            // The error would repeat what a panic said; the report of the crash says where it was.
+            tracing::error!("a tie to a broker broke off");
             sleep(AGAIN).await;
         }
     });

@@ -4,12 +4,13 @@ use clap::{ArgMatches, Command};
 use qc_access::Action;
 
 use Action::{
-    ApprovalsGive, ApprovalsRead, AuditRead, ConnectionsRead, ConnectionsWrite, DeploymentsRead,
-    DeploymentsRollback, DeploymentsWrite, DlqDiscard, DlqRead, DlqRetry, DlqTriage, EventsSend,
-    GrantsApprove, GrantsRead, GrantsRequest, LedgerRead, PoliciesRead, PoliciesWrite,
-    ReleasesRead, ReleasesWrite, RunsBulk, RunsCancel, RunsInspect, RunsRead, RunsReplay,
-    RunsResolve, SecretsRead, SecretsWrite, ServerRead, SubjectsErase, SubjectsExport, TasksAct,
-    TasksDecide, TasksInspect, TasksRead, TokensRead, TokensWrite, TriggersPause,
+    ApprovalsGive, ApprovalsRead, AuditRead, CapturesApprove, CapturesInspect, CapturesRead,
+    CapturesRequest, ConnectionsRead, ConnectionsWrite, DeploymentsRead, DeploymentsRollback,
+    DeploymentsWrite, DlqDiscard, DlqRead, DlqRetry, DlqTriage, EventsSend, GrantsApprove,
+    GrantsRead, GrantsRequest, LedgerRead, PoliciesRead, PoliciesWrite, ReleasesRead,
+    ReleasesWrite, RunsBulk, RunsCancel, RunsInspect, RunsRead, RunsReplay, RunsResolve,
+    SecretsRead, SecretsWrite, ServerRead, SubjectsErase, SubjectsExport, TasksAct, TasksDecide,
+    TasksInspect, TasksRead, TokensRead, TokensWrite, TriggersPause,
 };
 
 /// A verb with its actions; one that works here alone has none.
@@ -132,6 +133,12 @@ const ACTIONS: &[Row] = &[
     ("approvals list", &[ApprovalsRead]),
     ("approvals give", &[ApprovalsGive]),
     ("approvals withdraw", &[ApprovalsGive]),
+    ("debug capture start", &[CapturesRequest]),
+    ("debug capture list", &[CapturesRead]),
+    ("debug capture approve", &[CapturesApprove]),
+    ("debug capture refuse", &[CapturesApprove]),
+    ("debug capture show", &[CapturesInspect]),
+    ("debug capture end", &[CapturesRequest]),
     ("conn connect", &[ConnectionsWrite]),
     ("conn list", &[ConnectionsRead]),
     ("conn show", &[ConnectionsRead]),
@@ -153,6 +160,7 @@ const ACTIONS: &[Row] = &[
     ("vault drill", &[SecretsWrite]),
     ("vault rotate-dek", &[SecretsWrite]),
     ("doctor", &[ServerRead, DeploymentsRead]),
+    ("support bundle", &[ServerRead, DeploymentsRead, LedgerRead]),
     ("config explain", &[]),
     ("completions", &[]),
 ];

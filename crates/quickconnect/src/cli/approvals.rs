@@ -16,14 +16,14 @@ pub(crate) enum Verb {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GiveArguments {
-    /// The change: deployments:write or policies:write
+    /// The change: deployments:write, policies:write or captures:approve
     action: String,
-    /// What comes in force: a release's hash, or the beginning of it; or a version of policies
+    /// What comes in force: a release's hash, or the beginning of it; a version of policies; or the id of a debug capture
     what: String,
-    /// Of a deployment: where
+    /// Of a deployment or a debug capture: where
     #[arg(long)]
     environment: Option<String>,
-    /// Of a deployment: of which integration
+    /// Of a deployment or a debug capture: of which integration
     #[arg(long)]
     integration: Option<String>,
 }

@@ -42,6 +42,12 @@ pub(super) fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> {
     Config::new(&said).map(|_| Exit::Ok)
 }
 
+/// Every setting as it is shown.
+pub(super) fn explained(session: &Session, settings: SettingFlags) -> Result<Value, Trouble> {
+    let resolved = session.said(settings.0).resolve()?;
+    Ok(json_of(&resolved, &|_| true)["settings"].take())
+}
+
 fn json_of(all: &BTreeMap<&'static str, Resolved>, shown: &dyn Fn(&str) -> bool) -> Value {
     let mut settings = Map::new();
     for setting in SETTINGS.iter().filter(|setting| shown(setting.key)) {

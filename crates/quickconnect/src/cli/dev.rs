@@ -154,8 +154,8 @@ impl Following<'_> {
                 output.trouble(&trouble);
                 return None;
             }
-            Err(error) => {
-                output.say(&format!("the project was not read: {error}"));
+            Err(_) => {
+                output.say("the project was not read: the reading itself failed");
                 return None;
             }
         };

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-struct Check {
+pub(super) struct Check {
     name: &'static str,
     /// What was found, when all is well.
     detail: String,
@@ -47,6 +47,11 @@ impl Check {
         Self { name, detail: detail.into(), findings: Vec::new() }
     }
 
+    /// Whether nothing is wrong with it.
+    pub(super) fn is_well(&self) -> bool {
+        self.findings.is_empty()
+    }
+
     fn ill(name: &'static str, finding: Finding) -> Self {
         Self { name, detail: String::new(), findings: vec![finding] }
     }
@@ -56,9 +61,10 @@ impl Check {
     }
 }
 
-pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
+/// Looks at everything.
+pub(super) async fn checks(session: &Session, settings: SettingFlags) -> Vec<Check> {
     let mut checks = Vec::new();
-    match session.settings(arguments.settings.0) {
+    match session.settings(settings.0) {
         Ok(config) => {
             checks.push(Check::well("settings", "all of them can be used"));
             here(&config, &mut checks).await;
@@ -77,6 +83,11 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     if let Ok(client) = session.client() {
         server(&client, &mut checks).await;
     }
+    checks
+}
+
+pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit, Trouble> {
+    let checks = checks(session, arguments.settings).await;
     let ill =
         checks.iter().flat_map(|check| &check.findings).any(|f| f.severity == Severity::Error);
     let value =

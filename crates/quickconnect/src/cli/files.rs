@@ -1,4 +1,8 @@
-use std::path::{Path, PathBuf};
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use qc_model::Finding;
 use qc_project::{PROJECT_FILE, Project, ProjectFiles};
@@ -40,6 +44,16 @@ pub(super) fn root(folder: &Path) -> Result<PathBuf, Trouble> {
     );
     let help = "go to the project's folder, or begin a project with `qc init DIR`";
     Err(Trouble::new(Exit::NotFound, finding.help(help)))
+}
+
+/// Writes a new file that only its owner may read.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).and_then(|mut file| file.write_all(bytes).map(|()| file));
+    file.and_then(|file| file.sync_all()).map_err(|error| Trouble::file(path, &error))
 }
 
 /// Percent-encodes what stands in a query.

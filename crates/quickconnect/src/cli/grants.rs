@@ -22,7 +22,7 @@ pub(crate) enum Verb {
 pub(crate) struct RequestArguments {
     /// The environment
     environment: String,
-    /// To do what: runs:inspect, runs:replay, runs:bulk or dlq:retry, or with --unit what only shows, such as runs:read;
+    /// To do what: runs:inspect, runs:replay, runs:bulk, dlq:retry or captures:inspect, or with --unit what only shows, such as runs:read;
     /// may stand several times
     #[arg(long = "action", required = true)]
     actions: Vec<String>,

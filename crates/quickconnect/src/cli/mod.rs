@@ -15,6 +15,7 @@ mod config;
 mod conn;
 mod contract;
 mod crossref;
+mod debug;
 mod demo;
 mod deploy;
 mod deployments;
@@ -47,6 +48,7 @@ mod session;
 mod simulate;
 mod state;
 mod subject;
+mod support;
 mod tail;
 mod tasks;
 mod test;
@@ -213,6 +215,9 @@ enum Verb {
     /// Approvals of changes: n of m persons, never the author
     #[command(subcommand)]
     Approvals(approvals::Verb),
+    /// Record what an integration sends and gets, to find out what goes wrong
+    #[command(subcommand)]
+    Debug(debug::Verb),
     /// Connect accounts at other systems, and see how their connections stand
     #[command(subcommand)]
     Conn(conn::Verb),
@@ -224,6 +229,9 @@ enum Verb {
     Vault(vault::Verb),
     /// Look for what is wrong with this machine and the server, with a fix for each
     Doctor(doctor::Arguments),
+    /// Gather how the server does, for whoever helps
+    #[command(subcommand)]
+    Support(support::Verb),
     /// Explain the settings
     #[command(subcommand)]
     Config(config::Verb),
@@ -321,12 +329,14 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Access(verb) => access::run(session, verb).await,
         Verb::Grants(verb) => grants::run(session, verb).await,
         Verb::Approvals(verb) => approvals::run(session, verb).await,
+        Verb::Debug(verb) => debug::run(session, verb).await,
         Verb::Conn(verb) => conn::run(session, verb).await,
         Verb::Secrets(verb) => secrets::run(session, verb).await,
         Verb::Vault(verb) => vault::run(session, verb).await,
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,
+        Verb::Support(verb) => support::run(session, verb).await,
         Verb::Config(verb) => config::run(session, verb),
-        Verb::Completions(arguments) => Ok(completions::run(&arguments)),
+        Verb::Completions(arguments) => completions::run(&arguments),
     }
 }
 

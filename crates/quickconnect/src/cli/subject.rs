@@ -1,14 +1,10 @@
 //! `qc subject`: everything that is stored of a person, handed out or erased.
 
-use std::{
-    fs::OpenOptions,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use qc_server::wire::{SubjectErasure, SubjectExport, SubjectRequest};
 
-use super::{Exit, Trouble, session::Session};
+use super::{Exit, Trouble, files::write_private, session::Session};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
@@ -55,7 +51,8 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
             let client = session.client()?;
             let archive: SubjectExport =
                 client.post("/api/v1/subjects/export", &of.request()).await?;
-            write(&to, &archive)?;
+            let text = serde_json::to_vec_pretty(&archive).expect("an archive is plain data");
+            write_private(&to, &text)?;
             let (runs, events, documents) =
                 (archive.runs.len(), archive.events.len(), archive.documents.len());
             let told = serde_json::json!({
@@ -81,17 +78,6 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
             if erased.open.is_empty() { Ok(Exit::Ok) } else { Ok(Exit::Findings) }
         }
     }
-}
-
-/// Writes the archive into a new file that only its owner may read.
-fn write(path: &Path, archive: &SubjectExport) -> Result<(), Trouble> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let text = serde_json::to_vec_pretty(archive).expect("an archive is plain data");
-    let file = options.open(path).and_then(|mut file| file.write_all(&text).map(|()| file));
-    file.and_then(|file| file.sync_all()).map_err(|error| Trouble::file(path, &error))
 }
 
 fn shown(erased: &SubjectErasure) -> String {

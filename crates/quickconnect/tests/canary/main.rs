@@ -10,6 +10,7 @@ mod stage;
 #[path = "../traces/collector.rs"]
 mod collector;
 
+mod captures;
 mod echoing;
 mod needles;
 mod reading;
@@ -139,6 +140,12 @@ async fn no_secret_comes_out_anywhere() {
     let client = server.told(&[&["access", "clients", "create", "billing"][..], &of].concat());
     search.plant("a client's secret", client["secret"].as_str().unwrap());
     consent(&server, &mut search).await;
+    let drop = server.told(&["secrets", "drop", "leaky/dropped", "--environment", "sandbox"]);
+    search.plant(
+        "the code of a drop link",
+        drop["url"].as_str().unwrap().rsplit('/').next().unwrap(),
+    );
+    let capture = captures::Agreed::begin(&server, &["--max", "1000"]);
 
     let mut sending = JoinSet::new();
     for (task, mode) in
@@ -162,8 +169,11 @@ async fn no_secret_comes_out_anywhere() {
     settle(&server).await;
     reading::through_the_api(&server, &mut search).await;
     reading::through_the_verbs(&server, &mut search).await;
+    capture.look(&server, &mut search);
+    reading::bundle(&server, &mut search);
     server.terminate();
     assert_eq!(server.ended(PATIENCE).await.code(), Some(0), "{}", server.log_end());
+    captures::look_at_rows(&server, &mut search);
     search.look("traces", collector.text());
     for (name, bytes) in reading::exports(&server) {
         search.look_at_payload(&name, bytes);

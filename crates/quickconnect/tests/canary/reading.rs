@@ -99,7 +99,7 @@ pub(crate) async fn through_the_verbs(server: &Server, search: &mut Search) {
     let group = server.told(&["failures", "list"])["items"][0]["group"].clone();
     let task = server.told(&["tasks", "list"])["items"][0]["id"].clone();
     let (group, task) = (text(&group), text(&task));
-    let fixed: [&[&str]; 33] = [
+    let fixed: [&[&str]; 35] = [
         &["deployments"],
         &["triggers", "list"],
         &["runs", "list", "--limit", "500"],
@@ -122,6 +122,8 @@ pub(crate) async fn through_the_verbs(server: &Server, search: &mut Search) {
         &["access", "keys", "list"],
         &["access", "matrix", "mine"],
         &["grants", "list"],
+        &["debug", "capture", "list"],
+        &["secrets", "drops"],
         &["conn", "list"],
         &["conn", "show", "sandbox", "accounts"],
         &["conn", "test", "sandbox", "accounts"],
@@ -147,6 +149,19 @@ pub(crate) async fn through_the_verbs(server: &Server, search: &mut Search) {
             }
         }
     }
+}
+
+/// What may be sent to somebody else has nothing personal in it either.
+pub(crate) fn bundle(server: &Server, search: &mut Search) {
+    let log = server.log_file();
+    server.well(&["support", "bundle", "--to", "bundle.json", "--log", log.to_str().unwrap()]);
+    let text = std::fs::read_to_string(server.folder.join("bundle.json")).unwrap();
+    let bundle: Value = serde_json::from_str(&text).unwrap();
+    for part in ["version", "settings", "checks", "server", "failures", "metrics", "log"] {
+        let told = &bundle[part];
+        assert!(!told.is_null() && told["trouble"].is_null(), "{part}: {told}");
+    }
+    search.look("a support bundle", text);
 }
 
 fn text(value: &Value) -> String {

@@ -504,6 +504,17 @@ fn rights(asked: &mut Asked<'_>) {
         asked.told(&format!("grants {verb}"), &[&[&**id][..], &grace].concat());
     }
     assert_eq!(asked.told("grants list", &[])["items"].as_array().unwrap().len(), 2);
+    let start = ["sandbox", "--integration", "orders", "--reason", "a test", "--ticket", "OPS-7"];
+    for deeds in [&["approve", "show", "end"][..], &["refuse"]] {
+        let made = asked.told("debug capture start", &[&start[..], &ada].concat());
+        let id = made["id"].as_str().unwrap().to_owned();
+        for deed in deeds {
+            let by = if ["show", "end"].contains(deed) { &ada } else { &grace };
+            asked.told(&format!("debug capture {deed}"), &[&[&*id][..], by].concat());
+        }
+    }
+    let listed = asked.told("debug capture list", &[]);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2, "{listed}");
     // Changes of the policies are approved from now on.
     let rules = "approvals: [{ action: 'policies:write', need: 1, of: [me] }]\n";
     fs::write(asked.server.folder.join("mine/access/approvals.yaml"), rules).unwrap();
@@ -661,6 +672,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     timed(&mut asked);
     followed(&mut asked);
     asked.told("config explain", &[]);
+    asked.told("support bundle", &["--to", "bundle.json"]);
     // This machine may have findings; that is no matter here.
     let doctor: Value = serde_json::from_slice(&server.qc(&["doctor", "--json"]).stdout).unwrap();
     assert_eq!(doctor["schema_version"], json!(1), "{doctor}");

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod blobs;
+mod capture;
 mod credentials;
 mod egress;
 mod failures;

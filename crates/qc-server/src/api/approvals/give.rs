@@ -49,8 +49,9 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
 /// What is approved, found out as far as it is there already.
 async fn approved(permit: &Permit<'_>, asked: GiveApproval) -> Result<Approved, Problem> {
     let action = Action::parse(&asked.action).filter(|action| action.takes_approvals());
-    let action = action
-        .ok_or_else(|| unusable("action", &"it is `deployments:write` or `policies:write`"))?;
+    let action = action.ok_or_else(|| {
+        unusable("action", &"it is `deployments:write`, `policies:write` or `captures:approve`")
+    })?;
     if asked.what.is_empty() || asked.what.len() > TEXT {
         return Err(unusable("what", &format!("it has 1 to {TEXT} bytes")));
     }
@@ -59,8 +60,8 @@ async fn approved(permit: &Permit<'_>, asked: GiveApproval) -> Result<Approved, 
     let integration = asked.integration.map(|name| name.parse());
     let integration = integration.transpose().map_err(|error| unusable("integration", &error))?;
     let deploys = action == Action::DeploymentsWrite;
-    if deploys != (environment.is_some() && integration.is_some()) {
-        let why = "a deployment has an environment and an integration, policies have neither";
+    if (action != Action::PoliciesWrite) != (environment.is_some() && integration.is_some()) {
+        let why = "a deployment and a capture have an environment and an integration, policies have neither";
         return Err(unusable("environment", &why));
     }
     let what =

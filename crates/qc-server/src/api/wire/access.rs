@@ -45,7 +45,7 @@ pub struct Grant {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestGrant {
-    /// To do what: `runs:inspect`, `runs:replay`, `runs:bulk`, `dlq:retry`, `subjects:export`, `subjects:erase`; with
+    /// To do what: `runs:inspect`, `runs:replay`, `runs:bulk`, `dlq:retry`, `subjects:export`, `subjects:erase`, `captures:inspect`; with
     /// `unit`, what only shows.
     pub actions: Vec<String>,
     /// Where.
@@ -72,7 +72,7 @@ pub struct Approval {
     pub schema_version: u32,
     /// Its id.
     pub id: String,
-    /// The change: `deployments:write` or `policies:write`.
+    /// The change: `deployments:write`, `policies:write` or `captures:approve`.
     pub action: String,
     /// Where; left out for policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,7 +80,7 @@ pub struct Approval {
     /// Of which integration; left out for policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<String>,
-    /// What comes in force: a release's hash, or a version of policies.
+    /// What comes in force: a release's hash, a version of policies, or the id of a debug capture.
     pub what: String,
     /// By whom.
     pub person: String,
@@ -94,7 +94,7 @@ pub struct Approval {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GiveApproval {
-    /// The change: `deployments:write` or `policies:write`.
+    /// The change: `deployments:write`, `policies:write` or `captures:approve`.
     pub action: String,
     /// Where; left out for policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,7 +102,7 @@ pub struct GiveApproval {
     /// Of which integration; left out for policies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<String>,
-    /// What comes in force: a release's hash, or the beginning of it; or a version of policies.
+    /// What comes in force: a release's hash, or the beginning of it; a version of policies; or the id of a debug capture.
     pub what: String,
 }
 

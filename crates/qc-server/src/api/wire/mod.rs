@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod bulks;
+mod captures;
 mod connections;
 mod events;
 mod failures;
@@ -28,6 +29,7 @@ pub use access::{
 };
 pub use audit::{AuditCheckpoint, AuditConsistency, AuditEntries, AuditEntry};
 pub use bulks::{Bulk, BulkRefusal, PlanBulk, StartBulk};
+pub use captures::{Capture, CaptureEntry, RequestCapture};
 pub use connections::{
     Connection, ConnectionDrill, ConnectionLink, DrillConnection, DrillStep, LinkConnection,
     OfConnection,
