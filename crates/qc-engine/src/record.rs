@@ -146,11 +146,9 @@ pub(crate) fn event_accepted(
     size: usize,
     version: Option<&str>,
 ) -> LedgerRow {
-    let mut details = format!("{{\"bytes\":{size},\"payload_hmac\":\"{payload_hash}\"");
-    if let Some(version) = version {
-        details.push_str(&format!(",\"{CONTRACT_VERSION}\":{}", json!(version)));
-    }
-    details.push('}');
+    let version = version
+        .map_or_else(String::new, |version| format!(",\"{CONTRACT_VERSION}\":{}", json!(version)));
+    let details = format!("{{\"bytes\":{size},\"payload_hmac\":\"{payload_hash}\"{version}}}");
     LedgerRow {
         actor: actor.text(),
         facts: Bytes::from(details),

@@ -117,7 +117,7 @@ impl Service {
             if self.door == Door::Management {
                 return refuse(elsewhere("events are taken at another address of this server"));
             }
-            return ingress::handle(&self.state, request, &sent)
+            return Box::pin(ingress::handle(&self.state, request, &sent))
                 .await
                 .unwrap_or_else(|problem| problem.into_response(Some(&id.0)))
                 .map(Either::Left);

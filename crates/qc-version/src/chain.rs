@@ -60,14 +60,16 @@ impl Chain {
         let mut budget = Budget::new();
         for at in from..to {
             for (number, step) in self.link(at).iter().enumerate() {
-                step.take(Direction::Up, &mut document, &mut budget)
-                    .map_err(|stuck| self.stuck(at, at + 1, number, Direction::Up, stuck))?;
+                step.take(Direction::Up, &mut document, &mut budget).map_err(|stuck| {
+                    Box::new(self.stuck(at, at + 1, number, Direction::Up, stuck))
+                })?;
             }
         }
         for at in (to..from).rev() {
             for (number, step) in self.link(at).iter().enumerate().rev() {
-                step.take(Direction::Down, &mut document, &mut budget)
-                    .map_err(|stuck| self.stuck(at + 1, at, number, Direction::Down, stuck))?;
+                step.take(Direction::Down, &mut document, &mut budget).map_err(|stuck| {
+                    Box::new(self.stuck(at + 1, at, number, Direction::Down, stuck))
+                })?;
             }
         }
         Ok(document)
@@ -80,11 +82,11 @@ impl Chain {
         number: usize,
         direction: Direction,
         stuck: Stuck,
-    ) -> Box<ConvertError> {
+    ) -> ConvertError {
         let name = |at: usize| self.names.get(at).cloned().unwrap_or_default();
         let step = self.link(from.min(to)).get(number).map(ToString::to_string);
         let step = step.unwrap_or_default();
-        Box::new(ConvertError { from: name(from), to: name(to), number, step, direction, stuck })
+        ConvertError { from: name(from), to: name(to), number, step, direction, stuck }
     }
 }
 

@@ -17,6 +17,9 @@ pub struct Path {
     names: Vec<String>,
 }
 
+/// What is done with an object and the name of its field.
+type AtParent<'a, E> = dyn FnMut(&mut Map<String, Value>, &str) -> Result<(), E> + 'a;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Name(String),
@@ -66,7 +69,7 @@ impl Path {
     pub(crate) fn parents<E>(
         &self,
         document: &mut Value,
-        act: &mut dyn FnMut(&mut Map<String, Value>, &str) -> Result<(), E>,
+        act: &mut AtParent<'_, E>,
     ) -> Result<(), E> {
         let Some((field, above)) = self.names.split_last() else { return Ok(()) };
         self.each(document, &mut |value| {

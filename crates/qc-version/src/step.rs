@@ -211,11 +211,6 @@ impl Fill {
             Ok(())
         })
     }
-
-    fn clear(&self, document: &mut Value) -> Result<(), Stuck> {
-        clear(&self.at, document);
-        Ok(())
-    }
 }
 
 fn clear(at: &Path, document: &mut Value) {
@@ -224,6 +219,19 @@ fn clear(at: &Path, document: &mut Value) {
         Ok::<(), std::convert::Infallible>(())
     });
     let Ok(()) = cleared;
+}
+
+/// Each word becomes again what it was.
+fn reverse(up: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, String> {
+    let mut down = BTreeMap::new();
+    for (old, new) in up {
+        if let Some(other) = down.insert(new.clone(), old.clone()) {
+            return Err(format!(
+                "`{other}` and `{old}` both become `{new}`: say in `down` what that becomes again"
+            ));
+        }
+    }
+    Ok(down)
 }
 
 impl Words {
@@ -240,17 +248,7 @@ impl Words {
         }
         let down = match down {
             Some(down) => down,
-            None => {
-                let mut down = BTreeMap::new();
-                for (old, new) in &up {
-                    if let Some(other) = down.insert(new.clone(), old.clone()) {
-                        return Err(format!(
-                            "`{other}` and `{old}` both become `{new}`: say in `down` what that becomes again"
-                        ));
-                    }
-                }
-                down
-            }
+            None => reverse(&up)?,
         };
         Ok(Self { at, up, down })
     }
@@ -335,7 +333,8 @@ impl Step {
                 fill.fill(document, budget)
             }
             (Self::Default(fill), Direction::Down) | (Self::Drop(fill), Direction::Up) => {
-                fill.clear(document)
+                clear(&fill.at, document);
+                Ok(())
             }
             (Self::Map(words), Direction::Up) => words.go(&words.up, document, budget),
             (Self::Map(words), Direction::Down) => words.go(&words.down, document, budget),

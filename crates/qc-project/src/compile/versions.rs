@@ -87,7 +87,7 @@ impl Compiling<'_> {
             return None;
         }
         let versions = Versions::new(select, entries, events, replies)?;
-        self.told(versions)
+        Some(self.told(versions))
     }
 
     /// Names that are what the policy says, each newer than the one before it.
@@ -407,7 +407,7 @@ impl Compiling<'_> {
     }
 
     /// The default and the pins.
-    fn told(&mut self, mut versions: Versions) -> Option<Versions> {
+    fn told(&mut self, mut versions: Versions) -> Versions {
         let file = self.file;
         let default = file.value.select.default.iter().map(|name| (None, name));
         let pins = file.value.pins.iter().map(|(consumer, name)| (Some(&consumer.value), name));
@@ -434,7 +434,7 @@ impl Compiling<'_> {
                 Ok(told) => versions = told,
             }
         }
-        Some(versions)
+        versions
     }
 }
 

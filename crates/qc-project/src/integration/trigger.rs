@@ -175,6 +175,10 @@ const OF_REQUESTS: [&str; 16] = [
     "does",
 ];
 
+/// What has no meaning for a poll: nobody sends its items, so nobody signs them, asks first or says a version.
+const OF_SENDERS: [&str; 9] =
+    ["types", "event_id", "challenge", "auth", "signature", "secret", "amqp", "does", "versions"];
+
 /// What has no meaning for an event of the bus: who publishes it has the platform's word for it, and it is recognised by
 /// its own id.
 const OF_DOORS: [&str; 12] = [
@@ -319,21 +323,7 @@ fn read_form(f: &mut Fields<'_, '_>, kind: Option<Kind>) -> Option<TriggerForm> 
             &["types", "event_id", "challenge", "auth", "signature", "secret", "poll"]
         }
         Kind::Amqp => &["event_id", "challenge", "auth", "signature", "secret", "poll"],
-        Kind::Poll => {
-            // Nobody sends the items of a poll, so nobody says a version.
-            const OF_SENDERS: [&str; 9] = [
-                "types",
-                "event_id",
-                "challenge",
-                "auth",
-                "signature",
-                "secret",
-                "amqp",
-                "does",
-                "versions",
-            ];
-            &OF_SENDERS
-        }
+        Kind::Poll => &OF_SENDERS,
         Kind::Schedule => &OF_REQUESTS,
         Kind::Event => &OF_DOORS,
     };
