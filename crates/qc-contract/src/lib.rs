@@ -22,7 +22,7 @@ mod schema;
 pub use files::Files;
 pub use mismatch::{Direction, Mismatch};
 pub use model::{
-    Content, Header, Method, OAuthFlow, Operation, Parameter, ParameterLocation, RequestBody,
+    Callback, Content, Header, Method, OAuthFlow, Operation, Parameter, ParameterLocation, RequestBody,
     Response, SchemaAt, SecurityRequirement, SecurityScheme, Server, StatusPattern, Style, Version,
 };
 pub use openapi::{IncomingRequest, OpenApi, Routed};

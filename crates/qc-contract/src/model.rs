@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::documents::At;
+
 /// The versions of the standard that are read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Version {
@@ -112,6 +114,8 @@ pub struct Operation {
     pub security: Vec<SecurityRequirement>,
     /// Where it is served: the most specific list of the document.
     pub servers: Vec<Server>,
+    /// What the API calls back at addresses that a request of this operation names.
+    pub callbacks: Vec<Callback>,
     pub(crate) file: usize,
     pub(crate) pointer: Arc<str>,
 }
@@ -201,6 +205,16 @@ pub struct Parameter {
     pub schema: Option<SchemaAt>,
     /// Set when the value travels as a document of this media type (`content` instead of `schema`).
     pub media_type: Option<Arc<str>>,
+    pub(crate) at: At,
+}
+
+/// A group of requests that the API itself sends.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    /// The name that the description gives it.
+    pub name: Arc<str>,
+    /// What is sent: the paths are runtime expressions such as `{$request.body#/url}`.
+    pub operations: Vec<Operation>,
 }
 
 /// A request's body.
@@ -210,6 +224,7 @@ pub struct RequestBody {
     pub required: bool,
     /// Its possible media types, in order of the document.
     pub content: Vec<Content>,
+    pub(crate) at: At,
 }
 
 /// A media type with its schema.
@@ -221,6 +236,7 @@ pub struct Content {
     pub schema: Option<SchemaAt>,
     /// Pointers of the examples' values, in order; the file is the schema's or the operation's.
     pub(crate) examples: Vec<(usize, Arc<str>)>,
+    pub(crate) at: At,
 }
 
 /// One documented answer.
@@ -234,6 +250,7 @@ pub struct Response {
     pub headers: Vec<Header>,
     /// Its possible media types; empty means no body is described.
     pub content: Vec<Content>,
+    pub(crate) at: At,
 }
 
 /// A documented response header.
@@ -245,6 +262,7 @@ pub struct Header {
     pub required: bool,
     /// Its schema.
     pub schema: Option<SchemaAt>,
+    pub(crate) at: At,
 }
 
 /// The statuses that a response entry is for.

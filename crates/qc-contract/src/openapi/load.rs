@@ -120,14 +120,16 @@ fn model(documents: Documents, version: Version, findings: &mut Vec<Finding>) ->
     if !root.get("paths").is_none_or(is_mapping) {
         reading.malformed(&root_at.child("paths"), "`paths` must be an object");
     }
-    let (operations, servers, security_schemes) = match version {
+    let (operations, webhooks, servers, security_schemes) = match version {
         Version::V2 => (
             read_swagger::operations(&mut reading),
+            Vec::new(),
             read_swagger::servers(root),
             read_swagger::schemes(&mut reading),
         ),
         Version::V3_0 | Version::V3_1 => (
             read_openapi::operations(&mut reading),
+            read_openapi::webhooks(&mut reading),
             read_openapi::servers(root),
             read_openapi::schemes(&mut reading),
         ),
@@ -139,6 +141,7 @@ fn model(documents: Documents, version: Version, findings: &mut Vec<Finding>) ->
         version,
         by_id,
         operations,
+        webhooks,
         security_schemes,
         servers,
         compiled: Mutex::default(),

@@ -38,6 +38,7 @@ pub struct OpenApi {
     title: Arc<str>,
     api_version: Arc<str>,
     operations: Vec<Operation>,
+    webhooks: Vec<Operation>,
     by_id: HashMap<Arc<str>, usize>,
     security_schemes: Vec<(Arc<str>, SecurityScheme)>,
     servers: Vec<Server>,
@@ -80,6 +81,15 @@ impl OpenApi {
     /// All operations, in order of the document.
     pub fn operations(&self) -> &[Operation] {
         &self.operations
+    }
+
+    /// What the API sends by itself; the path of each is the webhook's name.
+    pub fn webhooks(&self) -> &[Operation] {
+        &self.webhooks
+    }
+
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     /// An operation by id.

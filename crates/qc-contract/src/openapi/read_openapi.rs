@@ -7,15 +7,43 @@ use qc_document::Node;
 use super::reading::{Reading, derived_id, flag, security, shared_text, text};
 use crate::documents::At;
 use crate::model::{
-    Content, Header, Method, OAuthFlow, Operation, Parameter, ParameterLocation, RequestBody,
+    Callback, Content, Header, Method, OAuthFlow, Operation, Parameter, ParameterLocation, RequestBody,
     Response, SecurityScheme, Server, Style,
 };
 
 pub(super) fn operations(reading: &mut Reading<'_, '_>) -> Vec<Operation> {
-    let root = reading.documents.root();
-    let all_servers = servers(root);
+    let items = reading.paths();
+    of_items(reading, items, Sent::ByCallers)
+}
+
+/// What the API sends to whoever subscribed outside of it.
+pub(super) fn webhooks(reading: &mut Reading<'_, '_>) -> Vec<Operation> {
+    let at = At { file: 0, pointer: "/webhooks".to_owned() };
+    let all = reading.documents.root().get("webhooks").and_then(Node::as_mapping);
+    let mut items = Vec::new();
+    for (key, item) in all.unwrap_or_default() {
+        if let Some((at, item)) = reading.follow(at.child(&key.name), item) {
+            items.push((Arc::clone(&key.name), at, item));
+        }
+    }
+    of_items(reading, items, Sent::ByTheApi)
+}
+
+/// Who sends the requests of an operation. What the API sends itself has no paths to check and no callbacks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    ByCallers,
+    ByTheApi,
+}
+
+fn of_items<'d>(
+    reading: &mut Reading<'d, '_>,
+    items: Vec<(Arc<str>, At, &'d Node)>,
+    sent: Sent,
+) -> Vec<Operation> {
+    let all_servers = servers(reading.documents.root());
     let mut operations = Vec::new();
-    for (path, item_at, item) in reading.paths() {
+    for (path, item_at, item) in items {
         let shared = parameters(reading, &item_at, item);
         let item_servers = servers(item);
         for (method, at, node) in reading.methods(&item_at, item) {
@@ -24,7 +52,10 @@ pub(super) fn operations(reading: &mut Reading<'_, '_>) -> Vec<Operation> {
             operation.parameters = Reading::merged(shared.clone(), own);
             let lists = [servers(node), item_servers.clone(), all_servers.clone()];
             operation.servers = lists.into_iter().find(|list| !list.is_empty()).unwrap_or_default();
-            reading.check_path(&operation);
+            if sent == Sent::ByCallers {
+                operation.callbacks = callbacks(reading, &at, node);
+                reading.check_path(&operation);
+            }
             operations.push(operation);
         }
     }
@@ -53,9 +84,30 @@ fn operation<'d>(
         responses: responses(reading, at, node),
         security: requirements.map(security).unwrap_or_default(),
         servers: Vec::new(),
+        callbacks: Vec::new(),
         file: at.file,
         pointer: Arc::from(at.pointer.as_str()),
     }
+}
+
+fn callbacks<'d>(reading: &mut Reading<'d, '_>, at: &At, node: &'d Node) -> Vec<Callback> {
+    let at = at.child("callbacks");
+    let mut callbacks = Vec::new();
+    for (key, callback) in node.get("callbacks").and_then(Node::as_mapping).unwrap_or_default() {
+        let Some((at, callback)) = reading.follow(at.child(&key.name), callback) else { continue };
+        let mut items = Vec::new();
+        for (expression, item) in callback.as_mapping().unwrap_or_default() {
+            if expression.name.starts_with("x-") {
+                continue;
+            }
+            if let Some((at, item)) = reading.follow(at.child(&expression.name), item) {
+                items.push((Arc::clone(&expression.name), at, item));
+            }
+        }
+        let operations = of_items(reading, items, Sent::ByTheApi);
+        callbacks.push(Callback { name: Arc::clone(&key.name), operations });
+    }
+    callbacks
 }
 
 pub(super) fn tags(node: &Node) -> Vec<Arc<str>> {
@@ -145,6 +197,7 @@ fn parameter<'d>(reading: &mut Reading<'d, '_>, at: At, node: &'d Node) -> Optio
         allow_reserved: flag(node, "allowReserved"),
         schema,
         media_type,
+        at,
     })
 }
 
@@ -162,9 +215,9 @@ fn request_body<'d>(reading: &mut Reading<'d, '_>, at: &At, node: &'d Node) -> O
     if content.is_empty() {
         // A body of which nothing is said.
         let media_type = Arc::from("application/json");
-        content.push(Content { media_type, schema: None, examples: Vec::new() });
+        content.push(Content { media_type, schema: None, examples: Vec::new(), at: at.clone() });
     }
-    Some(RequestBody { required: flag(node, "required"), content })
+    Some(RequestBody { required: flag(node, "required"), content, at })
 }
 
 fn contents<'d>(reading: &mut Reading<'d, '_>, at: &At, node: &'d Node) -> Vec<Content> {
@@ -178,6 +231,7 @@ fn contents<'d>(reading: &mut Reading<'d, '_>, at: &At, node: &'d Node) -> Vec<C
             media_type: Arc::clone(&key.name),
             schema: media.get("schema").map(|_| Reading::schema_at(own.child("schema"))),
             examples: examples(reading, &own, media),
+            at: own,
         });
     }
     contents
@@ -217,6 +271,7 @@ fn responses<'d>(reading: &mut Reading<'d, '_>, at: &At, node: &'d Node) -> Vec<
             description: text(node, "description"),
             headers: headers(reading, &own, node),
             content: contents(reading, &own, node),
+            at: own,
         });
     }
     responses
@@ -234,7 +289,11 @@ fn headers<'d>(reading: &mut Reading<'d, '_>, at: &At, node: &'d Node) -> Vec<He
         headers.push(Header {
             name: Arc::clone(&key.name),
             required: flag(node, "required"),
-            schema: node.get("schema").map(|_| Reading::schema_at(at.child("schema"))),
+            schema: match contents(reading, &at, node).into_iter().next() {
+                Some(content) => content.schema,
+                None => node.get("schema").map(|_| Reading::schema_at(at.child("schema"))),
+            },
+            at,
         });
     }
     headers

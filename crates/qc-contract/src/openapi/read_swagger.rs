@@ -53,6 +53,7 @@ fn operation<'d>(
         responses: responses(reading, at, node),
         security: requirements.map(security).unwrap_or_default(),
         servers: Vec::new(),
+        callbacks: Vec::new(),
         file: at.file,
         pointer: Arc::from(at.pointer.as_str()),
     }
@@ -77,6 +78,7 @@ pub(super) fn servers(root: &Node) -> Vec<Server> {
 #[derive(Clone, Default)]
 struct Inputs {
     parameters: Vec<Parameter>,
+    /// The parameter, and whether it is required.
     body: Option<(At, bool)>,
     fields: Vec<(FormField, bool)>,
 }
@@ -92,10 +94,10 @@ impl Inputs {
 
     fn body(&self, reading: &Reading<'_, '_>, node: &Node, at: &At) -> Option<RequestBody> {
         let consumes = media_types(reading, node, "consumes");
-        let (schema, required, media_types) = if let Some((at, required)) = &self.body {
+        let (own, schema, required, media_types) = if let Some((at, required)) = &self.body {
             let types =
                 if consumes.is_empty() { vec![Arc::from("application/json")] } else { consumes };
-            (Reading::schema_at(at.clone()), *required, types)
+            (at.clone(), Reading::schema_at(at.child("schema")), *required, types)
         } else if self.fields.is_empty() {
             return None;
         } else {
@@ -119,14 +121,16 @@ impl Inputs {
                 self.fields.iter().map(|(field, _)| field.clone()).collect();
             let required = fields.iter().any(|field| field.required);
             let pointer = Arc::from(at.pointer.as_str());
-            (SchemaAt { file: at.file, pointer, fields: Some(fields) }, required, types)
+            let schema = SchemaAt { file: at.file, pointer, fields: Some(fields) };
+            (at.clone(), schema, required, types)
         };
         let content = media_types.into_iter().map(|media_type| Content {
             media_type,
             schema: Some(schema.clone()),
             examples: Vec::new(),
+            at: own.clone(),
         });
-        Some(RequestBody { required, content: content.collect() })
+        Some(RequestBody { required, content: content.collect(), at: own.clone() })
     }
 }
 
@@ -156,7 +160,7 @@ fn input<'d>(reading: &mut Reading<'d, '_>, at: At, node: &'d Node, inputs: &mut
     let required = flag(node, "required");
     let location = match node.get("in").and_then(Node::as_str) {
         Some("body") => {
-            inputs.body = Some((at.child("schema"), required));
+            inputs.body = Some((at, required));
             return;
         }
         Some("formData") => {
@@ -195,8 +199,9 @@ fn input<'d>(reading: &mut Reading<'d, '_>, at: At, node: &'d Node, inputs: &mut
         explode,
         allow_reserved: false,
         // The parameter object itself holds the schema's keywords.
-        schema: Some(Reading::schema_at(at)),
+        schema: Some(Reading::schema_at(at.clone())),
         media_type: None,
+        at,
     });
 }
 
@@ -221,6 +226,7 @@ fn responses<'d>(reading: &mut Reading<'d, '_>, at: &At, node: &'d Node) -> Vec<
                 media_type: Arc::clone(media_type),
                 schema: Some(schema.clone()),
                 examples: example(&own, node, media_type),
+                at: own.clone(),
             }));
         }
         let headers = node.get("headers").and_then(Node::as_mapping).unwrap_or_default().iter();
@@ -228,12 +234,14 @@ fn responses<'d>(reading: &mut Reading<'d, '_>, at: &At, node: &'d Node) -> Vec<
             name: Arc::clone(&key.name),
             required: false,
             schema: Some(Reading::schema_at(own.child("headers").child(&key.name))),
+            at: own.child("headers").child(&key.name),
         });
         responses.push(Response {
             status,
             description: text(node, "description"),
             headers: headers.collect(),
             content,
+            at: own,
         });
     }
     responses

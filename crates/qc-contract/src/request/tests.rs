@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use crate::documents::At;
 use super::style::{path_text, query_pairs};
 use super::*;
 use crate::model::{Parameter, ParameterLocation, Style};
@@ -17,6 +18,7 @@ fn parameter(location: ParameterLocation, style: Style, explode: bool) -> Parame
         allow_reserved: false,
         schema: None,
         media_type: None,
+        at: At { file: 0, pointer: String::new() },
     }
 }
 
