@@ -18,6 +18,7 @@ mod overlay;
 mod request;
 mod sample;
 mod schema;
+mod subsume;
 
 pub use files::Files;
 pub use mismatch::{Direction, Mismatch};
@@ -29,3 +30,4 @@ pub use openapi::{IncomingRequest, OpenApi, Routed};
 pub use request::{BodyPlan, BodyValue, BuiltRequest, Part, PartContent};
 pub use sample::sample;
 pub use schema::Schema;
+pub use subsume::{CoverOptions, Covers, Draft, covers};
