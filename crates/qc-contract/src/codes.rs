@@ -30,3 +30,5 @@ pub const OVERLAY_NO_MATCH: Code = Code::new("QC-C012");
 pub const SCHEMA: Code = Code::new("QC-C013");
 /// More files or references than allowed.
 pub const TOO_MANY: Code = Code::new("QC-C014");
+/// A profile of a comparison is wrong.
+pub const PROFILE: Code = Code::new("QC-C030");

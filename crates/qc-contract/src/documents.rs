@@ -77,6 +77,10 @@ impl Documents {
         &self.files[0].root
     }
 
+    pub(crate) fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
     pub(crate) fn source(&self, file: usize) -> &Source {
         &self.files[file].source
     }

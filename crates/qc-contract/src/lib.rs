@@ -9,6 +9,7 @@
 //! are refused.
 
 pub mod codes;
+mod compare;
 mod documents;
 mod files;
 mod mismatch;
@@ -20,6 +21,10 @@ mod sample;
 mod schema;
 mod subsume;
 
+pub use compare::{
+    Area, Change, ChangeSide, Comparison, Day, Level, Mode, Options, Profile, ReportFormat, Rule,
+    SchemaDocument, Uses, Verdict, compare, compare_schemas, rule, rules,
+};
 pub use files::Files;
 pub use mismatch::{Direction, Mismatch};
 pub use model::{

@@ -100,6 +100,12 @@ impl<'d> Side<'d> {
         found
     }
 
+    /// Everything that a reference led to.
+    pub(super) fn followed(&self) -> impl Iterator<Item = Spot<'d>> {
+        let all: Vec<Spot<'d>> = self.followed.borrow().values().flatten().copied().collect();
+        all.into_iter()
+    }
+
     /// The value that a node is or refers to.
     pub(super) fn follow(&self, spot: Spot<'d>) -> Option<Spot<'d>> {
         let mut spot = spot;

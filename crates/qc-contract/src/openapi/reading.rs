@@ -177,7 +177,8 @@ pub(super) fn derived_id(method: Method, path: &str) -> Arc<str> {
     Arc::from(id)
 }
 
-pub(super) fn security(node: &Node) -> Vec<SecurityRequirement> {
+/// The alternatives of a list of requirements.
+pub(crate) fn security(node: &Node) -> Vec<SecurityRequirement> {
     let alternatives = node.as_sequence().unwrap_or_default();
     let requirement = |alternative: &Node| {
         let schemes = alternative.as_mapping().unwrap_or_default().iter();

@@ -22,6 +22,7 @@ const ACTIONS: &[Row] = &[
     ("check", &[]),
     ("test", &[]),
     ("schema", &[]),
+    ("contract diff", &[]),
     ("simulate", &[]),
     ("release build", &[ReleasesWrite]),
     ("release list", &[ReleasesRead]),

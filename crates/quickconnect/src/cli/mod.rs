@@ -13,6 +13,7 @@ mod client;
 mod completions;
 mod config;
 mod conn;
+mod contract;
 mod crossref;
 mod demo;
 mod deploy;
@@ -218,6 +219,9 @@ enum Verb {
     /// See how the vault stands, and change its keys
     #[command(subcommand)]
     Vault(vault::Verb),
+    /// Compare versions of agreed interfaces
+    #[command(subcommand)]
+    Contract(contract::Verb),
     /// Look for what is wrong with this machine and the server, with a fix for each
     Doctor(doctor::Arguments),
     /// Explain the settings
@@ -319,6 +323,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Conn(verb) => conn::run(session, verb).await,
         Verb::Secrets(verb) => secrets::run(session, verb).await,
         Verb::Vault(verb) => vault::run(session, verb).await,
+        Verb::Contract(verb) => contract::run(session, verb),
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,
         Verb::Config(verb) => config::run(session, verb),
         Verb::Completions(arguments) => Ok(completions::run(&arguments)),

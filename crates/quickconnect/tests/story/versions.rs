@@ -612,6 +612,22 @@ fn followed(asked: &mut Asked<'_>) {
     asked.seen.insert("tail".to_owned());
 }
 
+fn compared(asked: &mut Asked<'_>) {
+    let api = |version: &str, path: &str| {
+        format!(
+            "openapi: 3.0.3\ninfo: {{title: A, version: '{version}'}}\npaths:\n  {path}:\n    get:\n      \
+             responses: {{'200': {{description: ok}}}}\n"
+        )
+    };
+    let folder = &asked.server.folder;
+    fs::write(folder.join("old.yaml"), api("1.0.0", "/a")).unwrap();
+    fs::write(folder.join("new.yaml"), api("1.1.0", "/a") + "  /b:\n    get: {responses: {}}\n").unwrap();
+    let told = asked.told("contract diff", &["old.yaml", "new.yaml"]);
+    assert_eq!(told["verdict"], "non-breaking", "{told}");
+    assert_eq!(told["findings"][0]["id"], "operation-added", "{told}");
+    assert_eq!(told["findings"][0]["new"]["place"]["line"], 7, "{told}");
+}
+
 fn audited(asked: &mut Asked<'_>) {
     let shown = asked.told("audit checkpoint", &[]);
     let key = shown["key"].as_str().unwrap().to_owned();
@@ -641,6 +657,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     timed(&mut asked);
     followed(&mut asked);
     asked.told("config explain", &[]);
+    compared(&mut asked);
     // This machine may have findings; that is no matter here.
     let doctor: Value = serde_json::from_slice(&server.qc(&["doctor", "--json"]).stdout).unwrap();
     assert_eq!(doctor["schema_version"], json!(1), "{doctor}");

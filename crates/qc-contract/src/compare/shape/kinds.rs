@@ -21,6 +21,10 @@ impl Kind {
     pub(in super::super) const ALL: [Self; 5] =
         [Self::Boolean, Self::Number, Self::String, Self::Array, Self::Object];
 
+    pub(in super::super) fn is_scalar(self) -> bool {
+        !matches!(self, Self::Array | Self::Object)
+    }
+
     pub(in super::super) fn types(self) -> Types {
         match self {
             Self::Boolean => Types::BOOLEAN,
@@ -33,7 +37,7 @@ impl Kind {
 }
 
 /// An alternative with what its parts say.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in super::super) struct Alternative<'d> {
     pub(in super::super) flat: Flat<'d>,
     pub(in super::super) facets: Facets<'d>,
@@ -71,10 +75,4 @@ impl<'d> Kinds<'d> {
         let fitting = self.alternatives.iter();
         fitting.filter(|one| one.flat.types.has(kind.types())).cloned().collect()
     }
-}
-
-/// The number types of some alternatives.
-pub(in super::super) fn number_types(alternatives: &[Rc<Alternative<'_>>]) -> Types {
-    let types = alternatives.iter().map(|one| one.flat.types.and(Types::NUMBER));
-    types.fold(Types::NONE, Types::or)
 }

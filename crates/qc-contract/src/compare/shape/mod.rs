@@ -1,22 +1,26 @@
 //! What a schema admits, independent of how it is written: references followed, `allOf` merged, `anyOf`, `oneOf` and
 //! `nullable` spread over alternatives, and every alternative filed under the JSON types that it admits.
 
+mod emit;
 mod facets;
 mod flatten;
 mod kinds;
 
 use std::rc::Rc;
 
-use super::side::Spot;
+use super::side::{Side, Spot};
 
-pub(super) use facets::{Additional, Facets, Held, Limit};
+pub(super) use emit::{Role, emit, emit_kind};
+pub(super) use facets::{Additional, Facets, Held, same_value};
 pub(super) use flatten::Flat;
-pub(super) use kinds::{Kind, Kinds, number_types};
+pub(super) use kinds::{Alternative, Kind, Kinds};
 
 /// Schemas that must all be satisfied. Empty: everything is admitted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Conj<'d> {
     pub(super) schemas: Rc<[Spot<'d>]>,
+    /// What lacks the schema, when there is none.
+    around: Option<Spot<'d>>,
 }
 
 /// The identity of a conjunction: the addresses of its schemas.
@@ -24,7 +28,12 @@ pub(super) type ConjId = Rc<[usize]>;
 
 impl<'d> Conj<'d> {
     pub(super) fn of(spots: Vec<Spot<'d>>) -> Self {
-        Self { schemas: Rc::from(spots) }
+        Self { schemas: Rc::from(spots), around: None }
+    }
+
+    /// Everything is admitted, as `around` says nothing.
+    pub(super) fn anything(around: Spot<'d>) -> Self {
+        Self { schemas: Rc::from([]), around: Some(around) }
     }
 
     pub(super) fn one(spot: Spot<'d>) -> Self {
@@ -32,11 +41,15 @@ impl<'d> Conj<'d> {
     }
 
     pub(super) fn id(&self) -> ConjId {
-        self.schemas.iter().map(|spot| spot.id()).collect()
+        self.schemas.iter().chain(&self.around).map(|spot| spot.id()).collect()
     }
 
-    pub(super) fn first(&self) -> Option<Spot<'d>> {
-        self.schemas.first().copied()
+    /// Where to point at.
+    pub(super) fn anchor(&self, side: &Side<'d>) -> Spot<'d> {
+        let first = self.schemas.first().copied().or(self.around);
+        let first = first.unwrap_or_else(|| side.root());
+        // Before 3.1 a reference is nothing in itself: what it leads to is what is written.
+        if first.get("$ref").is_some() { side.follow(first).unwrap_or(first) } else { first }
     }
 }
 

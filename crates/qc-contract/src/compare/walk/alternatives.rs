@@ -1,0 +1,218 @@
+//! Several alternatives of one kind on either side: which became which, and whether all of it still fits.
+
+use std::rc::Rc;
+
+use qc_document::NodeValue;
+
+use super::super::found::{Found, Said};
+use super::super::rules::{self, Facet, Level, Turn};
+use super::super::shape::{Alternative, Kind, Kinds, Role, emit_kind};
+use super::super::side::{Side, Spot, Which};
+use super::scalars::Sides;
+use super::{Bound, Context, Edge, Pair, Walker, worse};
+use crate::documents::last_segment;
+use crate::mismatch::Direction;
+use crate::subsume::Covers;
+
+type Alternatives<'d> = [Rc<Alternative<'d>>];
+
+impl<'d> Walker<'_, 'd> {
+    pub(super) fn compare_kind(
+        &mut self,
+        kind: Kind,
+        old: &Alternatives<'d>,
+        new: &Alternatives<'d>,
+        context: Context,
+        around: (Spot<'d>, Spot<'d>),
+        pair: &mut Pair<'d>,
+    ) {
+        if let ([one], [other]) = (old, new) {
+            let sides = Sides { old: one, new: other, around, context };
+            self.compare_alternatives(kind, &sides, pair);
+            return;
+        }
+        let matched = self.matched(old, new);
+        if matched.is_equal(old, new) {
+            return;
+        }
+        let way = context.way;
+        let proof = match way {
+            Direction::Request => self.proof((Which::New, new), (Which::Old, old), kind, way),
+            Direction::Response => self.proof((Which::Old, old), (Which::New, new), kind, way),
+        };
+        let mut inner = Pair::default();
+        for (at, to) in &matched.pairs {
+            let sides = Sides { old: &old[*at], new: &new[*to], around, context };
+            let sides = Sides { around: (place(&old[*at], around.0), place(&new[*to], around.1)), ..sides };
+            self.compare_alternatives(kind, &sides, &mut inner);
+        }
+        for at in matched.unmatched_old(old.len()) {
+            let spot = place(&old[at], around.0);
+            let rule = Facet::Union.rule(way, Turn::Narrowed);
+            let message = format!("{} is no alternative any more", called(&old[at]));
+            inner.push(Found::new(rule, Said::value(spot), Said::absent(around.1), message));
+        }
+        for at in matched.unmatched_new(new.len()) {
+            let spot = place(&new[at], around.1);
+            let rule = Facet::Union.rule(way, Turn::Widened);
+            let message = format!("{} is an alternative now", called(&new[at]));
+            inner.push(Found::new(rule, Said::absent(around.0), Said::value(spot), message));
+        }
+        let bound = if proof == Covers::Yes { Bound::PROVEN } else { Bound::NONE };
+        let is_told = self.worst(&inner) >= Some(Level::Breaking);
+        pair.found.extend(inner.found.into_iter().map(|found| {
+            let level = bound.of(&found);
+            found.weighing(level)
+        }));
+        pair.edges.extend(inner.edges.iter().map(|e| Edge { to: e.to, bound: e.bound.and(bound) }));
+        if let Covers::No { witness } = proof
+            && !is_told
+        {
+            let rule = Facet::Union.rule(way, worse(way));
+            let message = match way {
+                Direction::Request => "something that fitted an alternative fits none any more",
+                Direction::Response => "something may come that fitted no alternative before",
+            };
+            let said = (Said::value(around.0), Said::value(around.1));
+            pair.push(Found::new(rule, said.0, said.1, message).witnessed(witness));
+        }
+    }
+
+    /// Pairs alternatives: equal ones first, then those of one name, then what is left when it is one of each.
+    fn matched(&mut self, old: &Alternatives<'d>, new: &Alternatives<'d>) -> Matched {
+        let mut matched = Matched { pairs: Vec::new(), equal: Vec::new() };
+        for (at, one) in old.iter().enumerate() {
+            let free = (0..new.len()).filter(|to| !matched.has_new(*to)).collect::<Vec<_>>();
+            let same = free.into_iter().find(|to| {
+                one.flat.types == new[*to].flat.types
+                    && self.are_same(&one.flat.parts, &new[*to].flat.parts)
+            });
+            if let Some(to) = same {
+                matched.equal.push((at, to));
+            }
+        }
+        for pass in [same_name, same_shape] {
+            for at in 0..old.len() {
+                if matched.has_old(at) {
+                    continue;
+                }
+                let fits = |to: &usize| !matched.has_new(*to) && pass(&old[at], &new[*to]);
+                if let Some(to) = (0..new.len()).find(fits) {
+                    matched.pairs.push((at, to));
+                }
+            }
+        }
+        let left = (matched.unmatched_old(old.len()), matched.unmatched_new(new.len()));
+        if let ([at], [to]) = (&left.0[..], &left.1[..]) {
+            matched.pairs.push((*at, *to));
+        }
+        matched
+    }
+
+    /// A schema that became one of several, of which exactly one has to fit: whether what fitted it fits two.
+    pub(super) fn compare_one_of(
+        &mut self,
+        old: &Kinds<'d>,
+        new: &Kinds<'d>,
+        context: Context,
+        around: (Spot<'d>, Spot<'d>),
+        pair: &mut Pair<'d>,
+    ) {
+        if context.way != Direction::Request {
+            return;
+        }
+        let (old, new) = (old.of_kind(Kind::Object), new.of_kind(Kind::Object));
+        if old.is_empty() || new.len() < 2 || new.len() > 8 {
+            return;
+        }
+        // Alternatives are read as closed: one that does not name a property does not mean to take it.
+        let closed = |side: &Side<'d>, list: &Alternatives<'d>| {
+            emit_kind(side, Some(context.way), Role::Sender, Kind::Object, list)
+        };
+        let Ok(sent) = closed(self.old, &old) else { return };
+        let mut fitting = 0;
+        for one in &new {
+            let Ok(taken) = closed(self.new, std::slice::from_ref(one)) else { return };
+            fitting += usize::from(self.proven(&taken, &sent) == Covers::Yes);
+        }
+        if fitting >= 2 {
+            let message = format!("what was accepted fits {fitting} alternatives of `oneOf`");
+            let said = (Said::value(around.0), Said::value(around.1));
+            pair.push(Found::new(&rules::REQUEST_ONE_OF_AMBIGUOUS, said.0, said.1, message));
+        }
+    }
+}
+
+struct Matched {
+    pairs: Vec<(usize, usize)>,
+    equal: Vec<(usize, usize)>,
+}
+
+impl Matched {
+    fn has_old(&self, at: usize) -> bool {
+        self.pairs.iter().chain(&self.equal).any(|(old, _)| *old == at)
+    }
+
+    fn has_new(&self, at: usize) -> bool {
+        self.pairs.iter().chain(&self.equal).any(|(_, new)| *new == at)
+    }
+
+    fn unmatched_old(&self, length: usize) -> Vec<usize> {
+        (0..length).filter(|at| !self.has_old(*at)).collect()
+    }
+
+    fn unmatched_new(&self, length: usize) -> Vec<usize> {
+        (0..length).filter(|at| !self.has_new(*at)).collect()
+    }
+
+    fn is_equal(&self, old: &Alternatives<'_>, new: &Alternatives<'_>) -> bool {
+        self.equal.len() == old.len() && old.len() == new.len()
+    }
+}
+
+fn name<'a>(alternative: &Alternative<'a>) -> Option<std::borrow::Cow<'a, str>> {
+    let branch = alternative.flat.branch?;
+    if let Some(reference) = branch.text("$ref") {
+        return Some(last_segment(reference).into());
+    }
+    branch.text("title").map(Into::into)
+}
+
+fn same_name(old: &Alternative<'_>, new: &Alternative<'_>) -> bool {
+    name(old).is_some_and(|one| name(new).is_some_and(|other| one == other))
+}
+
+/// Whether two unnamed alternatives are likely the same: half of their properties, or their constants, agree.
+fn same_shape(old: &Alternative<'_>, new: &Alternative<'_>) -> bool {
+    if old.flat.types != new.flat.types || (name(old).is_some() && name(new).is_some()) {
+        return false;
+    }
+    let (one, other) = (old.facets.property_names(), new.facets.property_names());
+    let shared = one.intersection(&other).count();
+    let all = one.union(&other).count();
+    shared * 2 > all && constants(old) == constants(new)
+}
+
+/// Properties with one value each: what tells alternatives apart.
+fn constants<'d>(alternative: &Alternative<'d>) -> Vec<(&'d str, String)> {
+    let single = |spot: &Spot<'d>| {
+        let value = spot.node.get("const").or_else(|| match spot.node.get("enum")?.as_sequence()? {
+            [only] => Some(only),
+            _ => None,
+        })?;
+        matches!(value.value, NodeValue::String(_)).then(|| super::super::found::shown(value))
+    };
+    let properties = alternative.facets.properties.iter();
+    properties.filter_map(|(name, spots)| Some((*name, single(spots.first()?)?))).collect()
+}
+
+fn called(alternative: &Alternative<'_>) -> String {
+    match name(alternative) {
+        Some(name) => format!("`{name}`"),
+        None => format!("one of type {}", alternative.flat.types.said()),
+    }
+}
+
+fn place<'d>(alternative: &Alternative<'d>, around: Spot<'d>) -> Spot<'d> {
+    alternative.flat.branch.unwrap_or(around)
+}
