@@ -10,8 +10,10 @@ use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
 /// Most states of one expression.
 const STATE_LIMIT: usize = 20_000;
-/// Most moves that one search may look at.
-const MOVE_LIMIT: usize = 200_000;
+/// Most work of one search: states of expressions looked at for new moves.
+const WORK_LIMIT: usize = 100_000;
+/// Most moves, old and new, that one search may go through.
+const MOVE_LIMIT: usize = 400_000;
 /// Most classes of characters that a search tells apart.
 const LETTER_LIMIT: usize = 512;
 /// Deepest nesting of one expression.
@@ -210,11 +212,11 @@ impl Automaton {
 
     /// The states reachable without reading; what waits for the end stays in the set.
     fn closure(&self, from: impl IntoIterator<Item = usize>, at_start: bool, at_end: bool) -> Set {
-        let mut seen = HashSet::new();
+        let mut seen = vec![false; self.states.len()];
         let mut stack: Vec<usize> = from.into_iter().collect();
         let mut set = Vec::new();
         while let Some(state) = stack.pop() {
-            if !seen.insert(state) {
+            if std::mem::replace(&mut seen[state], true) {
                 continue;
             }
             match &self.states[state] {
@@ -419,7 +421,7 @@ fn letters(parts: &[(&Automaton, bool)]) -> Result<Vec<char>, Exhausted> {
     };
     borders.sort_by_key(|letter| (readable(letter), *letter));
     borders.dedup();
-    if borders.len().saturating_mul(classes.len()) > 4 * MOVE_LIMIT {
+    if borders.len().saturating_mul(classes.len()) > MOVE_LIMIT {
         return Err(Exhausted);
     }
     let mut seen = HashSet::new();
@@ -438,7 +440,7 @@ pub(super) fn find(
     most: Option<u64>,
 ) -> Result<Option<String>, Exhausted> {
     let alphabet = letters(parts)?;
-    let mut search = Search { parts, alphabet, states: Vec::new(), ids: HashMap::new(), moves: 0 };
+    let mut search = Search::new(parts, alphabet);
     let first = search.id(parts.iter().map(|(automaton, _)| automaton.begin()).collect());
     // Each layer holds the states after so many characters and how each was reached.
     let mut layers: Vec<BTreeMap<usize, (usize, char)>> =
@@ -462,9 +464,8 @@ pub(super) fn find(
                 continue;
             }
             for at in 0..search.alphabet.len() {
-                let letter = search.alphabet[at];
-                if let Some(target) = search.moved(state, letter)? {
-                    next.entry(target).or_insert((state, letter));
+                if let Some(target) = search.moved(state, at)? {
+                    next.entry(target).or_insert((state, search.alphabet[at]));
                 }
             }
         }
@@ -492,10 +493,25 @@ struct Search<'a> {
     alphabet: Vec<char>,
     states: Vec<Vec<Set>>,
     ids: HashMap<Vec<Set>, usize>,
+    /// Where a state leads with a letter, as far as it is known; `None` where nothing is accepted any more.
+    known: HashMap<(usize, usize), Option<usize>>,
+    work: usize,
     moves: usize,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(parts: &'a [(&'a Automaton, bool)], alphabet: Vec<char>) -> Self {
+        Self {
+            parts,
+            alphabet,
+            states: Vec::new(),
+            ids: HashMap::new(),
+            known: HashMap::new(),
+            work: 0,
+            moves: 0,
+        }
+    }
+
     fn id(&mut self, state: Vec<Set>) -> usize {
         let next = self.states.len();
         match self.ids.entry(state) {
@@ -508,19 +524,28 @@ impl Search<'_> {
     }
 
     /// `None` when nothing that follows can be accepted.
-    fn moved(&mut self, state: usize, letter: char) -> Result<Option<usize>, Exhausted> {
+    fn moved(&mut self, state: usize, letter: usize) -> Result<Option<usize>, Exhausted> {
+        self.moves += 1;
+        if self.moves > MOVE_LIMIT {
+            return Err(Exhausted);
+        }
+        if let Some(known) = self.known.get(&(state, letter)) {
+            return Ok(*known);
+        }
         let parts = self.parts;
         let sets: Vec<Set> = parts
             .iter()
             .zip(&self.states[state])
-            .map(|((automaton, _), set)| automaton.step(set, letter))
+            .map(|((automaton, _), set)| automaton.step(set, self.alphabet[letter]))
             .collect();
-        self.moves += 1 + sets.iter().map(Vec::len).sum::<usize>() / 16;
-        if self.moves > MOVE_LIMIT {
+        self.work += 1 + self.states[state].iter().map(Vec::len).sum::<usize>();
+        if self.work > WORK_LIMIT {
             return Err(Exhausted);
         }
         let is_dead = parts.iter().zip(&sets).any(|((_, wanted), set)| *wanted && set.is_empty());
-        Ok((!is_dead).then(|| self.id(sets)))
+        let target = if is_dead { None } else { Some(self.id(sets)) };
+        self.known.insert((state, letter), target);
+        Ok(target)
     }
 
     fn is_accepted(&self, state: usize, at_start: bool) -> bool {

@@ -66,6 +66,12 @@ impl Decimal {
         own.checked_rem(step).map(|rest| rest == 0)
     }
 
+    /// Whether dividing by it means the same to every validator: many divide binary fractions, and 3 is no multiple of
+    /// 0.3 to them.
+    pub(super) fn divides_alike(self) -> bool {
+        self.places == 0
+    }
+
     /// The smallest number that is a multiple of both.
     pub(super) fn common_multiple(self, other: Self) -> Option<Self> {
         let (own, other, places) = self.aligned(other)?;

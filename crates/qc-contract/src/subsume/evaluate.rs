@@ -1,5 +1,6 @@
 //! Whether a formula holds for a value.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -7,20 +8,28 @@ use serde_json::Value;
 use super::decimal::Decimal;
 use super::formula::{Formula, Formulas, Id, Kind};
 
-/// Deepest evaluation: definitions may lead round in a circle without ever reading a part of the value.
+/// Deepest evaluation, and most formulas looked at in one.
 const DEPTH_LIMIT: u32 = 200;
+const WORK_LIMIT: u32 = 100_000;
 
 impl Formulas {
     /// `None` when it cannot be told, because something in it is not understood.
     pub(super) fn holds(&self, id: Id, value: &Value) -> Option<bool> {
-        self.holds_within(id, value, 0)
+        self.holds_within(id, value, 0, &Cell::new(0))
     }
 
-    fn holds_within(&self, id: Id, value: &Value, depth: u32) -> Option<bool> {
-        if depth > DEPTH_LIMIT {
+    fn holds_within(
+        &self,
+        id: Id,
+        value: &Value,
+        depth: u32,
+        work: &Cell<u32>,
+    ) -> Option<bool> {
+        work.set(work.get() + 1);
+        if depth > DEPTH_LIMIT || work.get() > WORK_LIMIT {
             return None;
         }
-        let inner = |id: &Id, value: &Value| self.holds_within(*id, value, depth + 1);
+        let inner = |id: &Id, value: &Value| self.holds_within(*id, value, depth + 1, work);
         match self.get(id) {
             Formula::True => Some(true),
             Formula::False => Some(false),
@@ -33,11 +42,17 @@ impl Formulas {
             }
             Formula::Kinds(kinds) => Some(kinds.holds(Kind::of(value))),
             Formula::Opaque(kinds, _) => (!kinds.holds(Kind::of(value))).then_some(true),
-            other => self.about(other, value, depth),
+            other => self.about(other, value, depth, work),
         }
     }
 
-    fn about(&self, formula: &Formula, value: &Value, depth: u32) -> Option<bool> {
+    fn about(
+        &self,
+        formula: &Formula,
+        value: &Value,
+        depth: u32,
+        work: &Cell<u32>,
+    ) -> Option<bool> {
         match (formula, value) {
             (Formula::Truth(wanted), Value::Bool(truth)) => Some(wanted == truth),
             (Formula::TextIn(words), Value::String(text)) => Some(words.contains(text)),
@@ -51,28 +66,34 @@ impl Formulas {
                 self.automaton(*at).map(|automaton| automaton.matches(text))
             }
             (_, Value::Number(number)) => about_number(formula, Decimal::of(number)),
-            (_, Value::Array(items)) => self.about_items(formula, items, depth),
+            (_, Value::Array(items)) => self.about_items(formula, items, depth, work),
             (Formula::FieldsLeast(least), Value::Object(map)) => Some(map.len() as u64 >= *least),
             (Formula::FieldsMost(most), Value::Object(map)) => Some(map.len() as u64 <= *most),
             (Formula::Every(names, wanted), Value::Object(map)) => {
                 every(map.iter().map(|(name, value)| {
-                    let named = self.holds_within(*names, &Value::from(name.as_str()), depth + 1);
-                    let fits = self.holds_within(*wanted, value, depth + 1);
+                    let named = self.holds_within(*names, &Value::from(name.as_str()), depth + 1, work);
+                    let fits = self.holds_within(*wanted, value, depth + 1, work);
                     some([named.map(|named| !named), fits])
                 }))
             }
             (Formula::Some(names, wanted), Value::Object(map)) => {
                 some(map.iter().map(|(name, value)| {
-                    let named = self.holds_within(*names, &Value::from(name.as_str()), depth + 1);
-                    every([named, self.holds_within(*wanted, value, depth + 1)])
+                    let named = self.holds_within(*names, &Value::from(name.as_str()), depth + 1, work);
+                    every([named, self.holds_within(*wanted, value, depth + 1, work)])
                 }))
             }
             (other, _) => Some(!is_existential(other)),
         }
     }
 
-    fn about_items(&self, formula: &Formula, items: &[Value], depth: u32) -> Option<bool> {
-        let fits = |id: &Id, value: &Value| self.holds_within(*id, value, depth + 1);
+    fn about_items(
+        &self,
+        formula: &Formula,
+        items: &[Value],
+        depth: u32,
+        work: &Cell<u32>,
+    ) -> Option<bool> {
+        let fits = |id: &Id, value: &Value| self.holds_within(*id, value, depth + 1, work);
         match formula {
             Formula::ItemsLeast(least) => Some(items.len() as u64 >= *least),
             Formula::ItemsMost(most) => Some(items.len() as u64 <= *most),
@@ -87,9 +108,9 @@ impl Formulas {
                 some(items.iter().skip(*from).map(|item| fits(wanted, item)))
             }
             Formula::AtMost(most, wanted) => {
-                self.counted(items, *wanted, most.saturating_add(1), depth).map(|enough| !enough)
+                self.counted(items, *wanted, most.saturating_add(1), depth, work).map(|enough| !enough)
             }
-            Formula::AtLeast(least, wanted) => self.counted(items, *wanted, *least, depth),
+            Formula::AtLeast(least, wanted) => self.counted(items, *wanted, *least, depth, work),
             Formula::Unique => {
                 let mut seen = HashSet::new();
                 Some(items.iter().all(|item| seen.insert(spelling(item))))
@@ -99,10 +120,17 @@ impl Formulas {
     }
 
     /// Whether at least so many items satisfy.
-    fn counted(&self, items: &[Value], wanted: Id, least: u64, depth: u32) -> Option<bool> {
+    fn counted(
+        &self,
+        items: &[Value],
+        wanted: Id,
+        least: u64,
+        depth: u32,
+        work: &Cell<u32>,
+    ) -> Option<bool> {
         let (mut sure, mut open) = (0, 0);
         for item in items {
-            match self.holds_within(wanted, item, depth + 1) {
+            match self.holds_within(wanted, item, depth + 1, work) {
                 Some(true) => sure += 1,
                 None => open += 1,
                 Some(false) => {}
@@ -125,7 +153,11 @@ fn about_number(formula: &Formula, number: Option<Decimal>) -> Option<bool> {
         Formula::Most(limit, open) => {
             compared(limit).map(|order| order == Less || (order == Equal && !open))
         }
-        Formula::MultipleOf(step) => number?.is_multiple_of(*step),
+        Formula::MultipleOf(step) => {
+            let number = number?;
+            let is_plain = step.divides_alike() || number == *step || number == Decimal::ZERO;
+            number.is_multiple_of(*step).filter(|is_multiple| is_plain || !is_multiple)
+        }
         Formula::NumberIn(options) => number.map(|number| options.contains(&number)),
         other => Some(!is_existential(other)),
     }

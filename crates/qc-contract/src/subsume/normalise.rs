@@ -16,6 +16,7 @@ const SIZE_LIMIT: u32 = 50_000;
 pub(super) const INVALID: &str = "a schema is not valid JSON Schema";
 pub(super) const REFERENCE: &str = "a reference leads to nothing inside its schema";
 pub(super) const DYNAMIC: &str = "a schema uses dynamic references";
+pub(super) const CIRCLE: &str = "a reference leads back to itself without reading a part of the value";
 pub(super) const LARGE: &str = "a schema is too large or nested too deeply";
 
 const KINDS: [&str; 7] = ["null", "boolean", "object", "array", "number", "string", "integer"];
@@ -48,8 +49,42 @@ pub(super) fn normalise(schema: &Value, options: CoverOptions) -> Result<Value, 
             return Ok(made);
         }
         made["$defs"] = Value::Object(defs.into_iter().collect());
+        if goes_in_circles(&made) {
+            return Err(CIRCLE);
+        }
     }
     Ok(made)
+}
+
+/// Whether a definition refers to itself without a step into the value: such a schema has no meaning of its own.
+fn goes_in_circles(schema: &Value) -> bool {
+    let none = Map::new();
+    let defs = schema["$defs"].as_object().unwrap_or(&none);
+    let mut left: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, body) in defs {
+        let mut direct = Vec::new();
+        let mut stack = vec![body];
+        while let Some(map) = stack.pop() {
+            direct.extend(map["$ref"].as_str().and_then(|to| to.strip_prefix("#/$defs/")));
+            for key in ["allOf", "anyOf", "oneOf"] {
+                stack.extend(map[key].as_array().into_iter().flatten());
+            }
+            for key in ["not", "if", "then", "else"] {
+                stack.extend(map.get(key));
+            }
+            stack.extend(map["dependentSchemas"].as_object().into_iter().flat_map(Map::values));
+        }
+        left.insert(name, direct);
+    }
+    // What refers to nothing that is left is no part of a circle.
+    loop {
+        let before = left.len();
+        let names: std::collections::BTreeSet<&str> = left.keys().copied().collect();
+        left.retain(|_, direct| direct.iter().any(|to| names.contains(to)));
+        if left.len() == before {
+            return !left.is_empty();
+        }
+    }
 }
 
 fn named_draft(named: &str) -> Option<Draft> {

@@ -28,10 +28,11 @@ impl Deciding<'_> {
         if let Some(only) = &numbers.only {
             return self.one_of(whole, only.iter().filter_map(|number| number.value()));
         }
-        let is_hopeless = numbers
-            .step
-            .is_some_and(|step| numbers.beside.iter().any(|b| step.is_multiple_of(*b) == Some(true)));
-        if is_hopeless || numbers.is_empty() == Some(true) {
+        let has_no_room = |beside: &Decimal| {
+            let step = numbers.step.filter(|step| beside.divides_alike() || step == beside);
+            step.is_some_and(|step| step.is_multiple_of(*beside) == Some(true))
+        };
+        if numbers.beside.iter().any(has_no_room) || numbers.is_empty() == Some(true) {
             return Models::None;
         }
         let (candidates, are_all) = match numbers.step {
