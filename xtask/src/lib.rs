@@ -1,7 +1,11 @@
 //! The house's own rules, as functions over the source tree. `tests/tidy.rs` runs them, so that
 //! `cargo test` is all there is to run.
 //!
+//! [`judge`] puts our verdicts beside those of others' labelled cases.
+//!
 //! Deliberately not here: anything that the compiler, clippy, rustfmt or cargo-deny checks already.
+
+pub mod judge;
 
 use std::{
     collections::BTreeMap,
