@@ -30,5 +30,9 @@ pub const OVERLAY_NO_MATCH: Code = Code::new("QC-C012");
 pub const SCHEMA: Code = Code::new("QC-C013");
 /// More files or references than allowed.
 pub const TOO_MANY: Code = Code::new("QC-C014");
+/// A Pact file is not what the specification says it is.
+pub const PACT: Code = Code::new("QC-C040");
+/// A matching rule of a Pact file is not understood.
+pub const PACT_RULE: Code = Code::new("QC-C041");
 /// A profile of a comparison is wrong.
 pub const PROFILE: Code = Code::new("QC-C030");

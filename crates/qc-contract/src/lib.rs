@@ -1,12 +1,12 @@
 //! The only loader of OpenAPI (2.0, 3.0, 3.1; 3.2 tolerated) and JSON Schema. Pure: text in, model and verdicts out.
 //!
 //! Here: [`OpenApi`] (load with overlays, model of operations, request building, checks of requests and responses,
-//! pruning for a release, routing for simulators), [`Schema`] (plain JSON Schema contracts) and [`sample`] (valid
-//! instances, deterministic).
+//! pruning for a release, routing for simulators), [`Schema`] (plain JSON Schema contracts), [`covers`] (whether one
+//! schema admits everything that another admits), [`pact`] (consumers' expectations) and [`sample`] (valid instances,
+//! deterministic).
 //!
 //! Not here: reading files (a [`Files`] is given), sending requests (`qc-connect`), comparing two versions of a
-//! contract, AsyncAPI and Pact (they come with the gates), and anything that would fetch a remote reference: those
-//! are refused.
+//! contract, AsyncAPI (they come with the gates), and anything that would fetch a remote reference: those are refused.
 
 pub mod codes;
 mod compare;
@@ -16,6 +16,7 @@ mod mismatch;
 mod model;
 mod openapi;
 mod overlay;
+pub mod pact;
 mod request;
 mod sample;
 mod schema;
@@ -28,8 +29,9 @@ pub use compare::{
 pub use files::Files;
 pub use mismatch::{Direction, Mismatch};
 pub use model::{
-    Callback, Content, Header, Method, OAuthFlow, Operation, Parameter, ParameterLocation, RequestBody,
-    Response, SchemaAt, SecurityRequirement, SecurityScheme, Server, StatusPattern, Style, Version,
+    Callback, Content, Header, Method, OAuthFlow, Operation, Parameter, ParameterLocation,
+    RequestBody, Response, SchemaAt, SecurityRequirement, SecurityScheme, Server, StatusPattern,
+    Style, Version,
 };
 pub use openapi::{IncomingRequest, OpenApi, Routed};
 pub use request::{BodyPlan, BodyValue, BuiltRequest, Part, PartContent};

@@ -69,9 +69,8 @@ impl Judged {
 
     fn reasons(&self) -> String {
         let changes = self.got.iter().flat_map(|got| &got.changes).take(REASONS);
-        let reasons = changes.map(|change| {
-            format!("\n    {} {}: {}", change.level, change.rule.id, change.message)
-        });
+        let reasons = changes
+            .map(|change| format!("\n    {} {}: {}", change.level, change.rule.id, change.message));
         reasons.collect()
     }
 }

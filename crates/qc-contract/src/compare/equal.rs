@@ -73,7 +73,9 @@ impl<'s, 'd> Equality<'s, 'd> {
             let Some(other) = other else { return false };
             let (one, other) = (old.with(value), new.with(other));
             match (&*key.name, value.as_str(), other.node.as_str()) {
-                ("$ref", Some(reference), Some(same)) => self.same_target(old, new, reference, same),
+                ("$ref", Some(reference), Some(same)) => {
+                    self.same_target(old, new, reference, same)
+                }
                 (name, _, _) if SETS.contains(&name) => same_set(value, other.node),
                 _ => self.same(one, other),
             }

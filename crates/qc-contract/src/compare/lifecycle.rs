@@ -111,7 +111,9 @@ pub(super) fn changes<'d>(
         found.push(Found::new(life.of(subject), old, new, message));
     };
     match (old.deprecated.is_some(), new.deprecated.is_some()) {
-        (true, false) => push(Life::Reinstated, flag(old), flag(new), "no longer deprecated".into()),
+        (true, false) => {
+            push(Life::Reinstated, flag(old), flag(new), "no longer deprecated".into())
+        }
         (false, true) => push(Life::Deprecated, flag(old), flag(new), "deprecated now".into()),
         (false, false) => return,
         (true, true) => {}
@@ -207,7 +209,9 @@ mod tests {
         assert_eq!(Day::parse("2000-03-01"), Some(Day(11_017)));
         assert_eq!(Day::parse("2024-02-29T10:00:00Z"), Some(Day(19_782)));
         assert_eq!(Day::parse("2023-02-29"), None);
-        for wrong in ["", "invalid", "2023-13-01", "2023-1-1", "2023-01-01x", "+023-01-01", "ä023-01-01"] {
+        for wrong in
+            ["", "invalid", "2023-13-01", "2023-1-1", "2023-01-01x", "+023-01-01", "ä023-01-01"]
+        {
             assert_eq!(Day::parse(wrong), None, "{wrong}");
         }
     }

@@ -41,7 +41,6 @@ pub use report::ReportFormat;
 pub use rules::{Area, Level, Rule, rule, rules};
 pub use schemas::{Mode, SchemaDocument, compare_schemas};
 
-
 /// Longest witness that reports show, in bytes of JSON.
 const WITNESS_LIMIT: usize = 2_000;
 

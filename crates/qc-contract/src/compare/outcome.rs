@@ -98,12 +98,7 @@ impl<'d> Outcome<'d> {
     }
 
     /// All changes with their places, judged by the profile, the heaviest first.
-    pub(super) fn finish(
-        self,
-        old: &Side<'d>,
-        new: &Side<'d>,
-        profile: &Profile,
-    ) -> Vec<Change> {
+    pub(super) fn finish(self, old: &Side<'d>, new: &Side<'d>, profile: &Profile) -> Vec<Change> {
         let spots = |which: Which| {
             let of = move |entry: &Entry<'d>| match which {
                 Which::Old => entry.found.old.spot.id(),
@@ -120,7 +115,10 @@ impl<'d> Outcome<'d> {
                 None => (entry.level, profile.fallback()),
             };
             let Entry { found, area, part, uses, further_uses, .. } = entry;
-            let uses = Uses { named: uses.iter().map(ToString::to_string).collect(), further: further_uses };
+            let uses = Uses {
+                named: uses.iter().map(ToString::to_string).collect(),
+                further: further_uses,
+            };
             changes.push(Change {
                 rule: found.rule,
                 level,
@@ -210,4 +208,3 @@ impl Walk<'_> {
         }
     }
 }
-

@@ -207,7 +207,10 @@ mod tests {
         let (level, by) = level_of(&profile, "response-success-removed").expect("is named");
         assert_eq!(level, Some(Level::Breaking));
         assert_eq!(by, "`response-success-removed` of the profile `ours`");
-        assert_eq!(level_of(&profile, "response-body-added").expect("by group").0, Some(Level::Risky));
+        assert_eq!(
+            level_of(&profile, "response-body-added").expect("by group").0,
+            Some(Level::Risky)
+        );
         assert_eq!(level_of(&profile, "schema-text-changed").expect("by pattern").0, None);
         assert_eq!(level_of(&profile, "operation-removed"), None);
     }

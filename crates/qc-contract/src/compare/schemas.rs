@@ -81,10 +81,8 @@ pub fn compare_schemas(
     mode: Mode,
     options: Options<'_>,
 ) -> Comparison {
-    let sides = (
-        Side::new(&old.documents, Version::V3_1),
-        Side::new(&new.documents, Version::V3_1),
-    );
+    let sides =
+        (Side::new(&old.documents, Version::V3_1), Side::new(&new.documents, Version::V3_1));
     let calendar = Calendar { today: options.today, notice: options.profile.notice_days() };
     let mut walker = Walker::new(&sides.0, &sides.1, calendar);
     let mut outcome = Outcome::default();

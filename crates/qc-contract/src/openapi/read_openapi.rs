@@ -7,8 +7,8 @@ use qc_document::Node;
 use super::reading::{Reading, derived_id, flag, security, shared_text, text};
 use crate::documents::At;
 use crate::model::{
-    Callback, Content, Header, Method, OAuthFlow, Operation, Parameter, ParameterLocation, RequestBody,
-    Response, SecurityScheme, Server, Style,
+    Callback, Content, Header, Method, OAuthFlow, Operation, Parameter, ParameterLocation,
+    RequestBody, Response, SecurityScheme, Server, Style,
 };
 
 pub(super) fn operations(reading: &mut Reading<'_, '_>) -> Vec<Operation> {

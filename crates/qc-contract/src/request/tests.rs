@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::documents::At;
 use super::style::{path_text, query_pairs};
 use super::*;
+use crate::documents::At;
 use crate::model::{Parameter, ParameterLocation, Style};
 use crate::openapi::OpenApi;
 

@@ -1,37 +1,47 @@
-//! What the validator's own canonical form says.
+//! A second opinion on what is left open: the validator's own canonical form.
 
 use jsonschema::canonical::Containment;
 use serde_json::Value;
 
-use super::{CoverOptions, Covers, Draft};
+use super::{CoverOptions, Covers};
 
-/// The answer of the canonical form, without a witness.
-pub(super) fn opinion(sup: &Value, sub: &Value, options: CoverOptions) -> Covers {
+/// Largest schema that is asked about, in values: the canonical form knows no limits of its own.
+const SIZE_LIMIT: usize = 2_000;
+/// Deepest schema that is asked about.
+const DEPTH_LIMIT: usize = 48;
+
+/// What the canonical form proves about two normalised schemas, if anything.
+pub(super) fn opinion(sup: &Value, sub: &Value, options: CoverOptions) -> Option<Covers> {
+    if !is_small(sup) || !is_small(sub) {
+        return None;
+    }
     let canonical = |schema: &Value| {
         jsonschema::canonical::options()
             .offline()
-            .with_draft(draft(options.draft))
+            .with_draft(jsonschema::Draft::Draft202012)
             .should_validate_formats(options.formats)
             .canonicalize(schema)
     };
-    let (Ok(sup), Ok(sub)) = (canonical(sup), canonical(sub)) else {
-        return Covers::Unknown { why: "a schema is not valid" };
-    };
-    match sup.covers(&sub) {
-        Ok(Containment::Yes) => Covers::Yes,
-        Ok(Containment::No) => Covers::No { witness: None },
-        Ok(Containment::Unknown) | Err(_) => {
-            Covers::Unknown { why: "the two schemas combine keywords whose effect was not decided" }
-        }
+    match canonical(sup).ok()?.covers(&canonical(sub).ok()?).ok()? {
+        Containment::Yes => Some(Covers::Yes),
+        Containment::No => Some(Covers::No { witness: None }),
+        Containment::Unknown => None,
     }
 }
 
-fn draft(draft: Draft) -> jsonschema::Draft {
-    match draft {
-        Draft::Draft4 => jsonschema::Draft::Draft4,
-        Draft::Draft6 => jsonschema::Draft::Draft6,
-        Draft::Draft7 => jsonschema::Draft::Draft7,
-        Draft::Draft201909 => jsonschema::Draft::Draft201909,
-        Draft::Draft202012 => jsonschema::Draft::Draft202012,
+fn is_small(schema: &Value) -> bool {
+    let mut stack = vec![(schema, 0)];
+    let mut size = 0;
+    while let Some((value, depth)) = stack.pop() {
+        size += 1;
+        if size > SIZE_LIMIT || depth > DEPTH_LIMIT {
+            return false;
+        }
+        match value {
+            Value::Array(items) => stack.extend(items.iter().map(|item| (item, depth + 1))),
+            Value::Object(map) => stack.extend(map.values().map(|inner| (inner, depth + 1))),
+            _ => {}
+        }
     }
+    true
 }

@@ -3,10 +3,42 @@
 //! The question decides the level of a change to a contract: a request schema may only come to admit more, a response
 //! schema only less. An answer is a proof or a document that shows the opposite; what cannot be decided within the
 //! limits is said to be unknown, never guessed.
+//!
+//! The way: both schemas are brought into one spelling ([`normalise`]) and read as formulas ([`read`]); then a model
+//! is looked for of "`sub` and not `sup`" ([`decide`]). If there is none, `sup` covers `sub`. A model is a candidate
+//! only: the validator has the last word on a witness.
+//!
+//! Numbers are compared by their value in every draft, so that `1.0` is an integer also in draft 4. `format` is an
+//! annotation unless [`CoverOptions::formats`] says otherwise.
 
+mod arrays;
+mod automaton;
 mod canonical;
+mod decide;
+mod decimal;
+mod evaluate;
+mod formula;
+mod normalise;
+mod numbers;
+mod objects;
+mod read;
+mod texts;
+mod unevaluated;
 
+use jsonschema::Validator;
 use serde_json::Value;
+
+use crate::sample::sample_where;
+use crate::schema::compile::{Dialect, Nothing, compile};
+use decide::{Deciding, Models};
+use formula::Formulas;
+use normalise::normalise;
+
+/// How many samples of `sub` are tried when nothing was proven.
+const SAMPLES: u64 = 8;
+
+const UNDECIDED: &str = "the two schemas combine keywords whose joint effect was not decided";
+const EXHAUSTED: &str = "the question was not decided within its limits";
 
 /// Whether `sup` admits every document that `sub` admits.
 #[derive(Clone, PartialEq, Debug)]
@@ -26,7 +58,7 @@ pub enum Covers {
 }
 
 /// The version of JSON Schema that a schema without `$schema` is written in.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Draft {
     /// Draft 4, also what OpenAPI 3.0 is nearest to.
     Draft4,
@@ -55,8 +87,69 @@ pub struct CoverOptions {
 /// Whether `sup` admits every document that `sub` admits. Both are self-contained: a reference leads into its own
 /// schema. Bounded in time and memory whatever the schemas are.
 pub fn covers(sup: &Value, sub: &Value, options: CoverOptions) -> Covers {
+    let unknown = |why| Covers::Unknown { why };
+    let (sup, sub) = match (normalise(sup, options), normalise(sub, options)) {
+        (Ok(sup), Ok(sub)) => (sup, sub),
+        (Err(why), _) | (_, Err(why)) => return unknown(why),
+    };
     if sup == sub {
         return Covers::Yes;
     }
-    canonical::opinion(sup, sub, options)
+    let mut judge = Judge { sup: &sup, sub: &sub, options, validators: None };
+    let mut formulas = Formulas::default();
+    let wide = read::read(&mut formulas, &sup, "sup");
+    let narrow = read::read(&mut formulas, &sub, "sub");
+    let outside = formulas.not(wide);
+    let question = formulas.all([narrow, outside]);
+    let mut deciding = Deciding::new(&mut formulas);
+    match deciding.whole(question, &mut |candidate| judge.is_witness(candidate)) {
+        Models::None => return Covers::Yes,
+        Models::Found(witness) => return Covers::No { witness: Some(witness) },
+        Models::Unknown => {}
+    }
+    let why = if deciding.fuel == 0 { EXHAUSTED } else { UNDECIDED };
+    if let Some(witness) = judge.sampled() {
+        return Covers::No { witness: Some(witness) };
+    }
+    if formulas.has_doubtful_patterns() {
+        return unknown("a pattern is not regular, or admits everything unless it is anchored");
+    }
+    canonical::opinion(&sup, &sub, options).unwrap_or(Covers::Unknown { why })
 }
+
+/// The validators of both schemas, made when there is first something to validate.
+struct Judge<'s> {
+    sup: &'s Value,
+    sub: &'s Value,
+    options: CoverOptions,
+    validators: Option<Option<(Validator, Validator)>>,
+}
+
+impl Judge<'_> {
+    fn validators(&mut self) -> Option<&(Validator, Validator)> {
+        let (sup, sub, formats) = (self.sup, self.sub, self.options.formats);
+        let made = self.validators.get_or_insert_with(|| {
+            let dialect = Dialect { draft: Some(jsonschema::Draft::Draft202012), formats };
+            let compiled = |schema| compile(schema, dialect, "qc-contract:///schema.json", Nothing);
+            Some((compiled(sup).ok()?, compiled(sub).ok()?))
+        });
+        made.as_ref()
+    }
+
+    fn is_witness(&mut self, candidate: &Value) -> bool {
+        let validators = self.validators();
+        validators.is_some_and(|(sup, sub)| sub.is_valid(candidate) && !sup.is_valid(candidate))
+    }
+
+    /// Something that `sub` admits, by the way of samples.
+    fn sampled(&mut self) -> Option<Value> {
+        let schema = self.sub;
+        let (sup, sub) = self.validators()?;
+        let admits = |value: &Value| sub.is_valid(value);
+        let mut samples = (0..SAMPLES).map(|seed| sample_where(schema, seed, &admits));
+        samples.find(|value| sub.is_valid(value) && !sup.is_valid(value))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,8 @@ fn circles_come_to_an_end() {
 fn alternatives_that_multiply_are_bounded() {
     let many = |kind: &str| {
         let union = |from: usize| -> Value {
-            let each = (from..from + 20).map(|n| json!({"type": "object", "required": [format!("{kind}{n}")]}));
+            let each = (from..from + 20)
+                .map(|n| json!({"type": "object", "required": [format!("{kind}{n}")]}));
             json!({"anyOf": each.collect::<Vec<_>>()})
         };
         let all: Vec<Value> = (0..10).map(|n| union(n * 20)).collect();

@@ -189,5 +189,4 @@ fn finds(rows: Vec<Row>) {
 fn nothing_changed_in_the_same_document() {
     let comparison = compared(&shop(), &shop());
     assert_eq!(comparison.changes.len(), 0, "{:?}", comparison.changes);
-
 }

@@ -15,12 +15,15 @@ fn schema() -> impl Strategy<Value = Value> {
         Just(json!({"type": "boolean"})),
         Just(json!({"type": ["string", "null"]})),
         Just(json!({"enum": ["a", "b", 1]})),
-        (0..4_u32, 4..8_u32).prop_map(|(a, b)| json!({"type": "string", "minLength": a, "maxLength": b})),
-        (-3..3_i32, 3..9_i32).prop_map(|(a, b)| json!({"type": "integer", "minimum": a, "maximum": b})),
+        (0..4_u32, 4..8_u32)
+            .prop_map(|(a, b)| json!({"type": "string", "minLength": a, "maxLength": b})),
+        (-3..3_i32, 3..9_i32)
+            .prop_map(|(a, b)| json!({"type": "integer", "minimum": a, "maximum": b})),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
-            (inner.clone(), 0..3_u32).prop_map(|(items, n)| json!({"type": "array", "items": items, "maxItems": n + 1})),
+            (inner.clone(), 0..3_u32)
+                .prop_map(|(items, n)| json!({"type": "array", "items": items, "maxItems": n + 1})),
             (inner.clone(), inner.clone(), any::<bool>()).prop_map(|(a, b, required)| {
                 let mut object = json!({"type": "object", "properties": {"a": a, "b": b}});
                 if required {
@@ -69,7 +72,8 @@ fn rewritten(schema: &Value, choice: u8) -> Value {
         1 => json!({"anyOf": [schema]}),
         2 => json!({"allOf": [schema, schema]}),
         _ => {
-            let mut map: Vec<_> = schema.as_object().expect("is an object").clone().into_iter().collect();
+            let mut map: Vec<_> =
+                schema.as_object().expect("is an object").clone().into_iter().collect();
             map.reverse();
             Value::Object(map.into_iter().collect())
         }

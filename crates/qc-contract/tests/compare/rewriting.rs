@@ -42,13 +42,19 @@ fn the_same_in_other_words_is_no_change() {
         (json!({"oneOf": [reference]}), reference.clone()),
         (json!({"type": ["string"]}), json!({"type": "string"})),
         (json!({"type": ["string", "integer"]}), json!({"type": ["integer", "string"]})),
-        (json!({"type": ["string", "integer"]}), json!({"anyOf": [{"type": "string"}, {"type": "integer"}]})),
+        (
+            json!({"type": ["string", "integer"]}),
+            json!({"anyOf": [{"type": "string"}, {"type": "integer"}]}),
+        ),
         (json!({"enum": ["a", "b"]}), json!({"enum": ["b", "a"]})),
         (json!({"enum": ["a", "b"]}), json!({"oneOf": [{"const": "a"}, {"const": "b"}]})),
         (json!({"const": "a"}), json!({"enum": ["a"]})),
         (json!({"type": "string", "minLength": 0}), json!({"type": "string"})),
         (json!({"type": "integer", "maximum": 5}), json!({"type": "integer", "maximum": 5.0})),
-        (json!({"anyOf": [reference, {"type": "integer"}]}), json!({"anyOf": [{"$ref": "#/components/schemas/Other"}, thing])),
+        (
+            json!({"anyOf": [reference, {"type": "integer"}]}),
+            json!({"anyOf": [{"$ref": "#/components/schemas/Other"}, thing]}),
+        ),
         (
             json!({"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}),
             json!({"allOf": [
@@ -56,7 +62,10 @@ fn the_same_in_other_words_is_no_change() {
                 {"type": "object", "required": ["b"], "properties": {"b": {"type": "integer"}}}
             ]}),
         ),
-        (json!({"type": "object", "additionalProperties": true}), json!({"type": "object", "additionalProperties": {}})),
+        (
+            json!({"type": "object", "additionalProperties": true}),
+            json!({"type": "object", "additionalProperties": {}}),
+        ),
         (json!({"type": "array", "items": thing}), json!({"type": "array", "items": reference})),
     ];
     for (old, new) in pairs {
@@ -80,11 +89,20 @@ fn null_is_null_in_every_spelling() {
         &json!({"anyOf": [reference, {"type": "null"}]}),
         &components,
     );
-    same("3.1.0", &json!({"type": ["string", "null"]}), &json!({"anyOf": [{"type": "string"}, {"type": "null"}]}), &components);
+    same(
+        "3.1.0",
+        &json!({"type": ["string", "null"]}),
+        &json!({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        &components,
+    );
     let old = with("3.0.3", &json!({"type": "string", "nullable": true}), &components);
     let new = with("3.1.0", &json!({"type": ["string", "null"]}), &components);
     assert_eq!(compared(&old, &new).verdict, Verdict::NoChange);
-    let old = with("3.0.3", &json!({"type": "number", "minimum": 0, "exclusiveMinimum": true}), &components);
+    let old = with(
+        "3.0.3",
+        &json!({"type": "number", "minimum": 0, "exclusiveMinimum": true}),
+        &components,
+    );
     let new = with("3.1.0", &json!({"type": "number", "exclusiveMinimum": 0}), &components);
     assert_eq!(compared(&old, &new).verdict, Verdict::NoChange);
 }
@@ -101,7 +119,12 @@ fn recursion_in_another_shape_is_the_same() {
     other["Tree"]["properties"]["value"]["type"] = json!("integer");
     let changed = compared(&old, &with("3.1.0", &reference, &other));
     assert_eq!(changed.verdict, Verdict::Breaking);
-    assert_eq!(changed.changes.len(), 3, "once for each way, and the version: {:?}", changed.changes);
+    assert_eq!(
+        changed.changes.len(),
+        3,
+        "once for each way, and the version: {:?}",
+        changed.changes
+    );
 }
 
 #[test]

@@ -20,7 +20,10 @@ fn page() -> String {
             area = Some(rule.area);
             let mut title = rule.area.as_str().to_owned();
             title[..1].make_ascii_uppercase();
-            let _ = write!(page, "\n## {title}\n\n| rule | about | level | what changed | what to do |\n|---|---|---|---|---|\n");
+            let _ = write!(
+                page,
+                "\n## {title}\n\n| rule | about | level | what changed | what to do |\n|---|---|---|---|---|\n"
+            );
         }
         let about = match rule.direction {
             Some(Direction::Request) => "request",

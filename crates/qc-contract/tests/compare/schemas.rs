@@ -41,7 +41,8 @@ fn a_break_is_shown_by_a_value() {
 fn silence_is_read_to_the_letter() {
     // An open schema admits any value under a name that is not described yet.
     let old = json!({"type": "object", "properties": {"a": {"type": "string"}}});
-    let new = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}});
+    let new =
+        json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}});
     assert_eq!(compared(&old, &new, Mode::Backward).verdict, Verdict::Breaking);
     assert_eq!(compared(&old, &new, Mode::Forward).verdict, Verdict::NonBreaking);
 }

@@ -621,7 +621,8 @@ fn compared(asked: &mut Asked<'_>) {
     };
     let folder = &asked.server.folder;
     fs::write(folder.join("old.yaml"), api("1.0.0", "/a")).unwrap();
-    fs::write(folder.join("new.yaml"), api("1.1.0", "/a") + "  /b:\n    get: {responses: {}}\n").unwrap();
+    fs::write(folder.join("new.yaml"), api("1.1.0", "/a") + "  /b:\n    get: {responses: {}}\n")
+        .unwrap();
     let told = asked.told("contract diff", &["old.yaml", "new.yaml"]);
     assert_eq!(told["verdict"], "non-breaking", "{told}");
     assert_eq!(told["findings"][0]["id"], "operation-added", "{told}");

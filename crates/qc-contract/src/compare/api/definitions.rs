@@ -98,7 +98,12 @@ impl<'d> Comparing<'_, 'd> {
                 }
             }
         }
-        self.differing(&rules::SECURITY_ADDRESS_CHANGED, (old, new), &["openIdConnectUrl", "oauth2MetadataUrl"], scope);
+        self.differing(
+            &rules::SECURITY_ADDRESS_CHANGED,
+            (old, new),
+            &["openIdConnectUrl", "oauth2MetadataUrl"],
+            scope,
+        );
         let tokens = ["bearerFormat", "x-token-lifetime", "x-token-expires-in", "x-audience"];
         self.differing(&rules::SECURITY_TOKEN_CHANGED, (old, new), &tokens, scope);
         self.compare_texts(&rules::SECURITY_TEXT_CHANGED, (old, new), &["description"], scope);

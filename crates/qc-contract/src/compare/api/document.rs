@@ -105,11 +105,12 @@ impl<'d> Comparing<'_, 'd> {
                 self.say(&rules::SCHEMA_ADDED, said.0, said.1, message, &scope);
             }
         }
-        let requirements = (security_of(roots.0.node), security_of(roots.1.node));
         let around = (
             roots.0.get("security").unwrap_or(roots.0),
             roots.1.get("security").unwrap_or(roots.1),
         );
+        let of = |root: Spot<'d>| root.get("security").map(|spot| security_of(spot.node));
+        let requirements = (of(roots.0).unwrap_or_default(), of(roots.1).unwrap_or_default());
         let scope = whole_document().part("security");
         self.compare_requirements(&requirements.0, &requirements.1, around, &scope);
         self.compare_parts();

@@ -37,8 +37,7 @@ impl<'d> Comparing<'_, 'd> {
             };
             let spot = self.old.at(&one.at);
             let standing = Standing::at(spot);
-            let announced =
-                lifecycle::removal(Subject::Header, &standing, around.1, self.calendar);
+            let announced = lifecycle::removal(Subject::Header, &standing, around.1, self.calendar);
             if let Some(found) = announced {
                 self.tell(&found, scope);
                 continue;

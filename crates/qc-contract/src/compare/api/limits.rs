@@ -44,7 +44,9 @@ fn numbers(node: &Node, path: &str, found: &mut BTreeMap<String, f64>) {
 /// Whether the number is a span of time, of which more is less.
 fn is_period(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    ["period", "window", "interval", "seconds", "per", "duration"].iter().any(|word| name.contains(word))
+    ["period", "window", "interval", "seconds", "per", "duration"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 impl<'d> Comparing<'_, 'd> {
@@ -52,7 +54,11 @@ impl<'d> Comparing<'_, 'd> {
     pub(super) fn compare_limits(&mut self, spots: (Spot<'d>, Spot<'d>), scope: &Scope) {
         let keys = |spot: Spot<'d>| {
             let entries = spot.node.as_mapping().unwrap_or_default();
-            entries.iter().map(|(key, _)| &*key.name).filter(|key| is_limit(key)).collect::<Vec<_>>()
+            entries
+                .iter()
+                .map(|(key, _)| &*key.name)
+                .filter(|key| is_limit(key))
+                .collect::<Vec<_>>()
         };
         let mut all = keys(spots.0);
         all.extend(keys(spots.1));

@@ -23,7 +23,8 @@ fn matched<'d>(old: &'d [Content], new: &'d [Content], way: Direction) -> Matche
     let mut taken: Vec<*const Content> = Vec::new();
     for one in old {
         let free = |other: &&Content| !taken.contains(&std::ptr::from_ref(*other));
-        let by = |fits: &dyn Fn(&Content) -> bool| new.iter().filter(free).find(|other| fits(other));
+        let by =
+            |fits: &dyn Fn(&Content) -> bool| new.iter().filter(free).find(|other| fits(other));
         let other = by(&|other| exact(&one.media_type) == exact(&other.media_type))
             .or_else(|| by(&|other| essence(&one.media_type) == essence(&other.media_type)))
             .or_else(|| {
@@ -122,7 +123,8 @@ impl<'d> Comparing<'_, 'd> {
             self.say(rule, said.0, said.1, format!("`{}` is gone", one.media_type), scope);
         }
         for other in matched.added {
-            let said = (Said::absent(around.0), Said::new(self.new.at(&other.at), &*other.media_type));
+            let said =
+                (Said::absent(around.0), Said::new(self.new.at(&other.at), &*other.media_type));
             let message = format!("`{}` is there now", other.media_type);
             self.say(rules.added, said.0, said.1, message, scope);
         }
@@ -217,7 +219,8 @@ impl<'d> Comparing<'_, 'd> {
             } else {
                 &rules::REQUEST_PROPERTY_ADDED_OPTIONAL
             };
-            let said = (Said::absent(spots.0), Said::new(self.new.at(&field_at(other)), &*other.name));
+            let said =
+                (Said::absent(spots.0), Said::new(self.new.at(&field_at(other)), &*other.name));
             let message = format!("there is a field `{}` now", other.name);
             let found = Found::new(rule, said.0, said.1, message);
             self.tell(&found.at_most(Level::Breaking), scope);

@@ -28,7 +28,8 @@ fn paired<'d>(old: &'d [Operation], new: &'d [Operation]) -> Paired<'d> {
     }
     let mut paired = Paired { both: Vec::new(), gone: Vec::new(), added: Vec::new() };
     for operation in old {
-        let Some(candidates) = by_key.get_mut(&key(operation)).filter(|list| !list.is_empty()) else {
+        let Some(candidates) = by_key.get_mut(&key(operation)).filter(|list| !list.is_empty())
+        else {
             paired.gone.push(operation);
             continue;
         };

@@ -68,7 +68,8 @@ impl<'d> Comparing<'_, 'd> {
                 old.location.as_str(),
                 moved.location.as_str()
             );
-            let said = (Said::new(spot, &*old.name), Said::new(self.new.at(&moved.at), &*moved.name));
+            let said =
+                (Said::new(spot, &*old.name), Said::new(self.new.at(&moved.at), &*moved.name));
             return self.say(&rules::PARAMETER_MOVED, said.0, said.1, message, scope);
         }
         let standing = Standing::at(spot);
@@ -130,10 +131,8 @@ impl<'d> Comparing<'_, 'd> {
         scope: &Scope,
     ) {
         let mut differs = |key: &str, rule: &'static Rule, message: &str| {
-            let said = (
-                Said::maybe(spots.0.get(key), spots.0),
-                Said::maybe(spots.1.get(key), spots.1),
-            );
+            let said =
+                (Said::maybe(spots.0.get(key), spots.0), Said::maybe(spots.1.get(key), spots.1));
             self.say(rule, said.0, said.1, message, scope);
         };
         match (old.required, new.required) {
@@ -229,7 +228,8 @@ impl<'d> Comparing<'_, 'd> {
 }
 
 fn scoped(parameter: &Parameter, scope: &Scope) -> Scope {
-    let mut scope = scope.part(format!("{} parameter `{}`", parameter.location.as_str(), parameter.name));
+    let mut scope =
+        scope.part(format!("{} parameter `{}`", parameter.location.as_str(), parameter.name));
     // Names of headers of events say nothing about what is asked of consumers.
     if scope.is_event() {
         scope.bound = Bound { cap: scope.bound.cap.min(Level::Risky), ..scope.bound };

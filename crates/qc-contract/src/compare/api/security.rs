@@ -24,9 +24,10 @@ pub(super) fn renamed(old: &OpenApi, new: &OpenApi) -> BTreeMap<String, String> 
         if find(new, name).is_some() {
             continue;
         }
-        let mut same = new.security_schemes().iter().filter(|(other, definition)| {
-            definition == scheme && find(old, other).is_none()
-        });
+        let mut same = new
+            .security_schemes()
+            .iter()
+            .filter(|(other, definition)| definition == scheme && find(old, other).is_none());
         if let (Some((other, _)), None) = (same.next(), same.next()) {
             renamed.insert(name.to_string(), other.to_string());
         }
@@ -88,11 +89,7 @@ impl<'d> Comparing<'_, 'd> {
     }
 }
 
-fn compare_alternatives(
-    was: &[Needed],
-    is: &[Needed],
-    say: &mut dyn FnMut(&'static Rule, String),
-) {
+fn compare_alternatives(was: &[Needed], is: &[Needed], say: &mut dyn FnMut(&'static Rule, String)) {
     let mut taken = BTreeSet::new();
     for one in was {
         // What was sent is enough still.

@@ -23,8 +23,8 @@ impl<'d> Comparing<'_, 'd> {
         scope: &Scope,
     ) {
         let own = |servers: &[Server], all: &[Server]| servers != all;
-        let is_own = own(&old.servers, self.old_api.servers())
-            || own(&new.servers, self.new_api.servers());
+        let is_own =
+            own(&old.servers, self.old_api.servers()) || own(&new.servers, self.new_api.servers());
         if is_own {
             self.compare_addresses(&old.servers, &new.servers, spots, &scope.part("servers"));
         }
@@ -53,7 +53,8 @@ impl<'d> Comparing<'_, 'd> {
         }
         for other in new {
             if !old.iter().any(|one| one.url == other.url) {
-                let said = (Said::absent(above.0), Said::new(listed(above.1, &other.url), &*other.url));
+                let said =
+                    (Said::absent(above.0), Said::new(listed(above.1, &other.url), &*other.url));
                 let message = format!("`{}` is listed", other.url);
                 self.say(&rules::SERVER_ADDED, said.0, said.1, message, scope);
             }

@@ -79,13 +79,24 @@ pub(super) fn junit(comparison: &Comparison) -> String {
     }
     for change in &comparison.changes {
         let name = xml(&format!("{}: {}", change.rule.id, where_of(change)));
-        let _ = write!(text, "  <testcase classname=\"contract.{}\" name=\"{name}\"", change.area.as_str());
+        let _ = write!(
+            text,
+            "  <testcase classname=\"contract.{}\" name=\"{name}\"",
+            change.area.as_str()
+        );
         let message = xml(&change.message);
         if change.level == Level::Breaking {
             let action = xml(&change.rule.action);
-            let _ = writeln!(text, ">\n    <failure message=\"{message}\">{action}</failure>\n  </testcase>");
+            let _ = writeln!(
+                text,
+                ">\n    <failure message=\"{message}\">{action}</failure>\n  </testcase>"
+            );
         } else {
-            let _ = writeln!(text, ">\n    <system-out>{}: {message}</system-out>\n  </testcase>", change.level);
+            let _ = writeln!(
+                text,
+                ">\n    <system-out>{}: {message}</system-out>\n  </testcase>",
+                change.level
+            );
         }
     }
     text.push_str("</testsuite>\n");
@@ -123,7 +134,8 @@ pub(super) fn github(comparison: &Comparison) -> String {
             properties.push(format!("col={}", place.column));
         }
         properties.push(format!("title={}", property(&change.rule.id)));
-        let message = data(&format!("{} ({}). {}", change.message, where_of(change), change.rule.action));
+        let message =
+            data(&format!("{} ({}). {}", change.message, where_of(change), change.rule.action));
         let _ = writeln!(text, "::{command} {}::{message}", properties.join(","));
     }
     let _ = writeln!(text, "::notice title=contract::{}", comparison.verdict);

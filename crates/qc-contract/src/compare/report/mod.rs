@@ -26,8 +26,7 @@ pub enum ReportFormat {
 
 impl ReportFormat {
     /// The names by which formats are asked for.
-    pub const NAMES: [&'static str; 6] =
-        ["human", "markdown", "json", "sarif", "junit", "github"];
+    pub const NAMES: [&'static str; 6] = ["human", "markdown", "json", "sarif", "junit", "github"];
 
     /// A format by its name.
     pub fn parse(name: &str) -> Option<Self> {

@@ -49,7 +49,15 @@ fn json_has_what_is_promised_for_each_finding() {
     assert_eq!(json["verdict"], "breaking");
     let finding = &json["findings"][0];
     for key in [
-        "id", "level", "direction", "area", "place", "old", "new", "explanation", "consumer_action",
+        "id",
+        "level",
+        "direction",
+        "area",
+        "place",
+        "old",
+        "new",
+        "explanation",
+        "consumer_action",
     ] {
         assert!(!finding[key].is_null(), "{key}: {finding}");
     }

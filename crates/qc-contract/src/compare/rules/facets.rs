@@ -68,7 +68,11 @@ const FACETS: [(Facet, &str, &str); 27] = [
     (Facet::Contains, "contains", "which items a list must contain"),
     (Facet::MinProperties, "min-properties", "the least number of properties"),
     (Facet::MaxProperties, "max-properties", "the greatest number of properties"),
-    (Facet::AdditionalProperties, "additional-properties", "what properties there may be besides the named ones"),
+    (
+        Facet::AdditionalProperties,
+        "additional-properties",
+        "what properties there may be besides the named ones",
+    ),
     (Facet::PatternProperties, "pattern-properties", "the schemas of properties by pattern"),
     (Facet::PropertyNames, "property-names", "how properties may be named"),
     (Facet::Dependencies, "dependencies", "which properties need others"),
@@ -142,12 +146,16 @@ fn made(facet: Facet, word: &str, noun: &str, way: Direction, turn: Turn, ending
         ),
         (Direction::Response, Turn::Widened) => (
             "response",
-            format!("In answers, {noun} was widened: something may come that could not come before."),
+            format!(
+                "In answers, {noun} was widened: something may come that could not come before."
+            ),
             "Handle what may come now before the new version is used.",
         ),
         (Direction::Response, Turn::Changed) => (
             "response",
-            format!("In answers, {noun} became another: something may come that could not come before."),
+            format!(
+                "In answers, {noun} became another: something may come that could not come before."
+            ),
             "Compare what is read with the new contract.",
         ),
     };

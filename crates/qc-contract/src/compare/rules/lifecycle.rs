@@ -178,6 +178,9 @@ mod tests {
     fn a_life_finds_its_own_rule() {
         let rule = Life::SunsetEarlier.of(Subject::Property);
         assert_eq!(&*rule.id, "property-sunset-earlier");
-        assert_eq!(&*Life::RemovedDeprecated.of(Subject::Operation).id, "operation-removed-deprecated");
+        assert_eq!(
+            &*Life::RemovedDeprecated.of(Subject::Operation).id,
+            "operation-removed-deprecated"
+        );
     }
 }

@@ -308,7 +308,7 @@ pub(crate) static SECURITY_ADDRESS_CHANGED: Rule = Rule::row(
     "security-address-changed",
     None,
     Area::Security,
-    Level::Risky,
+    Level::Breaking,
     "An address at which tokens or consent are got, or the provider's discovery document, is another.",
     "Change the address where it is configured, before the old one ends.",
 );

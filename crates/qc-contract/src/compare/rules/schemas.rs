@@ -3,7 +3,7 @@
 use super::{Area, Level, Rule};
 use crate::mismatch::Direction;
 
-pub(super) const ROWS: [&Rule; 35] = [
+pub(super) const ROWS: [&Rule; 36] = [
     &REQUEST_PROPERTY_ADDED_REQUIRED,
     &REQUEST_PROPERTY_ADDED_OPTIONAL,
     &REQUEST_PROPERTY_REMOVED,
@@ -32,6 +32,7 @@ pub(super) const ROWS: [&Rule; 35] = [
     &UNION_KIND_CHANGED,
     &XML_CHANGED,
     &CONDITION_WITHOUT_EFFECT,
+    &SCHEMA_CONTRADICTORY,
     &VOCABULARY_CHANGED,
     &SCHEMA_INCOMPATIBLE,
     &SCHEMA_UNPROVEN,
@@ -263,6 +264,14 @@ pub(crate) static CONDITION_WITHOUT_EFFECT: Rule = Rule::row(
     Area::Schemas,
     Level::Risky,
     "An `if` without `then` and `else`, or one of those without `if`, changed: it restricts nothing, and was surely meant to.",
+    "Ask the provider what was meant.",
+);
+pub(crate) static SCHEMA_CONTRADICTORY: Rule = Rule::row(
+    "schema-contradictory",
+    None,
+    Area::Schemas,
+    Level::Risky,
+    "A schema that nothing satisfies changed: what was meant cannot be told from it.",
     "Ask the provider what was meant.",
 );
 pub(crate) static VOCABULARY_CHANGED: Rule = Rule::row(

@@ -61,18 +61,6 @@ pub(in super::super) fn emit_kind<'d>(
     Ok(emission.finish(value))
 }
 
-/// Emits a whole schema.
-pub(in super::super) fn emit<'d>(
-    side: &Side<'d>,
-    way: Option<Direction>,
-    role: Role,
-    conj: &Conj<'d>,
-) -> Result<Value, TooLarge> {
-    let mut emission = Emission::new(side, way, role);
-    let value = emission.conj(conj)?;
-    Ok(emission.finish(value))
-}
-
 impl<'s, 'd> Emission<'s, 'd> {
     fn new(side: &'s Side<'d>, way: Option<Direction>, role: Role) -> Self {
         Self {
@@ -210,7 +198,11 @@ impl<'s, 'd> Emission<'s, 'd> {
         Ok(Value::Object(made))
     }
 
-    fn array(&mut self, facets: &Facets<'d>, made: &mut Map<String, Value>) -> Result<(), TooLarge> {
+    fn array(
+        &mut self,
+        facets: &Facets<'d>,
+        made: &mut Map<String, Value>,
+    ) -> Result<(), TooLarge> {
         if !facets.items.is_empty() {
             let items = self.conj(&Conj::of(facets.items.clone()))?;
             made.insert("items".to_owned(), items);
@@ -232,7 +224,11 @@ impl<'s, 'd> Emission<'s, 'd> {
         Ok(())
     }
 
-    fn object(&mut self, facets: &Facets<'d>, made: &mut Map<String, Value>) -> Result<(), TooLarge> {
+    fn object(
+        &mut self,
+        facets: &Facets<'d>,
+        made: &mut Map<String, Value>,
+    ) -> Result<(), TooLarge> {
         let mut properties = Map::new();
         let mut required: BTreeSet<&str> = facets.required.keys().copied().collect();
         for name in facets.property_names() {

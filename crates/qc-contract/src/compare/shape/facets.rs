@@ -156,7 +156,8 @@ impl<'d> Facets<'d> {
         let held = if is_lower { &mut self.minimum } else { &mut self.maximum };
         for (value, is_open, spot) in limits {
             let limit = Limit { value, is_open };
-            let is_tighter = held.as_ref().is_none_or(|held| limit.is_tighter(held.value, is_lower));
+            let is_tighter =
+                held.as_ref().is_none_or(|held| limit.is_tighter(held.value, is_lower));
             if is_tighter {
                 *held = Some(Held { value: limit, spot });
             }
@@ -228,8 +229,7 @@ impl<'d> Facets<'d> {
             return Additional::Nothing(*nothing);
         }
         let is_open = |spot: &Spot<'d>| {
-            spot.node.as_bool() == Some(true)
-                || spot.node.as_mapping().is_some_and(<[_]>::is_empty)
+            spot.node.as_bool() == Some(true) || spot.node.as_mapping().is_some_and(<[_]>::is_empty)
         };
         let schemas: Vec<Spot<'d>> =
             self.additional.iter().filter(|spot| !is_open(spot)).copied().collect();
@@ -275,7 +275,8 @@ fn count(node: &Node) -> Option<u64> {
     if let Some(value) = node.as_i64() {
         return u64::try_from(value).ok();
     }
-    let value = node.as_f64().filter(|value| value.fract() == 0.0 && *value >= 0.0 && *value < 1e15)?;
+    let value =
+        node.as_f64().filter(|value| value.fract() == 0.0 && *value >= 0.0 && *value < 1e15)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
     let value = value as u64;
     Some(value)
@@ -288,9 +289,12 @@ pub(in super::super) fn same_value(one: &Node, other: &Node) -> bool {
         (Null, Null) => true,
         (Bool(one), Bool(other)) => one == other,
         (String(one), String(other)) => one == other,
-        (Number(a), Number(b)) => a == b || (a.as_f64() == b.as_f64() && !(is_wide(a) || is_wide(b))),
+        (Number(a), Number(b)) => {
+            a == b || (a.as_f64() == b.as_f64() && !(is_wide(a) || is_wide(b)))
+        }
         (Sequence(one), Sequence(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_value(one, other))
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| same_value(one, other))
         }
         (Mapping(entries), Mapping(others)) => {
             entries.len() == others.len()

@@ -69,7 +69,9 @@ pub(super) fn spread<'d>(side: &Side<'d>, conj: &Conj<'d>) -> Spread<'d> {
     }
     spread.alternatives.retain(|flat| !flat.never && !flat.types.is_empty());
     let nulls: Vec<Null> = conj.schemas.iter().map(|schema| null_of(side, *schema, 0)).collect();
-    if all_of(&nulls) == Null::Yes && !spread.alternatives.iter().any(|flat| flat.types.has(Types::NULL)) {
+    if all_of(&nulls) == Null::Yes
+        && !spread.alternatives.iter().any(|flat| flat.types.has(Types::NULL))
+    {
         spread.alternatives.push(Flat::of_types(Types::NULL));
     }
     spread.one_of = one_of_lists(&spread.alternatives);

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::side::{Side, Spot};
 
-pub(super) use emit::{Role, emit, emit_kind};
+pub(super) use emit::{Role, emit_kind};
 pub(super) use facets::{Additional, Facets, Held, same_value};
 pub(super) use flatten::Flat;
 pub(super) use kinds::{Alternative, Kind, Kinds};

@@ -9,7 +9,7 @@ use super::super::rules::{self, Facet, Level, Turn};
 use super::super::shape::{Alternative, Kind, Kinds, Role, emit_kind};
 use super::super::side::{Side, Spot, Which};
 use super::scalars::Sides;
-use super::{Bound, Context, Edge, Pair, Walker, worse};
+use super::{AS_MEANT, Bound, CLOSED, Context, Edge, Pair, Walker, worse};
 use crate::documents::last_segment;
 use crate::mismatch::Direction;
 use crate::subsume::Covers;
@@ -37,28 +37,43 @@ impl<'d> Walker<'_, 'd> {
         }
         let way = context.way;
         let proof = match way {
-            Direction::Request => self.proof((Which::New, new), (Which::Old, old), kind, way),
-            Direction::Response => self.proof((Which::Old, old), (Which::New, new), kind, way),
+            Direction::Request => {
+                self.proof((Which::New, new), (Which::Old, old), kind, way, AS_MEANT)
+            }
+            Direction::Response => {
+                self.proof((Which::Old, old), (Which::New, new), kind, way, AS_MEANT)
+            }
         };
         let mut inner = Pair::default();
         for (at, to) in &matched.pairs {
+            let around = (place(&old[*at], around.0), place(&new[*to], around.1));
             let sides = Sides { old: &old[*at], new: &new[*to], around, context };
-            let sides = Sides { around: (place(&old[*at], around.0), place(&new[*to], around.1)), ..sides };
             self.compare_alternatives(kind, &sides, &mut inner);
+            if Kind::ALL.into_iter().find(|kind| one_of_kind(sides.old, *kind)) == Some(kind) {
+                self.compare_inert(&sides, &mut inner);
+            }
         }
-        for at in matched.unmatched_old(old.len()) {
-            let spot = place(&old[at], around.0);
+        let left = (matched.unmatched_old(old.len()), matched.unmatched_new(new.len()));
+        for at in &left.0 {
+            let spot = place(&old[*at], around.0);
             let rule = Facet::Union.rule(way, Turn::Narrowed);
-            let message = format!("{} is no alternative any more", called(&old[at]));
-            inner.push(Found::new(rule, Said::value(spot), Said::absent(around.1), message));
+            let message = format!("{} is no alternative any more", called(&old[*at]));
+            let found = Found::new(rule, Said::value(spot), Said::absent(around.1), message);
+            let taken = way == Direction::Request
+                && self.is_another(kind, (Which::Old, &old[*at]), (Which::New, new), way);
+            inner.push(if taken { found.at_most(Level::Additive) } else { found });
         }
-        for at in matched.unmatched_new(new.len()) {
-            let spot = place(&new[at], around.1);
+        for at in &left.1 {
+            let spot = place(&new[*at], around.1);
             let rule = Facet::Union.rule(way, Turn::Widened);
-            let message = format!("{} is an alternative now", called(&new[at]));
-            inner.push(Found::new(rule, Said::absent(around.0), Said::value(spot), message));
+            let message = format!("{} is an alternative now", called(&new[*at]));
+            let found = Found::new(rule, Said::absent(around.0), Said::value(spot), message);
+            let taken = way == Direction::Response
+                && self.is_another(kind, (Which::New, &new[*at]), (Which::Old, old), way);
+            inner.push(if taken { found.at_most(Level::Additive) } else { found });
         }
-        let bound = if proof == Covers::Yes { Bound::PROVEN } else { Bound::NONE };
+        let is_settled = proof == Covers::Yes && left.0.is_empty() && left.1.is_empty();
+        let bound = if is_settled { Bound::PROVEN } else { Bound::NONE };
         let is_told = self.worst(&inner) >= Some(Level::Breaking);
         pair.found.extend(inner.found.into_iter().map(|found| {
             let level = bound.of(&found);
@@ -76,6 +91,19 @@ impl<'d> Walker<'_, 'd> {
             let said = (Said::value(around.0), Said::value(around.1));
             pair.push(Found::new(rule, said.0, said.1, message).witnessed(witness));
         }
+    }
+
+    /// Whether an alternative that came or went is one of those on the other side under another name. Alternatives are
+    /// read as closed: one that does not name a property does not mean to take it.
+    fn is_another(
+        &mut self,
+        kind: Kind,
+        (which, one): (Which, &Rc<Alternative<'d>>),
+        others: (Which, &Alternatives<'d>),
+        way: Direction,
+    ) -> bool {
+        let one = std::slice::from_ref(one);
+        self.proof(others, (which, one), kind, way, CLOSED) == Covers::Yes
     }
 
     /// Pairs alternatives: equal ones first, then those of one name, then what is left when it is one of each.
@@ -196,14 +224,19 @@ fn same_shape(old: &Alternative<'_>, new: &Alternative<'_>) -> bool {
 /// Properties with one value each: what tells alternatives apart.
 fn constants<'d>(alternative: &Alternative<'d>) -> Vec<(&'d str, String)> {
     let single = |spot: &Spot<'d>| {
-        let value = spot.node.get("const").or_else(|| match spot.node.get("enum")?.as_sequence()? {
-            [only] => Some(only),
-            _ => None,
-        })?;
+        let value =
+            spot.node.get("const").or_else(|| match spot.node.get("enum")?.as_sequence()? {
+                [only] => Some(only),
+                _ => None,
+            })?;
         matches!(value.value, NodeValue::String(_)).then(|| super::super::found::shown(value))
     };
     let properties = alternative.facets.properties.iter();
     properties.filter_map(|(name, spots)| Some((*name, single(spots.first()?)?))).collect()
+}
+
+fn one_of_kind(alternative: &Alternative<'_>, kind: Kind) -> bool {
+    alternative.flat.types.has(kind.types())
 }
 
 fn called(alternative: &Alternative<'_>) -> String {

@@ -10,7 +10,11 @@ use crate::mismatch::Direction;
 
 impl<'d> Walker<'_, 'd> {
     pub(super) fn compare_arrays(&mut self, sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
-        compare_counts(sides, &[("minItems", Facet::MinItems), ("maxItems", Facet::MaxItems)], pair);
+        compare_counts(
+            sides,
+            &[("minItems", Facet::MinItems), ("maxItems", Facet::MaxItems)],
+            pair,
+        );
         let (old, new) = sides.facets();
         match (old.unique_items, new.unique_items) {
             (None, Some(spot)) => {

@@ -2,10 +2,10 @@
 
 use super::super::found::{Found, Said};
 use super::super::rules::{self, Facet, Turn};
-use super::super::shape::{Alternative, Kind};
+use super::super::shape::{Alternative, Kind, Role};
 use super::super::side::{Spot, Which};
 use super::scalars::Sides;
-use super::{Pair, Walker, worse};
+use super::{AS_MEANT, LITERALLY, Pair, Walker, worse};
 use crate::mismatch::Direction;
 use crate::subsume::Covers;
 
@@ -48,8 +48,18 @@ impl<'d> Walker<'_, 'd> {
         }
         let way = sides.context.way;
         let (old, new) = (one(sides.old), one(sides.new));
-        let lost_nothing = self.proof((Which::New, &new), (Which::Old, &old), kind, way);
-        let gained_nothing = self.proof((Which::Old, &old), (Which::New, &new), kind, way);
+        let mut proofs = |roles: (Role, Role)| {
+            let lost_nothing = self.proof((Which::New, &new), (Which::Old, &old), kind, way, roles);
+            let gained_nothing =
+                self.proof((Which::Old, &old), (Which::New, &new), kind, way, roles);
+            (lost_nothing, gained_nothing)
+        };
+        let mut proven = proofs(AS_MEANT);
+        if proven == (Covers::Yes, Covers::Yes) && kind == Kind::Object {
+            // Then it can only be about what is not named.
+            proven = proofs(LITERALLY);
+        }
+        let (lost_nothing, gained_nothing) = proven;
         for differing in differing {
             let found = match (&lost_nothing, &gained_nothing) {
                 (Covers::Yes, Covers::Yes) => inert(&differing, sides),
@@ -71,12 +81,30 @@ impl<'d> Walker<'_, 'd> {
             };
             let is_told = |found: &Found<'d>| {
                 pair.found.iter().any(|known| {
-                    known.rule.id == found.rule.id && known.old.spot.id() == found.old.spot.id()
+                    known.rule.id == found.rule.id
+                        && known.old.spot.id() == found.old.spot.id()
                         && known.new.spot.id() == found.new.spot.id()
                 })
             };
             if let Some(found) = found.filter(|found| !is_told(found)) {
                 pair.push(found);
+            }
+        }
+    }
+
+    /// Keywords that are about kinds which the type does not admit.
+    pub(super) fn compare_inert_extras(&mut self, sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
+        for kind in [Kind::Array, Kind::Object] {
+            if sides.old.flat.types.has(kind.types()) {
+                continue;
+            }
+            for differing in self.differing(kind, sides) {
+                let is_own = EXTRAS
+                    .iter()
+                    .any(|(name, _, only)| *name == differing.name && *only == Some(kind));
+                if is_own {
+                    pair.push(unproven(&differing, sides));
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod alternatives;
 mod arrays;
+mod effect;
 mod extras;
 mod objects;
 mod scalars;
@@ -214,6 +215,7 @@ impl<'s, 'd> Walker<'s, 'd> {
             }
             self.compare_kind(kind, &both.0, &both.1, context, around, pair);
         }
+        self.compare_without_effect(&kinds.0, &kinds.1, context, around, pair);
         if !kinds.1.one_of.is_empty() && kinds.0.one_of.is_empty() {
             self.compare_one_of(&kinds.0, &kinds.1, context, around, pair);
         }
@@ -236,10 +238,15 @@ impl<'s, 'd> Walker<'s, 'd> {
         };
         let mut lost = old.types.without(new.types);
         let mut gained = new.types.without(old.types);
-        if context.is_text() && context.way == Direction::Request && new.types.has(Types::STRING) {
+        let is_text =
+            context.is_text() && context.way == Direction::Request && new.types.has(Types::STRING);
+        let scalars = Types::NUMBER.or(Types::BOOLEAN);
+        if is_text && !old.types.has(Types::STRING) {
             // Every scalar is a text there.
-            lost = lost.without(Types::NUMBER.or(Types::BOOLEAN));
+            lost = lost.without(scalars);
         }
+        // What was a number or a text is read as a text: it still arrives.
+        let is_reread = is_text && lost.without(scalars).is_empty() && gained.is_empty();
         let is_only_null = |kinds: &Kinds<'d>| kinds.types.without(Types::NULL).is_empty();
         if !is_only_null(old) && !is_only_null(new) {
             let turn = if lost.has(Types::NULL) {
@@ -269,7 +276,8 @@ impl<'s, 'd> Walker<'s, 'd> {
         };
         let message = format!("the type was {} and is {}", said(old), said(new));
         let sides = (Said::new(around.0, said(old)), Said::new(around.1, said(new)));
-        pair.push(Found::new(Facet::Type.rule(context.way, turn), sides.0, sides.1, message));
+        let found = Found::new(Facet::Type.rule(context.way, turn), sides.0, sides.1, message);
+        pair.push(if is_reread { found.at_most(Level::Risky) } else { found });
     }
 
     /// Whether the receiver admits what the sender may send, of one kind.
@@ -279,13 +287,13 @@ impl<'s, 'd> Walker<'s, 'd> {
         sender: (Which, &[Rc<super::shape::Alternative<'d>>]),
         kind: Kind,
         way: Direction,
+        roles: (Role, Role),
     ) -> Covers {
         let side = |which: Which| if which == Which::Old { self.old } else { self.new };
         let emitted = |role: Role, (which, list): (Which, &[Rc<super::shape::Alternative<'d>>])| {
             emit_kind(side(which), Some(way), role, kind, list)
         };
-        let (Ok(receiver), Ok(sender)) =
-            (emitted(Role::Receiver, receiver), emitted(Role::Sender, sender))
+        let (Ok(receiver), Ok(sender)) = (emitted(roles.0, receiver), emitted(roles.1, sender))
         else {
             return Covers::Unknown { why: "the schemas are too large" };
         };
@@ -313,13 +321,20 @@ impl<'s, 'd> Walker<'s, 'd> {
             let below = &self.pairs[edge.to];
             let own = below.found.iter().map(|found| edge.bound.of(found)).max();
             worst = worst.max(own);
-            open.extend(below.edges.iter().map(|e| Edge { to: e.to, bound: e.bound.and(edge.bound) }));
+            open.extend(
+                below.edges.iter().map(|e| Edge { to: e.to, bound: e.bound.and(edge.bound) }),
+            );
         }
         worst
     }
 
     /// Everything that a use of a pair sees, each with its level there.
-    pub(super) fn collect(&self, pair: PairId, bound: Bound, mut each: impl FnMut(&Found<'d>, Level)) {
+    pub(super) fn collect(
+        &self,
+        pair: PairId,
+        bound: Bound,
+        mut each: impl FnMut(&Found<'d>, Level),
+    ) {
         let mut seen: HashSet<Edge> = HashSet::new();
         let mut open = vec![Edge { to: pair, bound }];
         while let Some(edge) = open.pop() {
@@ -335,6 +350,13 @@ impl<'s, 'd> Walker<'s, 'd> {
         }
     }
 }
+
+/// As consumers mean it: what they do not name they do not send.
+const AS_MEANT: (Role, Role) = (Role::Receiver, Role::Sender);
+/// To the letter, for keywords that speak of what is not named.
+const LITERALLY: (Role, Role) = (Role::Literal, Role::Literal);
+/// Both sides name all that there may be: whether an alternative is another one's.
+const CLOSED: (Role, Role) = (Role::Sender, Role::Sender);
 
 /// The turn that breaks this way.
 fn worse(way: Direction) -> Turn {

@@ -83,7 +83,8 @@ impl<'d> Walker<'_, 'd> {
     ) {
         let (standing, new) = (self.standing(self.old, old), &sides.new.facets);
         let said = (Said::value(old.spot), Said::absent(sides.around.1));
-        let cap = if old.travels && !standing.is_unstable() { Level::Breaking } else { Level::Cosmetic };
+        let cap =
+            if old.travels && !standing.is_unstable() { Level::Breaking } else { Level::Cosmetic };
         let announced =
             lifecycle::removal(Subject::Property, &standing, sides.around.1, self.calendar);
         if let Some(found) = announced {
@@ -155,7 +156,10 @@ impl<'d> Walker<'_, 'd> {
         };
         match (old.travels, new.travels, way) {
             (true, false, Direction::Request) => {
-                push(&rules::REQUEST_PROPERTY_BECAME_READ_ONLY, format!("`{name}` is read only now"));
+                push(
+                    &rules::REQUEST_PROPERTY_BECAME_READ_ONLY,
+                    format!("`{name}` is read only now"),
+                );
             }
             (false, true, Direction::Request) => {
                 let message = format!("`{name}` is no longer read only");
@@ -200,13 +204,22 @@ impl<'d> Walker<'_, 'd> {
         }
         let standings = (self.standing(self.old, old), self.standing(self.new, new));
         let mut found = Vec::new();
-        lifecycle::changes(Subject::Property, &standings.0, &standings.1, self.calendar, &mut found);
+        lifecycle::changes(
+            Subject::Property,
+            &standings.0,
+            &standings.1,
+            self.calendar,
+            &mut found,
+        );
         let travels = old.travels && new.travels;
-        let cap = if travels && !standings.0.is_unstable() { Level::Breaking } else { Level::Cosmetic };
-        pair.found.extend(found.into_iter().map(|found| found.at_most(
-            // Losing stability matters to those who relied on it.
-            if travels { Level::Breaking } else { Level::Cosmetic },
-        )));
+        let cap =
+            if travels && !standings.0.is_unstable() { Level::Breaking } else { Level::Cosmetic };
+        pair.found.extend(found.into_iter().map(|found| {
+            found.at_most(
+                // Losing stability matters to those who relied on it.
+                if travels { Level::Breaking } else { Level::Cosmetic },
+            )
+        }));
         let below = self.pair(&old.schema(), &new.schema(), sides.context.inside());
         pair.edges.push(super::Edge { to: below, bound: super::Bound::capped(cap) });
     }

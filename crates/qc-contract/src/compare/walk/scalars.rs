@@ -53,56 +53,16 @@ impl<'d> Sides<'_, 'd> {
 
 impl<'d> Walker<'_, 'd> {
     pub(super) fn compare_numbers(&mut self, sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
-        let (old, new) = sides.facets();
-        for (facet, one, other, is_lower) in [
-            (Facet::Minimum, &old.minimum, &new.minimum, true),
-            (Facet::Maximum, &old.maximum, &new.maximum, false),
-        ] {
-            let turn = match (one, other) {
-                (None, None) => continue,
-                (None, Some(_)) => Turn::Narrowed,
-                (Some(_), None) => Turn::Widened,
-                (Some(one), Some(other)) if other.value.is_tighter(one.value, is_lower) => {
-                    Turn::Narrowed
-                }
-                (Some(one), Some(other)) if one.value.is_tighter(other.value, is_lower) => {
-                    Turn::Widened
-                }
-                _ => continue,
-            };
-            let spots = (one.as_ref().map(|held| held.spot), other.as_ref().map(|held| held.spot));
-            pair.push(sides.found(facet, turn, spots));
-        }
-        Self::compare_steps(sides, pair);
+        compare_bounds(sides, pair);
         self.compare_formats(sides, pair);
     }
 
-    fn compare_steps(sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
-        let (old, new) = (&sides.old.facets.multiple_of, &sides.new.facets.multiple_of);
-        if old.keys().eq(new.keys()) {
-            return;
-        }
-        // A step admits what each of its multiples does.
-        let implies = |these: &BTreeMap<String, Held<'d, f64>>, those: &BTreeMap<_, Held<'d, f64>>| {
-            those.values().all(|step| {
-                these.values().any(|one| {
-                    let ratio = one.value / step.value;
-                    (ratio - ratio.round()).abs() < 1e-9 && ratio.round() != 0.0
-                })
-            })
-        };
-        let turn = match (implies(new, old), implies(old, new)) {
-            (true, true) => return,
-            (true, false) => Turn::Narrowed,
-            (false, true) => Turn::Widened,
-            (false, false) => worse(sides.context.way),
-        };
-        let spot = |steps: &BTreeMap<String, Held<'d, f64>>| steps.values().next().map(|h| h.spot);
-        pair.push(sides.found(Facet::MultipleOf, turn, (spot(old), spot(new))));
-    }
-
     pub(super) fn compare_texts(&mut self, sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
-        compare_counts(sides, &[("minLength", Facet::MinLength), ("maxLength", Facet::MaxLength)], pair);
+        compare_counts(
+            sides,
+            &[("minLength", Facet::MinLength), ("maxLength", Facet::MaxLength)],
+            pair,
+        );
         self.compare_patterns(sides, pair);
         self.compare_formats(sides, pair);
         for word in ["contentEncoding", "contentMediaType"] {
@@ -248,6 +208,17 @@ impl<'d> Walker<'_, 'd> {
         sides: &Sides<'_, 'd>,
         pair: &mut Pair<'d>,
     ) {
+        self.compare_facets(kind, sides, pair);
+        self.compare_extras(kind, sides, pair);
+    }
+
+    /// The keywords of one kind that are compared one by one.
+    pub(super) fn compare_facets(
+        &mut self,
+        kind: Kind,
+        sides: &Sides<'_, 'd>,
+        pair: &mut Pair<'d>,
+    ) {
         match kind {
             Kind::Boolean => {}
             Kind::Number => self.compare_numbers(sides, pair),
@@ -255,6 +226,54 @@ impl<'d> Walker<'_, 'd> {
             Kind::Array => self.compare_arrays(sides, pair),
             Kind::Object => self.compare_objects(sides, pair),
         }
-        self.compare_extras(kind, sides, pair);
     }
+}
+
+fn compare_steps<'d>(sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
+    let (old, new) = (&sides.old.facets.multiple_of, &sides.new.facets.multiple_of);
+    if old.keys().eq(new.keys()) {
+        return;
+    }
+    // A step admits what each of its multiples does.
+    let implies = |these: &BTreeMap<String, Held<'d, f64>>, those: &BTreeMap<_, Held<'d, f64>>| {
+        those.values().all(|step| {
+            these.values().any(|one| {
+                let ratio = one.value / step.value;
+                (ratio - ratio.round()).abs() < 1e-9 && ratio.round() != 0.0
+            })
+        })
+    };
+    let turn = match (implies(new, old), implies(old, new)) {
+        (true, true) => return,
+        (true, false) => Turn::Narrowed,
+        (false, true) => Turn::Widened,
+        (false, false) => worse(sides.context.way),
+    };
+    let spot = |steps: &BTreeMap<String, Held<'d, f64>>| steps.values().next().map(|h| h.spot);
+    pair.push(sides.found(Facet::MultipleOf, turn, (spot(old), spot(new))));
+}
+
+/// Bounds and steps of numbers.
+pub(super) fn compare_bounds<'d>(sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
+    let (old, new) = sides.facets();
+    for (facet, one, other, is_lower) in [
+        (Facet::Minimum, &old.minimum, &new.minimum, true),
+        (Facet::Maximum, &old.maximum, &new.maximum, false),
+    ] {
+        let turn = match (one, other) {
+            (None, None) => continue,
+            (None, Some(_)) => Turn::Narrowed,
+            (Some(_), None) => Turn::Widened,
+            (Some(one), Some(other)) if other.value.is_tighter(one.value, is_lower) => {
+                Turn::Narrowed
+            }
+            (Some(one), Some(other)) if one.value.is_tighter(other.value, is_lower) => {
+                Turn::Widened
+            }
+            _ => continue,
+        };
+        let spots = (one.as_ref().map(|held| held.spot), other.as_ref().map(|held| held.spot));
+        pair.push(sides.found(facet, turn, spots));
+    }
+    compare_steps(sides, pair);
 }

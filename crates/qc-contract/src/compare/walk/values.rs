@@ -3,10 +3,11 @@
 use qc_document::Node;
 
 use super::super::found::{Found, Said, shortened, shown};
-use super::super::rules::{Facet, Turn};
+use super::super::rules::{Facet, Level, Turn};
 use super::super::shape::{Kinds, Types, same_value};
 use super::super::side::Spot;
 use super::{Context, Pair};
+use crate::mismatch::Direction;
 
 /// Scalars of a schema when all of them are listed.
 struct Listed<'d> {
@@ -66,7 +67,11 @@ pub(super) fn compare_values<'d>(
             }
             if !gained.is_empty() {
                 let message = format!("admitted now: {}", all(&gained));
-                pair.push(Found::new(rule(Turn::Widened), sides().0, sides().1, message));
+                let found = Found::new(rule(Turn::Widened), sides().0, sides().1, message);
+                // Where none of the old values is left, no reader is tolerant enough.
+                let is_replaced =
+                    lost.len() == one.values.len() && context.way == Direction::Response;
+                pair.push(if is_replaced { found.weighing(Level::Breaking) } else { found });
             }
         }
     }

@@ -69,8 +69,10 @@ impl<'d> Walker<'_, 'd> {
         around: (Spot<'d>, Spot<'d>),
         pair: &mut Pair<'d>,
     ) {
-        let spots =
-            (annotation(self.old, old, "discriminator"), annotation(self.new, new, "discriminator"));
+        let spots = (
+            annotation(self.old, old, "discriminator"),
+            annotation(self.new, new, "discriminator"),
+        );
         let said = (Said::maybe(spots.0, around.0), Said::maybe(spots.1, around.1));
         let mut push = |rule: &'static Rule, message: String| {
             pair.push(Found::new(rule, said.0.clone(), said.1.clone(), message));
@@ -110,7 +112,8 @@ fn mapping<'d>(side: &Side<'d>, discriminator: Spot<'d>) -> BTreeMap<&'d str, St
     let mut mapping = BTreeMap::new();
     for (value, target) in discriminator.entries("mapping") {
         let text = target.node.as_str().unwrap_or_default();
-        let name = if text.contains('#') || text.contains('/') { last_segment(text) } else { text.into() };
+        let name =
+            if text.contains('#') || text.contains('/') { last_segment(text) } else { text.into() };
         // A reference that leads nowhere is another than one that does.
         let leads = !text.contains('#') || side.target(target.file, text).is_some();
         mapping.insert(value, if leads { name } else { text.to_owned() });

@@ -87,7 +87,8 @@ fn compared(
     arguments: &Arguments,
     options: Options<'_>,
 ) -> Result<Vec<Comparison>, Trouble> {
-    let versions: Vec<Version> = arguments.versions.iter().map(|name| Version::named(name)).collect();
+    let versions: Vec<Version> =
+        arguments.versions.iter().map(|name| Version::named(name)).collect();
     let Some((new, olds)) = versions.split_last() else { return Ok(Vec::new()) };
     let mode = mode(arguments)?;
     if olds.len() > 1 && !mode.is_some_and(|(_, is_transitive)| is_transitive) {
@@ -136,7 +137,8 @@ fn description(session: &Session, version: &Version, tolerant: bool) -> Result<O
         }
         Some(_) => {
             let mut findings = errors;
-            let message = "a description with errors is not compared: what is not read may have changed";
+            let message =
+                "a description with errors is not compared: what is not read may have changed";
             findings.push(Finding::note(codes::BAD_SETTING, message).help(
                 "mend it, or compare what can be read with --tolerant; a JSON Schema is compared with --mode",
             ));

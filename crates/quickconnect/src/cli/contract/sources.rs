@@ -90,7 +90,11 @@ mod tests {
         assert_eq!(version.files.text("b.yaml"), None);
         for odd in ["git:--output=x:a.yaml", "git::a.yaml", "git:no-such-revision:a.yaml"] {
             let version = Version::named(odd);
-            assert_eq!((version.entry.as_str(), version.files.text("a.yaml")), ("a.yaml", None), "{odd}");
+            assert_eq!(
+                (version.entry.as_str(), version.files.text("a.yaml")),
+                ("a.yaml", None),
+                "{odd}"
+            );
         }
     }
 }
