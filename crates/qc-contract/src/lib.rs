@@ -3,10 +3,10 @@
 //! Here: [`OpenApi`] (load with overlays, model of operations, request building, checks of requests and responses,
 //! pruning for a release, routing for simulators), [`Schema`] (plain JSON Schema contracts), [`covers`] (whether one
 //! schema admits everything that another admits), [`pact`] (consumers' expectations) and [`sample`] (valid instances,
-//! deterministic).
+//! deterministic), [`compare`] (what changed between two versions, which way, and how much that weighs).
 //!
-//! Not here: reading files (a [`Files`] is given), sending requests (`qc-connect`), comparing two versions of a
-//! contract, AsyncAPI (they come with the gates), and anything that would fetch a remote reference: those are refused.
+//! Not here: reading files (a [`Files`] is given), sending requests (`qc-connect`), AsyncAPI (it
+//! comes with the gates), and anything that would fetch a remote reference: those are refused.
 
 pub mod codes;
 mod compare;

@@ -27,7 +27,31 @@ struct Entry<'d> {
     area: Area,
     part: String,
     uses: Vec<Use>,
+    /// The operation that was looked at last: one may use a thing many times.
+    last_use: Use,
     further_uses: usize,
+}
+
+impl Entry<'_> {
+    fn use_again(&mut self, level: Level, area: Area, used_by: &Use, part: &str) {
+        if level > self.level {
+            self.level = level;
+            self.area = area;
+            part.clone_into(&mut self.part);
+        }
+        if used_by.is_empty() || Rc::ptr_eq(&self.last_use, used_by) {
+            return;
+        }
+        self.last_use = Rc::clone(used_by);
+        if self.uses.contains(used_by) {
+            return;
+        }
+        if self.uses.len() < USE_LIMIT {
+            self.uses.push(Rc::clone(used_by));
+        } else {
+            self.further_uses += 1;
+        }
+    }
 }
 
 /// What makes two findings the same change.
@@ -43,12 +67,15 @@ struct Key {
 pub(super) struct Outcome<'d> {
     entries: Vec<Entry<'d>>,
     known: HashMap<Key, usize>,
+    /// Entries by the address of a finding that the walk keeps: most are told at many places of use.
+    kept: HashMap<usize, usize>,
     /// Whether some limit cut the comparison short.
     pub(super) is_cut_short: bool,
 }
 
 impl<'d> Outcome<'d> {
-    pub(super) fn add(
+    /// Adds a finding that stays where it is until everything was added.
+    pub(super) fn add_kept(
         &mut self,
         found: &Found<'d>,
         level: Level,
@@ -56,6 +83,26 @@ impl<'d> Outcome<'d> {
         used_by: &Use,
         part: &str,
     ) {
+        let address = std::ptr::from_ref(found).addr();
+        match self.kept.get(&address) {
+            Some(at) => self.entries[*at].use_again(level, area, used_by, part),
+            None => {
+                if let Some(at) = self.add(found, level, area, used_by, part) {
+                    self.kept.insert(address, at);
+                }
+            }
+        }
+    }
+
+    /// Adds a finding; the number of its entry.
+    pub(super) fn add(
+        &mut self,
+        found: &Found<'d>,
+        level: Level,
+        area: Area,
+        used_by: &Use,
+        part: &str,
+    ) -> Option<usize> {
         let key = Key {
             rule: &found.rule.id,
             old: found.old.spot.id(),
@@ -63,30 +110,21 @@ impl<'d> Outcome<'d> {
             message: found.message.clone(),
         };
         if let Some(at) = self.known.get(&key) {
-            let entry = &mut self.entries[*at];
-            if level > entry.level {
-                entry.level = level;
-                entry.area = area;
-                part.clone_into(&mut entry.part);
-            }
-            if !used_by.is_empty() && !entry.uses.contains(used_by) {
-                if entry.uses.len() < USE_LIMIT {
-                    entry.uses.push(Rc::clone(used_by));
-                } else if entry.uses.last() != Some(used_by) {
-                    entry.further_uses += 1;
-                }
-            }
-            return;
+            self.entries[*at].use_again(level, area, used_by, part);
+            return Some(*at);
         }
-        if self.entries.len() >= CHANGE_LIMIT {
+        let at = self.entries.len();
+        if at >= CHANGE_LIMIT {
             self.is_cut_short = true;
-            return;
+            return None;
         }
-        self.known.insert(key, self.entries.len());
+        self.known.insert(key, at);
         let uses = if used_by.is_empty() { Vec::new() } else { vec![Rc::clone(used_by)] };
         let part = part.to_owned();
         let found = found.clone();
-        self.entries.push(Entry { found, level, area, part, uses, further_uses: 0 });
+        let last_use = Rc::clone(used_by);
+        self.entries.push(Entry { found, level, area, part, uses, last_use, further_uses: 0 });
+        Some(at)
     }
 
     pub(super) fn is_empty(&self) -> bool {

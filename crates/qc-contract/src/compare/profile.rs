@@ -163,7 +163,6 @@ fn lenient() -> Profile {
         "response-enum-widened",
         "response-property-added-to-closed",
         "response-optional-property-removed",
-        "request-property-removed",
         "response-error-removed",
         "response-default-removed",
         "request-property-became-read-only",
@@ -177,6 +176,7 @@ fn lenient() -> Profile {
         profile.set(id, Some(Level::Additive));
     }
     for id in [
+        "request-property-removed",
         "response-additional-properties-widened",
         "response-header-removed",
         "response-format-widened",

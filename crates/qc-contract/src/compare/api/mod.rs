@@ -113,7 +113,7 @@ impl<'d> Comparing<'_, 'd> {
         let Self { walker, outcome, .. } = self;
         walker.collect(pair, scope.bound, |found, level| {
             let area = if scope.is_error { Area::Errors } else { found.rule.area };
-            outcome.add(found, level, area, &scope.operation, &scope.part);
+            outcome.add_kept(found, level, area, &scope.operation, &scope.part);
         });
     }
 

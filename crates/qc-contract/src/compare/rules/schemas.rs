@@ -62,7 +62,7 @@ pub(crate) static REQUEST_PROPERTY_REMOVED: Rule = Rule::row(
     "request-property-removed",
     Some(Direction::Request),
     Area::Schemas,
-    Level::Risky,
+    Level::Breaking,
     "A property is no longer described: what it did is not done any more, though it is not refused.",
     "Do without it.",
 );

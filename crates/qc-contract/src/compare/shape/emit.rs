@@ -13,7 +13,7 @@ use super::{Additional, Conj, ConjId, Facets, Kind, Kinds, Types};
 use crate::mismatch::Direction;
 
 /// Most schemas that one emitted value consists of: a proof over more takes too long.
-const SCHEMA_LIMIT: usize = 1_500;
+const SCHEMA_LIMIT: usize = 400;
 /// Deepest nesting of an emitted value.
 const DEPTH_LIMIT: usize = 40;
 

@@ -9,7 +9,7 @@ use super::super::rules::{self, Facet, Level, Turn};
 use super::super::shape::{Alternative, Kind, Kinds, Role, emit_kind};
 use super::super::side::{Side, Spot, Which};
 use super::scalars::Sides;
-use super::{AS_MEANT, Bound, CLOSED, Context, Edge, Pair, Walker, worse};
+use super::{AS_MEANT, Bound, CLOSED, Context, Edge, Pair, Walker};
 use crate::documents::last_segment;
 use crate::mismatch::Direction;
 use crate::subsume::Covers;
@@ -36,14 +36,6 @@ impl<'d> Walker<'_, 'd> {
             return;
         }
         let way = context.way;
-        let proof = match way {
-            Direction::Request => {
-                self.proof((Which::New, new), (Which::Old, old), kind, way, AS_MEANT)
-            }
-            Direction::Response => {
-                self.proof((Which::Old, old), (Which::New, new), kind, way, AS_MEANT)
-            }
-        };
         let mut inner = Pair::default();
         for (at, to) in &matched.pairs {
             let around = (place(&old[*at], around.0), place(&new[*to], around.1));
@@ -72,25 +64,34 @@ impl<'d> Walker<'_, 'd> {
                 && self.is_another(kind, (Which::New, &new[*at]), (Which::Old, old), way);
             inner.push(if taken { found.at_most(Level::Additive) } else { found });
         }
-        let is_settled = proof == Covers::Yes && left.0.is_empty() && left.1.is_empty();
+        // Who sends has an alternative that fits for each of his own, or a break is told. Where pairs were guessed from
+        // their shape, another alternative may take what its own does not.
+        let is_guessed = left.0.is_empty() && left.1.is_empty() && matched.is_guessed;
+        let is_settled = is_guessed
+            && self.worst(&inner) >= Some(Level::Breaking)
+            && self.is_taken(kind, old, new, way);
         let bound = if is_settled { Bound::PROVEN } else { Bound::NONE };
-        let is_told = self.worst(&inner) >= Some(Level::Breaking);
         pair.found.extend(inner.found.into_iter().map(|found| {
             let level = bound.of(&found);
             found.weighing(level)
         }));
         pair.edges.extend(inner.edges.iter().map(|e| Edge { to: e.to, bound: e.bound.and(bound) }));
-        if let Covers::No { witness } = proof
-            && !is_told
-        {
-            let rule = Facet::Union.rule(way, worse(way));
-            let message = match way {
-                Direction::Request => "something that fitted an alternative fits none any more",
-                Direction::Response => "something may come that fitted no alternative before",
-            };
-            let said = (Said::value(around.0), Said::value(around.1));
-            pair.push(Found::new(rule, said.0, said.1, message).witnessed(witness));
-        }
+    }
+
+    /// Whether all that may be sent is taken, whatever became of which alternative.
+    fn is_taken(
+        &mut self,
+        kind: Kind,
+        old: &Alternatives<'d>,
+        new: &Alternatives<'d>,
+        way: Direction,
+    ) -> bool {
+        let (old, new) = ((Which::Old, old), (Which::New, new));
+        let proof = match way {
+            Direction::Request => self.proof(new, old, kind, way, AS_MEANT),
+            Direction::Response => self.proof(old, new, kind, way, AS_MEANT),
+        };
+        proof == Covers::Yes
     }
 
     /// Whether an alternative that came or went is one of those on the other side under another name. Alternatives are
@@ -108,7 +109,7 @@ impl<'d> Walker<'_, 'd> {
 
     /// Pairs alternatives: equal ones first, then those of one name, then what is left when it is one of each.
     fn matched(&mut self, old: &Alternatives<'d>, new: &Alternatives<'d>) -> Matched {
-        let mut matched = Matched { pairs: Vec::new(), equal: Vec::new() };
+        let mut matched = Matched { pairs: Vec::new(), equal: Vec::new(), is_guessed: false };
         for (at, one) in old.iter().enumerate() {
             let free = (0..new.len()).filter(|to| !matched.has_new(*to)).collect::<Vec<_>>();
             let same = free.into_iter().find(|to| {
@@ -119,7 +120,7 @@ impl<'d> Walker<'_, 'd> {
                 matched.equal.push((at, to));
             }
         }
-        for pass in [same_name, same_shape] {
+        for (pass, is_guess) in [(same_name as Likeness, false), (same_shape as Likeness, true)] {
             for at in 0..old.len() {
                 if matched.has_old(at) {
                     continue;
@@ -127,12 +128,14 @@ impl<'d> Walker<'_, 'd> {
                 let fits = |to: &usize| !matched.has_new(*to) && pass(&old[at], &new[*to]);
                 if let Some(to) = (0..new.len()).find(fits) {
                     matched.pairs.push((at, to));
+                    matched.is_guessed |= is_guess;
                 }
             }
         }
         let left = (matched.unmatched_old(old.len()), matched.unmatched_new(new.len()));
         if let ([at], [to]) = (&left.0[..], &left.1[..]) {
             matched.pairs.push((*at, *to));
+            matched.is_guessed = true;
         }
         matched
     }
@@ -171,9 +174,14 @@ impl<'d> Walker<'_, 'd> {
     }
 }
 
+/// Whether two alternatives may be the same one.
+type Likeness = fn(&Alternative<'_>, &Alternative<'_>) -> bool;
+
 struct Matched {
     pairs: Vec<(usize, usize)>,
     equal: Vec<(usize, usize)>,
+    /// Whether some pair goes by its shape, not by its name.
+    is_guessed: bool,
 }
 
 impl Matched {

@@ -83,7 +83,7 @@ impl<'d> Walker<'_, 'd> {
     ) {
         let (standing, new) = (self.standing(self.old, old), &sides.new.facets);
         let said = (Said::value(old.spot), Said::absent(sides.around.1));
-        let cap =
+        let mut cap =
             if old.travels && !standing.is_unstable() { Level::Breaking } else { Level::Cosmetic };
         let announced =
             lifecycle::removal(Subject::Property, &standing, sides.around.1, self.calendar);
@@ -98,6 +98,7 @@ impl<'d> Walker<'_, 'd> {
                     // It is one of the others now.
                     let below = self.pair(&old.schema(), &rest, sides.context.inside());
                     pair.edge(below);
+                    cap = cap.min(Level::Additive);
                     &rules::REQUEST_PROPERTY_REMOVED
                 }
                 _ => &rules::REQUEST_PROPERTY_REMOVED,
