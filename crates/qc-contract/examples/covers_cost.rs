@@ -33,14 +33,22 @@ fn main() {
         let differs = said.is_some() && said != label;
         wrong += usize::from(differs && case["disputed"] != true);
         if shows && (said.is_none() || differs || answer == Covers::No { witness: None }) {
-            println!("{} said {answer:?}, label {label:?}, disputed {}, {:?}", case["id"], case["disputed"], times.last());
+            println!(
+                "{} said {answer:?}, label {label:?}, disputed {}, {:?}",
+                case["id"],
+                case["disputed"],
+                times.last()
+            );
             println!("  sub {}\n  sup {}", case["sub"], case["sup"]);
         }
     }
     println!("{decided} of {} decided, {wrong} against the label", cases.len());
     times.sort_unstable();
     if let (Some(middle), Some(last)) = (times.get(times.len() / 2), times.last()) {
-        println!("covers: median {middle:?}, p95 {:?}, longest {last:?}", times[times.len() * 19 / 20]);
+        println!(
+            "covers: median {middle:?}, p95 {:?}, longest {last:?}",
+            times[times.len() * 19 / 20]
+        );
     }
     check_cost();
 }

@@ -18,13 +18,7 @@ impl Formulas {
         self.holds_within(id, value, 0, &Cell::new(0))
     }
 
-    fn holds_within(
-        &self,
-        id: Id,
-        value: &Value,
-        depth: u32,
-        work: &Cell<u32>,
-    ) -> Option<bool> {
+    fn holds_within(&self, id: Id, value: &Value, depth: u32, work: &Cell<u32>) -> Option<bool> {
         work.set(work.get() + 1);
         if depth > DEPTH_LIMIT || work.get() > WORK_LIMIT {
             return None;
@@ -71,14 +65,16 @@ impl Formulas {
             (Formula::FieldsMost(most), Value::Object(map)) => Some(map.len() as u64 <= *most),
             (Formula::Every(names, wanted), Value::Object(map)) => {
                 every(map.iter().map(|(name, value)| {
-                    let named = self.holds_within(*names, &Value::from(name.as_str()), depth + 1, work);
+                    let named =
+                        self.holds_within(*names, &Value::from(name.as_str()), depth + 1, work);
                     let fits = self.holds_within(*wanted, value, depth + 1, work);
                     some([named.map(|named| !named), fits])
                 }))
             }
             (Formula::Some(names, wanted), Value::Object(map)) => {
                 some(map.iter().map(|(name, value)| {
-                    let named = self.holds_within(*names, &Value::from(name.as_str()), depth + 1, work);
+                    let named =
+                        self.holds_within(*names, &Value::from(name.as_str()), depth + 1, work);
                     every([named, self.holds_within(*wanted, value, depth + 1, work)])
                 }))
             }
@@ -107,9 +103,9 @@ impl Formulas {
             Formula::Exists(from, wanted) => {
                 some(items.iter().skip(*from).map(|item| fits(wanted, item)))
             }
-            Formula::AtMost(most, wanted) => {
-                self.counted(items, *wanted, most.saturating_add(1), depth, work).map(|enough| !enough)
-            }
+            Formula::AtMost(most, wanted) => self
+                .counted(items, *wanted, most.saturating_add(1), depth, work)
+                .map(|enough| !enough),
             Formula::AtLeast(least, wanted) => self.counted(items, *wanted, *least, depth, work),
             Formula::Unique => {
                 let mut seen = HashSet::new();

@@ -16,7 +16,8 @@ const SIZE_LIMIT: u32 = 50_000;
 pub(super) const INVALID: &str = "a schema is not valid JSON Schema";
 pub(super) const REFERENCE: &str = "a reference leads to nothing inside its schema";
 pub(super) const DYNAMIC: &str = "a schema uses dynamic references";
-pub(super) const CIRCLE: &str = "a reference leads back to itself without reading a part of the value";
+pub(super) const CIRCLE: &str =
+    "a reference leads back to itself without reading a part of the value";
 pub(super) const LARGE: &str = "a schema is too large or nested too deeply";
 
 const KINDS: [&str; 7] = ["null", "boolean", "object", "array", "number", "string", "integer"];
@@ -133,7 +134,8 @@ impl Normalising<'_> {
                         }
                         None => {
                             resource = pointer;
-                            self.places.insert(id.trim_end_matches('#').to_owned(), pointer.to_owned());
+                            self.places
+                                .insert(id.trim_end_matches('#').to_owned(), pointer.to_owned());
                         }
                     }
                 }
@@ -164,9 +166,9 @@ impl Normalising<'_> {
     /// The pointer of the innermost resource (a schema with an `$id`) that holds a place.
     fn resource_of(&self, pointer: &str) -> String {
         let within = |place: &&String| {
-            pointer.strip_prefix(place.as_str()).is_some_and(|rest| {
-                rest.is_empty() || rest.starts_with('/')
-            })
+            pointer
+                .strip_prefix(place.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         let ids = self.places.iter().filter(|(name, _)| !name.contains('#')).map(|(_, at)| at);
         ids.filter(within).max_by_key(|place| place.len()).cloned().unwrap_or_default()
@@ -439,9 +441,7 @@ fn count(value: &Value) -> Result<Value, &'static str> {
 
 /// The bounds of numbers; `exclusiveMinimum: true` opens `minimum`, as draft 4 and OpenAPI 3.0 write it.
 fn bounds(map: &Map<String, Value>, made: &mut Map<String, Value>) -> Result<(), &'static str> {
-    for (bound, exclusive) in
-        [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")]
-    {
+    for (bound, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
         let limit = map.get(bound);
         match (limit, map.get(exclusive)) {
             (None, Some(Value::Bool(_))) | (_, None) => {}

@@ -159,7 +159,10 @@ fn combinations_are_taken_apart() {
     strictly_within(&kinds, &json!({"anyOf": [{"required": ["x"]}, {"required": ["y"]}]}));
     let all = json!({"anyOf": [{"type": "string"}, {"not": {"type": "string"}}]});
     assert_eq!(asked(&all, &json!(true)), Covers::Yes);
-    assert_eq!(asked(&json!({"const": [1, {"a": 2}]}), &json!({"enum": [[1.0, {"a": 2}]]})), Covers::Yes);
+    assert_eq!(
+        asked(&json!({"const": [1, {"a": 2}]}), &json!({"enum": [[1.0, {"a": 2}]]})),
+        Covers::Yes
+    );
 }
 
 #[test]
@@ -220,7 +223,14 @@ fn drafts_and_openapi_are_brought_into_one_spelling() {
         covers(&sup, &sub, CoverOptions { draft, formats: false, nullable: true })
     };
     let open = json!({"minimum": 3, "exclusiveMinimum": true});
-    assert_eq!(ask(json!({"exclusiveMinimum": 3, "$schema": "http://json-schema.org/draft-07/schema#"}), open.clone(), Draft::Draft4), Covers::Yes);
+    assert_eq!(
+        ask(
+            json!({"exclusiveMinimum": 3, "$schema": "http://json-schema.org/draft-07/schema#"}),
+            open.clone(),
+            Draft::Draft4
+        ),
+        Covers::Yes
+    );
     assert!(matches!(ask(open, json!({"minimum": 3}), Draft::Draft4), Covers::No { .. }));
     let tuple = json!({"type": "array", "items": [{"type": "string"}], "additionalItems": false});
     assert_eq!(ask(json!({"maxItems": 1}), tuple.clone(), Draft::Draft7), Covers::Yes);
@@ -229,7 +239,10 @@ fn drafts_and_openapi_are_brought_into_one_spelling() {
     assert_eq!(ask(json!({"type": "string"}), beside.clone(), Draft::Draft7), Covers::Yes);
     assert_eq!(ask(json!(false), beside, Draft::Draft201909), Covers::Yes);
     let nullable = json!({"type": "string", "nullable": true});
-    assert_eq!(ask(json!({"type": ["string", "null"]}), nullable.clone(), Draft::Draft4), Covers::Yes);
+    assert_eq!(
+        ask(json!({"type": ["string", "null"]}), nullable.clone(), Draft::Draft4),
+        Covers::Yes
+    );
     assert!(matches!(ask(json!({"type": "string"}), nullable, Draft::Draft4), Covers::No { .. }));
     assert_eq!(ask(json!({"type": "string"}), json!({"enum": []}), Draft::Draft4), Covers::Yes);
     let named = json!({"$id": "https://x/y", "$defs": {"n": {"$anchor": "here", "type": "null"}}, "$ref": "#here"});
@@ -282,7 +295,10 @@ fn hard_questions_end() {
         (json!({"pattern": "^(a|b)*a(a|b){18}$"}), json!({"pattern": "^(a|b)*b(a|b){18}$"})),
         (deep, deeper),
         (json!({"minItems": 1_000_000_000}), json!({"minItems": 999_999_999})),
-        (json!({"minLength": 1_000_000_000_u64}), json!({"pattern": "a$", "minLength": 999_999_999_u64})),
+        (
+            json!({"minLength": 1_000_000_000_u64}),
+            json!({"pattern": "a$", "minLength": 999_999_999_u64}),
+        ),
         (json!({"multipleOf": 1_000_003}), json!({"multipleOf": 1e-30})),
     ];
     for (sup, sub) in hard {
@@ -298,7 +314,15 @@ fn documents() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(json!(null)),
         any::<bool>().prop_map(Value::from),
-        prop::sample::select(vec![json!(-1), json!(0), json!(1), json!(2), json!(3), json!(1.5), json!(6)]),
+        prop::sample::select(vec![
+            json!(-1),
+            json!(0),
+            json!(1),
+            json!(2),
+            json!(3),
+            json!(1.5),
+            json!(6)
+        ]),
         prop::sample::select(vec!["", "a", "b", "ab", "abc", "ba"]).prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
@@ -314,24 +338,54 @@ fn documents() -> impl Strategy<Value = Value> {
 
 fn simple_keyword() -> impl Strategy<Value = (String, Value)> {
     let count = || (0..4_u64).prop_map(Value::from);
-    let number = || prop::sample::select(vec![json!(-1), json!(0), json!(1), json!(1.5), json!(2), json!(3)]);
-    let kind = || prop::sample::select(vec!["string", "number", "integer", "boolean", "null", "array", "object"]);
+    let number = || {
+        prop::sample::select(vec![json!(-1), json!(0), json!(1), json!(1.5), json!(2), json!(3)])
+    };
+    let kind = || {
+        prop::sample::select(vec![
+            "string", "number", "integer", "boolean", "null", "array", "object",
+        ])
+    };
     let named = |name: &'static str, value: BoxedStrategy<Value>| {
         value.prop_map(move |value| (name.to_owned(), value)).boxed()
     };
     let names = || prop::sample::subsequence(vec!["a", "b", "ab"], 0..3);
     proptest::strategy::Union::new_weighted(vec![
         (4, named("type", kind().prop_map(Value::from).boxed())),
-        (2, named("type", prop::sample::subsequence(vec!["string", "integer", "null", "array", "object"], 2..4)
-            .prop_map(|kinds| json!(kinds)).boxed())),
+        (
+            2,
+            named(
+                "type",
+                prop::sample::subsequence(
+                    vec!["string", "integer", "null", "array", "object"],
+                    2..4,
+                )
+                .prop_map(|kinds| json!(kinds))
+                .boxed(),
+            ),
+        ),
         (1, named("minimum", number().boxed())),
         (1, named("maximum", number().boxed())),
         (1, named("exclusiveMinimum", number().boxed())),
         (1, named("exclusiveMaximum", number().boxed())),
-        (1, named("multipleOf", prop::sample::select(vec![json!(1), json!(2), json!(3), json!(1.5)]).boxed())),
+        (
+            1,
+            named(
+                "multipleOf",
+                prop::sample::select(vec![json!(1), json!(2), json!(3), json!(1.5)]).boxed(),
+            ),
+        ),
         (1, named("minLength", count().boxed())),
         (1, named("maxLength", count().boxed())),
-        (1, named("pattern", prop::sample::select(vec!["^a", "b$", "a", "^ab?$", "^(ab)*$", "[^a]"]).prop_map(Value::from).boxed())),
+        (
+            1,
+            named(
+                "pattern",
+                prop::sample::select(vec!["^a", "b$", "a", "^ab?$", "^(ab)*$", "[^a]"])
+                    .prop_map(Value::from)
+                    .boxed(),
+            ),
+        ),
         (1, named("minItems", count().boxed())),
         (1, named("maxItems", count().boxed())),
         (1, named("uniqueItems", any::<bool>().prop_map(Value::from).boxed())),
@@ -342,11 +396,19 @@ fn simple_keyword() -> impl Strategy<Value = (String, Value)> {
         (2, named("required", names().prop_map(|names| json!(names)).boxed())),
         (1, named("dependentRequired", names().prop_map(|names| json!({"a": names})).boxed())),
         (2, named("const", documents().boxed())),
-        (2, named("enum", prop::collection::vec(documents(), 1..4).prop_map(|mut all| {
-            all.sort_by_key(ToString::to_string);
-            all.dedup();
-            Value::from(all)
-        }).boxed())),
+        (
+            2,
+            named(
+                "enum",
+                prop::collection::vec(documents(), 1..4)
+                    .prop_map(|mut all| {
+                        all.sort_by_key(ToString::to_string);
+                        all.dedup();
+                        Value::from(all)
+                    })
+                    .boxed(),
+            ),
+        ),
     ])
 }
 
@@ -367,28 +429,26 @@ fn schemas() -> impl Strategy<Value = Value> {
                 .boxed()
         };
         let nested = proptest::strategy::Union::new_weighted(vec![
-        (2, one("allOf", list.clone())),
-        (2, one("anyOf", list.clone())),
-        (2, one("oneOf", list.clone())),
-        (2, one("not", inner.clone().boxed())),
-        (1, one("if", inner.clone().boxed())),
-        (1, one("then", inner.clone().boxed())),
-        (1, one("else", inner.clone().boxed())),
-        (1, one("items", inner.clone().boxed())),
-        (1, one("prefixItems", list)),
-        (1, one("contains", inner.clone().boxed())),
-        (2, one("properties", map(vec!["a", "b"]))),
-        (1, one("patternProperties", map(vec!["^a", "b$"]))),
-        (1, one("additionalProperties", inner.clone().boxed())),
-        (1, one("propertyNames", inner.clone().boxed())),
-        (1, one("dependentSchemas", map(vec!["a"]))),
-        (1, one("unevaluatedProperties", inner.clone().boxed())),
-        (1, one("unevaluatedItems", inner.clone().boxed())),
-    ]);
-        let keywords = (
-            prop::collection::vec(nested, 1..3),
-            prop::collection::vec(simple_keyword(), 0..3),
-        );
+            (2, one("allOf", list.clone())),
+            (2, one("anyOf", list.clone())),
+            (2, one("oneOf", list.clone())),
+            (2, one("not", inner.clone().boxed())),
+            (1, one("if", inner.clone().boxed())),
+            (1, one("then", inner.clone().boxed())),
+            (1, one("else", inner.clone().boxed())),
+            (1, one("items", inner.clone().boxed())),
+            (1, one("prefixItems", list)),
+            (1, one("contains", inner.clone().boxed())),
+            (2, one("properties", map(vec!["a", "b"]))),
+            (1, one("patternProperties", map(vec!["^a", "b$"]))),
+            (1, one("additionalProperties", inner.clone().boxed())),
+            (1, one("propertyNames", inner.clone().boxed())),
+            (1, one("dependentSchemas", map(vec!["a"]))),
+            (1, one("unevaluatedProperties", inner.clone().boxed())),
+            (1, one("unevaluatedItems", inner.clone().boxed())),
+        ]);
+        let keywords =
+            (prop::collection::vec(nested, 1..3), prop::collection::vec(simple_keyword(), 0..3));
         keywords.prop_map(move |(nested, simple)| whole(nested.into_iter().chain(simple).collect()))
     })
 }

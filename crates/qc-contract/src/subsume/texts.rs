@@ -18,7 +18,8 @@ impl Deciding<'_> {
                 Formula::LengthLeast(length) => least = least.max(*length),
                 Formula::LengthMost(length) => most = Some(most.unwrap_or(*length).min(*length)),
                 Formula::TextIn(words) => {
-                    let fits = |word: &&String| only.as_ref().is_none_or(|only| only.contains(word));
+                    let fits =
+                        |word: &&String| only.as_ref().is_none_or(|only| only.contains(word));
                     only = Some(words.iter().filter(fits).collect());
                 }
                 Formula::Pattern(at) => {
