@@ -26,7 +26,10 @@ impl Content {
     pub(super) fn text(text: &str, declared: Option<String>) -> Self {
         // A JSON string is written as text as well; what is no JSON is one.
         let is_json = declared.as_deref().is_some_and(|declared| kind(declared) == Kind::Json);
-        if is_json && serde_json::from_str::<Value>(text).is_err() && !looks_like_xml(text.as_bytes()) {
+        if is_json
+            && serde_json::from_str::<Value>(text).is_err()
+            && !looks_like_xml(text.as_bytes())
+        {
             return Self::json(Value::from(text), declared);
         }
         Self::bytes(text.as_bytes().to_vec(), declared)
@@ -86,8 +89,14 @@ fn seen(bytes: &[u8]) -> String {
         signature
     } else if looks_like_xml(bytes) {
         let start = String::from_utf8_lossy(&bytes[..bytes.len().min(64)]).to_ascii_lowercase();
-        if start.contains("<html") || start.contains("<!doctype html") { "text/html" } else { "application/xml" }
-    } else if serde_json::from_slice::<Value>(bytes).is_ok_and(|json| json.is_object() || json.is_array()) {
+        if start.contains("<html") || start.contains("<!doctype html") {
+            "text/html"
+        } else {
+            "application/xml"
+        }
+    } else if serde_json::from_slice::<Value>(bytes)
+        .is_ok_and(|json| json.is_object() || json.is_array())
+    {
         "application/json"
     } else if std::str::from_utf8(bytes).is_ok() {
         "text/plain"
@@ -142,12 +151,11 @@ fn compare_contents(
         return;
     }
     let kind = wanted.kind();
-    if kind != given.kind() || (kind == Kind::Other && base(&wanted.media_type) != base(&given.media_type)) {
-        let message = format!(
-            "must be `{}`, but is `{}`",
-            base(&wanted.media_type),
-            base(&given.media_type)
-        );
+    if kind != given.kind()
+        || (kind == Kind::Other && base(&wanted.media_type) != base(&given.media_type))
+    {
+        let message =
+            format!("must be `{}`, but is `{}`", base(&wanted.media_type), base(&given.media_type));
         found.push(Difference::new("/body", message));
         return;
     }

@@ -14,8 +14,18 @@ enum Field {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const DAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -118,7 +128,8 @@ impl Reading<'_> {
                 self.number(count, 2, 0..=60)?;
             }
             'S' | 'n' | 'N' | 'A' => {
-                let most = if letter == 'S' { count.max(if is_joined { 0 } else { 9 }) } else { 18 };
+                let most =
+                    if letter == 'S' { count.max(if is_joined { 0 } else { 9 }) } else { 18 };
                 self.digits(count.min(most), most)?;
             }
             'D' => {

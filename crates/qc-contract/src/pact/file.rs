@@ -88,7 +88,8 @@ fn read_pact(root: &Value, problems: &mut Problems) -> Option<Pact> {
         let Some(list) = map.get(key) else { continue };
         is_any = true;
         let Some(list) = list.as_array() else {
-            problems.push(Problem::malformed(&format!("/{key}"), format!("`{key}` must be a list")));
+            problems
+                .push(Problem::malformed(&format!("/{key}"), format!("`{key}` must be a list")));
             continue;
         };
         if list.len() > INTERACTION_LIMIT {
@@ -109,9 +110,9 @@ fn read_pact(root: &Value, problems: &mut Problems) -> Option<Pact> {
 
 fn specification(map: &Map<String, Value>, problems: &mut Problems) -> Option<Specification> {
     let metadata = map.get("metadata");
-    let named = ["pactSpecification", "pact-specification"].iter().find_map(|key| {
-        metadata?.get(key)?.get("version").and_then(Value::as_str)
-    });
+    let named = ["pactSpecification", "pact-specification"]
+        .iter()
+        .find_map(|key| metadata?.get(key)?.get("version").and_then(Value::as_str));
     let named = named.or_else(|| metadata?.get("pactSpecificationVersion")?.as_str());
     let Some(named) = named else {
         // Version 2 was the last that writers left out.
@@ -119,7 +120,8 @@ fn specification(map: &Map<String, Value>, problems: &mut Problems) -> Option<Sp
     };
     let known = Specification::named(named);
     if known.is_none() {
-        let message = format!("version `{named}` of the Pact specification is not known; 1 to 4 are");
+        let message =
+            format!("version `{named}` of the Pact specification is not known; 1 to 4 are");
         problems.push(Problem::malformed("/metadata", message));
     }
     known
@@ -141,7 +143,8 @@ fn interaction(
         return None;
     };
     let kind = map.get("type").and_then(Value::as_str);
-    let kind = kind.unwrap_or(if is_message { "Asynchronous/Messages" } else { "Synchronous/HTTP" });
+    let kind =
+        kind.unwrap_or(if is_message { "Asynchronous/Messages" } else { "Synchronous/HTTP" });
     let null = Value::Null;
     let part = |key: &str| (map.get(key).unwrap_or(&null), format!("{pointer}/{key}"));
     let exchange = match kind {
@@ -167,7 +170,9 @@ fn interaction(
             let (responses, at) = part("response");
             let responses = responses.as_array().into_iter().flatten().enumerate();
             let responses = responses
-                .map(|(index, one)| read_message(one, specification, &format!("{at}/{index}"), problems))
+                .map(|(index, one)| {
+                    read_message(one, specification, &format!("{at}/{index}"), problems)
+                })
                 .collect();
             Exchange::SyncMessage { request: Box::new(request), responses }
         }
@@ -246,7 +251,6 @@ pub(super) fn read_response(
         body: body(value, "body", content_type(&headers), specification, pointer, problems),
         headers,
         rules: rules(value, pointer, problems),
-        specification,
     }
 }
 
@@ -286,7 +290,10 @@ fn headers(
         None | Some(Value::Null) => return Vec::new(),
         Some(Value::Object(map)) => map,
         Some(_) => {
-            problems.push(Problem::malformed(&format!("{pointer}/headers"), "`headers` must be an object"));
+            problems.push(Problem::malformed(
+                &format!("{pointer}/headers"),
+                "`headers` must be an object",
+            ));
             return Vec::new();
         }
     };

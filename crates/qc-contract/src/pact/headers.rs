@@ -8,8 +8,17 @@ use super::values::check_all_text;
 const WITH_PARAMETERS: [&str; 2] = ["content-type", "accept"];
 /// Headers whose one value may hold commas.
 const SINGLE: [&str; 11] = [
-    "date", "expires", "last-modified", "if-modified-since", "if-unmodified-since", "retry-after",
-    "location", "set-cookie", "user-agent", "sunset", "authorization",
+    "date",
+    "expires",
+    "last-modified",
+    "if-modified-since",
+    "if-unmodified-since",
+    "retry-after",
+    "location",
+    "set-cookie",
+    "user-agent",
+    "sunset",
+    "authorization",
 ];
 
 pub(super) fn compare_headers(
@@ -20,7 +29,8 @@ pub(super) fn compare_headers(
 ) {
     for (name, wanted) in expected {
         let pointer = format!("/header/{}", escaped(name));
-        let mut given = actual.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).peekable();
+        let mut given =
+            actual.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).peekable();
         if given.peek().is_none() {
             found.push(Difference::new(pointer, "is missing"));
             continue;
@@ -83,11 +93,13 @@ fn has_parameters(wanted: &str, given: &str) -> bool {
             let (name, value) = part.split_once('=').unwrap_or((part.as_str(), ""));
             let name = name.trim().to_ascii_lowercase();
             let value = value.trim().trim_matches('"');
-            let value = if name == "charset" { value.to_ascii_lowercase() } else { value.to_owned() };
+            let value =
+                if name == "charset" { value.to_ascii_lowercase() } else { value.to_owned() };
             (name, value)
         });
         (value, parameters.collect())
     };
     let ((wanted, wanted_parameters), (given, given_parameters)) = (parts(wanted), parts(given));
-    wanted == given && wanted_parameters.iter().all(|parameter| given_parameters.contains(parameter))
+    wanted == given
+        && wanted_parameters.iter().all(|parameter| given_parameters.contains(parameter))
 }

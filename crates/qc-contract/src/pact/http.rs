@@ -75,7 +75,7 @@ impl Request {
 
     fn compare_query(&self, actual: &Self, found: &mut Vec<Difference>) {
         if self.specification == Specification::V1 {
-            let raw = |query: &Query| query.raw.clone().unwrap_or_default();
+            let raw = |query: &Query| decoded(query.raw.as_deref().unwrap_or_default());
             if raw(&self.query) != raw(&actual.query) {
                 found.push(Difference::new("/query", "is not the expected query"));
             }
@@ -88,13 +88,7 @@ impl Request {
 impl Response {
     /// An actual response.
     pub fn actual(status: u64, headers: Vec<(String, Vec<String>)>, body: Body) -> Self {
-        Self {
-            status: Some(status),
-            headers,
-            body,
-            rules: Rules::default(),
-            specification: Specification::V4,
-        }
+        Self { status: Some(status), headers, body, rules: Rules::default() }
     }
 
     /// A response as an interaction of a file writes it.
@@ -208,7 +202,10 @@ pub(super) fn compare_fields(
         };
         let place = [Step::Name(name.clone())];
         let counts = rules.best(part, &place).map(|(matchers, _)| {
-            matchers.all.iter().any(|matcher| matches!(matcher, Matcher::Type { .. } | Matcher::Regex(_)))
+            matchers
+                .all
+                .iter()
+                .any(|matcher| matches!(matcher, Matcher::Type { .. } | Matcher::Regex(_)))
         });
         if counts != Some(true) && wanted.len() != values.len() {
             let message = format!("must have {} values, but has {}", wanted.len(), values.len());
@@ -233,7 +230,8 @@ pub(super) fn compare_fields(
                 }
                 None => Vec::new(),
             };
-            found.extend(why.into_iter().map(|why| Difference::new(format!("{pointer}/{at}"), why)));
+            found
+                .extend(why.into_iter().map(|why| Difference::new(format!("{pointer}/{at}"), why)));
         }
     }
     for (name, _) in &actual.fields {

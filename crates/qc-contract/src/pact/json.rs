@@ -60,7 +60,11 @@ impl<'r> Comparing<'r> {
                     // A matcher of text says nothing about a list where an object was expected.
                     let is_container = expected.is_object() || expected.is_array();
                     if is_container && is_inherited && !are_alike(expected, actual) {
-                        self.differs(format!("must be {}, but is {}", kind(expected), kind(actual)));
+                        self.differs(format!(
+                            "must be {}, but is {}",
+                            kind(expected),
+                            kind(actual)
+                        ));
                     }
                 }
                 None if !are_equal(expected, actual) => self.differs(unequal(expected, actual)),
@@ -79,7 +83,10 @@ impl<'r> Comparing<'r> {
             }
             return;
         }
-        if !is_inherited && all.iter().any(|matcher| matches!(matcher, Matcher::NotEmpty)) && actual.is_empty() {
+        if !is_inherited
+            && all.iter().any(|matcher| matches!(matcher, Matcher::NotEmpty))
+            && actual.is_empty()
+        {
             self.differs("must not be empty");
         }
         if !is_inherited && all.iter().any(is_about_entries) {
@@ -87,7 +94,11 @@ impl<'r> Comparing<'r> {
             return;
         }
         let has_wildcard = self.rules.has_wildcard_below(Part::Body, &self.place);
-        if expected.is_empty() && !actual.is_empty() && self.allowance == Allowance::Exact && matchers.is_none() {
+        if expected.is_empty()
+            && !actual.is_empty()
+            && self.allowance == Allowance::Exact
+            && matchers.is_none()
+        {
             self.differs("must be empty");
             return;
         }
@@ -112,7 +123,12 @@ impl<'r> Comparing<'r> {
     }
 
     /// Objects whose names are data.
-    fn entries(&mut self, all: &[Matcher], expected: &Map<String, Value>, actual: &Map<String, Value>) {
+    fn entries(
+        &mut self,
+        all: &[Matcher],
+        expected: &Map<String, Value>,
+        actual: &Map<String, Value>,
+    ) {
         for matcher in all {
             match matcher {
                 Matcher::Values => {
@@ -125,7 +141,10 @@ impl<'r> Comparing<'r> {
                 }
                 Matcher::EachKey(inner) => {
                     let matchers = Matchers { any: false, all: inner.clone() };
-                    let example = expected.keys().next().map_or(Value::Null, |name| Value::from(name.as_str()));
+                    let example = expected
+                        .keys()
+                        .next()
+                        .map_or(Value::Null, |name| Value::from(name.as_str()));
                     for name in actual.keys() {
                         let why = check(&matchers, false, &example, &Value::from(name.as_str()));
                         if let Some(why) = why.first() {
@@ -227,7 +246,11 @@ fn is_about_entries(matcher: &Matcher) -> bool {
 }
 
 fn short(name: &str) -> String {
-    if name.chars().count() <= 64 { name.to_owned() } else { name.chars().take(63).collect::<String>() + "…" }
+    if name.chars().count() <= 64 {
+        name.to_owned()
+    } else {
+        name.chars().take(63).collect::<String>() + "…"
+    }
 }
 
 pub(super) fn pointer(place: &[Step]) -> String {
@@ -241,7 +264,9 @@ pub(super) fn pointer(place: &[Step]) -> String {
                 let name = names.first().map_or("", String::as_str);
                 pointer.push_str(&escaped(name));
                 if *at > 0 {
-                    pointer.push_str(&format!("[{at}]"));
+                    pointer.push('[');
+                    pointer.push_str(&at.to_string());
+                    pointer.push(']');
                 }
             }
         }

@@ -48,10 +48,8 @@ pub(super) fn compare(
             }
             None => {
                 let mut inside = Vec::new();
-                let (wanted, given) = (
-                    Body::Present(piece.content.clone()),
-                    Body::Present(other.content.clone()),
-                );
+                let (wanted, given) =
+                    (Body::Present(piece.content.clone()), Body::Present(other.content.clone()));
                 compare_bodies(&wanted, &given, &Rules::default(), allowance, &mut inside);
                 found.extend(inside.into_iter().map(|difference| Difference {
                     pointer: difference.pointer.replacen("/body", &pointer, 1),
@@ -76,7 +74,8 @@ fn parameter<'t>(header: &'t str, name: &str) -> Option<&'t str> {
 fn pieces(content: &Content) -> Result<Vec<Piece>, String> {
     let text = &content.bytes;
     // The boundary is declared; where a file leaves it out, the first line is it.
-    let declared = parameter(&content.media_type, "boundary").map(|boundary| format!("--{boundary}"));
+    let declared =
+        parameter(&content.media_type, "boundary").map(|boundary| format!("--{boundary}"));
     let first = || {
         let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
         String::from_utf8_lossy(line).trim_end().to_owned()
@@ -119,7 +118,9 @@ fn split<'t>(text: &'t [u8], boundary: &[u8]) -> Vec<&'t [u8]> {
 fn piece(part: &[u8]) -> Piece {
     let text = part.strip_prefix(b"\r\n").or(part.strip_prefix(b"\n")).unwrap_or(part);
     let text = text.strip_suffix(b"\r\n").or(text.strip_suffix(b"\n")).unwrap_or(text);
-    let gap = |gap: &[u8]| text.windows(gap.len()).position(|window| window == gap).map(|at| (at, gap.len()));
+    let gap = |gap: &[u8]| {
+        text.windows(gap.len()).position(|window| window == gap).map(|at| (at, gap.len()))
+    };
     let (head, body) = match gap(b"\r\n\r\n").or_else(|| gap(b"\n\n")) {
         Some((at, length)) => (&text[..at], &text[at + length..]),
         None => (&text[..0], text),

@@ -72,7 +72,9 @@ impl Expression {
     /// Whether it ends in a wildcard for the fields right below a place.
     pub(super) fn is_wildcard_below(&self, place: &[Step]) -> bool {
         match self.tokens.split_last() {
-            Some((Token::Any, above)) => above.len() == place.len() && weigh(above, place).is_some(),
+            Some((Token::Any, above)) => {
+                above.len() == place.len() && weigh(above, place).is_some()
+            }
             _ => false,
         }
     }
@@ -134,9 +136,8 @@ mod tests {
     use super::*;
 
     fn place(names: &[&str]) -> Vec<Step> {
-        let step = |name: &&str| {
-            name.parse().map_or_else(|_| Step::Name((*name).to_owned()), Step::Index)
-        };
+        let step =
+            |name: &&str| name.parse().map_or_else(|_| Step::Name((*name).to_owned()), Step::Index);
         names.iter().map(step).collect()
     }
 

@@ -38,7 +38,10 @@ pub(super) struct Matchers {
 #[derive(Clone, Debug)]
 pub(super) enum Matcher {
     Equality,
-    Type { min: Option<usize>, max: Option<usize> },
+    Type {
+        min: Option<usize>,
+        max: Option<usize>,
+    },
     Regex(Pattern),
     Include(String),
     Number,
@@ -168,7 +171,8 @@ impl Rules {
             (rest.is_empty() || rest.starts_with(['.', '['])).then_some((*part, rest))
         });
         let Some((part, rest)) = found else {
-            problems.push(Problem::rule(pointer, format!("`{key}` names no part of the interaction")));
+            problems
+                .push(Problem::rule(pointer, format!("`{key}` names no part of the interaction")));
             return;
         };
         if let Some(matcher) = Matcher::read(value, pointer, problems) {
@@ -188,7 +192,10 @@ impl Rules {
             "status" => Part::Status,
             "metadata" | "metaData" => Part::Metadata,
             _ => {
-                problems.push(Problem::rule(pointer, format!("`{key}` names no part of the interaction")));
+                problems.push(Problem::rule(
+                    pointer,
+                    format!("`{key}` names no part of the interaction"),
+                ));
                 return;
             }
         };
@@ -263,7 +270,10 @@ impl Rules {
 
 impl Matchers {
     fn read(map: &Map<String, Value>, pointer: &str, problems: &mut Problems) -> Self {
-        let any = map.get("combine").and_then(Value::as_str).is_some_and(|c| c.eq_ignore_ascii_case("or"));
+        let any = map
+            .get("combine")
+            .and_then(Value::as_str)
+            .is_some_and(|c| c.eq_ignore_ascii_case("or"));
         let mut all = Vec::new();
         match map.get("matchers") {
             Some(Value::Array(matchers)) => {
@@ -320,7 +330,9 @@ impl Matcher {
         let list = |key: &str, problems: &mut Problems| -> Vec<Self> {
             let rules = map.get(key).and_then(Value::as_array).into_iter().flatten().enumerate();
             rules
-                .filter_map(|(at, rule)| Self::read(rule, &format!("{pointer}/{key}/{at}"), problems))
+                .filter_map(|(at, rule)| {
+                    Self::read(rule, &format!("{pointer}/{key}/{at}"), problems)
+                })
                 .collect()
         };
         Ok(match named {
@@ -354,7 +366,8 @@ impl Matcher {
     }
 
     fn regex(map: &Map<String, Value>) -> Result<Self, String> {
-        let source = map.get("regex").and_then(Value::as_str).ok_or("`regex` needs an expression")?;
+        let source =
+            map.get("regex").and_then(Value::as_str).ok_or("`regex` needs an expression")?;
         let pattern = Pattern::new(source);
         pattern.map(Self::Regex).map_err(|why| format!("the expression cannot be used: {why}"))
     }
@@ -369,15 +382,21 @@ impl Matcher {
         };
         let mut read = Vec::new();
         for (at, variant) in variants.iter().enumerate() {
-            let example = variant.get("index").and_then(Value::as_u64).map_or(at, |index| {
-                usize::try_from(index).unwrap_or(usize::MAX)
-            });
+            let example = variant
+                .get("index")
+                .and_then(Value::as_u64)
+                .map_or(at, |index| usize::try_from(index).unwrap_or(usize::MAX));
             let pointer = format!("{pointer}/variants/{at}/rules");
             let mut rules = Rules::default();
-            for (place, value) in variant.get("rules").and_then(Value::as_object).into_iter().flatten() {
+            for (place, value) in
+                variant.get("rules").and_then(Value::as_object).into_iter().flatten()
+            {
                 let pointer = format!("{pointer}/{}", escaped(place));
                 let Some(map) = value.as_object() else {
-                    problems.push(Problem::malformed(&pointer, "the rules of a place must be an object"));
+                    problems.push(Problem::malformed(
+                        &pointer,
+                        "the rules of a place must be an object",
+                    ));
                     continue;
                 };
                 let matchers = Matchers::read(map, &pointer, problems);
@@ -416,7 +435,8 @@ fn status_class(value: Option<&Value>) -> Result<StatusClass, String> {
     match value {
         Some(Value::String(name)) => {
             let class = CLASSES.iter().find(|(known, _, _)| known == name);
-            let (name, low, high) = class.ok_or_else(|| format!("`{name}` is no class of statuses"))?;
+            let (name, low, high) =
+                class.ok_or_else(|| format!("`{name}` is no class of statuses"))?;
             Ok(StatusClass::Range(name, *low, *high))
         }
         Some(Value::Array(list)) => {

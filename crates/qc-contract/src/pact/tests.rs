@@ -8,7 +8,8 @@ fn request(value: Value) -> Request {
 }
 
 fn differences(expected: &Value, actual: &Value) -> Vec<String> {
-    let read = |value: &Value| Response::from_value(value, Specification::V4).expect("is a response");
+    let read =
+        |value: &Value| Response::from_value(value, Specification::V4).expect("is a response");
     read(expected).compare(&read(actual)).iter().map(ToString::to_string).collect()
 }
 
@@ -67,17 +68,51 @@ fn each_matcher_of_version_4_is_followed() {
         (json!({"match": "integer"}), json!(1), json!(7), json!(1.5)),
         (json!({"match": "number"}), json!(1), json!(1.5), json!("1")),
         (json!({"match": "include", "value": "ab"}), json!("ab"), json!("xaby"), json!("ba")),
-        (json!({"match": "date", "format": "yyyy-MM-dd"}), json!("2000-01-01"), json!("2024-02-29"), json!("2023-02-29")),
-        (json!({"match": "time", "format": "HH:mm"}), json!("10:00"), json!("23:59"), json!("24:00")),
-        (json!({"match": "timestamp", "format": "yyyy-MM-dd'T'HH:mm"}), json!("2000-01-01T10:00"), json!("2020-12-31T00:00"), json!("2020-12-31")),
+        (
+            json!({"match": "date", "format": "yyyy-MM-dd"}),
+            json!("2000-01-01"),
+            json!("2024-02-29"),
+            json!("2023-02-29"),
+        ),
+        (
+            json!({"match": "time", "format": "HH:mm"}),
+            json!("10:00"),
+            json!("23:59"),
+            json!("24:00"),
+        ),
+        (
+            json!({"match": "timestamp", "format": "yyyy-MM-dd'T'HH:mm"}),
+            json!("2000-01-01T10:00"),
+            json!("2020-12-31T00:00"),
+            json!("2020-12-31"),
+        ),
         (json!({"match": "equality"}), json!("x"), json!("x"), json!("y")),
         (json!({"match": "regex", "regex": "a{2}"}), json!("aa"), json!("aa"), json!("aaa")),
-        (json!({"match": "type", "min": 2, "max": 3}), json!([1]), json!([4, 5]), json!([1, 2, 3, 4])),
-        (json!({"match": "eachKey", "rules": [{"match": "regex", "regex": "[a-z]+"}]}), json!({"a": 1}), json!({"b": 1}), json!({"B": 1})),
-        (json!({"match": "eachValue", "rules": [{"match": "integer"}]}), json!({"a": 1}), json!({"b": 2}), json!({"b": "2"})),
+        (
+            json!({"match": "type", "min": 2, "max": 3}),
+            json!([1]),
+            json!([4, 5]),
+            json!([1, 2, 3, 4]),
+        ),
+        (
+            json!({"match": "eachKey", "rules": [{"match": "regex", "regex": "[a-z]+"}]}),
+            json!({"a": 1}),
+            json!({"b": 1}),
+            json!({"B": 1}),
+        ),
+        (
+            json!({"match": "eachValue", "rules": [{"match": "integer"}]}),
+            json!({"a": 1}),
+            json!({"b": 2}),
+            json!({"b": "2"}),
+        ),
         (json!({"match": "values"}), json!({"a": 1}), json!({"b": 1}), json!({"b": "2"})),
-        (json!({"match": "arrayContains", "variants": [{"index": 0, "rules": {"$.id": {"matchers": [{"match": "integer"}]}}}]}),
-            json!([{"id": 1}]), json!([{"id": "x"}, {"id": 9}]), json!([{"id": "x"}])),
+        (
+            json!({"match": "arrayContains", "variants": [{"index": 0, "rules": {"$.id": {"matchers": [{"match": "integer"}]}}}]}),
+            json!([{"id": 1}]),
+            json!([{"id": "x"}, {"id": 9}]),
+            json!([{"id": "x"}]),
+        ),
     ];
     for (matcher, example, good, bad) in cases {
         let expected = expecting(json!({"v": example}), json!({"$.v": {"matchers": [matcher]}}));
@@ -90,8 +125,10 @@ fn each_matcher_of_version_4_is_followed() {
 #[test]
 fn matchers_combine() {
     let matchers = json!([{"match": "regex", "regex": "a.*"}, {"match": "regex", "regex": ".*z"}]);
-    let both = expecting(json!({"v": "az"}), json!({"$.v": {"combine": "AND", "matchers": matchers}}));
-    let one = expecting(json!({"v": "az"}), json!({"$.v": {"combine": "OR", "matchers": matchers}}));
+    let both =
+        expecting(json!({"v": "az"}), json!({"$.v": {"combine": "AND", "matchers": matchers}}));
+    let one =
+        expecting(json!({"v": "az"}), json!({"$.v": {"combine": "OR", "matchers": matchers}}));
     let answer = answering(json!({"v": "ab"}));
     assert_eq!(differences(&both, &answer).len(), 1);
     assert!(differences(&one, &answer).is_empty());
@@ -175,7 +212,9 @@ fn messages_are_compared_with_their_metadata() {
         }
     }));
     let actual = |topic: &str| {
-        read(json!({"contents": {"content": {"id": 5}, "contentType": "application/json"}, "metadata": {"topic": topic}}))
+        read(
+            json!({"contents": {"content": {"id": 5}, "contentType": "application/json"}, "metadata": {"topic": topic}}),
+        )
     };
     assert!(expected.compare(&actual("orders-eu")).is_empty());
     assert_eq!(expected.compare(&actual("parcels"))[0].pointer, "/metadata/topic");
@@ -226,7 +265,12 @@ fn a_file_is_read_whole() {
 fn what_is_wrong_in_a_file_is_found_with_its_place() {
     let broken = [
         ("\"integer\"", "\"wholesome\"", codes::PACT_RULE, "`wholesome` is not known"),
-        ("{ \"match\": \"integer\" }", "{ \"match\": \"regex\", \"regex\": \"(\" }", codes::PACT_RULE, "cannot be used"),
+        (
+            "{ \"match\": \"integer\" }",
+            "{ \"match\": \"regex\", \"regex\": \"(\" }",
+            codes::PACT_RULE,
+            "cannot be used",
+        ),
         ("\"$.id\"", "\"$.id[\"", codes::PACT_RULE, "no path"),
         ("\"description\": \"an order is read\",", "", codes::PACT, "no `description`"),
         ("\"4.0\"", "\"9.0\"", codes::PACT, "version `9.0`"),
@@ -250,7 +294,10 @@ fn what_is_wrong_in_a_file_is_found_with_its_place() {
 
 #[test]
 fn hostile_expressions_and_documents_end() {
-    let expected = expecting(json!({"v": "a"}), json!({"$.v": {"matchers": [{"match": "regex", "regex": "(a+)+\\1x"}]}}));
+    let expected = expecting(
+        json!({"v": "a"}),
+        json!({"$.v": {"matchers": [{"match": "regex", "regex": "(a+)+\\1x"}]}}),
+    );
     let long = "a".repeat(200);
     assert_eq!(differences(&expected, &answering(json!({"v": long}))).len(), 1);
     let xml = |text: String| json!({"status": 200, "body": {"content": text, "contentType": "application/xml"}});

@@ -53,7 +53,8 @@ fn check_one(
             fails(actual.is_f64(), &|| format!("must be a number with decimal places, but is {is}"))
         }
         Matcher::Boolean => {
-            let is_boolean = actual.is_boolean() || matches!(actual.as_str(), Some("true" | "false"));
+            let is_boolean =
+                actual.is_boolean() || matches!(actual.as_str(), Some("true" | "false"));
             fails(is_boolean, &|| format!("must be a boolean, but is {is}"))
         }
         Matcher::Null => fails(actual.is_null(), &|| format!("must be null, but is {is}")),
@@ -76,9 +77,9 @@ fn check_one(
         Matcher::Values
         | Matcher::EachKey(_)
         | Matcher::EachValue(_)
-        | Matcher::ArrayContains(_) => {
-            fails(are_alike(expected, actual), &|| format!("must be {}, but is {is}", kind(expected)))
-        }
+        | Matcher::ArrayContains(_) => fails(are_alike(expected, actual), &|| {
+            format!("must be {}, but is {is}", kind(expected))
+        }),
         Matcher::Status(class) => match actual.as_u64() {
             Some(status) if class.holds(status) => Ok(()),
             _ => Err("has another status than the expected ones".to_owned()),
@@ -99,11 +100,7 @@ fn check_one(
 }
 
 /// Why a text (a header, a parameter, XML) does not satisfy the matchers of its place.
-pub(super) fn check_all_text(
-    matchers: &Matchers,
-    expected: &str,
-    actual: &str,
-) -> Vec<String> {
+pub(super) fn check_all_text(matchers: &Matchers, expected: &str, actual: &str) -> Vec<String> {
     let mut failures = Vec::new();
     for matcher in &matchers.all {
         let result = match matcher {
@@ -177,7 +174,8 @@ fn is_number(text: &str) -> bool {
 
 /// Major, minor and patch without leading zeros, and what may follow `-` and `+`.
 fn is_semver(text: &str) -> bool {
-    let (rest, build) = text.split_once('+').map_or((text, None), |(rest, build)| (rest, Some(build)));
+    let (rest, build) =
+        text.split_once('+').map_or((text, None), |(rest, build)| (rest, Some(build)));
     let (version, pre) = rest.split_once('-').map_or((rest, None), |(rest, pre)| (rest, Some(pre)));
     let is_numeric = |part: &str| {
         !part.is_empty()
@@ -223,7 +221,11 @@ pub(super) fn content_signature(bytes: &[u8]) -> Option<&'static str> {
     known.iter().find(|(start, _)| bytes.starts_with(start)).map(|(_, kind)| *kind)
 }
 
-pub(super) fn in_bounds(count: usize, min: Option<usize>, max: Option<usize>) -> Result<(), String> {
+pub(super) fn in_bounds(
+    count: usize,
+    min: Option<usize>,
+    max: Option<usize>,
+) -> Result<(), String> {
     if let Some(min) = min.filter(|min| count < *min) {
         return Err(format!("must have at least {min} items, but has {count}"));
     }
@@ -240,9 +242,12 @@ pub(super) fn are_alike(expected: &Value, actual: &Value) -> bool {
 
 pub(super) fn are_equal(expected: &Value, actual: &Value) -> bool {
     match (expected, actual) {
-        (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
+        (Value::Number(one), Value::Number(other)) => {
+            one == other || one.as_f64() == other.as_f64()
+        }
         (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| are_equal(one, other))
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| are_equal(one, other))
         }
         (Value::Object(one), Value::Object(other)) => {
             one.len() == other.len()
@@ -271,7 +276,11 @@ fn kind_word(value: &Value) -> &'static str {
 
 fn shortened(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    if text.chars().count() <= 80 { text } else { text.chars().take(79).collect::<String>() + "…" }
+    if text.chars().count() <= 80 {
+        text
+    } else {
+        text.chars().take(79).collect::<String>() + "…"
+    }
 }
 
 #[cfg(test)]

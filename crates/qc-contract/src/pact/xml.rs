@@ -39,7 +39,8 @@ pub(super) fn compare(
     };
     match parse(actual) {
         Ok(given) => {
-            let mut comparing = Comparing { rules, allowance, place: Vec::new(), found: Vec::new() };
+            let mut comparing =
+                Comparing { rules, allowance, place: Vec::new(), found: Vec::new() };
             let (wanted, given) = (wanted.root_element(), given.root_element());
             comparing.place.push(step(wanted, 0));
             comparing.element(wanted, given);
@@ -165,11 +166,13 @@ impl<'r> Comparing<'r> {
         let is_free = lists || own;
         let name = first.tag_name().name().to_owned();
         if given.is_empty() || (!is_free && given.len() < wanted.len()) {
-            let message = format!("must have {} elements `{name}`, but has {}", wanted.len(), given.len());
+            let message =
+                format!("must have {} elements `{name}`, but has {}", wanted.len(), given.len());
             self.differs(message);
         }
         if !is_free && given.len() > wanted.len() && self.allowance == Allowance::Exact {
-            let message = format!("must have {} elements `{name}`, but has {}", wanted.len(), given.len());
+            let message =
+                format!("must have {} elements `{name}`, but has {}", wanted.len(), given.len());
             self.differs(message);
         }
         for (at, node) in given.iter().enumerate() {
@@ -199,14 +202,22 @@ impl<'r> Comparing<'r> {
             Some((matchers, is_inherited)) => {
                 let own = Matchers {
                     any: matchers.any,
-                    all: matchers.all.iter().filter(|one| !is_inherited || !is_about_lists(one)).cloned().collect(),
+                    all: matchers
+                        .all
+                        .iter()
+                        .filter(|one| !is_inherited || !is_about_lists(one))
+                        .cloned()
+                        .collect(),
                 };
                 for why in check_all_text(&own, wanted, given) {
                     self.differs(why);
                 }
             }
             None if wanted != given => {
-                self.differs(format!("must be `{}`", Value::from(wanted).as_str().unwrap_or_default()));
+                self.differs(format!(
+                    "must be `{}`",
+                    Value::from(wanted).as_str().unwrap_or_default()
+                ));
             }
             None => {}
         }
@@ -229,6 +240,7 @@ fn grouped<'a, 'd>(node: Node<'a, 'd>) -> Grouped<'a, 'd> {
 }
 
 fn own_text(node: Node<'_, '_>) -> String {
-    let text: String = node.children().filter(Node::is_text).filter_map(|child| child.text()).collect();
+    let text: String =
+        node.children().filter(Node::is_text).filter_map(|child| child.text()).collect();
     text.trim().to_owned()
 }
