@@ -17,3 +17,13 @@ fn reaches_its_aims(file: &str) {
 fn openapi_pairs() {
     reaches_its_aims("openapi_pairs_unified.jsonl");
 }
+
+#[test]
+fn schema_questions() {
+    reaches_its_aims("json_schema_subschema_unified.jsonl");
+}
+
+#[test]
+fn pact_cases() {
+    reaches_its_aims("pact/cases.jsonl");
+}
