@@ -20,6 +20,16 @@ fn openapi_pairs() {
 }
 
 #[test]
+fn schema_questions() {
+    reaches_its_aims("json_schema_subschema_unified.jsonl");
+}
+
+#[test]
+fn pact_cases() {
+    reaches_its_aims("pact/cases.jsonl");
+}
+
+#[test]
 fn every_disagreement_about_openapi_is_argued() {
     let Some(folder) = judge::shared_cases() else {
         println!("skipped: the cases are not there (set QC_SHARED)");

@@ -296,10 +296,12 @@ pub(crate) fn person_asked(
     at: Timestamp,
     task: &PersonTask,
     (title, outcome): (&str, &str),
-    who: Option<&str>,
+    (from, who): (Option<String>, Option<&str>),
 ) -> LedgerRow {
+    // A handoff: from whom to whom the run goes (nobody is the run itself), and of what they saw the hash.
     let details = json!({
         "kind": task.kind, "title": title, "level": task.level, "who": who,
+        "from": from, "to": task.holder(),
         "deadline": task.deadline, "hash": task.hash,
     });
     LedgerRow {

@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use qc_connect::call::EnvironmentScope;
 use qc_connection::{
     ConnectionId, Connections, Grant, Returned,
@@ -19,7 +17,10 @@ use qc_connection::{
 use qc_model::{Failure, TenantName, Timestamp};
 use qc_vault::Secret;
 
-use crate::State;
+use crate::{
+    State,
+    page::{Page, cookie, page, told},
+};
 
 /// What the addresses begin with.
 pub(crate) const PREFIX: &str = "/connect/";
@@ -79,12 +80,12 @@ pub(crate) fn grant_of(state: &State, id: &ConnectionId) -> Result<Option<Grant>
 }
 
 /// Answers a request below [`PREFIX`].
-pub(crate) async fn answer(state: &State, request: Request<()>) -> Response<Full<Bytes>> {
+pub(crate) async fn answer(state: &State, request: Request<()>) -> Page {
     if request.method() != Method::GET {
-        return page(StatusCode::METHOD_NOT_ALLOWED, "Open this address in a browser.");
+        return told(StatusCode::METHOD_NOT_ALLOWED, "Not here", "Open this address in a browser.");
     }
     if !state.guesses.allow(state.clock.now()) {
-        return page(StatusCode::TOO_MANY_REQUESTS, "Too many links. Try again in a minute.");
+        return told(StatusCode::TOO_MANY_REQUESTS, "Too many links", "Try again in a minute.");
     }
     let rest = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
     let query = request.uri().query().unwrap_or_default();
@@ -98,12 +99,12 @@ pub(crate) async fn answer(state: &State, request: Request<()>) -> Response<Full
     answered.unwrap_or_else(|| {
         state.guesses.missed();
         let text = "This link is unknown, was used, or is over. Ask for another one.";
-        page(StatusCode::NOT_FOUND, text)
+        told(StatusCode::NOT_FOUND, "No such link", text)
     })
 }
 
 /// Sends who opened a link to the provider. None: the link is not good.
-async fn departed(state: &State, code: &Secret) -> Option<Response<Full<Bytes>>> {
+async fn departed(state: &State, code: &Secret) -> Option<Page> {
     let (link, _) = state.connections.link_of(&Journey::of(code).state).await?;
     let grant = match grant_of(state, &id_of(&link)) {
         Ok(grant) => grant?,
@@ -113,7 +114,7 @@ async fn departed(state: &State, code: &Secret) -> Option<Response<Full<Bytes>>>
         Ok(departure) => departure,
         Err(failure) => return Some(failed(&failure)),
     };
-    let mut response = page(StatusCode::FOUND, "You are sent to the provider.");
+    let mut response = told(StatusCode::FOUND, "Elsewhere", "You are sent to the provider.");
     let secure = if is_https(&grant) { "; Secure" } else { "" };
     let cookie = format!(
         "{COOKIE}={}; Path=/connect; HttpOnly; SameSite=Lax; Max-Age=3600{secure}",
@@ -126,11 +127,7 @@ async fn departed(state: &State, code: &Secret) -> Option<Response<Full<Bytes>>>
 }
 
 /// Takes what the provider sent back. None: it belongs to no link.
-async fn returned(
-    state: &State,
-    query: &str,
-    headers: &HeaderMap,
-) -> Option<Response<Full<Bytes>>> {
+async fn returned(state: &State, query: &str, headers: &HeaderMap) -> Option<Page> {
     let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let field = |name: &str| pairs.iter().find(|pair| pair.0 == name).map(|pair| &pair.1);
     let returning = field("state")?;
@@ -144,17 +141,16 @@ async fn returned(
         code: field("code").map(|code| Secret::new(code.as_ref())),
         error: field("error").map(Cow::as_ref),
         issuer: field("iss").map(Cow::as_ref),
-        cookie: cookie(headers),
+        cookie: cookie(headers, COOKIE),
     };
     let done = state.connections.consented(&grant, (link, revision), back).await;
     Some(match done {
         Ok(done) if done.missing.is_empty() => {
-            page(StatusCode::OK, "Connected. You can close this page.")
+            told(StatusCode::OK, "Connected", "You can close this page.")
         }
         Ok(_) => {
-            let text = "Connected, but not everything was granted that is needed. \
-                        Ask for another link to grant the rest.";
-            page(StatusCode::OK, text)
+            let text = "Not everything was granted that is needed. Ask for another link to grant the rest.";
+            told(StatusCode::OK, "Connected, in part", text)
         }
         Err(failure) => failed(&failure),
     })
@@ -173,32 +169,10 @@ fn is_https(grant: &Grant) -> bool {
     }
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|text| text.split(';')).find_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE).then_some(value)
-    })
-}
-
-fn failed(failure: &Failure) -> Response<Full<Bytes>> {
+fn failed(failure: &Failure) -> Page {
     let status =
         if failure.status >= 500 { StatusCode::BAD_GATEWAY } else { StatusCode::BAD_REQUEST };
-    page(status, &format!("{}. ({})", failure.title, failure.code))
-}
-
-/// A page of plain text: nothing in it can run, and no address of it goes on to others.
-fn page(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{text}\n"))));
-    *response.status_mut() = status;
-    let fields = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    for (name, value) in fields {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
+    let code = &failure.code;
+    let body = format!("<p><a href=\"{}\">{code}</a></p>", code.page());
+    page(status, &failure.title, &body)
 }

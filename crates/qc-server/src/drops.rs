@@ -3,16 +3,19 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use qc_access::Action;
 use qc_model::{Actor, ActorKind, Origin};
 use qc_vault::{DropLink, Secret, VaultError, random_code};
 use url::form_urlencoded;
 
-use crate::{Problem, State, asker::Sent, body};
+use crate::{
+    Problem, State,
+    asker::Sent,
+    body,
+    page::{Page, cookie, of_problem, page, told},
+};
 
 /// What the addresses begin with.
 pub(crate) const PREFIX: &str = "/drop/";
@@ -22,12 +25,11 @@ const FORM_MAX: usize = 3 * 64 * 1024 + 4 * 1024;
 /// The longest code that is looked for, in bytes.
 const CODE_MAX: usize = 100;
 
-type Page = Response<Full<Bytes>>;
-
 /// Answers a request below [`PREFIX`]. Codes that are not good are counted by address, as failed attempts to authenticate.
 pub(crate) async fn answer(state: &State, request: Request<Incoming>, sent: &Sent) -> Page {
     if ![Method::GET, Method::HEAD, Method::POST].contains(request.method()) {
-        let mut page = text(StatusCode::METHOD_NOT_ALLOWED, "Open this address in a browser.");
+        let mut page =
+            told(StatusCode::METHOD_NOT_ALLOWED, "Not here", "Open this address in a browser.");
         page.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
         return page;
     }
@@ -41,7 +43,7 @@ pub(crate) async fn answer(state: &State, request: Request<Incoming>, sent: &Sen
         Ok(None) => {
             state.throttle.failed(crate::identity::address(sent), state.clock.now());
             let said = "This link is unknown, was used, or is over. Ask for another one.";
-            return text(StatusCode::NOT_FOUND, said);
+            return told(StatusCode::NOT_FOUND, "No such link", said);
         }
         Err(error) => return of_problem(&Problem::from(error)),
     };
@@ -57,18 +59,16 @@ fn form(state: &State, code: &Secret, link: &DropLink) -> Page {
     let nonce = random_code::<2>(&*state.entropy);
     let (environment, name) = (&link.environment, &link.name);
     // Both are names: letters, digits and a few marks, none of which means anything in HTML.
-    let html = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>Give a secret</title>\
-         <h1>Give a secret</h1><p>The value of <b>{name}</b> for <b>{environment}</b>. It is stored sealed, is not shown \
-         again to anybody, and this address works once, until {until}.\
+    let body = format!(
+        "<p>The value of <b>{name}</b> for <b>{environment}</b>. It is stored sealed, is not shown again to anybody, and \
+         this address works once, until {until}.</p>\n\
          <form method=\"post\"><input type=\"hidden\" name=\"form\" value=\"{form}\">\
          <p><label>Value<br><textarea name=\"value\" rows=\"6\" cols=\"60\" required autocomplete=\"off\" \
-         spellcheck=\"false\"></textarea></label><p><button>Store</button></form></html>\n",
+         spellcheck=\"false\"></textarea></label></p><p><button>Store</button></p></form>",
         until = link.expires_at,
         form = DropLink::form_of(code, nonce.expose()),
     );
-    let mut page = page(StatusCode::OK, "text/html; charset=utf-8", html);
+    let mut page = page(StatusCode::OK, "Give a secret", &body);
     let secure = if state.authority.place().is_ok_and(qc_identity::Place::is_secure) {
         "; Secure"
     } else {
@@ -98,7 +98,11 @@ async fn take(
         essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
     });
     if !is_form {
-        return Ok(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send the form of this page."));
+        return Ok(told(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Not a form",
+            "Send the form of this page.",
+        ));
     }
     let patience = state.settings.body_timeout;
     let bytes = body::read(incoming, &parts.headers, FORM_MAX, patience).await?;
@@ -112,24 +116,27 @@ async fn take(
     }
     if !of_this_page(&parts.headers, code, &form) {
         let said = "This was not sent from the page of the link. Open the link again, with cookies allowed.";
-        return Ok(text(StatusCode::FORBIDDEN, said));
+        return Ok(told(StatusCode::FORBIDDEN, "From elsewhere", said));
     }
     // Browsers send the ends of lines as two characters; one at the end is not part of the value.
     let value = Secret::new(value.expose().replace("\r\n", "\n"));
     let value = Secret::new(value.expose().strip_suffix('\n').unwrap_or(value.expose()));
     let actor = giver(link, sent);
     match state.vault.redeem_drop(code, &value, &actor).await {
-        Ok(_) => {
-            Ok(text(StatusCode::OK, "Stored. This address works no more; you can close the page."))
-        }
-        Err(VaultError::Nothing(_)) => Ok(text(
+        Ok(_) => Ok(told(
+            StatusCode::OK,
+            "Stored",
+            "This address works no more; you can close the page.",
+        )),
+        Err(VaultError::Nothing(_)) => Ok(told(
             StatusCode::NOT_FOUND,
+            "No such link",
             "This link was used meanwhile, or is over. Ask for another one.",
         )),
         // The one who gives the value must not learn what other environments hold.
         Err(VaultError::Shared(_)) => {
             let said = "This value is not taken: each environment needs a credential of its own. Make another one.";
-            Ok(text(StatusCode::CONFLICT, said))
+            Ok(told(StatusCode::CONFLICT, "Not taken", said))
         }
         Err(error) => Err(error.into()),
     }
@@ -138,12 +145,8 @@ async fn take(
 /// Whether the form came from the page that we showed to this browser.
 fn of_this_page(headers: &HeaderMap, code: &Secret, form: &str) -> bool {
     let elsewhere = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin");
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let nonce = all.flat_map(|text| text.split(';')).find_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE).then_some(value)
-    });
-    !elsewhere && nonce.is_some_and(|nonce| DropLink::is_form_of(code, nonce, form))
+    !elsewhere
+        && cookie(headers, COOKIE).is_some_and(|nonce| DropLink::is_form_of(code, nonce, form))
 }
 
 /// Somebody who is known by the link alone.
@@ -158,39 +161,4 @@ fn giver(link: &DropLink, sent: &Sent) -> Actor {
     };
     let actor = Actor::new(ActorKind::Anonymous, format!("drop-{}", link.id));
     Actor { via: Some(Arc::new(origin)), ..actor }
-}
-
-fn of_problem(problem: &Problem) -> Page {
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut page =
-        text(status, &format!("{}: {} ({})", problem.title, problem.detail, problem.code));
-    if let Some(seconds) = problem.retry_after {
-        page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    page
-}
-
-fn text(status: StatusCode, said: &str) -> Page {
-    page(status, "text/plain; charset=utf-8", format!("{said}\n"))
-}
-
-/// A page in which nothing can run, that nobody frames or keeps, and whose address goes on to nobody.
-fn page(status: StatusCode, media: &'static str, content: String) -> Page {
-    let mut response = Response::new(Full::new(Bytes::from(content)));
-    *response.status_mut() = status;
-    let fields = [
-        (header::CONTENT_TYPE, media),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
-    ];
-    for (name, value) in fields {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

@@ -27,6 +27,7 @@ mod mended;
 mod metrics;
 mod openapi;
 mod owners;
+mod page;
 mod problem;
 mod proxies;
 mod service;

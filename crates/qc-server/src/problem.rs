@@ -172,8 +172,7 @@ impl Problem {
 
     /// Nobody said who they are.
     pub fn no_token() -> Self {
-        let detail =
-            "this address needs `Authorization: Bearer <token>`; `qc tokens create` makes one";
+        let detail = "this address needs `Authorization: Bearer <token>`; `qc login` or `qc tokens create` gives one";
         Self::new(401, qc_access::codes::NO_TOKEN, "Not authenticated", detail)
             .next(NextAction::RefreshToken)
             .header(header::WWW_AUTHENTICATE, "Bearer realm=\"quickconnect\"")

@@ -17,7 +17,10 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use crate::{Problem, State, api, asker::Sent, codes, connect, drops, health, identity, ingress};
+use crate::{
+    Problem, State, api, asker::Sent, codes, connect, drops, health, identity, ingress,
+    page::unreferred,
+};
 
 /// The body of every answer.
 pub(crate) type AnswerBody = Either<Full<Bytes>, axum::body::Body>;
@@ -123,11 +126,13 @@ impl Service {
             return response.map(Either::Left);
         }
         if path.starts_with(connect::PREFIX) {
-            return connect::answer(&self.state, request.map(drop)).await.map(Either::Left);
+            let page = connect::answer(&self.state, request.map(drop)).await;
+            return unreferred(page).map(Either::Left);
         }
         let of_identity = identity::is_ours(path);
         if path.starts_with(drops::PREFIX) {
-            return Box::pin(drops::answer(&self.state, request, &sent)).await.map(Either::Left);
+            let page = Box::pin(drops::answer(&self.state, request, &sent)).await;
+            return unreferred(page).map(Either::Left);
         }
         // Who sends events gets access tokens where it sends them, too.
         if self.door == Door::Events && !(of_identity && identity::is_for_services(path)) {

@@ -4,6 +4,8 @@
 //! printing is here. The same functions run as tests where the cases are there (`tests/judge.rs`).
 
 pub mod openapi;
+pub mod pact;
+pub mod schemas;
 
 use std::{
     fmt, fs,
@@ -23,7 +25,11 @@ pub struct Kind {
 }
 
 /// Every kind that is judged, in the order of the output.
-pub const KINDS: &[Kind] = &[Kind { file: "openapi_pairs_unified.jsonl", judge: openapi::judge }];
+pub const KINDS: &[Kind] = &[
+    Kind { file: "openapi_pairs_unified.jsonl", judge: openapi::judge },
+    Kind { file: "json_schema_subschema_unified.jsonl", judge: schemas::judge },
+    Kind { file: "pact/cases.jsonl", judge: pact::judge },
+];
 
 /// What judging one file came to.
 #[derive(Debug, Default)]

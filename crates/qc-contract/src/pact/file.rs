@@ -251,7 +251,6 @@ pub(super) fn read_response(
         body: body(value, "body", content_type(&headers), specification, pointer, problems),
         headers,
         rules: rules(value, pointer, problems),
-        specification,
     }
 }
 

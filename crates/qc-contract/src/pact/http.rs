@@ -75,7 +75,7 @@ impl Request {
 
     fn compare_query(&self, actual: &Self, found: &mut Vec<Difference>) {
         if self.specification == Specification::V1 {
-            let raw = |query: &Query| query.raw.clone().unwrap_or_default();
+            let raw = |query: &Query| decoded(query.raw.as_deref().unwrap_or_default());
             if raw(&self.query) != raw(&actual.query) {
                 found.push(Difference::new("/query", "is not the expected query"));
             }
@@ -88,13 +88,7 @@ impl Request {
 impl Response {
     /// An actual response.
     pub fn actual(status: u64, headers: Vec<(String, Vec<String>)>, body: Body) -> Self {
-        Self {
-            status: Some(status),
-            headers,
-            body,
-            rules: Rules::default(),
-            specification: Specification::V4,
-        }
+        Self { status: Some(status), headers, body, rules: Rules::default() }
     }
 
     /// A response as an interaction of a file writes it.

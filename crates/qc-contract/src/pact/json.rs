@@ -264,7 +264,9 @@ pub(super) fn pointer(place: &[Step]) -> String {
                 let name = names.first().map_or("", String::as_str);
                 pointer.push_str(&escaped(name));
                 if *at > 0 {
-                    pointer.push_str(&format!("[{at}]"));
+                    pointer.push('[');
+                    pointer.push_str(&at.to_string());
+                    pointer.push(']');
                 }
             }
         }

@@ -137,7 +137,6 @@ pub struct Response {
     /// The body.
     pub body: Body,
     rules: Rules,
-    specification: Specification,
 }
 
 /// A message, expected or actual.

@@ -275,7 +275,10 @@ fn parsed(pattern: &str) -> Option<Ast> {
                     'b' | 'B' | 'A' | 'z' | '1'..='9' | 'k' | 'p' | 'P' => return None,
                     'c' => {
                         let control = letters.next().filter(char::is_ascii_alphabetic)?;
-                        made.push_str(&format!("\\x{{{:x}}}", u32::from(control) % 32));
+                        made.push_str("\\x{");
+                        made.extend(char::from_digit(u32::from(control) % 32 / 16, 16));
+                        made.extend(char::from_digit(u32::from(control) % 16, 16));
+                        made.push('}');
                     }
                     '0' => made.push_str("\\x{0}"),
                     other if other.is_ascii_alphabetic() || !other.is_ascii() => {
@@ -311,6 +314,8 @@ fn parsed(pattern: &str) -> Option<Ast> {
                 in_class = false;
                 made.push(']');
             }
+            // Text in ECMA, a repetition here.
+            '{' if !in_class && letters.peek() == Some(&',') => return None,
             '&' | '~' if in_class => {
                 made.push('\\');
                 made.push(letter);
@@ -439,7 +444,7 @@ pub(super) fn find(
     most: Option<u64>,
 ) -> Result<Option<String>, Exhausted> {
     let alphabet = letters(parts)?;
-    let mut search = Search::new(parts, alphabet);
+    let mut search = Search::new(parts, &alphabet);
     let first = search.id(parts.iter().map(|(automaton, _)| automaton.begin()).collect());
     // Each layer holds the states after so many characters and how each was reached.
     let mut layers: Vec<BTreeMap<usize, (usize, char)>> =
@@ -462,9 +467,9 @@ pub(super) fn find(
             if length >= least && length > 0 && !seen.insert(state) {
                 continue;
             }
-            for at in 0..search.alphabet.len() {
+            for (at, letter) in alphabet.iter().enumerate() {
                 if let Some(target) = search.moved(state, at)? {
-                    next.entry(target).or_insert((state, search.alphabet[at]));
+                    next.entry(target).or_insert((state, *letter));
                 }
             }
         }
@@ -489,7 +494,7 @@ fn word(layers: &[BTreeMap<usize, (usize, char)>], hit: usize) -> String {
 
 struct Search<'a> {
     parts: &'a [(&'a Automaton, bool)],
-    alphabet: Vec<char>,
+    alphabet: &'a [char],
     states: Vec<Vec<Set>>,
     ids: HashMap<Vec<Set>, usize>,
     /// Where a state leads with a letter, as far as it is known; `None` where nothing is accepted any more.
@@ -499,7 +504,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(parts: &'a [(&'a Automaton, bool)], alphabet: Vec<char>) -> Self {
+    fn new(parts: &'a [(&'a Automaton, bool)], alphabet: &'a [char]) -> Self {
         Self {
             parts,
             alphabet,

@@ -13,7 +13,7 @@ use super::evaluate::is_existential;
 use super::formula::{Formula, Formulas, Id, Kind};
 
 /// Steps that one question may take.
-const FUEL: u32 = 60_000;
+const FUEL: u32 = 30_000;
 /// Deepest nesting of decisions, over parts of values and alternatives together.
 const DEPTH_LIMIT: u32 = 160;
 /// Most formulas of one question.
@@ -193,7 +193,8 @@ impl<'f> Deciding<'f> {
         parts: Vec<Id>,
         accept: &mut dyn FnMut(&Value) -> bool,
     ) -> Models {
-        if self.depth >= DEPTH_LIMIT || !self.burn(1) {
+        let size = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        if self.depth >= DEPTH_LIMIT || !self.burn(1 + size / 8) {
             return Models::Unknown;
         }
         self.depth += 1;

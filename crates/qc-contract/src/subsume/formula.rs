@@ -358,9 +358,19 @@ impl Formulas {
         self.add(Formula::Opaque(kinds, format!("pattern {pattern}")))
     }
 
-    /// Whether some pattern is kept as something that is not understood.
-    pub(super) fn has_doubtful_patterns(&self) -> bool {
-        self.patterns.iter().any(|(_, automaton)| automaton.is_none())
+    /// What validators may disagree about in these formulas, or what is not understood.
+    pub(super) fn doubt(&self) -> Option<&'static str> {
+        let divides = |formula: &Formula| match formula {
+            Formula::MultipleOf(step) => step.divides_alike(),
+            _ => true,
+        };
+        if self.patterns.iter().any(|(_, automaton)| automaton.is_none()) {
+            Some("a pattern is not regular, or admits everything unless it is anchored")
+        } else if !self.all.iter().all(divides) {
+            Some("it depends on the division by a fraction, about which validators differ")
+        } else {
+            None
+        }
     }
 
     /// The automaton of a [`Formula::Pattern`].

@@ -25,6 +25,8 @@ mod read;
 mod texts;
 mod unevaluated;
 
+use std::cell::OnceCell;
+
 use jsonschema::Validator;
 use serde_json::Value;
 
@@ -95,7 +97,7 @@ pub fn covers(sup: &Value, sub: &Value, options: CoverOptions) -> Covers {
     if sup == sub {
         return Covers::Yes;
     }
-    let mut judge = Judge { sup: &sup, sub: &sub, options, validators: None };
+    let judge = Judge { sup: &sup, sub: &sub, options, validators: OnceCell::new() };
     let mut formulas = Formulas::default();
     let wide = read::read(&mut formulas, &sup, "sup");
     let narrow = read::read(&mut formulas, &sub, "sub");
@@ -111,8 +113,8 @@ pub fn covers(sup: &Value, sub: &Value, options: CoverOptions) -> Covers {
     if let Some(witness) = judge.sampled() {
         return Covers::No { witness: Some(witness) };
     }
-    if formulas.has_doubtful_patterns() {
-        return unknown("a pattern is not regular, or admits everything unless it is anchored");
+    if let Some(why) = formulas.doubt() {
+        return unknown(why);
     }
     canonical::opinion(&sup, &sub, options).unwrap_or(Covers::Unknown { why })
 }
@@ -122,27 +124,27 @@ struct Judge<'s> {
     sup: &'s Value,
     sub: &'s Value,
     options: CoverOptions,
-    validators: Option<Option<(Validator, Validator)>>,
+    validators: OnceCell<Option<(Validator, Validator)>>,
 }
 
 impl Judge<'_> {
-    fn validators(&mut self) -> Option<&(Validator, Validator)> {
-        let (sup, sub, formats) = (self.sup, self.sub, self.options.formats);
-        let made = self.validators.get_or_insert_with(|| {
-            let dialect = Dialect { draft: Some(jsonschema::Draft::Draft202012), formats };
+    fn validators(&self) -> Option<&(Validator, Validator)> {
+        let made = self.validators.get_or_init(|| {
+            let draft = Some(jsonschema::Draft::Draft202012);
+            let dialect = Dialect { draft, formats: self.options.formats };
             let compiled = |schema| compile(schema, dialect, "qc-contract:///schema.json", Nothing);
-            Some((compiled(sup).ok()?, compiled(sub).ok()?))
+            Some((compiled(self.sup).ok()?, compiled(self.sub).ok()?))
         });
         made.as_ref()
     }
 
-    fn is_witness(&mut self, candidate: &Value) -> bool {
+    fn is_witness(&self, candidate: &Value) -> bool {
         let validators = self.validators();
         validators.is_some_and(|(sup, sub)| sub.is_valid(candidate) && !sup.is_valid(candidate))
     }
 
     /// Something that `sub` admits, by the way of samples.
-    fn sampled(&mut self) -> Option<Value> {
+    fn sampled(&self) -> Option<Value> {
         let schema = self.sub;
         let (sup, sub) = self.validators()?;
         let admits = |value: &Value| sub.is_valid(value);

@@ -26,7 +26,8 @@ impl Deciding<'_> {
         let whole = self.formulas.all(facts.iter().copied());
         let Some(numbers) = self.gathered(facts) else { return Models::Unknown };
         if let Some(only) = &numbers.only {
-            return self.one_of(whole, only.iter().filter_map(|number| number.value()));
+            let values: Option<Vec<Value>> = only.iter().map(|number| number.value()).collect();
+            return values.map_or(Models::Unknown, |values| self.one_of(whole, values));
         }
         let has_no_room = |beside: &Decimal| {
             let step = numbers.step.filter(|step| beside.divides_alike() || step == beside);

@@ -278,6 +278,16 @@ impl PersonTask {
         self.ladder.iter().take(count).map(|rung| rung.to.as_str())
     }
 
+    /// In whose hands the run is by it: all who have been asked, or who claimed it. None: in nobody's, the run goes on by
+    /// itself.
+    pub(crate) fn holder(&self) -> Option<String> {
+        match &self.state {
+            TaskState::Open => Some(self.asked().collect::<Vec<_>>().join(", ")),
+            TaskState::Claimed { by, .. } => Some(by.id.clone()),
+            _ => None,
+        }
+    }
+
     /// Who is asked next when nobody takes it, and when.
     pub fn next_asked(&self) -> Option<(&str, Timestamp)> {
         let level = usize::try_from(self.level).ok()?;

@@ -169,11 +169,17 @@ impl ActiveRun {
         draft: &mut Draft,
     ) {
         draft.journal(Journaled::Person { step: step.clone() });
+        let number = match &step {
+            TaskStep::Opened { .. } => None,
+            TaskStep::Escalated { number, .. } | TaskStep::Moved { number, .. } => Some(*number),
+        };
+        let from = number.and_then(|number| self.tasks.get(number)?.holder());
         let Some(task) = self.tasks.apply(step) else { return };
         let facts = &self.context.facts;
         let mut title = task.title.clone();
         self.custody.clean_text(&mut title);
-        let row = record::person_asked(facts, draft.at, task, (&title, outcome), who.as_deref());
+        let row =
+            record::person_asked(facts, draft.at, task, (&title, outcome), (from, who.as_deref()));
         draft.ledger(row);
         draft.people.push(What::Person {
             task: task.id().to_string(),

@@ -1,5 +1,7 @@
 //! What people are asked, and what they answer.
 
+mod handoffs;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

@@ -1,20 +1,17 @@
-//! What a browser sends and is sent: the session's cookie, where a request came from, and pages.
+//! What a browser sends and is sent: the session's cookie, where a request came from, and where to go on.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use qc_identity::codes::CROSS_SITE;
 
 use super::Answer;
-use crate::{Problem, State, bearer};
+use crate::{
+    Problem, State, bearer,
+    page::{cookie, escaped, page},
+};
 
 /// The cookies, and how long a browser keeps them, in seconds: no longer than what they open.
 pub(super) const SESSION: Cookie = Cookie { name: "qc_session", age: 8 * 3600 };
 pub(super) const SIGN_IN: Cookie = Cookie { name: "qc_sign_in", age: 600 };
-
-/// No script and no style runs in a page, nobody frames it, and its forms go nowhere else.
-const POLICY: &str =
-    "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// One of our cookies.
 #[derive(Clone, Copy)]
@@ -45,13 +42,7 @@ impl Cookie {
 
     /// What the browser brings.
     pub(super) fn of<'a>(self, state: &State, headers: &'a HeaderMap) -> Option<&'a str> {
-        let own = self.own(is_secure(state));
-        let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut found = all.flat_map(|text| text.split(';')).filter_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            (name == own && !value.is_empty()).then_some(value)
-        });
-        found.next()
+        cookie(headers, &self.own(is_secure(state)))
     }
 }
 
@@ -93,31 +84,6 @@ pub(super) fn same_origin(state: &State, headers: &HeaderMap) -> Result<(), Prob
     Err(Problem::new(403, CROSS_SITE, "From elsewhere", detail))
 }
 
-/// A page: a title and paragraphs, which are HTML already.
-pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Answer {
-    let title = escaped(title);
-    let text = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>{title} - QuickConnect</title>\n<h1>{title}</h1>\n{body}\n</html>\n"
-    );
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    *response.status_mut() = status;
-    let fields = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        // Not `no-referrer`: then forms would not say which origin they come from.
-        (header::REFERRER_POLICY, "same-origin"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-    ];
-    for (name, value) in fields {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
 /// A page that leads on, after a form: a redirect would be held to where forms of the page before may go.
 pub(super) fn onward(title: &str, url: &str) -> Answer {
     let body = format!("<p><a href=\"{0}\">Go on</a></p>", escaped(url));
@@ -135,36 +101,4 @@ pub(super) fn redirect(url: &str) -> Answer {
         response.headers_mut().insert(header::LOCATION, value);
     }
     response
-}
-
-/// A problem, as a page.
-pub(super) fn failed(problem: &Problem) -> Answer {
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
-    let detail = escaped(&problem.detail);
-    let body = format!(
-        "<p>{detail}</p>\n<p><a href=\"{0}\">{1}</a></p>",
-        problem.code.page(),
-        problem.code
-    );
-    let mut response = page(status, &problem.title, &body);
-    for (name, value) in &problem.headers {
-        response.headers_mut().insert(name.clone(), value.clone());
-    }
-    response
-}
-
-/// Text within HTML.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
 }

@@ -7,10 +7,14 @@ use url::form_urlencoded;
 
 use super::{
     Answer,
-    browser::{SIGN_IN, escaped, onward, page, redirect, same_origin},
+    browser::{SIGN_IN, onward, redirect, same_origin},
     people::{Query, role},
 };
-use crate::{Problem, State, asker::Sent};
+use crate::{
+    Problem, State,
+    asker::Sent,
+    page::{escaped, page},
+};
 
 /// The only client of this grant: the command line.
 const CLIENT: &str = "qc";

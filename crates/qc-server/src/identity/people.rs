@@ -11,10 +11,15 @@ use url::form_urlencoded;
 
 use super::{
     Answer,
-    browser::{SESSION, SIGN_IN, escaped, failed, onward, page, redirect, same_origin},
+    browser::{SESSION, SIGN_IN, onward, redirect, same_origin},
     device, json_answer, method, no_route, oauth,
 };
-use crate::{Problem, State, asker::Sent, bearer, codes};
+use crate::{
+    Problem, State,
+    asker::Sent,
+    bearer, codes,
+    page::{escaped, of_problem, page},
+};
 
 /// Where a browser goes on that wanted to go nowhere in particular.
 const DONE: &str = "/login/done";
@@ -46,7 +51,7 @@ pub(super) async fn answer(
     }
     let query = parts.uri.query().unwrap_or_default();
     if query.len() > QUERY {
-        return Ok(failed(&unusable("the address is too long")));
+        return Ok(of_problem(&unusable("the address is too long")));
     }
     let query = Query(form_urlencoded::parse(query.as_bytes()).collect());
     if !post {
@@ -57,7 +62,7 @@ pub(super) async fn answer(
             DONE => done(state, headers).await,
             _ => Ok(page(StatusCode::OK, "Signed out", "<p>You can close this page.</p>")),
         };
-        return Ok(shown.unwrap_or_else(|problem| failed(&problem)));
+        return Ok(shown.unwrap_or_else(|problem| of_problem(&problem)));
     }
     // Who signs out needs no body to say so.
     if path == "/logout" {
@@ -75,7 +80,7 @@ pub(super) async fn answer(
                 Ok(form) => device::answered(state, &form, headers, sent).await,
                 Err(error) => Err(unusable(&error.description)),
             };
-            Ok(answered.unwrap_or_else(|problem| failed(&problem)))
+            Ok(answered.unwrap_or_else(|problem| of_problem(&problem)))
         }
     }
 }
@@ -207,7 +212,7 @@ async fn arrive(
             if matches!(error, IdentityError::SignIn(_)) {
                 state.throttle.failed(super::address(sent), state.clock.now());
             }
-            failed(&error.into())
+            of_problem(&error.into())
         }
     };
     answer.headers_mut().append(header::SET_COOKIE, SIGN_IN.set(state, ""));
@@ -242,7 +247,7 @@ async fn log_out(state: &State, headers: &HeaderMap) -> Result<Answer, Problem> 
         return Ok(json_answer(StatusCode::OK, &told));
     }
     if let Err(problem) = same_origin(state, headers) {
-        return Ok(failed(&problem));
+        return Ok(of_problem(&problem));
     }
     let url = match SESSION.of(state, headers) {
         Some(text) => state.people.log_out(text).await?,

@@ -242,7 +242,7 @@ fn next_step(problem: &Value) -> Option<String> {
             None => "change what was asked for".to_owned(),
         },
         "refresh_token" => {
-            "use a valid token (QC_TOKEN or the context file); `qc tokens create` makes one"
+            "sign in with `qc login`, or use a valid token (QC_TOKEN or the context file; `qc tokens create` makes one)"
                 .to_owned()
         }
         "reconsent" => "ask the account's holder to consent again".to_owned(),

@@ -51,7 +51,10 @@ impl Reading<'_> {
             ("oidc_client_id", "who this server is at the OpenID provider"),
             ("oidc_roles", "which group gives which role; without one nobody may do anything"),
             ("public_url", "the address to which browsers come back"),
-            ("vault_key", "where the key is that seals what the provider gives for a session"),
+            (
+                "vault_key",
+                "where the key is that seals what the provider gives for a session, such as `file:<path>` with what `openssl rand -base64 32` prints",
+            ),
         ] {
             if self.text(key).is_empty() {
                 self.wrong(key, &format!("people sign in here, and it is empty; it says {what}"));

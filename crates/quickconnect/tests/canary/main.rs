@@ -88,7 +88,7 @@ async fn consent(server: &Server, search: &mut Search) {
     search.plant("a code of the provider", code);
     let back = format!("/connect/callback?code={code}&state={state}");
     let page = line.send(Method::GET, &back, &[("cookie", cookie)], Bytes::new()).await.unwrap();
-    assert!(page.shown().contains("Connected."), "{}", page.shown());
+    assert!(page.shown().contains("<h1>Connected</h1>"), "{}", page.shown());
     search.look("the page after consent", page.shown());
 }
 

@@ -139,7 +139,7 @@ async fn consent_rotation_withdrawal_and_consent_again() {
     assert_eq!(declined.status, 400, "{declined:?}");
     assert_eq!(board.posted().len(), 0);
     let page = consent(&link(&notify, "connect"), Some("ines"));
-    assert!(page.status == 200 && page.body.contains("Connected."), "{page:?}");
+    assert!(page.status == 200 && page.body.contains("<h1>Connected</h1>"), "{page:?}");
     board.hears(1).await;
     let shown = chat(&notify.server).await;
     assert_eq!((&shown["account"], &shown["generation"]), (&json!("ines"), &json!(1)), "{shown}");

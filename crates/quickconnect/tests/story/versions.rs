@@ -566,7 +566,7 @@ fn connections(asked: &mut Asked<'_>) {
     let state = location.split("state=").nth(1).unwrap().split('&').next().unwrap();
     let back = format!("/connect/callback?code=c0de&state={state}");
     let page = browsed(asked.server, &back, &cookie);
-    assert!(page.contains("Connected."), "{page}");
+    assert!(page.contains("<h1>Connected</h1>"), "{page}");
     let listed = asked.told("conn list", &["--environment", "sandbox"]);
     assert_eq!(listed["items"][0]["state"], "active", "{listed}");
     assert_eq!(asked.told("conn test", &of)["usable"], true);
