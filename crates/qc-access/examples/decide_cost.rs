@@ -14,6 +14,7 @@ fn main() {
         kind: TokenKind::ApiKey,
         name: "crm".into(),
         person: None,
+        owner: None,
         environment: "production".parse().ok(),
         role: Role::Runtime,
         scopes: Some(scopes.map(|scope| scope.parse().expect("a scope")).to_vec()),

@@ -242,14 +242,40 @@ impl Action {
         matches!(self, Self::DeploymentsWrite | Self::PoliciesWrite)
     }
 
-    /// Whether what it is done to belongs to the unit that owns an integration.
+    /// Whether what it is done to belongs to a unit, or to all of them together.
     pub fn is_of_unit(self) -> bool {
-        matches!(self.noun(), "runs" | "dlq" | "ledger" | "deployments" | "triggers")
+        self.is_of_integration()
+            || matches!(self.noun(), "connections" | "secrets" | "tokens" | "audit")
+            || self == Self::PoliciesWrite
+    }
+
+    /// Whether what it is done to belongs to an integration, and so to the unit that owns it.
+    pub fn is_of_integration(self) -> bool {
+        matches!(
+            self.noun(),
+            "runs"
+                | "dlq"
+                | "tasks"
+                | "subjects"
+                | "ledger"
+                | "releases"
+                | "deployments"
+                | "triggers"
+        )
+    }
+
+    /// Whether each of the units that share something may do it: what they have in common is seen by each and changed by
+    /// all.
+    pub fn is_shared(self) -> bool {
+        matches!(self, Self::SecretsRead | Self::ConnectionsRead)
     }
 
     /// Whether it can be granted to somebody of another unit: it only shows.
     pub fn crosses_units(self) -> bool {
-        self.is_of_unit() && matches!(self.verb(), "read" | "inspect")
+        match self.noun() {
+            "runs" | "dlq" | "ledger" | "deployments" => matches!(self.verb(), "read" | "inspect"),
+            _ => self == Self::TasksRead,
+        }
     }
 
     /// All, for exhaustive tables.

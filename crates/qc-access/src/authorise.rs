@@ -50,7 +50,9 @@ impl Denial {
             Self::Role => "its role does not include the action",
             Self::Environment => "it is bound to another environment",
             Self::Scope => "none of its scopes covers it",
-            Self::Grant => "in production it takes a grant for a time: `qc grants request`",
+            Self::Grant => {
+                "in production, which all environments include, it takes a grant for a time: `qc grants request`"
+            }
             Self::Unit => {
                 "it is another unit's, or a list over several: name an integration, or ask that unit: `qc grants request --unit`"
             }
@@ -116,9 +118,11 @@ impl Access {
         let in_scope = principal.scopes.as_ref().is_none_or(|scopes| {
             scopes.iter().any(|scope| scope.covers(action, resource.environment, resource.name))
         });
-        let production = resource
-            .environment
-            .is_some_and(|own| self.production.iter().any(|known| known.as_str() == own));
+        // What is done over all environments is done in those of production, too.
+        let production = match resource.environment {
+            Some(own) => self.production.iter().any(|known| known.as_str() == own),
+            None => action.takes_grant() && !self.production.is_empty(),
+        };
         let question = Question {
             subject: Subject {
                 id: principal.id.clone(),

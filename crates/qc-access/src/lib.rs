@@ -34,7 +34,7 @@ pub use grant::{GRANT_KIND, Grant, GrantError, GrantRequest, GrantState, Grants,
 pub use issue::{IssueRequest, Issued, disable, issue, reassign, revoke};
 pub use policy::{Policies, Question, Subject, Verdict};
 pub use principal::{Principal, TokenKind};
-pub use reach::{Known, Reach, reach};
+pub use reach::{Known, OfThing, Owned, Reach, reach};
 pub use record::{EarlierVersion, TOKEN_KIND, TokenRecord};
 pub use review::{Enough, Holding, Review, review};
 pub use role::Role;

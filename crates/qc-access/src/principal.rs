@@ -50,6 +50,8 @@ pub struct Principal {
     pub name: String,
     /// The person to whom it belongs, by the id of the owner directory; None: a service.
     pub person: Option<Name>,
+    /// The team or person that answers for it, where somebody does: a service is of the owner's units.
+    pub owner: Option<String>,
     /// The only environment in which it may act; None for all.
     pub environment: Option<EnvironmentName>,
     /// What it is for.
@@ -66,6 +68,7 @@ impl Principal {
             kind: TokenKind::Run,
             name: integration.to_string(),
             person: None,
+            owner: None,
             environment: Some(environment.clone()),
             role: Role::Runtime,
             scopes: None,

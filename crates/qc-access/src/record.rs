@@ -72,6 +72,7 @@ impl TokenRecord {
             kind: self.kind,
             name: self.name.clone(),
             person: self.person.clone(),
+            owner: self.owner.clone(),
             environment: self.environment.clone(),
             role: self.role,
             scopes: self.scopes.clone(),

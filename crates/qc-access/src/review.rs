@@ -110,6 +110,7 @@ mod tests {
             kind: TokenKind::ApiKey,
             name: "ci".into(),
             person: None,
+            owner: None,
             environment: None,
             role,
             scopes: scopes.map(parsed),

@@ -303,6 +303,7 @@ mod tests {
             kind: TokenKind::ApiKey,
             name: "ci".to_owned(),
             person: None,
+            owner: None,
             environment: None,
             role: Role::Operator,
             scopes: None,

@@ -126,7 +126,8 @@ impl Engine {
         let looks = rules.looks_at(&incoming.trigger);
         let data = if looks { incoming.event.data_value() } else { Value::Null };
         let custody = Custody::of_data(roots, rules, &incoming.trigger, &data);
-        let subject = subject.map(|it| custody.subject(it, &shared.settings.ledger_key));
+        let subject =
+            subject.map(|it| custody.subject(it, &shared.settings.ledger_key, &incoming.tenant));
         let line = line_of(deployment, &incoming.tenant, &structured, at)?;
         let run = line.as_ref().map_or_else(|| self.new_run_id(at), |it| self.run_id_in(it, at));
         let facts = Arc::new(RunFacts {
@@ -153,7 +154,8 @@ impl Engine {
         // Equal payloads have one text and one hash, in whichever order their keys came.
         structured.sort_all_objects();
         let body = Bytes::from(structured.to_string());
-        let hash = record::payload_hash(&shared.settings.ledger_key, &body);
+        let payload = record::canonical_payload(&structured);
+        let hash = record::payload_hash(ledger_key, &incoming.tenant, payload.as_bytes());
         let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len());
         let start = workflow_start(deployment, &facts, input, at, shared.entropy.next_u64());
         let traceparent = incoming.traceparent.clone();

@@ -140,11 +140,15 @@ fn text_of(id: &Value) -> String {
 }
 
 fn row(key: &[u8; 32], deployment: &Deployment, incoming: &Incoming, signal: &Signal) -> LedgerRow {
+    let event = incoming
+        .event
+        .to_structured(|bytes| base64::engine::general_purpose::STANDARD.encode(bytes));
+    let payload = record::canonical_payload(&event);
     let details = json!({
         "bytes": signal.body.len(),
         "id": incoming.event.id,
         "type": incoming.event.kind,
-        "payload_hmac": record::payload_hash(key, &signal.body),
+        "payload_hmac": record::payload_hash(key, &incoming.tenant, payload.as_bytes()),
     });
     LedgerRow {
         at: incoming.received_at,

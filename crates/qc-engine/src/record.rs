@@ -57,11 +57,44 @@ pub(crate) fn tenant_of(trigger: &Trigger) -> TenantName {
     }
 }
 
-/// HMAC-SHA-256 of a payload under the installation's key, in hex: tells whether two payloads are
-/// the same without telling what they are.
-pub(crate) fn payload_hash(key: &[u8; 32], payload: &[u8]) -> String {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), payload);
-    hex(tag.as_ref())
+/// Begins the hash of a payload. Those without it are of before tenants had keys of their own, and are like none of these.
+pub(crate) const FORM: &str = "v2:";
+
+/// HMAC-SHA-256 of a payload under its tenant's key, in hex behind the form's version: tells whether two payloads of a
+/// tenant are the same without telling what they are, and nothing of payloads of two tenants.
+pub(crate) fn payload_hash(root: &[u8; 32], tenant: &TenantName, payload: &[u8]) -> String {
+    // The tenant's key, derived from the installation's; names have no zero byte.
+    let key = tag(root, format!("payload\0{tenant}").as_bytes());
+    format!("{FORM}{}", hex(tag(key.as_ref(), payload).as_ref()))
+}
+
+/// The payload of an event as it is hashed: its data, with the members of objects in order, so that it is the same text
+/// whatever envelope it comes in.
+pub(crate) fn canonical_payload(event: &Value) -> String {
+    let data = event.get("data").or_else(|| event.get("data_base64"));
+    let mut data = data.cloned().unwrap_or(Value::Null);
+    data.sort_all_objects();
+    data.to_string()
+}
+
+/// The payload of a body as it is hashed: that of an event where it is one, else the body, in one spelling where it is
+/// JSON.
+pub(crate) fn canonical_body(body: &[u8]) -> Vec<u8> {
+    let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return body.to_vec() };
+    if value.get("specversion").is_some() {
+        return canonical_payload(&value).into_bytes();
+    }
+    value.sort_all_objects();
+    value.to_string().into_bytes()
+}
+
+/// HMAC-SHA-256 of a text under the installation's key, in hex: for texts that say themselves whose they are.
+pub(crate) fn keyed_hash(root: &[u8; 32], text: &[u8]) -> String {
+    hex(tag(root, text).as_ref())
+}
+
+fn tag(key: &[u8], text: &[u8]) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text)
 }
 
 /// Lower-case hexadecimal.
@@ -320,4 +353,36 @@ pub(crate) fn of_task(mut deed: LedgerRow, task: &PersonTask, more: Value) -> Le
         deed.facts = to_bytes(&Value::Object(facts));
     }
     deed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(tenant: &str, payload: &[u8]) -> String {
+        payload_hash(&[7; 32], &tenant.parse().unwrap(), &canonical_body(payload))
+    }
+
+    #[test]
+    fn equal_payloads_of_a_tenant_have_one_hash_whatever_holds_them() {
+        let plain = hash("acme", br#"{"b": [1, {"d": 4, "c": 3}], "a": "x"}"#);
+        let again = hash("acme", br#"{"a":"x","b":[1,{"c":3,"d":4}]}"#);
+        assert_eq!(plain, again, "one spelling");
+        let event =
+            br#"{"specversion":"1.0","id":"e1","type":"t","data":{"a":"x","b":[1,{"d":4,"c":3}]}}"#;
+        assert_eq!(plain, hash("acme", event), "the envelope is no part of it");
+        assert_ne!(plain, hash("acme", br#"{"a":"x","b":[{"c":3,"d":4},1]}"#), "another order");
+        assert_ne!(hash("acme", b"not json"), hash("acme", b"not  json"));
+        assert!(plain.len() == FORM.len() + 64 && plain.starts_with(FORM), "{plain}");
+    }
+
+    #[test]
+    fn payloads_of_two_tenants_cannot_be_compared() {
+        let body = br#"{"a": 1}"#;
+        assert_ne!(hash("acme", body), hash("globex", body));
+        let other = payload_hash(&[8; 32], &"acme".parse().unwrap(), &canonical_body(body));
+        assert_ne!(hash("acme", body), other, "nor those of two installations");
+        // Neither the installation's key nor that of a tenant's tokens.
+        assert!(!hash("acme", body).ends_with(&keyed_hash(&[7; 32], b"{\"a\":1}")));
+    }
 }

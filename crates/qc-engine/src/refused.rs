@@ -59,12 +59,15 @@ impl Engine {
         body: &[u8],
     ) -> LedgerRow {
         let shared = &self.shared;
+        let tenant = record::tenant_of(trigger);
+        let payload = record::canonical_body(body);
+        let hash = record::payload_hash(&shared.settings.ledger_key, &tenant, &payload);
         let places: Vec<_> = refused.places.iter().take(PLACES).collect();
         let mut facts = json!({
             "detail": refused.detail,
             "places": places,
             "bytes": body.len(),
-            "payload_hmac": record::payload_hash(&shared.settings.ledger_key, body),
+            "payload_hmac": hash,
         });
         if let Some(id) = &refused.id {
             facts["id"] = json!(id);
@@ -72,7 +75,7 @@ impl Engine {
         LedgerRow {
             at: shared.now(),
             kind: LedgerKind::Event,
-            tenant: record::tenant_of(trigger),
+            tenant,
             environment: Some(deployment.environment.clone()),
             integration: Some(deployment.release.integration.clone()),
             run: None,

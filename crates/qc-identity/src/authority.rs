@@ -95,6 +95,7 @@ impl Authority {
             nbf: None,
             scope: scopes.as_deref().map(joined),
             role: client.role,
+            owner: Some(client.owner.clone()),
             environment: client.environment.clone(),
         };
         let signer = self.keys.signer(&client.environment).await?;

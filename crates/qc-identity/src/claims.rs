@@ -20,6 +20,9 @@ pub(crate) struct Claims {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scope: Option<String>,
     pub(crate) role: Role,
+    /// The team or person that answers for the client. Tokens of before it was said have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Option<String>,
     pub(crate) environment: EnvironmentName,
 }
 
@@ -35,6 +38,7 @@ impl Claims {
             kind: TokenKind::AccessToken,
             name: self.client_id.clone(),
             person: None,
+            owner: self.owner.clone(),
             environment: Some(self.environment.clone()),
             role: self.role,
             scopes: scopes.map_err(|()| "its scopes cannot be read")?,

@@ -135,6 +135,7 @@ impl Client {
                 kind: TokenKind::AccessToken,
                 name: self.id.to_string(),
                 person: None,
+                owner: Some(self.owner.clone()),
                 environment: Some(self.environment),
                 role: self.role,
                 scopes: self.scopes,

@@ -141,7 +141,15 @@ fn a_huge_document_is_kept_whole_and_loaded_small() {
         let office =
             Office { store: &*store, committer: &committer, clock: &Fixed, entropy: &Fixed };
         let actor = Actor::platform("test");
-        assert!(qc_release::save(office, &bundle, None, &actor).await.expect("is kept"));
+        assert!(
+            qc_release::save(
+                office,
+                &bundle,
+                qc_release::Built { from: None, by: &actor, units: &[] }
+            )
+            .await
+            .expect("is kept")
+        );
         qc_release::load(&*store, bundle.hash()).await.expect("can be read").expect("is there")
     });
     let exported = compile::export(&loaded);

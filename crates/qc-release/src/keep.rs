@@ -32,15 +32,29 @@ pub struct ReleaseRecord {
     pub built_at: Timestamp,
     /// Who stored it first.
     pub built_by: Actor,
+    /// The units of whoever stored it: whose it is until its integration is deployed somewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<String>,
+}
+
+/// Where a release comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Built<'a> {
+    /// From what it was built, in the builder's words, such as a commit's id.
+    pub from: Option<&'a str>,
+    /// Who stores it.
+    pub by: &'a Actor,
+    /// The units of whoever does; none: the whole organisation's.
+    pub units: &'a [String],
 }
 
 /// Keeps a release. Keeping the same one again changes nothing and is no error; true when it is new.
 pub async fn save(
     office: Office<'_>,
     bundle: &Bundle,
-    built_from: Option<&str>,
-    actor: &Actor,
+    built: Built<'_>,
 ) -> Result<bool, ReleaseError> {
+    let Built { from: built_from, by: actor, units } = built;
     if record(office.store, bundle.hash()).await?.is_some() {
         return Ok(false);
     }
@@ -71,6 +85,7 @@ pub async fn save(
         built_from: built_from.map(str::to_owned),
         built_at: at,
         built_by: actor.clone(),
+        units: units.to_vec(),
     };
     let body = serde_json::to_vec(&record).expect("a record is plain data");
     writes.last_mut().expect("never empty").push(put(

@@ -21,6 +21,6 @@ pub use deployment::{
     DeploymentRecord, Past, current, deploy, deployments, history, rollback, was_deployed,
 };
 pub use error::ReleaseError;
-pub use keep::{ReleaseRecord, load, load_effective, record, releases, save};
+pub use keep::{Built, ReleaseRecord, load, load_effective, record, releases, save};
 pub use manifest::{Derived, FileEntry, Manifest};
 pub use office::{Office, revision};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use bytes::Bytes;
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, Name, Timestamp};
 use qc_release::{
-    Bundle, Draft, Office, ReleaseError, current, deploy, deployments, history, load,
+    Built, Bundle, Draft, Office, ReleaseError, current, deploy, deployments, history, load,
     load_effective, releases, rollback, save,
 };
 use qc_store::memory::MemoryStore;
@@ -56,6 +56,10 @@ impl World {
     }
 }
 
+fn by(actor: &Actor) -> Built<'_> {
+    Built { from: None, by: actor, units: &[] }
+}
+
 fn bundle(version: &str) -> Bundle {
     let big = format!("{{\"openapi\":\"3.1.0\",\"x\":\"{}\"}}", "operation ".repeat(50_000));
     Bundle::build(Draft {
@@ -91,7 +95,7 @@ async fn a_release_comes_back_byte_for_byte() {
     assert_eq!(built.hash(), bundle("1.0.0").hash(), "the same files have the same hash");
     assert_ne!(built.hash(), bundle("1.0.1").hash());
     assert!(save(world.office(), &built, Some("commit abc"), &actor()).await.unwrap());
-    assert!(!save(world.office(), &built, None, &actor()).await.unwrap(), "once is enough");
+    assert!(!save(world.office(), &built, by(&actor())).await.unwrap(), "once is enough");
     let loaded = load(&*world.store, built.hash()).await.unwrap().unwrap();
     assert_eq!(loaded, built);
     assert_eq!(
@@ -118,7 +122,7 @@ async fn a_release_comes_back_byte_for_byte() {
 async fn a_damaged_blob_is_noticed() {
     let world = World::new();
     let built = bundle("1.0.0");
-    save(world.office(), &built, None, &actor()).await.unwrap();
+    save(world.office(), &built, by(&actor())).await.unwrap();
     let name = built.manifest().files["integrations/demo/integration.yaml"].sha256.clone();
     let put = DocumentOp::Put {
         kind: "blob".to_owned(),
@@ -142,7 +146,7 @@ async fn deploying_and_going_back() {
     let mut hashes = Vec::new();
     for version in ["1.0.0", "1.1.0", "1.2.0"] {
         let built = bundle(version);
-        save(world.office(), &built, None, &actor()).await.unwrap();
+        save(world.office(), &built, by(&actor())).await.unwrap();
         hashes.push(built.hash().to_owned());
         deploy(world.office(), &environment, &built.hash()[..10], &actor()).await.unwrap();
     }
@@ -179,7 +183,7 @@ async fn two_deployers_at_once_are_told_apart() {
     let mut hashes = Vec::new();
     for version in ["1.0.0", "1.1.0"] {
         let built = bundle(version);
-        save(world.office(), &built, None, &actor()).await.unwrap();
+        save(world.office(), &built, by(&actor())).await.unwrap();
         hashes.push(built.hash().to_owned());
     }
     let who = actor();

@@ -12,7 +12,7 @@ pub(crate) struct Asker {
     pub(crate) from: Sent,
     /// What a second person has granted to it for a time.
     pub(crate) grants: Vec<Grant>,
-    /// The units of the person who asks.
+    /// The units in which it acts: the person's, or those of whoever owns the key.
     pub(crate) units: Vec<String>,
     /// Which units own what.
     pub(crate) directory: Arc<Directory>,
@@ -47,7 +47,16 @@ impl Asker {
         name: Option<&str>,
     ) -> Result<Decided, Problem> {
         let units = self.directory.of_thing(action, environment, name);
-        let resource = Resource { environment, name, units: &units };
+        self.decide_on(access, action, Resource { environment, name, units: &units })
+    }
+
+    /// Decides the same of something whose units are known.
+    pub(crate) fn decide_on(
+        &self,
+        access: &Access,
+        action: Action,
+        resource: Resource<'_>,
+    ) -> Result<Decided, Problem> {
         let circumstances = Circumstances {
             granted: self.grants.iter().any(|grant| grant.covers(action, resource)),
             across: self.grants.iter().any(|grant| grant.crosses(action, resource)),

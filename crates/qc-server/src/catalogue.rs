@@ -119,6 +119,17 @@ impl Catalogue {
         Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Which units would own what if this were deployed, too.
+    pub(crate) fn directory_with(&self, engine: &Engine, deployment: &Deployment) -> Directory {
+        let there = engine.deployments();
+        let others = there.iter().map(AsRef::as_ref).filter(|other: &&Deployment| {
+            other.environment != deployment.environment
+                || other.release.integration != deployment.release.integration
+        });
+        let all: Vec<&Deployment> = others.chain([deployment]).collect();
+        Directory::new(&all, &[], &self.directory())
+    }
+
     /// Makes a release from files, as the server's own build.
     pub(crate) async fn bundle(
         &self,
@@ -207,6 +218,7 @@ impl Catalogue {
         let revision = qc_release::revision(&*self.store).await?;
         let records = qc_release::deployments(&*self.store, None).await?;
         let (mut list, mut findings, mut live) = (Vec::new(), Vec::new(), HashSet::new());
+        let mut unfit = Vec::new();
         for record in records {
             match self.compiled(&record.environment, &record.release).await {
                 Ok(deployment) => {
@@ -221,10 +233,12 @@ impl Catalogue {
                         "fix it and deploy again, or go back: `qc rollback ENVIRONMENT INTEGRATION`",
                     ));
                     findings.extend(error.findings());
+                    unfit.push((record.environment, record.integration));
                 }
             }
         }
-        let directory = Arc::new(Directory::new(&list));
+        let directory =
+            Arc::new(Directory::new(&list.iter().collect::<Vec<_>>(), &unfit, &self.directory()));
         *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
         engine.set_deployments(list);
         self.revision.store(revision, Ordering::Release);

@@ -85,6 +85,8 @@ pub const GRANT: Code = Code::new("QC-A041");
 pub const NOT_APPROVED: Code = Code::new("QC-A046");
 /// An approval is not there, or not of the one who asks.
 pub const APPROVAL: Code = Code::new("QC-A047");
+/// Something was to be rotated by now.
+pub const ROTATION_OVERDUE: Code = Code::new("QC-A048");
 /// There are no such policies.
 pub const NO_POLICIES: Code = Code::new("QC-A042");
 pub use qc_access::codes::{NOT_REVIEWED, POLICY};

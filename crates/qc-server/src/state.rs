@@ -152,8 +152,7 @@ impl State {
             None => Vec::new(),
         };
         let directory = self.catalogue.directory();
-        let units = principal.person.as_ref().map(|person| directory.of_person(person.as_str()));
-        let units = units.unwrap_or_default();
+        let units = directory.of_principal(&principal);
         let policy = self.access.policies().version().to_owned();
         Ok(Asker { principal, from, grants, units, directory, policy })
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Policies,
-    schema::{CROSSING, GRANTED, OF_UNIT},
+    schema::{CROSSING, GRANTED, OF_UNIT, SHARED},
 };
 use crate::{Action, PLATFORM, Role, TokenKind, authorise::Denial};
 
@@ -196,6 +196,7 @@ fn deed(action: Action) -> Entity {
     groups.extend(action.crosses().then(|| uid(&ACTION, CROSSING)));
     groups.extend(action.takes_grant().then(|| uid(&ACTION, GRANTED)));
     groups.extend(action.is_of_unit().then(|| uid(&ACTION, OF_UNIT)));
+    groups.extend(action.is_shared().then(|| uid(&ACTION, SHARED)));
     Entity::new_no_attrs(uid(&ACTION, action.as_str()), groups)
 }
 

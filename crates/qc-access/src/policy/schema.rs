@@ -11,12 +11,15 @@ pub(super) const GRANTED: &str = "granted";
 
 /// The group of actions on what belongs to the unit that owns an integration.
 pub(super) const OF_UNIT: &str = "of-unit";
+/// The group of actions that each of several units may do to what they share.
+pub(super) const SHARED: &str = "shared";
 
 /// What policies may speak of, in Cedar's own notation. The actions and their groups are those of [`Action`], so that
 /// a new action is in it by itself.
 pub fn schema_text() -> String {
     let mut text = String::from(TYPES);
-    let groups = Power::ALL.into_iter().map(Power::as_str).chain([CROSSING, GRANTED, OF_UNIT]);
+    let groups =
+        Power::ALL.into_iter().map(Power::as_str).chain([CROSSING, GRANTED, OF_UNIT, SHARED]);
     for group in groups {
         let _ = writeln!(text, "    action \"{group}\";");
     }
@@ -25,6 +28,7 @@ pub fn schema_text() -> String {
         groups.extend(action.crosses().then_some(CROSSING));
         groups.extend(action.takes_grant().then_some(GRANTED));
         groups.extend(action.is_of_unit().then_some(OF_UNIT));
+        groups.extend(action.is_shared().then_some(SHARED));
         let groups: Vec<String> = groups.iter().map(|group| format!("\"{group}\"")).collect();
         let (name, groups) = (action.as_str(), groups.join(", "));
         let _ = writeln!(text, "    action \"{name}\" in [{groups}] {APPLIES};");
@@ -47,7 +51,7 @@ const TYPES: &str = "namespace QC {
         name: String,
         environment?: String,
         person?: String,
-        // The person's units; none: the whole organisation's.
+        // The person's units, or those of the team or person that owns the key; none: the whole organisation's.
         units: Set<String>,
     };
     // What an action is done to. `name` is the integration's, or the thing's own; a list over all has none. A system's is
@@ -57,7 +61,7 @@ const TYPES: &str = "namespace QC {
         environment?: String,
         name?: String,
         production: Bool,
-        // The units of the integrations that it is of.
+        // The units of the integrations that it is of, or that use it.
         units: Set<String>,
     };
 ";

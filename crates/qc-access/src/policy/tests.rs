@@ -11,6 +11,7 @@ fn principal(environment: Option<&str>, role: Role, scopes: Option<&[&str]>) -> 
         kind: TokenKind::ApiKey,
         name: "test".into(),
         person: None,
+        owner: None,
         environment: environment.map(|e| e.parse().unwrap()),
         role,
         scopes: scopes.map(|s| s.iter().map(|s| s.parse().unwrap()).collect()),
@@ -136,7 +137,48 @@ fn what_belongs_to_another_unit_takes_that_units_grant() {
     assert_eq!(denial(&sales, &finance, true, read), None);
     // A grant across units gives nobody what his role has not.
     assert_eq!(denial(&sales, &finance, true, Action::RunsCancel), Some(Denial::Role));
-    assert_eq!(denial(&sales, &finance, false, Action::SecretsRead), None, "no unit's");
+    assert_eq!(denial(&sales, &finance, false, Action::PoliciesRead), None, "no unit's");
+}
+
+#[test]
+fn what_units_share_is_seen_by_each_and_changed_by_who_is_of_all() {
+    let access = access(false);
+    let admin = principal(None, Role::Admin, None);
+    let units = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let denial = |owners: &[&str], own: &[&str], action| {
+        let (owners, own) = (units(owners), units(own));
+        let secret = Resource { units: &owners, ..on("sandbox", "crm/token") };
+        let so = Circumstances { units: &own, ..Circumstances::default() };
+        access.decide(&admin, action, secret, so).verdict.denial
+    };
+    let (both, refused) = (&["finance", "sales"][..], Some(Denial::Unit));
+    for (see, change) in [
+        (Action::SecretsRead, Action::SecretsWrite),
+        (Action::ConnectionsRead, Action::ConnectionsWrite),
+    ] {
+        assert_eq!(denial(both, &["sales"], see), None);
+        assert_eq!(denial(both, &["sales"], change), refused);
+        assert_eq!(denial(both, both, change), None);
+        assert_eq!(denial(both, &[], change), None, "the whole organisation's");
+        assert_eq!(denial(both, &["legal"], see), refused);
+        assert_eq!(denial(&["sales"], &["sales"], change), None);
+        assert_eq!(denial(&["finance"], &["sales"], see), refused);
+        assert_eq!(denial(&[], &["sales"], change), None, "nobody's");
+    }
+    // What is of the organisation as a whole is not shared.
+    for action in [Action::TokensRead, Action::AuditRead, Action::PoliciesWrite, Action::TasksRead]
+    {
+        assert_eq!(denial(both, &["sales"], action), refused, "{}", action.as_str());
+    }
+}
+
+#[test]
+fn what_can_be_granted_across_units_only_shows() {
+    let can: Vec<_> = Action::ALL.into_iter().filter(|action| action.crosses_units()).collect();
+    let texts: Vec<_> = can.iter().map(|action| action.as_str()).collect();
+    let these =
+        ["runs:read", "runs:inspect", "dlq:read", "tasks:read", "ledger:read", "deployments:read"];
+    assert_eq!(texts, these);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use qc_connect::call::CallRecord;
 use qc_data::{Known, TokenKey};
-use qc_model::{Failure, Name};
+use qc_model::{Failure, Name, TenantName};
 use qc_store::{Entry, RunFacts, StoredEvent};
 use qc_workflow::{CallId, Happening as Told};
 use serde_json::Value;
@@ -85,11 +85,12 @@ impl Custody {
     }
 
     /// What a run is about, as lists show it: a keyed hash where that is sensitive.
-    pub(crate) fn subject(&self, subject: String, key: &[u8; 32]) -> String {
+    pub(crate) fn subject(&self, subject: String, key: &[u8; 32], tenant: &TenantName) -> String {
         if self.known.class_in(&Value::from(subject.as_str())).is_none() {
             return subject;
         }
-        format!("hmac:{}", &record::payload_hash(key, subject.as_bytes())[..16])
+        let hash = record::payload_hash(key, tenant, subject.as_bytes());
+        format!("hmac:{}", &hash[record::FORM.len()..][..16])
     }
 
     /// A failure that says nothing sensitive: it is shown to people, to senders, and in logs.

@@ -206,6 +206,13 @@ impl Engine {
         self.task(id).await
     }
 
+    /// Whether a person is asked by a task, by the directory that is deployed now.
+    pub fn asks(&self, task: &PersonTask, person: &str) -> bool {
+        let deployments = self.deployments();
+        let now = deployments.lookup(task.environment.as_str(), task.integration.as_str());
+        now.is_some_and(|now| task.asked().any(|asked| now.release.people.is_meant(asked, person)))
+    }
+
     /// Whether this is one of those who are asked.
     async fn may_answer(&self, task: &PersonTask, actor: &Actor) -> Result<(), EngineError> {
         if actor.kind != ActorKind::Human {

@@ -36,7 +36,7 @@ impl Subject {
     pub(crate) fn key(&self, ledger_key: &[u8; 32]) -> RunKey {
         // Names have no zero byte.
         let text = format!("subject\0{}\0{}\0{}", self.tenant, self.environment, self.value);
-        let value = record::payload_hash(ledger_key, text.as_bytes());
+        let value = record::keyed_hash(ledger_key, text.as_bytes());
         RunKey { name: KEY.to_owned(), value }
     }
 

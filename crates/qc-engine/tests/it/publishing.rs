@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use qc_data::{DataClass, Labels, Movement, Rule, Verdict};
 use qc_engine::{
-    BrokerAccess, Departure, Deployment, OutboxEntry, Publication, Replay, Target, Tie, TieKind,
+    BrokerAccess, Departure, Deployment, OutboxEntry, Publication, Replay, Spot, Target, Tie,
+    TieKind,
 };
 use qc_expression::Expression;
 use qc_model::{Actor, Clock, EnvironmentName, Name};
@@ -186,4 +188,54 @@ async fn a_replay_publishes_nothing_twice() {
     let replayed = world.engine.replay(run, again, &Actor::platform("test")).await.unwrap();
     output(world.end(replayed).await);
     assert_eq!(kinds(&world).await["opened"], 2, "new effects are new events");
+}
+
+/// What is personal goes to one publication as it is, is masked for another one, and goes to no third.
+#[tokio::test(start_paused = true)]
+async fn a_publication_gets_what_the_policy_lets_it_have() {
+    let mut deployed = published();
+    let release = Arc::get_mut(&mut deployed.release).unwrap();
+    let data = release.publications.remove(&name("closed")).unwrap();
+    let Target::Amqp { broker, exchange, .. } = data.to;
+    let to =
+        Target::Amqp { broker, exchange, routing_key: Expression::parse(r#""x""#, &[]).unwrap() };
+    let third = Publication { kind: "case.opened".to_owned(), to };
+    release.publications.insert(name("closed"), third);
+    let labels = || vec![Labels::new([("case", DataClass::Personal)], Some(DataClass::Internal))];
+    for own in ["opened", "opened-too", "closed"] {
+        let spot = Spot { name: format!("to-{own}"), region: None };
+        release.data.publications.insert(name(own), (labels(), spot));
+    }
+    let rule = |to: &str, then| Rule {
+        classes: [DataClass::Personal].into(),
+        to: [to.to_owned()].into(),
+        environments: [].into(),
+        regions: [].into(),
+        then,
+    };
+    let mut rules = vec![rule("to-opened", Verdict::Allow), rule("to-opened-too", Verdict::Mask)];
+    rules.push(rule("desk", Verdict::Allow));
+    let rest =
+        Rule { classes: [DataClass::Internal].into(), to: [].into(), ..rule("", Verdict::Allow) };
+    let rules = rules.into_iter().chain([rest]).collect();
+    release.data.movement = Some(Movement::new(rules, Verdict::Deny));
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let world = World::over(store, clock, deployed, outside(), 1);
+    let run = world.start(json!({ "case": "ada@example.test" })).await;
+    output(world.end(run).await);
+    let data = async |own: &str| -> Vec<Value> {
+        waiting(&world, own).await.iter().map(|entry| entry.event["data"].clone()).collect()
+    };
+    assert_eq!(data("opened").await, [json!({ "case": "ada@example.test" })]);
+    assert_eq!(data("opened-too").await, [json!({ "case": "***" })]);
+    assert_eq!(data("closed").await, [] as [Value; 0], "nothing at all");
+    let filter = LedgerFilter { run: Some(run), limit: 100, ..LedgerFilter::default() };
+    let rows = world.store.ledger(&filter).await.unwrap();
+    let told: Vec<_> = rows.iter().filter(|it| it.row.code.is_some()).collect();
+    assert_eq!(told.len(), 1, "the ledger says that it was denied");
+    assert_eq!(told[0].row.code.as_ref().unwrap().as_str(), "QC-R070");
+    let all = rows.iter().map(|it| String::from_utf8_lossy(&it.row.facts).into_owned());
+    assert!(all.clone().any(|facts| facts.contains("/case")), "and what was masked, by its place");
+    assert!(!all.clone().any(|facts| facts.contains("ada@example.test")), "and no value");
 }

@@ -113,6 +113,7 @@ impl Session {
             kind: self.kind,
             name: self.name.clone(),
             person: self.person.clone(),
+            owner: None,
             environment: None,
             role: self.role,
             scopes: None,

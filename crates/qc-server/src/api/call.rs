@@ -10,7 +10,10 @@ use qc_vault::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Route;
+use super::{
+    Route,
+    cut::{Cut, Listed},
+};
 use crate::{
     Problem, State,
     asker::Asker,
@@ -74,7 +77,14 @@ impl Call {
         environment: Option<&str>,
         name: Option<&str>,
     ) -> Result<Permit<'_>, Problem> {
-        let (permit, decided) = self.decide(environment, name)?;
+        let units = self.asker.directory.of_thing(self.route.action, environment, name);
+        self.may_on(Resource { environment, name, units: &units }).await
+    }
+
+    /// Decides the same of something whose units are known.
+    pub(super) async fn may_on(&self, resource: Resource<'_>) -> Result<Permit<'_>, Problem> {
+        let (permit, decided) = self.decide_on(resource)?;
+        let Resource { environment, name, .. } = resource;
         if self.route.changes() {
             // Of the path only: bodies may hold payloads.
             let facts: serde_json::Map<String, Value> =
@@ -109,9 +119,13 @@ impl Call {
         environment: Option<&str>,
         name: Option<&str>,
     ) -> Result<(Permit<'_>, Decided), Problem> {
+        let units = self.asker.directory.of_thing(self.route.action, environment, name);
+        self.decide_on(Resource { environment, name, units: &units })
+    }
+
+    fn decide_on(&self, resource: Resource<'_>) -> Result<(Permit<'_>, Decided), Problem> {
         let action = self.route.action;
-        let decided = self.asker.decide(&self.state.access, action, environment, name)?;
-        let resource = Resource { environment, name, units: &[] };
+        let decided = self.asker.decide_on(&self.state.access, action, resource)?;
         self.state.uses.note(self.principal(), action, resource);
         Ok((Permit { state: &self.state, actor: self.asker.actor(action) }, decided))
     }
@@ -129,19 +143,54 @@ impl Call {
         Ok(())
     }
 
-    /// For lists: the environment and integration that are asked for. Without an environment, a token that is bound to
-    /// one sees that one.
-    pub(super) fn filter(
+    /// For what is of one integration: the environment and integration that are asked for.
+    pub(super) fn place(
         &self,
     ) -> Result<(Option<EnvironmentName>, Option<Name>, Permit<'_>), Problem> {
-        let environment: Option<EnvironmentName> = self.query("environment")?;
-        let environment = environment.or_else(|| self.principal().environment.clone());
-        let integration: Option<Name> = self.query("integration")?;
+        let (environment, integration) = self.asked_for()?;
         let permit = self.may_look(
             environment.as_ref().map(Name::as_str),
             integration.as_ref().map(Name::as_str),
         )?;
         Ok((environment, integration, permit))
+    }
+
+    /// For lists: the environment and integration that are asked for, and what of the list is shown.
+    pub(super) fn filter(&self) -> Result<Listed<'_>, Problem> {
+        let (environment, integration) = self.asked_for()?;
+        let (place, name) =
+            (environment.as_ref().map(Name::as_str), integration.as_ref().map(Name::as_str));
+        let (permit, cut) = self.list(place, name)?;
+        Ok(Listed { environment, integration, permit, cut })
+    }
+
+    /// Decides on a list. One of a single thing is refused to who may not see that; of others, what belongs to units of
+    /// somebody else is left out.
+    pub(super) fn list(
+        &self,
+        environment: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<(Permit<'_>, Cut<'_>), Problem> {
+        let one = environment.is_some() && name.is_some();
+        let cut = Cut::new(self, one);
+        if let (None, Some(name)) = (environment, name)
+            && !cut.shows_anywhere(name)
+        {
+            self.may_look(None, Some(name))?;
+        }
+        let permit = if cut.is_whole() || one {
+            self.may_look(environment, name)?
+        } else {
+            self.decide_on(Resource { environment, name, units: &[] })?.0
+        };
+        Ok((permit, cut))
+    }
+
+    /// Without an environment, a token that is bound to one means that one.
+    fn asked_for(&self) -> Result<(Option<EnvironmentName>, Option<Name>), Problem> {
+        let environment: Option<EnvironmentName> = self.query("environment")?;
+        let environment = environment.or_else(|| self.principal().environment.clone());
+        Ok((environment, self.query("integration")?))
     }
 
     /// The run that the path names, when the caller may do the action to it.

@@ -7,6 +7,7 @@ mod audit;
 mod bulks;
 mod call;
 mod connections;
+mod cut;
 mod dead_letters;
 mod deployments;
 mod dispatch;
@@ -39,6 +40,7 @@ use http::Method;
 use qc_access::Action;
 
 use call::{Call, Permit};
+use cut::{Cut, LOOKS, Listed};
 use reply::Reply;
 
 /// The action of a request to the management API, by its method and path; None: there is no such operation.
@@ -169,6 +171,7 @@ pub(crate) const ROUTES: &[Route] = &[
     secrets::drop::MAKE,
     secrets::drop::LIST,
     secrets::drop::REVOKE,
+    vault::due::ROUTE,
     vault::show::ROUTE,
     vault::rewrap::ROUTE,
     vault::rotate::ROUTE,

@@ -1,6 +1,10 @@
 //! What the tests deploy: one integration with a trigger of every kind.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::HeaderName;
@@ -13,10 +17,11 @@ use qc_connect::{
     },
 };
 use qc_contract::Schema;
+use qc_data::{DataClass, Labels, Movement, Rule, Verdict};
 use qc_document::{ParseLimits, Source};
 use qc_engine::{
-    Deployment, Idempotency, Level, People, Release, SearchKey, TenantRule, Trigger, TriggerAuth,
-    TriggerKind,
+    DataRules, Deployment, Idempotency, Level, People, Release, SearchKey, TenantRule, Trigger,
+    TriggerAuth, TriggerKind,
 };
 use qc_expression::Expression;
 use qc_model::{Code, EnvironmentName, Finding, Name};
@@ -208,19 +213,48 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
                 ..qc_engine::Kept::default()
             },
             ordering: None,
-            secrets: Arc::new(BTreeMap::new()),
+            secrets: Arc::new(secrets(bundle)),
             owner: Some("team-doors".to_owned()),
             search_keys: vec![SearchKey {
                 name: Name::new("order").unwrap(),
                 value: Expression::parse(".data.order", &[]).unwrap(),
                 task: None,
             }],
-            people: people(bundle.files().contains_key(LEFT)),
+            people: people(bundle),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
-            data: qc_engine::DataRules::default(),
+            data: data(bundle),
             bus: qc_engine::Bus { schedules: hourly(), ..qc_engine::Bus::default() },
         }),
     })
+}
+
+fn secrets(bundle: &Effective) -> BTreeMap<String, SecretRef> {
+    let names = bundle.files().keys().filter_map(|path| path.strip_prefix(NEEDS));
+    names
+        .map(|name| (name.to_owned(), SecretRef::parse(&format!("secret://{name}")).unwrap()))
+        .collect()
+}
+
+/// What may go to senders: everything, or what a file of the release says.
+fn data(bundle: &Effective) -> DataRules {
+    let verdict = match bundle.files() {
+        files if files.contains_key(MASKED) => Verdict::Mask,
+        files if files.contains_key(DENIED) => Verdict::Deny,
+        _ => return DataRules::default(),
+    };
+    let rule = Rule {
+        classes: [DataClass::Personal].into(),
+        to: ["senders".to_owned()].into(),
+        environments: [].into(),
+        regions: [].into(),
+        then: verdict,
+    };
+    let labels = Labels::new([("echo.person", DataClass::Personal)], Some(DataClass::Internal));
+    DataRules {
+        movement: Some(Movement::new(vec![rule], Verdict::Allow)),
+        replies: [(Name::new("json").unwrap(), vec![labels])].into(),
+        ..DataRules::default()
+    }
 }
 
 fn table() -> qc_engine::TableRule {
@@ -228,22 +262,27 @@ fn table() -> qc_engine::TableRule {
 }
 
 /// Ada is asked, and bob is at once when a run cannot go on; until they are gone.
-fn people(left: bool) -> People {
+fn people(bundle: &Effective) -> People {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    if left {
+    let unit = bundle.files().keys().find_map(|path| path.strip_prefix(UNIT));
+    if bundle.files().contains_key(LEFT) {
         let teams = BTreeMap::from([("desk-team".to_owned(), names(&["carl"]))]);
         return People { people: names(&["carl"]), teams, ..People::default() };
     }
+    let mut desk: BTreeSet<String> = names(&["ada"]);
+    let joined = bundle.files().keys().filter_map(|path| path.strip_prefix(MEMBER));
+    desk.extend(joined.map(str::to_owned));
+    let rivals = if bundle.files().contains_key(ALONE) { &[][..] } else { &["eve", "mallory"] };
     People {
         people: names(&["ada", "bob"]),
         teams: BTreeMap::from([
-            ("desk-team".to_owned(), names(&["ada"])),
-            ("rivals".to_owned(), names(&["eve", "mallory"])),
+            ("desk-team".to_owned(), desk),
+            ("rivals".to_owned(), names(rivals)),
         ]),
         units: [("desk-team", "desk"), ("rivals", "rival")]
             .map(|(team, unit)| (team.to_owned(), unit.to_owned()))
             .into(),
-        unit: Some("desk".to_owned()),
+        unit: Some(unit.unwrap_or("desk").to_owned()),
         asked: None,
         escalation: vec![Level { to: "bob".to_owned(), after: Duration::ZERO }],
         failure_modes: vec![],
@@ -341,6 +380,20 @@ fn contract() -> Schema {
     });
     Schema::compile(&schema, &BTreeMap::<String, String>::new()).unwrap()
 }
+
+/// Begins the file that says to which unit a release belongs; `desk` without one.
+pub(crate) const UNIT: &str = "unit/";
+/// Begins the files that say which secrets a release needs.
+pub(crate) const NEEDS: &str = "needs/";
+/// Begins the files that say who else is in the team of the desk.
+pub(crate) const MEMBER: &str = "desk-team/";
+/// The file of releases that know nobody of the rivals.
+pub(crate) const ALONE: &str = "alone";
+
+/// Releases with this file mask what is personal in what senders get back.
+pub(crate) const MASKED: &str = "masked";
+/// Releases with this one deny it.
+pub(crate) const DENIED: &str = "denied";
 
 /// The file that makes a release stricter than the one before it.
 pub(crate) const STRICT: &str = "strict";

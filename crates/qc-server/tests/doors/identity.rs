@@ -98,8 +98,12 @@ pub(crate) async fn clients(api: &Api) {
 }
 
 async fn registered(world: &World, id: &str) -> String {
+    registered_of(world, id, "team").await
+}
+
+async fn registered_of(world: &World, id: &str, owner: &str) -> String {
     let body = json!({
-        "id": id, "environment": "production", "role": "developer", "owner": "team", "purpose": "p",
+        "id": id, "environment": "production", "role": "developer", "owner": owner, "purpose": "p",
     });
     let ask = Ask::post("/api/v1/access/clients", body.to_string()).token(&world.owner);
     world.ask(ask).await.json()["secret"].as_str().unwrap().to_owned()
@@ -130,6 +134,18 @@ async fn an_access_token_counts_at_the_api_until_it_is_revoked_and_nowhere_else(
     let forged = format!("{}x", &token[..token.len() - 1]);
     let told = world.ask(runs("production").token(&forged)).await.problem(401, "QC-A007");
     assert!(!told.to_string().contains(&forged));
+}
+
+#[tokio::test]
+async fn a_service_is_of_the_unit_of_the_team_that_owns_it() {
+    let world = World::new().await;
+    for (id, owner, status) in [("desk", "desk-team", 200), ("quarrel", "rivals", 403)] {
+        let secret = registered_of(&world, id, owner).await;
+        let reply = world.ask(form("token", &posted(id, &secret))).await;
+        let token = reply.json()["access_token"].as_str().unwrap().to_owned();
+        let runs = Ask::get("/api/v1/runs?integration=doors").token(&token);
+        assert_eq!(world.ask(runs).await.status, status, "{owner}");
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ pub(crate) async fn secrets(api: &Api) {
     assert_eq!(after, "production/crm/token");
     let rest = api.get(&format!("/api/v1/secrets?limit=1&after={after}")).await;
     assert_eq!((&rest["items"], &rest["next"]), (&json!([rotated]), &Value::Null));
+    due(api, &rotated).await;
     keys(api).await;
     rights(api).await;
     unusable(api).await;
@@ -131,4 +132,34 @@ async fn unusable(api: &Api) {
         let told = api.act("POST", SET, &body, 422).await.to_string();
         assert!(!told.contains("hunter2") && !told.contains("47114711"), "{told}");
     }
+}
+
+/// What is to be rotated: the secret with a cadence, by its date, and the environment's data key.
+async fn due(api: &Api, secret: &Value) {
+    let page = api.get("/api/v1/rotations?environment=sandbox").await;
+    let of_kind = |kind: &str| {
+        let items = page["items"].as_array().unwrap();
+        items.iter().filter(|one| one["kind"] == kind).cloned().collect::<Vec<_>>()
+    };
+    let [task] = &of_kind("secret")[..] else { panic!("{page}") };
+    assert_eq!(task["id"], "secret:sandbox/crm/token");
+    assert_eq!((&task["due_at"], &task["state"]), (&secret["due_at"], &json!("scheduled")));
+    assert_eq!(task["how"], "qc secrets rotate sandbox crm/token --file NEW");
+    assert!(task["owner"].as_str().is_some_and(|owner| owner.contains(':')), "who made it: {task}");
+    assert_eq!(of_kind("data_key")[0]["how"], "qc vault rotate-dek sandbox");
+    // Another cadence dates it anew, and the most urgent stands first; it goes with its secret.
+    api.act("POST", SET, &of_cadence("sandbox", "hurried", "1h"), 200).await;
+    let first = async || {
+        let page = api.get("/api/v1/rotations?environment=sandbox").await;
+        (page["items"][0]["id"].clone(), page["items"][0]["state"].clone())
+    };
+    assert_eq!(first().await, (json!("secret:sandbox/hurried"), json!("soon")));
+    api.act("POST", SET, &of_cadence("sandbox", "hurried", "900d"), 200).await;
+    assert_eq!(first().await, (json!("secret:sandbox/crm/token"), json!("scheduled")));
+    api.act("POST", REMOVE, &of("sandbox", "hurried", &json!({})), 204).await;
+    assert!(!api.get("/api/v1/rotations").await.to_string().contains("hurried"));
+}
+
+fn of_cadence(environment: &str, name: &str, every: &str) -> Value {
+    of(environment, name, &json!({ "value": format!("{name} {every}"), "rotate_every": every }))
 }

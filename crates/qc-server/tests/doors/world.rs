@@ -23,7 +23,7 @@ use qc_server::{
     Catalogue, Door, MeteredStore, PolicyEgress, ServerParts, ServerSettings, Service, State, bind,
     serve,
 };
-use qc_store::{CommitLimits, Committer, RunFilter, Store, memory::MemoryStore};
+use qc_store::{Change, CommitLimits, Committer, RunFilter, Store, memory::MemoryStore};
 use qc_vault::{Secrets, VariableRing, Vault, VaultParts};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -228,6 +228,18 @@ impl World {
         self.issue_to(TokenKind::ApiKey, Some(id), None, role).await
     }
 
+    /// A key of no person, which this team or person answers for; with its id.
+    pub(crate) async fn key_of(&self, owner: &str, role: Role) -> (String, String) {
+        let mut request = request(TokenKind::ApiKey, None, None, role);
+        owner.clone_into(&mut request.owner);
+        self.issued(request, SystemClock.now()).await
+    }
+
+    /// Commits a change.
+    pub(crate) async fn commit(&self, change: Change) {
+        self.committer.change(change).await.unwrap();
+    }
+
     async fn issue_to(
         &self,
         kind: TokenKind,
@@ -235,21 +247,13 @@ impl World {
         environment: Option<&str>,
         role: Role,
     ) -> String {
-        let request = IssueRequest {
-            name: person.unwrap_or("owner").to_owned(),
-            kind,
-            person: person.map(|id| id.parse().unwrap()),
-            environment: environment.map(|name| name.parse().unwrap()),
-            role,
-            scopes: None,
-            lifetime: None,
-            owner: "team".to_owned(),
-            purpose: "tests".to_owned(),
-        };
-        let now = SystemClock.now();
-        let issued = issue(request, &Actor::platform("test"), now, &*self.entropy);
+        self.issued(request(kind, person, environment, role), SystemClock.now()).await.1
+    }
+
+    async fn issued(&self, request: IssueRequest, at: Timestamp) -> (String, String) {
+        let issued = issue(request, &Actor::platform("test"), at, &*self.entropy);
         self.committer.change(issued.change).await.unwrap();
-        issued.text.expose().to_owned()
+        (issued.record.id, issued.text.expose().to_owned())
     }
 
     /// A token made at another time; with its id.
@@ -263,23 +267,23 @@ impl World {
     ) -> (String, String) {
         let request = IssueRequest {
             name: "test".to_owned(),
-            kind: TokenKind::ApiKey,
-            person: None,
-            environment: environment.map(|name| name.parse().unwrap()),
-            role,
             scopes: scopes.map(|list| list.iter().map(|text| text.parse().unwrap()).collect()),
             lifetime,
-            owner: "team".to_owned(),
-            purpose: "tests".to_owned(),
+            ..request(TokenKind::ApiKey, None, environment, role)
         };
-        let issued = issue(request, &Actor::platform("test"), at, &*self.entropy);
-        self.committer.change(issued.change).await.unwrap();
-        (issued.record.id, issued.text.expose().to_owned())
+        self.issued(request, at).await
     }
 
     /// Deploys a release with a file of this name in place of the one before.
     pub(crate) async fn redeploy(&self, file: &str) {
         deploy(&*self.store, &self.committer, &*self.entropy, file).await;
+        assert!(self.catalogue.reload(&self.engine).await.unwrap().is_empty());
+    }
+
+    /// Deploys a release of another integration, made from files of these names, in production.
+    pub(crate) async fn also(&self, integration: &str, files: &[&str]) {
+        let place = (integration, &["production"][..]);
+        deploy_of(&*self.store, &self.committer, &*self.entropy, place, files).await;
         assert!(self.catalogue.reload(&self.engine).await.unwrap().is_empty());
     }
 
@@ -319,6 +323,26 @@ impl World {
         };
         let in_time = tokio::time::timeout(Duration::from_secs(20), reached).await;
         assert!(in_time.is_ok(), "{run} never is {status}");
+    }
+}
+
+/// A key for ever, of this person or of nobody.
+fn request(
+    kind: TokenKind,
+    person: Option<&str>,
+    environment: Option<&str>,
+    role: Role,
+) -> IssueRequest {
+    IssueRequest {
+        name: person.unwrap_or("owner").to_owned(),
+        kind,
+        person: person.map(|id| id.parse().unwrap()),
+        environment: environment.map(|name| name.parse().unwrap()),
+        role,
+        scopes: None,
+        lifetime: None,
+        owner: "team".to_owned(),
+        purpose: "tests".to_owned(),
     }
 }
 
@@ -367,12 +391,25 @@ fn secrets() -> Secrets {
 }
 
 async fn deploy(store: &dyn Store, committer: &Committer, entropy: &dyn Entropy, file: &str) {
+    let place = ("doors", &["production", "sandbox"][..]);
+    deploy_of(store, committer, entropy, place, &[file]).await;
+}
+
+async fn deploy_of(
+    store: &dyn Store,
+    committer: &Committer,
+    entropy: &dyn Entropy,
+    (integration, environments): (&str, &[&str]),
+    files: &[&str],
+) {
     let office = Office { store, committer, clock: &SystemClock, entropy };
-    let files = BTreeMap::from([(file.to_owned(), Bytes::from_static(b"1"))]);
-    let bundle = bundle(files, &Name::new("doors").unwrap()).unwrap();
+    let one = |file: &&str| ((*file).to_owned(), Bytes::from_static(b"1"));
+    let files: BTreeMap<String, Bytes> = files.iter().map(one).collect();
+    let bundle = bundle(files, &Name::new(integration).unwrap()).unwrap();
     let me = Actor::platform("test");
-    qc_release::save(office, &bundle, None, &me).await.unwrap();
-    for environment in ["production", "sandbox"] {
+    let built = qc_release::Built { from: None, by: &me, units: &[] };
+    qc_release::save(office, &bundle, built).await.unwrap();
+    for environment in environments {
         let environment = EnvironmentName::new(environment).unwrap();
         qc_release::deploy(office, &environment, bundle.hash(), &me).await.unwrap();
     }

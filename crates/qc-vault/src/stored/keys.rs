@@ -86,6 +86,18 @@ impl Vault {
         })
     }
 
+    /// The data key that seals in each environment, and when it is to be rotated.
+    pub fn data_keys_due(&self) -> Vec<(EnvironmentName, u32, Timestamp)> {
+        let view = self.view();
+        let environments = view.head.iter().flat_map(|(head, _)| &head.environments);
+        environments
+            .filter_map(|(environment, keys)| {
+                let newest = keys.last()?;
+                Some((environment.clone(), newest.version, newest.created_at + KEY_CADENCE))
+            })
+            .collect()
+    }
+
     /// Wraps all data keys with the key-encryption key that is current now; those that are already stay as they are.
     /// Afterwards the earlier key-encryption keys are not needed any more. No value is touched. Says how many were.
     pub async fn rewrap(&self, actor: &Actor) -> Result<usize, VaultError> {

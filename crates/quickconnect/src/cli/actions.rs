@@ -147,6 +147,7 @@ const ACTIONS: &[Row] = &[
     ("secrets drops", &[SecretsRead]),
     ("secrets revoke-drop", &[SecretsWrite]),
     ("vault status", &[SecretsRead]),
+    ("vault due", &[SecretsRead]),
     ("vault rewrap", &[SecretsWrite]),
     ("vault drill", &[SecretsWrite]),
     ("vault rotate-dek", &[SecretsWrite]),

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -67,7 +67,11 @@ impl Client {
 
     /// Reads something.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
-        parse(self.ok(Method::GET, path, Vec::new(), &[]).await?)
+        let answer = self.ok(Method::GET, path, Vec::new(), &[]).await?;
+        if let Some(note) = cut(&answer.body) {
+            drop(writeln!(std::io::stderr().lock(), "{note}"));
+        }
+        parse(answer)
     }
 
     /// Does something that answers.
@@ -223,6 +227,18 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn to_bytes(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).expect("request bodies have only string keys")
+}
+
+/// What is to be said of a list that is cut to some units; None: it is not.
+fn cut(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        #[serde(default)]
+        of_units: Vec<String>,
+    }
+    let told: Told = serde_json::from_slice(body).ok()?;
+    let units = told.of_units.join(", ");
+    (!units.is_empty()).then(|| format!("only what belongs to {units}, or to no unit, is told"))
 }
 
 fn parse<T: DeserializeOwned>(answer: Answer) -> Result<T, Trouble> {

@@ -265,7 +265,7 @@ async fn export(session: &Session, of: &Of) -> Result<Exit, Trouble> {
             break;
         }
     }
-    let page = Page { schema_version: 1, items: links, next: None };
+    let page = Page::whole(links, None);
     session.output.result(&page, || {
         let lines = page.items.iter().map(|link| Value::Object(link.ids.clone()).to_string());
         lines.collect::<Vec<_>>().join("\n")

@@ -206,7 +206,8 @@ pub(super) async fn deploy(
                 .unwrap_or_else(|| Finding::error(codes::DATA_DIRECTORY, error.to_string())),
         ]
     };
-    qc_release::save(office, &bundle, Some("working tree"), &actor).await.map_err(said)?;
+    let built = qc_release::Built { from: Some("working tree"), by: &actor, units: &[] };
+    qc_release::save(office, &bundle, built).await.map_err(said)?;
     let compiled = platform.catalogue.compiled(environment, bundle.hash()).await;
     compiled.map_err(qc_server::CompileError::findings)?;
     qc_release::deploy(office, environment, bundle.hash(), &actor).await.map_err(said)?;

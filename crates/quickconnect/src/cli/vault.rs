@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use qc_server::wire::{
-    DataKeyRotated, DrillSecret, DrillVault, Drilled, Rewrapped, RotateDataKey, VaultEnvironment,
-    VaultStanding,
+    DataKeyRotated, DrillSecret, DrillVault, Drilled, Page, Rewrapped, RotateDataKey, RotationTask,
+    VaultEnvironment, VaultStanding,
 };
 
 use super::{
     Trouble,
     exit::Exit,
-    files::clock,
+    files::{clock, query},
     output::{append, table},
     session::Session,
 };
@@ -19,12 +19,21 @@ use super::{
 pub(crate) enum Verb {
     /// Show where the vault's key is, its data keys, and what is overdue or does not open
     Status,
+    /// List what is to be rotated, by whom and until when
+    Due(DueArguments),
     /// Wrap all data keys with the key that `vault_key` names first now
     Rewrap,
     /// Seal an environment's secrets under a new data key, in the background
     RotateDek(RotateArguments),
     /// Rehearse: rotate keys and a secret while everything of an environment is looked up, and count what failed
     Drill(DrillArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DueArguments {
+    /// Only this environment
+    #[arg(long)]
+    environment: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -49,6 +58,7 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
     match verb {
         Verb::Drill(arguments) => drill(session, arguments).await,
         Verb::Status => status(session).await,
+        Verb::Due(arguments) => due(session, arguments).await,
         Verb::Rewrap => {
             let done: Rewrapped = session.client()?.post_bare("/api/v1/vault/rewrap").await?;
             session.output.result(&done, || match done.keys {
@@ -96,6 +106,28 @@ async fn status(session: &Session) -> Result<Exit, Trouble> {
     let standing: VaultStanding = session.client()?.get("/api/v1/vault").await?;
     session.output.result(&standing, || shown(&standing));
     Ok(if standing.findings.is_empty() { Exit::Ok } else { Exit::Findings })
+}
+
+/// Ends with findings when something is overdue.
+async fn due(session: &Session, arguments: DueArguments) -> Result<Exit, Trouble> {
+    let asked = query(&[("environment", arguments.environment.as_deref())]);
+    let page: Page<RotationTask> =
+        session.client()?.get(&format!("/api/v1/rotations{asked}")).await?;
+    session.output.result(&page, || {
+        let row = |task: &RotationTask| {
+            vec![
+                clock(&task.due_at),
+                task.state.clone(),
+                task.id.clone(),
+                task.owner.clone(),
+                task.how.clone(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = page.items.iter().map(row).collect();
+        table(&["UNTIL", "STATE", "TASK", "OWNER", "HOW"], &rows)
+    });
+    let overdue = page.items.iter().any(|task| task.state == "overdue");
+    Ok(if overdue { Exit::Findings } else { Exit::Ok })
 }
 
 fn shown(standing: &VaultStanding) -> String {

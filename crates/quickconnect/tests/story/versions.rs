@@ -434,6 +434,8 @@ fn secrets(asked: &mut Asked<'_>) {
     assert_eq!(asked.told("vault rewrap", &[])["keys"], 0);
     assert_eq!(asked.told("vault drill", &["sandbox"])["failures"], 0);
     assert_eq!(asked.told("vault status", &[])["not_opening"], 0);
+    let due = asked.told("vault due", &[]);
+    assert!(due["items"].as_array().is_some_and(|all| !all.is_empty()), "{due}");
     let status = asked.server.well(&["vault", "status"]);
     assert!(status.starts_with("key-encryption key "), "{status}");
     asked.told("secrets remove", &of);

@@ -86,3 +86,18 @@ async fn the_platforms_own_question_is_not_narrowed() {
     world.will([reply(204, &[], "")]);
     world.desk("closeTicket", json!({"id": "1"})).await.result.unwrap();
 }
+
+#[tokio::test]
+async fn beside_the_items_only_what_is_named_is_seen() {
+    let mut binding = views();
+    let list = binding.operations.as_mut().unwrap().get_mut("listTickets").unwrap();
+    list.beside = vec![vec!["page".to_owned(), "next".to_owned()]];
+    let world = bound(binding);
+    let all = json!({
+        "items": [{"id": 1, "subject": "a"}], "total": 2, "page": {"next": "c2", "secret": "x"},
+    });
+    world.will([answer(200, &all)]);
+    let done = world.desk("listTickets", json!({})).await;
+    let seen = json!({"items": [{"id": 1}], "page": {"next": "c2"}});
+    assert_eq!(done.result.unwrap().content, seen);
+}

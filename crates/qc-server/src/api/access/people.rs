@@ -61,7 +61,7 @@ async fn list(call: Call) -> Result<Reply, Problem> {
     let mut sessions = permit.state.people.sessions().list().await?;
     sessions.sort_by_key(|session| Reverse(session.created_at));
     let items = sessions.iter().map(shown).collect();
-    Ok(Reply::ok(&wire::Page { schema_version: 1, items, next: None }))
+    Ok(Reply::ok(&wire::Page::whole(items, None)))
 }
 
 async fn revoke(call: Call) -> Result<Reply, Problem> {

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use qc_access::{
-    Action, Denial, Enough, Holding, Known, Principal, Scope, TokenKind, UsesOf, reach, review,
+    Action, Denial, Enough, Holding, Known, Owned, Principal, Scope, TokenKind, UsesOf, reach,
+    review,
 };
 use qc_document::parse_duration;
 use qc_model::{Name, Timestamp};
@@ -221,7 +222,14 @@ fn no_client(id: &str) -> Problem {
 }
 
 async fn of_principal(state: &State, of: String, principal: &Principal) -> Result<Reply, Problem> {
-    let reached = reach(&state.access, principal, &known(state).await?);
+    let known = known(state).await?;
+    let directory = state.catalogue.directory();
+    let units = directory.of_principal(principal);
+    let of_thing = |action, environment: Option<&str>, name: Option<&str>| {
+        directory.of_thing(action, environment, name)
+    };
+    let owned = Owned { units: &units, of: &of_thing };
+    let reached = reach(&state.access, principal, &known, owned);
     let reaches = reached.into_iter().map(|one| wire::Reach {
         action: one.action.as_str().to_owned(),
         environment: one.environment,

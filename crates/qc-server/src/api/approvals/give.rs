@@ -63,6 +63,7 @@ async fn approved(permit: &Permit<'_>, asked: GiveApproval) -> Result<Approved, 
         let why = "a deployment has an environment and an integration, policies have neither";
         return Err(unusable("environment", &why));
     }
-    let what = if deploys { releases::find(permit, &asked.what).await?.hash } else { asked.what };
+    let what =
+        if deploys { releases::find(permit.state, &asked.what).await?.hash } else { asked.what };
     Ok(Approved { action, environment, integration, what })
 }

@@ -4,7 +4,7 @@ use qc_access::Action;
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, Listed, Reply, Route,
         route::{Answer, query, schema},
         wire::{Bulk, Page},
     },
@@ -29,14 +29,16 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let (limit, before) = (call.limit()?, call.query::<qc_engine::BulkId>("before")?);
     let mut bulks = permit.state.engine.bulks().await?;
     bulks.retain(|bulk| {
         (environment.is_none() || bulk.filter.environment == environment)
             && (integration.is_none() || bulk.filter.integration == integration)
             && before.is_none_or(|before| bulk.id < before)
+            && cut.shows_of(bulk.filter.environment.as_ref(), bulk.filter.integration.as_ref())
     });
     let items = bulks.iter().take(limit + 1).map(Bulk::from).collect();
-    Ok(Reply::ok(&Page::new(items, limit, |bulk: &Bulk| bulk.bulk.clone())))
+    let page = Page::new(items, limit, |bulk: &Bulk| bulk.bulk.clone());
+    Ok(Reply::ok(&page.of(cut.units())))
 }

@@ -31,13 +31,16 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let environment: Option<qc_model::EnvironmentName> = call.query("environment")?;
     let environment = environment.or_else(|| call.principal().environment.clone());
-    let permit =
-        call.may(environment.as_ref().map(qc_model::EnvironmentName::as_str), None).await?;
+    let place = environment.as_ref().map(qc_model::EnvironmentName::as_str);
+    let (permit, cut) = call.list(place, None)?;
     let (limit, after) = (call.limit()?, call.query::<String>("after")?);
     let place = |one: &Connection| format!("{}/{}", one.environment, one.name);
     let (records, now) =
         (permit.state.connections.list(environment.as_ref()).await?, permit.state.clock.now());
     let all = records.iter().map(|record| shown(record, now));
-    let rest = all.filter(|one| after.as_ref().is_none_or(|after| place(one) > *after));
-    Ok(Reply::ok(&Page::new(rest.take(limit + 1).collect(), limit, place)))
+    let rest = all.filter(|one| {
+        after.as_ref().is_none_or(|after| place(one) > *after)
+            && cut.shows(&one.environment, &one.name)
+    });
+    Ok(Reply::ok(&Page::new(rest.take(limit + 1).collect(), limit, place).of(cut.units())))
 }

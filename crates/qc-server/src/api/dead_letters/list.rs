@@ -5,7 +5,7 @@ use qc_store::{DeadFilter, DeadState};
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, LOOKS, Listed, Reply, Route,
         call::bad_parameter,
         route::{Answer, query, schema},
         wire::{Dead, Page},
@@ -32,13 +32,13 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let limit = call.limit()?;
     let states = call.word("state", DeadState::parse)?;
     if states.len() > 1 {
         return Err(bad_parameter("state", "give one state, or leave it out for all"));
     }
-    let filter = DeadFilter {
+    let mut filter = DeadFilter {
         before: call.query("before")?,
         state: states.first().copied(),
         environment,
@@ -46,7 +46,20 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         limit: limit + 1,
         ..DeadFilter::default()
     };
-    let letters = permit.state.store.dead_letters(&filter).await?;
-    let letters = letters.iter().map(Dead::from).collect();
-    Ok(Reply::ok(&Page::new(letters, limit, |letter: &Dead| letter.run.clone())))
+    let (mut letters, mut last) = (Vec::new(), None);
+    for _ in 0..LOOKS {
+        let found = permit.state.store.dead_letters(&filter).await?;
+        let more = found.len() == filter.limit;
+        last = found.last().filter(|_| more).map(|letter| letter.run);
+        let shown = found
+            .iter()
+            .filter(|letter| cut.shows(letter.environment.as_str(), letter.integration.as_str()));
+        letters.extend(shown.map(Dead::from));
+        filter.before = last;
+        if last.is_none() || letters.len() > limit {
+            break;
+        }
+    }
+    let page = Page::new(letters, limit, |letter: &Dead| letter.run.clone());
+    Ok(Reply::ok(&page.or_behind(last).of(cut.units())))
 }

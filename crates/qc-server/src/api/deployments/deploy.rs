@@ -3,7 +3,7 @@ use qc_access::{Action, Approved};
 use qc_model::{EnvironmentName, Name};
 use qc_release::ReleaseError;
 
-use super::{ENVIRONMENT, INTEGRATION, take_effect};
+use super::{ENVIRONMENT, INTEGRATION, take_effect, within_units};
 use crate::{
     Problem,
     api::{
@@ -31,12 +31,13 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let integration: Name = call.path("integration")?;
     let permit = call.may(Some(environment.as_str()), Some(integration.as_str())).await?;
     let DeployRequest { release } = call.body()?;
-    let record = releases::find(&permit, &release).await?;
+    let record = releases::find(permit.state, &release).await?;
     if record.manifest.integration != integration {
         return Err(ReleaseError::NoRelease(format!("{release} of {integration}")).into());
     }
     // What does not compile must not be deployed.
-    permit.state.catalogue.compiled(&environment, &record.hash).await?;
+    let deployment = permit.state.catalogue.compiled(&environment, &record.hash).await?;
+    within_units(&call, &deployment)?;
     let change = Approved {
         action: Action::DeploymentsWrite,
         environment: Some(environment.clone()),

@@ -5,7 +5,7 @@ use super::shown;
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, Listed, Reply, Route,
         route::{Answer, query, schema},
         wire::{Deployment, Page},
     },
@@ -28,12 +28,13 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let records = qc_release::deployments(&*permit.state.store, environment.as_ref()).await?;
     let items = records
         .iter()
         .filter(|record| integration.as_ref().is_none_or(|name| *name == record.integration))
+        .filter(|record| cut.shows(record.environment.as_str(), record.integration.as_str()))
         .map(|record| shown(&permit, record))
         .collect();
-    Ok(Reply::ok(&Page { schema_version: 1, items, next: None }))
+    Ok(Reply::ok(&Page::whole(items, None).of(cut.units())))
 }

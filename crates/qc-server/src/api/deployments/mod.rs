@@ -5,11 +5,12 @@ pub(super) mod history;
 pub(super) mod list;
 pub(super) mod rollback;
 
+use qc_access::Denial;
 use qc_model::Name;
 use qc_release::DeploymentRecord;
 
 use super::{
-    Permit,
+    Call, Permit,
     route::{Parameter, path},
     wire::Deployment,
 };
@@ -40,6 +41,55 @@ fn shown(permit: &Permit<'_>, record: &DeploymentRecord) -> Deployment {
         }),
         live: running.is_some(),
     }
+}
+
+/// Refuses a deployment by which whoever asks would have more to do with others' than before. Who is of no unit is not
+/// asked.
+fn within_units(call: &Call, deployment: &qc_engine::Deployment) -> Result<(), Problem> {
+    let own = call.units();
+    if own.is_empty() {
+        return Ok(());
+    }
+    let refused = |why: String| Err(of_others(call, why));
+    if let Some(unit) = &deployment.release.people.unit
+        && !own.contains(unit)
+    {
+        return refused(format!(
+            "this release belongs to the unit `{unit}`: who is of it deploys it"
+        ));
+    }
+    let directory = call.state.catalogue.directory();
+    if let [first, ..] = &directory.taken(deployment, own)[..] {
+        let why = format!(
+            "this release begins to use {first}, which is another unit's: who is of that unit, too, or of \
+             none shares it by deploying this"
+        );
+        return refused(why);
+    }
+    stays_in_units(call, deployment)
+}
+
+/// Refuses a deployment by which whoever asks would be of other units than now.
+fn stays_in_units(call: &Call, deployment: &qc_engine::Deployment) -> Result<(), Problem> {
+    let own = call.units();
+    if own.is_empty() {
+        return Ok(());
+    }
+    let after = call.state.catalogue.directory_with(&call.state.engine, deployment);
+    let then = after.of_principal(call.principal());
+    if then.is_empty() || !then.iter().all(|unit| own.contains(unit)) {
+        let why = "by this release's owner directory whoever asks is of other units than now: \
+                   somebody else deploys it";
+        return Err(of_others(call, why.to_owned()));
+    }
+    Ok(())
+}
+
+/// The refusal of what is another unit's, in these words.
+fn of_others(call: &Call, why: String) -> Problem {
+    let mut problem = call.asker.refuse(call.route.action, Denial::Unit, None);
+    problem.detail = why;
+    problem
 }
 
 /// Makes a change of the store count on this node.

@@ -5,7 +5,7 @@ use qc_model::TenantName;
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, LOOKS, Listed, Reply, Route,
         route::{Answer, query, schema},
         wire::{Page, PublishedEvent},
     },
@@ -31,11 +31,8 @@ pub(in crate::api) const ROUTE: Route = Route {
     handler: |call| Box::pin(handle(call)),
 };
 
-/// So many pages are looked through for one answer: what is asked for may be rare.
-const LOOKS: usize = 20;
-
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let limit = call.limit()?;
     let tenant: Option<TenantName> = call.query("tenant")?;
     let kind: Option<String> = call.query("type")?;
@@ -52,7 +49,8 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         for event in events {
             let wanted = environment.as_ref().is_none_or(|name| *name == event.environment)
                 && integration.as_ref().is_none_or(|name| *name == event.integration)
-                && tenant.as_ref().is_none_or(|name| *name == event.tenant);
+                && tenant.as_ref().is_none_or(|name| *name == event.tenant)
+                && cut.shows(event.environment.as_str(), event.integration.as_str());
             if wanted && items.len() < limit {
                 after = event.seq;
                 items.push(event.into());
@@ -66,5 +64,5 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     }
     // Also without a full page there may be more behind what was passed over.
     let next = (more || !items.is_empty()).then(|| after.to_string());
-    Ok(Reply::ok(&Page { schema_version: 1, items, next }))
+    Ok(Reply::ok(&Page::whole(items, next).of(cut.units())))
 }

@@ -5,7 +5,7 @@ use qc_engine::topics;
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, Listed, Reply, Route,
         route::{Answer, query, schema},
         wire::{EventUse, Page},
     },
@@ -29,11 +29,12 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 #[expect(clippy::unused_async, reason = "handlers are")]
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let deployments = permit.state.engine.deployments();
     let wanted = deployments.iter().filter(|one| {
         environment.as_ref().is_none_or(|name| *name == one.environment)
             && integration.as_ref().is_none_or(|name| *name == one.release.integration)
+            && cut.shows(one.environment.as_str(), one.release.integration.as_str())
     });
     let mut items: Vec<EventUse> = wanted
         .flat_map(|one| {
@@ -55,5 +56,5 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         };
         key(a).cmp(&key(b))
     });
-    Ok(Reply::ok(&Page { schema_version: 1, items, next: None }))
+    Ok(Reply::ok(&Page::whole(items, None).of(cut.units())))
 }

@@ -5,7 +5,7 @@ use qc_engine::{GroupFilter, GroupState};
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, Listed, Reply, Route,
         route::{Answer, query, schema},
         wire::{DeadGroup, Page},
     },
@@ -35,18 +35,21 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let limit = call.limit()?;
     let filter = GroupFilter {
         environment,
         integration,
         code: call.query("code")?,
         states: call.word("state", GroupState::parse)?,
-        limit: limit + 1,
+        limit: usize::MAX,
     };
-    let groups = permit.state.engine.failure_groups(&filter).await?;
+    let mut groups = permit.state.engine.failure_groups(&filter).await?;
+    groups.retain(|group| {
+        cut.shows(group.letters.environment.as_str(), group.letters.integration.as_str())
+    });
     let items = groups.iter().take(limit).map(DeadGroup::from).collect();
     let more = groups.len() > limit;
     let next = more.then(|| "there are more; ask for one integration, code or state".to_owned());
-    Ok(Reply::ok(&Page { schema_version: 1, items, next }))
+    Ok(Reply::ok(&Page::whole(items, next).of(cut.units())))
 }

@@ -63,5 +63,5 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         ids: link.systems.into_iter().zip(link.ids.into_iter().map(Into::into)).collect(),
         revision: link.revision,
     });
-    Ok(Reply::ok(&Page { schema_version: 1, items: items.collect(), next }))
+    Ok(Reply::ok(&Page::whole(items.collect(), next)))
 }

@@ -15,7 +15,7 @@ use crate::Problem;
 
 /// Whose it is, from the query.
 fn asked(call: &Call) -> Result<(KeptScope, Permit<'_>), Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let (environment, integration, permit) = call.place()?;
     let missing = |name: &str| bad_parameter(name, "it is needed here");
     let tenant = call.query("tenant")?;
     let scope = KeptScope {

@@ -7,10 +7,11 @@ use qc_model::Timestamp;
 use qc_store::{LedgerEntry, LedgerFilter, LedgerKind, PAGE_MAX};
 use serde_json::Value;
 
+use super::shows;
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, Listed, Reply, Route,
         call::bad_parameter,
         route::{Answer, query, schema},
         wire::{FailureGroup, Failures},
@@ -42,7 +43,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let last: Option<String> = call.query("last")?;
     let last = match last.as_deref().map(parse_duration) {
         None => USUAL,
@@ -66,7 +67,9 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         after = last.seq;
         looked += page.len();
         for entry in &page {
-            count(&mut groups, entry);
+            if shows(&cut, &entry.row) {
+                count(&mut groups, entry);
+            }
         }
         if looked >= ROWS {
             truncated = true;
@@ -77,7 +80,8 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last_at.cmp(&a.last_at)));
     truncated |= groups.len() > GROUPS;
     groups.truncate(GROUPS);
-    Ok(Reply::ok(&Failures { schema_version: 1, since: since.to_string(), groups, truncated }))
+    let (since, of_units) = (since.to_string(), cut.units().to_vec());
+    Ok(Reply::ok(&Failures { schema_version: 1, since, groups, truncated, of_units }))
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]

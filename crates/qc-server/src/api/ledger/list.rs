@@ -4,10 +4,11 @@ use qc_model::{RunId, Timestamp};
 use qc_store::{LedgerEntry, LedgerFilter, LedgerKind};
 use serde_json::Value;
 
+use super::shows;
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, LOOKS, Listed, Reply, Route,
         route::{Answer, query, schema},
         wire::{LedgerLine, Page},
     },
@@ -37,9 +38,9 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let limit = call.limit()?;
-    let filter = LedgerFilter {
+    let mut filter = LedgerFilter {
         after: call.query("after")?.unwrap_or(0),
         since: call.query::<Timestamp>("since")?,
         until: call.query::<Timestamp>("until")?,
@@ -50,9 +51,18 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         outcome: call.query("outcome")?,
         limit: limit + 1,
     };
-    let entries = permit.state.store.ledger(&filter).await?;
-    let lines = entries.iter().map(line).collect();
-    Ok(Reply::ok(&Page::new(lines, limit, |line: &LedgerLine| line.seq.to_string())))
+    let (mut lines, mut last) = (Vec::new(), None);
+    for _ in 0..LOOKS {
+        let entries = permit.state.store.ledger(&filter).await?;
+        let more = entries.len() == filter.limit;
+        last = entries.last().filter(|_| more).map(|entry| entry.seq);
+        let shown = entries.iter().filter(|entry| shows(&cut, &entry.row));
+        lines.extend(shown.map(line));
+        let Some(seq) = last.filter(|_| lines.len() <= limit) else { break };
+        filter.after = seq;
+    }
+    let page = Page::new(lines, limit, |line: &LedgerLine| line.seq.to_string());
+    Ok(Reply::ok(&page.or_behind(last).of(cut.units())))
 }
 
 fn line(entry: &LedgerEntry) -> LedgerLine {

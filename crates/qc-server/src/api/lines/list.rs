@@ -5,7 +5,7 @@ use qc_model::{Name, TenantName};
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, Listed, Reply, Route,
         route::{Answer, query, schema},
         wire::{Line, Page},
     },
@@ -31,7 +31,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let (limit, tenant, key) =
         (call.limit()?, call.query::<TenantName>("tenant")?, call.query::<String>("key")?);
     let engine = &permit.state.engine;
@@ -39,9 +39,10 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     lines.retain(|line| {
         tenant.as_ref().is_none_or(|wanted: &Name| *wanted == line.name.tenant)
             && key.as_ref().is_none_or(|wanted| *wanted == line.name.key)
+            && cut.shows(line.name.environment.as_str(), line.name.integration.as_str())
     });
     let more = lines.len() > limit;
     let items = lines.iter().take(limit).map(Line::from).collect();
     let next = more.then(|| "there are more; ask for one integration or key".to_owned());
-    Ok(Reply::ok(&Page { schema_version: 1, items, next }))
+    Ok(Reply::ok(&Page::whole(items, next).of(cut.units())))
 }

@@ -3,7 +3,7 @@ use http::Method;
 use qc_access::Action;
 use qc_release::ReleaseError;
 
-use super::find;
+use super::named;
 use crate::{
     Problem,
     api::{
@@ -27,9 +27,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None).await?;
-    let hash: String = call.path("release")?;
-    let record = find(&permit, &hash).await?;
+    let (record, permit) = named(&call).await?;
     let bundle = qc_release::load(&*permit.state.store, &record.hash)
         .await?
         .ok_or(ReleaseError::NoRelease(record.hash))?;

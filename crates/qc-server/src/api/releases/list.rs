@@ -1,7 +1,7 @@
 use http::Method;
-use qc_access::Action;
+use qc_access::{Action, Resource};
 
-use super::shown;
+use super::{shown, units_of};
 use crate::{
     Problem,
     api::{
@@ -32,14 +32,17 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let integration: Option<String> = call.query("integration")?;
-    let permit = call.may(None, integration.as_deref()).await?;
+    let (permit, cut) = call.list(None, integration.as_deref())?;
     let beginning: Option<String> = call.query("beginning")?;
     let limit = call.limit()?;
     let records =
         qc_release::releases(&*permit.state.store, beginning.as_deref().unwrap_or_default())
             .await?;
+    let state = permit.state;
     let mut asked = records.iter().filter(|record| {
-        integration.as_deref().is_none_or(|name| record.manifest.integration.as_str() == name)
+        let (own, units) = (record.manifest.integration.as_str(), units_of(state, record));
+        integration.as_deref().is_none_or(|name| own == name)
+            && cut.shows_units(Resource { environment: None, name: Some(own), units: &units })
     });
     if let Some(before) = call.query::<String>("before")?
         && !asked.any(|record| record.hash == before)
@@ -48,5 +51,5 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     }
     let items: Vec<Release> = asked.by_ref().take(limit).map(shown).collect();
     let next = asked.next().and_then(|_| items.last()).map(|last| last.release.clone());
-    Ok(Reply::ok(&Page { schema_version: 1, items, next }))
+    Ok(Reply::ok(&Page::whole(items, next).of(cut.units())))
 }

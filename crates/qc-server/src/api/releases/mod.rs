@@ -5,10 +5,11 @@ pub(super) mod list;
 pub(super) mod show;
 pub(super) mod store;
 
+use qc_access::{Action, Resource};
 use qc_release::{ReleaseError, ReleaseRecord};
 
-use super::{Permit, wire::Release};
-use crate::{CompileError, Problem, codes};
+use super::{Call, Permit, wire::Release};
+use crate::{CompileError, Problem, State, codes};
 
 fn shown(record: &ReleaseRecord) -> Release {
     let manifest = &record.manifest;
@@ -24,9 +25,31 @@ fn shown(record: &ReleaseRecord) -> Release {
     }
 }
 
+/// The release that the path names, when the caller may do the action to it.
+async fn named(call: &Call) -> Result<(ReleaseRecord, Permit<'_>), Problem> {
+    let hash: String = call.path("release")?;
+    // Looked at before the decision, as its integration is what is decided on.
+    let record = find(&call.state, &hash).await?;
+    let units = units_of(&call.state, &record);
+    let name = Some(record.manifest.integration.as_str());
+    let permit = call.may_on(Resource { environment: None, name, units: &units }).await?;
+    Ok((record, permit))
+}
+
+/// Whose a release is: its integration's units where that is deployed, before that those of whoever stored it.
+fn units_of(state: &State, record: &ReleaseRecord) -> Vec<String> {
+    let integration = &record.manifest.integration;
+    let deployments = state.engine.deployments();
+    if deployments.iter().any(|deployment| deployment.release.integration == *integration) {
+        let directory = state.catalogue.directory();
+        return directory.of_thing(Action::ReleasesRead, None, Some(integration.as_str()));
+    }
+    record.units.clone()
+}
+
 /// The release that a hash, or the beginning of one, means.
-pub(super) async fn find(permit: &Permit<'_>, hash: &str) -> Result<ReleaseRecord, Problem> {
-    let store = &*permit.state.store;
+pub(super) async fn find(state: &State, hash: &str) -> Result<ReleaseRecord, Problem> {
+    let store = &*state.store;
     if let Some(record) = qc_release::record(store, hash).await? {
         return Ok(record);
     }

@@ -1,7 +1,7 @@
 use http::Method;
 use qc_access::Action;
 
-use super::{find, shown};
+use super::{named, shown};
 use crate::{
     Problem,
     api::{
@@ -25,7 +25,6 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None).await?;
-    let hash: String = call.path("release")?;
-    Ok(Reply::ok(&shown(&find(&permit, &hash).await?)))
+    let (record, _) = named(&call).await?;
+    Ok(Reply::ok(&shown(&record)))
 }

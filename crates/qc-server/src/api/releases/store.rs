@@ -6,6 +6,7 @@ use http::Method;
 use qc_access::Action;
 use qc_document::push_pointer;
 use qc_model::Name;
+use qc_release::Built;
 
 use super::{find, shown};
 use crate::{
@@ -55,9 +56,10 @@ async fn handle(mut call: Call) -> Result<Reply, Problem> {
         );
         return Err(wrong("/expect", &detail));
     }
-    let built_from = request.built_from.as_deref();
-    qc_release::save(permit.office(), &bundle, built_from, &permit.actor).await?;
-    Ok(Reply::created(&shown(&find(&permit, bundle.hash()).await?)))
+    let from = request.built_from.as_deref();
+    let built = Built { from, by: &permit.actor, units: call.units() };
+    qc_release::save(permit.office(), &bundle, built).await?;
+    Ok(Reply::created(&shown(&find(permit.state, bundle.hash()).await?)))
 }
 
 fn wrong(pointer: &str, detail: &str) -> Problem {

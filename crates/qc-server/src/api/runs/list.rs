@@ -6,7 +6,7 @@ use qc_store::{RunFilter, RunKey, RunStatus};
 use crate::{
     Problem,
     api::{
-        Call, Permit, Reply, Route,
+        Call, Cut, LOOKS, Listed, Permit, Reply, Route,
         call::bad_parameter,
         route::{Answer, query, schema},
         wire::{Page, Run},
@@ -48,13 +48,13 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let limit = call.limit()?;
     if let Some(text) = call.query::<String>("find")? {
-        return find(&call, &permit, &text, environment.as_ref(), integration.as_ref(), limit)
-            .await;
+        let place = (environment.as_ref(), integration.as_ref());
+        return find(&call, (&permit, &cut), &text, place, limit).await;
     }
-    let filter = RunFilter {
+    let mut filter = RunFilter {
         before: call.query("before")?,
         statuses: call.word("status", RunStatus::parse)?,
         environment,
@@ -70,9 +70,22 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         value: call.query("value")?,
         limit: limit + 1,
     };
-    let heads = permit.state.store.runs(&filter).await?;
-    let runs = heads.iter().map(Run::from).collect();
-    Ok(Reply::ok(&Page::new(runs, limit, |run: &Run| run.run.clone())))
+    let (mut runs, mut last) = (Vec::new(), None);
+    for _ in 0..LOOKS {
+        let heads = permit.state.store.runs(&filter).await?;
+        let more = heads.len() == filter.limit;
+        last = heads.last().filter(|_| more).map(|head| head.facts.id);
+        let shown = heads.iter().filter(|head| {
+            cut.shows(head.facts.environment.as_str(), head.facts.integration.as_str())
+        });
+        runs.extend(shown.map(Run::from));
+        filter.before = last;
+        if last.is_none() || runs.len() > limit {
+            break;
+        }
+    }
+    let page = Page::new(runs, limit, |run: &Run| run.run.clone());
+    Ok(Reply::ok(&page.or_behind(last).of(cut.units())))
 }
 
 fn key(text: &str) -> Result<RunKey, Problem> {
@@ -84,10 +97,9 @@ fn key(text: &str) -> Result<RunKey, Problem> {
 
 async fn find(
     call: &Call,
-    permit: &Permit<'_>,
+    (permit, cut): (&Permit<'_>, &Cut<'_>),
     text: &str,
-    environment: Option<&EnvironmentName>,
-    integration: Option<&Name>,
+    (environment, integration): (Option<&EnvironmentName>, Option<&Name>),
     limit: usize,
 ) -> Result<Reply, Problem> {
     let goes = ["find", "environment", "integration", "limit"];
@@ -99,9 +111,11 @@ async fn find(
         return Err(bad_parameter("find", "say what is looked for"));
     }
     let engine = &permit.state.engine;
-    let heads = engine.find_runs(text, environment, integration, limit + 1).await?;
+    let mut heads = engine.find_runs(text, environment, integration, limit + 1).await?;
+    heads
+        .retain(|head| cut.shows(head.facts.environment.as_str(), head.facts.integration.as_str()));
     let more = heads.len() > limit;
     let items = heads.iter().take(limit).map(Run::from).collect();
     let next = more.then(|| "there are more; use `key`, `subject`, `event` or `trace`".to_owned());
-    Ok(Reply::ok(&Page { schema_version: 1, items, next }))
+    Ok(Reply::ok(&Page::whole(items, next).of(cut.units())))
 }

@@ -4,7 +4,7 @@ use qc_access::Action;
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, Listed, Reply, Route,
         route::{Answer, query, schema},
         wire::{Page, Schedule},
     },
@@ -27,12 +27,13 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let all = permit.state.engine.schedules().await?;
     let wanted = all.into_iter().filter(|one| {
         environment.as_ref().is_none_or(|name| *name == one.environment)
             && integration.as_ref().is_none_or(|name| *name == one.integration)
+            && cut.shows(one.environment.as_str(), one.integration.as_str())
     });
     let items: Vec<Schedule> = wanted.map(Schedule::from).collect();
-    Ok(Reply::ok(&Page { schema_version: 1, items, next: None }))
+    Ok(Reply::ok(&Page::whole(items, None).of(cut.units())))
 }

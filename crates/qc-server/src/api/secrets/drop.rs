@@ -58,8 +58,8 @@ pub(in crate::api) const REVOKE: Route = Route {
 
 async fn make(call: Call) -> Result<Reply, Problem> {
     let wire::MakeDropLink { environment, name, expires, rotate_every } = call.body()?;
-    let permit = call.may(Some(&environment), Some(&name)).await?;
     let (environment, name) = named(&environment, &name)?;
+    let permit = call.may(Some(environment.as_str()), Some(name.name())).await?;
     let lifetime = duration("expires", expires.as_deref().unwrap_or(LIFETIME))?;
     let every = rotate_every.as_deref().map(|text| duration("rotate_every", text)).transpose()?;
     let place = permit.state.authority.place()?.url().to_owned();
@@ -73,13 +73,17 @@ async fn make(call: Call) -> Result<Reply, Problem> {
 async fn list(call: Call) -> Result<Reply, Problem> {
     let environment: Option<EnvironmentName> = call.query("environment")?;
     let environment = environment.or_else(|| call.principal().environment.clone());
-    let permit = call.may(environment.as_ref().map(EnvironmentName::as_str), None).await?;
+    let (permit, cut) = call.list(environment.as_ref().map(EnvironmentName::as_str), None)?;
     let links = permit.state.vault.drops().await?;
-    let asked = |link: &&DropLink| environment.as_ref().is_none_or(|own| link.environment == *own);
+    let asked = |link: &&DropLink| {
+        environment.as_ref().is_none_or(|own| link.environment == *own)
+            && cut.shows(link.environment.as_str(), &link.name)
+    };
     let links: Vec<wire::DropLink> = links.iter().filter(asked).map(shown).collect();
     // There are never so many that they would not be one page.
     let most = links.len();
-    Ok(Reply::ok(&wire::Page::new(links, most, |link: &wire::DropLink| link.id.clone())))
+    let page = wire::Page::new(links, most, |link: &wire::DropLink| link.id.clone());
+    Ok(Reply::ok(&page.of(cut.units())))
 }
 
 async fn revoke(call: Call) -> Result<Reply, Problem> {

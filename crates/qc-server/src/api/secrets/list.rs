@@ -32,12 +32,15 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let environment: Option<EnvironmentName> = call.query("environment")?;
     let environment = environment.or_else(|| call.principal().environment.clone());
-    let permit = call.may(environment.as_ref().map(EnvironmentName::as_str), None).await?;
+    let (permit, cut) = call.list(environment.as_ref().map(EnvironmentName::as_str), None)?;
     let (limit, after) = (call.limit()?, call.query::<String>("after")?);
     let place = |secret: &StoredSecret| format!("{}/{}", secret.environment, secret.name);
     permit.state.vault.refresh().await?;
     let secrets = permit.state.vault.list(environment.as_ref());
     let rest = secrets.iter().map(shown);
-    let rest = rest.filter(|secret| after.as_ref().is_none_or(|after| place(secret) > *after));
-    Ok(Reply::ok(&Page::new(rest.take(limit + 1).collect(), limit, place)))
+    let rest = rest.filter(|secret| {
+        after.as_ref().is_none_or(|after| place(secret) > *after)
+            && cut.shows(&secret.environment, &secret.name)
+    });
+    Ok(Reply::ok(&Page::new(rest.take(limit + 1).collect(), limit, place).of(cut.units())))
 }

@@ -26,8 +26,8 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let RemoveSecretRequest { environment, name } = call.body()?;
-    let permit = call.may(Some(&environment), Some(&name)).await?;
     let (environment, name) = named(&environment, &name)?;
+    let permit = call.may(Some(environment.as_str()), Some(name.name())).await?;
     permit.state.vault.remove(&environment, &name, &permit.actor).await?;
     Ok(Reply::done())
 }

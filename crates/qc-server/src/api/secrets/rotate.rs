@@ -32,8 +32,8 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let RotateSecretRequest { environment, name, value, overlap } = call.body()?;
-    let permit = call.may(Some(&environment), Some(&name)).await?;
     let (environment, name) = named(&environment, &name)?;
+    let permit = call.may(Some(environment.as_str()), Some(name.name())).await?;
     let overlap = overlap.as_deref().map(|text| duration("overlap", text)).transpose()?;
     let asked = SetSecret {
         environment,

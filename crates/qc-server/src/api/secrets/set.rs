@@ -27,8 +27,8 @@ pub(in crate::api) const ROUTE: Route = Route {
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let SetSecretRequest { environment, name, value, rotate_every } = call.body()?;
-    let permit = call.may(Some(&environment), Some(&name)).await?;
     let (environment, name) = named(&environment, &name)?;
+    let permit = call.may(Some(environment.as_str()), Some(name.name())).await?;
     let cadence = match rotate_every.as_deref() {
         None => Cadence::Keep,
         Some("never") => Cadence::Never,

@@ -1,6 +1,6 @@
 use http::Method;
 use qc_access::Action;
-use qc_engine::{Deployment, Target, TriggerAuth, TriggerKind};
+use qc_engine::Deployment;
 use qc_model::{EnvironmentName, Finding};
 use qc_store::{DeadFilter, DeadState};
 use qc_vault::SecretRef;
@@ -13,6 +13,7 @@ use crate::{
         route::{Answer, schema},
         wire::Server,
     },
+    needs::secrets_of,
 };
 
 /// Dead letters are counted up to here.
@@ -38,7 +39,10 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let numbers = state.engine.gauges();
     let mut findings = state.catalogue.findings();
     findings.extend(missing_secrets(state));
-    findings.extend(state.vault.findings());
+    // What is overdue is told with who answers for it.
+    let of_vault = state.vault.findings().into_iter();
+    findings.extend(of_vault.filter(|finding| finding.code != qc_vault::codes::OVERDUE));
+    findings.extend(state.overdue().await?);
     findings.extend(state.people.findings().await?);
     findings.extend(state.engine.standings().findings());
     Ok(Reply::ok(&Server {
@@ -65,7 +69,7 @@ fn missing_secrets(state: &State) -> Vec<Finding> {
     let deployments = state.engine.deployments();
     let mut findings = state.secrets.kv().findings();
     for deployment in deployments.iter() {
-        findings.extend(state.secrets.check(&deployment.environment, needed(deployment)));
+        findings.extend(state.secrets.check(&deployment.environment, secrets_of(deployment)));
     }
     findings
 }
@@ -75,33 +79,9 @@ impl State {
     pub fn needed_secrets(&self) -> Vec<(EnvironmentName, Vec<SecretRef>)> {
         let deployments = self.engine.deployments();
         let of = |deployment: &std::sync::Arc<Deployment>| {
-            let references = needed(deployment).into_iter().cloned().collect();
+            let references = secrets_of(deployment).into_iter().cloned().collect();
             (deployment.environment.clone(), references)
         };
         deployments.iter().map(of).collect()
     }
-}
-
-fn needed(deployment: &Deployment) -> Vec<&SecretRef> {
-    let release = &deployment.release;
-    let mut secrets: Vec<&SecretRef> = release.secrets.values().collect();
-    secrets.extend(release.connectors.secrets());
-    for trigger in release.triggers.values() {
-        if let TriggerAuth::Signature { secret, .. } = &trigger.auth {
-            secrets.push(secret);
-        }
-        if let TriggerKind::Webhook { challenge: Some(challenge), .. } = &trigger.kind {
-            secrets.extend(challenge.secret.as_ref());
-        }
-        if let TriggerKind::Amqp(amqp) = &trigger.kind {
-            secrets.extend(amqp.broker.secrets());
-        }
-    }
-    for publication in release.publications.values() {
-        let Target::Amqp { broker, .. } = &publication.to;
-        secrets.extend(broker.secrets());
-    }
-    secrets.sort();
-    secrets.dedup();
-    secrets
 }

@@ -6,6 +6,7 @@ pub(super) mod decide;
 pub(super) mod list;
 pub(super) mod show;
 
+use qc_access::Resource;
 use qc_engine::{PersonTask, TaskId};
 
 use super::{
@@ -22,8 +23,20 @@ impl Call {
         let id: TaskId = self.path("task")?;
         // Looked at before the decision, as its environment and integration are what is decided on.
         let task = self.state.engine.task(id).await?;
-        let (environment, integration) = (&task.environment, &task.integration);
-        let permit = self.may(Some(environment.as_str()), Some(integration.as_str())).await?;
+        let environment = Some(task.environment.as_str());
+        let name = Some(task.integration.as_str());
+        let permit = if self.is_asked(&task) {
+            // Who is asked answers, whosever integration asks.
+            self.may_on(Resource { environment, name, units: &[] }).await?
+        } else {
+            self.may(environment, name).await?
+        };
         Ok((task, permit))
+    }
+
+    /// Whether a task asks the person who asks here.
+    fn is_asked(&self, task: &PersonTask) -> bool {
+        let person = self.principal().person.as_ref();
+        person.is_some_and(|person| self.state.engine.asks(task, person.as_str()))
     }
 }

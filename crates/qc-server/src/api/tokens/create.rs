@@ -4,7 +4,7 @@ use qc_document::parse_duration;
 use qc_model::{Actor, ActorKind};
 use qc_store::ChangeOutcome;
 
-use super::{of_lifetime, shown, within};
+use super::{may_of, of_lifetime, shown, within};
 use crate::{
     Problem,
     api::{
@@ -36,8 +36,14 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None).await?;
-    let request = read(call.body()?, &permit.actor)?;
+    let mut asked: CreateToken = call.body()?;
+    // Who makes a key for nobody in particular answers for it, or who answers for the key that does.
+    let maker = call.principal();
+    if asked.person.is_none() && maker.person.is_none() && maker.kind != TokenKind::Local {
+        asked.owner = asked.owner.or_else(|| maker.owner.clone());
+    }
+    let request = read(asked, &call.asker.actor(Action::TokensWrite))?;
+    let permit = may_of(&call, request.person.as_ref(), Some(&request.owner)).await?;
     within(&call, request.scopes.as_deref())?;
     let warnings = of_lifetime(request.lifetime).into_iter().collect();
     let state = permit.state;

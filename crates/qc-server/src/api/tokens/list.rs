@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use qc_access::{Action, TOKEN_KIND, TokenKind, TokenRecord, UsesOf};
+use qc_access::{Action, Resource, TOKEN_KIND, TokenKind, TokenRecord, UsesOf};
 use qc_store::StoreError;
 
 use super::shown;
@@ -31,7 +31,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None).await?;
+    let (permit, cut) = call.list(None, None)?;
     let limit = call.limit()?;
     let after: Option<String> = call.query("after")?;
     let documents = permit.state.store.documents(TOKEN_KIND, after.as_deref(), limit + 1).await?;
@@ -42,13 +42,19 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
             uses.extend(permit.state.uses.of(kind, Some((&first.name, &last.name))).await?);
         }
     }
-    let mut tokens = Vec::with_capacity(documents.len());
+    let (mut tokens, mut shown_ids) = (Vec::with_capacity(documents.len()), BTreeSet::new());
     for document in documents {
         let record: TokenRecord = serde_json::from_slice(&document.body).map_err(|error| {
             StoreError::Corrupt(format!("the record of token {}: {error}", document.name))
         })?;
+        let units = call.asker.directory.of_key(record.person.as_ref(), record.owner.as_deref());
+        if cut.shows_units(Resource { units: &units, ..Resource::default() }) {
+            shown_ids.insert(record.id.clone());
+        }
         let used = uses.get(&record.id).and_then(UsesOf::last);
         tokens.push(shown(&record, used, now));
     }
-    Ok(Reply::ok(&Page::new(tokens, limit, |token: &Token| token.id.clone())))
+    let mut page = Page::new(tokens, limit, |token: &Token| token.id.clone());
+    page.items.retain(|token| shown_ids.contains(&token.id));
+    Ok(Reply::ok(&page.of(cut.units())))
 }

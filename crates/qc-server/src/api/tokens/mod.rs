@@ -7,11 +7,11 @@ pub(super) mod rotate;
 
 use std::time::Duration;
 
-use qc_access::{Action, Denial, KEY_LIFETIME, Scope, TOKEN_KIND, TokenRecord};
-use qc_model::Timestamp;
+use qc_access::{Action, Denial, KEY_LIFETIME, Resource, Scope, TOKEN_KIND, TokenRecord};
+use qc_model::{Name, Timestamp};
 use qc_store::StoreError;
 
-use super::{Call, wire::Token};
+use super::{Call, Permit, wire::Token};
 use crate::{Problem, State, codes};
 
 /// A token as it is shown; `used`: when it did anything last.
@@ -57,6 +57,17 @@ fn within(call: &Call, given: Option<&[Scope]>) -> Result<(), Problem> {
         return Ok(());
     }
     Err(call.asker.refuse(Action::TokensWrite, Denial::Scope, None))
+}
+
+/// Decides whether the caller may do the route's action to the key of this person or owner: to one of his own units, as
+/// whoever has a key's text acts in its units.
+async fn may_of<'a>(
+    call: &'a Call,
+    person: Option<&Name>,
+    owner: Option<&str>,
+) -> Result<Permit<'a>, Problem> {
+    let units = call.asker.directory.of_key(person, owner);
+    call.may_on(Resource { environment: None, name: None, units: &units }).await
 }
 
 /// What should be thought over about a key's lifetime.

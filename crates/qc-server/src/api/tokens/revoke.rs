@@ -1,7 +1,7 @@
 use http::Method;
 use qc_access::{Action, revoke};
 
-use super::record_of;
+use super::{may_of, record_of};
 use crate::{
     Problem,
     api::{
@@ -24,10 +24,11 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None).await?;
     let id: String = call.path("token")?;
+    // Looked at before the decision, as whose it is is what is decided on.
+    let (record, _) = record_of(&call.state, &id).await?;
+    let permit = may_of(&call, record.person.as_ref(), record.owner.as_deref()).await?;
     let state = permit.state;
-    let (record, _) = record_of(state, &id).await?;
     let change = revoke(&record, &permit.actor, state.clock.now(), &*state.entropy);
     state.committer.change(change).await?;
     state.tokens.forget(&id);

@@ -3,7 +3,7 @@ use qc_access::{Action, Denial, RotateError, Rotation, TokenKind, rotate};
 use qc_document::parse_duration;
 use qc_store::ChangeOutcome;
 
-use super::{of_lifetime, record_of, shown, within};
+use super::{may_of, of_lifetime, record_of, shown, within};
 use crate::{
     Problem,
     api::{
@@ -32,11 +32,12 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let permit = call.may(None, None).await?;
     let id: String = call.path("token")?;
     let asked = read(&call.body()?)?;
+    // Looked at before the decision, as whose it is is what is decided on.
+    let (record, revision) = record_of(&call.state, &id).await?;
+    let permit = may_of(&call, record.person.as_ref(), record.owner.as_deref()).await?;
     let state = permit.state;
-    let (record, revision) = record_of(state, &id).await?;
     within(&call, record.scopes.as_deref())?;
     // Its text is the right of the machine's owner, which an administrator has not.
     if record.kind == TokenKind::Local && call.principal().kind != TokenKind::Local {

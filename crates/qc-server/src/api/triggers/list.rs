@@ -4,7 +4,7 @@ use qc_access::Action;
 use crate::{
     Problem,
     api::{
-        Call, Reply, Route,
+        Call, Listed, Reply, Route,
         route::{Answer, query, schema},
         wire::{Page, TriggerStanding},
     },
@@ -28,15 +28,16 @@ pub(in crate::api) const ROUTE: Route = Route {
 };
 
 async fn handle(call: Call) -> Result<Reply, Problem> {
-    let (environment, integration, permit) = call.filter()?;
+    let Listed { environment, integration, permit, cut } = call.filter()?;
     let limit = call.limit()?;
     let mut triggers = permit.state.engine.triggers().await?;
     triggers.retain(|view| {
         environment.as_ref().is_none_or(|wanted| *wanted == view.name.environment)
             && integration.as_ref().is_none_or(|wanted| *wanted == view.name.integration)
+            && cut.shows(view.name.environment.as_str(), view.name.integration.as_str())
     });
     let more = triggers.len() > limit;
     let items = triggers.iter().take(limit).map(TriggerStanding::from).collect();
     let next = more.then(|| "there are more; ask for one environment or integration".to_owned());
-    Ok(Reply::ok(&Page { schema_version: 1, items, next }))
+    Ok(Reply::ok(&Page::whole(items, next).of(cut.units())))
 }

@@ -48,6 +48,10 @@ pub struct Failures {
     pub groups: Vec<FailureGroup>,
     /// Whether there were more rows than were looked at.
     pub truncated: bool,
+    /// Whoever asks is of these units, and is told of what belongs to them or to none; absent: nothing is left out for
+    /// that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of_units: Vec<String>,
 }
 
 /// Failures of one kind.
@@ -96,6 +100,10 @@ pub struct Reconciliation {
     pub accounts: Vec<Account>,
     /// Whether there are more of them than are shown; the total has them all.
     pub truncated: bool,
+    /// Whoever asks is of these units, and is told of what belongs to them or to none, in the total, too; absent: nothing
+    /// is left out for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of_units: Vec<String>,
 }
 
 /// What became of what was received: `received` is the sum of `completed`, `cancelled`, `failed`, `running`, `waiting`,

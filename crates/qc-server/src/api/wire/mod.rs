@@ -51,8 +51,8 @@ pub use runs::{
 };
 pub use secrets::{
     DataKeyRotated, DataKeyShown, DrillSecret, DrillVault, Drilled, DropLink, MadeDropLink,
-    MakeDropLink, RemoveSecretRequest, Rewrapped, RotateDataKey, RotateSecretRequest, SecretText,
-    SetSecretRequest, StoredSecret, VaultEnvironment, VaultStanding,
+    MakeDropLink, RemoveSecretRequest, Rewrapped, RotateDataKey, RotateSecretRequest, RotationTask,
+    SecretText, SetSecretRequest, StoredSecret, VaultEnvironment, VaultStanding,
 };
 pub use server::{CreateToken, CreatedToken, RotateToken, Server, Token};
 pub use subjects::{SubjectErasure, SubjectExport, SubjectRequest};

@@ -14,6 +14,9 @@ pub struct Page<T> {
     /// Where the next page begins, when there is one: pass it on as `before` or `after`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// Whoever asks is of these units, and is shown what belongs to them or to none; absent: nothing is left out for that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of_units: Vec<String>,
 }
 
 impl<T> Page<T> {
@@ -22,7 +25,25 @@ impl<T> Page<T> {
         let more = items.len() > limit;
         items.truncate(limit);
         let next = if more { items.last().map(key) } else { None };
-        Self { schema_version: 1, items, next }
+        Self { schema_version: 1, items, next, of_units: Vec::new() }
+    }
+
+    /// All that there is, or as much as is shown at once; `next` says what to do about the rest.
+    pub fn whole(items: Vec<T>, next: Option<String>) -> Self {
+        Self { schema_version: 1, items, next, of_units: Vec::new() }
+    }
+
+    /// Where the next page begins when this one is not full although there is more: behind the last that was looked at.
+    #[must_use]
+    pub fn or_behind(self, last: Option<impl ToString>) -> Self {
+        let next = self.next.or_else(|| last.map(|last| last.to_string()));
+        Self { next, ..self }
+    }
+
+    /// Says of which units it tells alone.
+    #[must_use]
+    pub fn of(self, units: &[String]) -> Self {
+        Self { of_units: units.to_vec(), ..self }
     }
 }
 

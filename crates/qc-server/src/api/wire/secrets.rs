@@ -218,6 +218,28 @@ pub struct DrillVault {
     pub secret: Option<DrillSecret>,
 }
 
+/// A task of rotation. It ends by rotating the thing.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RotationTask {
+    /// The task's id; the next one of the same thing has it, too.
+    pub id: String,
+    /// `secret`, `data_key`, `api_key` or `connection`.
+    pub kind: String,
+    /// Where; left out when it is everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The secret, the connection, the key's id, or the data key's version.
+    pub name: String,
+    /// Who answers for it: the owners of what uses it, or who made it.
+    pub owner: String,
+    /// Until when.
+    pub due_at: String,
+    /// `overdue`, `soon` (within two weeks) or `scheduled`.
+    pub state: String,
+    /// The command that does it.
+    pub how: String,
+}
+
 /// A secret that gets a new value in a drill; the present one stays valid for an hour.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

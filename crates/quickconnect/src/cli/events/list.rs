@@ -55,7 +55,7 @@ fn of_project(folder: &std::path::Path, only: Option<&str>) -> Result<Page<Event
             |one: &EventUse| (one.event_type.clone(), one.role.clone(), one.integration.clone());
         key(a).cmp(&key(b))
     });
-    Ok(Page { schema_version: 1, items, next: None })
+    Ok(Page::whole(items, None))
 }
 
 fn row(one: &EventUse) -> Vec<String> {
