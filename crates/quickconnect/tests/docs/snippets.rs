@@ -233,6 +233,17 @@ fn simulator(text: &str) -> Vec<String> {
     trial.errors("connectors/helpdesk/simulator.yaml")
 }
 
+/// A profile weighs a comparison of a description with itself.
+fn contract_profile(text: &str) -> Vec<String> {
+    let trial = Trial(tempfile::tempdir().unwrap());
+    trial.write("profile.yaml", text);
+    trial.write("api.yaml", "openapi: 3.1.0\ninfo: {title: A, version: '1'}\npaths: {}\n");
+    let output =
+        trial.qc(&["contract", "diff", "api.yaml", "api.yaml", "--profile", "profile.yaml"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Vec::new() } else { vec![said] }
+}
+
 fn settings(text: &str) -> Vec<String> {
     let trial = Trial(tempfile::tempdir().unwrap());
     trial.write("qc.toml", text);
@@ -263,6 +274,7 @@ fn every_marked_file_checks() {
                 (Some("data movement"), _) => data_movement(&text),
                 (Some("scenario"), _) => scenario(&text),
                 (Some("simulator"), _) => simulator(&text),
+                (Some("contract profile"), _) => contract_profile(&text),
                 (None, "toml") => settings(&text),
                 (None, "yaml") => vec!["this block is not marked, so nobody checks it".to_owned()],
                 (Some(other), _) => vec![format!("nothing knows how to check `{other}`")],

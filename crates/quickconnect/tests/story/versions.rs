@@ -656,7 +656,7 @@ fn compared(asked: &mut Asked<'_>) {
     let told = asked.told("contract diff", &["old.yaml", "new.yaml"]);
     assert_eq!(told["verdict"], "non-breaking", "{told}");
     assert_eq!(told["findings"][0]["id"], "operation-added", "{told}");
-    assert_eq!(told["findings"][0]["new"]["place"]["line"], 7, "{told}");
+    assert_eq!(told["findings"][0]["new"]["place"]["line"], 8, "{told}");
 }
 
 fn audited(asked: &mut Asked<'_>) {
