@@ -377,14 +377,12 @@ fn body_of_version_4(
         Some(Value::Null) => Body::Null,
         Some(Value::String(text)) if text.is_empty() => Body::Empty,
         Some(Value::String(text)) if encoding == "base64" => {
-            match base64::engine::general_purpose::STANDARD.decode(text) {
-                Ok(bytes) => Body::Present(Content::bytes(bytes, declared)),
-                Err(_) => {
-                    let message = "the content is said to be base64, but is not";
-                    problems.push(Problem::malformed(&format!("{pointer}/content"), message));
-                    Body::Missing
-                }
+            if let Ok(bytes) = base64::engine::general_purpose::STANDARD.decode(text) {
+                return Body::Present(Content::bytes(bytes, declared));
             }
+            let message = "the content is said to be base64, but is not";
+            problems.push(Problem::malformed(&format!("{pointer}/content"), message));
+            Body::Missing
         }
         Some(Value::String(text)) if encoding == "json" => {
             Body::Present(Content::bytes(text.clone().into_bytes(), declared))

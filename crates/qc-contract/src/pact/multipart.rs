@@ -41,22 +41,19 @@ pub(super) fn compare(
             continue;
         };
         let text = |content: &Content| String::from_utf8_lossy(&content.bytes).into_owned();
-        match rules.best(Part::Body, &[Step::Name(piece.name.clone())]) {
-            Some((matchers, _)) => {
-                let why = check_all_text(matchers, &text(&piece.content), &text(&other.content));
-                found.extend(why.into_iter().map(|why| Difference::new(pointer.clone(), why)));
-            }
-            None => {
-                let mut inside = Vec::new();
-                let (wanted, given) =
-                    (Body::Present(piece.content.clone()), Body::Present(other.content.clone()));
-                compare_bodies(&wanted, &given, &Rules::default(), allowance, &mut inside);
-                found.extend(inside.into_iter().map(|difference| Difference {
-                    pointer: difference.pointer.replacen("/body", &pointer, 1),
-                    ..difference
-                }));
-            }
+        if let Some((matchers, _)) = rules.best(Part::Body, &[Step::Name(piece.name.clone())]) {
+            let why = check_all_text(matchers, &text(&piece.content), &text(&other.content));
+            found.extend(why.into_iter().map(|why| Difference::new(pointer.clone(), why)));
+            continue;
         }
+        let mut inside = Vec::new();
+        let (wanted, given) =
+            (Body::Present(piece.content.clone()), Body::Present(other.content.clone()));
+        compare_bodies(&wanted, &given, &Rules::default(), allowance, &mut inside);
+        found.extend(inside.into_iter().map(|difference| Difference {
+            pointer: difference.pointer.replacen("/body", &pointer, 1),
+            ..difference
+        }));
     }
     if allowance == Allowance::Exact && given.len() > wanted.len() {
         let message = format!("must have {} parts, but has {}", wanted.len(), given.len());

@@ -188,7 +188,7 @@ impl Deciding<'_> {
             groups.push(first.group);
             let wanted = wanted.clone();
             match self.items_at(array, place, &wanted) {
-                Models::None => continue,
+                Models::None => {}
                 Models::Unknown => models = Models::Unknown,
                 Models::Found(_) => match self.place_items(array, &placed, rest) {
                     Models::None => {}

@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::{CoverOptions, Covers};
 
 /// Largest schema that is asked about, in values: the canonical form knows no limits of its own.
-const SIZE_LIMIT: usize = 2_000;
+const SIZE_LIMIT: usize = 400;
 /// Deepest schema that is asked about.
-const DEPTH_LIMIT: usize = 48;
+const DEPTH_LIMIT: usize = 32;
 
 /// What the canonical form proves about two normalised schemas, if anything.
 pub(super) fn opinion(sup: &Value, sub: &Value, options: CoverOptions) -> Option<Covers> {

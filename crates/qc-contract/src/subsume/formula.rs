@@ -291,13 +291,13 @@ impl Formulas {
         match value {
             Value::Null => self.kinds(&[Kind::Null]),
             Value::Bool(truth) => self.of_kind(Kind::Bool, Formula::Truth(*truth)),
-            Value::Number(number) => match Decimal::of(number) {
-                Some(decimal) => self.add(Formula::NumberIn([decimal].into())),
-                None => {
-                    let kinds = Self::kind_set(&[Kind::Number]);
-                    self.of_kind(Kind::Number, Formula::Opaque(kinds, format!("= {number}")))
+            Value::Number(number) => {
+                if let Some(decimal) = Decimal::of(number) {
+                    return self.add(Formula::NumberIn([decimal].into()));
                 }
-            },
+                let kinds = Self::kind_set(&[Kind::Number]);
+                self.of_kind(Kind::Number, Formula::Opaque(kinds, format!("= {number}")))
+            }
             Value::String(text) => self.word(text),
             Value::Array(items) => {
                 let count = items.len() as u64;
@@ -342,15 +342,13 @@ impl Formulas {
     /// That a text matches. A pattern that admits every text only because it may match nothing, anywhere, was not
     /// meant so by its author, and validators differ about it: it is kept as something that is not understood.
     pub(super) fn pattern(&mut self, pattern: &str) -> Id {
-        let at = match self.patterns.iter().position(|(known, _)| known == pattern) {
-            Some(at) => at,
-            None => {
-                let automaton = Automaton::search(pattern);
-                let automaton = automaton.filter(|search| !is_doubtful(search, pattern));
-                self.patterns.push((pattern.to_owned(), automaton));
-                self.patterns.len() - 1
-            }
-        };
+        let known = self.patterns.iter().position(|(known, _)| known == pattern);
+        let at = known.unwrap_or_else(|| {
+            let automaton = Automaton::search(pattern);
+            let automaton = automaton.filter(|search| !is_doubtful(search, pattern));
+            self.patterns.push((pattern.to_owned(), automaton));
+            self.patterns.len() - 1
+        });
         if self.patterns[at].1.is_some() {
             return self.add(Formula::Pattern(at));
         }

@@ -109,14 +109,17 @@ pub fn covers(sup: &Value, sub: &Value, options: CoverOptions) -> Covers {
         Models::Found(witness) => return Covers::No { witness: Some(witness) },
         Models::Unknown => {}
     }
-    let why = if deciding.fuel == 0 { EXHAUSTED } else { UNDECIDED };
+    let is_exhausted = deciding.fuel == 0;
     if let Some(witness) = judge.sampled() {
         return Covers::No { witness: Some(witness) };
+    }
+    if is_exhausted {
+        return unknown(EXHAUSTED);
     }
     if let Some(why) = formulas.doubt() {
         return unknown(why);
     }
-    canonical::opinion(&sup, &sub, options).unwrap_or(Covers::Unknown { why })
+    canonical::opinion(&sup, &sub, options).unwrap_or(Covers::Unknown { why: UNDECIDED })
 }
 
 /// The validators of both schemas, made when there is first something to validate.

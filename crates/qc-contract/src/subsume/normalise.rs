@@ -128,16 +128,13 @@ impl Normalising<'_> {
                 let mut resource = resource;
                 let id = map.get(if self.draft == Draft::Draft4 { "id" } else { "$id" });
                 if let Some(id) = id.and_then(Value::as_str) {
-                    match id.strip_prefix('#') {
-                        Some(anchor) => {
-                            self.places.insert(format!("{resource}#{anchor}"), pointer.to_owned());
-                        }
-                        None => {
-                            resource = pointer;
-                            self.places
-                                .insert(id.trim_end_matches('#').to_owned(), pointer.to_owned());
-                        }
-                    }
+                    let name = if let Some(anchor) = id.strip_prefix('#') {
+                        format!("{resource}#{anchor}")
+                    } else {
+                        resource = pointer;
+                        id.trim_end_matches('#').to_owned()
+                    };
+                    self.places.insert(name, pointer.to_owned());
                 }
                 for key in ["$anchor", "$dynamicAnchor"] {
                     if let Some(anchor) = map.get(key).and_then(Value::as_str) {
@@ -444,11 +441,10 @@ fn bounds(map: &Map<String, Value>, made: &mut Map<String, Value>) -> Result<(),
     for (bound, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
         let limit = map.get(bound);
         match (limit, map.get(exclusive)) {
-            (None, Some(Value::Bool(_))) | (_, None) => {}
+            (None, Some(Value::Bool(_))) | (_, None | Some(Value::Bool(false))) => {}
             (Some(limit), Some(Value::Bool(true))) => {
                 made.insert(exclusive.to_owned(), limit.clone());
             }
-            (Some(_), Some(Value::Bool(false))) => {}
             (_, Some(open @ Value::Number(_))) => {
                 made.insert(exclusive.to_owned(), open.clone());
             }

@@ -31,6 +31,8 @@ pub(super) struct Reading<'r> {
 }
 
 type Keywords = Map<String, Value>;
+/// What a keyword says with its limit.
+type OfLimit = fn(Decimal) -> Formula;
 
 impl Reading<'_> {
     fn pending(&self, done: usize) -> Option<(String, usize)> {
@@ -183,7 +185,7 @@ impl Reading<'_> {
     }
 
     fn numbers(&mut self, map: &Keywords, parts: &mut Vec<Id>) {
-        let keywords: [(&str, fn(Decimal) -> Formula); 5] = [
+        let keywords: [(&str, OfLimit); 5] = [
             ("minimum", |limit| Formula::Least(limit, false)),
             ("exclusiveMinimum", |limit| Formula::Least(limit, true)),
             ("maximum", |limit| Formula::Most(limit, false)),
@@ -192,13 +194,11 @@ impl Reading<'_> {
         ];
         for (keyword, make) in keywords {
             let Some(Value::Number(limit)) = map.get(keyword) else { continue };
-            let formula = match Decimal::of(limit) {
-                Some(limit) => make(limit),
-                None => {
-                    let kinds = Formulas::kind_set(&[Kind::Number]);
-                    Formula::Opaque(kinds, format!("{keyword} {limit}"))
-                }
+            let opaque = || {
+                let kinds = Formulas::kind_set(&[Kind::Number]);
+                Formula::Opaque(kinds, format!("{keyword} {limit}"))
             };
+            let formula = Decimal::of(limit).map_or_else(opaque, make);
             parts.push(self.formulas.add(formula));
         }
     }

@@ -114,7 +114,7 @@ impl Reading<'_> {
         let reach = if kind == Kind::Object {
             self.names_reached(map, is_own)
         } else {
-            items_reached(map, is_own)?
+            Some(items_reached(map, is_own)?)
         };
         found.extend(reach.map(|reach| Evaluated { condition, reach }));
         if let Some(name) = definition_name(map) {
@@ -175,14 +175,11 @@ impl Reading<'_> {
     }
 }
 
-/// The outer `None` when it cannot be told: which items `contains` evaluates depends on the items.
-fn items_reached(map: &Map<String, Value>, is_own: bool) -> Option<Option<Reach>> {
+/// `None` when it cannot be told: which items `contains` evaluates depends on the items.
+fn items_reached(map: &Map<String, Value>, is_own: bool) -> Option<Reach> {
     if map.contains_key("items") || (!is_own && map.contains_key("unevaluatedItems")) {
-        return Some(Some(Reach::AllItems));
-    }
-    if map.contains_key("contains") {
-        return None;
+        return Some(Reach::AllItems);
     }
     let prefix = list(map, "prefixItems").len();
-    Some((prefix > 0).then_some(Reach::Before(prefix)))
+    (!map.contains_key("contains")).then_some(Reach::Before(prefix))
 }
