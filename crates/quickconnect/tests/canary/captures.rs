@@ -173,8 +173,8 @@ async fn captures_go_with_their_time_with_their_person_and_when_they_are_ended()
     assert_eq!((kept.len(), gone.len(), left(&server, &gone)), (4, 4, 0));
     // A person's runs take what was recorded of them along; the export names it.
     let of = ["sandbox", EMAIL, "--reason", "request 17"];
-    server.told(&[&["subject", "export"][..], &of, &["--to", "ada.json"]].concat());
-    let export = fs::read_to_string(server.folder.join("ada.json")).unwrap();
+    server.told(&[&["subject", "export"][..], &of, &["--to", "of-ada.json"]].concat());
+    let export = fs::read_to_string(server.folder.join("of-ada.json")).unwrap();
     let export: Value = serde_json::from_str(&export).unwrap();
     let documents = export["documents"].as_array().unwrap();
     let named: Vec<_> =
