@@ -367,3 +367,62 @@ fn read(id: &str, body: &[u8]) -> Result<Grant, StoreError> {
     serde_json::from_slice(body)
         .map_err(|error| StoreError::Corrupt(format!("the grant {id} cannot be read: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Zero;
+    impl Entropy for Zero {
+        fn next_u64(&self) -> u64 {
+            0
+        }
+    }
+
+    /// Mallory asks to see what is the desk's, for an hour.
+    fn asked() -> Grant {
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let request = GrantRequest {
+            person: name("mallory"),
+            actions: vec![Action::RunsRead],
+            environment: name("production"),
+            integration: None,
+            unit: Some(name("desk")),
+            reason: "our orders".to_owned(),
+            ticket: "OPS-9".to_owned(),
+            lifetime: Duration::from_secs(3_600),
+        };
+        Grant::request(request, Timestamp::from_millis(0), &Zero).unwrap()
+    }
+
+    #[test]
+    fn a_grant_of_one_unit_opens_what_is_that_units_alone() {
+        let crosses = |units: &[&str], environment| {
+            let units: Vec<String> = units.iter().map(|unit| (*unit).to_owned()).collect();
+            let runs = Resource { environment: Some(environment), name: None, units: &units };
+            asked().crosses(Action::RunsRead, runs)
+        };
+        assert!(crosses(&["desk"], "production"));
+        assert!(!crosses(&["desk", "legal"], "production"), "another one's, too");
+        assert!(!crosses(&["legal"], "production"));
+        assert!(!crosses(&[], "production"), "nobody's needs none");
+        assert!(!crosses(&["desk"], "sandbox"));
+    }
+
+    #[test]
+    fn somebody_else_of_the_unit_gives_it_once() {
+        let now = Timestamp::from_millis(1_000);
+        let by = |person: &str, units: &[&str]| {
+            let units: Vec<String> = units.iter().map(|unit| (*unit).to_owned()).collect();
+            asked().decide(true, &person.parse().unwrap(), &units, now)
+        };
+        assert_eq!(by("mallory", &["desk"]), Err(GrantError::OwnRequest));
+        let other = GrantError::OtherUnit("desk".parse().unwrap());
+        assert_eq!(by("eve", &["rival"]), Err(other));
+        let given = by("ada", &["desk"]).unwrap();
+        assert!(given.holds(now) && !given.holds(now + Duration::from_secs(3_600)));
+        assert!(by("bob", &[]).is_ok(), "the whole organisation's");
+        let again = given.decide(true, &"bob".parse().unwrap(), &[], now);
+        assert_eq!(again, Err(GrantError::Decided("given")));
+    }
+}

@@ -191,7 +191,6 @@ mod tests {
         let of = |action: Action, environment: Option<&str>, name: Option<&str>| {
             let all = ["finance", "sales"].map(str::to_owned);
             match (action.noun(), environment, name) {
-                ("secrets", Some(_), Some(_)) => all.to_vec(),
                 ("runs", Some(_), Some("erp")) => all[..1].to_vec(),
                 ("runs", Some(_), Some(_)) => all[1..].to_vec(),
                 ("runs" | "secrets", _, _) => all.to_vec(),

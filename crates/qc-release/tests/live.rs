@@ -94,7 +94,11 @@ async fn a_release_comes_back_byte_for_byte() {
     let built = bundle("1.0.0");
     assert_eq!(built.hash(), bundle("1.0.0").hash(), "the same files have the same hash");
     assert_ne!(built.hash(), bundle("1.0.1").hash());
-    assert!(save(world.office(), &built, Some("commit abc"), &actor()).await.unwrap());
+    assert!(
+        save(world.office(), &built, Built { from: Some("commit abc"), ..by(&actor()) })
+            .await
+            .unwrap()
+    );
     assert!(!save(world.office(), &built, by(&actor())).await.unwrap(), "once is enough");
     let loaded = load(&*world.store, built.hash()).await.unwrap().unwrap();
     assert_eq!(loaded, built);

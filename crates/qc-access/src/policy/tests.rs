@@ -141,6 +141,22 @@ fn what_belongs_to_another_unit_takes_that_units_grant() {
 }
 
 #[test]
+fn what_is_done_over_all_environments_takes_productions_grant() {
+    let operator = principal(None, Role::Operator, None);
+    let denial = |action, production: &[&str], granted| {
+        let production = production.iter().map(|name| name.parse().unwrap()).collect();
+        let access = Access::new(false, production);
+        let so = Circumstances { granted, ..Circumstances::default() };
+        access.decide(&operator, action, Resource::default(), so).verdict.denial
+    };
+    for action in [Action::RunsInspect, Action::RunsReplay, Action::RunsBulk, Action::DlqRetry] {
+        assert_eq!(denial(action, &["production"], false), Some(Denial::Grant));
+        assert_eq!(denial(action, &[], false), None, "without production nothing does");
+    }
+    assert_eq!(denial(Action::RunsRead, &["production"], false), None, "it shows no payload");
+}
+
+#[test]
 fn what_units_share_is_seen_by_each_and_changed_by_who_is_of_all() {
     let access = access(false);
     let admin = principal(None, Role::Admin, None);
