@@ -9,7 +9,7 @@ use qc_contract::{Level, OpenApi, Options, Profile, compare};
 fn text(path: &str) -> String {
     let bytes = std::fs::read(path).expect("the file is there");
     let mut text = String::new();
-    if path.ends_with(".gz") {
+    if std::path::Path::new(path).extension().is_some_and(|extension| extension == "gz") {
         flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).expect("gzip of text");
     } else {
         text = String::from_utf8(bytes).expect("is text");

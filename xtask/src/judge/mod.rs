@@ -105,7 +105,9 @@ pub fn run(given: &[&str]) -> ExitCode {
     let present: Vec<_> = KINDS.iter().filter(|kind| folder.join(kind.file).is_file()).collect();
     if present.is_empty() {
         eprintln!("{} has none of the files that are judged:", folder.display());
-        KINDS.iter().for_each(|kind| eprintln!("  {}", kind.file));
+        for kind in KINDS {
+            eprintln!("  {}", kind.file);
+        }
         return ExitCode::from(2);
     }
     let mut is_good = true;

@@ -86,7 +86,8 @@ fn table(judged: &[Judged]) -> Vec<String> {
         let all: usize = row.values().sum();
         let agreed = row.get(expected).copied().unwrap_or_default();
         let others = row.iter().filter(|(verdict, _)| *verdict != expected);
-        let others: String = others.map(|(verdict, n)| format!(", {n} {verdict}")).collect();
+        let others: Vec<_> = others.map(|(verdict, n)| format!(", {n} {verdict}")).collect();
+        let others = others.concat();
         format!("{strength:11} {source:14} {expected:20} {agreed:4} of {all:4} agree{others}")
     });
     rows.collect()

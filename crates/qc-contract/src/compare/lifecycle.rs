@@ -112,7 +112,7 @@ pub(super) fn changes<'d>(
     };
     match (old.deprecated.is_some(), new.deprecated.is_some()) {
         (true, false) => {
-            push(Life::Reinstated, flag(old), flag(new), "no longer deprecated".into())
+            push(Life::Reinstated, flag(old), flag(new), "no longer deprecated".into());
         }
         (false, true) => push(Life::Deprecated, flag(old), flag(new), "deprecated now".into()),
         (false, false) => return,

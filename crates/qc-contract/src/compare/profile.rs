@@ -121,7 +121,8 @@ impl Default for Profile {
     }
 }
 
-/// A level by its word; `off` leaves the change out.
+/// A level by its word; `off` leaves the change out. None: it is neither.
+#[expect(clippy::option_option, reason = "left out is an answer, and no word is none")]
 fn level(word: &str) -> Option<Option<Level>> {
     if word == "off" {
         return Some(None);

@@ -101,14 +101,13 @@ pub fn compare_schemas(
             outcome.add(found, level, found.rule.area, &Rc::from(""), "");
         });
         let (rule, message, witness): (&'static Rule, _, _) = match proof {
-            Covers::Yes => continue,
             Covers::No { witness } => {
                 (&rules::SCHEMA_INCOMPATIBLE, incompatible(*way).to_owned(), witness)
             }
             Covers::Unknown { why } if heaviest.is_some_and(|level| level < Level::Risky) => {
                 (&rules::SCHEMA_UNPROVEN, why.to_owned(), None)
             }
-            Covers::Unknown { .. } => continue,
+            Covers::Yes | Covers::Unknown { .. } => continue,
         };
         let said = (Said::new(roots.0, "the schema"), Said::new(roots.1, "the schema"));
         let found = Found::new(rule, said.0, said.1, message).witnessed(witness);

@@ -123,7 +123,7 @@ enum Verb {
     Test(test::Arguments),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(schema::Arguments),
-    /// See the versions of contracts that are served side by side, and convert between them
+    /// Compare contracts, see the versions that are served side by side, and convert between them
     #[command(subcommand)]
     Contract(contract::Verb),
     /// Run a project's connectors as simulated systems
@@ -227,9 +227,6 @@ enum Verb {
     /// See how the vault stands, and change its keys
     #[command(subcommand)]
     Vault(vault::Verb),
-    /// Compare versions of agreed interfaces
-    #[command(subcommand)]
-    Contract(contract::Verb),
     /// Look for what is wrong with this machine and the server, with a fix for each
     Doctor(doctor::Arguments),
     /// Gather how the server does, for whoever helps
@@ -336,7 +333,6 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Conn(verb) => conn::run(session, verb).await,
         Verb::Secrets(verb) => secrets::run(session, verb).await,
         Verb::Vault(verb) => vault::run(session, verb).await,
-        Verb::Contract(verb) => contract::run(session, verb),
         Verb::Doctor(arguments) => doctor::run(session, arguments).await,
         Verb::Support(verb) => support::run(session, verb).await,
         Verb::Config(verb) => config::run(session, verb),

@@ -71,19 +71,10 @@ impl<'d> Comparing<'_, 'd> {
         self.say(rule, Said::value(old), Said::value(new), message, &whole_document());
     }
 
-    fn named_schemas(&self, root: Spot<'d>) -> Vec<(&'d str, Spot<'d>)> {
-        let mut named = Vec::new();
-        for (above, key) in SCHEMAS {
-            let above = if above.is_empty() { Some(root) } else { root.get(above) };
-            named.extend(above.into_iter().flat_map(|above| above.entries(key)));
-        }
-        named
-    }
-
     /// A document without operations is a contract about its schemas, whichever way they travel.
     pub(super) fn compare_only_schemas(&mut self) {
         let roots = (self.old.root(), self.new.root());
-        let (was, is) = (self.named_schemas(roots.0), self.named_schemas(roots.1));
+        let (was, is) = (named_schemas(roots.0), named_schemas(roots.1));
         for (name, old) in &was {
             let scope = whole_document().part(format!("schema `{name}`"));
             let Some((_, new)) = is.iter().find(|(other, _)| other == name) else {
@@ -121,7 +112,7 @@ impl<'d> Comparing<'_, 'd> {
         let roots = (self.old.root(), self.new.root());
         let used: BTreeSet<usize> =
             self.old.followed().chain(self.new.followed()).map(Spot::id).collect();
-        let (was, is) = (self.named_schemas(roots.0), self.named_schemas(roots.1));
+        let (was, is) = (named_schemas(roots.0), named_schemas(roots.1));
         let names: BTreeSet<&str> = was.iter().chain(&is).map(|(name, _)| *name).collect();
         let find = |list: &[(&'d str, Spot<'d>)], name: &str| {
             list.iter().find(|(other, _)| *other == name).map(|(_, spot)| *spot)
@@ -173,4 +164,13 @@ impl<'d> Comparing<'_, 'd> {
         let scope = super::Scope { bound: Bound::capped(Level::Cosmetic), ..scope };
         self.tell(&found, &scope);
     }
+}
+
+fn named_schemas(root: Spot<'_>) -> Vec<(&str, Spot<'_>)> {
+    let mut named = Vec::new();
+    for (above, key) in SCHEMAS {
+        let above = if above.is_empty() { Some(root) } else { root.get(above) };
+        named.extend(above.into_iter().flat_map(|above| above.entries(key)));
+    }
+    named
 }

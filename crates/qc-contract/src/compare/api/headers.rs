@@ -86,7 +86,9 @@ impl<'d> Comparing<'_, 'd> {
         let mut found = Vec::new();
         let standings = (Standing::at(spots.0), Standing::at(spots.1));
         lifecycle::changes(Subject::Header, &standings.0, &standings.1, self.calendar, &mut found);
-        found.iter().for_each(|found| self.tell(found, scope));
+        for found in &found {
+            self.tell(found, scope);
+        }
         let texts = ["description", "example", "examples"];
         self.compare_texts(&rules::RESPONSE_HEADER_TEXT_CHANGED, spots, &texts, scope);
         let schemas = (

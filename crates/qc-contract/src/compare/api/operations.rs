@@ -153,7 +153,9 @@ impl<'d> Comparing<'_, 'd> {
             self.calendar,
             &mut found,
         );
-        found.iter().for_each(|found| self.tell(found, &scope));
+        for found in &found {
+            self.tell(found, &scope);
+        }
         self.compare_heads(old, new, spots, &scope);
         let renamed = self.compare_path_names(old, new, spots, &scope);
         self.compare_parameters(old, new, spots, &renamed, &scope);

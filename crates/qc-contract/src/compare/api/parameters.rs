@@ -107,7 +107,9 @@ impl<'d> Comparing<'_, 'd> {
         let mut found = Vec::new();
         let calendar = self.calendar;
         lifecycle::changes(Subject::Parameter, &standings.0, &standings.1, calendar, &mut found);
-        found.iter().for_each(|found| self.tell(found, scope));
+        for found in &found {
+            self.tell(found, scope);
+        }
         self.compare_forms(old, new, spots, scope);
         self.compare_texts(&rules::PARAMETER_TEXT_CHANGED, spots, &TEXTS, scope);
         let schemas = (

@@ -90,7 +90,7 @@ const TURNS: [(Turn, &str); 3] =
 impl Facet {
     /// The rule of this facet.
     pub(crate) fn rule(self, way: Direction, turn: Turn) -> &'static Rule {
-        let ways = if way == Direction::Request { 0 } else { 1 };
+        let ways = usize::from(way != Direction::Request);
         let turn = match turn {
             Turn::Narrowed => 0,
             Turn::Widened => 1,
@@ -174,8 +174,6 @@ fn level(facet: Facet, way: Direction, turn: Turn) -> Level {
     match (facet, way, turn) {
         // A value that is new in a list breaks readers that know all values; tolerant ones are asked for everywhere.
         (Facet::Enum, Direction::Response, Turn::Widened) => Level::Risky,
-        // A wider format is another type in generated code.
-        (Facet::Format, Direction::Request, Turn::Changed) => Level::Breaking,
         (_, Direction::Request, Turn::Narrowed) | (_, Direction::Response, Turn::Widened) => {
             Level::Breaking
         }

@@ -262,7 +262,7 @@ impl Limit {
     }
 }
 
-impl<'d> Facets<'d> {
+impl Facets<'_> {
     /// The list of values of one kind, as values.
     pub(in super::super) fn listed(&self) -> Option<Vec<Value>> {
         let held = self.values.as_ref()?;

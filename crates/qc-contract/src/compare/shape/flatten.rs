@@ -146,10 +146,8 @@ impl<'d> Flat<'d> {
             let branches = value.node.as_sequence().unwrap_or_default();
             match &*key.name {
                 "allOf" => branches.iter().for_each(|branch| self.add(side, value.with(branch))),
-                "anyOf" | "oneOf" if !branches.is_empty() => {
-                    if self.done.insert(value.id()) {
-                        self.pending.push(value);
-                    }
+                "anyOf" | "oneOf" if !branches.is_empty() && self.done.insert(value.id()) => {
+                    self.pending.push(value);
                 }
                 _ => {}
             }

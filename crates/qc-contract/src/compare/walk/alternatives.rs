@@ -121,11 +121,11 @@ impl<'d> Walker<'_, 'd> {
             }
         }
         for (pass, is_guess) in [(same_name as Likeness, false), (same_shape as Likeness, true)] {
-            for at in 0..old.len() {
+            for (at, one) in old.iter().enumerate() {
                 if matched.has_old(at) {
                     continue;
                 }
-                let fits = |to: &usize| !matched.has_new(*to) && pass(&old[at], &new[*to]);
+                let fits = |to: &usize| !matched.has_new(*to) && pass(one, &new[*to]);
                 if let Some(to) = (0..new.len()).find(fits) {
                     matched.pairs.push((at, to));
                     matched.is_guessed |= is_guess;

@@ -203,7 +203,7 @@ impl<'s, 'd> Walker<'s, 'd> {
         let around = (old.anchor(self.old), new.anchor(self.new));
         self.compare_words(old, new, context, around, pair);
         let kinds = (self.kinds(Which::Old, old), self.kinds(Which::New, new));
-        self.compare_types(&kinds.0, &kinds.1, context, around, pair);
+        compare_types(&kinds.0, &kinds.1, context, around, pair);
         let are_listed = compare_values(&kinds.0, &kinds.1, context, around, pair);
         for kind in Kind::ALL {
             if are_listed && kind.is_scalar() {
@@ -219,65 +219,6 @@ impl<'s, 'd> Walker<'s, 'd> {
         if !kinds.1.one_of.is_empty() && kinds.0.one_of.is_empty() {
             self.compare_one_of(&kinds.0, &kinds.1, context, around, pair);
         }
-    }
-
-    fn compare_types(
-        &mut self,
-        old: &Kinds<'d>,
-        new: &Kinds<'d>,
-        context: Context,
-        around: (Spot<'d>, Spot<'d>),
-        pair: &mut Pair<'d>,
-    ) {
-        let said = |kinds: &Kinds<'d>| {
-            let unknown: Vec<&str> = kinds.unknown.iter().copied().collect();
-            match (kinds.types.has(Types::OTHER), unknown.is_empty()) {
-                (true, false) => unknown.join(" or "),
-                _ => kinds.types.said(),
-            }
-        };
-        let mut lost = old.types.without(new.types);
-        let mut gained = new.types.without(old.types);
-        let is_text =
-            context.is_text() && context.way == Direction::Request && new.types.has(Types::STRING);
-        let scalars = Types::NUMBER.or(Types::BOOLEAN);
-        if is_text && !old.types.has(Types::STRING) {
-            // Every scalar is a text there.
-            lost = lost.without(scalars);
-        }
-        // What was a number or a text is read as a text: it still arrives.
-        let is_reread = is_text && lost.without(scalars).is_empty() && gained.is_empty();
-        let is_only_null = |kinds: &Kinds<'d>| kinds.types.without(Types::NULL).is_empty();
-        if !is_only_null(old) && !is_only_null(new) {
-            let turn = if lost.has(Types::NULL) {
-                Some((Turn::Narrowed, "null is no longer admitted"))
-            } else if gained.has(Types::NULL) {
-                Some((Turn::Widened, "null is admitted now"))
-            } else {
-                None
-            };
-            if let Some((turn, message)) = turn {
-                let rule = Facet::Nullable.rule(context.way, turn);
-                let sides = (Said::new(around.0, said(old)), Said::new(around.1, said(new)));
-                pair.push(Found::new(rule, sides.0, sides.1, message));
-            }
-            lost = lost.without(Types::NULL);
-            gained = gained.without(Types::NULL);
-        }
-        let renamed = old.types.has(Types::OTHER)
-            && new.types.has(Types::OTHER)
-            && old.unknown != new.unknown;
-        let turn = match (lost.is_empty(), gained.is_empty()) {
-            _ if renamed => Turn::Changed,
-            (true, true) => return,
-            (false, true) => Turn::Narrowed,
-            (true, false) => Turn::Widened,
-            (false, false) => Turn::Changed,
-        };
-        let message = format!("the type was {} and is {}", said(old), said(new));
-        let sides = (Said::new(around.0, said(old)), Said::new(around.1, said(new)));
-        let found = Found::new(Facet::Type.rule(context.way, turn), sides.0, sides.1, message);
-        pair.push(if is_reread { found.at_most(Level::Risky) } else { found });
     }
 
     /// Whether the receiver admits what the sender may send, of one kind.
@@ -364,4 +305,61 @@ fn worse(way: Direction) -> Turn {
         Direction::Request => Turn::Narrowed,
         Direction::Response => Turn::Widened,
     }
+}
+
+fn compare_types<'d>(
+    old: &Kinds<'d>,
+    new: &Kinds<'d>,
+    context: Context,
+    around: (Spot<'d>, Spot<'d>),
+    pair: &mut Pair<'d>,
+) {
+    let said = |kinds: &Kinds<'d>| {
+        let unknown: Vec<&str> = kinds.unknown.iter().copied().collect();
+        match (kinds.types.has(Types::OTHER), unknown.is_empty()) {
+            (true, false) => unknown.join(" or "),
+            _ => kinds.types.said(),
+        }
+    };
+    let mut lost = old.types.without(new.types);
+    let mut gained = new.types.without(old.types);
+    let is_text =
+        context.is_text() && context.way == Direction::Request && new.types.has(Types::STRING);
+    let scalars = Types::NUMBER.or(Types::BOOLEAN);
+    if is_text && !old.types.has(Types::STRING) {
+        // Every scalar is a text there.
+        lost = lost.without(scalars);
+    }
+    // What was a number or a text is read as a text: it still arrives.
+    let is_reread = is_text && lost.without(scalars).is_empty() && gained.is_empty();
+    let is_only_null = |kinds: &Kinds<'d>| kinds.types.without(Types::NULL).is_empty();
+    if !is_only_null(old) && !is_only_null(new) {
+        let turn = if lost.has(Types::NULL) {
+            Some((Turn::Narrowed, "null is no longer admitted"))
+        } else if gained.has(Types::NULL) {
+            Some((Turn::Widened, "null is admitted now"))
+        } else {
+            None
+        };
+        if let Some((turn, message)) = turn {
+            let rule = Facet::Nullable.rule(context.way, turn);
+            let sides = (Said::new(around.0, said(old)), Said::new(around.1, said(new)));
+            pair.push(Found::new(rule, sides.0, sides.1, message));
+        }
+        lost = lost.without(Types::NULL);
+        gained = gained.without(Types::NULL);
+    }
+    let renamed =
+        old.types.has(Types::OTHER) && new.types.has(Types::OTHER) && old.unknown != new.unknown;
+    let turn = match (lost.is_empty(), gained.is_empty()) {
+        _ if renamed => Turn::Changed,
+        (true, true) => return,
+        (false, true) => Turn::Narrowed,
+        (true, false) => Turn::Widened,
+        (false, false) => Turn::Changed,
+    };
+    let message = format!("the type was {} and is {}", said(old), said(new));
+    let sides = (Said::new(around.0, said(old)), Said::new(around.1, said(new)));
+    let found = Found::new(Facet::Type.rule(context.way, turn), sides.0, sides.1, message);
+    pair.push(if is_reread { found.at_most(Level::Risky) } else { found });
 }

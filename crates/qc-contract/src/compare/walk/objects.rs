@@ -81,7 +81,7 @@ impl<'d> Walker<'_, 'd> {
         sides: &Sides<'_, 'd>,
         pair: &mut Pair<'d>,
     ) {
-        let (standing, new) = (self.standing(self.old, old), &sides.new.facets);
+        let (standing, new) = (standing(self.old, old), &sides.new.facets);
         let said = (Said::value(old.spot), Said::absent(sides.around.1));
         let mut cap =
             if old.travels && !standing.is_unstable() { Level::Breaking } else { Level::Cosmetic };
@@ -203,7 +203,7 @@ impl<'d> Walker<'_, 'd> {
                 _ => {}
             }
         }
-        let standings = (self.standing(self.old, old), self.standing(self.new, new));
+        let standings = (standing(self.old, old), standing(self.new, new));
         let mut found = Vec::new();
         lifecycle::changes(
             Subject::Property,
@@ -223,11 +223,6 @@ impl<'d> Walker<'_, 'd> {
         }));
         let below = self.pair(&old.schema(), &new.schema(), sides.context.inside());
         pair.edges.push(super::Edge { to: below, bound: super::Bound::capped(cap) });
-    }
-
-    fn standing(&self, side: &Side<'d>, property: &Property<'d>) -> Standing<'d> {
-        let schema = property.schema();
-        Standing::by(property.spot, |key| annotation(side, &schema, key))
     }
 
     fn has_default(&self, property: &Property<'d>) -> bool {
@@ -264,4 +259,9 @@ impl<'d> Walker<'_, 'd> {
 /// Whether properties may be described by patterns.
 fn is_matched(facets: &Facets<'_>) -> bool {
     facets.extras.contains_key("patternProperties")
+}
+
+fn standing<'d>(side: &Side<'d>, property: &Property<'d>) -> Standing<'d> {
+    let schema = property.schema();
+    Standing::by(property.spot, |key| annotation(side, &schema, key))
 }

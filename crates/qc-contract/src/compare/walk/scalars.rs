@@ -52,11 +52,6 @@ impl<'d> Sides<'_, 'd> {
 }
 
 impl<'d> Walker<'_, 'd> {
-    pub(super) fn compare_numbers(&mut self, sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
-        compare_bounds(sides, pair);
-        self.compare_formats(sides, pair);
-    }
-
     pub(super) fn compare_texts(&mut self, sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
         compare_counts(
             sides,
@@ -64,7 +59,7 @@ impl<'d> Walker<'_, 'd> {
             pair,
         );
         self.compare_patterns(sides, pair);
-        self.compare_formats(sides, pair);
+        compare_formats(sides, pair);
         for word in ["contentEncoding", "contentMediaType"] {
             let spot = |facets: &Facets<'d>| facets.words.get(word)?.values().next().copied();
             let spots = (spot(&sides.old.facets), spot(&sides.new.facets));
@@ -126,10 +121,8 @@ impl<'d> Walker<'_, 'd> {
         let lost_nothing = self.proven(new, old);
         let gained_nothing = self.proven(old, new);
         match (lost_nothing, gained_nothing, way) {
-            // Nothing lost and nothing gained: the same in other words.
-            (Covers::Yes, Covers::Yes, Direction::Request) => (Turn::Widened, None),
-            (Covers::Yes, Covers::Yes, Direction::Response) => (Turn::Narrowed, None),
             (Covers::Yes, Covers::No { witness }, Direction::Response) => (Turn::Widened, witness),
+            // Nothing lost and nothing gained, the same in other words, is what harms nobody this way.
             (Covers::Yes, _, Direction::Request) => (Turn::Widened, None),
             (Covers::No { witness }, Covers::Yes, Direction::Request) => (Turn::Narrowed, witness),
             (_, Covers::Yes, Direction::Response) => (Turn::Narrowed, None),
@@ -138,44 +131,44 @@ impl<'d> Walker<'_, 'd> {
             _ => (Turn::Changed, None),
         }
     }
+}
 
-    fn compare_formats(&mut self, sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
-        let formats = |facets: &Facets<'d>| {
-            let mut formats: Vec<(&'d str, Spot<'d>)> = Vec::new();
-            let named = facets.words.get("format").into_iter().flatten();
-            formats.extend(named.map(|(name, spot)| (*name, *spot)));
-            formats
-        };
-        let (old, new) = (formats(&sides.old.facets), formats(&sides.new.facets));
-        let names = |list: &[(&'d str, Spot<'d>)]| -> Vec<&'d str> {
-            list.iter().map(|(name, _)| *name).collect()
-        };
-        if names(&old) == names(&new) {
-            return;
-        }
-        let spots = (old.first().map(|(_, spot)| *spot), new.first().map(|(_, spot)| *spot));
-        let is_wider = |one: &str, other: &str| WIDER_FORMATS.contains(&(one, other));
-        let way = sides.context.way;
-        let (turn, level) = match (&old[..], &new[..]) {
-            ([], _) => (Turn::Narrowed, None),
-            (_, []) => (Turn::Widened, None),
-            ([(one, _)], [(other, _)]) if is_wider(one, other) => match way {
-                // Values that were right stay right, but generated code has another type.
-                Direction::Request => (Turn::Changed, Some(Level::Risky)),
-                Direction::Response => (Turn::Widened, None),
-            },
-            ([(one, _)], [(other, _)]) if is_wider(other, one) => match way {
-                Direction::Request => (Turn::Narrowed, None),
-                Direction::Response => (Turn::Changed, Some(Level::Risky)),
-            },
-            _ => (Turn::Changed, None),
-        };
-        let found = sides.found(Facet::Format, turn, spots);
-        pair.push(match level {
-            Some(level) => found.weighing(level),
-            None => found,
-        });
+fn compare_formats<'d>(sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
+    let formats = |facets: &Facets<'d>| {
+        let mut formats: Vec<(&'d str, Spot<'d>)> = Vec::new();
+        let named = facets.words.get("format").into_iter().flatten();
+        formats.extend(named.map(|(name, spot)| (*name, *spot)));
+        formats
+    };
+    let (old, new) = (formats(&sides.old.facets), formats(&sides.new.facets));
+    let names = |list: &[(&'d str, Spot<'d>)]| -> Vec<&'d str> {
+        list.iter().map(|(name, _)| *name).collect()
+    };
+    if names(&old) == names(&new) {
+        return;
     }
+    let spots = (old.first().map(|(_, spot)| *spot), new.first().map(|(_, spot)| *spot));
+    let is_wider = |one: &str, other: &str| WIDER_FORMATS.contains(&(one, other));
+    let way = sides.context.way;
+    let (turn, level) = match (&old[..], &new[..]) {
+        ([], _) => (Turn::Narrowed, None),
+        (_, []) => (Turn::Widened, None),
+        ([(one, _)], [(other, _)]) if is_wider(one, other) => match way {
+            // Values that were right stay right, but generated code has another type.
+            Direction::Request => (Turn::Changed, Some(Level::Risky)),
+            Direction::Response => (Turn::Widened, None),
+        },
+        ([(one, _)], [(other, _)]) if is_wider(other, one) => match way {
+            Direction::Request => (Turn::Narrowed, None),
+            Direction::Response => (Turn::Changed, Some(Level::Risky)),
+        },
+        _ => (Turn::Changed, None),
+    };
+    let found = sides.found(Facet::Format, turn, spots);
+    pair.push(match level {
+        Some(level) => found.weighing(level),
+        None => found,
+    });
 }
 
 /// Bounds of sizes.
@@ -191,7 +184,6 @@ pub(super) fn compare_counts<'d>(
         let turn = match (one.map(|held| held.value), other.map(|held| held.value)) {
             (one, other) if one == other => continue,
             (None, _) => Turn::Narrowed,
-            (_, None) => Turn::Widened,
             (Some(one), Some(other)) if (other > one) == is_lower => Turn::Narrowed,
             _ => Turn::Widened,
         };
@@ -221,7 +213,10 @@ impl<'d> Walker<'_, 'd> {
     ) {
         match kind {
             Kind::Boolean => {}
-            Kind::Number => self.compare_numbers(sides, pair),
+            Kind::Number => {
+                compare_bounds(sides, pair);
+                compare_formats(sides, pair);
+            }
             Kind::String => self.compare_texts(sides, pair),
             Kind::Array => self.compare_arrays(sides, pair),
             Kind::Object => self.compare_objects(sides, pair),
@@ -261,7 +256,6 @@ pub(super) fn compare_bounds<'d>(sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
         (Facet::Maximum, &old.maximum, &new.maximum, false),
     ] {
         let turn = match (one, other) {
-            (None, None) => continue,
             (None, Some(_)) => Turn::Narrowed,
             (Some(_), None) => Turn::Widened,
             (Some(one), Some(other)) if other.value.is_tighter(one.value, is_lower) => {
