@@ -58,7 +58,7 @@ pub(crate) static PARAMETER_ADDED_REQUIRED: Rule = Rule::row(
     Area::Parameters,
     Level::Breaking,
     "A parameter has to be sent that did not exist.",
-    "Send it.",
+    "Send it with every request.",
 );
 pub(crate) static PARAMETER_ADDED_OPTIONAL: Rule = Rule::row(
     "parameter-added-optional",
@@ -186,7 +186,7 @@ pub(crate) static REQUEST_BODY_ADDED_REQUIRED: Rule = Rule::row(
     Area::Bodies,
     Level::Breaking,
     "A body has to be sent where none was.",
-    "Send one.",
+    "Send one with every request.",
 );
 pub(crate) static REQUEST_BODY_ADDED_OPTIONAL: Rule = Rule::row(
     "request-body-added-optional",

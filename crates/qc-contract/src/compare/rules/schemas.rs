@@ -48,7 +48,7 @@ pub(crate) static REQUEST_PROPERTY_ADDED_REQUIRED: Rule = Rule::row(
     Area::Schemas,
     Level::Breaking,
     "A property has to be sent that did not exist.",
-    "Send it.",
+    "Send it with every request.",
 );
 pub(crate) static REQUEST_PROPERTY_ADDED_OPTIONAL: Rule = Rule::row(
     "request-property-added-optional",
