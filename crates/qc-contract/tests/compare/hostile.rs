@@ -24,7 +24,8 @@ fn circles_come_to_an_end() {
             for new in &components {
                 let (old, new) = (with(version, &reference, old), with(version, &reference, new));
                 let comparison = compared(&old, &new);
-                assert_eq!(old == new, comparison.changes.is_empty(), "{old} {new}");
+                // Two circles may say the same: nothing.
+                assert!(old != new || comparison.changes.is_empty(), "{old} {new}");
             }
         }
     }
