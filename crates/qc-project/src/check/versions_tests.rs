@@ -131,7 +131,7 @@ fn every_slip_is_told_at_its_place() {
         ),
         // The laws.
         ("to: .alert_id", "to: .alertid", "QC-C045 alert.versions.yaml:11"),
-        ("alarm: critical", "alarm: critcal", "QC-C045 alert.versions.yaml:12"),
+        ("alarm: critical", "alarm: critica", "QC-C045 alert.versions.yaml:12"),
         (
             "      - drop: {at: .host}\n",
             "      - rename: {from: .host, to: .title}\n",

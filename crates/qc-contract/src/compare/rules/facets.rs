@@ -126,35 +126,41 @@ fn made(facet: Facet, word: &str, noun: &str, way: Direction, turn: Turn, ending
     let (prefix, explanation, action) = match (way, turn) {
         (Direction::Request, Turn::Narrowed) => (
             "request",
-            format!("In requests, {noun} was narrowed: what was accepted before may be refused."),
+            format!(
+                "Requests: less is admitted by {noun}; what was accepted before may be refused."
+            ),
             "Send only what the new contract admits.",
         ),
         (Direction::Request, Turn::Widened) => (
             "request",
-            format!("In requests, {noun} was widened: what was accepted before still is."),
+            format!("Requests: more is admitted by {noun}; what was accepted before still is."),
             "Nothing; the wider values may be sent.",
         ),
         (Direction::Request, Turn::Changed) => (
             "request",
-            format!("In requests, {noun} became another: what was accepted before may be refused."),
+            format!(
+                "Requests: other than before is admitted by {noun}; what was accepted may be refused."
+            ),
             "Compare what is sent with the new contract.",
         ),
         (Direction::Response, Turn::Narrowed) => (
             "response",
-            format!("In answers, {noun} was narrowed: nothing comes that could not come before."),
+            format!(
+                "Answers: less is admitted by {noun}; nothing comes that could not come before."
+            ),
             "Nothing; what can no longer come need not be handled.",
         ),
         (Direction::Response, Turn::Widened) => (
             "response",
             format!(
-                "In answers, {noun} was widened: something may come that could not come before."
+                "Answers: more is admitted by {noun}; something may come that could not come before."
             ),
             "Handle what may come now before the new version is used.",
         ),
         (Direction::Response, Turn::Changed) => (
             "response",
             format!(
-                "In answers, {noun} became another: something may come that could not come before."
+                "Answers: other than before is admitted by {noun}; something may come that could not come before."
             ),
             "Compare what is read with the new contract.",
         ),

@@ -3,7 +3,7 @@
 use super::{Area, Level, Rule};
 use crate::mismatch::Direction;
 
-pub(super) const ROWS: [&Rule; 42] = [
+pub(super) const ROWS: [&Rule; 41] = [
     &TITLE_CHANGED,
     &VERSION_NOT_RAISED,
     &VERSION_BUMP_TOO_SMALL,
@@ -18,7 +18,6 @@ pub(super) const ROWS: [&Rule; 42] = [
     &OPERATION_ID_CHANGED,
     &OPERATION_TEXT_CHANGED,
     &PATH_PARAMETER_RENAMED,
-    &EXTENSION_CHANGED,
     &WEBHOOK_REMOVED,
     &WEBHOOK_ADDED,
     &CALLBACK_REMOVED,
@@ -159,14 +158,6 @@ pub(crate) static PATH_PARAMETER_RENAMED: Rule = Rule::row(
     Level::Cosmetic,
     "A parameter in a path has another name; the paths are the same on the wire.",
     "Rename it where generated code names it.",
-);
-pub(crate) static EXTENSION_CHANGED: Rule = Rule::row(
-    "extension-changed",
-    None,
-    Area::Operations,
-    Level::Cosmetic,
-    "A vendor extension changed that no rule here reads.",
-    "Read what the provider says about the extension.",
 );
 pub(crate) static WEBHOOK_REMOVED: Rule = Rule::row(
     "webhook-removed",

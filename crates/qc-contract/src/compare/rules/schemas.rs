@@ -3,7 +3,7 @@
 use super::{Area, Level, Rule};
 use crate::mismatch::Direction;
 
-pub(super) const ROWS: [&Rule; 36] = [
+pub(super) const ROWS: [&Rule; 35] = [
     &REQUEST_PROPERTY_ADDED_REQUIRED,
     &REQUEST_PROPERTY_ADDED_OPTIONAL,
     &REQUEST_PROPERTY_REMOVED,
@@ -29,7 +29,6 @@ pub(super) const ROWS: [&Rule; 36] = [
     &DISCRIMINATOR_REMOVED,
     &DISCRIMINATOR_VALUE_REMOVED,
     &DISCRIMINATOR_VALUE_ADDED,
-    &UNION_KIND_CHANGED,
     &XML_CHANGED,
     &CONDITION_WITHOUT_EFFECT,
     &SCHEMA_CONTRADICTORY,
@@ -241,14 +240,6 @@ pub(crate) static DISCRIMINATOR_VALUE_ADDED: Rule = Rule::row(
     Level::Additive,
     "A value of a discriminator names an alternative that it did not.",
     "Nothing; the old values mean what they did.",
-);
-pub(crate) static UNION_KIND_CHANGED: Rule = Rule::row(
-    "union-kind-changed",
-    None,
-    Area::Schemas,
-    Level::Risky,
-    "Of alternatives exactly one has to fit where any number could, or the other way round.",
-    "See that what is sent fits one alternative only.",
 );
 pub(crate) static XML_CHANGED: Rule = Rule::row(
     "xml-changed",

@@ -9,7 +9,7 @@ use super::super::rules::{self, Facet, Level, Turn};
 use super::super::shape::{Alternative, Kind, Kinds, Role, emit_kind};
 use super::super::side::{Side, Spot, Which};
 use super::scalars::Sides;
-use super::{AS_MEANT, Bound, CLOSED, Context, Edge, Pair, Walker};
+use super::{AS_MEANT, Bound, CLOSED, Context, Edge, LITERALLY, Pair, Walker};
 use crate::documents::last_segment;
 use crate::mismatch::Direction;
 use crate::subsume::Covers;
@@ -36,6 +36,15 @@ impl<'d> Walker<'_, 'd> {
             return;
         }
         let way = context.way;
+        let left = (matched.unmatched_old(old.len()), matched.unmatched_new(new.len()));
+        let all_left = left.0.iter().map(|at| &old[*at]).chain(left.1.iter().map(|at| &new[*at]));
+        let mut unnamed = all_left.map(|one| name(one).is_none());
+        // Combined otherwise, the same alternatives look like others.
+        if unnamed.next().is_some_and(|first| first && unnamed.all(|one| one))
+            && self.are_equivalent(kind, old, new, way)
+        {
+            return;
+        }
         let mut inner = Pair::default();
         for (at, to) in &matched.pairs {
             let around = (place(&old[*at], around.0), place(&new[*to], around.1));
@@ -45,7 +54,6 @@ impl<'d> Walker<'_, 'd> {
                 self.compare_inert(&sides, &mut inner);
             }
         }
-        let left = (matched.unmatched_old(old.len()), matched.unmatched_new(new.len()));
         for at in &left.0 {
             let spot = place(&old[*at], around.0);
             let rule = Facet::Union.rule(way, Turn::Narrowed);
@@ -94,6 +102,19 @@ impl<'d> Walker<'_, 'd> {
         proof == Covers::Yes
     }
 
+    /// Whether either side admits exactly what the other does.
+    fn are_equivalent(
+        &mut self,
+        kind: Kind,
+        old: &Alternatives<'d>,
+        new: &Alternatives<'d>,
+        way: Direction,
+    ) -> bool {
+        let (old, new) = ((Which::Old, old), (Which::New, new));
+        self.proof(new, old, kind, way, LITERALLY) == Covers::Yes
+            && self.proof(old, new, kind, way, LITERALLY) == Covers::Yes
+    }
+
     /// Whether an alternative that came or went is one of those on the other side under another name. Alternatives are
     /// read as closed: one that does not name a property does not mean to take it.
     fn is_another(
@@ -114,7 +135,7 @@ impl<'d> Walker<'_, 'd> {
             let free = (0..new.len()).filter(|to| !matched.has_new(*to)).collect::<Vec<_>>();
             let same = free.into_iter().find(|to| {
                 one.flat.types == new[*to].flat.types
-                    && self.are_same(&one.flat.parts, &new[*to].flat.parts)
+                    && self.are_same(&substance(one), &substance(&new[*to]))
             });
             if let Some(to) = same {
                 matched.equal.push((at, to));
@@ -241,6 +262,16 @@ fn constants<'d>(alternative: &Alternative<'d>) -> Vec<(&'d str, String)> {
     };
     let properties = alternative.facets.properties.iter();
     properties.filter_map(|(name, spots)| Some((*name, single(spots.first()?)?))).collect()
+}
+
+/// The parts of an alternative that say something themselves, besides combining others.
+fn substance<'d>(alternative: &Alternative<'d>) -> Vec<Spot<'d>> {
+    let says = |part: &&Spot<'d>| {
+        let keys = part.node.as_mapping().unwrap_or_default().iter();
+        keys.map(|(key, _)| &*key.name)
+            .any(|key| !matches!(key, "allOf" | "anyOf" | "oneOf" | "$ref" | "$dynamicRef"))
+    };
+    alternative.flat.parts.iter().filter(says).copied().collect()
 }
 
 fn one_of_kind(alternative: &Alternative<'_>, kind: Kind) -> bool {

@@ -46,7 +46,7 @@ impl<'d> Sides<'_, 'd> {
             Some(text) => format!("`{text}`"),
             None => "nothing".to_owned(),
         };
-        let message = format!("{} {word}: {} became {}", facet.noun(), said(&old), said(&new));
+        let message = format!("{}: {} became {} ({word})", facet.noun(), said(&old), said(&new));
         Found::new(facet.rule(self.context.way, turn), old, new, message)
     }
 }
