@@ -192,8 +192,16 @@ fn what_units_share_is_seen_by_each_and_changed_by_who_is_of_all() {
 fn what_can_be_granted_across_units_only_shows() {
     let can: Vec<_> = Action::ALL.into_iter().filter(|action| action.crosses_units()).collect();
     let texts: Vec<_> = can.iter().map(|action| action.as_str()).collect();
-    let these =
-        ["runs:read", "runs:inspect", "dlq:read", "tasks:read", "ledger:read", "deployments:read"];
+    let these = [
+        "runs:read",
+        "runs:inspect",
+        "dlq:read",
+        "tasks:read",
+        "ledger:read",
+        "deployments:read",
+        "captures:read",
+        "captures:inspect",
+    ];
     assert_eq!(texts, these);
 }
 

@@ -138,6 +138,8 @@ impl Caller for Provider {
             inner.requests.push(body.clone());
             inner.moods.pop_front()
         };
+        // Looked at before it is told that a request came: whoever hears of it may open the gate for the next one.
+        let gate = self.gate.lock().unwrap().clone();
         self.came.notify_one();
         let broken = |kind, sent| CallError { kind, sent, message: "it broke".to_owned() };
         let (status, said) = match mood {
@@ -150,7 +152,6 @@ impl Caller for Provider {
             }
             None => self.granted(&body),
         };
-        let gate = self.gate.lock().unwrap().clone();
         if let Some(gate) = gate {
             gate.notified().await;
         }
