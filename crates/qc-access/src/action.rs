@@ -69,6 +69,9 @@ pub enum Action {
     /// Deploy a release.
     #[serde(rename = "deployments:write")]
     DeploymentsWrite,
+    /// Deploy a release that the gate holds.
+    #[serde(rename = "deployments:override")]
+    DeploymentsOverride,
     /// Go back to the release before.
     #[serde(rename = "deployments:rollback")]
     DeploymentsRollback,
@@ -204,6 +207,7 @@ impl Action {
             | Self::ConnectionsRead => Power::ObserveControl,
             Self::ReleasesWrite
             | Self::DeploymentsWrite
+            | Self::DeploymentsOverride
             | Self::TokensWrite
             | Self::GrantsApprove
             | Self::CapturesApprove
@@ -256,7 +260,13 @@ impl Action {
 
     /// Whether rules of approval can be about it.
     pub fn takes_approvals(self) -> bool {
-        matches!(self, Self::DeploymentsWrite | Self::PoliciesWrite | Self::CapturesApprove)
+        matches!(
+            self,
+            Self::DeploymentsWrite
+                | Self::DeploymentsOverride
+                | Self::PoliciesWrite
+                | Self::CapturesApprove
+        )
     }
 
     /// Whether what it is done to belongs to a unit, or to all of them together.
@@ -299,7 +309,7 @@ impl Action {
     }
 
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -322,6 +332,7 @@ impl Action {
         Self::ReleasesWrite,
         Self::DeploymentsRead,
         Self::DeploymentsWrite,
+        Self::DeploymentsOverride,
         Self::DeploymentsRollback,
         Self::TriggersPause,
         Self::TokensRead,
@@ -371,6 +382,7 @@ impl Action {
             Self::ReleasesWrite => "releases:write",
             Self::DeploymentsRead => "deployments:read",
             Self::DeploymentsWrite => "deployments:write",
+            Self::DeploymentsOverride => "deployments:override",
             Self::DeploymentsRollback => "deployments:rollback",
             Self::TriggersPause => "triggers:pause",
             Self::TokensRead => "tokens:read",

@@ -29,7 +29,7 @@ pub struct ApprovalRules {
 /// Who approves a kind of change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalRule {
-    /// The change: `deployments:write`, `policies:write` or `captures:approve`.
+    /// The change: `deployments:write`, `deployments:override`, `policies:write` or `captures:approve`.
     pub action: Action,
     /// Where; empty: everywhere.
     pub environments: Vec<EnvironmentName>,
@@ -153,6 +153,11 @@ impl ApprovalRules {
         self.rules.iter().filter(|rule| rule.is_about(change)).find_map(short)
     }
 
+    /// Whether any rule is about a change.
+    pub fn speak_of(&self, change: &Approved) -> bool {
+        self.rules.iter().any(|rule| rule.is_about(change))
+    }
+
     /// Whether any rule lets this person approve this.
     pub fn lets(&self, person: &Name, change: &Approved) -> bool {
         self.rules.iter().any(|rule| rule.is_about(change) && rule.of.contains(person))
@@ -171,7 +176,7 @@ impl Rule {
     fn judge(self) -> Result<ApprovalRule, String> {
         let action = Action::parse(&self.action).filter(|action| action.takes_approvals());
         let action = action.ok_or_else(|| {
-            let known = "`deployments:write`, `policies:write` nor `captures:approve`";
+            let known = "`deployments:write`, `deployments:override`, `policies:write` nor `captures:approve`";
             format!("`{}` is neither {known}", self.action)
         })?;
         if action == Action::PoliciesWrite && !self.environments.is_empty() {

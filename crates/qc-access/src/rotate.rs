@@ -78,46 +78,28 @@ pub fn rotate(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    };
+    use std::sync::Arc;
 
-    use qc_model::Clock;
+    use qc_model::{Clock, HandClock, Seeded};
     use qc_store::{Store, Write, memory::MemoryStore};
 
     use super::*;
     use crate::{AuthenticationError, IssueRequest, Role, TOKEN_KIND, TokenKind, Tokens, issue};
 
-    struct Hand(AtomicI64);
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-        }
-    }
-
-    struct Counting(AtomicU64);
-    impl Entropy for Counting {
-        fn next_u64(&self) -> u64 {
-            self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        }
-    }
-
     const HOUR: Duration = Duration::from_secs(3_600);
 
     struct World {
         store: Arc<MemoryStore>,
-        clock: Arc<Hand>,
+        clock: Arc<HandClock>,
         /// Two nodes.
         nodes: [Tokens; 2],
-        entropy: Counting,
+        entropy: Seeded,
         id: String,
     }
 
     impl World {
         async fn new() -> (Self, String) {
-            let (store, clock) =
-                (Arc::new(MemoryStore::new()), Arc::new(Hand(AtomicI64::new(1_000))));
+            let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(HandClock::at(1_000)));
             let node = || Tokens::new(store.clone(), clock.clone());
             let request = IssueRequest {
                 name: "t".into(),
@@ -130,7 +112,7 @@ mod tests {
                 owner: "team".into(),
                 purpose: "tests".into(),
             };
-            let entropy = Counting(AtomicU64::new(1));
+            let entropy = Seeded::new(1);
             let issued = issue(request, &Actor::platform("test"), clock.now(), &entropy);
             let (id, text) = (issued.record.id.clone(), issued.text.expose().to_owned());
             store.write(vec![Write::Change(Box::new(issued.change))]).await.unwrap();
@@ -138,7 +120,7 @@ mod tests {
         }
 
         fn pass(&self, time: Duration) {
-            self.clock.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+            self.clock.advance(time);
         }
 
         async fn rotate(&self, overlap: Option<Duration>) -> Result<String, RotateError> {

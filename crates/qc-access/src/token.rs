@@ -139,25 +139,16 @@ fn random_letters(count: usize, entropy: &dyn Entropy) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
 
     use proptest::prelude::*;
 
-    use super::*;
+    use qc_model::Seeded;
 
-    struct Seeded(AtomicU64);
-    impl Entropy for Seeded {
-        fn next_u64(&self) -> u64 {
-            let x = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-            let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            x ^ (x >> 31)
-        }
-    }
+    use super::*;
 
     #[test]
     fn what_is_minted_is_read_back() {
-        let entropy = Seeded(AtomicU64::new(7));
+        let entropy = Seeded::new(7);
         for environment in [None, Some("production".parse().unwrap())] {
             let minted = mint(environment.as_ref(), &entropy);
             let read = PresentedToken::parse(minted.text.expose()).unwrap();
@@ -170,7 +161,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_one_changed_letter_is_noticed(seed in any::<u64>(), at in 0usize..38, to in 0usize..62) {
-            let minted = mint(None, &Seeded(AtomicU64::new(seed)));
+            let minted = mint(None, &Seeded::new(seed));
             let mut bytes = minted.text.expose().as_bytes().to_vec();
             let old = std::mem::replace(&mut bytes[7 + at], BASE62[to]);
             let text = String::from_utf8(bytes).unwrap();

@@ -157,27 +157,12 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-    use qc_model::{Actor, Entropy};
+    use qc_model::{Actor, HandClock, Seeded};
     use qc_store::{Write, memory::MemoryStore};
 
     use super::*;
     use crate::{IssueRequest, Issued, Role, issue, revoke};
-
-    struct Hand(AtomicI64);
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-        }
-    }
-
-    struct Counting(AtomicU64);
-    impl Entropy for Counting {
-        fn next_u64(&self) -> u64 {
-            self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        }
-    }
 
     async fn issued(store: &MemoryStore, now: Timestamp, lifetime: Option<Duration>) -> Issued {
         let request = IssueRequest {
@@ -191,7 +176,7 @@ mod tests {
             owner: "team".into(),
             purpose: "tests".into(),
         };
-        let entropy = Counting(AtomicU64::new(1));
+        let entropy = Seeded::new(1);
         let issued = issue(request, &Actor::platform("test"), now, &entropy);
         store.write(vec![Write::Change(Box::new(issued.change.clone()))]).await.unwrap();
         issued
@@ -199,41 +184,41 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_counts_until_it_ends_or_is_revoked() {
-        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(Hand(AtomicI64::new(1_000))));
+        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(HandClock::at(1_000)));
         let tokens = Tokens::new(store.clone(), clock.clone());
         let token = issued(&store, clock.now(), Some(Duration::from_secs(60))).await;
         let text = token.text.expose().to_owned();
         assert_eq!(tokens.authenticate(&text).await.unwrap().id, token.record.id);
-        clock.0.store(61_000, Ordering::Relaxed);
+        clock.set(61_000);
         let ended = tokens.authenticate(&text).await;
         assert!(matches!(ended, Err(AuthenticationError::Expired(_))), "{ended:?}");
-        clock.0.store(2_000, Ordering::Relaxed);
-        let entropy = Counting(AtomicU64::new(9));
+        clock.set(2_000);
+        let entropy = Seeded::new(9);
         let change = revoke(&token.record, &Actor::platform("test"), clock.now(), &entropy);
         store.write(vec![Write::Change(Box::new(change))]).await.unwrap();
-        clock.0.store(2_000 + 61_000 + 1_000, Ordering::Relaxed);
+        clock.set(2_000 + 61_000 + 1_000);
         assert_eq!(tokens.authenticate(&text).await, Err(AuthenticationError::Unknown));
     }
 
     #[tokio::test]
     async fn a_revoked_token_ends_within_the_time_that_a_record_is_believed() {
-        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(Hand(AtomicI64::new(1_000))));
+        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(HandClock::at(1_000)));
         let tokens = Tokens::new(store.clone(), clock.clone());
         let token = issued(&store, clock.now(), None).await;
         let text = token.text.expose().to_owned();
         tokens.authenticate(&text).await.unwrap();
-        let entropy = Counting(AtomicU64::new(9));
+        let entropy = Seeded::new(9);
         let change = revoke(&token.record, &Actor::platform("test"), clock.now(), &entropy);
         store.write(vec![Write::Change(Box::new(change))]).await.unwrap();
-        clock.0.fetch_add(999, Ordering::Relaxed);
+        clock.advance(Duration::from_millis(999));
         assert!(tokens.authenticate(&text).await.is_ok(), "still believed");
-        clock.0.fetch_add(1, Ordering::Relaxed);
+        clock.advance(Duration::from_millis(1));
         assert_eq!(tokens.authenticate(&text).await, Err(AuthenticationError::Unknown));
     }
 
     #[tokio::test]
     async fn the_right_id_with_another_secret_is_unknown() {
-        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(Hand(AtomicI64::new(1_000))));
+        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(HandClock::at(1_000)));
         let tokens = Tokens::new(store.clone(), clock.clone());
         let token = issued(&store, clock.now(), None).await;
         // The record of this token under the id of another one: as if a stranger had guessed the id.

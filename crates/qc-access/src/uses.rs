@@ -276,26 +276,13 @@ fn read(document: &Document) -> Result<Kept, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
     use qc_store::{CommitLimits, memory::MemoryStore};
 
+    use qc_model::{HandClock, Seeded};
+
     use super::*;
     use crate::Role;
-
-    struct Hand(AtomicI64);
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-        }
-    }
-
-    struct Counting(AtomicU64);
-    impl Entropy for Counting {
-        fn next_u64(&self) -> u64 {
-            self.0.fetch_add(1, Ordering::Relaxed)
-        }
-    }
 
     fn principal(id: &str) -> Principal {
         Principal {
@@ -314,16 +301,16 @@ mod tests {
         Resource { environment: Some(environment), name: Some(name), units: &[] }
     }
 
-    fn node(store: &Arc<MemoryStore>, clock: &Arc<Hand>, name: &str) -> Uses {
+    fn node(store: &Arc<MemoryStore>, clock: &Arc<HandClock>, name: &str) -> Uses {
         let (committer, run) = Committer::new(store.clone(), CommitLimits::default());
         tokio::spawn(run);
-        let entropy = Arc::new(Counting(AtomicU64::new(1)));
+        let entropy = Arc::new(Seeded::new(1));
         Uses::new(store.clone(), committer, clock.clone(), entropy, name)
     }
 
     #[tokio::test]
     async fn uses_of_all_nodes_come_together_and_requests_write_nothing() {
-        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(Hand(AtomicI64::new(1_000))));
+        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(HandClock::at(1_000)));
         let (a, b) = (node(&store, &clock, "a"), node(&store, &clock, "b"));
         for _ in 0..1_000 {
             a.note(&principal("abcdefgh"), Action::RunsRead, at("production", "crm"));
@@ -332,7 +319,7 @@ mod tests {
         b.note(&principal("zzzzzzzz"), Action::RunsCancel, at("production", "erp"));
         assert!(store.documents(USE_KIND, None, 10).await.unwrap().is_empty());
         a.flush().await.unwrap();
-        clock.0.store(9_000, Ordering::Relaxed);
+        clock.set(9_000);
         b.note(&principal("abcdefgh"), Action::RunsRead, at("production", "crm"));
         b.flush().await.unwrap();
         // What was written before is added to.
@@ -353,7 +340,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_counted_is_bounded_and_says_so_and_old_uses_go() {
-        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(Hand(AtomicI64::new(1_000))));
+        let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(HandClock::at(1_000)));
         let uses = node(&store, &clock, "a");
         for n in 0..PATTERNS + 50 {
             uses.note(&principal("abcdefgh"), Action::RunsRead, at("production", &format!("n{n}")));
@@ -364,7 +351,7 @@ mod tests {
         let all = uses.of(TokenKind::ApiKey, None).await.unwrap();
         assert_eq!((all["abcdefgh"].used.len(), all["abcdefgh"].more), (PATTERNS, true));
         let later = i64::try_from(KEPT.as_millis()).unwrap() + 2_000;
-        clock.0.store(later, Ordering::Relaxed);
+        clock.set(later);
         uses.flush().await.unwrap();
         assert!(uses.of(TokenKind::ApiKey, None).await.unwrap().is_empty());
     }

@@ -4,11 +4,11 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicI64, Ordering},
 };
 
 use qc_audit::{Hash, Sealed, Sealer, Seed, entries, leaf_of, newest};
-use qc_model::{Clock, Entropy, Name, Timestamp, TxnId};
+use qc_model::{Clock, Name, Seeded, Timestamp, TxnId};
 use qc_sql::{
     postgres::{Dsn, PostgresOptions, PostgresStore},
     sqlite::{SqliteOptions, SqliteStore},
@@ -23,14 +23,6 @@ impl Clock for Ticking {
     }
 }
 
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
 fn node(store: Arc<dyn Store>, number: u64) -> Sealer {
     let (committer, work) = Committer::new(Arc::clone(&store), CommitLimits::default());
     tokio::spawn(work);
@@ -38,7 +30,7 @@ fn node(store: Arc<dyn Store>, number: u64) -> Sealer {
         store,
         committer,
         clock: Arc::new(Ticking(AtomicI64::new(1_000_000))),
-        entropy: Arc::new(Counting(AtomicU64::new(number << 32))),
+        entropy: Arc::new(Seeded::new(number << 32)),
         seed: Seed::new([3; 32]),
         node: format!("n{number}"),
     }

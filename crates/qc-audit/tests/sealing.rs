@@ -4,7 +4,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicI64, Ordering},
 };
 
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use qc_audit::{
     Checkpoint, Doubt, ExportHead, Frontier, Hash, LogEntry, Newest, Sealed, Sealer, Seed,
     SigningKey, VerifyingKey, entries, hashes, hidden_line, newest, verify,
 };
-use qc_model::{Clock, Entropy, Name, Timestamp, TxnId};
+use qc_model::{Clock, Name, Seeded, Timestamp, TxnId};
 use qc_store::{
     Change, CommitLimits, Committer, LedgerFilter, LedgerKind, LedgerRow, Retention, Store,
     memory::MemoryStore,
@@ -26,19 +26,11 @@ impl Clock for Ticking {
     }
 }
 
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
 struct Place {
     store: Arc<MemoryStore>,
     committer: Committer,
     clock: Arc<Ticking>,
-    entropy: Arc<Counting>,
+    entropy: Arc<Seeded>,
 }
 
 impl Place {
@@ -48,7 +40,7 @@ impl Place {
             Committer::new(Arc::<MemoryStore>::clone(&store), CommitLimits::default());
         tokio::spawn(work);
         let clock = Arc::new(Ticking(AtomicI64::new(1_000_000)));
-        Self { store, committer, clock, entropy: Arc::new(Counting(AtomicU64::new(7))) }
+        Self { store, committer, clock, entropy: Arc::new(Seeded::new(7)) }
     }
 
     fn sealer(&self, seed: u8) -> Sealer {
@@ -56,7 +48,7 @@ impl Place {
             store: Arc::<MemoryStore>::clone(&self.store),
             committer: self.committer.clone(),
             clock: Arc::<Ticking>::clone(&self.clock),
-            entropy: Arc::<Counting>::clone(&self.entropy),
+            entropy: Arc::<Seeded>::clone(&self.entropy),
             seed: Seed::new([seed; 32]),
             node: "n1".into(),
         }

@@ -1,17 +1,10 @@
 //! Captures over a store and a vault, with a clock that is turned by hand.
 
-use std::{
-    fs,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fs, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderMap;
-use qc_model::{Actor, Clock, Entropy, EnvironmentName, Name, RunId, TenantName, Timestamp};
+use qc_model::{Actor, Clock, EnvironmentName, HandClock, Name, RunId, Seeded, TenantName};
 use qc_store::{CommitLimits, Committer, LedgerFilter, Store, memory::MemoryStore};
 use qc_vault::{FileRing, KeyRing, Secrets, Vault, VaultError, VaultParts};
 
@@ -24,31 +17,11 @@ const NOW: i64 = 1_795_358_400_000;
 const RUN: RunId = RunId::from_bits((NOW as u128) << 80);
 const PLANTED: &str = "ada@persons.example";
 
-struct Hand(AtomicI64);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
-
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        // SplitMix64.
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
 struct World {
     store: Arc<MemoryStore>,
     committer: Committer,
-    clock: Arc<Hand>,
-    entropy: Arc<Counting>,
+    clock: Arc<HandClock>,
+    entropy: Arc<Seeded>,
     folder: tempfile::TempDir,
 }
 
@@ -67,12 +40,12 @@ impl World {
         let (committer, looping) = Committer::new(shared, CommitLimits::default());
         tokio::spawn(looping);
         let folder = tempfile::tempdir().unwrap();
-        let (clock, entropy) = (Hand(AtomicI64::new(NOW)), Counting(AtomicU64::new(7)));
+        let (clock, entropy) = (HandClock::at(NOW), Seeded::new(7));
         Self { store, committer, clock: Arc::new(clock), entropy: Arc::new(entropy), folder }
     }
 
     fn pass(&self, time: Duration) {
-        self.clock.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+        self.clock.advance(time);
     }
 
     /// A node that has read what is there.
@@ -83,7 +56,7 @@ impl World {
             #[cfg(unix)]
             fs::set_permissions(&kek, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         }
-        let ring = FileRing::new(&kek, Arc::<Counting>::clone(&self.entropy));
+        let ring = FileRing::new(&kek, Arc::<Seeded>::clone(&self.entropy));
         self.node_with(Some(Arc::new(ring))).await
     }
 
@@ -93,8 +66,8 @@ impl World {
             store: Arc::<MemoryStore>::clone(&self.store),
             committer: self.committer.clone(),
             ring,
-            clock: Arc::<Hand>::clone(&self.clock),
-            entropy: Arc::<Counting>::clone(&self.entropy),
+            clock: Arc::<HandClock>::clone(&self.clock),
+            entropy: Arc::<Seeded>::clone(&self.entropy),
             secrets: &secrets,
         });
         vault.refresh().await.unwrap();
@@ -102,8 +75,8 @@ impl World {
             store: Arc::<MemoryStore>::clone(&self.store),
             committer: self.committer.clone(),
             vault: Arc::new(vault),
-            clock: Arc::<Hand>::clone(&self.clock),
-            entropy: Arc::<Counting>::clone(&self.entropy),
+            clock: Arc::<HandClock>::clone(&self.clock),
+            entropy: Arc::<Seeded>::clone(&self.entropy),
         });
         captures.refresh().await.unwrap();
         captures

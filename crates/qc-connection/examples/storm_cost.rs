@@ -8,7 +8,7 @@ use std::{
     hint::black_box,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,9 +19,7 @@ use qc_connection::{
     ClientProof, ConnectionId, Connections, ConnectionsParts, Dialect, Grant, GrantKind, Need,
     Rotation,
 };
-use qc_model::{
-    Body, CallError, Caller, Clock, Entropy, OutboundRequest, OutboundResponse, Timestamp,
-};
+use qc_model::{Body, CallError, Caller, HandClock, OutboundRequest, OutboundResponse, Seeded};
 use qc_store::{CommitLimits, Committer, Store, memory::MemoryStore};
 use qc_vault::{Secret, Secrets, VariableRing, Vault, VaultParts};
 
@@ -33,26 +31,6 @@ const WAIT: Duration = Duration::from_secs(20);
 const NEED: Need<'static> = Need { scopes: &[], waiver: None };
 const ROUNDS: usize = 20;
 const WARM: u32 = 1_000_000;
-
-struct Hand(AtomicI64);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// SplitMix64.
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
 
 /// Gives a new pair of tokens for each request, after a while.
 struct Provider(AtomicUsize);
@@ -96,8 +74,8 @@ async fn main() -> Result<(), Failure> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let (committer, looping) = Committer::new(Arc::clone(&store), CommitLimits::default());
     tokio::spawn(looping);
-    let clock = Arc::new(Hand(AtomicI64::new(1_795_708_800_000)));
-    let entropy = Arc::new(Counting(AtomicU64::new(7)));
+    let clock = Arc::new(HandClock::at(1_795_708_800_000));
+    let entropy = Arc::new(Seeded::new(7));
     let vault = Vault::new(VaultParts {
         store: Arc::clone(&store),
         committer: committer.clone(),
@@ -127,7 +105,7 @@ async fn main() -> Result<(), Failure> {
         let asked = provider.0.load(Ordering::SeqCst);
         let mut late = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
-            clock.0.fetch_add(2_000_000, Ordering::SeqCst);
+            clock.advance(Duration::from_secs(2_000));
             let begun = Instant::now();
             let storm: Vec<_> = (0..calls)
                 .map(|_| {

@@ -5,10 +5,7 @@
 use std::{
     fs,
     hint::black_box,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,7 +14,7 @@ use qc_access::{
     TokenKind, Tokens, issue,
 };
 use qc_identity::{Authority, CLIENT_LIFETIME, Form, Ground, NewClient, Place};
-use qc_model::{Actor, Clock, Entropy, Timestamp};
+use qc_model::{Actor, Clock, Entropy, Seeded, Timestamp};
 use qc_store::{CommitLimits, Committer, Store, Write, memory::MemoryStore};
 use qc_vault::{KeyRing, Secrets, VariableRing, Vault, VaultParts};
 
@@ -32,18 +29,6 @@ struct Still;
 impl Clock for Still {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(1_795_708_800_000)
-    }
-}
-
-/// SplitMix64.
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }
 
@@ -69,7 +54,7 @@ async fn main() -> Result<(), Failure> {
     let (store, clock) = (Arc::new(MemoryStore::with_clock(Arc::new(Still))), Arc::new(Still));
     let (committer, work) = Committer::new(store.clone(), CommitLimits::default());
     tokio::spawn(work);
-    let entropy = Arc::new(Counting(AtomicU64::new(7)));
+    let entropy = Arc::new(Seeded::new(7));
     let ground = Ground {
         store: store.clone(),
         committer: committer.clone(),

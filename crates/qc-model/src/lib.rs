@@ -3,7 +3,7 @@
 //! Here: typed ids and names, time and randomness as arguments ([`Clock`], [`Entropy`]), the
 //! CloudEvents envelope ([`Event`]), the error taxonomy ([`Failure`]), diagnosed problems
 //! ([`Finding`]), who acts ([`Actor`]), how data name a large body ([`BlobHash`]) and the outbound
-//! HTTP seam ([`Caller`]).
+//! HTTP seam ([`Caller`]). [`HandClock`] and [`Seeded`] are the time and the randomness of tests and simulations.
 //!
 //! Deliberately not here: anything that reads a file, opens a socket, looks at the wall clock or
 //! knows a storage engine. A word joins this crate when three crates use it, not before.
@@ -18,6 +18,7 @@ mod failure;
 mod finding;
 mod id;
 mod name;
+mod seeded;
 
 pub use actor::{Actor, ActorKind, Origin};
 pub use blob::{BlobHash, BlobHashError, BlobValue};
@@ -32,3 +33,4 @@ pub use failure::{Applied, Class, Failure, NextAction, Retry, StandardError};
 pub use finding::{Finding, Label, Place, Severity};
 pub use id::{EventId, Id, IdError, IdKind, RunId, TxnId};
 pub use name::{EnvironmentName, Name, NameError, TenantName};
+pub use seeded::{HandClock, Seeded};

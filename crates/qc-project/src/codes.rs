@@ -75,6 +75,8 @@ pub const TRIGGER_WITHOUT_KEY: Code = Code::new("QC-P034");
 pub const UNKNOWN_INTEGRATION: Code = Code::new("QC-P035");
 /// A workflow that is to be run is in no integration of the project.
 pub const UNKNOWN_WORKFLOW: Code = Code::new("QC-P037");
+/// What is written about a breaking change is not there to be read.
+pub const BREAKING_CHANGE: Code = Code::new("QC-P038");
 /// Something with that name is there already.
 pub const EXISTS: Code = Code::new("QC-P036");
 /// Something is published that no task emits.

@@ -3,7 +3,7 @@
 use qc_model::{Actor, EnvironmentName, Name, Timestamp};
 use qc_store::{ChangeOutcome, Document, DocumentOp, Expect, PAGE_MAX, Store, StoreError};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Office, ReleaseError, ReleaseRecord, keep, office::audit};
 
@@ -77,12 +77,14 @@ async fn find(store: &dyn Store, hash: &str) -> Result<ReleaseRecord, ReleaseErr
     }
 }
 
-/// Deploys a release, by its hash or the beginning of it. Deploying what runs already changes nothing.
+/// Deploys a release, by its hash or the beginning of it. Deploying what runs already changes nothing. `gate`: what was
+/// judged of it, for the audit.
 pub async fn deploy(
     office: Office<'_>,
     environment: &EnvironmentName,
     hash: &str,
     actor: &Actor,
+    gate: &Value,
 ) -> Result<DeploymentRecord, ReleaseError> {
     let release = find(office.store, hash).await?;
     let integration = &release.manifest.integration;
@@ -111,7 +113,7 @@ pub async fn deploy(
         by: actor.clone(),
     };
     let previous = record.before.last().cloned();
-    write(office, record, revision, previous, "deployed").await
+    write(office, record, (revision, previous), "deployed", gate).await
 }
 
 /// Goes back to the release before the present one. Doing it again goes back further.
@@ -137,24 +139,27 @@ pub async fn rollback(
     record.change += 1;
     record.at = office.now();
     record.by = actor.clone();
-    write(office, record, Some(revision), Some(previous), "rolled_back").await
+    write(office, record, (Some(revision), Some(previous)), "rolled_back", &Value::Null).await
 }
 
 async fn write(
     office: Office<'_>,
     record: DeploymentRecord,
-    revision: Option<u64>,
-    previous: Option<String>,
+    (revision, previous): (Option<u64>, Option<String>),
     how: &str,
+    gate: &Value,
 ) -> Result<DeploymentRecord, ReleaseError> {
     let DeploymentRecord { environment, integration, .. } = &record;
     let name = name(environment, integration);
-    let facts = json!({
+    let mut facts = json!({
         "release": record.release,
         "version": record.version,
         "previous": previous,
         "change": record.change,
     });
+    if !gate.is_null() {
+        facts["gate"] = gate.clone();
+    }
     let subject = format!("deployment:{name}");
     let row = audit(record.at, &record.by, Some(environment), integration, (subject, how), &facts);
     let past = Past {

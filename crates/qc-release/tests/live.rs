@@ -1,10 +1,10 @@
 //! Releases and deployments on the store's executable model.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use qc_model::{Actor, Clock, Entropy, EnvironmentName, Name, Timestamp};
+use qc_model::{Actor, Clock, EnvironmentName, Name, Seeded, Timestamp};
 use qc_release::{
     Built, Bundle, Draft, Office, ReleaseError, current, deploy, deployments, history, load,
     load_effective, releases, rollback, save,
@@ -18,18 +18,12 @@ impl Clock for Ticks {
         Timestamp::from_millis(self.0.fetch_add(1, Ordering::Relaxed))
     }
 }
-struct Counted(AtomicU64);
-impl Entropy for Counted {
-    fn next_u64(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
-    }
-}
 
 struct World {
     store: Arc<MemoryStore>,
     committer: Committer,
     clock: Ticks,
-    entropy: Counted,
+    entropy: Seeded,
 }
 
 impl World {
@@ -38,12 +32,7 @@ impl World {
         let shared: Arc<dyn Store> = store.clone();
         let (committer, commit_loop) = Committer::new(shared, CommitLimits::default());
         tokio::spawn(commit_loop);
-        Self {
-            store,
-            committer,
-            clock: Ticks(AtomicI64::new(1)),
-            entropy: Counted(AtomicU64::new(1)),
-        }
+        Self { store, committer, clock: Ticks(AtomicI64::new(1)), entropy: Seeded::new(1) }
     }
 
     fn office(&self) -> Office<'_> {
@@ -152,12 +141,22 @@ async fn deploying_and_going_back() {
         let built = bundle(version);
         save(world.office(), &built, by(&actor())).await.unwrap();
         hashes.push(built.hash().to_owned());
-        deploy(world.office(), &environment, &built.hash()[..10], &actor()).await.unwrap();
+        deploy(
+            world.office(),
+            &environment,
+            &built.hash()[..10],
+            &actor(),
+            &serde_json::Value::Null,
+        )
+        .await
+        .unwrap();
     }
     let now =
         || async { current(&*world.store, &environment, &integration).await.unwrap().unwrap() };
     assert_eq!((now().await.release, now().await.change), (hashes[2].clone(), 3));
-    let same = deploy(world.office(), &environment, &hashes[2], &actor()).await.unwrap();
+    let same = deploy(world.office(), &environment, &hashes[2], &actor(), &serde_json::Value::Null)
+        .await
+        .unwrap();
     assert_eq!(same.change, 3, "deploying what runs changes nothing");
     for expected in [&hashes[1], &hashes[0]] {
         let record = rollback(world.office(), &environment, &integration, &actor()).await.unwrap();
@@ -174,7 +173,9 @@ async fn deploying_and_going_back() {
     assert_eq!(deployments(&*world.store, Some(&environment)).await.unwrap().len(), 1);
     let elsewhere = EnvironmentName::new("stag").unwrap();
     assert_eq!(deployments(&*world.store, Some(&elsewhere)).await.unwrap().len(), 0);
-    let error = deploy(world.office(), &environment, "ffffff", &actor()).await.unwrap_err();
+    let error = deploy(world.office(), &environment, "ffffff", &actor(), &serde_json::Value::Null)
+        .await
+        .unwrap_err();
     assert_eq!(error, ReleaseError::NoRelease("ffffff".to_owned()));
     let error = rollback(world.office(), &elsewhere, &integration, &actor()).await.unwrap_err();
     assert!(matches!(error, ReleaseError::NotDeployed { .. }));
@@ -192,8 +193,8 @@ async fn two_deployers_at_once_are_told_apart() {
     }
     let who = actor();
     let (left, right) = tokio::join!(
-        deploy(world.office(), &environment, &hashes[0], &who),
-        deploy(world.office(), &environment, &hashes[1], &who),
+        deploy(world.office(), &environment, &hashes[0], &who, &serde_json::Value::Null),
+        deploy(world.office(), &environment, &hashes[1], &who, &serde_json::Value::Null),
     );
     let lost = [&left, &right].into_iter().filter(|outcome| outcome.is_err()).count();
     let past = history(&*world.store, &environment, &Name::new("demo").unwrap(), 0).await.unwrap();

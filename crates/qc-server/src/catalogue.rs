@@ -10,9 +10,10 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use qc_engine::{Deployment, Engine, ReleaseSource};
-use qc_model::{EnvironmentName, Finding, Name};
+use qc_model::{EnvironmentName, Finding, Name, Timestamp};
 use qc_release::{Bundle, Effective, ReleaseError};
 use qc_store::{Store, StoreError};
+use qc_version::gate::Judgement;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::{TokenKeeper, codes, directory::Directory};
@@ -28,6 +29,10 @@ const KEPT: usize = 64;
 /// Makes the release of an integration from a project's files.
 pub type MakeBundle = fn(BTreeMap<String, Bytes>, &Name) -> Result<Bundle, Vec<Finding>>;
 
+/// Judges whether a release (the second one) may take the place of another one in an environment, at a moment.
+pub type JudgeRelease =
+    fn(&Effective, &Effective, &EnvironmentName, Timestamp) -> Result<Judgement, Vec<Finding>>;
+
 /// How files become releases and releases become what the engine runs. The server decides when; `qc-project`, wired by
 /// the binary, knows how.
 #[derive(Clone, Copy)]
@@ -36,6 +41,8 @@ pub struct Craft {
     pub bundle: MakeBundle,
     /// Makes a release ready to run in an environment.
     pub compile: fn(&Effective, &EnvironmentName) -> Result<Deployment, Vec<Finding>>,
+    /// Judges whether the second release may take the place of the first one.
+    pub judge: JudgeRelease,
 }
 
 /// Why a release cannot run in an environment.
@@ -170,10 +177,7 @@ impl Catalogue {
         if let Some(known) = self.memory().get(&key) {
             return Ok(Arc::clone(known));
         }
-        let release = qc_release::load_effective(&*self.store, hash)
-            .await
-            .and_then(|found| found.ok_or_else(|| ReleaseError::NoRelease(hash.to_owned())))
-            .map_err(CompileError::Release)?;
+        let release = self.effective(hash).await?;
         let (compile, place) = (self.craft.compile, environment.clone());
         let deployment =
             self.apart(move || compile(&release, &place)).await?.map_err(CompileError::Findings)?;
@@ -181,6 +185,26 @@ impl Catalogue {
         let deployment = Arc::new(deployment);
         self.memory().insert(key, Arc::clone(&deployment));
         Ok(deployment)
+    }
+
+    async fn effective(&self, hash: &str) -> Result<Effective, CompileError> {
+        qc_release::load_effective(&*self.store, hash)
+            .await
+            .and_then(|found| found.ok_or_else(|| ReleaseError::NoRelease(hash.to_owned())))
+            .map_err(CompileError::Release)
+    }
+
+    /// Judges whether a release (by its hash) may take the place of another one.
+    pub(crate) async fn judged(
+        &self,
+        (old, new): (&str, &str),
+        environment: &EnvironmentName,
+        now: Timestamp,
+    ) -> Result<Judgement, CompileError> {
+        let (old, new) = (self.effective(old).await?, self.effective(new).await?);
+        let (judge, place) = (self.craft.judge, environment.clone());
+        let judged = self.apart(move || judge(&old, &new, &place, now)).await?;
+        judged.map_err(CompileError::Findings)
     }
 
     /// A release ready to run in an environment, if it was ever deployed there: nothing else has runs in it, whatever a

@@ -59,6 +59,8 @@ pub const WRONG_STATE: Code = Code::new("QC-A015");
 pub const CHANGED_MEANWHILE: Code = Code::new("QC-A016");
 /// There is no such release.
 pub const NO_RELEASE: Code = Code::new("QC-A017");
+/// The gate holds a release.
+pub const HELD: Code = Code::new("QC-D008");
 /// The release cannot run in this environment.
 pub const RELEASE_UNFIT: Code = Code::new("QC-A018");
 /// A fault of the server itself.

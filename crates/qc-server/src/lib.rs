@@ -40,7 +40,7 @@ mod token_keeper;
 mod upkeep;
 
 pub use api::{VERSION, action_of, wire};
-pub use catalogue::{Catalogue, CompileError, Craft, MakeBundle};
+pub use catalogue::{Catalogue, CompileError, Craft, JudgeRelease, MakeBundle};
 pub use egress::PolicyEgress;
 pub use ingress::{OfferOutcome, Offered};
 pub use listen::{TlsError, TlsFiles, TlsKeys, bind, serve};

@@ -14,8 +14,8 @@ use scene::*;
 use serde_json::{Value, json};
 
 fn stage() -> (Arc<Provider>, SimulatedCaller) {
-    let chat_provider = Arc::new(provider("chat", &Hands::at_noon()));
-    let other = Arc::new(provider("crm", &Hands::at_noon()));
+    let chat_provider = Arc::new(provider("chat", &at_noon()));
+    let other = Arc::new(provider("crm", &at_noon()));
     let caller = SimulatedCaller::new()
         .with("https://example.test", other)
         .with("https://example.test/chat/", Arc::clone(&chat_provider));

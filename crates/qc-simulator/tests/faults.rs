@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// A chat with one fault, and its answer to the first message.
 fn struck(then: &str) -> (Provider, SimAnswer) {
-    let provider = provider("chat", &Hands::at_noon());
+    let provider = provider("chat", &at_noon());
     provider.inject(fault(&format!("then: {then}"))).unwrap();
     let answer = post_message(&provider, "CASE-1");
     (provider, answer)
@@ -72,7 +72,7 @@ fn silence_with_and_without_effect() {
 
 #[test]
 fn a_lost_answer_is_found_again_by_its_key() {
-    let tracker = provider("tracker", &Hands::at_noon());
+    let tracker = provider("tracker", &at_noon());
     tracker.inject(Fault::once(qc_simulator::Deed::DropAfterApply).on("createIssue")).unwrap();
     let (token, body) = (token(&tracker), json!({"title": "t"}));
     assert_eq!(create_issue(&tracker, &token, "k", &body), SimAnswer::Drop);
@@ -106,7 +106,7 @@ fn answers_come_spoilt_after_the_effect() {
 
 #[test]
 fn drift_reaches_into_lists() {
-    let provider = provider("chat", &Hands::at_noon());
+    let provider = provider("chat", &at_noon());
     post_message(&provider, "CASE-1");
     let drift =
         "{when: {operation: listMessages}, then: {drift: {rename: {from: /messages/id, to: key}}}}";
@@ -117,7 +117,7 @@ fn drift_reaches_into_lists() {
 
 #[test]
 fn an_expired_token_is_refused_and_a_new_one_taken() {
-    let tracker = provider("tracker", &Hands::at_noon());
+    let tracker = provider("tracker", &at_noon());
     let old = token(&tracker);
     tracker.inject(fault("{when: {operation: createIssue}, then: expire_token}")).unwrap();
     let body = json!({"title": "t"});
@@ -127,7 +127,7 @@ fn an_expired_token_is_refused_and_a_new_one_taken() {
 
 #[test]
 fn revoked_credentials_stay_dead_until_cleared() {
-    let tracker = provider("tracker", &Hands::at_noon());
+    let tracker = provider("tracker", &at_noon());
     let old = token(&tracker);
     tracker.inject(fault("{when: {operation: createIssue}, then: revoke_credentials}")).unwrap();
     let body = json!({"title": "t"});
@@ -144,7 +144,7 @@ fn revoked_credentials_stay_dead_until_cleared() {
 
 #[test]
 fn conditions_choose_the_requests() {
-    let clock = Hands::at_noon();
+    let clock = at_noon();
     let statuses = |provider: &Provider, references: &[&str]| -> Vec<u16> {
         references.iter().map(|r| post_message(provider, r).status().unwrap()).collect()
     };
@@ -166,15 +166,15 @@ fn conditions_choose_the_requests() {
     assert_eq!(statuses(&provider, &["1"]), [200]);
     let provider = with("{when: {after: 10s, until: 20s}, then: unavailable}");
     assert_eq!(statuses(&provider, &["1"]), [200]);
-    clock.forward(Duration::from_secs(10));
+    clock.advance(Duration::from_secs(10));
     assert_eq!(statuses(&provider, &["2", "3"]), [503, 503]);
-    clock.forward(Duration::from_secs(10));
+    clock.advance(Duration::from_secs(10));
     assert_eq!(statuses(&provider, &["4"]), [200]);
 }
 
 #[test]
 fn side_faults_go_beside_the_first_main_one() {
-    let provider = provider("chat", &Hands::at_noon());
+    let provider = provider("chat", &at_noon());
     for text in
         ["then: {slow: 5ms}", "then: unavailable", "then: {slow: 7ms}", "then: {throttle: {}}"]
     {
@@ -189,7 +189,7 @@ fn side_faults_go_beside_the_first_main_one() {
 
 #[test]
 fn faults_for_unknown_operations_are_refused() {
-    let provider = provider("chat", &Hands::at_noon());
+    let provider = provider("chat", &at_noon());
     let finding =
         provider.inject(fault("{when: {operation: postMesage}, then: hang}")).unwrap_err();
     assert_eq!(finding.code.as_str(), "QC-T001");

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use qc_simulator::{Answered, ServeSpec, read_ledger, start};
-use scene::{Hands, credentials, folder};
+use scene::{at_noon, credentials, folder};
 
 const SERVE: &str = "serve-until-killed";
 const REQUESTS: usize = 100;
@@ -43,7 +43,7 @@ fn serve_until_killed(ledger: PathBuf) {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let servings = start(vec![spec], Hands::at_noon()).await.unwrap();
+        let servings = start(vec![spec], at_noon()).await.unwrap();
         println!("{}", servings[0].address());
         std::io::stdout().flush().unwrap();
         std::future::pending::<()>().await;

@@ -29,7 +29,7 @@ proptest! {
     fn the_ledger_and_the_state_agree(
         calls in proptest::collection::vec((0u8..5, proptest::option::of(0usize..FAULTS.len())), 1..40),
     ) {
-        let tracker = provider("tracker", &Hands::at_noon());
+        let tracker = provider("tracker", &at_noon());
         let token = token(&tracker);
         let mut seen = std::collections::BTreeSet::new();
         for (key, strike) in calls {
@@ -66,7 +66,7 @@ proptest! {
         body in proptest::collection::vec(any::<u8>(), 0..64),
         json_body in proptest::option::of("\\{\"(title|text|state|ref)\": (\"x\"|1|null|\\[\\])\\}"),
     ) {
-        let provider = provider(name, &Hands::at_noon());
+        let provider = provider(name, &at_noon());
         let pairs = [("authorization", "Bearer chat-token"), ("x-api-key", "crm-key")];
         let mut sent = request(&method, &format!("{path}{query}"), &pairs, &json!({}));
         sent.body = json_body.map_or_else(|| Bytes::from(body), Bytes::from);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 #[test]
 fn an_issue_is_created_read_changed_and_listed() {
-    let tracker = provider("tracker", &Hands::at_noon());
+    let tracker = provider("tracker", &at_noon());
     let token = token(&tracker);
     let bearer = format!("Bearer {token}");
     let auth = [("authorization", bearer.as_str())];
@@ -44,7 +44,7 @@ fn an_issue_is_created_read_changed_and_listed() {
 
 #[test]
 fn comments_live_below_an_issue_that_must_be_there() {
-    let tracker = provider("tracker", &Hands::at_noon());
+    let tracker = provider("tracker", &at_noon());
     let bearer = format!("Bearer {}", token(&tracker));
     let auth = [("authorization", bearer.as_str())];
     let comment = |issue: &str| {
@@ -59,7 +59,7 @@ fn comments_live_below_an_issue_that_must_be_there() {
 
 #[test]
 fn a_put_makes_once_and_replaces_then() {
-    let crm_provider = provider("crm", &Hands::at_noon());
+    let crm_provider = provider("crm", &at_noon());
     let path = "/customers/CUST-7/cases/CASE-1";
     let body = json!({"state": "escalated", "severity": "high", "ticket": "TCK-1"});
     let first = crm(&crm_provider, "PUT", path, &body);
@@ -76,7 +76,7 @@ fn a_put_makes_once_and_replaces_then() {
 
 #[test]
 fn requests_that_break_the_contract_are_refused_by_pointer() {
-    let crm_provider = provider("crm", &Hands::at_noon());
+    let crm_provider = provider("crm", &at_noon());
     let path = "/customers/CUST-7/cases/CASE-1";
     let refused = crm(&crm_provider, "PUT", path, &json!({"state": "on fire", "colour": 1}));
     assert_eq!(refused.status(), Some(422));
@@ -106,7 +106,7 @@ fn requests_that_break_the_contract_are_refused_by_pointer() {
 
 #[test]
 fn lists_are_cut_into_pages_that_add_up() {
-    let chat_provider = provider("chat", &Hands::at_noon());
+    let chat_provider = provider("chat", &at_noon());
     for n in 0..7 {
         post_message(&chat_provider, if n % 2 == 0 { "even" } else { "odd" });
     }
@@ -128,7 +128,7 @@ fn lists_are_cut_into_pages_that_add_up() {
     assert_eq!(seen, ["MSG-1", "MSG-3", "MSG-5", "MSG-7"]);
     let bad = chat(&chat_provider, "GET", "/channels/support/messages?cursor=12", &Value::Null);
     assert_eq!(bad.status(), Some(400));
-    let crm_provider = provider("crm", &Hands::at_noon());
+    let crm_provider = provider("crm", &at_noon());
     let page =
         crm(&crm_provider, "GET", "/customers?limit=1&offset=1", &Value::Null).json().unwrap();
     assert_eq!(page["items"][0]["id"], "CUST-8");
@@ -195,7 +195,7 @@ components:
 
 #[test]
 fn each_kind_of_credential_is_checked() {
-    let clock = Hands::at_noon();
+    let clock = at_noon();
     let chat_provider = provider("chat", &clock);
     let with = |value: &str| request("GET", "/channels", &[("authorization", value)], &Value::Null);
     assert_eq!(chat_provider.handle(with("Bearer chat-token")).status(), Some(200));
@@ -215,7 +215,7 @@ fn each_kind_of_credential_is_checked() {
 
 #[test]
 fn tokens_are_issued_expire_and_carry_scopes() {
-    let clock = Hands::at_noon();
+    let clock = at_noon();
     let tracker = provider("tracker", &clock);
     let ask = |id: &str, secret: &str, form: &str| tracker.handle(token_request(id, secret, form));
     let refused = ask("tracker-client", "wrong", "grant_type=client_credentials");
@@ -241,14 +241,14 @@ fn tokens_are_issued_expire_and_carry_scopes() {
     assert_eq!(create_issue(&tracker, "chat-token", "e", &body).status(), Some(201), "listed");
     let token = token(&tracker);
     assert_eq!(create_issue(&tracker, &token, "k", &body).status(), Some(201));
-    clock.forward(Duration::from_secs(3600));
+    clock.advance(Duration::from_secs(3600));
     assert_eq!(create_issue(&tracker, &token, "k2", &body).status(), Some(401));
     assert_eq!(count(&tracker, "/issues"), 2);
 }
 
 #[test]
 fn a_key_gets_its_first_answer_again() {
-    let clock = Hands::at_noon();
+    let clock = at_noon();
     let tracker = provider("tracker", &clock);
     let body = json!({"title": "one"});
     let first = create_issue(&tracker, &token(&tracker), "k", &body);
@@ -265,14 +265,14 @@ fn a_key_gets_its_first_answer_again() {
     let creations: Vec<_> = entries.iter().filter(|e| e.key.as_deref() == Some("k")).collect();
     let flags: Vec<_> = creations.iter().map(|e| (e.applied, e.replayed)).collect();
     assert_eq!(flags, [(true, false), (false, true), (false, false)]);
-    clock.forward(Duration::from_secs(24 * 3600));
+    clock.advance(Duration::from_secs(24 * 3600));
     create_issue(&tracker, &token(&tracker), "k", &body);
     assert_eq!(count(&tracker, "/issues"), 3, "past the window the key is new");
 }
 
 #[test]
 fn the_ledger_tells_what_happened_and_keeps_no_credentials() {
-    let tracker = provider("tracker", &Hands::at_noon());
+    let tracker = provider("tracker", &at_noon());
     let token = token(&tracker);
     create_issue(&tracker, &token, "k", &json!({"title": "t", "external_ref": "CASE-9"}));
     let entries = tracker.requests();
@@ -294,7 +294,7 @@ fn the_ledger_tells_what_happened_and_keeps_no_credentials() {
 #[test]
 fn equal_seeds_give_equal_providers() {
     let transcript = || {
-        let chat_provider = provider("chat", &Hands::at_noon());
+        let chat_provider = provider("chat", &at_noon());
         chat_provider
             .inject(fault("{when: {probability: 0.5}, then: {status: {code: 500}}}"))
             .unwrap();
@@ -311,7 +311,7 @@ fn equal_seeds_give_equal_providers() {
 #[test]
 fn what_providers_answer_fits_their_own_documents() {
     for name in ["tracker", "crm", "chat"] {
-        let clock = Hands::at_noon();
+        let clock = at_noon();
         let provider = provider(name, &clock);
         let (openapi, _) = load_folder(&folder(name)).unwrap();
         let token = if name == "tracker" { token(&provider) } else { "chat-token".to_owned() };
@@ -351,7 +351,7 @@ fn check_answers(
 #[test]
 fn fixtures_are_answered_as_recorded() {
     for name in ["tracker", "crm", "chat"] {
-        let provider = provider(name, &Hands::at_noon());
+        let provider = provider(name, &at_noon());
         let (openapi, _) = load_folder(&folder(name)).unwrap();
         let token = if name == "tracker" { token(&provider) } else { "chat-token".to_owned() };
         let bearer = format!("Bearer {token}");

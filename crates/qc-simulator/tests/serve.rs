@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 async fn served(name: &str) -> Serving {
-    let provider = Arc::new(provider(name, &Hands::at_noon()));
+    let provider = Arc::new(provider(name, &at_noon()));
     serve(provider, TcpListener::bind("127.0.0.1:0").await.unwrap()).unwrap()
 }
 
@@ -142,7 +142,7 @@ fn spec(folder: PathBuf, address: &str, ledger: Option<PathBuf>) -> ServeSpec {
 #[tokio::test]
 async fn what_cannot_be_served_is_told() {
     let codes = async |spec: ServeSpec| -> Vec<String> {
-        let findings = start(vec![spec], Hands::at_noon()).await.unwrap_err();
+        let findings = start(vec![spec], at_noon()).await.unwrap_err();
         findings.iter().map(|finding| finding.code.to_string()).collect()
     };
     assert_eq!(codes(spec(folder("chat"), "0.0.0.0:0", None)).await, ["QC-T008"]);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use qc_contract::OpenApi;
 use qc_simulator::{Credentials, Provider, Setup, SimulatorSpec};
-use scene::{Hands, request, setup};
+use scene::{at_noon, request, setup};
 use serde_json::{Value, json};
 
 fn shared(path: &str) -> Option<PathBuf> {
@@ -38,7 +38,7 @@ fn document(path: &PathBuf) -> OpenApi {
 }
 
 fn provider(path: &PathBuf, credentials: Credentials) -> Provider {
-    let setup = Setup { credentials, ..setup("vendor", &Hands::at_noon(), None) };
+    let setup = Setup { credentials, ..setup("vendor", &at_noon(), None) };
     Provider::new(document(path), SimulatorSpec::default(), setup).unwrap()
 }
 

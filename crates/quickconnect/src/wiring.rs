@@ -38,6 +38,7 @@ use qc_vault::{
     FileRing, KeyPlace, KeyRing, KvKeeper, KvParts, Secret, Secrets, TransitRing, VariableRing,
     Vault, VaultParts,
 };
+use qc_version::gate::Judgement;
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -90,7 +91,7 @@ impl Entropy for OsEntropy {
 }
 
 /// How files become releases and releases become what runs.
-pub(crate) const CRAFT: Craft = Craft { bundle, compile };
+pub(crate) const CRAFT: Craft = Craft { bundle, compile, judge };
 
 fn bundle(files: BTreeMap<String, Bytes>, integration: &Name) -> Result<Bundle, Vec<Finding>> {
     let project = Project::load(ProjectFiles::new(files));
@@ -100,6 +101,25 @@ fn bundle(files: BTreeMap<String, Bytes>, integration: &Name) -> Result<Bundle, 
 fn compile(release: &Effective, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {
     let compiled = qc_project::compile::release(release)?;
     compiled.deployment(environment).map_err(|finding| vec![*finding])
+}
+
+fn judge(
+    old: &Effective,
+    new: &Effective,
+    environment: &EnvironmentName,
+    now: Timestamp,
+) -> Result<Judgement, Vec<Finding>> {
+    let project = |release: &Effective| {
+        let files = release.files().iter().map(|(path, bytes)| (path.clone(), bytes.clone()));
+        Project::load(ProjectFiles::new(files))
+    };
+    let integration = new.manifest().integration.as_str();
+    let judged =
+        qc_project::gate::judge(&project(old), &project(new), integration, Some(environment), now)?;
+    judged.ok_or_else(|| {
+        let message = format!("the release that runs has no integration `{integration}`");
+        vec![Finding::error(qc_release::codes::DAMAGED, message)]
+    })
 }
 
 /// What opens doors elsewhere: where secrets are found, and who holds the key of the vault.

@@ -180,21 +180,15 @@ impl Outbound {
 mod tests {
     use qc_store::{CommitLimits, memory::MemoryStore};
 
+    use qc_model::Seeded;
+
     use super::*;
-
-    struct Counting(std::sync::atomic::AtomicU64);
-
-    impl Entropy for Counting {
-        fn next_u64(&self) -> u64 {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
-        }
-    }
 
     fn nodes(count: usize) -> Vec<Arc<Quotas>> {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let (committer, looping) = Committer::new(store.clone(), CommitLimits::default());
         tokio::spawn(looping);
-        let entropy: Arc<dyn Entropy> = Arc::new(Counting(1.into()));
+        let entropy: Arc<dyn Entropy> = Arc::new(Seeded::new(1));
         let node = || Arc::new(Quotas::shared(store.clone(), committer.clone(), entropy.clone()));
         (0..count).map(|_| node()).collect()
     }

@@ -5,10 +5,7 @@ mod upkeep;
 use std::{
     collections::VecDeque,
     fs,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -16,8 +13,8 @@ use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, StatusCode};
 use qc_model::{
-    Actor, Body, CallError, CallErrorKind, Caller, Class, Clock, Entropy, OutboundRequest,
-    OutboundResponse, Retry, Timestamp,
+    Actor, Body, CallError, CallErrorKind, Caller, Class, HandClock, OutboundRequest,
+    OutboundResponse, Retry, Seeded, Timestamp,
 };
 use qc_store::{CommitLimits, Committer, Store, memory::MemoryStore};
 use qc_vault::{FileRing, Secret, Secrets, Vault, VaultParts};
@@ -34,26 +31,6 @@ use crate::{
 
 const NOW: i64 = 1_795_358_400_000;
 const WAIT: Duration = Duration::from_secs(20);
-
-struct Hand(AtomicI64);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
-
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        // SplitMix64.
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
 
 /// What the endpoint does with the next request, beside its rules.
 #[derive(Clone, Copy, PartialEq)]
@@ -166,8 +143,8 @@ impl Caller for Provider {
 struct World {
     store: Arc<MemoryStore>,
     committer: Committer,
-    clock: Arc<Hand>,
-    entropy: Arc<Counting>,
+    clock: Arc<HandClock>,
+    entropy: Arc<Seeded>,
     provider: Arc<Provider>,
     kek: std::path::PathBuf,
     _folder: tempfile::TempDir,
@@ -187,8 +164,8 @@ impl World {
         Self {
             store,
             committer,
-            clock: Arc::new(Hand(AtomicI64::new(NOW))),
-            entropy: Arc::new(Counting(AtomicU64::new(7))),
+            clock: Arc::new(HandClock::at(NOW)),
+            entropy: Arc::new(Seeded::new(7)),
             provider: Arc::default(),
             kek,
             _folder: folder,
@@ -199,9 +176,9 @@ impl World {
         let vault = Vault::new(VaultParts {
             store: Arc::<MemoryStore>::clone(&self.store),
             committer: self.committer.clone(),
-            ring: Some(Arc::new(FileRing::new(&self.kek, Arc::<Counting>::clone(&self.entropy)))),
-            clock: Arc::<Hand>::clone(&self.clock),
-            entropy: Arc::<Counting>::clone(&self.entropy),
+            ring: Some(Arc::new(FileRing::new(&self.kek, Arc::<Seeded>::clone(&self.entropy)))),
+            clock: Arc::<HandClock>::clone(&self.clock),
+            entropy: Arc::<Seeded>::clone(&self.entropy),
             secrets: &Secrets::none(),
         });
         vault.refresh().await.unwrap();
@@ -211,15 +188,15 @@ impl World {
             committer: self.committer.clone(),
             vault: Arc::new(vault),
             caller: Arc::<Provider>::clone(&self.provider),
-            clock: Arc::<Hand>::clone(&self.clock),
-            entropy: Arc::<Counting>::clone(&self.entropy),
+            clock: Arc::<HandClock>::clone(&self.clock),
+            entropy: Arc::<Seeded>::clone(&self.entropy),
             node: name.to_owned(),
             user_agent: "test".to_owned(),
         })
     }
 
     fn pass(&self, seconds: u64) {
-        self.clock.0.fetch_add(i64::try_from(seconds * 1000).unwrap(), Ordering::SeqCst);
+        self.clock.advance(Duration::from_secs(seconds));
     }
 
     /// Everything that is on the disk, as text.

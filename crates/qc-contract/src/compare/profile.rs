@@ -93,6 +93,13 @@ impl Profile {
         self.notice_days
     }
 
+    /// The same, with at least so many days of notice.
+    #[must_use]
+    pub fn with_notice_of(mut self, days: i64) -> Self {
+        self.notice_days = self.notice_days.max(days);
+        self
+    }
+
     /// What the profile says about a rule and which line says it.
     pub(super) fn level(&self, rule: &Rule) -> Option<(Option<Level>, String)> {
         let (level, by) = self.levels.get(&*rule.id)?;

@@ -1,13 +1,6 @@
 //! One engine for one workflow: in-memory store, wall clock, the real HTTP client.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use qc_connect::call::{Connectors, HttpCaller, HttpSettings, Outbound};
@@ -17,7 +10,7 @@ use qc_engine::{
     ReleaseSource, RunEnd, TenantRule, Trigger, TriggerAuth, TriggerKind, What,
 };
 use qc_model::{
-    Actor, Clock, Entropy, EnvironmentName, Event, EventData, Finding, Name, RunId, Timestamp,
+    Actor, Clock, EnvironmentName, Event, EventData, Finding, Name, RunId, Seeded, Timestamp,
 };
 use qc_store::{CommitLimits, Committer, Store, StoreError, memory::MemoryStore};
 use qc_vault::Secrets;
@@ -61,7 +54,7 @@ pub(crate) async fn execute(definition: &str, input: Value, hosts: &Hosts) -> Pl
         store,
         outbound: Outbound::new(Arc::new(caller), Arc::clone(&clock), Arc::new(Secrets::none())),
         clock: Arc::clone(&clock),
-        entropy: Arc::new(Counting(AtomicU64::new(1))),
+        entropy: Arc::new(Seeded::new(1)),
         releases: Arc::new(Only(Arc::clone(&deployment))),
         settings: EngineSettings::default(),
     });
@@ -224,15 +217,6 @@ impl Clock for Wall {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
-    }
-}
-
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        // An odd factor is a permutation: no value comes twice.
-        self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 

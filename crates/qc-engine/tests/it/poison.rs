@@ -87,7 +87,7 @@ fn patient() -> (Arc<Outside>, Arc<AtomicBool>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_ends_the_process_is_left_alone_the_fourth_time_and_the_others_go_on() {
+async fn a_run_that_ends_the_process_is_left_alone_the_sixth_time_and_the_others_go_on() {
     let (outside, answers) = patient();
     let machine = Machine::new(TASKS, outside);
     let world = machine.start();
@@ -100,7 +100,7 @@ async fn a_run_that_ends_the_process_is_left_alone_the_fourth_time_and_the_other
     answers.store(true, Ordering::SeqCst);
     let culprit = runs.remove(17);
     machine.book.deadly.lock().unwrap().insert(culprit);
-    for life in 1..=3 {
+    for life in 1..=5 {
         machine.live_and_die().await;
         assert_eq!(machine.head(culprit).await.claims, life);
         for run in &runs {
@@ -125,7 +125,7 @@ async fn a_run_that_ends_the_process_is_left_alone_the_fourth_time_and_the_other
     world.kill();
     let world = machine.start();
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(machine.book.deaths.load(Ordering::Relaxed), 3);
+    assert_eq!(machine.book.deaths.load(Ordering::Relaxed), 5);
     machine.book.deadly.lock().unwrap().clear();
     world.engine.resume(culprit, &Actor::platform("test")).await.unwrap();
     output(world.end(culprit).await);
@@ -148,7 +148,7 @@ async fn several_culprits_are_found_one_after_the_other() {
     let culprits = [runs.remove(9), runs.remove(2)];
     machine.book.deadly.lock().unwrap().extend(culprits);
     // The second one was claimed beside the first in the first life.
-    for _ in 0..5 {
+    for _ in 0..9 {
         machine.live_and_die().await;
     }
     let world = machine.start();

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, OnceLock,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -23,8 +23,8 @@ use qc_engine::{
     ReleaseSource, RunEnd, SearchKey, TenantRule, Trigger, TriggerAuth, TriggerKind,
 };
 use qc_model::{
-    Actor, Body, CallError, CallErrorKind, Caller, Clock, Entropy, EnvironmentName, Event,
-    EventData, Finding, Name, OutboundRequest, OutboundResponse, RunId, Timestamp,
+    Actor, Body, CallError, CallErrorKind, Caller, Clock, EnvironmentName, Event, EventData,
+    Finding, Name, OutboundRequest, OutboundResponse, RunId, Seeded, Timestamp,
 };
 use qc_store::{
     CommitLimits, Committer, Store, StoreError, blobs::MemoryBlobs, memory::MemoryStore,
@@ -63,18 +63,6 @@ impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         let wrong = self.jumped.load(Ordering::Relaxed);
         Timestamp::from_millis(1_795_000_000_000 + wrong) + self.began.elapsed()
-    }
-}
-
-pub(crate) struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        // SplitMix64: every seed gives a full, even sequence.
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }
 
@@ -672,7 +660,7 @@ impl World {
             outbound: Outbound::new(outside, clock.clone(), Arc::new(Secrets::none()))
                 .with_blobs(blobs.clone(), 1 << 20),
             clock: clock.clone(),
-            entropy: Arc::new(Counting(AtomicU64::new(seed << 32))),
+            entropy: Arc::new(Seeded::new(seed << 32)),
             releases: Arc::new(Fixed(deployments)),
             settings,
         });

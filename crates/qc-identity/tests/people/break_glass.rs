@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use qc_access::{AuthenticationError, Role, TokenKind};
 use qc_identity::IdentityError;
 
@@ -28,11 +30,11 @@ async fn the_sealed_account_opens_once_for_an_hour_and_everybody_hears_of_it() {
     let findings = world.people.findings().await.unwrap();
     assert!(findings[0].message.contains("spent"), "{findings:?}");
     assert!(world.audited().await.contains(&"human:break-glass break-glass opened".to_owned()));
-    world.clock.on(29 * 60);
+    world.clock.advance(Duration::from_secs(29 * 60));
     world.who(text.expose()).await.unwrap();
-    world.clock.on(29 * 60);
+    world.clock.advance(Duration::from_secs(29 * 60));
     world.who(text.expose()).await.unwrap();
-    world.clock.on(2 * 60);
+    world.clock.advance(Duration::from_secs(2 * 60));
     assert!(matches!(world.who(text.expose()).await, Err(AuthenticationError::Expired(_))));
     let next = world.people.seal_break_glass(&me()).await.unwrap();
     assert!(world.people.findings().await.unwrap().is_empty());

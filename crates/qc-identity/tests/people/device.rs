@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use qc_access::{AuthenticationError, Role};
 use qc_identity::{Arrived, IdentityError, Polled, Session};
 
@@ -24,7 +26,7 @@ impl World {
     }
 
     async fn poll(&self, code: &str) -> Polled {
-        self.clock.on(6);
+        self.clock.advance(Duration::from_secs(6));
         self.people.device_poll(code).await.unwrap()
     }
 }
@@ -42,7 +44,7 @@ async fn a_command_line_gets_a_session_once_when_its_user_has_said_so() {
     world.confirm(&begun.user_code, &browser, "sub-ines").await.unwrap();
     assert!(!world.stored().await.contains("qcs_"), "its text is sealed");
     // The command line may ask another node.
-    world.clock.on(6);
+    world.clock.advance(Duration::from_secs(6));
     let Polled::Session(text, _) = world.beside().people.device_poll(code).await.unwrap() else {
         panic!("no session")
     };
@@ -54,7 +56,7 @@ async fn a_command_line_gets_a_session_once_when_its_user_has_said_so() {
     assert!(world.session(text.expose()).await.device);
     // It has a right of its own: signing out of the browser leaves it.
     world.people.revoke(&browser.id, &me()).await.unwrap();
-    world.clock.on(50);
+    world.clock.advance(Duration::from_secs(50));
     world.who(text.expose()).await.unwrap();
     world.people.revoke("ines", &me()).await.unwrap();
     assert_eq!(world.who(text.expose()).await, Err(AuthenticationError::Unknown));
@@ -66,10 +68,10 @@ async fn who_asks_too_often_is_told_to_slow_down() {
     let begun = world.people.device_start(None, None).await.unwrap();
     let code = begun.device_code.expose();
     assert!(matches!(world.poll(code).await, Polled::Waiting));
-    world.clock.on(1);
+    world.clock.advance(Duration::from_secs(1));
     assert!(matches!(world.people.device_poll(code).await.unwrap(), Polled::TooOften));
     assert!(matches!(world.poll(code).await, Polled::TooOften), "ten seconds from then on");
-    world.clock.on(20);
+    world.clock.advance(Duration::from_secs(20));
     assert!(matches!(world.people.device_poll(code).await.unwrap(), Polled::Waiting));
 }
 
@@ -83,7 +85,7 @@ async fn a_command_line_whose_user_says_no_or_nothing_gets_nothing() {
     assert!(matches!(world.poll(begun.device_code.expose()).await, Polled::Denied));
     assert!(matches!(world.poll(begun.device_code.expose()).await, Polled::Over));
     let begun = world.people.device_start(None, None).await.unwrap();
-    world.clock.on(601);
+    world.clock.advance(Duration::from_secs(601));
     assert!(matches!(world.poll(begun.device_code.expose()).await, Polled::Over));
     assert!(world.people.device_asks(&begun.user_code).await.is_err());
     world.people.tend().await.unwrap();

@@ -1,5 +1,7 @@
 //! The same against a real provider: what we take for the standard is not only our own reading of it.
 
+use std::time::Duration;
+
 use qc_access::{AuthenticationError, Role};
 use qc_identity::Arrived;
 use qc_oidcserver::{Browser, CLIENT, Server, own};
@@ -44,7 +46,7 @@ async fn a_real_provider_signs_people_in_rotates_refresh_tokens_and_signs_them_o
     assert_eq!((who.name.as_str(), who.role), ("ines@example.test", Role::Operator));
     // Each of these is a refresh; the provider ends the whole right when a token comes twice.
     for _ in 0..3 {
-        world.clock.on(50);
+        world.clock.advance(Duration::from_secs(50));
         world.who(text.expose()).await.unwrap();
     }
     // The groups are looked at each time.
@@ -52,7 +54,7 @@ async fn a_real_provider_signs_people_in_rotates_refresh_tokens_and_signs_them_o
     let other = world.depart(None).await;
     let back = through(&mut browser, &other.url);
     assert!(world.arrive(&back, other.cookie.expose()).await.is_err());
-    world.clock.on(50);
+    world.clock.advance(Duration::from_secs(50));
     let gone = world.who(text.expose()).await;
     assert!(matches!(gone, Err(AuthenticationError::Refused(_))), "{gone:?}");
     provider.set("sub-1", &json!({ "groups": ["ops"] }));
@@ -61,7 +63,7 @@ async fn a_real_provider_signs_people_in_rotates_refresh_tokens_and_signs_them_o
     let arrived = world.arrive(&back, journey.cookie.expose()).await.unwrap();
     let Arrived::Browser { text, .. } = arrived else { panic!("a browser signed in") };
     provider.remove("sub-1");
-    world.clock.on(50);
+    world.clock.advance(Duration::from_secs(50));
     let removed = world.who(text.expose()).await;
     assert!(matches!(removed, Err(AuthenticationError::Refused(_))), "{removed:?}");
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use qc_access::{AuthenticationError, Role};
 use qc_identity::Sessions;
 use qc_store::Store;
@@ -9,24 +11,24 @@ use crate::world::{ISSUER, World, groups, me, minutes};
 async fn a_session_ends_after_half_an_hour_unused_and_after_eight_hours_at_all() {
     let world = World::new();
     let idle = world.ines().await;
-    world.clock.on(29 * 60);
+    world.clock.advance(Duration::from_secs(29 * 60));
     world.who(&idle).await.unwrap();
-    world.clock.on(29 * 60);
+    world.clock.advance(Duration::from_secs(29 * 60));
     world.who(&idle).await.unwrap();
-    world.clock.on(30 * 60);
+    world.clock.advance(Duration::from_secs(30 * 60));
     let over = world.who(&idle).await;
     assert!(matches!(over, Err(AuthenticationError::Expired(_))), "{over:?}");
     assert_eq!(world.who(&idle).await, Err(AuthenticationError::Unknown), "it is gone");
     let used = world.ines().await;
     for _ in 0..(8 * 60 / 20 - 1) {
-        world.clock.on(20 * 60);
+        world.clock.advance(Duration::from_secs(20 * 60));
         world.who(&used).await.unwrap();
     }
-    world.clock.on(20 * 60);
+    world.clock.advance(Duration::from_secs(20 * 60));
     assert!(matches!(world.who(&used).await, Err(AuthenticationError::Expired(_))));
     let left = world.ines().await;
     assert!(Sessions::is_meant(&left));
-    world.clock.on(31 * 60);
+    world.clock.advance(Duration::from_secs(31 * 60));
     world.people.tend().await.unwrap();
     assert!(world.store.documents("session", None, 9).await.unwrap().is_empty());
     assert!(world.audited().await.contains(&"platform:identity session expired".to_owned()));
@@ -37,14 +39,14 @@ async fn who_is_removed_at_the_provider_is_out_within_a_minute() {
     let world = World::new();
     for gone in [None, Some(groups(&["others"]))] {
         let text = world.ines().await;
-        world.clock.on(39);
+        world.clock.advance(Duration::from_secs(39));
         world.who(&text).await.unwrap();
         let before = world.fake.parts().people["sub-ines"].clone();
         match gone {
             None => drop(world.fake.parts().people.remove("sub-ines")),
             Some(groups) => drop(world.fake.parts().people.insert("sub-ines".into(), groups)),
         }
-        world.clock.on(21);
+        world.clock.advance(Duration::from_secs(21));
         let ended = world.who(&text).await;
         assert!(matches!(ended, Err(AuthenticationError::Refused(_))), "{ended:?}");
         assert_eq!(world.beside().who(&text).await, Err(AuthenticationError::Unknown));
@@ -59,7 +61,7 @@ async fn a_refresh_token_is_used_once_and_the_next_one_is_kept() {
     let text = world.ines().await;
     let nodes = [&world, &world.beside()];
     for round in 0..5 {
-        world.clock.on(50);
+        world.clock.advance(Duration::from_secs(50));
         for node in nodes {
             node.who(&text).await.unwrap_or_else(|error| panic!("{round}: {error}"));
         }
@@ -69,7 +71,7 @@ async fn a_refresh_token_is_used_once_and_the_next_one_is_kept() {
     assert_eq!(refreshed, 5, "one node asks, and the other believes it");
     // Both at once: the provider would end what is used twice.
     for _ in 0..5 {
-        world.clock.on(50);
+        world.clock.advance(Duration::from_secs(50));
         let (one, other) = tokio::join!(nodes[0].who(&text), nodes[1].who(&text));
         assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
     }
@@ -80,10 +82,10 @@ async fn without_refresh_tokens_the_provider_is_asked_who_it_is() {
     let world = World::new();
     world.fake.parts().refreshes = false;
     let text = world.ines().await;
-    world.clock.on(50);
+    world.clock.advance(Duration::from_secs(50));
     world.who(&text).await.unwrap();
     world.fake.parts().people.remove("sub-ines");
-    world.clock.on(50);
+    world.clock.advance(Duration::from_secs(50));
     assert!(matches!(world.who(&text).await, Err(AuthenticationError::Refused(_))));
 }
 
@@ -92,13 +94,13 @@ async fn while_the_provider_is_away_a_session_counts_for_a_minute_and_then_not()
     let world = World::new();
     let text = world.ines().await;
     world.fake.parts().away = true;
-    world.clock.on(50);
+    world.clock.advance(Duration::from_secs(50));
     world.who(&text).await.unwrap();
-    world.clock.on(10);
+    world.clock.advance(Duration::from_secs(10));
     let unsure = world.who(&text).await;
     assert!(matches!(unsure, Err(AuthenticationError::Store(_))), "{unsure:?}");
     world.fake.parts().away = false;
-    world.clock.on(600);
+    world.clock.advance(Duration::from_secs(600));
     world.who(&text).await.unwrap();
 }
 
@@ -111,13 +113,13 @@ async fn a_refresh_token_that_came_before_the_provider_failed_is_not_lost() {
     });
     let text = world.ines().await;
     world.fake.parts().silent = "/userinfo";
-    world.clock.on(50);
+    world.clock.advance(Duration::from_secs(50));
     world.who(&text).await.unwrap();
     world.fake.parts().silent = "";
-    world.clock.on(5);
+    world.clock.advance(Duration::from_secs(5));
     // With the one before, the provider would say no.
     world.who(&text).await.unwrap();
-    world.clock.on(50);
+    world.clock.advance(Duration::from_secs(50));
     world.who(&text).await.unwrap();
 }
 
@@ -213,10 +215,10 @@ async fn what_is_sealed_stays_readable_when_the_vaults_key_changes() {
     let text = world.ines().await;
     let platform = "platform".parse().unwrap();
     world.vault.rotate_key(&platform, &me()).await.unwrap();
-    world.clock.on(61);
+    world.clock.advance(Duration::from_secs(61));
     while world.vault.tend().await.unwrap() {}
     world.who(&text).await.unwrap();
-    world.clock.on(50);
+    world.clock.advance(Duration::from_secs(50));
     world.who(&text).await.unwrap();
     assert_eq!(minutes(1).as_secs(), 60);
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use qc_access::{Role, TokenKind};
 use qc_identity::IdentityError;
 use serde_json::{Value, json};
@@ -54,7 +56,7 @@ async fn an_answer_counts_once_in_the_browser_that_asked_and_in_time() {
     refused(world.arrive(&forged, other.cookie.expose()).await, "used already");
     refused(world.arrive(&format!("{URL}/login/callback?code=x"), cookie).await, "used already");
     let late = world.fake.sign_in(&other.url, "sub-ines");
-    world.clock.on(601);
+    world.clock.advance(Duration::from_secs(601));
     refused(world.arrive(&late, other.cookie.expose()).await, "too long");
     world.people.tend().await.unwrap();
     assert!(!world.stored().await.contains("verifier"));
@@ -146,7 +148,7 @@ async fn a_new_key_is_found_and_strangers_cannot_have_it_looked_for_each_time() 
     world.ines().await;
     assert_eq!(looked(), 1);
     world.fake.rotate_key();
-    world.clock.on(6);
+    world.clock.advance(Duration::from_secs(6));
     world.ines().await;
     assert_eq!(looked(), 2, "the key that is not known has the keys read again");
     let forged = world.fake.signed(json!({ "alg": "ES256", "kid": "x" }), &json!({}));
@@ -154,14 +156,14 @@ async fn a_new_key_is_found_and_strangers_cannot_have_it_looked_for_each_time() 
         refused(world.people.back_channel(&forged).await, "not among");
     }
     assert_eq!(looked(), 2, "they were read just now");
-    world.clock.on(6);
+    world.clock.advance(Duration::from_secs(6));
     for _ in 0..50 {
         refused(world.people.back_channel(&forged).await, "not among");
     }
     assert_eq!(looked(), 3);
     // Nor while the provider is away.
     world.fake.parts().away = true;
-    world.clock.on(6);
+    world.clock.advance(Duration::from_secs(6));
     for _ in 0..50 {
         assert!(world.people.back_channel(&forged).await.is_err());
     }

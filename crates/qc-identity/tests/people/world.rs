@@ -1,13 +1,6 @@
 //! One or several nodes over one store, a provider, and a clock that is set by hand.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::{HeaderMap, StatusCode, header};
@@ -17,7 +10,7 @@ use qc_identity::{
     Redirect,
 };
 use qc_model::{
-    Actor, Body, CallError, Caller, Clock, Entropy, OutboundRequest, OutboundResponse, Timestamp,
+    Actor, Body, CallError, Caller, Clock, HandClock, OutboundRequest, OutboundResponse, Seeded,
 };
 use qc_oidcserver::{Browser, CLIENT, Fake};
 use qc_store::{CommitLimits, Committer, LedgerFilter, LedgerKind, Store, memory::MemoryStore};
@@ -29,35 +22,10 @@ pub(crate) const URL: &str = "https://qc.example.test";
 pub(crate) const ISSUER: &str = "https://id.example.test";
 const KEK: &str = "a2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWtlay0=";
 
-pub(crate) struct Hand(AtomicI64);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
-
-impl Hand {
-    pub(crate) fn on(&self, seconds: u64) {
-        self.0.fetch_add(i64::try_from(seconds).unwrap() * 1000, Ordering::Relaxed);
-    }
-}
-
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
 /// Hands requests to the fake provider.
 struct Line {
     fake: Arc<Fake>,
-    clock: Arc<Hand>,
+    clock: Arc<HandClock>,
 }
 
 #[async_trait]
@@ -106,7 +74,7 @@ impl Caller for Loopback {
 
 /// A node.
 pub(crate) struct World {
-    pub(crate) clock: Arc<Hand>,
+    pub(crate) clock: Arc<HandClock>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) fake: Arc<Fake>,
@@ -116,11 +84,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let clock = Arc::new(Hand(AtomicI64::new(1_795_000_000_000)));
+        let clock = Arc::new(HandClock::at(1_795_000_000_000));
         let store = Arc::new(MemoryStore::with_clock(clock.clone()));
         let (committer, work) = Committer::new(store.clone(), CommitLimits::default());
         tokio::spawn(work);
-        let entropy = Arc::new(Counting(AtomicU64::new(7)));
+        let entropy = Arc::new(Seeded::new(7));
         let ground = Ground { store: store.clone(), committer, clock: clock.clone(), entropy };
         let mail = |name: &str| format!("{name}@example.test");
         let ines = json!({
@@ -138,13 +106,13 @@ impl World {
     pub(crate) fn at(issuer: &str) -> Self {
         let world = Self::new();
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-        world.clock.0.store(i64::try_from(now.as_millis()).unwrap(), Ordering::Relaxed);
+        world.clock.set(i64::try_from(now.as_millis()).unwrap());
         let (clock, store, fake) = (world.clock.clone(), world.store.clone(), world.fake.clone());
         Self::over(clock, store, fake, world.ground.clone(), (issuer, Arc::new(Loopback)))
     }
 
     fn over(
-        clock: Arc<Hand>,
+        clock: Arc<HandClock>,
         store: Arc<MemoryStore>,
         fake: Arc<Fake>,
         ground: Ground,

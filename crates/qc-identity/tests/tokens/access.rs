@@ -25,9 +25,9 @@ async fn a_service_gets_a_token_and_is_known_by_it_for_five_minutes() {
     assert_eq!((principal.kind, principal.role), (TokenKind::AccessToken, Role::Runtime));
     assert_eq!(principal.environment.as_ref().unwrap().as_str(), "production");
     assert_eq!(principal.id, "billing");
-    world.clock.on(seconds(299));
+    world.clock.advance(seconds(299));
     assert_eq!(world.holds(token).await, Ok(()));
-    world.clock.on(seconds(1));
+    world.clock.advance(seconds(1));
     assert_eq!(world.holds(token).await, Err("its time is over"), "warm");
     assert_eq!(world.beside().holds(token).await, Err("its time is over"), "cold");
     assert!(world.audited().await.contains(&"client billing token issued".to_owned()));
@@ -217,7 +217,7 @@ async fn a_revoked_token_and_a_revoked_client_end_within_five_seconds_everywhere
     world.authority.revoke(&form(&one, "billing", &secret), None).await.unwrap();
     world.authority.revoke(&form("no-token", "billing", &secret), None).await.unwrap();
     assert_eq!(world.holds(&one).await, Err("it was revoked"), "at once here");
-    world.clock.on(seconds(5));
+    world.clock.advance(seconds(5));
     assert_eq!(there.holds(&one).await, Err("it was revoked"));
     assert_eq!(there.holds(&two).await, Ok(()));
     let active = world.authority.introspect(&form(&two, "other", &others), None).await.unwrap();
@@ -226,7 +226,7 @@ async fn a_revoked_token_and_a_revoked_client_end_within_five_seconds_everywhere
     assert_eq!(gone, json!({ "active": false }));
     world.authority.revoke_client(&"billing".parse().unwrap(), &me()).await.unwrap();
     assert_eq!(world.holds(&two).await, Err("it was revoked"));
-    world.clock.on(seconds(5));
+    world.clock.advance(seconds(5));
     assert_eq!(there.holds(&two).await, Err("it was revoked"));
     let refused = there.ask(&posted("billing", &secret), None).await.unwrap_err();
     assert_eq!((refused.status, refused.error), (401, "invalid_client"));
@@ -247,16 +247,16 @@ async fn keys_change_without_a_gap_and_a_leaked_one_goes_at_once() {
     let states: Vec<_> = rotated.standing(world.clock.now()).map(|(_, state)| state).collect();
     assert_eq!(states, [KeyState::Signing, KeyState::Coming]);
     assert_eq!(parts(&world.token("billing", &secret).await).0, parts(&first).0);
-    world.clock.on(seconds(24 * 3600 - 10));
+    world.clock.advance(seconds(24 * 3600 - 10));
     let old = world.token("billing", &secret).await;
-    world.clock.on(seconds(10));
+    world.clock.advance(seconds(10));
     let new = there.token("billing", &secret).await;
     assert_ne!(parts(&old).0.kid, parts(&new).0.kid);
     for token in [&old, &new] {
         assert_eq!((world.holds(token).await, there.holds(token).await), (Ok(()), Ok(())));
     }
     world.authority.keys().rotate(&production, true, &me()).await.unwrap();
-    world.clock.on(seconds(5));
+    world.clock.advance(seconds(5));
     for node in [&world, &there] {
         assert!(node.holds(&new).await.is_err(), "the leaked key signs no more");
         node.token("billing", &secret).await;

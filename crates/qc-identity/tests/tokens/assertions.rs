@@ -55,7 +55,7 @@ async fn an_assertion_is_used_once_on_all_nodes() {
     endpoint["aud"] = json!([format!("{URL}/oauth/token")]);
     world.ask(&form(&signed(&header, &endpoint, &sign)), None).await.unwrap();
     assert_eq!(world.store.documents("used-assertion", None, 10).await.unwrap().len(), 2);
-    world.clock.on(seconds(301));
+    world.clock.advance(seconds(301));
     world.authority.tend().await.unwrap();
     assert!(world.store.documents("used-assertion", None, 10).await.unwrap().is_empty());
     let late = world.ask(&form(&one), None).await.unwrap_err();

@@ -60,7 +60,7 @@ async fn a_secret_is_changed_with_an_overlap_and_two_are_the_most() {
     assert_eq!(count, 2);
     assert!(world.ask(&posted("billing", &first), None).await.is_err(), "two at most");
     world.token("billing", &second).await;
-    world.clock.on(seconds(100));
+    world.clock.advance(seconds(100));
     assert!(world.ask(&posted("billing", &second), None).await.is_err(), "its overlap is over");
     world.token("billing", &third).await;
     let (count, _) = rotate(seconds(0)).await;
@@ -97,9 +97,9 @@ async fn a_token_is_narrowed_to_what_is_asked_for_and_never_widened() {
 async fn a_client_ends_when_it_said_it_would() {
     let world = World::new();
     let (_, secret) = world.client("billing", "production").await;
-    world.clock.on(seconds(863_999));
+    world.clock.advance(seconds(863_999));
     world.token("billing", &secret).await;
-    world.clock.on(seconds(1));
+    world.clock.advance(seconds(1));
     assert!(world.ask(&posted("billing", &secret), None).await.is_err());
     for broken in [
         NewClient { owner: String::new(), ..new("a", "production") },

@@ -1,17 +1,11 @@
 //! One or several nodes over one store, with a clock that is set by hand.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use qc_access::{AuthenticationError, Role};
 use qc_identity::{Authority, Client, Form, Ground, NewClient, OauthError, Place};
-use qc_model::{Actor, Clock, Entropy, EnvironmentName, Timestamp};
+use qc_model::{Actor, Clock, EnvironmentName, HandClock, Seeded};
 use qc_store::{CommitLimits, Committer, LedgerFilter, LedgerKind, Store, memory::MemoryStore};
 use qc_vault::{Secret, Secrets, VariableRing, Vault, VaultParts};
 use serde_json::Value;
@@ -19,34 +13,9 @@ use serde_json::Value;
 pub(crate) const URL: &str = "https://qc.example.test";
 const KEK: &str = "a2VrLWtlay1rZWsta2VrLWtlay1rZWsta2VrLWtlay0=";
 
-pub(crate) struct Hand(AtomicI64);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
-
-impl Hand {
-    pub(crate) fn on(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
-    }
-}
-
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
 /// A node.
 pub(crate) struct World {
-    pub(crate) clock: Arc<Hand>,
+    pub(crate) clock: Arc<HandClock>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) vault: Arc<Vault>,
     pub(crate) authority: Authority,
@@ -55,11 +24,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let clock = Arc::new(Hand(AtomicI64::new(1_795_000_000_000)));
+        let clock = Arc::new(HandClock::at(1_795_000_000_000));
         let store = Arc::new(MemoryStore::with_clock(clock.clone()));
         let (committer, work) = Committer::new(store.clone(), CommitLimits::default());
         tokio::spawn(work);
-        let entropy = Arc::new(Counting(AtomicU64::new(7)));
+        let entropy = Arc::new(Seeded::new(7));
         let ground = Ground {
             store: store.clone(),
             committer,
@@ -69,7 +38,7 @@ impl World {
         Self::over(clock, store, ground, true)
     }
 
-    fn over(clock: Arc<Hand>, store: Arc<MemoryStore>, ground: Ground, sealed: bool) -> Self {
+    fn over(clock: Arc<HandClock>, store: Arc<MemoryStore>, ground: Ground, sealed: bool) -> Self {
         let ring = VariableRing::new("KEK", KEK, ground.entropy.clone()).unwrap();
         let vault = Arc::new(Vault::new(VaultParts {
             store: store.clone(),

@@ -1,9 +1,8 @@
 //! Time and chance of a scenario: virtual, and the same in every run.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use qc_model::{Clock, Entropy, Timestamp};
+use qc_model::{Clock, Timestamp};
 use tokio::time::Instant;
 
 /// The time of a paused tokio runtime: it stands still while anything is at work, and jumps to the next timer when
@@ -38,26 +37,6 @@ impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         let reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reading.since.map_or(reading.base, |since| reading.base + since.elapsed())
-    }
-}
-
-/// Numbers that look random and are the same for the same seed (SplitMix64, Steele, Lea and Flood 2014).
-pub(super) struct Seeded(AtomicU64);
-
-impl Seeded {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
-    }
-}
-
-const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-
-impl Entropy for Seeded {
-    fn next_u64(&self) -> u64 {
-        let state = self.0.fetch_add(GOLDEN_GAMMA, Ordering::Relaxed).wrapping_add(GOLDEN_GAMMA);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 

@@ -11,7 +11,7 @@ use qc_connect::{
 use qc_contract::OpenApi;
 use qc_document::{Document, ParseLimits, Source};
 use qc_engine::{Deployment, Engine, EngineParts, EngineSettings, ReleaseSource, TokenRoots};
-use qc_model::{EnvironmentName, Finding, Name, Timestamp};
+use qc_model::{EnvironmentName, Finding, Name, Seeded, Timestamp};
 use qc_simulator::{Credentials, Provider, Setup, SimulatedCaller, SimulatorSpec};
 use qc_store::{
     CommitLimits, Committer, Store, StoreError, blobs::MemoryBlobs, memory::MemoryStore,
@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Scenario,
-    clock::{Seeded, VirtualClock, seed_of},
+    clock::{VirtualClock, seed_of},
 };
 use crate::{
     Project, codes,

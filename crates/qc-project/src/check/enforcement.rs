@@ -40,7 +40,6 @@ pub const NOT_ENFORCED_YET: &[NotYet] = &[
         &["environments", "*", "tenants"],
         "tenants that come from the event are not held against it",
     ),
-    org(&["notice"], "contract gates"),
     org(&["rotation"], "rotation of credentials"),
     int(&["outcome"], "business metrics"),
     int(&["systems", "*", "criticality"], "alert routing"),

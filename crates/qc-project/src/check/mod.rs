@@ -1,6 +1,7 @@
 //! Every rule over the files of a project. One file for each group of rules.
 
 mod bindings;
+mod breaking;
 mod calls;
 mod children;
 mod data;
@@ -118,6 +119,7 @@ impl Project {
             steps::check(&mut subject);
             systems::check(&mut subject);
             bindings::check(&mut subject);
+            breaking::check(&mut subject);
             calls::check(&mut subject);
             children::check(&mut subject);
             triggers::check(&mut subject);

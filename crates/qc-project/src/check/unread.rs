@@ -32,7 +32,13 @@ pub(super) fn check(project: &Project, out: &mut Vec<Finding>) {
     for folder in project.integrations().values() {
         let guides = folder.versions.values().flat_map(|file| file.value.versions.iter());
         let guides = guides.filter_map(|(_, version)| Some(folder.path(version.guide.as_ref()?)));
-        waiting(project, &format!("{}/", folder.folder), NOT_YET_INSIDE, &guides.collect(), out);
+        let changes = folder.definition.iter().flat_map(|file| file.value.breaking_changes.iter());
+        let notes = changes.map(|(_, change)| {
+            let path = change.migration.split('#').next().unwrap_or_default();
+            folder.path(path)
+        });
+        let read = guides.chain(notes).collect();
+        waiting(project, &format!("{}/", folder.folder), NOT_YET_INSIDE, &read, out);
     }
     for top in [INTEGRATIONS, CONNECTORS] {
         for (path, _) in project.files().under(top) {

@@ -1,6 +1,7 @@
 //! `integration.yaml`: the brief and the governance of one integration, in one schema.
 
 mod binding;
+mod breaking;
 mod broker;
 mod call_policy;
 mod compensation;
@@ -25,6 +26,7 @@ mod trigger_auth;
 mod unavailable;
 
 pub use binding::{BindingSpec, FieldText, QuotaSpec, ViewSpec};
+pub use breaking::BreakingChange;
 pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
 pub use compensation::{Arguments, CompensationSpec};
@@ -105,6 +107,8 @@ pub struct Integration {
     pub owners: Option<Owners>,
     /// How a new version goes live.
     pub rollout: Option<Rollout>,
+    /// What is written about changes that break, by the change's id.
+    pub breaking_changes: Named<String, BreakingChange>,
     /// Who is told of changes.
     pub communication: Option<Communication>,
     /// How often all of this is looked at again.
@@ -165,6 +169,10 @@ impl Record for Integration {
         );
         let owners = f.required("owners", "Who answers for what.");
         let rollout = f.optional("rollout", "How a new version goes live.");
+        let breaking_changes = f.several(
+            "breaking_changes",
+            "What is written about changes that break others, by the id that `qc gate` prints.",
+        );
         let communication = f.optional("communication", "Who is told of changes.");
         let review = f.optional("review", "How often all of this is looked at again.");
         let secrets = f.several("secrets", "What the workflow's `$secrets` refer to.");
@@ -197,6 +205,7 @@ impl Record for Integration {
             compensation,
             owners,
             rollout,
+            breaking_changes,
             communication,
             review,
             lifecycle_events: lifecycle_events.unwrap_or(false),

@@ -1,9 +1,10 @@
 //! Environments.
 
+use qc_document::{Node, Reader};
 use qc_model::Name;
 use serde_json::Value;
 
-use crate::shape::{Fields, Named, Record, Spanned};
+use crate::shape::{Definitions, Fields, Named, Record, Shape, Spanned, read_word, word_schema};
 
 /// An environment: own keys, own connections, own values of the variables.
 #[derive(Debug, Clone)]
@@ -12,8 +13,33 @@ pub struct Environment {
     pub description: Option<String>,
     /// The values of the declared variables.
     pub vars: Named<String, Spanned<Value>>,
+    /// What the gate does there.
+    pub gate: GateMode,
     /// Whose events it takes.
     pub tenants: Option<Tenants>,
+}
+
+/// What the gate does with a release that breaks what others rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GateMode {
+    /// It holds it.
+    #[default]
+    Hold,
+    /// It says so, and lets it pass.
+    Tell,
+}
+
+impl GateMode {
+    const WORDS: &'static [(&'static str, Self)] = &[("hold", Self::Hold), ("tell", Self::Tell)];
+}
+
+impl Shape for GateMode {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        read_word(Self::WORDS, node, what, reader)
+    }
+    fn schema(_: &mut Definitions) -> Value {
+        word_schema(Self::WORDS)
+    }
 }
 
 /// The tenants of an environment.
@@ -33,7 +59,11 @@ impl Record for Environment {
         let vars = f.several("vars", "Values of the declared variables.");
         let tenants = f
             .optional("tenants", "Whose events the environment takes; any tenant's when left out.");
-        Some(Self { description, vars, tenants })
+        let gate = f.optional(
+            "gate",
+            "What becomes of a release that breaks what others rely on: `hold` (when left out), or `tell`.",
+        );
+        Some(Self { description, vars, gate: gate.unwrap_or_default(), tenants })
     }
 }
 

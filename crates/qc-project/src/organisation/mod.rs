@@ -8,7 +8,7 @@ mod policy;
 mod variable;
 
 pub use directory::{Person, Team, Unit};
-pub use environment::{Environment, Tenants};
+pub use environment::{Environment, GateMode, Tenants};
 pub use movement::{MovementRule, MovementSpec, PEOPLE, SENDERS, Several};
 pub use policy::{Events, Notice, Rotation, Versioning};
 pub use variable::{Variable, VariableType};

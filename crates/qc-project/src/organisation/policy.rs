@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use qc_version::Naming;
 
-use crate::shape::{Fields, Integer, Record};
+use crate::shape::{Fields, Integer, Record, Spanned};
 
 /// How versions live.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct Versioning {
     pub supported_majors: Option<Integer<1, 10>>,
     /// How long a deprecated version still answers at least.
     pub minimum_support: Option<Duration>,
+    /// How changes are weighed.
+    pub profile: Option<Spanned<String>>,
 }
 
 /// How long before a change it is announced.
@@ -72,7 +74,11 @@ impl Record for Versioning {
         );
         let minimum_support =
             f.optional("minimum_support", "How long a deprecated version still answers at least.");
-        Some(Self { naming, supported_majors, minimum_support })
+        let profile = f.optional(
+            "profile",
+            "How the gate weighs changes: `default` (when left out), `strict`, `lenient`, or a file of the project.",
+        );
+        Some(Self { naming, supported_majors, minimum_support, profile })
     }
 }
 

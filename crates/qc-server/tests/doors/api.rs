@@ -548,6 +548,10 @@ async fn releases_and_deployments(api: &Api) {
     assert_eq!((&deployed["release"], &deployed["previous"]), (&json!(hash), &before["release"]));
     let run = api.world.send("json", "{}").await.run();
     assert_eq!(api.get(&format!("/api/v1/runs/{run}")).await["release"], hash);
+    let judged = api.get(&format!("{place}/gate?release={hash}")).await;
+    assert_eq!((&judged["is_first"], &judged["holds"]), (&json!(true), &json!(false)));
+    let again = json!({"release": hash, "reason": "nothing holds it"});
+    api.act("POST", &format!("{place}/override"), &again, 200).await;
     let back = api.act("POST", &format!("{place}/rollback"), &Value::Null, 200).await;
     assert_eq!(back["release"], before["release"]);
     api.act("POST", &format!("{place}/rollback"), &Value::Null, 409).await;

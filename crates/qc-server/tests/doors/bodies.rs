@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use qc_model::Entropy;
+use qc_model::{Entropy, Seeded};
 use qc_server::ServerSettings;
 use serde_json::json;
 
 use crate::{
     client::{Ask, Reply, exchange},
-    world::{Counting, World, door},
+    world::{World, door},
 };
 
-fn below(dice: &Counting, limit: usize) -> usize {
+fn below(dice: &Seeded, limit: usize) -> usize {
     usize::try_from(dice.next_u64() % u64::try_from(limit).unwrap()).unwrap()
 }
 
@@ -265,7 +265,7 @@ async fn tenants_that_cannot_be_found_are_named() {
 #[tokio::test]
 async fn a_thousand_mangled_bodies_are_taken_or_refused() {
     let world = World::new().await;
-    let dice = Counting::new(7);
+    let dice = Seeded::new(7);
     let whole = br#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"a":[1,2,{"b":"\u00e9"}]}}"#;
     for round in 0..1_000 {
         let mut body = whole.to_vec();

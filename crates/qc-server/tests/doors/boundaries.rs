@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qc_access::{Action, Approval, Approved, Policies, Role, TokenKind};
-use qc_model::{Actor, Clock};
+use qc_model::{Actor, Clock, Seeded};
 use serde_json::{Value, json};
 
 use crate::{
     client::Ask,
-    world::{Counting, SystemClock, World},
+    world::{SystemClock, World},
 };
 
 /// What becomes of somebody from beyond a boundary.
@@ -96,7 +96,9 @@ const ROWS: &[Row] = &[
     ("showRelease", "", "", Open, No),
     ("exportRelease", "", "", Open, No),
     ("listDeployments", "", "", Cut, Cut),
+    ("judgeRelease", "?release=000000", "", No, No),
     ("deploy", "", r#"{"release":"000000"}"#, No, No),
+    ("overrideGate", "", r#"{"release":"000000","reason":"x"}"#, No, No),
     ("rollback", "", "", No, No),
     ("listDeploymentChanges", "", "", No, No),
     ("listTokens", "", "", No, Cut),
@@ -220,7 +222,7 @@ async fn things(world: &World) -> BTreeMap<&'static str, String> {
         integration: Some("doors".parse().unwrap()),
         what: "0".repeat(64),
     };
-    let (now, entropy) = (SystemClock.now(), Counting::new(99));
+    let (now, entropy) = (SystemClock.now(), Seeded::new(99));
     let approval = Approval::give(approved, "ada".parse().unwrap(), now, &entropy);
     world.commit(approval.change(None, &Actor::platform("test"), now, &entropy)).await;
     BTreeMap::from([

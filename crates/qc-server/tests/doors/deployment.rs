@@ -24,10 +24,14 @@ use qc_engine::{
     TriggerAuth, TriggerKind,
 };
 use qc_expression::Expression;
-use qc_model::{Code, EnvironmentName, Finding, Name};
+use qc_model::{Code, EnvironmentName, Finding, Name, Timestamp};
 use qc_release::{Bundle, Draft, Effective};
 use qc_server::Craft;
 use qc_vault::SecretRef;
+use qc_version::{
+    Date, Semver,
+    gate::{ChangeRecord, Judgement, Notice, Numbers, change_id},
+};
 use qc_workflow::{Bindings, CallPolicy};
 use serde_json::{Value, json};
 
@@ -155,7 +159,7 @@ impl Bindings for Bound<'_> {
 }
 
 /// Releases of these tests: any files give one, and all of them run the same.
-pub(crate) const CRAFT: Craft = Craft { bundle, compile };
+pub(crate) const CRAFT: Craft = Craft { bundle, compile, judge };
 
 pub(crate) fn bundle(
     files: BTreeMap<String, Bytes>,
@@ -172,6 +176,54 @@ pub(crate) fn bundle(
         derived: BTreeMap::new(),
     };
     Bundle::build(draft).map_err(|error| vec![error.finding()])
+}
+
+/// The file of a release that says what it offers to others, as an OpenAPI description.
+pub(crate) const OFFER: &str = "offer.json";
+/// The file of a release that says that each break of it is written about, since this day.
+pub(crate) const WRITTEN: &str = "written";
+/// The file of a release that has the gate tell and hold nothing.
+pub(crate) const TELLS: &str = "tells";
+
+/// A release offers what its file says; its number is 1.0.0, and 2.0.0 when it writes about breaks.
+fn judge(
+    old: &Effective,
+    new: &Effective,
+    _: &EnvironmentName,
+    now: Timestamp,
+) -> Result<Judgement, Vec<Finding>> {
+    let offer = |release: &Effective| {
+        let text = release.files().get(OFFER).map(|bytes| String::from_utf8_lossy(bytes));
+        let nothing = r#"{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{}}"#;
+        let files =
+            BTreeMap::from([(OFFER.to_owned(), text.map_or(nothing.to_owned(), Into::into))]);
+        let (api, findings) = qc_contract::OpenApi::load(&files, OFFER);
+        api.ok_or(findings)
+    };
+    let profile = qc_contract::Profile::default();
+    let options = qc_contract::Options { profile: &profile, today: None };
+    let comparison = qc_contract::compare(&offer(old)?, &offer(new)?, options);
+    let written = new.files().get(WRITTEN).map(|bytes| String::from_utf8_lossy(bytes));
+    let record = |change: &qc_contract::Change, announced: &str| ChangeRecord {
+        change: change_id(change),
+        announced: Date::parse(announced).unwrap(),
+        changelog: "CHANGELOG.md#2.0.0".to_owned(),
+        migration: "migrations/1-to-2.md".to_owned(),
+    };
+    let records: Vec<ChangeRecord> = written
+        .iter()
+        .flat_map(|announced| {
+            comparison.changes.iter().map(|change| record(change, announced)).collect::<Vec<_>>()
+        })
+        .collect();
+    let number = |text| Semver::parse(text).unwrap();
+    let numbers = Numbers {
+        old: number("1.0.0"),
+        new: number(if written.is_some() { "2.0.0" } else { "1.0.0" }),
+    };
+    let notice = Notice { before: Duration::from_secs(30 * 86_400), today: Date::of(now) };
+    let judgement = Judgement::new(comparison, numbers, &records, notice);
+    Ok(if old.files().contains_key(TELLS) { judgement.telling() } else { judgement })
 }
 
 fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {

@@ -111,7 +111,7 @@ async fn wrong_keys_are_limited_at_the_api_and_where_events_come_in() {
     let world = World::new().await;
     let good = world.token(None, Role::Operator, None).await;
     // Of the right form, and of no key.
-    let wrong = qc_access::mint(None, &crate::world::Counting::new(77)).text;
+    let wrong = qc_access::mint(None, &qc_model::Seeded::new(77)).text;
     for _ in 0..15 {
         world.ask(Ask::get("/api/v1/runs").token(wrong.expose())).await.problem(401, "QC-A003");
         let sent = Ask::post(&crate::world::door("token"), "{}").token(wrong.expose());

@@ -18,6 +18,7 @@ mod connected;
 mod deployment;
 mod drill;
 mod drops;
+mod gate;
 mod github;
 mod idempotency;
 mod identity;

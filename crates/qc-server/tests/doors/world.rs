@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -17,7 +17,9 @@ use qc_capture::{CaptureParts, Captures};
 use qc_connect::call::{ConnectionTokens, Outbound};
 use qc_connection::{Connections, ConnectionsParts};
 use qc_engine::{Deployment, Engine, EngineParts, EngineSettings};
-use qc_model::{Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Timestamp};
+use qc_model::{
+    Actor, Clock, Entropy, EnvironmentName, Event, EventData, Name, RunId, Seeded, Timestamp,
+};
 use qc_oidcserver::Fake;
 use qc_release::Office;
 use qc_server::{
@@ -72,24 +74,6 @@ pub(crate) fn unix() -> Duration {
     SystemTime::UNIX_EPOCH.elapsed().unwrap()
 }
 
-pub(crate) struct Counting(AtomicU64);
-
-impl Counting {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
-    }
-}
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        // SplitMix64: every seed gives a full, even sequence.
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
 /// The server, and what a test asks it by.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
@@ -105,7 +89,7 @@ pub(crate) struct World {
     engine: Engine,
     committer: Committer,
     pub(crate) catalogue: Arc<Catalogue>,
-    entropy: Arc<Counting>,
+    entropy: Arc<Seeded>,
     /// Without it nothing can be written.
     pub(crate) commit_loop: tokio::task::AbortHandle,
     _stop: watch::Sender<bool>,
@@ -124,7 +108,7 @@ impl World {
         settings: ServerSettings,
         engine_settings: EngineSettings,
     ) -> Self {
-        let (clock, entropy) = (Arc::new(Moved::default()), Arc::new(Counting::new(1)));
+        let (clock, entropy) = (Arc::new(Moved::default()), Arc::new(Seeded::new(1)));
         let hand = Arc::clone(&clock);
         let memory = Arc::new(MemoryStore::with_clock(clock.clone()));
         let metered = MeteredStore::new(memory.clone());
@@ -406,7 +390,7 @@ fn captures(
     store: &Arc<dyn Store>,
     committer: &Committer,
     vault: &Arc<Vault>,
-    entropy: &Arc<Counting>,
+    entropy: &Arc<Seeded>,
 ) -> Arc<Captures> {
     Arc::new(Captures::new(CaptureParts {
         store: store.clone(),
@@ -421,7 +405,7 @@ fn vault(
     store: &Arc<dyn Store>,
     committer: &Committer,
     clock: &Arc<Moved>,
-    entropy: &Arc<Counting>,
+    entropy: &Arc<Seeded>,
     secrets: &Secrets,
 ) -> Arc<Vault> {
     let ring = VariableRing::new("KEK", KEK, entropy.clone()).unwrap();
@@ -464,6 +448,6 @@ async fn deploy_of(
     qc_release::save(office, &bundle, built).await.unwrap();
     for environment in environments {
         let environment = EnvironmentName::new(environment).unwrap();
-        qc_release::deploy(office, &environment, bundle.hash(), &me).await.unwrap();
+        qc_release::deploy(office, &environment, bundle.hash(), &me, &Value::Null).await.unwrap();
     }
 }

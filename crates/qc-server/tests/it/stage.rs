@@ -1,13 +1,6 @@
 //! A server with one deployed integration that has a trigger of every kind.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,7 +21,7 @@ use qc_engine::{
 use qc_expression::Expression;
 use qc_model::{
     Actor, Body, Caller, Clock, Entropy, EnvironmentName, Finding, Name, OutboundRequest, Reach,
-    Timestamp,
+    Seeded, Timestamp,
 };
 use qc_server::{
     Catalogue, Craft, Door, MeteredStore, ServerParts, ServerSettings, Service, State, bind, serve,
@@ -47,16 +40,6 @@ impl Clock for Wall {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
-    }
-}
-
-struct Counting(AtomicU64);
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }
 
@@ -169,7 +152,7 @@ impl Stage {
         let commits = metered.numbers();
         let shared: Arc<dyn Store> = Arc::new(metered);
         let clock: Arc<dyn Clock> = Arc::new(Wall);
-        let entropy: Arc<dyn Entropy> = Arc::new(Counting(AtomicU64::new(1)));
+        let entropy: Arc<dyn Entropy> = Arc::new(Seeded::new(1));
         let (committer, looping) = Committer::new(Arc::clone(&shared), CommitLimits::default());
         tokio::spawn(looping);
         let secrets = Arc::new(Secrets::none().with_value("production", "hook", SECRET));
@@ -223,7 +206,11 @@ impl Stage {
         while !engine.gauges().leased {
             tokio::task::yield_now().await;
         }
-        let craft = Craft { bundle: |_, _| Err(Vec::new()), compile: |_, _| Err(Vec::new()) };
+        let craft = Craft {
+            bundle: |_, _| Err(Vec::new()),
+            compile: |_, _| Err(Vec::new()),
+            judge: |_, _, _, _| Err(Vec::new()),
+        };
         let catalogue = Catalogue::new(Arc::clone(&shared), craft);
         let state = State::new(ServerParts {
             engine,

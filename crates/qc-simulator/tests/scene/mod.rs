@@ -5,33 +5,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use qc_model::{Clock, Timestamp};
+use qc_model::{Clock, HandClock, Timestamp};
 use qc_simulator::{Credentials, Fault, Provider, Setup, SimAnswer, SimRequest, load_folder};
 use serde_json::{Value, json};
-
-pub struct Hands(AtomicI64);
-
-impl Hands {
-    pub fn at_noon() -> Arc<Self> {
-        let noon: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
-        Arc::new(Self(AtomicI64::new(noon.as_millis())))
-    }
-
-    pub fn forward(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
-    }
-}
-
-impl Clock for Hands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
-    }
-}
 
 pub fn folder(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -46,7 +25,13 @@ pub fn credentials() -> Credentials {
         .login("someone", "pass:word")
 }
 
-pub fn setup(name: &str, clock: &Arc<Hands>, ledger: Option<PathBuf>) -> Setup {
+/// A clock that stands at noon.
+pub fn at_noon() -> Arc<HandClock> {
+    let noon: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+    Arc::new(HandClock::at(noon.as_millis()))
+}
+
+pub fn setup(name: &str, clock: &Arc<HandClock>, ledger: Option<PathBuf>) -> Setup {
     Setup {
         name: name.to_owned(),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
@@ -56,7 +41,7 @@ pub fn setup(name: &str, clock: &Arc<Hands>, ledger: Option<PathBuf>) -> Setup {
     }
 }
 
-pub fn provider(name: &str, clock: &Arc<Hands>) -> Provider {
+pub fn provider(name: &str, clock: &Arc<HandClock>) -> Provider {
     let (openapi, spec) = load_folder(&folder(name)).unwrap();
     Provider::new(openapi, spec, setup(name, clock, None)).unwrap()
 }
@@ -67,7 +52,7 @@ pub fn provider_of(openapi: &str, simulator: &str) -> Provider {
     std::fs::write(folder.path().join("openapi.yaml"), openapi).unwrap();
     std::fs::write(folder.path().join("simulator.yaml"), simulator).unwrap();
     let (openapi, spec) = load_folder(folder.path()).unwrap();
-    Provider::new(openapi, spec, setup("made", &Hands::at_noon(), None)).unwrap()
+    Provider::new(openapi, spec, setup("made", &at_noon(), None)).unwrap()
 }
 
 pub fn headers(pairs: &[(&str, &str)]) -> HeaderMap {

@@ -4,17 +4,14 @@
 use std::{
     collections::BTreeMap,
     fs,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use http::{HeaderMap, Method, StatusCode};
 use qc_model::{
-    Body, CallError, CallErrorKind, Caller, Clock, EnvironmentName, OutboundRequest,
+    Body, CallError, CallErrorKind, Caller, Clock, EnvironmentName, HandClock, OutboundRequest,
     OutboundResponse, Timestamp,
 };
 use serde_json::{Value, json};
@@ -26,20 +23,6 @@ use crate::{EngineLogin, Secret, SecretRef, Secrets, codes};
 const ADDRESS: &str = "https://vault.example:8200";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
-
-struct Hand(AtomicI64);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
-
-impl Hand {
-    fn on(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
-    }
-}
 
 #[derive(Default)]
 struct Inside {
@@ -59,7 +42,7 @@ struct Inside {
 
 struct Fake {
     inside: Mutex<Inside>,
-    clock: Arc<Hand>,
+    clock: Arc<HandClock>,
 }
 
 impl Fake {
@@ -171,7 +154,7 @@ impl Caller for Fake {
 
 struct Stage {
     fake: Arc<Fake>,
-    clock: Arc<Hand>,
+    clock: Arc<HandClock>,
     secrets: Secrets,
     keeper: KvKeeper,
     folder: TempDir,
@@ -187,7 +170,7 @@ impl Stage {
     }
 
     fn with(login: EngineLogin, folder: TempDir) -> Self {
-        let clock = Arc::new(Hand(AtomicI64::new(1_000_000)));
+        let clock = Arc::new(HandClock::at(1_000_000));
         let fake = Arc::new(Fake { inside: Mutex::default(), clock: clock.clone() });
         let secrets = Secrets::none().with_value("production", "crm/token", "of-a-file");
         let place = format!("{ADDRESS}/secret/data/qc/{{environment}}/{{name}}#value");
@@ -240,14 +223,14 @@ async fn what_is_looked_for_is_read_once_and_changes_are_followed() {
     stage.keeper.round().await.unwrap();
     assert!(stage.asked().is_empty(), "it is fresh");
     stage.fake.put(PATH, &value("two"));
-    stage.clock.on(MINUTE);
+    stage.clock.advance(MINUTE);
     stage.keeper.round().await.unwrap();
     assert_eq!(stage.asked(), [read.as_str()]);
     let live = stage.secrets.live(&production(), &token()).unwrap();
     assert_eq!(live.iter().map(Secret::expose).collect::<Vec<_>>(), ["two", "one"]);
-    stage.clock.on(23 * HOUR + 59 * MINUTE);
+    stage.clock.advance(23 * HOUR + 59 * MINUTE);
     stage.keeper.round().await.unwrap();
-    stage.clock.on(MINUTE);
+    stage.clock.advance(MINUTE);
     assert_eq!(
         stage.secrets.live(&production(), &token()).unwrap().len(),
         1,
@@ -255,7 +238,7 @@ async fn what_is_looked_for_is_read_once_and_changes_are_followed() {
     );
     // What is deleted ends at once, and other sources count again.
     stage.fake.set(|inside| inside.values.get_mut(PATH).unwrap().push(None));
-    stage.clock.on(MINUTE);
+    stage.clock.advance(MINUTE);
     stage.keeper.round().await.unwrap();
     assert_eq!(stage.look().unwrap(), "of-a-file");
 }
@@ -269,14 +252,14 @@ async fn an_engine_that_is_away_stops_nothing_until_the_bound() {
     let begun = stage.clock.now();
     stage.fake.set(|inside| inside.down = true);
     for _ in 0..23 {
-        stage.clock.on(HOUR);
+        stage.clock.advance(HOUR);
         assert!(matches!(stage.keeper.round().await, Err(KvError::Unavailable(_))));
         assert_eq!(stage.look().unwrap(), "one");
     }
     assert_eq!(stage.secrets.kv().findings()[0].code, codes::KV_STALE);
-    stage.clock.on(Duration::from_millis(3_599_999));
+    stage.clock.advance(Duration::from_millis(3_599_999));
     assert_eq!(stage.look().unwrap(), "one");
-    stage.clock.on(Duration::from_millis(1));
+    stage.clock.advance(Duration::from_millis(1));
     assert_eq!(stage.clock.now().since(begun), 24 * HOUR);
     assert_eq!(
         stage.look(),
@@ -353,7 +336,7 @@ async fn a_token_is_renewed_and_got_anew_at_the_end_of_its_life_or_when_it_is_re
     stage.fake.set(|inside| inside.most = Some(most));
     for _ in 0..30 {
         stage.keeper.round().await.unwrap();
-        stage.clock.on(10 * MINUTE);
+        stage.clock.advance(10 * MINUTE);
         assert_eq!(stage.look().unwrap(), "one");
     }
     let (issued, renewed) = stage.fake.set(|inside| {

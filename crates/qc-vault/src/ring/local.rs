@@ -215,19 +215,13 @@ fn id(key: &KeyBytes) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use qc_model::Seeded;
 
     use super::*;
 
-    struct Counting(AtomicU64);
-    impl Entropy for Counting {
-        fn next_u64(&self) -> u64 {
-            self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        }
-    }
-
     fn entropy() -> Arc<dyn Entropy> {
-        Arc::new(Counting(AtomicU64::new(1)))
+        Arc::new(Seeded::new(1))
     }
 
     fn text(byte: u8) -> String {

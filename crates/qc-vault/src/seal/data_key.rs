@@ -174,21 +174,15 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
 
     use proptest::prelude::*;
 
+    use qc_model::Seeded;
+
     use super::*;
 
-    struct Counting(AtomicU64);
-    impl Entropy for Counting {
-        fn next_u64(&self) -> u64 {
-            self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        }
-    }
-
-    fn entropy(seed: u64) -> Counting {
-        Counting(AtomicU64::new(seed))
+    fn entropy(seed: u64) -> Seeded {
+        Seeded::new(seed)
     }
 
     fn binding(parts: &[String; 4], version: u64) -> Binding<'_> {

@@ -1,17 +1,9 @@
 //! A store, and nodes that share it.
 
-use std::{
-    fs,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use qc_model::{Actor, Clock, Entropy, EnvironmentName, Timestamp, TxnId};
+use qc_model::{Actor, Clock, EnvironmentName, HandClock, Seeded, TxnId};
 use qc_store::{
     Change, CommitLimits, Committer, Document, DocumentOp, Expect, LedgerFilter, Store,
     memory::MemoryStore,
@@ -21,31 +13,11 @@ use qc_vault::{
     VaultError, VaultParts,
 };
 
-pub(crate) struct Hand(AtomicI64);
-
-impl Clock for Hand {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
-
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        // SplitMix64's finaliser over a counter: different keys for different calls.
-        let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
 pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) committer: Committer,
-    pub(crate) clock: Arc<Hand>,
-    entropy: Arc<Counting>,
+    pub(crate) clock: Arc<HandClock>,
+    entropy: Arc<Seeded>,
     pub(crate) kek: std::path::PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -87,19 +59,19 @@ impl World {
         Self {
             store,
             committer,
-            clock: Arc::new(Hand(AtomicI64::new(1_795_358_400_000))),
-            entropy: Arc::new(Counting(AtomicU64::new(7))),
+            clock: Arc::new(HandClock::at(1_795_358_400_000)),
+            entropy: Arc::new(Seeded::new(7)),
             kek,
             _folder: folder,
         }
     }
 
     pub(crate) fn pass(&self, time: Duration) {
-        self.clock.0.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+        self.clock.advance(time);
     }
 
     fn ring(&self, path: &Path) -> Arc<dyn KeyRing> {
-        Arc::new(FileRing::new(path, Arc::<Counting>::clone(&self.entropy)))
+        Arc::new(FileRing::new(path, Arc::<Seeded>::clone(&self.entropy)))
     }
 
     /// A node that has read what is there.
@@ -112,8 +84,8 @@ impl World {
             store: Arc::<MemoryStore>::clone(&self.store),
             committer: self.committer.clone(),
             ring,
-            clock: Arc::<Hand>::clone(&self.clock),
-            entropy: Arc::<Counting>::clone(&self.entropy),
+            clock: Arc::<HandClock>::clone(&self.clock),
+            entropy: Arc::<Seeded>::clone(&self.entropy),
             secrets: &secrets,
         });
         vault.refresh().await.unwrap();

@@ -5,12 +5,12 @@ use qc_access::Action;
 
 use Action::{
     ApprovalsGive, ApprovalsRead, AuditRead, CapturesApprove, CapturesInspect, CapturesRead,
-    CapturesRequest, ConnectionsRead, ConnectionsWrite, DeploymentsRead, DeploymentsRollback,
-    DeploymentsWrite, DlqDiscard, DlqRead, DlqRetry, DlqTriage, EventsSend, GrantsApprove,
-    GrantsRead, GrantsRequest, LedgerRead, PoliciesRead, PoliciesWrite, ReleasesRead,
-    ReleasesWrite, RunsBulk, RunsCancel, RunsInspect, RunsRead, RunsReplay, RunsResolve,
-    SecretsRead, SecretsWrite, ServerRead, SubjectsErase, SubjectsExport, TasksAct, TasksDecide,
-    TasksInspect, TasksRead, TokensRead, TokensWrite, TriggersPause,
+    CapturesRequest, ConnectionsRead, ConnectionsWrite, DeploymentsOverride, DeploymentsRead,
+    DeploymentsRollback, DeploymentsWrite, DlqDiscard, DlqRead, DlqRetry, DlqTriage, EventsSend,
+    GrantsApprove, GrantsRead, GrantsRequest, LedgerRead, PoliciesRead, PoliciesWrite,
+    ReleasesRead, ReleasesWrite, RunsBulk, RunsCancel, RunsInspect, RunsRead, RunsReplay,
+    RunsResolve, SecretsRead, SecretsWrite, ServerRead, SubjectsErase, SubjectsExport, TasksAct,
+    TasksDecide, TasksInspect, TasksRead, TokensRead, TokensWrite, TriggersPause,
 };
 
 /// A verb with its actions; one that works here alone has none.
@@ -29,7 +29,8 @@ const ACTIONS: &[Row] = &[
     ("simulate", &[]),
     ("release build", &[ReleasesWrite]),
     ("release list", &[ReleasesRead]),
-    ("deploy", &[ReleasesRead, DeploymentsWrite]),
+    ("gate", &[ReleasesRead, DeploymentsRead]),
+    ("deploy", &[ReleasesRead, DeploymentsWrite, DeploymentsOverride]),
     ("rollback", &[DeploymentsRead, DeploymentsRollback]),
     ("deployments", &[DeploymentsRead]),
     ("export", &[DeploymentsRead, ReleasesRead]),

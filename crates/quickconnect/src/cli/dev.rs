@@ -210,7 +210,9 @@ pub(super) async fn deploy(
     qc_release::save(office, &bundle, built).await.map_err(said)?;
     let compiled = platform.catalogue.compiled(environment, bundle.hash()).await;
     compiled.map_err(qc_server::CompileError::findings)?;
-    qc_release::deploy(office, environment, bundle.hash(), &actor).await.map_err(said)?;
+    qc_release::deploy(office, environment, bundle.hash(), &actor, &serde_json::Value::Null)
+        .await
+        .map_err(said)?;
     platform.catalogue.reload(&platform.engine).await.map_err(said)?;
     Ok(Deployed { hash: bundle.hash().to_owned(), new: true })
 }

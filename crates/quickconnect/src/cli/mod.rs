@@ -28,6 +28,7 @@ mod exit;
 mod export;
 mod failures;
 mod files;
+mod gate;
 mod grants;
 mod init;
 mod lines;
@@ -131,6 +132,8 @@ enum Verb {
     /// Build releases and list them
     #[command(subcommand)]
     Release(release::Verb),
+    /// Say whether a change may go out: what it breaks for others, and what is missing
+    Gate(gate::Arguments),
     /// Deploy a release in an environment
     Deploy(deploy::Arguments),
     /// Go back to the release before
@@ -296,6 +299,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Contract(verb) => contract::run(session, verb),
         Verb::Simulate(arguments) => simulate::run(session, arguments, Signals::listen()).await,
         Verb::Release(verb) => release::run(session, verb).await,
+        Verb::Gate(arguments) => gate::run(session, &arguments).await,
         Verb::Deploy(arguments) => deploy::run(session, &arguments).await,
         Verb::Rollback(arguments) => rollback::run(session, &arguments).await,
         Verb::Deployments(arguments) => deployments::run(session, &arguments).await,

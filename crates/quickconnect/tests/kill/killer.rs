@@ -134,10 +134,9 @@ async fn kill(
         let acknowledged = sender.acknowledged_beyond(before);
         let any = tokio::time::timeout(ACKNOWLEDGING, acknowledged).await;
         assert!(any.is_ok(), "nothing is acknowledged any more:\n{}", story.server.log_end());
-        // In turns while events are being taken, and while their runs are at work: a run of which nothing is written in
-        // three lives of the process, one after the other, is quarantined, and that is another test's.
-        let is_early = nth % 2 == 1;
-        let pause = if is_early { chance.between(0, 50) } else { chance.between(400, 900) };
+        // Half of them while events are being taken, the others while their runs are at work.
+        let longest = if chance.percent(50) { 50 } else { 700 };
+        let pause = chance.between(0, longest);
         tokio::time::sleep(pause).await;
         story.server.kill();
         let (count, messages) = (sender.count(), story.systems.messages());
@@ -147,7 +146,7 @@ async fn kill(
             "kill {nth:>2}: {pause:>5.0?} after the first event, {count} acknowledged, {messages} at their end, \
              {under_way} under way",
         ));
-        if is_early && chance.percent(50) {
+        if chance.percent(25) {
             story.server.spawn();
             tokio::time::sleep(chance.between(1, 250)).await;
             story.server.kill();

@@ -1,9 +1,7 @@
 //! What a debug capture sees of calls: what was on the wire, and no credential.
 
-use std::sync::atomic::AtomicU64;
-
 use qc_capture::{Capture, CaptureParts, CaptureRequest, Captures};
-use qc_model::{Actor, Entropy};
+use qc_model::{Actor, Seeded};
 use qc_store::{CommitLimits, Committer, Store, memory::MemoryStore};
 use qc_vault::{VariableRing, Vault, VaultParts};
 
@@ -11,16 +9,6 @@ use super::*;
 
 /// 32 bytes in base64.
 const KEK: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn next_u64(&self) -> u64 {
-        self.0
-            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
-            .wrapping_mul(0xbf58_476d_1ce4_e5b9)
-    }
-}
 
 struct Watched {
     world: World,
@@ -33,7 +21,7 @@ async fn watched(mut world: World) -> Watched {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let (committer, looping) = Committer::new(Arc::clone(&store), CommitLimits::default());
     tokio::spawn(looping);
-    let (clock, entropy) = (world.clock.clone(), Arc::new(Counting(AtomicU64::new(3))));
+    let (clock, entropy) = (world.clock.clone(), Arc::new(Seeded::new(3)));
     let ring = VariableRing::new("KEK", KEK, entropy.clone()).unwrap();
     let vault = Vault::new(VaultParts {
         store: Arc::clone(&store),

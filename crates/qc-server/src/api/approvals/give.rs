@@ -50,7 +50,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
 async fn approved(permit: &Permit<'_>, asked: GiveApproval) -> Result<Approved, Problem> {
     let action = Action::parse(&asked.action).filter(|action| action.takes_approvals());
     let action = action.ok_or_else(|| {
-        unusable("action", &"it is `deployments:write`, `policies:write` or `captures:approve`")
+        unusable("action", &"it is `deployments:write`, `deployments:override`, `policies:write` or `captures:approve`")
     })?;
     if asked.what.is_empty() || asked.what.len() > TEXT {
         return Err(unusable("what", &format!("it has 1 to {TEXT} bytes")));
@@ -59,7 +59,7 @@ async fn approved(permit: &Permit<'_>, asked: GiveApproval) -> Result<Approved, 
     let environment = environment.transpose().map_err(|error| unusable("environment", &error))?;
     let integration = asked.integration.map(|name| name.parse());
     let integration = integration.transpose().map_err(|error| unusable("integration", &error))?;
-    let deploys = action == Action::DeploymentsWrite;
+    let deploys = matches!(action, Action::DeploymentsWrite | Action::DeploymentsOverride);
     if (action != Action::PoliciesWrite) != (environment.is_some() && integration.is_some()) {
         let why = "a deployment and a capture have an environment and an integration, policies have neither";
         return Err(unusable("environment", &why));

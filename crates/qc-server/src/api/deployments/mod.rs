@@ -1,8 +1,10 @@
 //! Deployments: which release runs where.
 
 pub(super) mod deploy;
+pub(super) mod gate;
 pub(super) mod history;
 pub(super) mod list;
+pub(super) mod override_gate;
 pub(super) mod rollback;
 
 use qc_access::Denial;

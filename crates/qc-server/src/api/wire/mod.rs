@@ -45,7 +45,8 @@ pub use lines::{DiscardLine, Line, LineDiscarded, LineResumed, ResumeLine};
 pub use page::Page;
 pub use people::{BreakGlass, RevokePerson, RevokedPerson, Session};
 pub use releases::{
-    DeployRequest, Deployment, DeploymentChange, Release, ReleaseFiles, StoreRelease,
+    DeployRequest, Deployment, DeploymentChange, Gate, OverrideRequest, Release, ReleaseFiles,
+    StoreRelease,
 };
 pub use runs::{
     CancelRequest, ChildRun, Dead, Happening, Reason, ReplayRequest, ResolveRequest, RetryRequest,

@@ -84,6 +84,40 @@ pub struct DeployRequest {
     pub release: String,
 }
 
+/// Which release to deploy although the gate holds it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OverrideRequest {
+    /// Its hash, or the beginning of it.
+    pub release: String,
+    /// Why it has to go out.
+    pub reason: String,
+    /// Whether it mends a weakness: then it waits for nobody, and the audit says that it did not.
+    #[serde(default)]
+    pub security_fix: bool,
+}
+
+/// What the gate says of a release.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Gate {
+    /// The version of this body's form.
+    pub schema_version: u32,
+    /// The environment.
+    pub environment: String,
+    /// The integration.
+    pub integration: String,
+    /// The release's hash.
+    pub release: String,
+    /// Whether there is no other release whose place it would take.
+    pub is_first: bool,
+    /// Whether it must not be deployed as it is.
+    pub holds: bool,
+    /// Why it does not pass, a line each.
+    pub reasons: Vec<String>,
+    /// The comparison, as `qc contract diff --format json` writes it, and under `gate` what follows.
+    pub report: serde_json::Value,
+}
+
 /// One change of a deployment.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentChange {

@@ -1,0 +1,130 @@
+//! The gate, from files: what an integration offers before and after, compared and judged.
+
+mod offer;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use qc_contract::{Day, OpenApi, Options, Profile, compare};
+use qc_model::{EnvironmentName, Finding, Timestamp};
+use qc_version::{
+    Date, Semver,
+    gate::{ChangeRecord, Judgement, Notice, Numbers},
+};
+
+use crate::{Project, codes, organisation::GateMode, project::IntegrationFolder};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Judges whether the second project's integration may take the place of the first one's at a moment, by the rules of the
+/// first one: what is judged does not make its own. None: the first one does not have it, so that nobody relies on it.
+/// `environment`: where; the gate may only tell there.
+///
+/// Errors: what cannot be read of either.
+pub fn judge(
+    old: &Project,
+    new: &Project,
+    integration: &str,
+    environment: Option<&EnvironmentName>,
+    now: Timestamp,
+) -> Result<Option<Judgement>, Vec<Finding>> {
+    let Some(old_folder) = old.integrations().get(integration) else { return Ok(None) };
+    let new_folder = new.integration(integration).map_err(|finding| vec![*finding])?;
+    let promised = promised(old, old_folder);
+    let profile = profile(old, promised.retirement)?;
+    let consumers: BTreeSet<String> =
+        [(old, old_folder), (new, new_folder)].into_iter().flat_map(|(_, it)| pinned(it)).collect();
+    let offer = |project, folder: &IntegrationFolder| -> Result<OpenApi, Vec<Finding>> {
+        offer::describe(project, folder, integration, &consumers, now)
+    };
+    let (before, after) = (offer(old, old_folder)?, offer(new, new_folder)?);
+    let options = Options { profile: &profile, today: Day::parse(&now.to_string()) };
+    let comparison = compare(&before, &after, options);
+    let numbers = Numbers { old: number(old_folder)?, new: number(new_folder)? };
+    let notice = Notice { before: promised.breaking, today: Date::of(now) };
+    let judgement = Judgement::new(comparison, numbers, &records(new_folder), notice);
+    Ok(Some(if tells_only(old, environment) { judgement.telling() } else { judgement }))
+}
+
+fn tells_only(project: &Project, environment: Option<&EnvironmentName>) -> bool {
+    let known = project.organisation().map(|file| &file.value.environments);
+    let rules = known.zip(environment).and_then(|(all, name)| all.get(name.as_str()));
+    rules.is_some_and(|rules| rules.gate == GateMode::Tell)
+}
+
+/// How changes are weighed, and how many days before an end it is told.
+fn profile(project: &Project, retirement: Duration) -> Result<Profile, Vec<Finding>> {
+    let organisation = project.organisation().map(|file| &file.value);
+    let name = organisation
+        .and_then(|it| it.versioning.as_ref()?.profile.as_ref())
+        .map_or("default", |name| name.value.as_str());
+    let profile = match Profile::named(name) {
+        Some(profile) => profile,
+        None => match project.files().text(name) {
+            Some(text) => Profile::load(name, text)?,
+            None => {
+                let message = format!("there is no profile `{name}`");
+                let help = format!(
+                    "`versioning.profile` is {}, or a file of the project",
+                    Profile::NAMES.join(", ")
+                );
+                return Err(vec![Finding::error(codes::MISSING_FILE, message).help(help)]);
+            }
+        },
+    };
+    let days = retirement.as_secs().div_ceil(DAY.as_secs());
+    Ok(profile.with_notice_of(i64::try_from(days).unwrap_or(i64::MAX)))
+}
+
+/// How long before others are told.
+struct Promised {
+    breaking: Duration,
+    retirement: Duration,
+}
+
+/// What the organisation and the integration promise: the longer one counts.
+fn promised(project: &Project, folder: &IntegrationFolder) -> Promised {
+    let notice = project.organisation().and_then(|file| file.value.notice.as_ref());
+    let definition = folder.definition.as_ref();
+    let own = definition.and_then(|file| file.value.communication.as_ref());
+    let longest = |policy: Option<Duration>| {
+        policy.into_iter().chain(own.map(|own| own.notice)).max().unwrap_or_default()
+    };
+    Promised {
+        breaking: longest(notice.and_then(|notice| notice.breaking)),
+        retirement: longest(notice.and_then(|notice| notice.retirement)),
+    }
+}
+
+/// Consumers that have a pin.
+fn pinned(folder: &IntegrationFolder) -> Vec<String> {
+    let files = folder.versions.values();
+    files.flat_map(|file| file.value.pins.iter().map(|(name, _)| name.value.clone())).collect()
+}
+
+fn number(folder: &IntegrationFolder) -> Result<Semver, Vec<Finding>> {
+    let version =
+        folder.definition.as_ref().and_then(|file| Some((file, file.value.version.as_ref()?)));
+    let Some((file, version)) = version else {
+        let message = format!("`{}/integration.yaml` has no version", folder.folder);
+        return Err(vec![Finding::error(codes::UNKNOWN_INTEGRATION, message)]);
+    };
+    Semver::parse(&version.value.to_string()).map_err(|why| {
+        let finding = Finding::error(qc_version::codes::NAME, why).at(file.place(version.span));
+        vec![finding]
+    })
+}
+
+fn records(folder: &IntegrationFolder) -> Vec<ChangeRecord> {
+    let Some(file) = &folder.definition else { return Vec::new() };
+    let changes = file.value.breaking_changes.iter();
+    changes
+        .map(|(id, change)| ChangeRecord {
+            change: id.value.clone(),
+            announced: change.announced.value,
+            changelog: change.changelog.value.clone(),
+            migration: change.migration.value.clone(),
+        })
+        .collect()
+}

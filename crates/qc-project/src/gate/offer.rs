@@ -1,0 +1,181 @@
+//! What an integration offers to others, as an OpenAPI description: so that whatever tells two descriptions apart
+//! tells two releases apart.
+//!
+//! Every way in which a sender may speak is an operation of its own: without saying a version, in each version that
+//! answers, and as each consumer with a pin. A version that takes the place of another one for somebody is thus seen
+//! as what it is for them.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use qc_contract::{Files, OpenApi};
+use qc_model::{Finding, Severity, Timestamp};
+use qc_version::{State, Versions};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Project,
+    integration::{TriggerAccess, TriggerForm, TriggerSpec},
+    project::{FilesIn, IntegrationFolder},
+    versions::{VersionSpec, VersionsFile},
+};
+
+/// The name of the description, which is no file.
+const ENTRY: &str = "offer.json";
+
+/// What an integration offers at a moment.
+///
+/// Errors: what cannot be read of it.
+pub(super) fn describe(
+    project: &Project,
+    folder: &IntegrationFolder,
+    integration: &str,
+    consumers: &BTreeSet<String>,
+    now: Timestamp,
+) -> Result<OpenApi, Vec<Finding>> {
+    let mut paths = Map::new();
+    let triggers = folder.definition.iter().flat_map(|file| file.value.triggers.iter());
+    for (name, trigger) in triggers {
+        // Nobody sends to it.
+        if matches!(trigger.form, TriggerForm::Schedule(_) | TriggerForm::Event(_)) {
+            continue;
+        }
+        let address = match &trigger.form {
+            TriggerForm::Amqp { source, .. } => format!("/queues/{}", source.queue.0),
+            TriggerForm::Poll { poll, .. } => {
+                format!("/polls/{}/{}", poll.connector.value, poll.operation.value)
+            }
+            _ => format!("/in/{integration}/{}", name.value),
+        };
+        let said = trigger.versions.as_ref().and_then(|path| folder.versions.get(&path.path));
+        let Some(file) = said else {
+            let contract = trigger.contract.as_ref().map(|path| path.path.as_str());
+            let mut operation = operation(trigger, contract, None);
+            operation["operationId"] = json!(address);
+            paths.insert(address, json!({ "post": operation }));
+            continue;
+        };
+        let versions = project.versions_of(integration, name.value.as_str())?;
+        let ways = ways(&versions, consumers, now);
+        for (suffix, index) in ways {
+            let Some((_, spec)) = file.value.versions.iter().nth(index) else { continue };
+            let contract = Some(spec.contract.path.as_str());
+            let reply = spec.reply.as_ref().map(|path| path.path.as_str());
+            let mut operation = operation(trigger, contract, reply);
+            life(&mut operation, spec, versions.state(index, now), &file.value, &suffix);
+            let address = format!("{address}{suffix}");
+            operation["operationId"] = json!(address);
+            paths.insert(address, json!({ "post": operation }));
+        }
+    }
+    let description = json!({
+        "openapi": "3.1.0",
+        "info": { "title": integration, "version": "offered" },
+        "paths": paths,
+        "components": { "securitySchemes": schemes() },
+    });
+    let inside = FilesIn { files: project.files(), folder: &folder.folder };
+    let files = Described { text: Arc::from(description.to_string()), inside };
+    let (api, findings) = OpenApi::load(&files, ENTRY);
+    let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+    match api {
+        Some(api) if !failed => Ok(api),
+        _ => Err(findings),
+    }
+}
+
+/// The description, over the files of the integration's folder.
+struct Described<'a> {
+    text: Arc<str>,
+    inside: FilesIn<'a>,
+}
+
+impl Files for Described<'_> {
+    fn text(&self, path: &str) -> Option<Arc<str>> {
+        if path == ENTRY { Some(Arc::clone(&self.text)) } else { self.inside.text(path) }
+    }
+}
+
+/// How somebody may speak, as the end of an address, and the version that it means. What is not agreed is promised to
+/// nobody, and what does not answer is not offered.
+fn ways(versions: &Versions, consumers: &BTreeSet<String>, now: Timestamp) -> Vec<(String, usize)> {
+    let mut ways = vec![(String::new(), versions.usual())];
+    for (index, entry) in versions.entries().iter().enumerate() {
+        ways.push((format!("/{}", entry.name), index));
+    }
+    for consumer in consumers {
+        if let Ok(index) = versions.spoken(None, &[consumer]) {
+            ways.push((format!("/as:{consumer}"), index));
+        }
+    }
+    let answers =
+        |index| !matches!(versions.state(index, now), State::Draft | State::Retired { .. });
+    ways.retain(|(_, index)| answers(*index));
+    ways
+}
+
+fn operation(trigger: &TriggerSpec, contract: Option<&str>, reply: Option<&str>) -> Value {
+    let content = |path: Option<&str>| {
+        let schema = path.map_or_else(|| json!({}), |path| json!({ "$ref": path }));
+        json!({ "application/json": { "schema": schema } })
+    };
+    let mut taken = json!({ "description": "It is on disk." });
+    if reply.is_some() {
+        taken["content"] = content(reply);
+    }
+    let mut operation = json!({
+        "requestBody": { "required": true, "content": content(contract) },
+        "responses": { "202": taken },
+    });
+    if let Some(scheme) = scheme(&trigger.access.value) {
+        operation["security"] = json!([{ scheme: [] }]);
+    }
+    let types = match &trigger.form {
+        TriggerForm::CloudEvents { types, .. } | TriggerForm::Amqp { types, .. } => {
+            types.as_slice()
+        }
+        _ => &[],
+    };
+    if !types.is_empty() {
+        let types: Vec<&str> = types.iter().map(|kind| kind.value.as_str()).collect();
+        operation["parameters"] = json!([{
+            "name": "ce-type", "in": "header", "required": true,
+            "schema": { "type": "string", "enum": types },
+        }]);
+    }
+    operation
+}
+
+/// That a version ends. For who says no version that is no end: another one takes its place.
+fn life(
+    operation: &mut Value,
+    spec: &VersionSpec,
+    state: State,
+    file: &VersionsFile,
+    suffix: &str,
+) {
+    let is_named = file.versions.iter().any(|(name, _)| suffix == format!("/{}", name.value));
+    if !is_named {
+        return;
+    }
+    if spec.sunset.is_some() || matches!(state, State::Deprecated { .. }) {
+        operation["deprecated"] = json!(true);
+    }
+    if let Some(sunset) = &spec.sunset {
+        operation["x-sunset"] = json!(sunset.value.to_string());
+    }
+}
+
+fn scheme(access: &TriggerAccess) -> Option<&'static str> {
+    match access {
+        TriggerAccess::Token => Some("token"),
+        TriggerAccess::Signature { .. } => Some("signature"),
+        TriggerAccess::Open | TriggerAccess::Fetched | TriggerAccess::Timed => None,
+    }
+}
+
+fn schemes() -> Value {
+    json!({
+        "token": { "type": "http", "scheme": "bearer" },
+        "signature": { "type": "apiKey", "in": "header", "name": "signature" },
+    })
+}

@@ -1,0 +1,236 @@
+//! What passes and what is held, from files to reasons.
+
+use qc_version::gate::Bump;
+
+use super::*;
+use crate::{
+    ProjectFiles,
+    scaffold::{Template, init},
+};
+
+const INTEGRATION: &str = "integrations/notify/integration.yaml";
+const CONTRACT: &str = "integrations/notify/contracts/alert.schema.json";
+const VERSIONS: &str = "integrations/notify/contracts/alert.versions.yaml";
+const OLD: &str = "integrations/notify/contracts/v1/alert.schema.json";
+const ORGANISATION: &str = "quickconnect.yaml";
+
+fn schema(properties: &str, required: &str) -> String {
+    format!(
+        r#"{{"type":"object","required":[{required}],"properties":{{"id":{{"type":"string"}}{properties}}}}}"#
+    )
+}
+
+fn files() -> ProjectFiles {
+    let mut files = init(Template::Notify);
+    files.insert(CONTRACT, schema("", r#""id""#));
+    files
+}
+
+fn edit(files: &mut ProjectFiles, path: &str, from: &str, to: &str) {
+    let text = files.text(path).unwrap_or_default().to_owned();
+    assert!(text.contains(from), "{path} has no {from}:\n{text}");
+    files.insert(path, text.replacen(from, to, 1));
+}
+
+fn with_versions(mut files: ProjectFiles, versions: &str) -> ProjectFiles {
+    let contract = "    contract: contracts/alert.schema.json\n";
+    let with = format!("{contract}    versions: contracts/alert.versions.yaml\n");
+    edit(&mut files, INTEGRATION, contract, &with);
+    files.insert(VERSIONS, versions.to_owned());
+    files
+}
+
+fn judged(old: &ProjectFiles, new: &ProjectFiles) -> Judgement {
+    let (old, new) = (Project::load(old.clone()), Project::load(new.clone()));
+    let now = "2026-11-27T10:00:00Z".parse().unwrap();
+    judge(&old, &new, "notify", None, now).unwrap().unwrap()
+}
+
+fn numbered(mut files: ProjectFiles, version: &str) -> ProjectFiles {
+    edit(&mut files, INTEGRATION, "version: 1.0.0", &format!("version: {version}"));
+    files
+}
+
+#[test]
+fn the_same_passes_and_so_do_other_words_for_it() {
+    let old = files();
+    assert!(judged(&old, &old).passes());
+    let mut new = old.clone();
+    new.insert(
+        CONTRACT,
+        r#"{"properties":{"id":{"type":["string"]}},"required":["id"],"type":"object"}"#,
+    );
+    let judgement = judged(&old, &new);
+    assert!(judgement.passes() && judgement.comparison.changes.is_empty(), "{judgement:?}");
+    // Nobody relies on what was not there.
+    let now = "2026-11-27T10:00:00Z".parse().unwrap();
+    let (empty, new) = (Project::load(ProjectFiles::default()), Project::load(new));
+    assert!(judge(&empty, &new, "notify", None, now).unwrap().is_none());
+    assert!(judge(&empty, &new, "nothing", None, now).unwrap().is_none());
+}
+
+#[test]
+fn what_is_added_takes_a_number_and_what_narrows_is_held() {
+    let old = files();
+    let mut added = old.clone();
+    added.insert(CONTRACT, schema(r#","note":{"type":"string"}"#, r#""id""#));
+    assert_eq!(judged(&old, &added).computed, Bump::Minor);
+    assert!(judged(&old, &added).is_understated());
+    assert!(judged(&old, &numbered(added, "1.1.0")).passes());
+    let mut narrowed = old.clone();
+    narrowed.insert(CONTRACT, schema(r#","note":{"type":"string"}"#, r#""id","note""#));
+    let narrowed = numbered(narrowed, "2.0.0");
+    let judgement = judged(&old, &narrowed);
+    assert!(judgement.holds() && judgement.breaks.len() == 1, "{:?}", judgement.reasons());
+    let place = judgement.breaks[0].change.new.place.as_ref().unwrap();
+    assert!(place.file.ends_with("alert.schema.json"), "{place:?}");
+    // Its id is the same each time, and asking for less breaks nobody.
+    assert_eq!(judged(&old, &narrowed).breaks[0].id, judgement.breaks[0].id);
+    let mut wider = narrowed.clone();
+    wider.insert(CONTRACT, schema(r#","note":{"type":"string"}"#, r#""id""#));
+    edit(&mut wider, INTEGRATION, "version: 2.0.0", "version: 2.1.0");
+    assert!(judged(&narrowed, &wider).passes());
+}
+
+#[test]
+fn a_trigger_that_goes_or_asks_for_more_is_held() {
+    let old = files();
+    let mut renamed = old.clone();
+    edit(&mut renamed, INTEGRATION, "triggers:\n  alert:\n", "triggers:\n  alarm:\n");
+    let judgement = judged(&old, &renamed);
+    assert!(judgement.holds(), "{:?}", judgement.reasons());
+    assert!(judgement.reasons()[0].contains("/in/notify/alert"), "{:?}", judgement.reasons());
+    let mut open = old.clone();
+    edit(&mut open, INTEGRATION, "auth: token", "auth: none");
+    assert!(judged(&open, &old).holds(), "a token is asked for now");
+    assert!(judged(&old, &open).breaks.is_empty());
+}
+
+const SIDE_BY_SIDE: &str = "naming: semver
+select: {header: X-Alert-Version, default: 1.0.0}
+pins: {old-monitor: 1.0.0}
+versions:
+  1.0.0:
+    contract: contracts/v1/alert.schema.json
+    to_next:
+      - rename: {from: .id, to: .alert_id}
+  2.0.0:
+    contract: contracts/alert.schema.json
+";
+
+/// A new contract beside the old one.
+fn side_by_side(versions: &str) -> ProjectFiles {
+    let mut new = numbered(files(), "1.1.0");
+    new.insert(OLD, schema("", r#""id""#));
+    new.insert(
+        CONTRACT,
+        r#"{"type":"object","required":["alert_id"],"properties":{"alert_id":{"type":"string"}}}"#,
+    );
+    with_versions(new, versions)
+}
+
+#[test]
+fn a_version_beside_the_one_before_breaks_nobody_as_long_as_nobody_gets_it_unasked() {
+    let old = files();
+    let judgement = judged(&old, &side_by_side(SIDE_BY_SIDE));
+    assert!(judgement.passes(), "{:?}", judgement.reasons());
+    let unasked = SIDE_BY_SIDE.replace(", default: 1.0.0", "");
+    let judgement = judged(&old, &side_by_side(&unasked));
+    assert!(judgement.holds(), "who says nothing gets 2.0.0");
+}
+
+#[test]
+fn a_version_ends_when_it_was_promised_and_not_before() {
+    let old = side_by_side(SIDE_BY_SIDE);
+    let ends = |deprecated: &str, sunset: &str| {
+        let dates = format!("    deprecated: {deprecated}\n    sunset: {sunset}\n    to_next");
+        let versions = SIDE_BY_SIDE.replacen("    to_next", &dates, 1);
+        let moved = versions.replace("default: 1.0.0", "default: 2.0.0");
+        (side_by_side(&versions), side_by_side(&moved.replace("old-monitor: 1.0.0", "x: 2.0.0")))
+    };
+    let (announced, _) = ends("2026-11-27", "2027-11-27");
+    let judgement = judged(&old, &announced);
+    assert!(judgement.breaks.is_empty(), "{:?}", judgement.reasons());
+    // Thirty days are the profile's least.
+    let (soon, _) = ends("2026-11-27", "2026-12-20");
+    let judgement = judged(&old, &soon);
+    assert!(judgement.reasons()[0].contains("days of notice"), "{:?}", judgement.reasons());
+    // The organisation promises more.
+    let mut promised = old.clone();
+    let text = promised.text(ORGANISATION).unwrap_or_default().to_owned();
+    promised.insert(ORGANISATION, format!("{text}\nnotice: {{retirement: 400d}}\n"));
+    assert!(judged(&promised, &announced).holds());
+    // Earlier than it was said, or gone before.
+    let (earlier, _) = ends("2026-11-27", "2027-10-01");
+    assert!(judged(&announced, &earlier).holds());
+    let gone = side_by_side(
+        "naming: semver
+versions:
+  2.0.0:
+    contract: contracts/alert.schema.json
+",
+    );
+    let judgement = judged(&announced, &gone);
+    let said = judgement.reasons().join("\n");
+    assert!(said.contains("/in/notify/alert/1.0.0"), "{said}");
+    assert!(said.contains("/in/notify/alert/as:old-monitor"), "{said}");
+}
+
+#[test]
+fn what_runs_makes_the_rules() {
+    let old = files();
+    let mut new = numbered(old.clone(), "2.0.0");
+    new.insert(CONTRACT, schema(r#","note":{"type":"string"}"#, r#""id","note""#));
+    let lax = "name: lax\nrules: {\"*\": additive}\n";
+    let with = |mut files: ProjectFiles| {
+        let text = files.text(ORGANISATION).unwrap_or_default().to_owned();
+        files.insert(ORGANISATION, format!("{text}\nversioning: {{profile: lax.yaml}}\n"));
+        files.insert("lax.yaml", lax);
+        files
+    };
+    assert!(judged(&old, &with(new.clone())).holds(), "a release does not judge itself");
+    assert!(judged(&with(old.clone()), &new).passes());
+    let missing = {
+        let mut files = with(old.clone());
+        files.insert(
+            ORGANISATION,
+            files.text(ORGANISATION).unwrap_or_default().replace("lax.yaml", "no.yaml"),
+        );
+        files
+    };
+    let now = "2026-11-27T10:00:00Z".parse().unwrap();
+    let told = judge(&Project::load(missing), &Project::load(new.clone()), "notify", None, now);
+    assert_eq!(told.unwrap_err()[0].code, codes::MISSING_FILE);
+    // An environment may have it told only.
+    let mut told = old;
+    let text = told.text(ORGANISATION).unwrap_or_default().to_owned();
+    let sandbox = text.replacen("  sandbox:\n", "  sandbox:\n    gate: tell\n", 1);
+    assert_ne!(text, sandbox, "{text}");
+    told.insert(ORGANISATION, sandbox);
+    let (told, new) = (Project::load(told), Project::load(new));
+    let place = |name: &str| name.parse::<EnvironmentName>().unwrap();
+    let holds = |name: &str| {
+        judge(&told, &new, "notify", Some(&place(name)), now).unwrap().unwrap().holds()
+    };
+    assert!(!holds("sandbox") && holds("production"));
+}
+
+#[test]
+fn what_is_written_about_a_break_must_be_there_to_be_read() {
+    let mut files = init(Template::Notify);
+    files.insert("integrations/notify/CHANGELOG.md", "# Changes\n\n## 2.0.0\n\nIt breaks.\n");
+    files.insert("integrations/notify/migrations/1-to-2.md", "# From 1 to 2\n");
+    let told = |record: &str| {
+        let mut files = files.clone();
+        let text = files.text(INTEGRATION).unwrap_or_default().to_owned();
+        files.insert(INTEGRATION, format!("{text}\nbreaking_changes:\n  {record}\n"));
+        let findings = Project::load(files).check();
+        let weighty = findings.iter().filter(|it| it.severity > qc_model::Severity::Note);
+        weighty.map(|finding| finding.code.to_string()).collect::<Vec<_>>()
+    };
+    let right = "chg-0123456789abcdef: {announced: 2026-10-01, changelog: CHANGELOG.md#2.0.0, migration: migrations/1-to-2.md}";
+    assert_eq!(told(right), Vec::<String>::new());
+    assert_eq!(told(&right.replace("chg-0123456789abcdef", "chg-1")), ["QC-P038"]);
+    assert_eq!(told(&right.replace("#2.0.0", "#3.0.0")), ["QC-P038"]);
+    assert_eq!(told(&right.replace("1-to-2.md}", "no.md}")), ["QC-P008"]);
+}

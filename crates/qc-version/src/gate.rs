@@ -1,0 +1,404 @@
+//! The gate: whether a release may take the place of another one, for those who rely on what it offers.
+
+use std::{cmp::Ordering, fmt, time::Duration};
+
+use qc_contract::{Change, Comparison, Level, ReportFormat};
+use serde_json::{Value, json};
+
+use crate::{Date, Semver};
+
+/// How much a version number rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bump {
+    /// It stays as it is.
+    None,
+    /// Something is mended.
+    Patch,
+    /// Something is added.
+    Minor,
+    /// Those who rely on it have something to do.
+    Major,
+}
+
+impl Bump {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Patch => "patch",
+            Self::Minor => "minor",
+            Self::Major => "major",
+        }
+    }
+
+    /// What two version numbers declare. None: the newer one is lower. Below 1.0.0 the second number counts as the
+    /// first, and the third as the second (semver.org, item 4, as the field practises it).
+    pub fn declared(old: &Semver, new: &Semver) -> Option<Self> {
+        match new.precedence(old) {
+            Ordering::Equal => return Some(Self::None),
+            Ordering::Less => return None,
+            Ordering::Greater => {}
+        }
+        let ([old_major, old_minor, _], [major, minor, _]) = (old.numbers, new.numbers);
+        let is_early = old_major == 0 && major == 0;
+        Some(if major > old_major || old.pre.is_some() && new.numbers == old.numbers {
+            // Before its release a version promises nothing.
+            Self::Major
+        } else if minor > old_minor {
+            if is_early { Self::Major } else { Self::Minor }
+        } else if is_early {
+            Self::Minor
+        } else {
+            Self::Patch
+        })
+    }
+
+    /// What the heaviest of the changes asks for.
+    pub fn computed(comparison: &Comparison) -> Self {
+        match comparison.changes.iter().map(|change| change.level).max() {
+            Some(Level::Breaking) => Self::Major,
+            Some(Level::Risky | Level::Additive) => Self::Minor,
+            Some(Level::Cosmetic) | None => Self::None,
+        }
+    }
+}
+
+impl fmt::Display for Bump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is written about a breaking change, in the release that makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeRecord {
+    /// The change's id, as [`change_id`] makes it.
+    pub change: String,
+    /// The day on which others were told.
+    pub announced: Date,
+    /// Where the changelog tells of it: a file of the integration, with `#` and a heading.
+    pub changelog: String,
+    /// Where it says how to move on, the same way.
+    pub migration: String,
+}
+
+/// How long before it a break is announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// How long.
+    pub before: Duration,
+    /// The day of the release.
+    pub today: Date,
+}
+
+/// The number of the release, before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbers {
+    /// Of what runs.
+    pub old: Semver,
+    /// Of what is to run.
+    pub new: Semver,
+}
+
+/// A breaking change that holds a release.
+#[derive(Debug, Clone)]
+pub struct Break {
+    /// Its id: the same as long as the change is the same.
+    pub id: String,
+    /// The change.
+    pub change: Change,
+    /// What is written about it.
+    pub record: Option<ChangeRecord>,
+    /// From which day on it may go out by what was announced.
+    pub from: Option<Date>,
+}
+
+/// What the gate says of a release.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// All that changes for others.
+    pub comparison: Comparison,
+    /// The numbers.
+    pub numbers: Numbers,
+    /// What the numbers declare. None: the newer one is lower.
+    pub declared: Option<Bump>,
+    /// What the changes ask for.
+    pub computed: Bump,
+    /// What breaks.
+    pub breaks: Vec<Break>,
+    /// The day on which it is judged.
+    pub today: Date,
+    /// Whether it is told and holds nothing.
+    pub tells_only: bool,
+}
+
+impl Judgement {
+    /// Judges what changed.
+    pub fn new(
+        comparison: Comparison,
+        numbers: Numbers,
+        records: &[ChangeRecord],
+        notice: Notice,
+    ) -> Self {
+        let breaking = comparison.changes.iter().filter(|change| change.level == Level::Breaking);
+        let breaks = breaking.map(|change| {
+            let id = change_id(change);
+            let record = records.iter().find(|record| record.change == id).cloned();
+            let from = record
+                .as_ref()
+                .map(|it: &ChangeRecord| Date::of(it.announced.begins() + notice.before));
+            Break { id, change: change.clone(), record, from }
+        });
+        let breaks = breaks.collect();
+        let declared = Bump::declared(&numbers.old, &numbers.new);
+        let computed = Bump::computed(&comparison);
+        Self {
+            comparison,
+            numbers,
+            declared,
+            computed,
+            breaks,
+            today: notice.today,
+            tells_only: false,
+        }
+    }
+
+    /// Whether the number says less than what changes.
+    pub fn is_understated(&self) -> bool {
+        self.computed > Bump::None && self.declared.is_some_and(|declared| declared < self.computed)
+    }
+
+    /// Whether it may go out as it is. A comparison that was cut short may hide a break.
+    pub fn passes(&self) -> bool {
+        self.breaks.is_empty() && !self.is_understated() && !self.comparison.is_cut_short
+    }
+
+    /// The same, where it is told and holds nothing.
+    #[must_use]
+    pub fn telling(self) -> Self {
+        Self { tells_only: true, ..self }
+    }
+
+    /// Whether it must not go out as it is.
+    pub fn holds(&self) -> bool {
+        !self.tells_only && !self.passes()
+    }
+
+    /// Whether people may let it go out all the same: the number says that it breaks, and each break is written
+    /// about and was announced in time.
+    pub fn may_be_overridden(&self) -> bool {
+        !self.is_understated()
+            && !self.comparison.is_cut_short
+            && self.breaks.iter().all(|it| it.from.is_some_and(|from| from <= self.today))
+    }
+
+    /// What holds it, a line each. Empty when it passes.
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for Break { id, change, record, from } in &self.breaks {
+            let operations = change.uses.named.join(", ");
+            let written = match record {
+                Some(record) => format!(
+                    "told in {}, how to move on in {}{}",
+                    record.changelog,
+                    record.migration,
+                    from.filter(|from| *from > self.today)
+                        .map(|from| format!(", and announced too late to go out before {from}"))
+                        .unwrap_or_default(),
+                ),
+                None => "`breaking_changes` says nothing about it".to_owned(),
+            };
+            reasons.push(format!(
+                "{id} {}: {} ({operations}); {written}",
+                change.rule.id, change.message
+            ));
+        }
+        if self.is_understated() {
+            let declared = self.declared.map_or("none", Bump::as_str);
+            reasons.push(format!(
+                "the version goes from {} to {}, which declares {declared}; what changes asks for {}",
+                self.numbers.old, self.numbers.new, self.computed
+            ));
+        }
+        if self.comparison.is_cut_short {
+            reasons.push("the comparison was cut short: there may be further breaks".to_owned());
+        }
+        reasons
+    }
+
+    /// For people.
+    pub fn report(&self, format: ReportFormat) -> String {
+        match format {
+            ReportFormat::Json => format!("{:#}", self.to_json()),
+            ReportFormat::Human | ReportFormat::Markdown => {
+                let mut text = self.comparison.report(format);
+                for reason in self.reasons() {
+                    text.push_str("held: ");
+                    text.push_str(&reason);
+                    text.push('\n');
+                }
+                text
+            }
+            ReportFormat::Sarif | ReportFormat::Junit | ReportFormat::Github => {
+                self.comparison.report(format)
+            }
+        }
+    }
+
+    /// For programs.
+    pub fn to_json(&self) -> Value {
+        let mut json = self.comparison.to_json();
+        let breaks = self.breaks.iter().map(|it| {
+            json!({
+                "id": it.id,
+                "rule": it.change.rule.id,
+                "message": it.change.message,
+                "operations": it.change.uses.named,
+                "consumer_action": it.change.rule.action,
+                "from": it.from.map(|from| from.to_string()),
+                "changelog": it.record.as_ref().map(|record| &record.changelog),
+                "migration": it.record.as_ref().map(|record| &record.migration),
+            })
+        });
+        json["gate"] = json!({
+            "passes": self.passes(),
+            "holds": self.holds(),
+            "may_be_overridden": !self.passes() && self.may_be_overridden(),
+            "version": { "old": self.numbers.old.to_string(), "new": self.numbers.new.to_string() },
+            "bump": { "declared": self.declared.map(Bump::as_str), "computed": self.computed.as_str() },
+            "breaks": breaks.collect::<Vec<_>>(),
+            "reasons": self.reasons(),
+        });
+        json
+    }
+}
+
+/// The id of a change: the same in each comparison in which the same changes at the same place (FNV-1a, 64 bits).
+pub fn change_id(change: &Change) -> String {
+    let text = |side: &qc_contract::ChangeSide| side.text.clone().unwrap_or_default();
+    let mut operations = change.uses.named.clone();
+    operations.sort();
+    let parts = [
+        change.rule.id.to_string(),
+        operations.join(","),
+        change.part.clone(),
+        change.message.clone(),
+        text(&change.old),
+        text(&change.new),
+    ];
+    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("chg-{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use qc_contract::{OpenApi, Options, Profile, compare};
+
+    use super::*;
+
+    fn api(properties: &Value, required: &[&str]) -> OpenApi {
+        let schema = json!({ "type": "object", "properties": properties, "required": required });
+        let text = json!({
+            "openapi": "3.1.0",
+            "info": { "title": "t", "version": "1" },
+            "paths": { "/in": { "post": {
+                "requestBody": { "content": { "application/json": { "schema": schema } } },
+                "responses": { "202": { "description": "taken" } },
+            } } },
+        });
+        let files = BTreeMap::from([("api.json".to_owned(), text.to_string())]);
+        OpenApi::load(&files, "api.json").0.unwrap()
+    }
+
+    fn compared(new: (&Value, &[&str])) -> Comparison {
+        let profile = Profile::default();
+        let old = api(&json!({ "id": { "type": "string" } }), &[]);
+        compare(&old, &api(new.0, new.1), Options { profile: &profile, today: None })
+    }
+
+    fn notice(days: u64) -> Notice {
+        Notice { before: Duration::from_secs(days * 86_400), today: date("2026-11-27") }
+    }
+
+    fn date(text: &str) -> Date {
+        Date::parse(text).unwrap()
+    }
+
+    fn numbers(old: &str, new: &str) -> Numbers {
+        Numbers { old: Semver::parse(old).unwrap(), new: Semver::parse(new).unwrap() }
+    }
+
+    #[test]
+    fn numbers_declare_how_much_changes() {
+        let declared = |old, new| {
+            let numbers = numbers(old, new);
+            Bump::declared(&numbers.old, &numbers.new)
+        };
+        assert_eq!(declared("1.2.3", "1.2.3"), Some(Bump::None));
+        assert_eq!(declared("1.2.3", "1.2.4"), Some(Bump::Patch));
+        assert_eq!(declared("1.2.3", "1.3.0"), Some(Bump::Minor));
+        assert_eq!(declared("1.2.3", "2.0.0"), Some(Bump::Major));
+        assert_eq!(declared("1.2.3", "1.2.2"), None);
+        assert_eq!(declared("0.2.3", "0.3.0"), Some(Bump::Major));
+        assert_eq!(declared("0.2.3", "0.2.4"), Some(Bump::Minor));
+        assert_eq!(declared("2.0.0-rc.1", "2.0.0-rc.2"), Some(Bump::Major));
+        assert_eq!(declared("2.0.0-rc.1", "2.0.1"), Some(Bump::Patch));
+        assert_eq!(declared("1.9.0", "2.0.0-rc.1"), Some(Bump::Major));
+    }
+
+    #[test]
+    fn what_is_added_needs_a_minor_number_and_then_passes() {
+        let added = json!({ "id": { "type": "string" }, "note": { "type": "string" } });
+        let judged =
+            |new| Judgement::new(compared((&added, &[])), numbers("1.0.0", new), &[], notice(0));
+        assert!(judged("1.1.0").passes(), "{:?}", judged("1.1.0").reasons());
+        for new in ["1.0.0", "1.0.1"] {
+            let judgement = judged(new);
+            assert!(judgement.is_understated() && !judgement.passes());
+            assert!(!judgement.may_be_overridden(), "a number is mended, not overridden");
+            assert!(judgement.reasons()[0].contains("asks for minor"), "{:?}", judgement.reasons());
+        }
+    }
+
+    #[test]
+    fn what_breaks_is_held_until_people_may_say_otherwise() {
+        let same = json!({ "id": { "type": "string" } });
+        let judged = |records: &[ChangeRecord]| {
+            let numbers = numbers("1.0.0", "2.0.0");
+            Judgement::new(compared((&same, &["id"])), numbers, records, notice(30))
+        };
+        let bare = judged(&[]);
+        assert_eq!((bare.passes(), bare.may_be_overridden(), bare.breaks.len()), (false, false, 1));
+        assert!(bare.reasons()[0].contains("says nothing about it"), "{:?}", bare.reasons());
+        let record = ChangeRecord {
+            change: bare.breaks[0].id.clone(),
+            announced: date("2026-10-28"),
+            changelog: "CHANGELOG.md#2.0.0".to_owned(),
+            migration: "migrations/1-to-2.md".to_owned(),
+        };
+        let told = judged(std::slice::from_ref(&record));
+        assert_eq!((told.passes(), told.may_be_overridden()), (false, true));
+        assert!(told.reasons()[0].contains("CHANGELOG.md#2.0.0"));
+        let late = ChangeRecord { announced: date("2026-10-29"), ..record.clone() };
+        let late = judged(&[late]);
+        assert!(!late.may_be_overridden());
+        assert!(late.reasons()[0].contains("before 2026-11-28"), "{:?}", late.reasons());
+        let other = ChangeRecord { change: "chg-0000000000000000".to_owned(), ..record };
+        assert!(!judged(&[other]).may_be_overridden());
+        assert_eq!(told.to_json()["gate"]["breaks"][0]["migration"], "migrations/1-to-2.md");
+    }
+
+    #[test]
+    fn a_rollback_of_the_number_declares_nothing_and_what_broke_is_held() {
+        let same = json!({ "id": { "type": "string" } });
+        let judged =
+            |new| Judgement::new(compared((&same, &[])), numbers("2.0.0", new), &[], notice(0));
+        assert!(judged("1.0.0").passes(), "nothing changes for others");
+        assert_eq!(judged("1.0.0").declared, None);
+    }
+}
