@@ -244,6 +244,58 @@ fn contract_profile(text: &str) -> Vec<String> {
     if output.status.success() { Vec::new() } else { vec![said] }
 }
 
+/// What is written about breaks, in a template that has the files.
+fn breaking_changes(text: &str) -> Vec<String> {
+    let trial = Trial(tempfile::tempdir().unwrap());
+    assert!(trial.qc(&["init", "--template", "notify"]).status.success());
+    let folder = "integrations/notify";
+    fs::create_dir_all(trial.path(&format!("{folder}/migrations"))).unwrap();
+    trial.write(&format!("{folder}/CHANGELOG.md"), "# Changes\n\n## 2.0.0\n");
+    trial.write(&format!("{folder}/migrations/1-to-2.md"), "# From 1 to 2\n");
+    let file = format!("{folder}/integration.yaml");
+    let before = fs::read_to_string(trial.path(&file)).unwrap();
+    trial.write(&file, &format!("{before}\n{text}"));
+    trial.errors(&file)
+}
+
+/// A pipeline's commands are carried out in a template under git, where each passes.
+fn pipeline(text: &str) -> Vec<String> {
+    let trial = Trial(tempfile::tempdir().unwrap());
+    assert!(trial.qc(&["init", "--template", "notify"]).status.success());
+    for words in [
+        &["init", "-q"][..],
+        &["add", "-A"],
+        &["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "first"],
+    ] {
+        let git = std::process::Command::new("git").args(words).current_dir(trial.0.path()).status();
+        assert!(git.unwrap().success());
+    }
+    let mut wrong = Vec::new();
+    let mut ran = 0;
+    for line in text.lines() {
+        let Some(at) = line.find("qc ") else { continue };
+        for command in line[at..].split("&&") {
+            let command = command.split('>').next().unwrap_or_default();
+            let command = command.trim().trim_end_matches(['\'', ' ']);
+            // What the pipeline knows is the revision before, here the only one.
+            let words = command.split_whitespace().skip(1);
+            let words: Vec<&str> = words
+                .map(|word| word.trim_matches('"'))
+                .filter(|word| !matches!(*word, "github.base_ref" | "}}"))
+                .map(|word| if word.starts_with("git:") { "git:HEAD" } else { word })
+                .collect();
+            let output = trial.qc(&words);
+            ran += 1;
+            if !output.status.success() {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                wrong.push(format!("qc {words:?}: {said}"));
+            }
+        }
+    }
+    assert!(ran > 0, "no command is in\n{text}");
+    wrong
+}
+
 fn settings(text: &str) -> Vec<String> {
     let trial = Trial(tempfile::tempdir().unwrap());
     trial.write("qc.toml", text);
@@ -275,6 +327,8 @@ fn every_marked_file_checks() {
                 (Some("scenario"), _) => scenario(&text),
                 (Some("simulator"), _) => simulator(&text),
                 (Some("contract profile"), _) => contract_profile(&text),
+                (Some("breaking changes"), _) => breaking_changes(&text),
+                (Some("pipeline"), _) => pipeline(&text),
                 (None, "toml") => settings(&text),
                 (None, "yaml") => vec!["this block is not marked, so nobody checks it".to_owned()],
                 (Some(other), _) => vec![format!("nothing knows how to check `{other}`")],

@@ -5,6 +5,7 @@
 mod broken;
 mod connectors;
 mod formats;
+mod gate;
 mod movement;
 mod scenarios;
 mod scene;
