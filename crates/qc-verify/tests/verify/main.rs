@@ -1,0 +1,4 @@
+//! Verifications against simulators, against servers that break one thing each, and against consumers.
+
+mod scene;
+mod simulator;
