@@ -29,7 +29,7 @@ pub use credentials::Credentials;
 pub use expectations::{PactFile, Replay};
 pub use judge::{Outcome, Problem};
 pub use provider::{CASE_LIMIT, OPERATION_CASE_LIMIT, Verification};
-pub use report::{CaseResult, Cut, Exchange, Format, Report, Seen, Subject};
+pub use report::{CaseResult, Cut, Exchange, Format, Report, Seen, Subject, written};
 pub use score::{MUTANT_LIMIT, Mutant, Score, measure};
 pub use simulated::simulated;
 pub use target::Target;

@@ -3,7 +3,16 @@ use serde_json::{Value, json};
 use super::{CaseResult, Report};
 use crate::judge::Outcome;
 
-pub(super) fn write(report: &Report) -> Value {
+pub(super) fn write(reports: &[Report]) -> Value {
+    let failed = reports.iter().any(|report| report.count(Outcome::Failed) > 0);
+    json!({
+        "schema_version": 1,
+        "outcome": if failed { "failed" } else { "passed" },
+        "reports": reports.iter().map(one).collect::<Vec<_>>(),
+    })
+}
+
+fn one(report: &Report) -> Value {
     let left_out: Vec<Value> = report
         .left_out()
         .iter()
@@ -18,7 +27,6 @@ pub(super) fn write(report: &Report) -> Value {
         })
         .collect();
     json!({
-        "schema_version": 1,
         "subject": report.subject.as_str(),
         "target": report.target,
         "seed": report.seed,

@@ -3,18 +3,31 @@ use std::fmt::Write as _;
 use super::Report;
 use crate::judge::Outcome;
 
-pub(super) fn write(report: &Report) -> String {
+pub(super) fn write(reports: &[Report]) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let (failed, undecided) = (report.count(Outcome::Failed), report.count(Outcome::Undecided));
-    let cases = report.results.len();
+    let sum = |outcome| reports.iter().map(|report| report.count(outcome)).sum::<usize>();
     let _ = writeln!(
         text,
-        "<testsuites name=\"qc contract test\" tests=\"{cases}\" failures=\"{failed}\" skipped=\"{undecided}\">"
+        "<testsuites name=\"qc contract test\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">",
+        reports.iter().map(|report| report.results.len()).sum::<usize>(),
+        sum(Outcome::Failed),
+        sum(Outcome::Undecided),
     );
+    for report in reports {
+        suite(&mut text, report);
+    }
+    text.push_str("</testsuites>\n");
+    text
+}
+
+fn suite(text: &mut String, report: &Report) {
     let _ = writeln!(
         text,
-        "  <testsuite name=\"{}\" tests=\"{cases}\" failures=\"{failed}\" skipped=\"{undecided}\">",
-        escaped(&format!("{} {}", report.subject.as_str(), report.target))
+        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">",
+        escaped(&format!("{} {}", report.subject.as_str(), report.target)),
+        report.results.len(),
+        report.count(Outcome::Failed),
+        report.count(Outcome::Undecided),
     );
     for result in &report.results {
         let _ = write!(
@@ -55,8 +68,7 @@ pub(super) fn write(report: &Report) -> String {
             }
         }
     }
-    text.push_str("  </testsuite>\n</testsuites>\n");
-    text
+    text.push_str("  </testsuite>\n");
 }
 
 /// Text for XML 1.0: marked characters escaped, characters that it has not left out.

@@ -319,15 +319,16 @@ impl Report {
         cut.into_iter().chain(self.not_tried.iter().cloned()).collect()
     }
 
-    /// The whole report as a text.
-    pub fn write(&self, format: Format) -> String {
-        match format {
-            Format::Human => human::write(self),
-            Format::Json => {
-                serde_json::to_string_pretty(&json::write(self)).unwrap_or_default()
-            }
-            Format::Junit => junit::write(self),
+}
+
+/// Reports as one text.
+pub fn written(reports: &[Report], format: Format) -> String {
+    match format {
+        Format::Human => {
+            reports.iter().map(human::write).collect::<Vec<String>>().join("\n")
         }
+        Format::Json => serde_json::to_string_pretty(&json::write(reports)).unwrap_or_default(),
+        Format::Junit => junit::write(reports),
     }
 }
 
