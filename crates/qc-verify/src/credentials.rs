@@ -196,9 +196,9 @@ fn schemes<'a>(api: &'a OpenApi, operation: &'a Operation) -> Vec<&'a SecuritySc
 /// Whether a refusal of missing credentials has to say what would be accepted (RFC 9110, 11.6.1): there is a registered
 /// challenge for the scheme.
 pub(crate) fn has_challenge(api: &OpenApi, operation: &Operation) -> bool {
-    schemes(api, operation).iter().all(|scheme| {
-        matches!(scheme, SecurityScheme::Http { .. } | SecurityScheme::OAuth2 { .. })
-    })
+    schemes(api, operation)
+        .iter()
+        .all(|scheme| matches!(scheme, SecurityScheme::Http { .. } | SecurityScheme::OAuth2 { .. }))
 }
 
 impl Credentials {

@@ -26,8 +26,16 @@ use crate::wire::{Answer, Courier, Unanswered, Wire};
 /// Most interactions of one replay.
 const INTERACTION_LIMIT: usize = 5_000;
 /// What cannot stand in a path as it is; a `%` is taken as written by the consumer.
-const PATH: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'#').add(b'?').add(b'{').add(b'}');
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`')
+    .add(b'#')
+    .add(b'?')
+    .add(b'{')
+    .add(b'}');
 /// The header in which a message's metadata come, base64 of JSON.
 const METADATA: &str = "pact-message-metadata";
 
@@ -102,7 +110,8 @@ struct Replayed {
 impl Replay<'_> {
     /// Replays all interactions in the order of the files.
     pub async fn run(&self) -> Report {
-        let courier = |target: &Target| Courier::new(Arc::clone(&self.caller), target.clone(), self.rate);
+        let courier =
+            |target: &Target| Courier::new(Arc::clone(&self.caller), target.clone(), self.rate);
         let mut couriers = Couriers {
             requests: courier(&self.target),
             states: self.states.as_ref().map(courier),
@@ -119,14 +128,16 @@ impl Replay<'_> {
                     });
                     break;
                 }
-                match self.replay(&mut couriers, file, at, interaction, &mut report.not_tried).await {
+                match self.replay(&mut couriers, file, at, interaction, &mut report.not_tried).await
+                {
                     Some(result) => report.results.push(result),
                     None => continue,
                 }
             }
         }
         let others = [&couriers.states, &couriers.messages];
-        let others: usize = others.iter().filter_map(|courier| courier.as_ref().map(Courier::sent)).sum();
+        let others: usize =
+            others.iter().filter_map(|courier| courier.as_ref().map(Courier::sent)).sum();
         report.requests = couriers.requests.sent() + others;
         report
     }
@@ -160,25 +171,39 @@ impl Replay<'_> {
             skip(what, "nobody is told of states; say who with --states-url");
         }
         let replayed = match &interaction.exchange {
-            Pacted::Http { request, response } => self.http(&mut couriers.requests, request, response).await,
+            Pacted::Http { request, response } => {
+                self.http(&mut couriers.requests, request, response).await
+            }
             Pacted::Message(message) => match &mut couriers.messages {
                 Some(courier) => ask(courier, interaction, message).await,
                 None => {
-                    skip(format!("the message `{description}`"), "nobody is asked for messages; say who with --messages-url");
+                    skip(
+                        format!("the message `{description}`"),
+                        "nobody is asked for messages; say who with --messages-url",
+                    );
                     return None;
                 }
             },
             Pacted::SyncMessage { .. } => {
-                skip(format!("`{description}`"), "messages that are answered with messages need their own transport");
+                skip(
+                    format!("`{description}`"),
+                    "messages that are answered with messages need their own transport",
+                );
                 return None;
             }
         };
         Some(result(file, at, interaction, &unset, replayed))
     }
 
-    async fn http(&self, courier: &mut Courier, request: &Request, response: &Response) -> Replayed {
+    async fn http(
+        &self,
+        courier: &mut Courier,
+        request: &Request,
+        response: &Response,
+    ) -> Replayed {
         let mut wire = wire_of(request);
-        let is_authorized = wire.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let is_authorized =
+            wire.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
         if let (true, Some(token)) = (is_authorized, &self.credentials.valid.bearer) {
             wire.set_header("authorization", &format!("Bearer {}", token.expose()));
         }
@@ -233,14 +258,16 @@ fn result(
     told.expected = replayed.expected;
     match replayed.differences {
         Ok(differences) => {
-            let problems = differences
-                .iter()
-                .map(|difference| Problem::new(codes::UNMET, difference.to_string(), action.clone()));
+            let problems = differences.iter().map(|difference| {
+                Problem::new(codes::UNMET, difference.to_string(), action.clone())
+            });
             told.problems = problems.collect();
         }
         Err(unanswered) => {
             let message = match unanswered {
-                Unanswered::Unsendable => "the expected request cannot be written as HTTP".to_owned(),
+                Unanswered::Unsendable => {
+                    "the expected request cannot be written as HTTP".to_owned()
+                }
                 Unanswered::Failed(error) => format!("there was no answer: {}", error.message),
             };
             told.problems = vec![Problem::new(codes::BROKE, message, action)];
@@ -298,7 +325,8 @@ async fn ask(courier: &mut Courier, interaction: &Interaction, expected: &Messag
         .iter()
         .map(|state| json!({ "name": state.name, "params": state.parameters }))
         .collect();
-    let wire = json_post(&json!({ "description": interaction.description, "providerStates": states }));
+    let wire =
+        json_post(&json!({ "description": interaction.description, "providerStates": states }));
     let answer = courier.post(&wire).await;
     let exchange = Exchange::of(&wire, answer.as_ref().ok(), &[]);
     let differences = answer.map(|answer| {
@@ -327,15 +355,18 @@ pub(crate) fn json_post(value: &Value) -> Wire {
 fn wire_of(request: &Request) -> Wire {
     let path = utf8_percent_encode(&request.path, PATH).to_string();
     let mut wire = Wire::bare(&request.method.to_ascii_uppercase(), &path);
-    let pairs = request.query.fields.iter().flat_map(|(name, values)| {
-        values.iter().map(|value| (name.clone(), value.clone()))
-    });
+    let pairs = request
+        .query
+        .fields
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())));
     wire.query = pairs.collect();
     for (name, values) in &request.headers {
         let value = values.join(", ");
         if name.eq_ignore_ascii_case("content-type") {
             wire.media_type = Some(value);
-        } else if !name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("content-length") {
+        } else if !name.eq_ignore_ascii_case("host") && !name.eq_ignore_ascii_case("content-length")
+        {
             wire.headers.push((name.clone(), value));
         }
     }

@@ -102,23 +102,31 @@ impl Hearing<'_> {
     fn unanswered(&self, unanswered: &Unanswered) -> Verdict {
         let Unanswered::Failed(error) = unanswered else {
             let message = "the request cannot be written as HTTP";
-            return Verdict::undecided(Problem::new(codes::BROKE, message, "nothing; it is left out"));
+            return Verdict::undecided(Problem::new(
+                codes::BROKE,
+                message,
+                "nothing; it is left out",
+            ));
         };
         let message = format!("there was no answer: {}", error.message);
         match error.kind {
-            CallErrorKind::Connect | CallErrorKind::Resolve | CallErrorKind::Tls
-            | CallErrorKind::Refused | CallErrorKind::OutOfReach => Verdict::undecided(Problem::new(
+            CallErrorKind::Connect
+            | CallErrorKind::Resolve
+            | CallErrorKind::Tls
+            | CallErrorKind::Refused
+            | CallErrorKind::OutOfReach => Verdict::undecided(Problem::new(
                 codes::BROKE,
                 message,
                 "start the provider, and check the address",
             )),
-            CallErrorKind::TooLarge => Verdict::undecided(Problem::new(
-                codes::ANSWER,
-                message,
-                "test against less data",
-            )),
+            CallErrorKind::TooLarge => {
+                Verdict::undecided(Problem::new(codes::ANSWER, message, "test against less data"))
+            }
             CallErrorKind::Timeout | CallErrorKind::Reset | CallErrorKind::Protocol => {
-                let action = format!("have the provider answer {} when this is sent", self.case.expects.words());
+                let action = format!(
+                    "have the provider answer {} when this is sent",
+                    self.case.expects.words()
+                );
                 Verdict::of(vec![Problem::new(codes::BROKE, message, action)])
             }
         }
@@ -130,7 +138,11 @@ impl Hearing<'_> {
         let expects = self.case.expects;
         if status == 429 {
             let message = "the provider throttles (429)";
-            return Some(Problem::new(codes::STATUS, message, "lower --rate, or lift the limit for tests"));
+            return Some(Problem::new(
+                codes::STATUS,
+                message,
+                "lower --rate, or lift the limit for tests",
+            ));
         }
         let is_about_doors = matches!(expects, Expects::Denied { .. } | Expects::Unrouted);
         if matches!(status, 401 | 403) && !is_about_doors {
@@ -139,15 +151,24 @@ impl Hearing<'_> {
             return Some(Problem::new(codes::STATUS, message, action));
         }
         let is_elsewhere = status == 404 && !self.unknown.is_empty();
-        if is_elsewhere && matches!(expects, Expects::Accepted | Expects::Refused | Expects::Tolerated) {
+        if is_elsewhere
+            && matches!(expects, Expects::Accepted | Expects::Refused | Expects::Tolerated)
+        {
             let names = self.unknown.join("`, `");
-            let message = format!("nothing is known that `{names}` could name, and the provider has no such resource");
+            let message = format!(
+                "nothing is known that `{names}` could name, and the provider has no such resource"
+            );
             let action = "name one that is there with --value NAME=VALUE";
             return Some(Problem::new(codes::STATUS, message, action));
         }
-        if expects == Expects::Accepted && matches!(status, 409 | 404) && self.operation.response(status).is_some() {
-            let message = format!("the state of the provider does not allow the request ({status}, as described)");
-            let action = "bring it into a state that does, or name a resource with --value NAME=VALUE";
+        // What a body names need not be there either; who names nothing, or what was just made, finds it.
+        let may_lack = status == 409 || (status == 404 && self.operation.request_body.is_some());
+        if expects == Expects::Accepted && may_lack && self.operation.response(status).is_some() {
+            let message = format!(
+                "the state of the provider does not allow the request ({status}, as described)"
+            );
+            let action =
+                "bring it into a state that does, or name a resource with --value NAME=VALUE";
             return Some(Problem::new(codes::STATUS, message, action));
         }
         None
@@ -159,7 +180,11 @@ impl Hearing<'_> {
         let (case, kind) = (&self.case.name, self.case.kind);
         if status >= 500 && !(self.case.expects == Expects::Unrouted && status == 501) {
             let message = format!("the server fails ({status}) when {case}");
-            return Some(Problem::new(codes::BROKE, message, "handle the request: refuse what is wrong with a 4xx"));
+            return Some(Problem::new(
+                codes::BROKE,
+                message,
+                "handle the request: refuse what is wrong with a 4xx",
+            ));
         }
         let is_refusal = (400..500).contains(&status);
         // Redirects of a valid request are answers as others are; nobody follows them.
@@ -168,7 +193,8 @@ impl Hearing<'_> {
             Expects::Accepted => is_success,
             // Other errors than about the request itself would hide that it is not looked at.
             Expects::Refused => {
-                is_refusal && !matches!(status, 404 | 405 | 408 | 409) || status == 404 && kind == Kind::Parameter
+                is_refusal && !matches!(status, 404 | 405 | 408 | 409)
+                    || status == 404 && kind == Kind::Parameter
             }
             Expects::Tolerated => is_success || is_refusal,
             Expects::Denied { .. } => matches!(status, 401 | 403),
@@ -178,7 +204,8 @@ impl Hearing<'_> {
         if fits {
             return None;
         }
-        let message = format!("{} is expected when {case}, but it is {status}", self.case.expects.words());
+        let message =
+            format!("{} is expected when {case}, but it is {status}", self.case.expects.words());
         Some(match self.case.expects {
             Expects::Accepted => Problem::new(
                 codes::REFUSED,
@@ -190,12 +217,14 @@ impl Hearing<'_> {
                 message,
                 "check credentials before anything else, as `security` promises",
             ),
-            Expects::Refused if is_success => Problem::new(
-                codes::ACCEPTED,
+            Expects::Refused if is_success => {
+                Problem::new(codes::ACCEPTED, message, "refuse it, or describe that it is allowed")
+            }
+            _ => Problem::new(
+                codes::STATUS,
                 message,
-                "refuse it, or describe that it is allowed",
+                "answer with the expected status, or describe the operation otherwise",
             ),
-            _ => Problem::new(codes::STATUS, message, "answer with the expected status, or describe the operation otherwise"),
         })
     }
 
@@ -254,7 +283,8 @@ impl Hearing<'_> {
             return None;
         }
         let message = format!("status {status} is not described for `{}`", self.operation.id);
-        let action = format!("describe {status} among the responses, or answer with a described status");
+        let action =
+            format!("describe {status} among the responses, or answer with a described status");
         Some(Problem::new(codes::STATUS, message, action))
     }
 
@@ -266,8 +296,8 @@ impl Hearing<'_> {
         let as_text = Value::from(text);
         let as_json: Option<Value> = serde_json::from_str(text).ok();
         let mut readings = std::iter::once(as_text.clone()).chain(as_json);
-        let fits = readings
-            .any(|value| self.api.check(schema, Direction::Response, &value).is_empty());
+        let fits =
+            readings.any(|value| self.api.check(schema, Direction::Response, &value).is_empty());
         let found = self.api.check(schema, Direction::Response, &as_text);
         let why = found.first().map(|mismatch| mismatch.message.clone()).unwrap_or_default();
         (!fits).then(|| format!("the header `{}` {why}", header.name))
@@ -294,7 +324,9 @@ impl Hearing<'_> {
         }
         let body = match serde_json::from_slice::<Value>(&answer.body) {
             Ok(body) => body,
-            Err(error) => return vec![format!("the body is not JSON ({:?} error)", error.classify())],
+            Err(error) => {
+                return vec![format!("the body is not JSON ({:?} error)", error.classify())];
+            }
         };
         let mut found = Vec::new();
         if media_type == "application/problem+json" {
@@ -321,8 +353,9 @@ fn problem_document(body: &Value, status: u16) -> Option<String> {
     let Some(fields) = body.as_object() else {
         return Some("a problem document is an object (RFC 9457, 3)".to_owned());
     };
-    let wrong_text =
-        ["type", "title", "detail", "instance"].into_iter().find(|name| fields.get(*name).is_some_and(|v| !v.is_string()));
+    let wrong_text = ["type", "title", "detail", "instance"]
+        .into_iter()
+        .find(|name| fields.get(*name).is_some_and(|v| !v.is_string()));
     if let Some(name) = wrong_text {
         return Some(format!("`{name}` of a problem document is text (RFC 9457, 3.1)"));
     }

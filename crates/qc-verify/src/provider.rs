@@ -58,7 +58,9 @@ impl Verification<'_> {
             report.not_tried.extend(planned.not_tried.iter().cloned());
             let mut seen = Seen::of(operation);
             for case in &planned.cases {
-                let tried = self.perform(&mut courier, &mut resources, (operation, &planned.wire), case).await;
+                let tried = self
+                    .perform(&mut courier, &mut resources, (operation, &planned.wire), case)
+                    .await;
                 seen.saw(tried.exchange.status);
                 report.results.push(tried);
             }

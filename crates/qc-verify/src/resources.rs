@@ -154,7 +154,8 @@ fn id_in(resource: &Value, name: &str) -> Option<Value> {
     let same = fields.iter().find(|(known, _)| plain(known) == wanted);
     let last = fields.iter().filter(|(known, _)| known.len() > 1).find(|(known, _)| {
         let known = plain(known);
-        wanted.ends_with(&known) && matches!(known.as_str(), "id" | "key" | "uuid" | "number" | "name" | "code")
+        wanted.ends_with(&known)
+            && matches!(known.as_str(), "id" | "key" | "uuid" | "number" | "name" | "code")
     });
     let found = same.or(last).map(|(_, value)| value).or_else(|| fields.get("id"));
     found.filter(|value| value.is_string() || value.is_number()).cloned()

@@ -22,8 +22,7 @@ pub fn simulated(
         .bearer(MADE_TOKEN)
         .login(MADE_USER, MADE_PASSWORD)
         .client(MADE_USER, MADE_PASSWORD);
-    let setup =
-        Setup { name: "verified".to_owned(), clock, seed, credentials, ledger: None };
+    let setup = Setup { name: "verified".to_owned(), clock, seed, credentials, ledger: None };
     let provider = Provider::new(api, spec, setup)?;
     Ok(Arc::new(SimulatedCaller::new().with(Target::SIMULATED, Arc::new(provider))))
 }

@@ -192,7 +192,8 @@ impl<'a> Walk<'a> {
         pointer: &mut String,
         depth: usize,
     ) {
-        let inner: Vec<&'a Value> = schemas.iter().filter_map(|schema| schema.get("items")).collect();
+        let inner: Vec<&'a Value> =
+            schemas.iter().filter_map(|schema| schema.get("items")).collect();
         for (key, outwards) in [("minItems", -1_i64), ("maxItems", 1)] {
             let limits = schemas.iter().filter_map(|schema| schema.get(key)?.as_u64());
             let limit = if outwards < 0 { limits.max() } else { limits.min() };
@@ -337,13 +338,7 @@ fn text_of(facets: &Map<String, Value>, text: &str, length: u64, seed: u64) -> S
     made.as_str().unwrap_or_default().to_owned()
 }
 
-fn list_of(
-    root: &Value,
-    inner: &[&Value],
-    items: &[Value],
-    count: u64,
-    seed: u64,
-) -> Vec<Value> {
+fn list_of(root: &Value, inner: &[&Value], items: &[Value], count: u64, seed: u64) -> Vec<Value> {
     let count = usize::try_from(count).unwrap_or(0);
     let mut made: Vec<Value> = items.iter().take(count).cloned().collect();
     let schema = inner.first().map(|inner| {

@@ -164,8 +164,10 @@ fn quoted(text: &str) -> String {
 
 /// A form as `application/x-www-form-urlencoded`.
 pub(crate) fn form(fields: &[(String, String)]) -> String {
-    let pairs: Vec<String> =
-        fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    let pairs: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)))
+        .collect();
     pairs.join("&")
 }
 

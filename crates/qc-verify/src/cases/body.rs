@@ -78,7 +78,10 @@ impl Maker<'_> {
         };
         let Some(media_type) = self.wire.media_type.clone() else { return };
         if !is_json(&media_type) && !media_type.contains("urlencoded") {
-            self.skip("fields of the body", format!("bodies of `{media_type}` are not taken apart"));
+            self.skip(
+                "fields of the body",
+                format!("bodies of `{media_type}` are not taken apart"),
+            );
             return;
         }
         let schema = self.api.schema(&at, Direction::Request);
@@ -116,7 +119,9 @@ impl Maker<'_> {
 /// Whether values of a parameter come from earlier answers, so that a made one may be refused though the schema admits it.
 fn is_opaque(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["cursor", "token", "continuation", "marker", "after", "before"].iter().any(|w| name.contains(w))
+    ["cursor", "token", "continuation", "marker", "after", "before"]
+        .iter()
+        .any(|w| name.contains(w))
 }
 
 /// Whether a limit of a length is beyond what is made.

@@ -36,11 +36,17 @@ impl Maker<'_> {
                     self.add(denied(&bad.key().replace('_', "-"), name, Sign::Bad(bad)));
                 }
                 Some(_) => {
-                    self.skip(bad.words(), "the file's are not of the kind that the operation takes");
+                    self.skip(
+                        bad.words(),
+                        "the file's are not of the kind that the operation takes",
+                    );
                 }
                 None => self.skip(
                     bad.words(),
-                    format!("only the issuer can make them, and no file gives them as `{}`", bad.key()),
+                    format!(
+                        "only the issuer can make them, and no file gives them as `{}`",
+                        bad.key()
+                    ),
                 ),
             }
         }

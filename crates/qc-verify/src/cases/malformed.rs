@@ -25,7 +25,8 @@ impl Maker<'_> {
             return;
         }
         let whole = self.wire.body.to_vec();
-        let raw = |body: Vec<u8>| Change::Raw { body: body.into(), media_type: Some(media_type.clone()) };
+        let raw =
+            |body: Vec<u8>| Change::Raw { body: body.into(), media_type: Some(media_type.clone()) };
         let mut truncated = whole.clone();
         truncated.pop();
         if serde_json::from_slice::<Value>(&truncated).is_err() && !truncated.is_empty() {
@@ -35,7 +36,12 @@ impl Maker<'_> {
         trailing.extend_from_slice(b"]}");
         let name = "more follows after the JSON";
         self.add(plan("trailing", name, raw(trailing), Expects::Refused));
-        self.add(plan("not-json", "the body is no JSON", raw(b"{qc: not json}".to_vec()), Expects::Refused));
+        self.add(plan(
+            "not-json",
+            "the body is no JSON",
+            raw(b"{qc: not json}".to_vec()),
+            Expects::Refused,
+        ));
         let name = "the JSON is not UTF-8 (RFC 8259, 8.1)";
         self.add(plan("invalid-utf8", name, raw(spoiled(&whole)), Expects::Refused));
         if let Some(twice) = key_twice(&whole) {
@@ -55,7 +61,8 @@ impl Maker<'_> {
 
     fn other_media_type(&mut self) {
         let described = self.operation.request_body.iter().flat_map(|body| &body.content);
-        let described: Vec<String> = described.map(|content| essence(&content.media_type)).collect();
+        let described: Vec<String> =
+            described.map(|content| essence(&content.media_type)).collect();
         let other = "application/x-qc-not-described";
         if described.iter().any(|media_type| media_type == "*/*" || media_type == "application/*") {
             return;

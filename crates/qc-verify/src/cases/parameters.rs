@@ -7,6 +7,9 @@ use super::{Change, Expects, Kind, Maker, Plan, sampled};
 use crate::credentials::Sign;
 use crate::vary;
 
+/// Longest text of a parameter, in bytes: RFC 9110 (section 4.1) has servers take addresses of 8000 octets at least.
+const TEXT_LIMIT: usize = 4_000;
+
 impl Maker<'_> {
     pub(super) fn parameters(&mut self) {
         for parameter in &self.operation.parameters {
@@ -16,7 +19,11 @@ impl Maker<'_> {
                     parameter,
                     None,
                     format!("{place}/missing"),
-                    format!("the {} parameter `{}` is missing", parameter.location.as_str(), parameter.name),
+                    format!(
+                        "the {} parameter `{}` is missing",
+                        parameter.location.as_str(),
+                        parameter.name
+                    ),
                     Some(false),
                 );
             }
@@ -24,7 +31,11 @@ impl Maker<'_> {
             let value = sampled(self.api, parameter, self.seed);
             if value.is_array() || value.is_object() {
                 self.skip(
-                    format!("values of the {} parameter `{}`", parameter.location.as_str(), parameter.name),
+                    format!(
+                        "values of the {} parameter `{}`",
+                        parameter.location.as_str(),
+                        parameter.name
+                    ),
                     "lists and objects in parameters are sent as sampled only",
                 );
                 continue;
@@ -61,9 +72,19 @@ impl Maker<'_> {
         if is_path && keeps != Some(false) {
             return;
         }
-        let is_header = matches!(parameter.location, ParameterLocation::Header | ParameterLocation::Cookie);
-        let is_writable = |text: &String| !text.is_empty() && text.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+        let is_header =
+            matches!(parameter.location, ParameterLocation::Header | ParameterLocation::Cookie);
+        let is_writable = |text: &String| {
+            !text.is_empty() && text.chars().all(|c| c == ' ' || c.is_ascii_graphic())
+        };
         if is_header && !text.as_ref().is_none_or(is_writable) {
+            return;
+        }
+        if text.as_ref().is_some_and(|text| text.len() > TEXT_LIMIT) {
+            self.skip(
+                name,
+                format!("servers bound their addresses; at most {TEXT_LIMIT} bytes are sent"),
+            );
             return;
         }
         let change = Change::Parameter {

@@ -69,7 +69,8 @@ fn left_out(text: &mut String, report: &Report) {
         }
     }
     for (words, operations) in grouped.iter().take(NOT_TRIED_LIMIT) {
-        let names: Vec<&str> = operations.iter().map(String::as_str).filter(|o| !o.is_empty()).collect();
+        let names: Vec<&str> =
+            operations.iter().map(String::as_str).filter(|o| !o.is_empty()).collect();
         let of = match names.as_slice() {
             [] => String::new(),
             [first] => format!(" ({first})"),
@@ -78,7 +79,8 @@ fn left_out(text: &mut String, report: &Report) {
         let _ = writeln!(text, "not tried: {words}{of}");
     }
     if grouped.len() > NOT_TRIED_LIMIT {
-        let _ = writeln!(text, "not tried: {} more, in --format json", grouped.len() - NOT_TRIED_LIMIT);
+        let _ =
+            writeln!(text, "not tried: {} more, in --format json", grouped.len() - NOT_TRIED_LIMIT);
     }
 }
 
@@ -100,12 +102,19 @@ fn unseen(text: &mut String, report: &Report) {
 fn score(text: &mut String, report: &Report) {
     let Some(score) = &report.score else { return };
     for mutant in score.survivors() {
-        let _ = writeln!(text, "survived: {} of {}: {}", mutant.kind, mutant.operation, mutant.words);
+        let _ =
+            writeln!(text, "survived: {} of {}: {}", mutant.kind, mutant.operation, mutant.words);
     }
     for (kind, caught, all) in score.by_kind() {
         let _ = writeln!(text, "mutants {kind}: {caught} of {all} caught");
     }
-    let _ = writeln!(text, "mutation score: {} % ({} of {})", score.percent(), score.caught(), score.mutants.len());
+    let _ = writeln!(
+        text,
+        "mutation score: {} % ({} of {})",
+        score.percent(),
+        score.caught(),
+        score.mutants.len()
+    );
     if let Some(left) = score.left_out() {
         let _ = writeln!(text, "not tried: {left} more mutants, beyond the limit");
     }

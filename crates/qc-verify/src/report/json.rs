@@ -22,7 +22,8 @@ fn one(report: &Report) -> Value {
         .seen
         .iter()
         .map(|seen| {
-            let statuses = seen.statuses.iter().map(|(status, count)| (status.clone(), json!(count)));
+            let statuses =
+                seen.statuses.iter().map(|(status, count)| (status.clone(), json!(count)));
             json!({ "operation": seen.operation, "statuses": Value::Object(statuses.collect()) })
         })
         .collect();

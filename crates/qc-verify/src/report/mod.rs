@@ -58,7 +58,12 @@ pub struct Exchange {
 
 impl Exchange {
     pub(crate) fn unsent() -> Self {
-        Self { request: String::new(), sent: "nothing".to_owned(), status: None, received: String::new() }
+        Self {
+            request: String::new(),
+            sent: "nothing".to_owned(),
+            status: None,
+            received: String::new(),
+        }
     }
 
     pub(crate) fn of(wire: &Wire, answer: Option<&Answer>, carriers: &[String]) -> Self {
@@ -68,7 +73,8 @@ impl Exchange {
                 "hidden".clone_into(value);
             }
         }
-        let names: BTreeSet<String> = wire.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+        let names: BTreeSet<String> =
+            wire.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
         let mut sent = shape(wire.media_type.as_deref(), &wire.body);
         if !names.is_empty() {
             let names: Vec<String> = names.into_iter().collect();
@@ -178,7 +184,12 @@ pub struct CaseResult {
 }
 
 impl CaseResult {
-    pub(crate) fn of(operation: &Operation, case: &Case, verdict: Verdict, exchange: Exchange) -> Self {
+    pub(crate) fn of(
+        operation: &Operation,
+        case: &Case,
+        verdict: Verdict,
+        exchange: Exchange,
+    ) -> Self {
         Self {
             id: case.id.clone(),
             name: case.name.clone(),
@@ -225,7 +236,11 @@ impl Seen {
 
     /// Those that never came.
     pub fn unseen(&self) -> Vec<&str> {
-        self.statuses.iter().filter(|(_, count)| *count == 0).map(|(name, _)| name.as_str()).collect()
+        self.statuses
+            .iter()
+            .filter(|(_, count)| *count == 0)
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 }
 
@@ -307,6 +322,12 @@ impl Report {
         self.results.iter().filter(|result| result.outcome == outcome).count()
     }
 
+    /// Whether nothing at all was shown: there are cases, and of those that should succeed none did or failed.
+    pub fn shows_nothing(&self) -> bool {
+        let mut hopeful = self.results.iter().filter(|result| !result.is_negative).peekable();
+        hopeful.peek().is_some() && hopeful.all(|result| result.outcome == Outcome::Undecided)
+    }
+
     /// How many of a hundred cases send what must be refused.
     pub fn negative_percent(&self) -> usize {
         let negative = self.results.iter().filter(|result| result.is_negative).count();
@@ -318,15 +339,12 @@ impl Report {
         let cut = self.cut.as_ref().map(cut_words);
         cut.into_iter().chain(self.not_tried.iter().cloned()).collect()
     }
-
 }
 
 /// Reports as one text.
 pub fn written(reports: &[Report], format: Format) -> String {
     match format {
-        Format::Human => {
-            reports.iter().map(human::write).collect::<Vec<String>>().join("\n")
-        }
+        Format::Human => reports.iter().map(human::write).collect::<Vec<String>>().join("\n"),
         Format::Json => serde_json::to_string_pretty(&json::write(reports)).unwrap_or_default(),
         Format::Junit => junit::write(reports),
     }
@@ -343,7 +361,8 @@ mod tests {
         wire.query = vec![("key".into(), "k-secret".into()), ("limit".into(), "3".into())];
         wire.headers = vec![("Authorization".into(), "Bearer t-secret".into())];
         wire.media_type = Some("application/json".into());
-        wire.body = json!({ "name": "v-secret", "tags": ["v-secret", 1.5], "n": null }).to_string().into();
+        wire.body =
+            json!({ "name": "v-secret", "tags": ["v-secret", 1.5], "n": null }).to_string().into();
         let answer = Answer {
             status: 200,
             headers: vec![("content-type".into(), "text/plain".into())],

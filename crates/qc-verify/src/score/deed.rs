@@ -3,9 +3,9 @@
 use qc_contract::{Direction, OpenApi, Operation};
 use serde_json::Value;
 
+use super::Mutant;
 use super::spoil::{self, Spoil, Spoiled};
 use super::weaken::{self, Forgotten};
-use super::Mutant;
 use crate::credentials::is_protected;
 use crate::wire::{Answer, is_json};
 

@@ -113,7 +113,9 @@ fn walk<'a>(
         all.push((kind, words, Spoil::Put(at.clone(), with)));
     };
     let other = match value {
-        Value::String(_) if !admitted.contains(&"integer") && !admitted.contains(&"number") => json!(7),
+        Value::String(_) if !admitted.contains(&"integer") && !admitted.contains(&"number") => {
+            json!(7)
+        }
         Value::String(_) => json!({ "qc": 1 }),
         Value::Number(_) | Value::Bool(_) if !admitted.contains(&"string") => json!("qc"),
         Value::Number(_) | Value::Bool(_) => json!(["qc"]),
@@ -145,7 +147,8 @@ fn walk<'a>(
             }
         }
         Value::Array(items) => {
-            let below: Vec<&Value> = schemas.iter().filter_map(|schema| schema.get("items")).collect();
+            let below: Vec<&Value> =
+                schemas.iter().filter_map(|schema| schema.get("items")).collect();
             if let (Some(first), false) = (items.first(), below.is_empty()) {
                 let length = pointer.len();
                 pointer.push_str("/0");

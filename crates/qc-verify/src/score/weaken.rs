@@ -100,7 +100,8 @@ fn walk(root: &Value, schema: &Value, pointer: &str, depth: usize, all: &mut Vec
             put(keyword, None);
         }
     }
-    if schemas.iter().any(|schema| schema.get("additionalProperties") == Some(&Value::Bool(false))) {
+    if schemas.iter().any(|schema| schema.get("additionalProperties") == Some(&Value::Bool(false)))
+    {
         put("additionalProperties", None);
     }
     for name in required(&schemas) {
@@ -125,7 +126,9 @@ fn together<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
     });
     let below: Vec<&Value> = alternatives.collect();
     let in_alternative = crate::vary::spread(root, &below);
-    all.into_iter().filter(|s| !in_alternative.iter().any(|other| std::ptr::eq(*other, *s))).collect()
+    all.into_iter()
+        .filter(|s| !in_alternative.iter().any(|other| std::ptr::eq(*other, *s)))
+        .collect()
 }
 
 impl Forgotten {
@@ -172,10 +175,13 @@ impl Forgotten {
     ) {
         let found = self.found(api, operation, wire);
         let is_mine = |mismatch: &Mismatch| {
-            let same_field = self.field.as_ref().is_none_or(|field| {
-                mismatch.message.starts_with(&format!("`{field}` "))
-            });
-            mismatch.keyword == self.keyword && same_field && starred(&mismatch.pointer) == self.pointer
+            let same_field = self
+                .field
+                .as_ref()
+                .is_none_or(|field| mismatch.message.starts_with(&format!("`{field}` ")));
+            mismatch.keyword == self.keyword
+                && same_field
+                && starred(&mismatch.pointer) == self.pointer
         };
         if found.is_empty() || !found.iter().all(is_mine) {
             return;

@@ -32,6 +32,7 @@ pub(crate) fn simulator(text: &str) -> Arc<dyn Caller> {
 /// What a test changes about a verification.
 pub(crate) struct Wishes {
     pub(crate) caller: Arc<dyn Caller>,
+    pub(crate) operations: Vec<String>,
     pub(crate) seed: u64,
     pub(crate) case_limit: usize,
     pub(crate) is_lenient: bool,
@@ -41,11 +42,19 @@ pub(crate) struct Wishes {
 impl Wishes {
     pub(crate) fn of(caller: Arc<dyn Caller>) -> Self {
         let credentials = Credentials::made();
-        Self { caller, seed: 1, case_limit: CASE_LIMIT, is_lenient: false, credentials }
+        Self {
+            caller,
+            operations: Vec::new(),
+            seed: 1,
+            case_limit: CASE_LIMIT,
+            is_lenient: false,
+            credentials,
+        }
     }
 
     pub(crate) async fn report(&self, text: &str) -> Report {
-        self.with(&Arc::new(api(text)), |verification| async move { verification.run().await }).await
+        self.with(&Arc::new(api(text)), |verification| async move { verification.run().await })
+            .await
     }
 
     pub(crate) async fn score(&self, api: &Arc<OpenApi>, limit: usize) -> Score {
@@ -64,7 +73,7 @@ impl Wishes {
             caller: Arc::clone(&self.caller),
             credentials: &self.credentials,
             values: &NONE,
-            operations: &[],
+            operations: &self.operations,
             seed: self.seed,
             rate: None,
             case_limit: self.case_limit,

@@ -244,6 +244,27 @@ fn contract_profile(text: &str) -> Vec<String> {
     if output.status.success() { Vec::new() } else { vec![said] }
 }
 
+/// Credentials for a test of a description without operations, with every variable that they name set.
+fn contract_credentials(text: &str) -> Vec<String> {
+    let trial = Trial(tempfile::tempdir().unwrap());
+    trial.write("credentials.yaml", text);
+    trial.write("api.yaml", "openapi: 3.1.0\ninfo: {title: A, version: '1'}\npaths: {}\n");
+    let names = text.split("env: ").skip(1).filter_map(|rest| rest.split('}').next());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qc"));
+    command.args([
+        "contract",
+        "test",
+        "api.yaml",
+        "--simulator",
+        "--credentials",
+        "credentials.yaml",
+    ]);
+    command.current_dir(trial.0.path()).env_clear().env("HOME", trial.0.path());
+    let output = command.envs(names.map(|name| (name, "x"))).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Vec::new() } else { vec![said] }
+}
+
 fn settings(text: &str) -> Vec<String> {
     let trial = Trial(tempfile::tempdir().unwrap());
     trial.write("qc.toml", text);
@@ -275,6 +296,7 @@ fn every_marked_file_checks() {
                 (Some("scenario"), _) => scenario(&text),
                 (Some("simulator"), _) => simulator(&text),
                 (Some("contract profile"), _) => contract_profile(&text),
+                (Some("contract credentials"), _) => contract_credentials(&text),
                 (None, "toml") => settings(&text),
                 (None, "yaml") => vec!["this block is not marked, so nobody checks it".to_owned()],
                 (Some(other), _) => vec![format!("nothing knows how to check `{other}`")],

@@ -160,8 +160,11 @@ async fn provider(
             (target, caller, &made)
         }
     };
-    let values: BTreeMap<String, Value> =
-        arguments.value.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    let values: BTreeMap<String, Value> = arguments
+        .value
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+        .collect();
     let verification = Verification {
         api: &Arc::new(api),
         target,
@@ -207,11 +210,7 @@ async fn pacts(arguments: &Arguments, credentials: &Credentials) -> Result<Repor
     Ok(replay.run().await)
 }
 
-async fn delivered(
-    arguments: &Arguments,
-    consumer: &str,
-    schema: &str,
-) -> Result<Report, Trouble> {
+async fn delivered(arguments: &Arguments, consumer: &str, schema: &str) -> Result<Report, Trouble> {
     let read = |name: &str| {
         let version = Version::named(name);
         Schema::load(&*version.files, &version.entry).map_err(Trouble::findings)
@@ -285,6 +284,16 @@ impl Arguments {
             if !all.is_empty() && all.iter().all(|result| result.exchange.status.is_none()) {
                 session.output.say(&format!("{} does not answer", report.target));
                 return Ok(Exit::Unreachable);
+            }
+        }
+        for report in reports {
+            let is_empty = report.results.is_empty() && !report.not_tried.is_empty();
+            if report.shows_nothing() || is_empty {
+                session.output.say(&format!(
+                    "nothing is shown about {}: see what was undecided or not tried",
+                    report.target
+                ));
+                return Ok(Exit::Findings);
             }
         }
         let score = reports.iter().find_map(|report| report.score.as_ref());
