@@ -128,11 +128,9 @@ impl Replay<'_> {
                     });
                     break;
                 }
-                match self.replay(&mut couriers, file, at, interaction, &mut report.not_tried).await
-                {
-                    Some(result) => report.results.push(result),
-                    None => continue,
-                }
+                let not_tried = &mut report.not_tried;
+                let result = self.replay(&mut couriers, file, at, interaction, not_tried).await;
+                report.results.extend(result);
             }
         }
         let others = [&couriers.states, &couriers.messages];
@@ -160,7 +158,7 @@ impl Replay<'_> {
             Some(courier) => {
                 for state in &interaction.states {
                     if let Err(why) = set_up(courier, file.consumer(), state).await {
-                        return Some(self.unready(file, at, interaction, state, &why));
+                        return Some(unready(file, at, interaction, state, &why));
                     }
                 }
             }
@@ -174,16 +172,14 @@ impl Replay<'_> {
             Pacted::Http { request, response } => {
                 self.http(&mut couriers.requests, request, response).await
             }
-            Pacted::Message(message) => match &mut couriers.messages {
-                Some(courier) => ask(courier, interaction, message).await,
-                None => {
-                    skip(
-                        format!("the message `{description}`"),
-                        "nobody is asked for messages; say who with --messages-url",
-                    );
+            Pacted::Message(message) => {
+                let Some(courier) = &mut couriers.messages else {
+                    let what = format!("the message `{description}`");
+                    skip(what, "nobody is asked for messages; say who with --messages-url");
                     return None;
-                }
-            },
+                };
+                ask(courier, interaction, message).await
+            }
             Pacted::SyncMessage { .. } => {
                 skip(
                     format!("`{description}`"),
@@ -218,23 +214,23 @@ impl Replay<'_> {
         });
         Replayed { exchange, expected: format!("what the consumer expects{status}"), differences }
     }
+}
 
-    fn unready(
-        &self,
-        file: &PactFile,
-        at: usize,
-        interaction: &Interaction,
-        state: &State,
-        why: &str,
-    ) -> CaseResult {
-        let message = format!("the state `{}` could not be set up: {why}", state.name);
-        let action = "have the address of --states-url know the state";
-        let problem = Problem::new(codes::STATE, message, action);
-        let mut told = told(file, at, interaction);
-        told.outcome = Outcome::Failed;
-        told.problems = vec![problem];
-        told
-    }
+/// An interaction whose state is not there is not replayed.
+fn unready(
+    file: &PactFile,
+    at: usize,
+    interaction: &Interaction,
+    state: &State,
+    why: &str,
+) -> CaseResult {
+    let message = format!("the state `{}` could not be set up: {why}", state.name);
+    let action = "have the address of --states-url know the state";
+    let problem = Problem::new(codes::STATE, message, action);
+    let mut told = told(file, at, interaction);
+    told.outcome = Outcome::Failed;
+    told.problems = vec![problem];
+    told
 }
 
 fn result(

@@ -53,11 +53,11 @@ impl Verification<'_> {
         let mut report = Report::new(Subject::Provider, self.target.base(), self.seed);
         let mut cut = Cut { kept: 0, possible: 0 };
         for (operation, planned) in self.planned() {
-            cut.kept += planned.cases.len();
+            cut.kept += planned.all.len();
             cut.possible += planned.possible;
             report.not_tried.extend(planned.not_tried.iter().cloned());
             let mut seen = Seen::of(operation);
-            for case in &planned.cases {
+            for case in &planned.all {
                 let tried = self
                     .perform(&mut courier, &mut resources, (operation, &planned.wire), case)
                     .await;
@@ -93,7 +93,7 @@ impl Verification<'_> {
         for (at, operation) in asked.iter().enumerate() {
             let share = left.div_ceil(asked.len() - at).min(OPERATION_CASE_LIMIT);
             let made = cases::cases_of(self.api, operation, self.credentials, self.seed, share);
-            left -= made.cases.len();
+            left -= made.all.len();
             planned.push((*operation, made));
         }
         planned

@@ -52,13 +52,12 @@ impl Resources<'_> {
             }
             let (collection, item) = (segments[..at].join("/"), segments[..=at].join("/"));
             let key = filled(&collection, &known.values);
-            let value = match self.found.get(&key) {
-                Some(value) => value.clone(),
-                None => {
-                    let value = self.find(courier, name, &collection, &item, &known.values).await;
-                    self.found.insert(key, value.clone());
-                    value
-                }
+            let value = if let Some(value) = self.found.get(&key) {
+                value.clone()
+            } else {
+                let value = self.find(courier, name, &collection, &item, &known.values).await;
+                self.found.insert(key, value.clone());
+                value
             };
             match value {
                 Some(value) => {

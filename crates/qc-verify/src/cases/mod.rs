@@ -138,7 +138,7 @@ pub struct NotTried {
 pub(crate) struct Cases {
     /// The valid request from which the others differ.
     pub(crate) wire: Wire,
-    pub(crate) cases: Vec<Case>,
+    pub(crate) all: Vec<Case>,
     pub(crate) not_tried: Vec<NotTried>,
     /// How many there would have been.
     pub(crate) possible: usize,
@@ -222,7 +222,7 @@ pub(crate) fn cases_of(
             why: "it issues tokens, and is protected by the credentials of a client".to_owned(),
         };
         let wire = Wire::bare(operation.method.as_str(), "/");
-        return Cases { wire, cases: Vec::new(), not_tried: vec![not_tried], possible: 0 };
+        return Cases { wire, all: Vec::new(), not_tried: vec![not_tried], possible: 0 };
     }
     let basis = basis(api, operation, seed);
     let built = api.build(operation, &Value::Object(basis.clone()));
@@ -236,7 +236,7 @@ pub(crate) fn cases_of(
                 why: format!("no valid request could be made: {why}"),
             };
             let wire = Wire::bare(operation.method.as_str(), "/");
-            return Cases { wire, cases: Vec::new(), not_tried: vec![not_tried], possible: 0 };
+            return Cases { wire, all: Vec::new(), not_tried: vec![not_tried], possible: 0 };
         }
     };
     let mut maker = Maker {
@@ -268,7 +268,7 @@ pub(crate) fn cases_of(
     if possible > limit {
         cases = fair(cases, limit);
     }
-    Cases { wire, cases, not_tried, possible }
+    Cases { wire, all: cases, not_tried, possible }
 }
 
 /// Whether an operation is the token endpoint of a scheme of the description.

@@ -125,7 +125,9 @@ fn outline(value: &Value, text: &mut String, depth: usize) {
             if let Some(first) = items.first() {
                 outline(first, text, depth + 1);
                 if items.len() > 1 {
-                    text.push_str(&format!(", … {} items", items.len()));
+                    text.push_str(", … ");
+                    text.push_str(&items.len().to_string());
+                    text.push_str(" items");
                 }
             }
             text.push(']');

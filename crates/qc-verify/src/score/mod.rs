@@ -92,9 +92,12 @@ impl Score {
     }
 }
 
-/// Measures a verification's cases against its provider, which must be a simulator: [`Target::simulated`]. At most
-/// `limit` mutants are tried.
+/// Measures a verification's cases against its provider, which must be a simulator: without [`Target::simulated`] nothing
+/// is sent, and the score is empty. At most `limit` mutants are tried.
 pub async fn measure(verification: &Verification<'_>, limit: usize) -> Score {
+    if Target::simulated().as_ref() != Some(&verification.target) {
+        return Score::default();
+    }
     let layer = Arc::new(Layer {
         inner: Arc::clone(&verification.caller),
         api: Arc::clone(verification.api),
@@ -110,7 +113,7 @@ pub async fn measure(verification: &Verification<'_>, limit: usize) -> Score {
         let mut resources = verification.resources();
         layer.set(operation, &plan.wire, None);
         let mut failing = HashSet::new();
-        for case in &plan.cases {
+        for case in &plan.all {
             let at = (*operation, &plan.wire);
             let result = verification.perform(&mut courier, &mut resources, at, case).await;
             if result.outcome == Outcome::Failed {
@@ -124,7 +127,7 @@ pub async fn measure(verification: &Verification<'_>, limit: usize) -> Score {
         (left, to_come) = (left - chosen.len(), to_come - 1);
         for mut mutant in chosen {
             layer.set(operation, &plan.wire, Some(mutant.deed.clone()));
-            for case in &plan.cases {
+            for case in &plan.all {
                 let at = (*operation, &plan.wire);
                 let result = verification.perform(&mut courier, &mut resources, at, case).await;
                 if result.outcome == Outcome::Failed && !failing.contains(&result.id) {

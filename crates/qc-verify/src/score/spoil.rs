@@ -116,10 +116,9 @@ fn walk<'a>(
         Value::String(_) if !admitted.contains(&"integer") && !admitted.contains(&"number") => {
             json!(7)
         }
-        Value::String(_) => json!({ "qc": 1 }),
         Value::Number(_) | Value::Bool(_) if !admitted.contains(&"string") => json!("qc"),
         Value::Number(_) | Value::Bool(_) => json!(["qc"]),
-        Value::Array(_) => json!({ "qc": 1 }),
+        Value::String(_) | Value::Array(_) => json!({ "qc": 1 }),
         Value::Object(_) | Value::Null => json!("qc"),
     };
     put("change-type", format!("`{at}` is of another type"), other);

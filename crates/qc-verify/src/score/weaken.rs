@@ -94,7 +94,9 @@ fn walk(root: &Value, schema: &Value, pointer: &str, depth: usize, all: &mut Vec
         // `uniqueItems: false` and limits that admit everything refuse nothing.
         let is_check = |value: &Value| {
             *value != Value::Bool(false)
-                && !(keyword.starts_with("min") && keyword != "minimum" && *value == Value::from(0))
+                && !(keyword.starts_with("min")
+                    && keyword != "minimum"
+                    && value.as_u64() == Some(0))
         };
         if schemas.iter().any(|schema| schema.get(keyword).is_some_and(is_check)) {
             put(keyword, None);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proptest::prelude::*;
 use qc_model::{CallError, CallErrorKind, Caller, OutboundRequest, OutboundResponse};
-use qc_verify::{Credentials, Format, Outcome, Target, Verification, written};
+use qc_verify::{Credentials, Format, Outcome, Target, Verification, measure, written};
 use serde_json::json;
 
 use crate::scene::{Noting, SHOP, Wishes, api, simulator};
@@ -84,6 +84,9 @@ async fn requests_keep_their_distance() {
         case_limit: 100,
         is_lenient: false,
     };
+    // A provider that is no simulator is never broken on purpose.
+    assert!(measure(&verification, 100).await.mutants.is_empty());
+    assert_eq!(*nobody.0.lock().unwrap(), 0);
     let report = verification.run().await;
     let sent = *nobody.0.lock().unwrap();
     assert_eq!(report.requests, sent);

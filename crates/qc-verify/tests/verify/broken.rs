@@ -92,7 +92,7 @@ impl Caller for Broken {
 
 /// As `from`, when the body has it; so a wrong one looks right to the simulator.
 fn put(asked: &mut Asked, field: &str, wrong: impl Fn(Option<&Value>) -> bool, right: Value) {
-    let Some(mut body) = asked.json().filter(|body| body.is_object()) else { return };
+    let Some(mut body) = asked.json().filter(Value::is_object) else { return };
     if asked.is("POST", "/orders") && wrong(body.get(field)) {
         body[field] = right;
         asked.body = body.to_string().into();
@@ -322,7 +322,7 @@ const BREAKS: &[(&str, Before, After, &str, &str)] = &[
         "a parameter out of range is ignored",
         |asked| {
             if asked.path.contains("limit=101") {
-                asked.path = "/orders".to_owned();
+                "/orders".clone_into(&mut asked.path);
             }
         },
         unchanged,

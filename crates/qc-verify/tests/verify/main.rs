@@ -1,5 +1,7 @@
 //! Verifications against simulators, against servers that break one thing each, and against consumers.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod bounds;
 mod broken;
 mod consumers;

@@ -76,7 +76,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     strict: bool,
     /// Say how strong the cases are: how many of the ways to break the contract are noticed
-    #[arg(long, requires = "simulator")]
+    #[arg(long)]
     score: bool,
     /// The least score that passes, of a hundred
     #[arg(long, value_name = "PERCENT", requires = "score", value_parser = clap::value_parser!(u64).range(0..=100))]
@@ -104,6 +104,10 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
 }
 
 async fn reports(session: &Session, arguments: &Arguments) -> Result<Vec<Report>, Trouble> {
+    if arguments.score && !arguments.simulator {
+        let help = "measure with --simulator: a real provider is not broken on purpose";
+        return Err(usage("only a simulator can be broken for a score".to_owned(), help));
+    }
     let mut reports = Vec::new();
     let credentials = arguments.credentials(session)?;
     if let Some(description) = &arguments.description {
