@@ -63,6 +63,7 @@ pub fn ranks() -> BTreeMap<&'static str, u8> {
         ("qc-capture", 4),
         ("qc-broker", 5),
         ("qc-connect", 5),
+        ("qc-verify", 5),
         ("qc-identity", 5),
         ("qc-release", 5),
         ("qc-engine", 6),

@@ -78,6 +78,13 @@ pub struct SchemaAt {
     pub(crate) fields: Option<Arc<[FormField]>>,
 }
 
+impl SchemaAt {
+    /// JSON Pointer of the schema in its file.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+}
+
 /// One `formData` parameter of Swagger 2.0.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub(crate) struct FormField {
@@ -127,6 +134,11 @@ impl Operation {
         by(StatusPattern::Exact(status))
             .or_else(|| by(StatusPattern::Range(u8::try_from(status / 100).unwrap_or(0))))
             .or_else(|| by(StatusPattern::Default))
+    }
+
+    /// JSON Pointer of the operation in its file.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
     }
 
     /// A parameter by place and name (header names in any case).

@@ -89,8 +89,12 @@ fn fill(map: &mut Map<String, Value>, status: StatusCode, detail: &str, fields: 
     }
 }
 
-/// The field errors in the shape of the sample's first item.
+/// The field errors in the shape of the sample's first item. A list without one does not say what its items look like,
+/// so it stays as it is.
 fn field_list(sample: &Value, fields: &Fields) -> Value {
+    if sample.get(0).is_none() {
+        return sample.clone();
+    }
     let as_text = sample.get(0).is_some_and(Value::is_string);
     let items = fields.0.iter().map(|(pointer, message)| {
         if as_text {
@@ -103,10 +107,6 @@ fn field_list(sample: &Value, fields: &Fields) -> Value {
                 "message" | "detail" | "description" | "reason" => *value = json!(message),
                 _ => {}
             }
-        }
-        if item.is_empty() {
-            item.insert("pointer".into(), json!(pointer));
-            item.insert("message".into(), json!(message));
         }
         Value::Object(item)
     });

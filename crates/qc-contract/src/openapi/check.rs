@@ -65,8 +65,11 @@ impl OpenApi {
         let Some(described) = &operation.request_body else { return Vec::new() };
         let at_body = |message: &str| vec![Mismatch::argument("/body".to_owned(), message)];
         let Some(body) = request.body else {
-            let has_other = request.media_type.is_some_and(|media_type| !is_json(media_type));
-            let missing = described.required && !has_other;
+            let other = request.media_type.filter(|media_type| !is_json(media_type));
+            if other.is_some_and(|other| content_for(&described.content, other).is_none()) {
+                return at_body("a body of this media type is not described");
+            }
+            let missing = described.required && other.is_none();
             return if missing { at_body("the body is missing") } else { Vec::new() };
         };
         let media_type = request.media_type.unwrap_or("application/json");

@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::codes;
 use crate::documents::{At, Documents};
 use crate::mismatch::{Direction, Mismatch};
-use crate::model::{Operation, SchemaAt, SecurityScheme, Server, Version};
+use crate::model::{Content, Operation, SchemaAt, SecurityScheme, Server, Version};
 use crate::schema::compile::{Dialect, compile_tolerant};
 use crate::schema::extract::extract;
 use crate::schema::mismatches;
@@ -198,6 +198,22 @@ impl OpenApi {
     /// Where an operation stands in the files.
     pub fn place(&self, operation: &Operation) -> Place {
         self.documents.place(&operation.at())
+    }
+
+    /// Where a schema stands in the files.
+    pub fn place_of(&self, schema: &SchemaAt) -> Place {
+        self.documents.place(&At { file: schema.file, pointer: schema.pointer.to_string() })
+    }
+
+    /// The examples that the description gives for a body, whether they fit or not, each with its JSON Pointer and where
+    /// it stands.
+    pub fn examples(&self, content: &Content) -> Vec<(Arc<str>, Place, Value)> {
+        let examples = content.examples.iter().filter_map(|(file, pointer)| {
+            let value = self.documents.node(*file, pointer)?.to_value();
+            let at = At { file: *file, pointer: pointer.to_string() };
+            Some((Arc::clone(pointer), self.documents.place(&at), value))
+        });
+        examples.collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 use qc_model::Finding;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::body::{Allowance, compare_bodies};
 use super::file::{read_message, read_request, read_response};
@@ -120,6 +120,11 @@ impl Response {
 }
 
 impl Message {
+    /// An actual message.
+    pub fn actual(body: Body, metadata: Map<String, Value>) -> Self {
+        Self { body, metadata, rules: Rules::default() }
+    }
+
     /// A message as a file writes it.
     pub fn from_value(value: &Value, specification: Specification) -> Result<Self, Vec<Finding>> {
         let mut problems = Vec::new();

@@ -26,6 +26,7 @@ const ACTIONS: &[Row] = &[
     ("contract versions", &[]),
     ("contract convert", &[]),
     ("contract diff", &[]),
+    ("contract test", &[]),
     ("simulate", &[]),
     ("release build", &[ReleasesWrite]),
     ("release list", &[ReleasesRead]),

@@ -124,7 +124,7 @@ enum Verb {
     Test(test::Arguments),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(schema::Arguments),
-    /// Compare contracts, see the versions that are served side by side, and convert between them
+    /// Compare contracts, test what runs against them, see the versions that are served side by side, and convert between them
     #[command(subcommand)]
     Contract(contract::Verb),
     /// Run a project's connectors as simulated systems
@@ -296,7 +296,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Check(arguments) => check::run(session, &arguments),
         Verb::Test(arguments) => test::run(session, &arguments),
         Verb::Schema(arguments) => Ok(schema::run(session, &arguments)),
-        Verb::Contract(verb) => contract::run(session, verb),
+        Verb::Contract(verb) => contract::run(session, verb).await,
         Verb::Simulate(arguments) => simulate::run(session, arguments, Signals::listen()).await,
         Verb::Release(verb) => release::run(session, verb).await,
         Verb::Gate(arguments) => gate::run(session, &arguments).await,

@@ -267,7 +267,8 @@ fn pipeline(text: &str) -> Vec<String> {
         &["add", "-A"],
         &["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "first"],
     ] {
-        let git = std::process::Command::new("git").args(words).current_dir(trial.0.path()).status();
+        let git =
+            std::process::Command::new("git").args(words).current_dir(trial.0.path()).status();
         assert!(git.unwrap().success());
     }
     let mut wrong = Vec::new();
@@ -294,6 +295,27 @@ fn pipeline(text: &str) -> Vec<String> {
     }
     assert!(ran > 0, "no command is in\n{text}");
     wrong
+}
+
+/// Credentials for a test of a description without operations, with every variable that they name set.
+fn contract_credentials(text: &str) -> Vec<String> {
+    let trial = Trial(tempfile::tempdir().unwrap());
+    trial.write("credentials.yaml", text);
+    trial.write("api.yaml", "openapi: 3.1.0\ninfo: {title: A, version: '1'}\npaths: {}\n");
+    let names = text.split("env: ").skip(1).filter_map(|rest| rest.split('}').next());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qc"));
+    command.args([
+        "contract",
+        "test",
+        "api.yaml",
+        "--simulator",
+        "--credentials",
+        "credentials.yaml",
+    ]);
+    command.current_dir(trial.0.path()).env_clear().env("HOME", trial.0.path());
+    let output = command.envs(names.map(|name| (name, "x"))).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Vec::new() } else { vec![said] }
 }
 
 fn settings(text: &str) -> Vec<String> {
@@ -329,6 +351,7 @@ fn every_marked_file_checks() {
                 (Some("contract profile"), _) => contract_profile(&text),
                 (Some("breaking changes"), _) => breaking_changes(&text),
                 (Some("pipeline"), _) => pipeline(&text),
+                (Some("contract credentials"), _) => contract_credentials(&text),
                 (None, "toml") => settings(&text),
                 (None, "yaml") => vec!["this block is not marked, so nobody checks it".to_owned()],
                 (Some(other), _) => vec![format!("nothing knows how to check `{other}`")],

@@ -38,7 +38,10 @@ fn the_same_passes_and_what_breaks_is_held_with_what_is_missing() {
     let held = scene.qc(&against).ends(100);
     let held = held.says("breaking").says("/in/notify/alert").says("breaking_changes");
     let held = held.says("asks for major").says(CONTRACT);
-    let id = held.out.split("held: ").find_map(|line| line.split(' ').next().filter(|id| id.starts_with("chg-")));
+    let id = held
+        .out
+        .split("held: ")
+        .find_map(|line| line.split(' ').next().filter(|id| id.starts_with("chg-")));
     let id = id.unwrap().to_owned();
     // For machines.
     let json = scene.qc(&[&against[..], &["--json"]].concat()).ends(100).json();
@@ -57,7 +60,11 @@ fn the_same_passes_and_what_breaks_is_held_with_what_is_missing() {
     scene.write(INTEGRATION, &written);
     let json = scene.qc(&[&against[..], &["--json"]].concat()).ends(100).json();
     let gate = &json["integrations"]["notify"]["gate"];
-    assert_eq!((&gate["may_be_overridden"], &gate["passes"]), (&true.into(), &false.into()), "{gate}");
+    assert_eq!(
+        (&gate["may_be_overridden"], &gate["passes"]),
+        (&true.into(), &false.into()),
+        "{gate}"
+    );
     assert_eq!(gate["breaks"][0]["migration"], "migrations/1-to-2.md");
     // Against a folder it is the same.
     let older = Scene::template("notify");

@@ -4,6 +4,7 @@
 
 mod broken;
 mod connectors;
+mod contracts;
 mod formats;
 mod gate;
 mod movement;

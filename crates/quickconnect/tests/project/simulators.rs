@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::scene::Scene;
 
 /// Simulators that run, ended with the test.
-struct Simulators {
+pub(crate) struct Simulators {
     child: Child,
     listing: Value,
 }
 
 impl Simulators {
-    fn start(scene: &Scene, more: &[&str]) -> Self {
+    pub(crate) fn start(scene: &Scene, more: &[&str]) -> Self {
         let mut arguments = vec!["simulate", "--json", "--port", "0"];
         arguments.extend(more);
         let mut command = scene.command(&arguments);
@@ -26,7 +26,7 @@ impl Simulators {
         Self { child, listing: listing.expect("it says where they listen").unwrap() }
     }
 
-    fn address(&self, connector: &str) -> String {
+    pub(crate) fn address(&self, connector: &str) -> String {
         let all = self.listing["simulators"].as_array().unwrap();
         let one = all.iter().find(|one| one["connector"] == connector).unwrap();
         one["url"].as_str().unwrap().strip_prefix("http://").unwrap().to_owned()

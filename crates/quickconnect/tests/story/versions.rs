@@ -657,6 +657,8 @@ fn compared(asked: &mut Asked<'_>) {
     assert_eq!(told["verdict"], "non-breaking", "{told}");
     assert_eq!(told["findings"][0]["id"], "operation-added", "{told}");
     assert_eq!(told["findings"][0]["new"]["place"]["line"], 8, "{told}");
+    let told = asked.told("contract test", &["old.yaml", "--simulator"]);
+    assert_eq!(told["outcome"], "passed", "{told}");
 }
 
 fn audited(asked: &mut Asked<'_>) {

@@ -1,8 +1,9 @@
-//! `qc contract`: agreed interfaces, compared, and their versions, offline.
+//! `qc contract`: agreed interfaces: compared, served in versions, and tested against what runs.
 
 mod convert;
 mod diff;
 mod sources;
+mod test;
 mod versions;
 
 use super::{Exit, Trouble, session::Session};
@@ -15,12 +16,15 @@ pub(crate) enum Verb {
     Convert(convert::Arguments),
     /// Compare two versions of an API's description or of a JSON Schema; a breaking change fails
     Diff(diff::Arguments),
+    /// Hold a provider or a consumer against its contract; only on this machine, or where that is declared
+    Test(Box<test::Arguments>),
 }
 
-pub(super) fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> {
+pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> {
     match verb {
         Verb::Versions(arguments) => versions::run(session, &arguments),
         Verb::Convert(arguments) => convert::run(session, &arguments),
         Verb::Diff(arguments) => diff::run(session, &arguments),
+        Verb::Test(arguments) => test::run(session, *arguments).await,
     }
 }
