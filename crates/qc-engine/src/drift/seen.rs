@@ -150,14 +150,6 @@ impl DriftSeen {
         }
     }
 
-    /// Forgets how often, not what: what has been written is not counted again.
-    pub(super) fn written(&mut self) {
-        self.left_out = 0;
-        for shape in &mut self.shapes {
-            shape.count = 0;
-        }
-    }
-
     /// Whether anything of it is to be written.
     pub(super) fn is_new(&self) -> bool {
         self.left_out > 0 || self.shapes.iter().any(|shape| shape.count > 0)
@@ -195,7 +187,9 @@ mod tests {
             })
             .collect();
         assert_eq!(shapes, [("/lines/*/new", 3, 2, 6), ("/other", 1, 2, 2)]);
-        here.written();
+        for shape in &mut here.shapes {
+            shape.count = 0;
+        }
         assert!(!here.is_new());
         here.note(seer(7), &[more("/other")], None);
         assert!(here.is_new());
