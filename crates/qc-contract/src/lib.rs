@@ -33,7 +33,7 @@ pub use model::{
     RequestBody, Response, SchemaAt, SecurityRequirement, SecurityScheme, Server, StatusPattern,
     Style, Version,
 };
-pub use openapi::{IncomingRequest, OpenApi, Routed};
+pub use openapi::{IncomingRequest, OpenApi, Routed, Undeclared};
 pub use request::{BodyPlan, BodyValue, BuiltRequest, Part, PartContent};
 pub use sample::sample;
 pub use schema::Schema;

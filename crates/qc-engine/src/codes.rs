@@ -94,6 +94,11 @@ pub const ECHO_UNMARKED: Code = Code::new("QC-R047");
 /// The release declares no state or table of that name.
 pub const KEPT_UNKNOWN: Code = Code::new("QC-R048");
 
+/// The provider says that an operation ends.
+pub const OPERATION_ENDS: Code = Code::new("QC-R080");
+/// There is no such finding of drift.
+pub const NO_FINDING: Code = Code::new("QC-R081");
+
 /// Data may not go where it was to go.
 pub const DATA_DENIED: Code = Code::new("QC-R070");
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use qc_connect::connector::Repairs;
 use qc_model::{Actor, RunId};
 use qc_workflow::Outcome;
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{
-    Deployment, EngineError, Resolution, StuckAct, continuation::Chain, person::TaskAnswer,
+    Deployment, EngineError, Resolution, StuckAct, continuation::Chain, drift::Mending,
+    person::TaskAnswer,
 };
 
 /// A request to a run, with the place for its answer.
@@ -20,6 +22,8 @@ pub(crate) struct Command {
     pub(crate) letter: Option<String>,
     /// When it is to be tried again.
     pub(crate) reopening: Option<Reopening>,
+    /// With which release an answer is put right.
+    pub(crate) mending: Option<Mending>,
     pub(crate) reply: oneshot::Sender<Result<(), EngineError>>,
 }
 
@@ -57,6 +61,8 @@ pub(crate) enum Request {
     },
     /// Try what is parked again now: what it waited for has been mended.
     Resume,
+    /// Go on with answers that waited for this finding, put right as the deployed release declares and as is given.
+    Refit { finding: String, given: Repairs },
     /// Try what waits for this system: it may be there again. Only the run's own node asks so.
     Probe { system: String },
     /// Try what is parked for this connection: it works again. Only the run's own node asks so.

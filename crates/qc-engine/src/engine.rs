@@ -22,6 +22,7 @@ use crate::{
     command::Command,
     data::TokenRoots,
     deliver::Deliveries,
+    drift::Book,
     fair::{Gate, GateLimits, Places},
     groups::group_of_run,
     happening::{Happening, What},
@@ -117,6 +118,7 @@ pub(crate) struct Shared {
     pub(crate) lines: Lines,
     pub(crate) claims: Claims,
     pub(crate) absences: Absences,
+    pub(crate) drift: Book,
     pub(crate) pauses: Pauses,
     pub(crate) draining: Signal,
     /// The drain is over: the lease need not be held any longer.
@@ -258,6 +260,14 @@ pub struct Gauges {
     pub groups_lost: u64,
     /// Commits since the start that came after their group was another node's: not written.
     pub fenced: u64,
+    /// Ways in which answers broke their contracts since the start.
+    pub drift_breaking: u64,
+    /// Ways in which answers were more than their contracts say since the start.
+    pub drift_additive: u64,
+    /// Repairs of answers since the start.
+    pub drift_repaired: u64,
+    /// Answers since the start that said that their operation ends.
+    pub drift_ends: u64,
 }
 
 impl Engine {
@@ -282,6 +292,7 @@ impl Engine {
                 lines: Lines::default(),
                 claims: Claims::default(),
                 absences: Absences::default(),
+                drift: Book::default(),
                 pauses: Pauses::default(),
                 draining: Signal::default(),
                 drained: Signal::default(),
@@ -349,6 +360,8 @@ impl Engine {
         let leases = &self.shared.leases;
         let (calls_in_flight, calls_waiting) = self.shared.gate.numbers();
         let backlog = &self.shared.places.backlog;
+        let [drift_breaking, drift_additive, drift_repaired, drift_ends] =
+            self.shared.drift.numbers.read();
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Gauges {
             runs_in_memory: self.shared.places.len(),
@@ -381,6 +394,10 @@ impl Engine {
             handed_over: read(&leases.numbers.handed_over),
             groups_lost: read(&leases.numbers.lost),
             fenced: read(&leases.numbers.fenced),
+            drift_breaking,
+            drift_additive,
+            drift_repaired,
+            drift_ends,
         }
     }
 }

@@ -8,7 +8,7 @@ use qc_store::Entry;
 use qc_workflow::{CallId, CallOutput, Input, Start};
 use serde::{Deserialize, Serialize};
 
-use crate::{chain::EarlierCall, line::Line, person::TaskStep};
+use crate::{chain::EarlierCall, drift::Unfit, line::Line, person::TaskStep};
 
 /// The version that is written.
 const VERSION: u32 = 1;
@@ -83,6 +83,9 @@ pub(crate) enum Journaled {
         call: CallId,
         /// Why.
         failure: Failure,
+        /// It was answered, and its answer waits to be put right: it is not sent again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unfit: Option<Box<Unfit>>,
     },
     /// A parked call was decided: it did not take effect and may be sent.
     NotApplied {

@@ -28,6 +28,7 @@ mod data;
 mod deliver;
 mod deployments;
 mod draft;
+mod drift;
 mod drive;
 mod engine;
 mod entry;
@@ -103,6 +104,9 @@ pub use bulk::{
 };
 pub use data::{DataRules, Spot, TokenRoots};
 pub use deployments::{Deployments, ReleaseSource};
+pub use drift::{
+    DriftDifference, DriftFilter, DriftFinding, DriftReleased, DriftSeen, DriftShape, FindingKind,
+};
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use failures::{
     FailureGroup, FailuresError, GroupFilter, GroupState, MUTE_LONGEST, Said, Word,

@@ -275,6 +275,7 @@ impl Engine {
             Request::Resolve { .. }
             | Request::Retry { .. }
             | Request::Resume
+            | Request::Refit { .. }
             | Request::Probe { .. }
             | Request::Mended { .. }
             | Request::Task { .. }

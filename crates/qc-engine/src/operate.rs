@@ -551,6 +551,7 @@ impl Engine {
             Request::Cancel { .. }
             | Request::Resolve { .. }
             | Request::Resume
+            | Request::Refit { .. }
             | Request::Probe { .. }
             | Request::Mended { .. }
             | Request::Task { .. }
@@ -559,11 +560,16 @@ impl Engine {
             | Request::ChildEnded { .. }
             | Request::LookAgain => None,
         };
+        let mending = match what {
+            Request::Refit { .. } => Some(self.mending(run).await?),
+            _ => None,
+        };
         for _ in 0..HAND_OVERS {
             let (reply, answer) = oneshot::channel();
             let letter = letter.map(str::to_owned);
             let (what, actor, reopening) = (what.clone(), actor.clone(), reopening.clone());
-            let command = Command { what, actor, letter, reopening, reply };
+            let mending = mending.clone();
+            let command = Command { what, actor, letter, reopening, mending, reply };
             let handed = match self.shared.mailbox(run) {
                 Some(mailbox) => {
                     let sending = timeout(ANSWER_IN, mailbox.send(command));

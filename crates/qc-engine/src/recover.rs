@@ -23,7 +23,7 @@ use crate::{
     line::{Line, Standing},
     person::Tasks,
     record,
-    run::{ActiveRun, CallLog, RunContext, in_a_line, undone_of},
+    run::{ActiveRun, Aside, CallLog, RunContext, in_a_line, undone_of},
     unwind::caught,
 };
 
@@ -87,7 +87,7 @@ pub(crate) struct Folded {
     pub(crate) lineage: Lineage,
     pub(crate) earlier: HashMap<CallId, Earlier>,
     pub(crate) log: HashMap<CallId, CallLog>,
-    pub(crate) parked: HashMap<CallId, Failure>,
+    pub(crate) parked: HashMap<CallId, Aside>,
     /// Answers of writes that are on disk, and of which the machine has not heard.
     pub(crate) kept: HashMap<CallId, CallOutput>,
     pub(crate) line: Option<Line>,
@@ -351,7 +351,7 @@ pub(crate) fn fold(
     let mut earlier: HashMap<CallId, Earlier> =
         earlier.into_iter().map(|one| (one.call, one.outcome)).collect();
     let mut log: HashMap<CallId, CallLog> = HashMap::new();
-    let mut parked: HashMap<CallId, Failure> = HashMap::new();
+    let mut parked: HashMap<CallId, Aside> = HashMap::new();
     let mut kept: HashMap<CallId, CallOutput> = HashMap::new();
     let mut tasks = Tasks::default();
     for (index, stored) in entries {
@@ -376,12 +376,12 @@ pub(crate) fn fold(
             Journaled::Kept { call, output, .. } => {
                 kept.insert(call, output);
             }
-            Journaled::Parked { call, failure } => {
+            Journaled::Parked { call, failure, unfit } => {
                 if let Some(known) = log.get_mut(&call) {
                     known.failed(failure.applied);
                     known.parked += 1;
                 }
-                parked.insert(call, failure);
+                parked.insert(call, Aside { failure, unfit });
             }
             Journaled::NotApplied { call, .. } => {
                 parked.remove(&call);
@@ -417,7 +417,7 @@ pub(crate) fn fold(
 fn settle_log(
     told: &Told,
     log: &mut HashMap<CallId, CallLog>,
-    parked: &mut HashMap<CallId, Failure>,
+    parked: &mut HashMap<CallId, Aside>,
 ) {
     match told {
         Told::CallSucceeded { call, .. } => {

@@ -2,11 +2,27 @@
 
 use std::sync::Arc;
 
+use qc_model::RunId;
 use qc_store::RunHead;
 
-use crate::{Deployment, Engine, EngineError};
+use crate::{Deployment, Engine, EngineError, drift::Mending};
 
 impl Engine {
+    /// With which release an answer of a run is put right: the deployed one, or its own where none is.
+    pub(crate) async fn mending(&self, run: RunId) -> Result<Mending, EngineError> {
+        let head = self.head(run).await?;
+        let journal = self.shared.store.journal(run).await?;
+        let own = self.release_of(&head, &journal).await?;
+        let facts = &head.facts;
+        let deployments = self.deployments();
+        let newest = deployments.lookup(facts.environment.as_str(), facts.integration.as_str());
+        let Some(newest) = newest else {
+            return Ok(Mending { deployment: own, continues: true });
+        };
+        let continues = newest.release.program.continues(&own.release.program);
+        Ok(Mending { deployment: Arc::clone(newest), continues })
+    }
+
     /// The deployed release, when a run may go on with it.
     pub(crate) async fn newest_for(&self, head: &RunHead) -> Result<Arc<Deployment>, EngineError> {
         let facts = &head.facts;

@@ -4,6 +4,7 @@
 mod asked;
 mod context;
 mod custody;
+mod drifted;
 mod gated;
 mod held;
 mod kept;
@@ -26,9 +27,23 @@ use qc_workflow::{
 use serde_json::Value;
 
 use crate::{
-    RunEnd, bus, chain::Earlier, children::Children, claim::Claim, codes, data::Custody,
-    draft::Draft, entry::Journaled, fair::Permit, listening::Hearing, outbox, person::Tasks,
-    record, search, settle::Performed, tail::Hold, tenure::Tenure,
+    RunEnd, bus,
+    chain::Earlier,
+    children::Children,
+    claim::Claim,
+    codes,
+    data::Custody,
+    draft::Draft,
+    drift::{Broken, Unfit},
+    entry::Journaled,
+    fair::Permit,
+    listening::Hearing,
+    outbox,
+    person::Tasks,
+    record, search,
+    settle::Performed,
+    tail::Hold,
+    tenure::Tenure,
 };
 
 pub(crate) use context::RunContext;
@@ -110,6 +125,14 @@ struct Parked {
     request: CallRequest,
     failure: Failure,
     probe_at: Option<Timestamp>,
+    /// Its answer, when it has one that does not fit: it is not sent again.
+    unfit: Option<Box<Unfit>>,
+}
+
+/// Why a call is parked, as the journal says it.
+pub(crate) struct Aside {
+    pub(crate) failure: Failure,
+    pub(crate) unfit: Option<Box<Unfit>>,
 }
 
 /// How a performed call came out, after its effect class was applied.
@@ -121,6 +144,8 @@ pub(crate) enum Settled {
     Failed(Failure),
     /// It must wait: ambiguous, or its credential is dead.
     Park(Failure),
+    /// It was answered, and its answer does not fit: it waits to be put right.
+    Unfit { failure: Failure, broken: Box<Broken> },
     /// It is ambiguous, and its system does not answer: it waits for that, or else is parked.
     Hold { failure: Failure, parked: Failure },
 }
@@ -428,6 +453,13 @@ impl ActiveRun {
             Settled::Hold { failure, .. } => {
                 self.settle_as_failed(request, failure, entropy, draft);
             }
+            // Nobody waits for its answer any more, and it is known to have taken place.
+            Settled::Unfit { failure, .. } if self.machine().interrupted().contains(call) => {
+                self.settle_as_failed(request, failure, entropy, draft);
+            }
+            Settled::Unfit { failure, broken } => {
+                self.park_unfit(request, failure, *broken, draft);
+            }
             Settled::Park(failure) => self.park(request, failure, draft),
         }
     }
@@ -466,12 +498,16 @@ impl ActiveRun {
         #[cfg(feature = "planted-bugs")]
         let probe_at =
             probe_at.filter(|_| !crate::planted::planted(crate::planted::Bug::ProbeNeverArmed));
-        draft.journal(Journaled::Parked { call: call.clone(), failure: failure.clone() });
+        draft.journal(Journaled::Parked {
+            call: call.clone(),
+            failure: failure.clone(),
+            unfit: None,
+        });
         draft.ledger(record::run_changed(self.facts(), draft.at, "parked", Some(&failure)));
         draft.parked = Some(failure.clone());
         self.ask_about_parked(&call, &failure, draft);
         self.publish_life(LifecycleFact::Suspended, draft);
-        self.parked.insert(call, Parked { request, failure, probe_at });
+        self.parked.insert(call, Parked { request, failure, probe_at, unfit: None });
     }
 
     /// Tells the machine of timers that are due, and probes parked calls whose time has come.
@@ -507,7 +543,7 @@ impl ActiveRun {
     fn probe(&mut self, wanted: impl Fn(&Parked) -> bool, draft: &mut Draft) {
         let (sent, kept) = std::mem::take(&mut self.parked)
             .into_iter()
-            .partition(|(_, parked)| parked.failure.code != codes::AMBIGUOUS && wanted(parked));
+            .partition(|(_, parked)| parked.is_sent_again() && wanted(parked));
         self.parked = kept;
         let sent: BTreeMap<CallId, Parked> = sent;
         for parked in sent.into_values() {
@@ -534,7 +570,7 @@ impl ActiveRun {
     /// been sent is in doubt, what was never sent is sent.
     pub(crate) fn recover(
         &mut self,
-        mut parked: HashMap<CallId, Failure>,
+        mut parked: HashMap<CallId, Aside>,
         mut kept: HashMap<CallId, CallOutput>,
         draft: &mut Draft,
     ) {
@@ -558,9 +594,10 @@ impl ActiveRun {
                 self.tell_on(0, draft);
                 continue;
             };
-            if let Some(failure) = parked.remove(&request.id) {
+            if let Some(Aside { failure, unfit }) = parked.remove(&request.id) {
                 let probe_at = (failure.class == Class::Auth).then_some(draft.at);
-                self.parked.insert(request.id.clone(), Parked { request, failure, probe_at });
+                let parked = Parked { request, failure, probe_at, unfit };
+                self.parked.insert(parked.request.id.clone(), parked);
             } else if unanswered >= POISON_MAX {
                 let failure = Failure {
                     applied: Applied::Maybe,

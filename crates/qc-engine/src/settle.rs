@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 
-use qc_connect::call::{CallRecord, DriftNote, EffectContext, Verified};
+use qc_connect::call::{CallRecord, Deviation, DriftNote, EffectContext, Verified};
 use qc_model::{Applied, Class, Failure, Retry, Timestamp};
 use qc_store::DocumentOp;
 use qc_workflow::{CallId, CallOutput, CallTarget, Effect, KeptDeed, means_unavailable};
@@ -13,6 +13,7 @@ use tokio::{sync::oneshot, time::sleep};
 use crate::{
     codes,
     draft::Draft,
+    drift::{self, Broken, Seer, Site},
     engine::Shared,
     happening::{Failed, What},
     kept::{self, KeptScope},
@@ -92,6 +93,7 @@ pub(crate) async fn settle(
         records: vec![],
         drift: vec![],
         documents: vec![],
+        unfit: None,
     };
     let settled = match caught(work.settle(cut_off)).await {
         Ok(settled) => settled,
@@ -121,6 +123,8 @@ struct Work<'a> {
     records: Vec<(CallRecord, Option<Failure>)>,
     drift: Vec<DriftNote>,
     documents: Vec<DocumentOp>,
+    /// The answer that does not fit.
+    unfit: Option<Box<Broken>>,
 }
 
 impl Work<'_> {
@@ -168,7 +172,10 @@ impl Work<'_> {
         match sent {
             Ok(output) => Settled::Answered(output),
             Err(failure) if failure.applied == Applied::Maybe => self.doubt(failure).await,
-            Err(failure) if failure.retry == Retry::OnEvent => Settled::Park(failure),
+            Err(failure) if failure.retry == Retry::OnEvent => match self.unfit.take() {
+                Some(broken) => Settled::Unfit { failure, broken },
+                None => Settled::Park(failure),
+            },
             Err(failure) => Settled::Failed(failure),
         }
     }
@@ -256,13 +263,50 @@ impl Work<'_> {
             .perform(&release.connectors, &self.context.scope, &self.ready.request, &self.effect)
             .await;
         self.under_way = None;
-        let result = performed.result.map_err(|failure| {
+        self.watch(&performed);
+        let result = performed.result.map_err(|mut failure| {
+            if let Some(broken) = &self.unfit {
+                let told = format!("{}; see `qc drift show {}`", failure.detail, broken.finding.id);
+                failure.detail = told;
+            }
             self.shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
             self.owned(failure)
         });
         self.records.push((performed.record, result.as_ref().err().cloned()));
-        self.drift.extend(performed.drift);
+        // Of what is only more, or was put right, tells the operation's own document.
+        let broken = performed.drift.into_iter().filter(|note| note.kind == Deviation::Breaking);
+        self.drift.extend(broken);
         result
+    }
+
+    /// Notes how an answer differed from its contract.
+    fn watch(&mut self, performed: &qc_connect::call::Performed) {
+        let (notes, end) = (performed.drift.as_slice(), performed.notice.as_ref());
+        if notes.is_empty() && end.is_none() {
+            return;
+        }
+        let (Some(connector), Some(operation)) =
+            (&performed.record.connector, &performed.record.operation)
+        else {
+            return;
+        };
+        let (facts, release) = (&self.context.facts, &self.context.deployment.release);
+        let site = Site {
+            environment: facts.environment.clone(),
+            integration: facts.integration.clone(),
+            connector: connector.clone(),
+            operation: operation.clone(),
+        };
+        let own = release.connectors.get(connector).and_then(|one| one.owner());
+        let owner = own.or_else(|| release.system_owners.get(connector).map(String::as_str));
+        let owner = owner.or(release.owner.as_deref());
+        let seer = Seer { owner, release: &release.hash, at: self.shared.now() };
+        let finding = drift::of_notes(&site, seer, notes);
+        self.shared.drift.note(&site, seer, (notes, end), finding.as_ref());
+        self.unfit = finding.zip(performed.unfit.clone()).map(|(finding, answer)| {
+            let known = self.shared.drift.is_written(&site, &finding.id);
+            Box::new(Broken { finding, answer: *answer, known })
+        });
     }
 
     /// The failure with the owner of the system that was called.

@@ -45,6 +45,7 @@ impl Engine {
             Box::pin(self.keep_gates()),
             Box::pin(self.keep_pauses()),
             Box::pin(self.keep_failures_tidy()),
+            Box::pin(self.keep_drift()),
             Box::pin(self.keep_bulks()),
             Box::pin(self.watch_tasks()),
             Box::pin(self.follow_signals()),

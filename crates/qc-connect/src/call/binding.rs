@@ -189,6 +189,11 @@ impl Job<'_> {
         }
     }
 
+    /// Whether the integration may not see all of an answer.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.binding().is_some_and(|(binding, operation)| binding.view(operation).is_some())
+    }
+
     fn reads(&self) -> bool {
         self.operation.is_some_and(|operation| {
             [Method::GET.as_str(), Method::HEAD.as_str()].contains(&operation.method.as_str())

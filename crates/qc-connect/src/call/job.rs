@@ -12,7 +12,10 @@ use super::{
     exchange::{Deadline, Prepared},
     prepare::{PlainRequest, unsendable},
 };
-use crate::{codes, connector::Connector};
+use crate::{
+    codes,
+    connector::{Connector, Repairs},
+};
 
 /// One attempt, with everything that its layers look at.
 pub(super) struct Job<'a> {
@@ -140,6 +143,11 @@ impl Outbound {
 }
 
 impl Job<'_> {
+    /// What is put right in the answers of its operation.
+    pub(super) fn repairs(&self) -> Option<&Repairs> {
+        self.connector?.repairs(&self.operation?.id)
+    }
+
     /// What a URL of this job may reach: where its release sends requests, anywhere; elsewhere, where links, redirects and
     /// computed addresses lead, the internet.
     pub(super) fn reach(&self, url: &str) -> Reach {

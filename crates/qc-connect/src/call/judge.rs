@@ -3,12 +3,13 @@ use qc_workflow::{CallOutput, OutputShape};
 use serde_json::Value;
 
 use super::{
-    CallRecord, DriftNote, Outbound,
+    CallRecord, Deviation, Outbound,
     answer::{Answer, header_texts},
     classify::Verdict,
     exchange::Prepared,
     job::Job,
-    observe,
+    notice::EndNotice,
+    observe::{self, Observed},
 };
 use crate::{
     codes,
@@ -22,19 +23,23 @@ impl Outbound {
         job: &Job<'_>,
         request: &Prepared,
         record: &mut CallRecord,
-        drift: &mut Vec<DriftNote>,
+        drift: &mut Observed,
     ) -> Result<(CallOutput, Answer), Box<Failure>> {
         let answer = self.answer(job, request, record).await.map_err(|mut failure| {
             failure.owner = job.connector.and_then(Connector::owner).map(str::to_owned);
             failure
         })?;
-        let content = self.judge(job, &answer, drift)?;
-        let output = CallOutput {
+        let content = self.judge(job, &answer, drift);
+        let whole = |content| CallOutput {
             status: answer.status,
             headers: header_texts(&answer.headers),
             content,
             request: request.facts(),
         };
+        if let Some(broken) = drift.broken.take() {
+            drift.unfit = Some(Box::new(whole(broken)));
+        }
+        let output = whole(content?);
         Ok((output, answer))
     }
 
@@ -43,11 +48,11 @@ impl Outbound {
         &self,
         job: &Job<'_>,
         answer: &Answer,
-        drift: &mut Vec<DriftNote>,
+        drift: &mut Observed,
     ) -> Result<Value, Box<Failure>> {
         let success = (200..300).contains(&answer.status);
         let parsed = answer.content(OutputShape::Content);
-        let content = match parsed {
+        let mut content = match parsed {
             Ok(content) => content,
             Err(malformed) if success && job.shape != OutputShape::Raw => {
                 drift.push(observe::note(job, answer, "body", malformed.message.clone()));
@@ -74,17 +79,26 @@ impl Outbound {
             // Maintenance and login pages come with status 200; they pass.
             return Err(malformed_failure(job, answer, true, message));
         }
+        let raw = job.shape == OutputShape::Raw;
+        drift.notice = EndNotice::of(&answer.headers).or(drift.notice.take());
+        if let Some(repairs) = job.repairs().filter(|_| !raw) {
+            let made = repairs.apply(&mut content);
+            drift.notes.extend(made.into_iter().map(|one| observe::repaired(job, answer, one)));
+        }
         let notes = observe::observe(job, answer, &content);
         let enforced = job
             .connector
             .is_some_and(|one| one.response_validation() == ResponseValidation::Enforce);
-        let first = notes.first().map(|note| note.message.clone());
-        drift.extend(notes);
-        if let Some(message) = first.filter(|_| enforced) {
-            return Err(drift_failure(job, answer, &message));
+        // Whoever asked for a name of the contract goes on when there are more of them.
+        let first = notes.iter().find(|note| note.kind == Deviation::Breaking);
+        let first = first.map(|note| note.message.clone());
+        drift.notes.extend(notes);
+        if raw {
+            content = answer.content(OutputShape::Raw).unwrap_or(Value::Null);
         }
-        if job.shape == OutputShape::Raw {
-            return Ok(answer.content(OutputShape::Raw).unwrap_or(Value::Null));
+        if let Some(message) = first.filter(|_| enforced) {
+            drift.broken = Some(content);
+            return Err(drift_failure(job, answer, &message));
         }
         Ok(content)
     }

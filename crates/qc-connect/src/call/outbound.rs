@@ -15,8 +15,8 @@ use qc_workflow::{CallOutput, CallRequest};
 use serde_json::Value;
 
 use super::{
-    CallRecord, ConnectionTokens, Connectors, DriftNote, Egress, Quotas, job::Sending,
-    token::Tokens,
+    CallRecord, ConnectionTokens, Connectors, DriftNote, Egress, EndNotice, Quotas, job::Sending,
+    observe::Observed, token::Tokens,
 };
 use crate::codes;
 
@@ -85,6 +85,11 @@ pub struct Performed {
     pub record: CallRecord,
     /// How the answer differed from its contract.
     pub drift: Vec<DriftNote>,
+    /// What the provider said of the operation's end.
+    pub notice: Option<EndNotice>,
+    /// The answer that breaks the contract, when the result says so: whole, to be put right later. None where it is only
+    /// a page, or where the integration may not see all of it.
+    pub unfit: Option<Box<CallOutput>>,
 }
 
 /// What a read-back found out about an ambiguous call.
@@ -173,13 +178,20 @@ impl Outbound {
     ) -> Performed {
         let started_at = self.clock.now();
         let mut record = CallRecord::begun(call, &effect.key, started_at);
-        let mut drift = Vec::new();
+        let mut drift = Observed::default();
         let result =
             self.attempt(release, environment, call, effect, &mut record, &mut drift).await;
         let took = self.clock.now().since(started_at);
         record.duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         record.class = result.as_ref().err().map(|failure| failure.class);
-        Performed { result: result.map_err(|failure| *failure), record, drift }
+        let unfit = drift.unfit.filter(|_| result.is_err());
+        Performed {
+            result: result.map_err(|failure| *failure),
+            record,
+            drift: drift.notes,
+            notice: drift.notice,
+            unfit,
+        }
     }
 
     async fn attempt(
@@ -189,7 +201,7 @@ impl Outbound {
         call: &CallRequest,
         effect: &EffectContext,
         record: &mut CallRecord,
-        drift: &mut Vec<DriftNote>,
+        drift: &mut Observed,
     ) -> Result<CallOutput, Box<Failure>> {
         let (job, sending) = self.job(release, environment, call, effect)?;
         job.permitted()?;
@@ -216,6 +228,9 @@ impl Outbound {
         };
         if let Some(doubt) = doubt {
             doubt.end(!matches!(&result, Err(failure) if failure.applied == Applied::Maybe));
+        }
+        if job.is_narrowed() {
+            drift.unfit = None;
         }
         let mut output = result?;
         output.content = job.seen(output.content, self.clock.now())?;

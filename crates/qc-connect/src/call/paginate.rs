@@ -5,10 +5,11 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    CallRecord, DriftNote, Outbound,
+    CallRecord, Outbound,
     answer::Answer,
     exchange::Prepared,
     job::{Job, Sending},
+    observe::Observed,
 };
 use crate::{
     codes,
@@ -31,7 +32,7 @@ impl Outbound {
         rule: &Pagination,
         arguments: &Value,
         record: &mut CallRecord,
-        drift: &mut Vec<DriftNote>,
+        drift: &mut Observed,
     ) -> Result<CallOutput, Box<Failure>> {
         let mut arguments = arguments.clone();
         if arguments.is_null() {
@@ -45,7 +46,10 @@ impl Outbound {
         let mut request = self.prepare(job, call, Sending::Operation(&arguments))?;
         let mut items: Vec<Value> = Vec::new();
         for page in 1..=rule.max_pages {
-            let (mut output, answer) = self.once(job, &request, record, drift).await?;
+            let read = self.once(job, &request, record, drift).await;
+            // A page is not the answer.
+            drift.unfit = None;
+            let (mut output, answer) = read?;
             let found = self.items(rule, &output.content)?;
             let count = found.len();
             items.extend(found);

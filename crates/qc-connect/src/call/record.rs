@@ -71,9 +71,36 @@ impl CallRecord {
     }
 }
 
+/// What a deviation means for whoever reads the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deviation {
+    /// Something that was promised is not there, or is something else.
+    #[default]
+    Breaking,
+    /// There is more than was promised; whoever is tolerant reads on.
+    Additive,
+    /// It was put right as the connector declares.
+    Repaired,
+}
+
+impl Deviation {
+    /// Its word, as lists show it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Breaking => "breaking",
+            Self::Additive => "additive",
+            Self::Repaired => "repaired",
+        }
+    }
+}
+
 /// One way in which an answer did not keep the contract. Names fields and kinds, never values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriftNote {
+    /// What it means.
+    #[serde(default)]
+    pub kind: Deviation,
     /// The connector or document.
     pub connector: String,
     /// The operation.

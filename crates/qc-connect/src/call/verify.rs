@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     CallRecord, Connectors, EffectContext, EnvironmentScope, Outbound, Verified, job::Sending, key,
+    observe::Observed,
 };
 use crate::{
     codes,
@@ -140,7 +141,7 @@ impl Outbound {
     ) -> Result<CallOutput, Box<Failure>> {
         let (job, sending) = self.job(release, environment, reading, effect)?;
         let mut record = CallRecord::begun(reading, "", self.clock.now());
-        let mut drift = Vec::new();
+        let mut drift = Observed::default();
         let pages = job
             .connector
             .zip(job.operation)

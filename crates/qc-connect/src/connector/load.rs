@@ -7,8 +7,8 @@ use qc_workflow::Effect;
 use url::Url;
 
 use super::{
-    AuthProfile, Connector, DeclaredLimit, OAuth, OperationRules, Pagination, ResponseValidation,
-    Rules, Webhook,
+    AuthProfile, Connector, DeclaredLimit, OAuth, OperationRules, Pagination, Repairs,
+    ResponseValidation, Rules, Webhook,
     effect::EffectRule,
     errors,
     errors::StatusMatch,
@@ -311,8 +311,9 @@ fn operations(
         {
             reader.invalid(node, "only an operation that reads can have pages");
         }
+        let repairs = object.optional_object("repairs").and_then(Repairs::read);
         object.finish();
-        let rules = OperationRules { effect, timeout_ms, retry, pagination };
+        let rules = OperationRules { effect, timeout_ms, retry, pagination, repairs };
         operations.insert(key.name.to_string(), rules);
     }
     operations

@@ -9,6 +9,7 @@ mod load;
 mod login;
 mod oauth;
 mod pagination;
+mod repair;
 mod retry;
 mod scaffold;
 mod setting;
@@ -38,6 +39,7 @@ pub use errors::{ErrorRule, StatusMatch};
 pub use login::{LoginPlace, LoginRule, LoginToken};
 pub use oauth::{Consent, OAuth, OAuthGrant, Params, ProbeRule, ProofRule};
 pub use pagination::{PageStyle, Pagination};
+pub use repair::{Coercion, REPAIRS_MAX, Repaired, Repairs, Spot};
 pub use scaffold::{Scaffold, scaffold};
 pub(crate) use setting::secret_field;
 pub use setting::{Setting, TextOrSecret};
@@ -77,6 +79,7 @@ struct OperationRules {
     timeout_ms: Option<u64>,
     retry: Option<RetryPolicy>,
     pagination: Option<Pagination>,
+    repairs: Option<Repairs>,
 }
 
 /// A limit that the vendor documents. Read and listed; this version enforces none.
@@ -210,6 +213,11 @@ impl Connector {
     /// How an operation's pages are read.
     pub fn pagination(&self, operation: &str) -> Option<&Pagination> {
         self.rules.operations.get(operation)?.pagination.as_ref()
+    }
+
+    /// What is put right in an operation's answers before they are held against the contract.
+    pub fn repairs(&self, operation: &str) -> Option<&Repairs> {
+        self.rules.operations.get(operation)?.repairs.as_ref()
     }
 
     /// The policy of an operation; None when there is no such operation.

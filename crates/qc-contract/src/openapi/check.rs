@@ -200,7 +200,7 @@ impl OpenApi {
 }
 
 /// The entry for an answer's media type; any JSON type stands in for another when only one is described.
-fn answered<'c>(contents: &'c [Content], media_type: &str) -> Option<&'c Content> {
+pub(super) fn answered<'c>(contents: &'c [Content], media_type: &str) -> Option<&'c Content> {
     content_for(contents, media_type).or_else(|| {
         let mut json = contents.iter().filter(|content| is_json(&content.media_type));
         let only = json.next().filter(|_| is_json(media_type))?;

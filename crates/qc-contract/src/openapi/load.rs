@@ -145,6 +145,7 @@ fn model(documents: Documents, version: Version, findings: &mut Vec<Finding>) ->
         security_schemes,
         servers,
         compiled: Mutex::default(),
+        named: Mutex::default(),
         documents,
     }
 }

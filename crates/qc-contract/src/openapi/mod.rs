@@ -8,6 +8,7 @@ mod read_swagger;
 mod reading;
 mod route;
 mod samples;
+mod undeclared;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,6 +31,7 @@ pub use check::IncomingRequest;
 pub(crate) use check::resolve as resolve_schema;
 pub(crate) use reading::{security as security_of, template_names};
 pub use route::Routed;
+pub use undeclared::Undeclared;
 
 /// One API, as its description says. Loading models all operations; schemas are compiled when they are first used,
 /// and kept.
@@ -44,6 +46,7 @@ pub struct OpenApi {
     security_schemes: Vec<(Arc<str>, SecurityScheme)>,
     servers: Vec<Server>,
     compiled: Mutex<HashMap<(SchemaAt, Direction), Compiled>>,
+    named: Mutex<HashMap<SchemaAt, Arc<undeclared::Named>>>,
 }
 
 /// A schema made ready, or why it cannot be.

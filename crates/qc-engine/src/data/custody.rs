@@ -65,10 +65,16 @@ impl Custody {
             return Ok(custody);
         }
         for (index, stored) in journal.iter().enumerate() {
-            if let Journaled::Input { input } = entry::decode(index, stored)?
-                && let Told::CallSucceeded { call, output, .. } = &input.happening
-            {
-                rules.learn_answer(call, &output.content, &mut custody.known);
+            match entry::decode(index, stored)? {
+                Journaled::Input { input } => {
+                    if let Told::CallSucceeded { call, output, .. } = &input.happening {
+                        rules.learn_answer(call, &output.content, &mut custody.known);
+                    }
+                }
+                Journaled::Parked { call, unfit: Some(unfit), .. } => {
+                    rules.learn_answer(&call, &unfit.answer.content, &mut custody.known);
+                }
+                _ => {}
             }
         }
         Ok(custody)

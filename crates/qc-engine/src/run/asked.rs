@@ -51,18 +51,22 @@ impl ActiveRun {
             }
             Request::Resume => {
                 self.must_be_open("it is at its end")?;
-                let mendable =
-                    self.parked.values().any(|parked| parked.failure.code != codes::AMBIGUOUS);
+                let mendable = self.parked.values().any(Parked::is_sent_again);
                 // A quarantined run goes on with being taken up.
                 if !self.aside && !mendable && self.held().is_empty() {
                     return Err(self.wrong_state(
-                        "nothing in it waits to be mended; an ambiguous call is resolved",
+                        "nothing in it waits to be mended; an ambiguous call is resolved, an answer that does not fit \
+                         goes on with `qc drift resume`",
                     ));
                 }
                 draft.ledger(record::operated(self.facts(), draft.at, actor, "run.resume", ""));
                 self.publish_life(LifecycleFact::Resumed, draft);
                 self.probe(|_| true, draft);
                 self.try_held(None, entropy, draft);
+            }
+            Request::Refit { finding, given } => {
+                self.must_be_open("it is at its end")?;
+                self.refit(finding, given, command, entropy, draft)?;
             }
             Request::Probe { system } => {
                 self.must_be_open("it is at its end")?;
@@ -167,12 +171,12 @@ impl ActiveRun {
         Ok(())
     }
 
-    fn is_pinned_to(&self, deployment: &Deployment) -> bool {
+    pub(super) fn is_pinned_to(&self, deployment: &Deployment) -> bool {
         self.context.deployment.release.hash == deployment.release.hash
     }
 
     /// From now on it is worked on by another release, whose workflow is the same.
-    fn pin_to(&mut self, deployment: &Arc<Deployment>, by: &Actor, draft: &mut Draft) {
+    pub(super) fn pin_to(&mut self, deployment: &Arc<Deployment>, by: &Actor, draft: &mut Draft) {
         let RunContext { facts, traceparent, line, lineage, .. } = &*self.context;
         let (facts, traceparent) = (facts.clone(), traceparent.clone());
         let (line, lineage) = (line.clone(), lineage.clone());
@@ -188,7 +192,7 @@ impl ActiveRun {
         let all: Vec<&CallId> = self
             .parked
             .iter()
-            .filter(|(_, parked)| parked.failure.code == codes::AMBIGUOUS)
+            .filter(|(_, parked)| !parked.is_sent_again())
             .map(|(call, _)| call)
             .collect();
         let names = || all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -217,6 +221,13 @@ impl ActiveRun {
         draft: &mut Draft,
     ) -> Result<(), EngineError> {
         let call = self.ambiguous(wanted)?;
+        let answered = self.parked.get(&call).is_some_and(|parked| parked.unfit.is_some());
+        if answered && *resolution == Resolution::NotApplied {
+            return Err(self.wrong_state(
+                "the call was answered, and must not be sent again; say what its answer is, or put it right with \
+                 `qc drift resume`",
+            ));
+        }
         let Some(parked) = self.parked.remove(&call) else { return Ok(()) };
         self.publish_life(LifecycleFact::Resumed, draft);
         let request = parked.request;
@@ -263,7 +274,7 @@ impl ActiveRun {
         Ok(())
     }
 
-    fn must_be_open(&self, reason: &str) -> Result<(), EngineError> {
+    pub(super) fn must_be_open(&self, reason: &str) -> Result<(), EngineError> {
         if self.end.is_some() { Err(self.wrong_state(reason)) } else { Ok(()) }
     }
 

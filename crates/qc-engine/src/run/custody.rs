@@ -75,7 +75,9 @@ impl ActiveRun {
     pub(super) fn cleaned(&self, mut settled: Settled) -> Settled {
         match &mut settled {
             Settled::Answered(_) => {}
-            Settled::Failed(failure) | Settled::Park(failure) => self.custody.clean(failure),
+            Settled::Failed(failure) | Settled::Park(failure) | Settled::Unfit { failure, .. } => {
+                self.custody.clean(failure);
+            }
             Settled::Hold { failure, parked } => {
                 self.custody.clean(failure);
                 self.custody.clean(parked);

@@ -553,6 +553,7 @@ impl ActiveRun {
             actor: command.actor.clone(),
             letter: None,
             reopening: command.reopening.clone(),
+            mending: None,
             reply: tokio::sync::oneshot::channel().0,
         };
         let done = self.operate(&inner, entropy, draft);

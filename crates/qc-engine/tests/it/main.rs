@@ -10,6 +10,7 @@ mod children;
 mod compensation;
 mod continuation;
 mod crash;
+mod drifted;
 mod echo;
 mod effects;
 mod failures;

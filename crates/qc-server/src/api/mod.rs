@@ -12,6 +12,7 @@ mod cut;
 mod dead_letters;
 mod deployments;
 mod dispatch;
+mod drift;
 mod events;
 mod failures;
 mod grants;
@@ -80,6 +81,10 @@ pub(crate) const ROUTES: &[Route] = &[
     dead_letters::list::ROUTE,
     dead_letters::retry::ROUTE,
     dead_letters::discard::ROUTE,
+    drift::list::ROUTE,
+    drift::shapes::ROUTE,
+    drift::show::ROUTE,
+    drift::resume::ROUTE,
     failures::list::ROUTE,
     failures::show::ROUTE,
     failures::acknowledge::ROUTE,

@@ -65,6 +65,26 @@ impl Collector for EngineNumbers {
                 "Commits that came after their group was another node's: not written",
                 numbers.fenced,
             ),
+            (
+                "drift_breaking",
+                "Ways in which answers of others broke their contracts since the start",
+                numbers.drift_breaking,
+            ),
+            (
+                "drift_additive",
+                "Ways in which answers of others were more than their contracts say since the start",
+                numbers.drift_additive,
+            ),
+            (
+                "drift_repaired",
+                "Answers of others put right as declared since the start, by place",
+                numbers.drift_repaired,
+            ),
+            (
+                "drift_ends",
+                "Answers of others since the start that said that their operation ends",
+                numbers.drift_ends,
+            ),
         ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);

@@ -28,6 +28,7 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{environment}", "production")
                 .replace("{integration}", "doors")
                 .replace("{group}", "0123456789abcdef")
+                .replace("{finding}", "0123456789abcdef")
                 .replace("{bulk}", "blk_00000000000000000000000001")
                 .replace("{trigger}", "hourly")
                 .replace("{token}", "AAAAAAAA")

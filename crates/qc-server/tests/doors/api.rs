@@ -106,6 +106,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     dead_letters(&api).await;
     triggers(&api).await;
     groups_of_failures(&api).await;
+    crate::drifted::operations(&api).await;
     bulks(&api).await;
     releases_and_deployments(&api).await;
     state(&api).await;

@@ -16,6 +16,7 @@ mod client;
 mod cloudevents;
 mod connected;
 mod deployment;
+mod drifted;
 mod drill;
 mod drops;
 mod gate;

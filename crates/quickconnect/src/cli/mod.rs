@@ -22,6 +22,7 @@ mod deployments;
 mod dev;
 mod dlq;
 mod doctor;
+mod drift;
 mod drill;
 mod events;
 mod exit;
@@ -176,6 +177,9 @@ enum Verb {
     /// Work on dead letters
     #[command(subcommand)]
     Dlq(dlq::Verb),
+    /// See how answers of others drift from their contracts, and let parked runs go on with what is put right
+    #[command(subcommand)]
+    Drift(drift::Verb),
     /// Look at dead letters grouped by what they died of, and say what is known of a group
     #[command(subcommand)]
     Failures(failures::Verb),
@@ -319,6 +323,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Schedules(verb) => schedules::run(session, verb).await,
         Verb::Events(verb) => events::run(session, verb).await,
         Verb::Dlq(verb) => dlq::run(session, verb).await,
+        Verb::Drift(verb) => drift::run(session, verb).await,
         Verb::Failures(verb) => failures::run(session, verb).await,
         Verb::Bulk(verb) => bulk::run(session, verb).await,
         Verb::Ask(verb) => ask::run(session, verb).await,

@@ -11,6 +11,7 @@ mod backup;
 mod bounded;
 mod demo;
 mod disk;
+mod drifted;
 mod events;
 mod large;
 mod life;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use qc_model::{Applied, Class, Retry};
 
 use super::*;
-use crate::codes;
+use crate::{call::Deviation, codes, connector::Repairs};
 
 #[tokio::test]
 async fn statuses_have_their_classes() {
@@ -204,4 +204,68 @@ async fn what_the_release_does_not_hold_is_not_called() {
     };
     let done = world.perform(&request(target)).await;
     assert_eq!(failed(&done).code, codes::UNKNOWN_TARGET);
+}
+
+/// What is put right as declared is no drift; what is not is kept whole.
+#[tokio::test]
+async fn an_answer_is_put_right_before_it_is_judged_and_kept_when_it_does_not_fit() {
+    const REPAIRS: &str = "response_validation: enforce\n";
+    let declared = |yaml: String| {
+        let repaired = yaml.replacen(
+            "operations:\n",
+            "operations:\n  readTicket:\n    repairs: {aliases: {/ticket_id: id}, coerce: {/id: number}}\n",
+            1,
+        );
+        assert_ne!(repaired, yaml);
+        format!("{repaired}{REPAIRS}")
+    };
+    let came = json!({"ticket_id": "7", "subject": "private text"});
+    let world = world_with(declared);
+    world.will([answer(200, &came)]);
+    let done = world.desk("readTicket", json!({"id": "1"})).await;
+    let output = done.result.clone().unwrap();
+    assert_eq!(output.content, json!({"id": 7, "subject": "private text"}));
+    let kinds: Vec<_> = done.drift.iter().map(|note| (note.kind, &*note.pointer)).collect();
+    assert_eq!(kinds, [(Deviation::Repaired, "/ticket_id"), (Deviation::Repaired, "/id")]);
+    assert_eq!(done.unfit, None);
+
+    // What loses something is not done.
+    world.will([answer(200, &json!({"id": "007", "subject": "x"}))]);
+    let done = world.desk("readTicket", json!({"id": "1"})).await;
+    assert_eq!(failed(&done).code, codes::CONTRACT_DRIFT);
+
+    let plain = world_with(|yaml| format!("{yaml}{REPAIRS}"));
+    plain.will([answer(200, &came)]);
+    let done = plain.desk("readTicket", json!({"id": "1"})).await;
+    assert_eq!(failed(&done).code, codes::CONTRACT_DRIFT);
+    let kept = done.unfit.clone().unwrap();
+    assert_eq!(kept.content, came);
+    assert!(!format!("{:?}", done.drift).contains("private"));
+
+    // Put right by a newer release, or as somebody says.
+    let target = plain.call("readTicket", json!({"id": "1"})).target;
+    let newer = world_with(declared);
+    let repairs = newer.release.repairs(&target).unwrap().clone();
+    let fits = plain.release.refit(&target, &kept, &[&repairs]).unwrap();
+    assert_eq!(fits.content, output.content);
+    let given = Repairs { coerce: BTreeMap::new(), ..repairs };
+    let still = plain.release.refit(&target, &kept, &[&given]).unwrap_err();
+    assert_eq!((&*still[0].pointer, &*still[0].keyword), ("/id", "type"));
+}
+
+/// More than was promised lets an answer pass, also where the contract is enforced.
+#[tokio::test]
+async fn more_than_was_promised_is_noted_and_passes() {
+    let world = world_with(|yaml| format!("{yaml}response_validation: enforce\n"));
+    let headers = [
+        ("content-type", "application/json"),
+        ("deprecation", "@1688169599"),
+        ("sunset", "Sun, 30 Jun 2024 23:59:59 GMT"),
+    ];
+    world.will([reply(202, &headers, r#"{"id": 7, "subject": "x"}"#)]);
+    let done = world.desk("readTicket", json!({"id": "1"})).await;
+    assert!(done.result.is_ok(), "{:?}", done.result);
+    assert_eq!((done.drift[0].kind, &*done.drift[0].keyword), (Deviation::Additive, "status"));
+    let notice = done.notice.clone().unwrap();
+    assert!(notice.deprecated && notice.sunset.is_some());
 }

@@ -5,6 +5,7 @@ mod audit;
 mod bulks;
 mod captures;
 mod connections;
+mod drift;
 mod events;
 mod failures;
 mod kept;
@@ -33,6 +34,10 @@ pub use captures::{Capture, CaptureEntry, RequestCapture};
 pub use connections::{
     Connection, ConnectionDrill, ConnectionLink, DrillConnection, DrillStep, LinkConnection,
     OfConnection,
+};
+pub use drift::{
+    DriftDiffers, DriftFound, DriftOperation, DriftResumed, DriftSeenShape, DriftShown,
+    DriftStaying, ResumeDrift,
 };
 pub use events::{EventUse, PublishedEvent, Schedule};
 pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};
