@@ -1,10 +1,11 @@
-//! What comparing two descriptions costs: `diff_cost OLD NEW`, files of JSON or YAML, plain or gzipped.
+//! What comparing two descriptions costs: `diff_cost OLD NEW [REPORT]`, files of JSON or YAML, plain or gzipped. The
+//! report is written as JSON, so that what two builds find can be held against one another.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::time::Instant;
 
-use qc_contract::{Level, OpenApi, Options, Profile, compare};
+use qc_contract::{Level, OpenApi, Options, Profile, ReportFormat, compare};
 
 fn text(path: &str) -> String {
     let bytes = std::fs::read(path).expect("the file is there");
@@ -34,9 +35,13 @@ fn peak() -> u64 {
 
 fn main() {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    let [old, new] = &given[..] else {
-        eprintln!("usage: diff_cost OLD NEW");
-        std::process::exit(2);
+    let (old, new, report) = match &given[..] {
+        [old, new] => (old, new, None),
+        [old, new, report] => (old, new, Some(report)),
+        _ => {
+            eprintln!("usage: diff_cost OLD NEW [REPORT]");
+            std::process::exit(2);
+        }
     };
     let began = Instant::now();
     let (old, new) = (load(old), load(new));
@@ -56,4 +61,7 @@ fn main() {
     println!("loaded in {:.2} s, compared in {:.2} s", loaded.as_secs_f64(), took.as_secs_f64());
     println!("{}: {}", comparison.verdict, counts.join(", "));
     println!("cut short: {}; most memory: {} MiB", comparison.is_cut_short, peak());
+    if let Some(report) = report {
+        std::fs::write(report, comparison.report(ReportFormat::Json)).expect("is written");
+    }
 }
