@@ -28,7 +28,9 @@ use crate::schema::mismatches;
 
 pub use check::IncomingRequest;
 pub(crate) use check::resolve as resolve_schema;
-pub(crate) use reading::{security as security_of, template_names};
+pub(crate) use reading::{
+    Reading, security as security_of, shared_text, template_names, text as text_of,
+};
 pub use route::Routed;
 
 /// One API, as its description says. Loading models all operations; schemas are compiled when they are first used,
