@@ -1,11 +1,12 @@
-//! What comparing two descriptions costs: `diff_cost OLD NEW [REPORT]`, files of JSON or YAML, plain or gzipped. The
-//! report is written as JSON, so that what two builds find can be held against one another.
+//! What comparing two descriptions costs: `diff_cost OLD NEW [REPORT [DAY]]`, files of JSON or YAML, plain or gzipped.
+//! The report is written as JSON, so that what two builds find can be held against one another; sunsets are held
+//! against the day.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::time::Instant;
 
-use qc_contract::{Level, OpenApi, Options, Profile, ReportFormat, compare};
+use qc_contract::{Day, Level, OpenApi, Options, Profile, ReportFormat, compare};
 
 fn text(path: &str) -> String {
     let bytes = std::fs::read(path).expect("the file is there");
@@ -35,11 +36,12 @@ fn peak() -> u64 {
 
 fn main() {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    let (old, new, report) = match &given[..] {
-        [old, new] => (old, new, None),
-        [old, new, report] => (old, new, Some(report)),
+    let (old, new, report, day) = match &given[..] {
+        [old, new] => (old, new, None, None),
+        [old, new, report] => (old, new, Some(report), None),
+        [old, new, report, day] => (old, new, Some(report), Day::parse(day)),
         _ => {
-            eprintln!("usage: diff_cost OLD NEW [REPORT]");
+            eprintln!("usage: diff_cost OLD NEW [REPORT [DAY]]");
             std::process::exit(2);
         }
     };
@@ -48,7 +50,7 @@ fn main() {
     let loaded = began.elapsed();
     let began = Instant::now();
     let profile = Profile::default();
-    let comparison = compare(&old, &new, Options { profile: &profile, today: None });
+    let comparison = compare(&old, &new, Options { profile: &profile, today: day });
     let took = began.elapsed();
     let counts: Vec<String> = Level::ALL
         .iter()
