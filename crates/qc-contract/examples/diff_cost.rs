@@ -1,10 +1,12 @@
-//! What comparing two descriptions costs: `diff_cost OLD NEW`, files of JSON or YAML, plain or gzipped.
+//! What comparing two descriptions costs: `diff_cost OLD NEW [REPORT [DAY]]`, files of JSON or YAML, plain or gzipped.
+//! The report is written as JSON, so that what two builds find can be held against one another; sunsets are held
+//! against the day.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::time::Instant;
 
-use qc_contract::{Level, OpenApi, Options, Profile, compare};
+use qc_contract::{Day, Level, OpenApi, Options, Profile, ReportFormat, compare};
 
 fn text(path: &str) -> String {
     let bytes = std::fs::read(path).expect("the file is there");
@@ -34,16 +36,21 @@ fn peak() -> u64 {
 
 fn main() {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    let [old, new] = &given[..] else {
-        eprintln!("usage: diff_cost OLD NEW");
-        std::process::exit(2);
+    let (old, new, report, day) = match &given[..] {
+        [old, new] => (old, new, None, None),
+        [old, new, report] => (old, new, Some(report), None),
+        [old, new, report, day] => (old, new, Some(report), Day::parse(day)),
+        _ => {
+            eprintln!("usage: diff_cost OLD NEW [REPORT [DAY]]");
+            std::process::exit(2);
+        }
     };
     let began = Instant::now();
     let (old, new) = (load(old), load(new));
     let loaded = began.elapsed();
     let began = Instant::now();
     let profile = Profile::default();
-    let comparison = compare(&old, &new, Options { profile: &profile, today: None });
+    let comparison = compare(&old, &new, Options { profile: &profile, today: day });
     let took = began.elapsed();
     let counts: Vec<String> = Level::ALL
         .iter()
@@ -56,4 +63,7 @@ fn main() {
     println!("loaded in {:.2} s, compared in {:.2} s", loaded.as_secs_f64(), took.as_secs_f64());
     println!("{}: {}", comparison.verdict, counts.join(", "));
     println!("cut short: {}; most memory: {} MiB", comparison.is_cut_short, peak());
+    if let Some(report) = report {
+        std::fs::write(report, comparison.report(ReportFormat::Json)).expect("is written");
+    }
 }

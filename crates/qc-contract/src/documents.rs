@@ -337,6 +337,9 @@ fn is_name_map(pointer: &str) -> bool {
             | "dependentSchemas"
             | "requestBodies"
             | "pathItems"
+            | "channels"
+            | "operations"
+            | "messages"
             | "x-bundled"
     );
     // `properties: {properties: {default: …}}`: the inner one is a schema.

@@ -5,11 +5,13 @@
 //! schema admits everything that another admits), [`pact`] (consumers' expectations) and [`sample`] (valid instances,
 //! deterministic), [`compare`] (what changed between two versions, which way, and how much that weighs).
 //!
-//! Not here: reading files (a [`Files`] is given), sending requests (`qc-connect`), AsyncAPI (it
-//! comes with the gates), and anything that would fetch a remote reference: those are refused.
+//! [`AsyncApi`] (what is exchanged over channels) is loaded and compared, no more. Not here: reading files (a [`Files`] is
+//! given), sending requests (`qc-connect`), and anything that would fetch a remote reference: those are refused.
 
+mod asyncapi;
 pub mod codes;
 mod compare;
+mod description;
 mod documents;
 mod files;
 mod mismatch;
@@ -22,10 +24,12 @@ mod sample;
 mod schema;
 mod subsume;
 
+pub use asyncapi::AsyncApi;
 pub use compare::{
     Area, Change, ChangeSide, Comparison, Day, Level, Mode, Options, Profile, ReportFormat, Rule,
-    SchemaDocument, Uses, Verdict, compare, compare_schemas, rule, rules,
+    SchemaDocument, Uses, Verdict, compare, compare_events, compare_schemas, rule, rules,
 };
+pub use description::Description;
 pub use files::Files;
 pub use mismatch::{Direction, Mismatch};
 pub use model::{

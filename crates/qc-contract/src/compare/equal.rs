@@ -10,18 +10,42 @@ use super::side::{Side, Spot};
 /// Keys whose lists are sets.
 const SETS: [&str; 3] = ["required", "enum", "type"];
 
-/// Pairs of references that were compared, or are being compared: those count as equal, so that recursion ends.
+/// What is known of two references that lead somewhere.
+#[derive(Clone, Copy)]
+enum Known {
+    /// They are being compared, at this depth. Until that has ended they count as equal, so that recursion ends.
+    Open(usize),
+    /// Equal, if the pair that is open at this depth is.
+    If(usize),
+    Settled(bool),
+}
+
+/// Which schemas are equal, with every answer kept.
 pub(super) struct Equality<'s, 'd> {
     old: &'s Side<'d>,
     new: &'s Side<'d>,
-    references: HashMap<(usize, usize), bool>,
-    /// Pairs that the question at hand found equal.
-    fresh: Vec<(usize, usize)>,
+    references: HashMap<(usize, usize), Known>,
+    /// Pairs that are equal if an open one is, in order.
+    waiting: Vec<(usize, usize)>,
+    /// How many pairs are open.
+    depth: usize,
+    /// The outermost open pair that what was compared last relies on.
+    relied_on: usize,
+    /// Answers about whole schemas, by their addresses.
+    answers: HashMap<(usize, usize), bool>,
 }
 
 impl<'s, 'd> Equality<'s, 'd> {
     pub(super) fn new(old: &'s Side<'d>, new: &'s Side<'d>) -> Self {
-        Self { old, new, references: HashMap::new(), fresh: Vec::new() }
+        Self {
+            old,
+            new,
+            references: HashMap::new(),
+            waiting: Vec::new(),
+            depth: 0,
+            relied_on: usize::MAX,
+            answers: HashMap::new(),
+        }
     }
 
     /// Whether two schemas are equal, word by word but for the order of keys and sets.
@@ -29,15 +53,12 @@ impl<'s, 'd> Equality<'s, 'd> {
         if self.old.version != self.new.version {
             return false;
         }
-        // A pair that is underway counts as equal. If that was wrong the whole is unequal, and what may have relied on
-        // it is forgotten.
-        self.fresh.clear();
-        let equal = self.same(old, new);
-        if !equal {
-            for pair in self.fresh.drain(..) {
-                self.references.remove(&pair);
-            }
+        let key = (old.id(), new.id());
+        if let Some(known) = self.answers.get(&key) {
+            return *known;
         }
+        let equal = self.same(old, new);
+        self.answers.insert(key, equal);
         equal
     }
 
@@ -94,13 +115,41 @@ impl<'s, 'd> Equality<'s, 'd> {
             return reference == other && targets.0.is_none() && targets.1.is_none();
         };
         let key = (one.id(), two.id());
-        if let Some(known) = self.references.get(&key) {
-            return *known;
+        match self.references.get(&key) {
+            Some(Known::Settled(known)) => return *known,
+            Some(Known::Open(depth) | Known::If(depth)) => {
+                self.relied_on = self.relied_on.min(*depth);
+                return true;
+            }
+            None => {}
         }
-        self.references.insert(key, true);
-        self.fresh.push(key);
+        let depth = self.depth;
+        let outer = std::mem::replace(&mut self.relied_on, usize::MAX);
+        let first = self.waiting.len();
+        self.references.insert(key, Known::Open(depth));
+        self.depth += 1;
         let equal = self.same(one, two);
-        self.references.insert(key, equal);
+        self.depth -= 1;
+        let inner = std::mem::replace(&mut self.relied_on, outer);
+        if !equal {
+            // Unequal although open pairs counted as equal: that is certain. What relied on this pair is not.
+            for pair in self.waiting.drain(first..) {
+                self.references.remove(&pair);
+            }
+            self.references.insert(key, Known::Settled(false));
+        } else if inner < depth {
+            self.relied_on = outer.min(inner);
+            self.waiting.push(key);
+            // Those below relied on this pair, which relies on another.
+            for pair in &self.waiting[first..] {
+                self.references.insert(*pair, Known::If(inner));
+            }
+        } else {
+            for pair in self.waiting.drain(first..) {
+                self.references.insert(pair, Known::Settled(true));
+            }
+            self.references.insert(key, Known::Settled(true));
+        }
         equal
     }
 }

@@ -91,9 +91,54 @@ pub(super) fn shown(node: &Node) -> String {
             format!("{{{}, … {} in all}}", names.join(", "), entries.len())
         }
         NodeValue::Sequence(items) if items.len() > 40 => format!("a list of {}", items.len()),
-        _ => node.to_value().to_string(),
+        _ => {
+            let mut text = String::new();
+            write_json(node, &mut text);
+            text
+        }
     };
     shortened(&text)
+}
+
+/// Bytes after which no more of a value is written: enough for [`TEXT_LIMIT`] characters, and one more.
+const WRITE_LIMIT: usize = 4 * (TEXT_LIMIT + 1);
+
+/// The beginning of a value as JSON. Values are whole schemas at times, and only their beginning is shown.
+fn write_json(node: &Node, text: &mut String) {
+    if text.len() > WRITE_LIMIT {
+        return;
+    }
+    match &node.value {
+        NodeValue::Mapping(entries) => {
+            text.push('{');
+            for (at, (key, value)) in entries.iter().enumerate() {
+                if text.len() > WRITE_LIMIT {
+                    return;
+                }
+                text.push_str(if at == 0 { "" } else { "," });
+                text.push_str(&Value::from(&*key.name).to_string());
+                text.push(':');
+                write_json(value, text);
+            }
+            text.push('}');
+        }
+        NodeValue::Sequence(items) => {
+            text.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if text.len() > WRITE_LIMIT {
+                    return;
+                }
+                text.push_str(if at == 0 { "" } else { "," });
+                write_json(item, text);
+            }
+            text.push(']');
+        }
+        NodeValue::String(long) => {
+            let end = long.char_indices().nth(TEXT_LIMIT + 1).map_or(long.len(), |(at, _)| at);
+            text.push_str(&Value::from(&long[..end]).to_string());
+        }
+        _ => text.push_str(&node.to_value().to_string()),
+    }
 }
 
 /// A text, short enough for a line.
@@ -101,5 +146,28 @@ pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(TEXT_LIMIT) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qc_document::{ParseLimits, Source, parse};
+
+    use super::*;
+
+    #[test]
+    fn a_shortened_value_begins_as_the_whole_one() {
+        let long = "ä\"x".repeat(90);
+        for text in [
+            "{\"a\": [1, 2.50, null, true, {}], \"b\": \"x\"}".to_owned(),
+            format!("[\"{}\", \"{}\"]", "é".repeat(158), "b".repeat(400)),
+            format!("{{\"{}\": {{\"b\": [[\"{}\"]]}}}}", "k".repeat(100), "v".repeat(900)),
+            serde_json::json!({ "a": long, "b": [long, long] }).to_string(),
+            serde_json::json!([vec!["0123456789"; 40], vec!["0123456789"; 39]]).to_string(),
+        ] {
+            let document = parse(Source::new("a.json", &*text), &ParseLimits::default());
+            let root = document.expect("is JSON").root;
+            assert_eq!(shown(&root), shortened(&root.to_value().to_string()), "{text}");
+        }
     }
 }

@@ -11,6 +11,7 @@
 
 mod annotation;
 mod api;
+mod envelope;
 mod equal;
 mod found;
 mod lifecycle;
@@ -28,8 +29,10 @@ use std::fmt;
 use qc_model::Place;
 use serde_json::Value;
 
+use crate::asyncapi::AsyncApi;
+use crate::model::Version;
 use crate::openapi::OpenApi;
-use api::Comparing;
+use api::{Comparing, Offered};
 use lifecycle::Calendar;
 use outcome::Outcome;
 use side::Side;
@@ -161,8 +164,8 @@ pub fn compare(old: &OpenApi, new: &OpenApi, options: Options<'_>) -> Comparison
         (Side::new(old.documents(), old.version()), Side::new(new.documents(), new.version()));
     let calendar = Calendar { today: options.today, notice: options.profile.notice_days() };
     let mut comparing = Comparing {
-        old_api: old,
-        new_api: new,
+        old_api: Offered::of(old),
+        new_api: Offered::of(new),
         old: &sides.0,
         new: &sides.1,
         walker: Walker::new(&sides.0, &sides.1, calendar),
@@ -170,6 +173,35 @@ pub fn compare(old: &OpenApi, new: &OpenApi, options: Options<'_>) -> Comparison
         outcome: Outcome::default(),
     };
     comparing.all();
+    comparing.compare_versions();
+    let outcome = comparing.outcome;
+    let is_cut_short = outcome.is_cut_short;
+    let changes = outcome.finish(&sides.0, &sides.1, options.profile);
+    Comparison {
+        verdict: verdict(&changes),
+        profile: options.profile.name().to_owned(),
+        changes,
+        is_cut_short,
+    }
+}
+
+/// Compares two descriptions of what is exchanged over channels. What the application sends is read by consumers, so
+/// it is judged as answers are; what it receives is sent to it, as requests are.
+pub fn compare_events(old: &AsyncApi, new: &AsyncApi, options: Options<'_>) -> Comparison {
+    // Schemas of AsyncAPI are a superset of JSON Schema draft-07, which the newest generation reads, too.
+    let sides =
+        (Side::new(old.documents(), Version::V3_1), Side::new(new.documents(), Version::V3_1));
+    let calendar = Calendar { today: options.today, notice: options.profile.notice_days() };
+    let mut comparing = Comparing {
+        old_api: Offered::default(),
+        new_api: Offered::default(),
+        old: &sides.0,
+        new: &sides.1,
+        walker: Walker::new(&sides.0, &sides.1, calendar),
+        calendar,
+        outcome: Outcome::default(),
+    };
+    comparing.all_exchanges(old, new);
     comparing.compare_versions();
     let outcome = comparing.outcome;
     let is_cut_short = outcome.is_cut_short;

@@ -87,6 +87,9 @@ pub fn compare_schemas(
     let mut walker = Walker::new(&sides.0, &sides.1, calendar);
     let mut outcome = Outcome::default();
     let roots = (sides.0.root(), sides.1.root());
+    for found in walker.compare_envelopes(&Conj::one(roots.0), &Conj::one(roots.1)) {
+        outcome.add(&found, found.level, found.rule.area, &Rc::from(""), "");
+    }
     for way in mode.ways() {
         let context = Context { way: *way, wire: Wire::Document };
         let pair = walker.pair(&Conj::one(roots.0), &Conj::one(roots.1), context);

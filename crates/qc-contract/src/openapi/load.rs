@@ -32,6 +32,15 @@ impl OpenApi {
             Err(finding) => return (None, vec![*finding]),
         };
         apply_overlays(files, overlays, &mut documents, &mut findings);
+        Self::of(documents, files, findings)
+    }
+
+    /// From an entry that is parsed already.
+    pub(crate) fn of(
+        mut documents: Documents,
+        files: &dyn Files,
+        mut findings: Vec<Finding>,
+    ) -> (Option<Self>, Vec<Finding>) {
         let Some(version) = version(&documents, &mut findings) else {
             return (None, findings);
         };

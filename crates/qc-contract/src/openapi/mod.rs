@@ -29,7 +29,9 @@ use crate::schema::mismatches;
 
 pub use check::IncomingRequest;
 pub(crate) use check::resolve as resolve_schema;
-pub(crate) use reading::{security as security_of, template_names};
+pub(crate) use reading::{
+    Reading, security as security_of, shared_text, template_names, text as text_of,
+};
 pub use route::Routed;
 pub use undeclared::Undeclared;
 

@@ -15,19 +15,19 @@ use crate::model::{
 const FINDING_LIMIT: usize = 300;
 
 /// A description being read. Descriptions are other people's files: what can be understood is, the rest is a finding.
-pub(super) struct Reading<'d, 'f> {
-    pub(super) documents: &'d Documents,
-    pub(super) findings: &'f mut Vec<Finding>,
+pub(crate) struct Reading<'d, 'f> {
+    pub(crate) documents: &'d Documents,
+    pub(crate) findings: &'f mut Vec<Finding>,
 }
 
 impl<'d> Reading<'d, '_> {
-    pub(super) fn push(&mut self, finding: Finding) {
+    pub(crate) fn push(&mut self, finding: Finding) {
         if self.findings.len() < FINDING_LIMIT {
             self.findings.push(finding);
         }
     }
 
-    pub(super) fn malformed(&mut self, at: &At, message: impl Into<String>) {
+    pub(crate) fn malformed(&mut self, at: &At, message: impl Into<String>) {
         let finding = Finding::error(codes::MALFORMED, message).at(self.documents.place(at));
         self.push(finding);
     }
@@ -39,7 +39,7 @@ impl<'d> Reading<'d, '_> {
 
     /// The value that a node is or refers to. A broken reference was reported when the files were gathered; a circle
     /// is reported here.
-    pub(super) fn follow(&mut self, at: At, node: &'d Node) -> Option<(At, &'d Node)> {
+    pub(crate) fn follow(&mut self, at: At, node: &'d Node) -> Option<(At, &'d Node)> {
         match self.documents.follow(at.clone(), node) {
             Ok(found) => Some(found),
             Err(broken @ crate::documents::Broken::Circular) => {
@@ -94,7 +94,7 @@ impl<'d> Reading<'d, '_> {
         found
     }
 
-    pub(super) fn schema_at(at: At) -> SchemaAt {
+    pub(crate) fn schema_at(at: At) -> SchemaAt {
         SchemaAt { file: at.file, pointer: Arc::from(at.pointer), fields: None }
     }
 
@@ -191,7 +191,7 @@ pub(crate) fn security(node: &Node) -> Vec<SecurityRequirement> {
     alternatives.iter().map(requirement).collect()
 }
 
-pub(super) fn shared_text(node: &Node) -> Option<Arc<str>> {
+pub(crate) fn shared_text(node: &Node) -> Option<Arc<str>> {
     if let NodeValue::String(text) = &node.value { Some(Arc::clone(text)) } else { None }
 }
 
@@ -199,6 +199,6 @@ pub(super) fn flag(node: &Node, key: &str) -> bool {
     node.get(key).and_then(Node::as_bool) == Some(true)
 }
 
-pub(super) fn text(node: &Node, key: &str) -> Option<Arc<str>> {
+pub(crate) fn text(node: &Node, key: &str) -> Option<Arc<str>> {
     node.get(key).and_then(shared_text)
 }

@@ -121,3 +121,38 @@ fn what_a_provider_sends_by_itself_is_read_by_its_consumers() {
     let first = &comparison.changes[0];
     assert_eq!((&*first.rule.id, first.level), ("webhook-removed", Level::Breaking));
 }
+
+#[test]
+fn a_union_that_gives_way_to_what_held_for_all_of_it_breaks_nobody() {
+    let at = "/components/schemas/NewOrder";
+    let union = json!([
+        {"properties": {"note": {"enum": ["gift"]}}, "required": ["note"], "additionalProperties": true},
+        {"properties": {"priority": {"enum": ["low"]}}, "additionalProperties": true}
+    ]);
+    let old = edited(&shop(), &[(format!("{at}/anyOf"), Some(union))]);
+    let comparison = compared(&old, &shop());
+    let heaviest = comparison.changes.first().map(|change| (change.level, &*change.rule.id));
+    assert!(heaviest.is_some_and(|(level, _)| level <= Level::Additive), "{heaviest:?}");
+    // An alternative that named what nobody names any more is missed.
+    let union = json!([
+        {"properties": {"note": {"enum": ["gift"]}}},
+        {"properties": {"wish": {"type": "string"}}, "required": ["wish"]}
+    ]);
+    let old = edited(&shop(), &[(format!("{at}/anyOf"), Some(union))]);
+    assert_eq!(compared(&old, &shop()).changes[0].level, Level::Breaking);
+}
+
+#[test]
+fn the_widest_format_of_a_number_refuses_nothing_that_is_in_use() {
+    for (at, rule) in [
+        ("/components/schemas/NewOrder/properties/discount", "request-format-narrowed"),
+        ("/paths/~1orders/get/parameters/1/schema", "request-format-narrowed"),
+    ] {
+        for (format, level) in [("int64", Level::Risky), ("int32", Level::Breaking)] {
+            let new = edited(&shop(), &[(format!("{at}/format"), Some(format.into()))]);
+            let comparison = compared(&shop(), &new);
+            let first = &comparison.changes[0];
+            assert_eq!((&*first.rule.id, first.level), (rule, level), "{format}");
+        }
+    }
+}

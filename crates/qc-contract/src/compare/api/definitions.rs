@@ -7,8 +7,7 @@ use super::super::rules::{self, Level, Rule};
 use super::super::side::Spot;
 use super::super::walk::Bound;
 use super::security::renamed;
-use super::{Comparing, Scope, names_of, whole_document};
-use crate::openapi::OpenApi;
+use super::{Comparing, Offered, Scope, names_of, whole_document};
 
 /// Where schemes are defined, by generation.
 fn definitions(root: Spot<'_>) -> Option<(Spot<'_>, &'static str)> {
@@ -44,7 +43,7 @@ impl<'d> Comparing<'_, 'd> {
         };
         let (was, is) = (entries(old), entries(new));
         let used = used_schemes(self.old_api);
-        let is_bare = self.old_api.operations().is_empty();
+        let is_bare = self.old_api.operations.is_empty();
         let renamed = renamed(self.old_api, self.new_api);
         let around = (self.old.root(), self.new.root());
         for (name, spot) in &was {
@@ -87,7 +86,9 @@ impl<'d> Comparing<'_, 'd> {
         for key in ["type", "name", "in"] {
             let differs = match key {
                 "type" => kind(old) != kind(new),
-                key => kind(old).0 == "apiKey" && old.text(key) != new.text(key),
+                key => {
+                    matches!(kind(old).0, "apiKey" | "httpApiKey") && old.text(key) != new.text(key)
+                }
             };
             if differs {
                 let said = (Said::maybe(old.get(key), old), Said::maybe(new.get(key), new));
@@ -129,8 +130,11 @@ impl<'d> Comparing<'_, 'd> {
     fn compare_flow(&mut self, old: Spot<'d>, new: Spot<'d>, scope: &Scope) {
         let addresses = ["authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorizationUrl"];
         self.differing(&rules::SECURITY_ADDRESS_CHANGED, (old, new), &addresses, scope);
-        for name in names_of(old, new, "scopes") {
-            let get = |spot: Spot<'d>| spot.get("scopes").and_then(|scopes| scopes.get(name));
+        // AsyncAPI calls them available: `scopes` are those that are needed there.
+        let is_offered = old.get("availableScopes").is_some();
+        let key = if is_offered { "availableScopes" } else { "scopes" };
+        for name in names_of(old, new, key) {
+            let get = |spot: Spot<'d>| spot.get(key).and_then(|scopes| scopes.get(name));
             let (rule, message): (&'static Rule, _) = match (get(old), get(new)) {
                 (Some(_), None) => (&rules::SECURITY_SCOPE_UNDEFINED, "is not defined any more"),
                 (None, Some(_)) => (&rules::SECURITY_SCOPE_DEFINED, "is defined"),
@@ -168,7 +172,7 @@ impl<'d> Comparing<'_, 'd> {
 }
 
 /// Schemes that some operation asks for.
-fn used_schemes(api: &OpenApi) -> BTreeSet<&str> {
-    let requirements = api.operations().iter().flat_map(|operation| &operation.security);
+fn used_schemes(api: Offered<'_>) -> BTreeSet<&str> {
+    let requirements = api.operations.iter().flat_map(|operation| &operation.security);
     requirements.flat_map(|one| &one.schemes).map(|(name, _)| &**name).collect()
 }

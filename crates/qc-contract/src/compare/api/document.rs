@@ -15,7 +15,7 @@ use crate::openapi::security_of;
 const SCHEMAS: [(&str, &str); 2] = [("components", "schemas"), ("", "definitions")];
 
 /// Named parts that are no schemas.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 14] = [
     "parameters",
     "responses",
     "requestBodies",
@@ -24,6 +24,12 @@ const PARTS: [&str; 8] = [
     "links",
     "callbacks",
     "pathItems",
+    "channels",
+    "operations",
+    "messages",
+    "replies",
+    "correlationIds",
+    "channelBindings",
 ];
 
 impl<'d> Comparing<'_, 'd> {

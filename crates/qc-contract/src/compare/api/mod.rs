@@ -3,9 +3,11 @@
 mod bodies;
 mod definitions;
 mod document;
+mod exchanges;
 mod headers;
 mod limits;
 mod media;
+mod messages;
 mod operations;
 mod parameters;
 mod responses;
@@ -13,6 +15,7 @@ mod security;
 mod servers;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::found::{Found, Said};
 use super::lifecycle::Calendar;
@@ -22,18 +25,42 @@ use super::shape::Conj;
 use super::side::{Side, Spot};
 use super::walk::{Bound, Context, PairId, Walker, Wire};
 use crate::mismatch::Direction;
-use crate::model::SchemaAt;
+use crate::model::{Operation, SchemaAt, SecurityScheme, Server};
 use crate::openapi::OpenApi;
 
 /// Two descriptions, while they are compared.
 pub(super) struct Comparing<'s, 'd> {
-    pub(super) old_api: &'d OpenApi,
-    pub(super) new_api: &'d OpenApi,
+    pub(super) old_api: Offered<'d>,
+    pub(super) new_api: Offered<'d>,
     pub(super) old: &'s Side<'d>,
     pub(super) new: &'s Side<'d>,
     pub(super) walker: Walker<'s, 'd>,
     pub(super) calendar: Calendar,
     pub(super) outcome: Outcome<'d>,
+}
+
+/// What an API offers over HTTP. A description of channels offers nothing of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Offered<'d> {
+    operations: &'d [Operation],
+    webhooks: &'d [Operation],
+    schemes: &'d [(Arc<str>, SecurityScheme)],
+    servers: &'d [Server],
+}
+
+impl<'d> Offered<'d> {
+    pub(super) fn of(api: &'d OpenApi) -> Self {
+        Self {
+            operations: api.operations(),
+            webhooks: api.webhooks(),
+            schemes: api.security_schemes(),
+            servers: api.servers(),
+        }
+    }
+
+    fn is_empty(self) -> bool {
+        self.operations.is_empty() && self.webhooks.is_empty()
+    }
 }
 
 /// Where in an API something is used, and what that means for its weight.
@@ -76,11 +103,10 @@ impl<'d> Comparing<'_, 'd> {
         self.compare_servers();
         self.compare_definitions();
         self.compare_operations();
-        let described = |api: &OpenApi| !api.operations().is_empty() || !api.webhooks().is_empty();
-        if described(self.old_api) || described(self.new_api) {
-            self.compare_unused();
-        } else {
+        if self.old_api.is_empty() && self.new_api.is_empty() {
             self.compare_only_schemas();
+        } else {
+            self.compare_unused();
         }
         if self.walker.cut_short {
             self.outcome.is_cut_short = true;

@@ -43,7 +43,7 @@ fn paired<'d>(old: &'d [Operation], new: &'d [Operation]) -> Paired<'d> {
 }
 
 /// A path as servers see it: without the names of its parameters.
-fn bare(path: &str) -> String {
+pub(super) fn bare(path: &str) -> String {
     let mut bare = String::with_capacity(path.len());
     let mut rest = path;
     while let Some((before, after)) = rest.split_once('{') {
@@ -86,8 +86,8 @@ const CALLBACKS: Group = Group {
 impl<'d> Comparing<'_, 'd> {
     pub(super) fn compare_operations(&mut self) {
         let (old, new) = (self.old_api, self.new_api);
-        self.compare_group(old.operations(), new.operations(), &CALLS, "", Bound::NONE);
-        self.compare_group(old.webhooks(), new.webhooks(), &WEBHOOKS, "", Bound::NONE);
+        self.compare_group(old.operations, new.operations, &CALLS, "", Bound::NONE);
+        self.compare_group(old.webhooks, new.webhooks, &WEBHOOKS, "", Bound::NONE);
     }
 
     fn compare_group(

@@ -6,26 +6,24 @@ use std::sync::Arc;
 use super::super::found::Said;
 use super::super::rules::{self, Rule};
 use super::super::side::Spot;
-use super::{Comparing, Scope};
+use super::{Comparing, Offered, Scope};
 use crate::model::{Operation, SecurityRequirement, SecurityScheme};
-use crate::openapi::OpenApi;
 
 /// What must be sent together: schemes with the scopes that each needs.
 type Needed = BTreeMap<String, BTreeSet<Arc<str>>>;
 
 /// The new name of an old scheme, as far as the definitions tell.
-pub(super) fn renamed(old: &OpenApi, new: &OpenApi) -> BTreeMap<String, String> {
-    let find = |api: &OpenApi, name: &str| -> Option<SecurityScheme> {
-        let schemes = api.security_schemes();
-        schemes.iter().find(|(own, _)| &**own == name).map(|(_, scheme)| scheme.clone())
+pub(super) fn renamed(old: Offered<'_>, new: Offered<'_>) -> BTreeMap<String, String> {
+    let find = |api: Offered<'_>, name: &str| -> Option<SecurityScheme> {
+        api.schemes.iter().find(|(own, _)| &**own == name).map(|(_, scheme)| scheme.clone())
     };
     let mut renamed = BTreeMap::new();
-    for (name, scheme) in old.security_schemes() {
+    for (name, scheme) in old.schemes {
         if find(new, name).is_some() {
             continue;
         }
         let mut same = new
-            .security_schemes()
+            .schemes
             .iter()
             .filter(|(other, definition)| definition == scheme && find(old, other).is_none());
         if let (Some((other, _)), None) = (same.next(), same.next()) {

@@ -11,7 +11,7 @@ impl<'d> Comparing<'_, 'd> {
         let (old, new) = (self.old_api, self.new_api);
         let scope = whole_document().part("servers");
         let around = (self.old.root(), self.new.root());
-        self.compare_addresses(old.servers(), new.servers(), around, &scope);
+        self.compare_addresses(old.servers, new.servers, around, &scope);
     }
 
     /// The servers of one operation, where it has its own.
@@ -24,7 +24,7 @@ impl<'d> Comparing<'_, 'd> {
     ) {
         let own = |servers: &[Server], all: &[Server]| servers != all;
         let is_own =
-            own(&old.servers, self.old_api.servers()) || own(&new.servers, self.new_api.servers());
+            own(&old.servers, self.old_api.servers) || own(&new.servers, self.new_api.servers);
         if is_own {
             self.compare_addresses(&old.servers, &new.servers, spots, &scope.part("servers"));
         }

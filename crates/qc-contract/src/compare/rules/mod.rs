@@ -2,6 +2,7 @@
 //! way the payload travels, an area, the level that it has when no profile says otherwise, why, and what a consumer
 //! does about it. `docs/contract-rules.md` is made from this table.
 
+mod events;
 mod facets;
 mod lifecycle;
 mod operations;
@@ -15,6 +16,7 @@ use std::sync::LazyLock;
 
 use crate::mismatch::Direction;
 
+pub(super) use events::*;
 pub(super) use facets::{Facet, Turn};
 pub(super) use lifecycle::{Life, Subject};
 pub(super) use operations::*;
@@ -163,6 +165,7 @@ impl Rule {
 pub fn rules() -> &'static [&'static Rule] {
     static ALL: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
         let mut all: Vec<&'static Rule> = Vec::new();
+        all.extend(events::ROWS);
         all.extend(operations::ROWS);
         all.extend(payloads::ROWS);
         all.extend(schemas::ROWS);

@@ -116,7 +116,8 @@ impl<'d> Walker<'_, 'd> {
     }
 
     /// Whether an alternative that came or went is one of those on the other side under another name. Alternatives are
-    /// read as closed: one that does not name a property does not mean to take it.
+    /// read as closed: one that does not name a property does not mean to take it. Where only one is left, the union is
+    /// gone and there is nothing to choose: it takes what it admits, if it names what the alternative named.
     fn is_another(
         &mut self,
         kind: Kind,
@@ -124,8 +125,13 @@ impl<'d> Walker<'_, 'd> {
         others: (Which, &Alternatives<'d>),
         way: Direction,
     ) -> bool {
-        let one = std::slice::from_ref(one);
-        self.proof(others, (which, one), kind, way, CLOSED) == Covers::Yes
+        let sent = (which, std::slice::from_ref(one));
+        if self.proof(others, sent, kind, way, CLOSED) == Covers::Yes {
+            return true;
+        }
+        let [only] = others.1 else { return false };
+        one.facets.property_names().is_subset(&only.facets.property_names())
+            && self.proof(others, sent, kind, way, AS_MEANT) == Covers::Yes
     }
 
     /// Pairs alternatives: equal ones first, then those of one name, then what is left when it is one of each.

@@ -16,6 +16,9 @@ use crate::subsume::Covers;
 const WIDER_FORMATS: [(&str, &str); 4] =
     [("int32", "int64"), ("float", "double"), ("uuid", "string"), ("date", "partial-date")];
 
+/// Formats that name how parsers hold any number of their type.
+const WIDEST_FORMATS: [&str; 2] = ["int64", "double"];
+
 /// Both alternatives, and what to point at when a keyword is absent.
 pub(super) struct Sides<'a, 'd> {
     pub(super) old: &'a Alternative<'d>,
@@ -150,7 +153,15 @@ fn compare_formats<'d>(sides: &Sides<'_, 'd>, pair: &mut Pair<'d>) {
     let spots = (old.first().map(|(_, spot)| *spot), new.first().map(|(_, spot)| *spot));
     let is_wider = |one: &str, other: &str| WIDER_FORMATS.contains(&(one, other));
     let way = sides.context.way;
+    let is_widest = |name: &str| WIDEST_FORMATS.contains(&name);
     let (turn, level) = match (&old[..], &new[..]) {
+        // To the letter less is admitted; no value that is in use is lost.
+        ([], [(name, _)]) if is_widest(name) && way == Direction::Request => {
+            (Turn::Narrowed, Some(Level::Risky))
+        }
+        ([(name, _)], []) if is_widest(name) && way == Direction::Response => {
+            (Turn::Widened, Some(Level::Risky))
+        }
         ([], _) => (Turn::Narrowed, None),
         (_, []) => (Turn::Widened, None),
         ([(one, _)], [(other, _)]) if is_wider(one, other) => match way {

@@ -1,8 +1,8 @@
 use std::{fs, path::Path};
 
 use qc_contract::{
-    Comparison, Day, Mode, OpenApi, Options, Profile, ReportFormat, SchemaDocument, Verdict,
-    compare, compare_schemas,
+    Comparison, Day, Description, Mode, Options, Profile, ReportFormat, SchemaDocument, Verdict,
+    compare_schemas,
 };
 use qc_model::{Clock, Finding, Severity};
 use serde_json::json;
@@ -104,7 +104,7 @@ fn compared(
     let new = description(session, new, arguments.tolerant)?;
     let each = olds.iter().map(|old| {
         let old = description(session, old, arguments.tolerant)?;
-        Ok(compare(&old, &new, options))
+        old.compare(&new, options).map_err(|finding| Trouble::findings(vec![*finding]))
     });
     each.collect()
 }
@@ -123,8 +123,12 @@ fn schema(version: &Version) -> Result<SchemaDocument, Trouble> {
 }
 
 /// A description. What could not be read might have changed, so errors are not passed over unless that is asked for.
-fn description(session: &Session, version: &Version, tolerant: bool) -> Result<OpenApi, Trouble> {
-    let (api, findings) = OpenApi::load(&*version.files, &version.entry);
+fn description(
+    session: &Session,
+    version: &Version,
+    tolerant: bool,
+) -> Result<Description, Trouble> {
+    let (api, findings) = Description::load(&*version.files, &version.entry);
     let errors: Vec<Finding> =
         findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect();
     match api {
