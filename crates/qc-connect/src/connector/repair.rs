@@ -169,7 +169,9 @@ impl Coercion {
             (Self::Number, Value::String(text)) => {
                 // Only as it would be written: `1.50` and `007` say more than the number does.
                 let read = serde_json::from_str::<Value>(text).ok();
-                read.filter(|read| read.is_number() && read.to_string() == *text)
+                let written =
+                    |read: &Value| serde_json::to_string(read).is_ok_and(|it| it == *text);
+                read.filter(|read| read.is_number() && written(read))
             }
             (Self::Text, Value::Number(number)) => Some(Value::String(number.to_string())),
             (Self::Text, Value::Bool(truth)) => Some(Value::String(truth.to_string())),
