@@ -337,13 +337,13 @@ fn is_name_map(pointer: &str) -> bool {
             | "dependentSchemas"
             | "requestBodies"
             | "pathItems"
-            | "channels"
-            | "operations"
-            | "messages"
             | "x-bundled"
     );
+    // Of AsyncAPI. A schema may well be called so, and its keys are keywords.
+    let is_exchanged = matches!(last, "channels" | "operations" | "messages")
+        && !matches!(above, "schemas" | "definitions" | "$defs");
     // `properties: {properties: {default: …}}`: the inner one is a schema.
-    named && !matches!(above, "properties" | "patternProperties")
+    (named || is_exchanged) && !matches!(above, "properties" | "patternProperties")
 }
 
 /// The last segment of a pointer, unescaped.

@@ -149,3 +149,18 @@ fn a_description_is_known_by_its_first_key() {
     assert_eq!(events.compare(&api, options).expect_err("two kinds").code.as_str(), "QC-C002");
     assert!(events.compare(&events, options).is_ok());
 }
+
+#[test]
+fn what_is_called_default_is_a_name_among_channels_and_data_in_a_schema() {
+    let text = "
+asyncapi: 3.0.0
+channels: {default: {$ref: 'channels.yaml#/orders'}}
+operations: {tell: {action: send, channel: {$ref: '#/channels/default'}}}
+components: {schemas: {messages: {type: object, default: {$ref: 'nowhere.yaml'}}}}
+";
+    let channels = "orders: {address: orders, messages: {example: {payload: {type: string}}}}";
+    let (api, findings) = loaded(&[("orders.yaml", text), ("channels.yaml", channels)]);
+    assert!(findings.is_empty(), "{findings:?}");
+    let api = api.expect("is read");
+    assert_eq!(&*api.operations()[0].messages[0].id, "example");
+}

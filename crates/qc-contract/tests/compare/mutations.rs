@@ -155,4 +155,11 @@ fn the_widest_format_of_a_number_refuses_nothing_that_is_in_use() {
             assert_eq!((&*first.rule.id, first.level), (rule, level), "{format}");
         }
     }
+    let at = "/paths/~1orders/get/responses/200/headers/X-Total/schema/format";
+    for (format, level) in [("int64", Level::Risky), ("int32", Level::Breaking)] {
+        let old = edited(&shop(), &[(at, Some(format.into()))]);
+        let comparison = compared(&old, &shop());
+        let first = &comparison.changes[0];
+        assert_eq!((&*first.rule.id, first.level), ("response-format-widened", level), "{format}");
+    }
 }

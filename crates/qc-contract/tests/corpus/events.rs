@@ -267,8 +267,14 @@ fn harmless(base: &Value) -> Vec<Pair> {
     let schema = base.pointer(payload).expect("is there");
     let wrapped =
         json!({"schemaFormat": "application/schema+json;version=draft-07", "schema": schema});
+    // What is on the wire counts before the keys.
+    let mut swapped = base.clone();
+    let messages = &mut swapped["channels"]["placed"]["messages"];
+    let (one, other) = (messages["placed"].clone(), messages["cancelled"].clone());
+    *messages = json!({"placed": other, "cancelled": one});
     let mut pairs = Vec::new();
     for (operator, new, label) in [
+        ("keys of messages", swapped.to_string(), Label::told("cosmetic", "message-name-changed")),
         (
             "name of a parameter",
             renamed("{region}", "{land}").to_string().replace("\"region\":", "\"land\":"),

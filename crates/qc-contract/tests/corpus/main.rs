@@ -160,11 +160,18 @@ pub(crate) fn edited(document: &Value, pointer: &str, value: Option<&Value>) -> 
             map.shift_remove(&name).unwrap_or_else(|| panic!("no {pointer}"));
         }
         (Value::Array(items), Some(value)) => {
-            items[name.parse::<usize>().expect("index")] = value.clone()
+            items[name.parse::<usize>().expect("index")] = value.clone();
         }
         _ => panic!("nothing below {pointer}"),
     }
     document
+}
+
+/// A share; pairs are thousands, not billions.
+fn ratio(part: usize, whole: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "see above")]
+    let ratio = part as f64 / whole as f64;
+    ratio
 }
 
 /// How an operator did.
@@ -198,7 +205,7 @@ impl Tally {
         let called = self.breaking.1 + self.false_alarms;
         let share = |part: usize, whole: usize| match whole {
             0 => "   -  ".to_owned(),
-            whole => format!("{:5.1} %", 100.0 * part as f64 / whole as f64),
+            whole => format!("{:5.1} %", 100.0 * ratio(part, whole)),
         };
         format!(
             "{name:34} {:5} pairs, rule and level {}, recall {}, precision {}",
@@ -236,8 +243,12 @@ fn hold(title: &str, pairs: &[Pair], fewest: usize, floor: f64) {
         }
     }
     println!("# {title}");
-    operators.iter().for_each(|(name, tally)| println!("{}", tally.row(name)));
-    areas.iter().for_each(|(area, tally)| println!("{}", tally.row(&format!("{area:?}"))));
+    for (name, tally) in &operators {
+        println!("{}", tally.row(name));
+    }
+    for (area, tally) in &areas {
+        println!("{}", tally.row(&format!("{area:?}")));
+    }
     println!("{}", all.row("all"));
     for (operator, told) in &wrong {
         println!("{operator}: {} not as labelled, such as {}", told.len(), told[0]);
@@ -245,7 +256,7 @@ fn hold(title: &str, pairs: &[Pair], fewest: usize, floor: f64) {
     assert!(all.pairs >= fewest, "{title}: {} pairs, {fewest} are wanted", all.pairs);
     assert_eq!(all.breaking.0, all.breaking.1, "{title}: a break is not called one");
     assert_eq!(all.false_alarms, 0, "{title}: what breaks nothing is called a break");
-    let share = all.met as f64 / all.pairs as f64;
+    let share = ratio(all.met, all.pairs);
     assert!(share >= floor, "{title}: {share:.4} as labelled, {floor} is wanted");
 }
 
