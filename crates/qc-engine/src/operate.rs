@@ -561,7 +561,7 @@ impl Engine {
             | Request::LookAgain => None,
         };
         let mending = match what {
-            Request::Refit { .. } => Some(self.mending(run).await?),
+            Request::Refit { .. } => Some(Box::pin(self.mending(run)).await?),
             _ => None,
         };
         for _ in 0..HAND_OVERS {
