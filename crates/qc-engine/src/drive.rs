@@ -220,7 +220,9 @@ fn start_calls(
         let (cut, cut_off) = oneshot::channel();
         cuts.insert(ready.request.id.clone(), cut);
         let permit = run.permits.remove(&ready.request.id);
-        let call = settle(shared.clone(), tenure.clone(), run.context.clone(), ready, cut_off);
+        // Apart: what a call needs is too large to be moved about.
+        let (shared, tenure) = (shared.clone(), tenure.clone());
+        let call = Box::pin(settle(shared, tenure, run.context.clone(), ready, cut_off));
         calls.spawn(async move {
             let performed = call.await;
             drop(permit);

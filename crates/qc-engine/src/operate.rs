@@ -523,7 +523,7 @@ impl Engine {
         what: Request,
         actor: &Actor,
     ) -> Result<(), EngineError> {
-        match self.ask_here(run, &what, actor, None).await {
+        match Box::pin(self.ask_here(run, &what, actor, None)).await {
             Err(Asking::Elsewhere) => self.forward(run, Errand::Ask(what), actor).await,
             Err(Asking::Failed(error)) => Err(error),
             Ok(()) => Ok(()),
@@ -561,7 +561,7 @@ impl Engine {
             | Request::LookAgain => None,
         };
         let mending = match what {
-            Request::Refit { .. } => Some(self.mending(run).await?),
+            Request::Refit { .. } => Some(Box::pin(self.mending(run)).await?),
             _ => None,
         };
         for _ in 0..HAND_OVERS {

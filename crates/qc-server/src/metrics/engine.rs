@@ -5,7 +5,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{counter::ConstCounter, gauge::ConstGauge},
 };
-use qc_engine::Engine;
+use qc_engine::{Engine, Gauges};
 
 /// The engine's own counts, read when they are asked for.
 pub(super) struct EngineNumbers(pub(super) Engine);
@@ -65,28 +65,8 @@ impl Collector for EngineNumbers {
                 "Commits that came after their group was another node's: not written",
                 numbers.fenced,
             ),
-            (
-                "drift_breaking",
-                "Ways in which answers of others broke their contracts since the start",
-                numbers.drift_breaking,
-            ),
-            (
-                "drift_additive",
-                "Ways in which answers of others were more than their contracts say since the start",
-                numbers.drift_additive,
-            ),
-            (
-                "drift_repaired",
-                "Answers of others put right as declared since the start, by place",
-                numbers.drift_repaired,
-            ),
-            (
-                "drift_ends",
-                "Answers of others since the start that said that their operation ends",
-                numbers.drift_ends,
-            ),
         ];
-        for (name, help, value) in counters {
+        for (name, help, value) in counters.into_iter().chain(drift(&numbers)) {
             let counter = ConstCounter::new(value);
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
@@ -126,4 +106,30 @@ impl Collector for EngineNumbers {
         }
         Ok(())
     }
+}
+
+/// What was seen of the drift of others: names, meanings and numbers.
+fn drift(numbers: &Gauges) -> [(&'static str, &'static str, u64); 4] {
+    [
+        (
+            "drift_breaking",
+            "Ways in which answers of others broke their contracts since the start",
+            numbers.drift_breaking,
+        ),
+        (
+            "drift_additive",
+            "Ways in which answers of others were more than their contracts say since the start",
+            numbers.drift_additive,
+        ),
+        (
+            "drift_repaired",
+            "Answers of others put right as declared since the start, by place",
+            numbers.drift_repaired,
+        ),
+        (
+            "drift_ends",
+            "Answers of others since the start that said that their operation ends",
+            numbers.drift_ends,
+        ),
+    ]
 }

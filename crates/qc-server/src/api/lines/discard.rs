@@ -31,7 +31,9 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let line = named(&tenant, &environment, &integration, key)?;
     let engine = &permit.state.engine;
     let plan = match &confirm {
-        Some(confirm) => engine.discard_line(&line, confirm, &reason, &permit.actor).await?,
+        Some(confirm) => {
+            Box::pin(engine.discard_line(&line, confirm, &reason, &permit.actor)).await?
+        }
         None => engine.plan_discard_line(&line).await?,
     };
     Ok(Reply::ok(&LineDiscarded {
