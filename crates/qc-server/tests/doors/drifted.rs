@@ -1,19 +1,16 @@
 //! What is seen of the drift of others is shown to those who may see the integration's runs, and nobody's runs go on by a
 //! finding that is not theirs.
 
-use qc_model::{Clock, TxnId};
+use qc_model::{Clock, Seeded, TxnId};
 use qc_store::{Change, DocumentOp, Expect};
 use serde_json::{Value, json};
 
-use crate::{
-    api::Api,
-    world::{Counting, SystemClock},
-};
+use crate::{api::Api, world::SystemClock};
 
 const AT: &str = "2026-11-22T14:40:00.000Z";
 
 async fn put(api: &Api, kind: &str, name: &str, body: &Value) {
-    let (now, entropy) = (SystemClock.now(), Counting::new(77));
+    let (now, entropy) = (SystemClock.now(), Seeded::new(77));
     let put = DocumentOp::Put {
         kind: kind.to_owned(),
         name: name.to_owned(),
