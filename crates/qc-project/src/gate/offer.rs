@@ -19,7 +19,7 @@ use crate::{
     versions::{VersionSpec, VersionsFile},
 };
 
-/// The name of the description, which is no file.
+/// The name of the description in the folder, which is no file.
 const ENTRY: &str = "offer.json";
 
 /// What an integration offers at a moment.
@@ -67,15 +67,18 @@ pub(super) fn describe(
             paths.insert(address, json!({ "post": operation }));
         }
     }
+    let version = folder.definition.as_ref().and_then(|file| file.value.version.as_ref());
+    let version = version.map(|version| version.value.to_string());
     let description = json!({
         "openapi": "3.1.0",
-        "info": { "title": integration, "version": "offered" },
+        "info": { "title": integration, "version": version },
         "paths": paths,
         "components": { "securitySchemes": schemes() },
     });
-    let inside = FilesIn { files: project.files(), folder: &folder.folder };
-    let files = Described { text: Arc::from(description.to_string()), inside };
-    let (api, findings) = OpenApi::load(&files, ENTRY);
+    let entry = folder.path(ENTRY);
+    let inside = FilesIn { files: project.files(), folder: "" };
+    let files = Described { entry: &entry, text: Arc::from(description.to_string()), inside };
+    let (api, findings) = OpenApi::load(&files, &entry);
     let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
     match api {
         Some(api) if !failed => Ok(api),
@@ -83,15 +86,16 @@ pub(super) fn describe(
     }
 }
 
-/// The description, over the files of the integration's folder.
+/// The description, over the files of the project.
 struct Described<'a> {
+    entry: &'a str,
     text: Arc<str>,
     inside: FilesIn<'a>,
 }
 
 impl Files for Described<'_> {
     fn text(&self, path: &str) -> Option<Arc<str>> {
-        if path == ENTRY { Some(Arc::clone(&self.text)) } else { self.inside.text(path) }
+        if path == self.entry { Some(Arc::clone(&self.text)) } else { self.inside.text(path) }
     }
 }
 
