@@ -135,6 +135,24 @@ async fn tokens_that_a_file_gives_are_tried() {
     }
 }
 
+/// A credential that is described as a parameter, too, is not sampled into a request that is to have none.
+#[tokio::test]
+async fn a_sampled_parameter_is_no_credential() {
+    let text = "openapi: 3.1.0\ninfo: {title: A, version: '1'}\nsecurity: [{key: []}]\npaths:\n  /a:\n    get:\n      \
+                operationId: a\n      parameters: [{name: key, in: query, required: true, schema: {type: string}}]\n      \
+                responses: {'200': {description: ok}}\n\
+                components: {securitySchemes: {key: {type: apiKey, in: query, name: key}}}\n";
+    let noting = Arc::new(Noting { inner: simulator(text), urls: Mutex::default() });
+    let caller = Arc::clone(&noting) as Arc<dyn Caller>;
+    Wishes { operations: vec!["a".to_owned()], ..Wishes::of(caller) }.report(text).await;
+    let urls = noting.urls.lock().unwrap();
+    assert!(urls.contains(&"GET http://simulator.invalid/a".to_owned()), "{urls:?}");
+    assert!(
+        urls.contains(&"GET http://simulator.invalid/a?key=verification-key".to_owned()),
+        "{urls:?}"
+    );
+}
+
 #[tokio::test]
 async fn an_example_that_does_not_fit_is_a_failure_without_a_request() {
     let text = SHOP.replace("amount: 1, currency: EUR, lines", "amount: -1, currency: EUR, lines");

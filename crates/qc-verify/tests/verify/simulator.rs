@@ -35,6 +35,21 @@ async fn a_provider_that_keeps_its_contract_passes() {
     assert!(report.not_tried.iter().any(|not| not.what == "expired credentials"));
 }
 
+/// What is deleted by one operation is made again for the next one, in whatever order they are described.
+#[tokio::test]
+async fn a_description_may_delete_first() {
+    let start = SHOP.find("    delete:\n").unwrap();
+    let end = SHOP.find("  /health:\n").unwrap();
+    let without = format!("{}{}", &SHOP[..start], &SHOP[end..]);
+    let deletes_first = without.replace(
+        "    get:\n      operationId: getOrder\n",
+        &format!("{}    get:\n      operationId: getOrder\n", &SHOP[start..end]),
+    );
+    let report = Wishes::of(simulator(&deletes_first)).report(&deletes_first).await;
+    assert_eq!(failed(&report), Vec::<String>::new());
+    assert_eq!(report.count(Outcome::Undecided), 0);
+}
+
 #[tokio::test]
 async fn nearly_every_break_is_noticed() {
     let score = Wishes::of(simulator(SHOP)).score(&Arc::new(api(SHOP)), 2_000).await;

@@ -100,7 +100,7 @@ pub(super) async fn run(session: &Session, arguments: Arguments) -> Result<Exit,
     })?;
     let reports = reports(session, &arguments).await?;
     session.output.line(written(&reports, format).trim_end());
-    arguments.end(session, &reports)
+    Ok(arguments.end(session, &reports))
 }
 
 async fn reports(session: &Session, arguments: &Arguments) -> Result<Vec<Report>, Trouble> {
@@ -153,16 +153,15 @@ async fn provider(
         }
     }
     let made = Credentials::made();
-    let (target, caller, credentials) = match &arguments.provider {
-        Some(address) => (arguments.target(address)?, http()?, credentials),
-        None => {
-            let (again, _) = loaded(session, description)?;
-            let caller = simulated(again, spec, Arc::new(SystemClock), arguments.seed)
-                .map_err(Trouble::findings)?;
-            let target = Target::simulated()
-                .ok_or_else(|| usage("there is no simulator".to_owned(), "test a provider"))?;
-            (target, caller, &made)
-        }
+    let (target, caller, credentials) = if let Some(address) = &arguments.provider {
+        (arguments.target(address)?, http()?, credentials)
+    } else {
+        let (again, _) = loaded(session, description)?;
+        let caller = simulated(again, spec, Arc::new(SystemClock), arguments.seed)
+            .map_err(Trouble::findings)?;
+        let target = Target::simulated()
+            .ok_or_else(|| usage("there is no simulator".to_owned(), "test a provider"))?;
+        (target, caller, &made)
     };
     let values: BTreeMap<String, Value> = arguments
         .value
@@ -281,13 +280,13 @@ impl Arguments {
     }
 
     /// How the reports end the program.
-    fn end(&self, session: &Session, reports: &[Report]) -> Result<Exit, Trouble> {
+    fn end(&self, session: &Session, reports: &[Report]) -> Exit {
         let count = |outcome| reports.iter().map(|report| report.count(outcome)).sum::<usize>();
         for report in reports {
             let all = &report.results;
             if !all.is_empty() && all.iter().all(|result| result.exchange.status.is_none()) {
                 session.output.say(&format!("{} does not answer", report.target));
-                return Ok(Exit::Unreachable);
+                return Exit::Unreachable;
             }
         }
         for report in reports {
@@ -297,7 +296,7 @@ impl Arguments {
                     "nothing is shown about {}: see what was undecided or not tried",
                     report.target
                 ));
-                return Ok(Exit::Findings);
+                return Exit::Findings;
             }
         }
         let score = reports.iter().find_map(|report| report.score.as_ref());
@@ -306,9 +305,9 @@ impl Arguments {
         {
             let percent = score.percent();
             session.output.say(&format!("the mutation score is {percent} %, below {least} %"));
-            return Ok(Exit::Findings);
+            return Exit::Findings;
         }
         let is_failed = count(Outcome::Failed) > 0 || self.strict && count(Outcome::Undecided) > 0;
-        Ok(if is_failed { Exit::Findings } else { Exit::Ok })
+        if is_failed { Exit::Findings } else { Exit::Ok }
     }
 }
