@@ -59,19 +59,18 @@ fn profile(project: &Project, retirement: Duration) -> Result<Profile, Vec<Findi
     let name = organisation
         .and_then(|it| it.versioning.as_ref()?.profile.as_ref())
         .map_or("default", |name| name.value.as_str());
-    let profile = match Profile::named(name) {
-        Some(profile) => profile,
-        None => match project.files().text(name) {
-            Some(text) => Profile::load(name, text)?,
-            None => {
-                let message = format!("there is no profile `{name}`");
-                let help = format!(
-                    "`versioning.profile` is {}, or a file of the project",
-                    Profile::NAMES.join(", ")
-                );
-                return Err(vec![Finding::error(codes::MISSING_FILE, message).help(help)]);
-            }
-        },
+    let profile = if let Some(profile) = Profile::named(name) {
+        profile
+    } else {
+        let text = project.files().text(name).ok_or_else(|| {
+            let message = format!("there is no profile `{name}`");
+            let help = format!(
+                "`versioning.profile` is {}, or a file of the project",
+                Profile::NAMES.join(", ")
+            );
+            vec![Finding::error(codes::MISSING_FILE, message).help(help)]
+        })?;
+        Profile::load(name, text)?
     };
     let days = retirement.as_secs().div_ceil(DAY.as_secs());
     Ok(profile.with_notice_of(i64::try_from(days).unwrap_or(i64::MAX)))
