@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn a_tree_is_its_files_without_links_modules_and_what_is_hidden() {
-        let listed = b"100644 blob aa 3\tquickconnect.yaml\0100755 blob bb 1\tx/run.sh\0\
-            120000 blob cc 1\tlink\0160000 commit dd -\tmodule\0100644 blob ee 2\t.qc/state\0";
+        let listed = b"100644 blob aa 3\tquickconnect.yaml\x00100755 blob bb 1\tx/run.sh\x00\
+            120000 blob cc 1\tlink\x00160000 commit dd -\tmodule\x00100644 blob ee 2\t.qc/state\x00";
         let entries = entries(listed).unwrap();
         let paths: Vec<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
         assert_eq!(paths, ["quickconnect.yaml", "x/run.sh"]);
