@@ -185,7 +185,7 @@ pub(crate) const WRITTEN: &str = "written";
 /// The file of a release that has the gate tell and hold nothing.
 pub(crate) const TELLS: &str = "tells";
 
-/// A release offers what its file says; its number is 1.0.0, and 2.0.0 when it writes about breaks.
+/// A release offers what its file says; its number is one minor step on, and a major one when it writes about breaks.
 fn judge(
     old: &Effective,
     new: &Effective,
@@ -219,7 +219,7 @@ fn judge(
     let number = |text| Semver::parse(text).unwrap();
     let numbers = Numbers {
         old: number("1.0.0"),
-        new: number(if written.is_some() { "2.0.0" } else { "1.0.0" }),
+        new: number(if written.is_some() { "2.0.0" } else { "1.1.0" }),
     };
     let notice = Notice { before: Duration::from_secs(30 * 86_400), today: Date::of(now) };
     let judgement = Judgement::new(comparison, numbers, &records, notice);
