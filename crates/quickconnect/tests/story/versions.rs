@@ -227,6 +227,8 @@ fn project(asked: &mut Asked<'_>) {
 /// Versions of a contract, in the example that has some.
 fn contracts(asked: &mut Asked<'_>) {
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/order-paid");
+    let told = asked.told("gate", &["--against", example, "--project", example]);
+    assert_eq!((&told["holds"], &told["gone"]), (&json!(false), &json!([])), "{told}");
     let told = asked.told("contract versions", &["orders", "--project", example]);
     let items = told["items"].as_array().unwrap();
     let names: Vec<&Value> = items.iter().map(|item| &item["version"]).collect();
