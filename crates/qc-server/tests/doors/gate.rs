@@ -133,7 +133,7 @@ async fn whom_the_rules_name_let_it_pass_and_nobody_else() {
     world
         .ask(gate.override_with(&json!({ "release": breaks, "reason": " " })))
         .await
-        .problem(400, "QC-A003");
+        .problem(422, "QC-A012");
     let deployer = world.person("dora", Role::Deployer).await;
     let path = format!("{PLACE}/override");
     let ask = Ask::post(&path, reason.to_string()).token(&deployer);
