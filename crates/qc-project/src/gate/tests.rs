@@ -176,6 +176,20 @@ versions:
     assert!(said.contains("/in/notify/alert/as:old-monitor"), "{said}");
 }
 
+/// Nobody is served by a version that has ended, so nobody loses it.
+#[test]
+fn what_ended_is_not_offered_any_more() {
+    let over = SIDE_BY_SIDE.replacen(
+        "    to_next",
+        "    deprecated: 2025-10-01\n    sunset: 2026-11-01\n    to_next",
+        1,
+    );
+    let moved = over.replace("default: 1.0.0", "default: 2.0.0");
+    let moved = moved.replace("old-monitor: 1.0.0", "new-monitor: 2.0.0");
+    let judgement = judged(&side_by_side(&over), &side_by_side(&moved));
+    assert!(judgement.breaks.is_empty(), "{:?}", judgement.reasons());
+}
+
 #[test]
 fn what_runs_makes_the_rules() {
     let old = files();
