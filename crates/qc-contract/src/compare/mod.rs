@@ -91,6 +91,15 @@ pub struct Comparison {
     pub is_cut_short: bool,
 }
 
+impl Comparison {
+    fn of<'d>(outcome: Outcome<'d>, sides: &(Side<'d>, Side<'d>), profile: &Profile) -> Self {
+        let is_cut_short = outcome.is_cut_short;
+        let changes = outcome.finish(&sides.0, &sides.1, profile);
+        let (verdict, profile) = (verdict(&changes), profile.name().to_owned());
+        Self { verdict, profile, changes, is_cut_short }
+    }
+}
+
 /// One change.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -174,15 +183,7 @@ pub fn compare(old: &OpenApi, new: &OpenApi, options: Options<'_>) -> Comparison
     };
     comparing.all();
     comparing.compare_versions();
-    let outcome = comparing.outcome;
-    let is_cut_short = outcome.is_cut_short;
-    let changes = outcome.finish(&sides.0, &sides.1, options.profile);
-    Comparison {
-        verdict: verdict(&changes),
-        profile: options.profile.name().to_owned(),
-        changes,
-        is_cut_short,
-    }
+    Comparison::of(comparing.outcome, &sides, options.profile)
 }
 
 /// Compares two descriptions of what is exchanged over channels. What the application sends is read by consumers, so
@@ -203,15 +204,7 @@ pub fn compare_events(old: &AsyncApi, new: &AsyncApi, options: Options<'_>) -> C
     };
     comparing.all_exchanges(old, new);
     comparing.compare_versions();
-    let outcome = comparing.outcome;
-    let is_cut_short = outcome.is_cut_short;
-    let changes = outcome.finish(&sides.0, &sides.1, options.profile);
-    Comparison {
-        verdict: verdict(&changes),
-        profile: options.profile.name().to_owned(),
-        changes,
-        is_cut_short,
-    }
+    Comparison::of(comparing.outcome, &sides, options.profile)
 }
 
 fn verdict(changes: &[Change]) -> Verdict {

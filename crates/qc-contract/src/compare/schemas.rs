@@ -12,7 +12,7 @@ use super::rules::{self, Level, Rule};
 use super::shape::Conj;
 use super::side::Side;
 use super::walk::{Bound, Context, Walker, Wire};
-use super::{Comparison, Options, verdict};
+use super::{Comparison, Options};
 use crate::documents::Documents;
 use crate::files::Files;
 use crate::mismatch::Direction;
@@ -117,14 +117,7 @@ pub fn compare_schemas(
         outcome.add(&found, found.level, rule.area, &Rc::from(""), "");
     }
     outcome.is_cut_short |= walker.cut_short;
-    let is_cut_short = outcome.is_cut_short;
-    let changes = outcome.finish(&sides.0, &sides.1, options.profile);
-    Comparison {
-        verdict: verdict(&changes),
-        profile: options.profile.name().to_owned(),
-        changes,
-        is_cut_short,
-    }
+    Comparison::of(outcome, &sides, options.profile)
 }
 
 fn incompatible(way: Direction) -> &'static str {

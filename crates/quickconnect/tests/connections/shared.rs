@@ -45,8 +45,9 @@ async fn three_nodes_refresh_once_and_all_runs_go_on_when_it_is_mended() {
     }
     let ports: Vec<u16> = all().map(|server| server.port).collect();
     scene.told("before").await;
-    scene.provider.behave(LONG);
+    // Short lives until then: a node that tends its connections may renew this token meanwhile.
     until("the token's end", async || chat(&scene.notify.server).await["usable"] == false).await;
+    scene.provider.behave(LONG);
     let asked = scene.provider.asked();
     scene.provider.next([Mood::Waits]);
     let ids = tokio::join!(alerts(&scene, &ports, 150), async {

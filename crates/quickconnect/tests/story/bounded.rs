@@ -11,14 +11,14 @@ use crate::stage::{http::Line, sender::send_once, story::Story};
 
 const LIFE: Duration = Duration::from_secs(30);
 
-/// What three processes leave that ended when they had taken the run up.
-async fn three_lives(file: &std::path::Path) -> RunId {
+/// What five processes leave that ended when they had taken the run up.
+async fn five_lives(file: &std::path::Path) -> RunId {
     let store: Arc<dyn Store> =
         Arc::new(SqliteStore::open(file, SqliteOptions::default()).unwrap());
     let open = store.open_runs(0..BUCKETS, None, 100).await.unwrap();
     let run = open.first().expect("the kill left runs").facts.id;
     let lease = store.lease(0..BUCKETS, "before", LIFE).await.unwrap().unwrap();
-    for _ in 0..3 {
+    for _ in 0..5 {
         let claim = Write::Claim { lease: lease.clone(), runs: vec![run] };
         store.write(vec![claim]).await.unwrap();
     }
@@ -26,7 +26,7 @@ async fn three_lives(file: &std::path::Path) -> RunId {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_run_of_three_lost_lives_is_left_alone_until_a_person_has_it_go_on() {
+async fn a_run_of_five_lost_lives_is_left_alone_until_a_person_has_it_go_on() {
     let mut story = Story::set(11, false).await;
     story.deploy().await;
     let mut line = Line::to(story.server.port);
@@ -35,7 +35,7 @@ async fn a_run_of_three_lost_lives_is_left_alone_until_a_person_has_it_go_on() {
         assert_eq!(reply.status, 202, "{}", reply.shown());
     }
     story.server.kill();
-    let culprit = three_lives(&story.server.data.join("quickconnect.db")).await.to_string();
+    let culprit = five_lives(&story.server.data.join("quickconnect.db")).await.to_string();
     story.server.start().await;
     let run = |of: &Value| of["run"]["summary"].as_str().unwrap_or_default().to_owned();
     let mut shown = Value::Null;

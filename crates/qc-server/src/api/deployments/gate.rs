@@ -1,6 +1,6 @@
 use http::Method;
 use qc_access::{Action, Approved};
-use qc_model::{EnvironmentName, Name};
+use qc_model::{EnvironmentName, Name, NextAction};
 use qc_release::{ReleaseError, ReleaseRecord};
 use qc_version::gate::Judgement;
 use serde_json::{Value, json};
@@ -137,4 +137,5 @@ fn held(judgement: &Judgement) -> Problem {
          `breaking_changes` of integration.yaml; then people may let it pass"
     });
     Problem::new(409, codes::HELD, "The gate holds the release", detail)
+        .next(NextAction::FixRequest)
 }
