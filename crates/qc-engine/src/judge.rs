@@ -4,7 +4,7 @@
 use qc_contract::{Mismatch, Schema};
 use qc_expression::Expression;
 use qc_model::{Code, Event, EventData, TenantName, Timestamp};
-use qc_version::{ConvertError, Date, State, Versions};
+use qc_version::{ConvertError, Date, Spoken, State, Versions};
 use serde_json::Value;
 
 use crate::{TenantRule, Trigger, codes, start::over_event, view};
@@ -113,7 +113,7 @@ pub fn judge(
     trigger: &Trigger,
     event: &mut Event,
     given: Option<String>,
-    spoken: Option<usize>,
+    spoken: Option<Spoken>,
     at: Timestamp,
 ) -> Result<Judged, Refusal> {
     if let (TenantRule::Fixed(tenant), None, None) =
@@ -122,7 +122,10 @@ pub fn judge(
         return Ok(Judged { tenant: tenant.clone(), key: given, breach: None });
     }
     let raised = match &trigger.versions {
-        Some(versions) => raise(versions, spoken.unwrap_or(versions.usual()), event, at)?,
+        Some(versions) => {
+            let usual = Spoken { index: versions.usual(), outlives: false };
+            raise(versions, spoken.unwrap_or(usual), event, at)?
+        }
         None => Raised::default(),
     };
     let binary = matches!(event.data, EventData::Binary(_));
@@ -158,18 +161,23 @@ struct Raised {
 /// Errors: why that cannot be done.
 fn raise(
     versions: &Versions,
-    spoken: usize,
+    Spoken { index: spoken, outlives }: Spoken,
     event: &mut Event,
     at: Timestamp,
 ) -> Result<Raised, Refusal> {
     let (entry, current) = (&versions.entries()[spoken], versions.current());
     let retired = match versions.state(spoken, at) {
-        State::Retired { since } => Some(Refusal::Retired {
+        State::Retired { since } if !outlives => Some(Refusal::Retired {
             version: entry.name.to_string(),
             since,
             successor: versions.successor(spoken, at).map(|entry| entry.name.to_string()),
         }),
-        State::Draft | State::Current | State::Supported | State::Deprecated { .. } => None,
+        State::Draft
+        | State::Current
+        | State::Supported
+        | State::Deprecated { .. }
+        | State::Overdue { .. }
+        | State::Retired { .. } => None,
     };
     if spoken == current {
         return Ok(Raised { breach: retired, from: None });

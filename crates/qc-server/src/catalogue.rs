@@ -13,7 +13,10 @@ use qc_engine::{Deployment, Engine, ReleaseSource};
 use qc_model::{EnvironmentName, Finding, Name, Timestamp};
 use qc_release::{Bundle, Effective, ReleaseError};
 use qc_store::{Store, StoreError};
-use qc_version::gate::Judgement;
+use qc_version::{
+    Usage,
+    gate::{Circumstances, Judgement},
+};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::{TokenKeeper, codes, directory::Directory};
@@ -29,9 +32,9 @@ const KEPT: usize = 64;
 /// Makes the release of an integration from a project's files.
 pub type MakeBundle = fn(BTreeMap<String, Bytes>, &Name) -> Result<Bundle, Vec<Finding>>;
 
-/// Judges whether a release (the second one) may take the place of another one in an environment, at a moment.
+/// Judges whether a release (the second one) may take the place of another one.
 pub type JudgeRelease =
-    fn(&Effective, &Effective, &EnvironmentName, Timestamp) -> Result<Judgement, Vec<Finding>>;
+    fn(&Effective, &Effective, Circumstances<'_>) -> Result<Judgement, Vec<Finding>>;
 
 /// How files become releases and releases become what the engine runs. The server decides when; `qc-project`, wired by
 /// the binary, knows how.
@@ -199,11 +202,15 @@ impl Catalogue {
         &self,
         (old, new): (&str, &str),
         environment: &EnvironmentName,
-        now: Timestamp,
+        (now, usage): (Timestamp, Usage),
     ) -> Result<Judgement, CompileError> {
         let (old, new) = (self.effective(old).await?, self.effective(new).await?);
         let (judge, place) = (self.craft.judge, environment.clone());
-        let judged = self.apart(move || judge(&old, &new, &place, now)).await?;
+        let judged = self.apart(move || {
+            let (environment, usage) = (Some(&place), Some(&usage));
+            judge(&old, &new, Circumstances { environment, now, usage })
+        });
+        let judged = judged.await?;
         judged.map_err(CompileError::Findings)
     }
 

@@ -61,6 +61,8 @@ pub const CHANGED_MEANWHILE: Code = Code::new("QC-A016");
 pub const NO_RELEASE: Code = Code::new("QC-A017");
 /// The gate holds a release.
 pub const HELD: Code = Code::new("QC-D008");
+/// A version of a contract was promised for longer.
+pub const NOT_ENDED: Code = Code::new("QC-D009");
 /// The release cannot run in this environment.
 pub const RELEASE_UNFIT: Code = Code::new("QC-A018");
 /// A fault of the server itself.

@@ -38,6 +38,7 @@ mod settings;
 mod state;
 mod token_keeper;
 mod upkeep;
+mod usage;
 
 pub use api::{VERSION, action_of, wire};
 pub use catalogue::{Catalogue, CompileError, Craft, JudgeRelease, MakeBundle};

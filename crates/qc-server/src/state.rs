@@ -20,6 +20,7 @@ use crate::{
     audit::Refusals,
     connect::Guesses,
     upkeep::Standings,
+    usage,
 };
 
 /// How often what principals did is written down.
@@ -78,6 +79,8 @@ pub struct State {
     pub(crate) settings: ServerSettings,
     pub(crate) tokens: Tokens,
     pub(crate) uses: Uses,
+    /// Who uses which contract.
+    pub(crate) contracts: usage::Uses,
     pub(crate) access: Arc<Access>,
     pub(crate) grants: Grants,
     pub(crate) authority: Authority,
@@ -96,6 +99,13 @@ impl State {
     pub fn new(parts: ServerParts) -> Arc<Self> {
         let tokens = Tokens::new(Arc::clone(&parts.store), Arc::clone(&parts.clock));
         let uses = Uses::new(
+            Arc::clone(&parts.store),
+            parts.committer.clone(),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.entropy),
+            parts.engine.node(),
+        );
+        let contracts = usage::Uses::new(
             Arc::clone(&parts.store),
             parts.committer.clone(),
             Arc::clone(&parts.clock),
@@ -133,6 +143,7 @@ impl State {
             settings: parts.settings,
             tokens,
             uses,
+            contracts,
             access: parts.access,
             grants,
             authority,

@@ -1,11 +1,15 @@
 //! The gate: whether a release may take the place of another one, for those who rely on what it offers.
 
-use std::{cmp::Ordering, fmt, time::Duration};
+use std::{cmp::Ordering, collections::BTreeMap, fmt, time::Duration};
 
-use qc_contract::{Change, Comparison, Level, ReportFormat};
+use qc_contract::{Change, Comparison, Direction, Level, ReportFormat};
+use qc_model::{EnvironmentName, Timestamp};
 use serde_json::{Value, json};
 
-use crate::{Date, Semver};
+use crate::{
+    Date, Semver,
+    usage::{Field, Hit, Usage},
+};
 
 /// How much a version number rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +115,98 @@ pub struct Break {
     pub record: Option<ChangeRecord>,
     /// From which day on it may go out by what was announced.
     pub from: Option<Date>,
+    /// Who is known to rely on what goes, where that was looked at.
+    pub hit: Vec<Hit>,
+    /// What shows that nobody does: it holds nothing.
+    pub unused: Option<String>,
+}
+
+/// A way in which somebody may speak, as an operation of what is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// The trigger.
+    pub trigger: String,
+    /// The version that it means before the change; empty where there is one only.
+    pub version: String,
+    /// Whose way it is, where it is one consumer's.
+    pub consumer: Option<String>,
+}
+
+/// Where and when it is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// Where the release is to run; the gate may only tell there.
+    pub environment: Option<&'a EnvironmentName>,
+    /// When.
+    pub now: Timestamp,
+    /// Who uses what there, where that is known.
+    pub usage: Option<&'a Usage>,
+}
+
+/// What is known of those who rely on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// Who uses what.
+    pub usage: &'a Usage,
+    /// The ways by which the compared operations stand for versions, by operation.
+    pub ways: &'a BTreeMap<String, Way>,
+    /// Who has not been seen since then does not rely on it any more.
+    pub since: Timestamp,
+}
+
+impl Evidence<'_> {
+    /// Who relies on what a change takes away. None: that is not known.
+    fn hit(&self, change: &Change) -> Option<(Vec<Hit>, String)> {
+        if change.uses.further > 0 || change.uses.named.is_empty() {
+            return None;
+        }
+        let field =
+            if speaks_of_what_is_sent(change) { Field::at(&change.old.pointer) } else { None };
+        let mut hit: BTreeMap<String, Timestamp> = BTreeMap::new();
+        let mut of = Vec::new();
+        for operation in &change.uses.named {
+            let way = self.ways.get(operation)?;
+            if !self.usage.covers(&way.trigger, self.since) {
+                return None;
+            }
+            let version = (way.trigger.as_str(), way.version.as_str());
+            for Hit { consumer, last } in
+                self.usage.hit(version, way.consumer.as_deref(), field.as_ref(), self.since)
+            {
+                let known = hit.entry(consumer).or_insert(last);
+                *known = last.max(*known);
+            }
+            let shown = if way.version.is_empty() {
+                way.trigger.clone()
+            } else {
+                format!("{} {}", way.trigger, way.version)
+            };
+            if !of.contains(&shown) {
+                of.push(shown);
+            }
+        }
+        let what =
+            field.map_or_else(|| "used".to_owned(), |it| format!("sent `{}` to", it.shown()));
+        let shown = format!("nobody {what} {} since {}", of.join(", "), Date::of(self.since));
+        Some((hit.into_iter().map(|(consumer, last)| Hit { consumer, last }).collect(), shown))
+    }
+}
+
+/// Whether a change concerns only those who send the field at which it stands: something there is refused, or does
+/// nothing any more. What has to be sent concerns those who do not.
+fn speaks_of_what_is_sent(change: &Change) -> bool {
+    let id = &*change.rule.id;
+    let is_of_a_value = id.ends_with("-narrowed")
+        || matches!(
+            id,
+            "request-property-removed"
+                | "request-property-refused"
+                | "request-type-changed"
+                | "request-format-changed"
+                | "request-content-encoding-changed"
+                | "request-one-of-ambiguous"
+        );
+    change.rule.direction == Some(Direction::Request) && is_of_a_value
 }
 
 /// What the gate says of a release.
@@ -147,7 +243,7 @@ impl Judgement {
             let from = record
                 .as_ref()
                 .map(|it: &ChangeRecord| Date::of(it.announced.begins() + notice.before));
-            Break { id, change: change.clone(), record, from }
+            Break { id, change: change.clone(), record, from, hit: Vec::new(), unused: None }
         });
         let breaks = breaks.collect();
         let declared = Bump::declared(&numbers.old, &numbers.new);
@@ -163,6 +259,22 @@ impl Judgement {
         }
     }
 
+    /// The same, with what is known of those who rely on it: what nobody uses holds nothing.
+    #[must_use]
+    pub fn with_evidence(mut self, evidence: Evidence<'_>) -> Self {
+        for it in &mut self.breaks {
+            let Some((hit, unused)) = evidence.hit(&it.change) else { continue };
+            it.unused = hit.is_empty().then_some(unused);
+            it.hit = hit;
+        }
+        self
+    }
+
+    /// The breaks that hold it.
+    fn holding(&self) -> impl Iterator<Item = &Break> {
+        self.breaks.iter().filter(|it| it.unused.is_none())
+    }
+
     /// Whether the number says less than what changes.
     pub fn is_understated(&self) -> bool {
         self.computed > Bump::None && self.declared.is_some_and(|declared| declared < self.computed)
@@ -170,7 +282,7 @@ impl Judgement {
 
     /// Whether it may go out as it is. A comparison that was cut short may hide a break.
     pub fn passes(&self) -> bool {
-        self.breaks.is_empty() && !self.is_understated() && !self.comparison.is_cut_short
+        self.holding().next().is_none() && !self.is_understated() && !self.comparison.is_cut_short
     }
 
     /// The same, where it is told and holds nothing.
@@ -189,13 +301,13 @@ impl Judgement {
     pub fn may_be_overridden(&self) -> bool {
         !self.is_understated()
             && !self.comparison.is_cut_short
-            && self.breaks.iter().all(|it| it.from.is_some_and(|from| from <= self.today))
+            && self.holding().all(|it| it.from.is_some_and(|from| from <= self.today))
     }
 
     /// What holds it, a line each. Empty when it passes.
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        for Break { id, change, record, from } in &self.breaks {
+        for Break { id, change, record, from, hit, .. } in self.holding() {
             let operations = change.uses.named.join(", ");
             let written = match record {
                 Some(record) => format!(
@@ -209,8 +321,10 @@ impl Judgement {
                 None => "`breaking_changes` says nothing about it".to_owned(),
             };
             reasons.push(format!(
-                "{id} {}: {} ({operations}); {written}",
-                change.rule.id, change.message
+                "{id} {}: {} ({operations}); {}{written}",
+                change.rule.id,
+                change.message,
+                told_of(hit)
             ));
         }
         if self.is_understated() {
@@ -237,6 +351,11 @@ impl Judgement {
                     text.push_str(&reason);
                     text.push('\n');
                 }
+                for it in &self.breaks {
+                    let Some(unused) = &it.unused else { continue };
+                    text.push_str("not held: ");
+                    text.push_str(&format!("{} {}: {unused}\n", it.id, it.change.rule.id));
+                }
                 text
             }
             ReportFormat::Sarif | ReportFormat::Junit | ReportFormat::Github => {
@@ -258,6 +377,8 @@ impl Judgement {
                 "from": it.from.map(|from| from.to_string()),
                 "changelog": it.record.as_ref().map(|record| &record.changelog),
                 "migration": it.record.as_ref().map(|record| &record.migration),
+                "consumers": it.hit.iter().map(Hit::to_json).collect::<Vec<_>>(),
+                "unused": it.unused,
             })
         });
         json["gate"] = json!({
@@ -271,6 +392,23 @@ impl Judgement {
         });
         json
     }
+}
+
+/// Those who are hit, for a line.
+fn told_of(hit: &[Hit]) -> String {
+    const SHOWN: usize = 5;
+    if hit.is_empty() {
+        return String::new();
+    }
+    let mut names: Vec<String> = hit
+        .iter()
+        .take(SHOWN)
+        .map(|it| format!("{} (last {})", it.consumer, Date::of(it.last)))
+        .collect();
+    if hit.len() > SHOWN {
+        names.push(format!("{} more", hit.len() - SHOWN));
+    }
+    format!("hits {}; ", names.join(", "))
 }
 
 /// The id of a change: the same in each comparison in which the same changes at the same place (FNV-1a, 64 bits).

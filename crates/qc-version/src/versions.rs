@@ -1,11 +1,11 @@
 //! The versions of one contract: which are there, which one somebody speaks, and how it stands.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use qc_contract::Schema;
 use qc_model::Timestamp;
 
-use crate::{Chain, Date, State, VersionName, Window};
+use crate::{Chain, Date, State, VersionName, Window, usage::QUIET};
 
 /// One version.
 #[derive(Debug, Clone)]
@@ -60,11 +60,22 @@ impl Select {
     pub const HEADER: &'static str = "x-contract-version";
 }
 
+/// The version that an event is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spoken {
+    /// Which one.
+    pub index: usize,
+    /// It answers also when its end has come.
+    pub outlives: bool,
+}
+
 /// The versions of one contract, the oldest first, and drafts at the end.
 #[derive(Debug, Clone)]
 pub struct Versions {
     /// How a sender says which one it speaks.
     pub select: Select,
+    /// Whoever has not spoken a version for so long does not speak it any more.
+    pub quiet: Duration,
     entries: Vec<Entry>,
     events: Chain,
     replies: Chain,
@@ -86,7 +97,8 @@ impl Versions {
     pub fn new(select: Select, entries: Vec<Entry>, events: Chain, replies: Chain) -> Option<Self> {
         let current = entries.iter().rposition(|entry| !entry.window.draft)?;
         let pins = BTreeMap::new();
-        Some(Self { select, entries, events, replies, current, usual: current, pins })
+        let (usual, quiet) = (current, QUIET);
+        Some(Self { select, quiet, entries, events, replies, current, usual, pins })
     }
 
     /// Says which version somebody speaks who says nothing.
@@ -173,7 +185,7 @@ impl Versions {
     pub fn successor(&self, index: usize, now: Timestamp) -> Option<&Entry> {
         let newer = index + 1..self.entries.len();
         newer.into_iter().find_map(|at| match self.state(at, now) {
-            State::Draft | State::Retired { .. } => None,
+            State::Draft | State::Overdue { .. } | State::Retired { .. } => None,
             State::Current | State::Supported | State::Deprecated { .. } => Some(&self.entries[at]),
         })
     }

@@ -69,6 +69,11 @@ pub enum State {
         /// When it ends, where that is known.
         sunset: Option<Date>,
     },
+    /// Its end has come, and it answers all the same: somebody still speaks it.
+    Overdue {
+        /// Since when it should have ended.
+        since: Date,
+    },
     /// It does not answer any more.
     Retired {
         /// Since when.
@@ -92,6 +97,15 @@ impl State {
         if is_current { Self::Current } else { Self::Supported }
     }
 
+    /// The state of a version that is still spoken after its end, and that nobody ended.
+    #[must_use]
+    pub fn outliving(self) -> Self {
+        match self {
+            Self::Retired { since } => Self::Overdue { since },
+            state => state,
+        }
+    }
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -99,6 +113,7 @@ impl State {
             Self::Current => "current",
             Self::Supported => "supported",
             Self::Deprecated { .. } => "deprecated",
+            Self::Overdue { .. } => "overdue",
             Self::Retired { .. } => "retired",
         }
     }

@@ -176,6 +176,7 @@ impl Running {
         drop(tokio::time::timeout(drain, engine).await);
         platform.state.settle_refusals().await;
         platform.state.settle_uses().await;
+        platform.state.settle_contracts().await;
         audit::finish(&sealer).await;
         drop(sealer);
         let flushing = async {
@@ -203,6 +204,7 @@ fn begin_chores(
     chores.spawn(sweep_of(platform));
     chores.spawn(Arc::clone(&platform.state).keep_refusals());
     chores.spawn(Arc::clone(&platform.state).keep_uses());
+    chores.spawn(Arc::clone(&platform.state).keep_contracts());
     chores.spawn(Arc::clone(&platform.state).keep_owners());
     chores.spawn(Arc::clone(&platform.state).keep_policies());
     chores.spawn(keep_vault(Arc::clone(&platform.vault)));

@@ -38,7 +38,7 @@ use qc_vault::{
     FileRing, KeyPlace, KeyRing, KvKeeper, KvParts, Secret, Secrets, TransitRing, VariableRing,
     Vault, VaultParts,
 };
-use qc_version::gate::Judgement;
+use qc_version::gate::{Circumstances, Judgement};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -106,16 +106,14 @@ fn compile(release: &Effective, environment: &EnvironmentName) -> Result<Deploym
 fn judge(
     old: &Effective,
     new: &Effective,
-    environment: &EnvironmentName,
-    now: Timestamp,
+    circumstances: Circumstances<'_>,
 ) -> Result<Judgement, Vec<Finding>> {
     let project = |release: &Effective| {
         let files = release.files().iter().map(|(path, bytes)| (path.clone(), bytes.clone()));
         Project::load(ProjectFiles::new(files))
     };
     let integration = new.manifest().integration.as_str();
-    let judged =
-        qc_project::gate::judge(&project(old), &project(new), integration, Some(environment), now)?;
+    let judged = qc_project::gate::judge(&project(old), &project(new), integration, circumstances)?;
     judged.ok_or_else(|| {
         let message = format!("the release that runs has no integration `{integration}`");
         vec![Finding::error(qc_release::codes::DAMAGED, message)]

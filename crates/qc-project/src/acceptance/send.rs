@@ -7,6 +7,7 @@ use qc_engine::{
 use qc_model::{
     Actor, ActorKind, Clock, Event, EventData, Finding, Name, RunId, TenantName, Timestamp,
 };
+use qc_version::Spoken;
 use serde_json::{Value, json};
 
 use super::{Publishing, Scenario, Sending, world::World};
@@ -248,7 +249,9 @@ fn judge(
         (None, None) => None,
     };
     let given = Some(format!("{} {}", event.source, event.id));
-    let judged = qc_engine::judge(trigger, &mut event, given, spoken, at);
+    // Whoever speaks is in the scenario only: a version ends on its day.
+    let spoken_here = spoken.map(|index| Spoken { index, outlives: false });
+    let judged = qc_engine::judge(trigger, &mut event, given, spoken_here, at);
     let judged = judged.map_err(|refusal| refusal.detail())?;
     if let Some(breach) = judged.breach {
         return Err(breach.detail());

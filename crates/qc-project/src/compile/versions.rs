@@ -86,7 +86,8 @@ impl Compiling<'_> {
         if entries.len() != all.len() {
             return None;
         }
-        let versions = Versions::new(select, entries, events, replies)?;
+        let mut versions = Versions::new(select, entries, events, replies)?;
+        versions.quiet = self.project.quiet();
         Some(self.told(versions))
     }
 

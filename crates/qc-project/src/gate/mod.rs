@@ -6,28 +6,27 @@ mod tests;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use qc_contract::{Day, OpenApi, Options, Profile, compare};
-use qc_model::{EnvironmentName, Finding, Timestamp};
+use qc_contract::{Day, Options, Profile, compare};
+use qc_model::{EnvironmentName, Finding};
 use qc_version::{
     Date, Semver,
-    gate::{ChangeRecord, Judgement, Notice, Numbers},
+    gate::{ChangeRecord, Circumstances, Evidence, Judgement, Notice, Numbers},
 };
 
 use crate::{Project, codes, organisation::GateMode, project::IntegrationFolder};
+use offer::Offering;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Judges whether the second project's integration may take the place of the first one's at a moment, by the rules of the
-/// first one: what is judged does not make its own. None: the first one does not have it, so that nobody relies on it.
-/// `environment`: where; the gate may only tell there.
+/// Judges whether the second project's integration may take the place of the first one's, by the rules of the first one:
+/// what is judged does not make its own. None: the first one does not have it, so that nobody relies on it.
 ///
 /// Errors: what cannot be read of either.
 pub fn judge(
     old: &Project,
     new: &Project,
     integration: &str,
-    environment: Option<&EnvironmentName>,
-    now: Timestamp,
+    circumstances: Circumstances<'_>,
 ) -> Result<Option<Judgement>, Vec<Finding>> {
     let Some(old_folder) = old.integrations().get(integration) else { return Ok(None) };
     let new_folder = new.integration(integration).map_err(|finding| vec![*finding])?;
@@ -35,15 +34,20 @@ pub fn judge(
     let profile = profile(old, promised.retirement)?;
     let consumers: BTreeSet<String> =
         [(old, old_folder), (new, new_folder)].into_iter().flat_map(|(_, it)| pinned(it)).collect();
-    let offer = |project, folder: &IntegrationFolder| -> Result<OpenApi, Vec<Finding>> {
-        offer::describe(project, folder, integration, &consumers, now)
+    let Circumstances { environment, now, usage } = circumstances;
+    let offer = |project, folder| {
+        Offering { project, folder, integration, consumers: &consumers, now, usage }.describe()
     };
     let (before, after) = (offer(old, old_folder)?, offer(new, new_folder)?);
     let options = Options { profile: &profile, today: Day::parse(&now.to_string()) };
-    let comparison = compare(&before, &after, options);
+    let comparison = compare(&before.api, &after.api, options);
     let numbers = Numbers { old: number(old_folder)?, new: number(new_folder)? };
     let notice = Notice { before: promised.breaking, today: Date::of(now) };
-    let judgement = Judgement::new(comparison, numbers, &records(new_folder), notice);
+    let mut judgement = Judgement::new(comparison, numbers, &records(new_folder), notice);
+    if let Some(usage) = usage {
+        let since = now - old.quiet();
+        judgement = judgement.with_evidence(Evidence { usage, ways: &before.ways, since });
+    }
     Ok(Some(if tells_only(old, environment) { judgement.telling() } else { judgement }))
 }
 

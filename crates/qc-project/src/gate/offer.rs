@@ -5,84 +5,176 @@
 //! answers, and as each consumer with a pin. A version that takes the place of another one for somebody is thus seen
 //! as what it is for them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use qc_contract::{Files, OpenApi};
 use qc_model::{Finding, Severity, Timestamp};
-use qc_version::{State, Versions};
+use qc_version::{State, Usage, Versions, gate::Way};
 use serde_json::{Map, Value, json};
 
 use crate::{
     Project,
     integration::{TriggerAccess, TriggerForm, TriggerSpec},
     project::{FilesIn, IntegrationFolder},
-    versions::{VersionSpec, VersionsFile},
+    versions::VersionSpec,
 };
 
 /// The name of the description in the folder, which is no file.
 const ENTRY: &str = "offer.json";
 
-/// What an integration offers at a moment.
-///
-/// Errors: what cannot be read of it.
-pub(super) fn describe(
-    project: &Project,
-    folder: &IntegrationFolder,
-    integration: &str,
-    consumers: &BTreeSet<String>,
-    now: Timestamp,
-) -> Result<OpenApi, Vec<Finding>> {
-    let mut paths = Map::new();
-    let triggers = folder.definition.iter().flat_map(|file| file.value.triggers.iter());
-    for (name, trigger) in triggers {
-        // Nobody sends to it.
-        if matches!(trigger.form, TriggerForm::Schedule(_) | TriggerForm::Event(_)) {
-            continue;
+/// An integration of a project, of which somebody asks what it offers at a moment.
+pub(super) struct Offering<'a> {
+    pub(super) project: &'a Project,
+    pub(super) folder: &'a IntegrationFolder,
+    pub(super) integration: &'a str,
+    /// Those with a pin, in any of the releases that are compared.
+    pub(super) consumers: &'a BTreeSet<String>,
+    pub(super) now: Timestamp,
+    /// Who uses what: a version goes on after its end when somebody speaks it.
+    pub(super) usage: Option<&'a Usage>,
+}
+
+/// What an integration offers.
+pub(super) struct Offer {
+    pub(super) api: OpenApi,
+    /// What its operations stand for.
+    pub(super) ways: BTreeMap<String, Way>,
+}
+
+impl Offering<'_> {
+    /// Describes it.
+    ///
+    /// Errors: what cannot be read of it.
+    pub(super) fn describe(&self) -> Result<Offer, Vec<Finding>> {
+        let (mut paths, mut ways) = (Map::new(), BTreeMap::new());
+        let triggers = self.folder.definition.iter().flat_map(|file| file.value.triggers.iter());
+        for (name, trigger) in triggers {
+            // Nobody sends to it.
+            if matches!(trigger.form, TriggerForm::Schedule(_) | TriggerForm::Event(_)) {
+                continue;
+            }
+            let address = self.address(name.value.as_str(), trigger);
+            let mut add = |address: String, mut operation: Value, way: Way| {
+                operation["operationId"] = json!(address);
+                // Nobody sends to a poll: what it finds is the provider's.
+                if !matches!(trigger.form, TriggerForm::Poll { .. }) {
+                    ways.insert(format!("POST {address}"), way);
+                }
+                paths.insert(address, json!({ "post": operation }));
+            };
+            let trigger_name = name.value.to_string();
+            let said =
+                trigger.versions.as_ref().and_then(|path| self.folder.versions.get(&path.path));
+            let Some(file) = said else {
+                let contract = trigger.contract.as_ref().map(|path| path.path.as_str());
+                let way = Way { trigger: trigger_name, version: String::new(), consumer: None };
+                add(address, operation(trigger, contract, None), way);
+                continue;
+            };
+            let versions = self.project.versions_of(self.integration, &trigger_name)?;
+            for (speaking, index) in self.speaking(&trigger_name, &versions) {
+                let Some((version, spec)) = file.value.versions.iter().nth(index) else { continue };
+                let contract = Some(spec.contract.path.as_str());
+                let reply = spec.reply.as_ref().map(|path| path.path.as_str());
+                let mut operation = operation(trigger, contract, reply);
+                if matches!(speaking, Speaking::Named(_)) {
+                    life(&mut operation, spec, versions.state(index, self.now));
+                }
+                let way = Way {
+                    trigger: trigger_name.clone(),
+                    version: version.value.clone(),
+                    consumer: match &speaking {
+                        Speaking::Pinned(consumer) => Some(consumer.clone()),
+                        Speaking::Silent | Speaking::Named(_) => None,
+                    },
+                };
+                add(format!("{address}{speaking}"), operation, way);
+            }
         }
-        let address = match &trigger.form {
+        let api = self.load(&Value::Object(paths))?;
+        Ok(Offer { api, ways })
+    }
+
+    fn address(&self, name: &str, trigger: &TriggerSpec) -> String {
+        match &trigger.form {
             TriggerForm::Amqp { source, .. } => format!("/queues/{}", source.queue.0),
             TriggerForm::Poll { poll, .. } => {
                 format!("/polls/{}/{}", poll.connector.value, poll.operation.value)
             }
-            _ => format!("/in/{integration}/{}", name.value),
-        };
-        let said = trigger.versions.as_ref().and_then(|path| folder.versions.get(&path.path));
-        let Some(file) = said else {
-            let contract = trigger.contract.as_ref().map(|path| path.path.as_str());
-            let mut operation = operation(trigger, contract, None);
-            operation["operationId"] = json!(address);
-            paths.insert(address, json!({ "post": operation }));
-            continue;
-        };
-        let versions = project.versions_of(integration, name.value.as_str())?;
-        let ways = ways(&versions, consumers, now);
-        for (suffix, index) in ways {
-            let Some((_, spec)) = file.value.versions.iter().nth(index) else { continue };
-            let contract = Some(spec.contract.path.as_str());
-            let reply = spec.reply.as_ref().map(|path| path.path.as_str());
-            let mut operation = operation(trigger, contract, reply);
-            life(&mut operation, spec, versions.state(index, now), &file.value, &suffix);
-            let address = format!("{address}{suffix}");
-            operation["operationId"] = json!(address);
-            paths.insert(address, json!({ "post": operation }));
+            _ => format!("/in/{}/{name}", self.integration),
         }
     }
-    let version = folder.definition.as_ref().and_then(|file| file.value.version.as_ref());
-    let version = version.map(|version| version.value.to_string());
-    let description = json!({
-        "openapi": "3.1.0",
-        "info": { "title": integration, "version": version },
-        "paths": paths,
-        "components": { "securitySchemes": schemes() },
-    });
-    let entry = folder.path(ENTRY);
-    let inside = FilesIn { files: project.files(), folder: "" };
-    let files = Described { entry: &entry, text: Arc::from(description.to_string()), inside };
-    let (api, findings) = OpenApi::load(&files, &entry);
-    let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
-    match api {
-        Some(api) if !failed => Ok(api),
-        _ => Err(findings),
+
+    /// How somebody may speak, and the version that it means. What is not agreed is promised to nobody, and what does not
+    /// answer is not offered.
+    fn speaking(&self, trigger: &str, versions: &Versions) -> Vec<(Speaking, usize)> {
+        let mut ways = vec![(Speaking::Silent, versions.usual())];
+        for (index, entry) in versions.entries().iter().enumerate() {
+            ways.push((Speaking::Named(entry.name.to_string()), index));
+        }
+        for consumer in self.consumers {
+            if let Ok(index) = versions.spoken(None, &[consumer]) {
+                ways.push((Speaking::Pinned(consumer.clone()), index));
+            }
+        }
+        ways.retain(|(_, index)| match versions.state(*index, self.now) {
+            State::Draft => false,
+            State::Retired { .. } => self.usage.is_some_and(|usage| {
+                let name = versions.entries()[*index].name.as_str();
+                usage.outlives(trigger, name, versions.quiet, self.now)
+            }),
+            State::Current
+            | State::Supported
+            | State::Deprecated { .. }
+            | State::Overdue { .. } => true,
+        });
+        ways
+    }
+
+    fn load(&self, paths: &Value) -> Result<OpenApi, Vec<Finding>> {
+        let definition = self.folder.definition.as_ref();
+        let version = definition.and_then(|file| file.value.version.as_ref());
+        let version = version.map(|version| version.value.to_string());
+        let description = json!({
+            "openapi": "3.1.0",
+            "info": { "title": self.integration, "version": version },
+            "paths": paths,
+            "components": { "securitySchemes": schemes() },
+        });
+        let entry = self.folder.path(ENTRY);
+        let inside = FilesIn { files: self.project.files(), folder: "" };
+        let files = Described { entry: &entry, text: Arc::from(description.to_string()), inside };
+        let (api, findings) = OpenApi::load(&files, &entry);
+        let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+        match api {
+            Some(api) if !failed => Ok(api),
+            _ => Err(findings),
+        }
+    }
+}
+
+/// How somebody says a version.
+enum Speaking {
+    /// Not at all.
+    Silent,
+    /// By its name.
+    Named(String),
+    /// By a pin.
+    Pinned(String),
+}
+
+/// As the end of an address.
+impl fmt::Display for Speaking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent => Ok(()),
+            Self::Named(version) => write!(f, "/{version}"),
+            Self::Pinned(consumer) => write!(f, "/as:{consumer}"),
+        }
     }
 }
 
@@ -97,24 +189,6 @@ impl Files for Described<'_> {
     fn text(&self, path: &str) -> Option<Arc<str>> {
         if path == self.entry { Some(Arc::clone(&self.text)) } else { self.inside.text(path) }
     }
-}
-
-/// How somebody may speak, as the end of an address, and the version that it means. What is not agreed is promised to
-/// nobody, and what does not answer is not offered.
-fn ways(versions: &Versions, consumers: &BTreeSet<String>, now: Timestamp) -> Vec<(String, usize)> {
-    let mut ways = vec![(String::new(), versions.usual())];
-    for (index, entry) in versions.entries().iter().enumerate() {
-        ways.push((format!("/{}", entry.name), index));
-    }
-    for consumer in consumers {
-        if let Ok(index) = versions.spoken(None, &[consumer]) {
-            ways.push((format!("/as:{consumer}"), index));
-        }
-    }
-    let answers =
-        |index| !matches!(versions.state(index, now), State::Draft | State::Retired { .. });
-    ways.retain(|(_, index)| answers(*index));
-    ways
 }
 
 fn operation(trigger: &TriggerSpec, contract: Option<&str>, reply: Option<&str>) -> Value {
@@ -150,17 +224,7 @@ fn operation(trigger: &TriggerSpec, contract: Option<&str>, reply: Option<&str>)
 }
 
 /// That a version ends. For who says no version that is no end: another one takes its place.
-fn life(
-    operation: &mut Value,
-    spec: &VersionSpec,
-    state: State,
-    file: &VersionsFile,
-    suffix: &str,
-) {
-    let is_named = file.versions.iter().any(|(name, _)| suffix == format!("/{}", name.value));
-    if !is_named {
-        return;
-    }
+fn life(operation: &mut Value, spec: &VersionSpec, state: State) {
     if spec.sunset.is_some() || matches!(state, State::Deprecated { .. }) {
         operation["deprecated"] = json!(true);
     }

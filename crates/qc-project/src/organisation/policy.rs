@@ -15,6 +15,8 @@ pub struct Versioning {
     pub supported_majors: Option<Integer<1, 10>>,
     /// How long a deprecated version still answers at least.
     pub minimum_support: Option<Duration>,
+    /// Who has not used a version or a field for so long does not use it any more.
+    pub quiet: Option<Duration>,
     /// How changes are weighed.
     pub profile: Option<Spanned<String>>,
 }
@@ -74,11 +76,15 @@ impl Record for Versioning {
         );
         let minimum_support =
             f.optional("minimum_support", "How long a deprecated version still answers at least.");
+        let quiet = f.optional(
+            "quiet",
+            "Who has not spoken a version or sent a field for so long does not use it any more; 30d when left out.",
+        );
         let profile = f.optional(
             "profile",
             "How the gate weighs changes: `default` (when left out), `strict`, `lenient`, or a file of the project.",
         );
-        Some(Self { naming, supported_majors, minimum_support, profile })
+        Some(Self { naming, supported_majors, minimum_support, quiet, profile })
     }
 }
 

@@ -52,4 +52,10 @@ impl Project {
     pub fn minimum_support(&self) -> Option<Duration> {
         self.organisation()?.value.versioning.as_ref()?.minimum_support
     }
+
+    /// Who has not used a version or a field for so long does not use it any more.
+    pub fn quiet(&self) -> Duration {
+        let policy = self.organisation().and_then(|file| file.value.versioning.as_ref()?.quiet);
+        policy.unwrap_or(qc_version::usage::QUIET)
+    }
 }

@@ -8,6 +8,7 @@ mod bulks;
 mod call;
 mod captures;
 mod connections;
+mod contracts;
 mod cut;
 mod dead_letters;
 mod deployments;
@@ -133,6 +134,8 @@ pub(crate) const ROUTES: &[Route] = &[
     deployments::override_gate::ROUTE,
     deployments::rollback::ROUTE,
     deployments::history::ROUTE,
+    contracts::usage::ROUTE,
+    contracts::end::ROUTE,
     tokens::list::ROUTE,
     tokens::create::ROUTE,
     tokens::revoke::ROUTE,

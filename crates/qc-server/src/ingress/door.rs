@@ -7,11 +7,12 @@ use qc_engine::{
     Refusal, Trigger, TriggerKind,
 };
 use qc_model::{Actor, Event, NextAction, TenantName, Timestamp};
+use qc_version::Spoken;
 
 use super::{
-    cloudevents::Sent, ids, key, media::Media, priority, sender::Sender, trace, version::Spoken,
+    cloudevents::Sent, ids, key, media::Media, priority, sender::Sender, trace, version::Speech,
 };
-use crate::{PointedError, Problem, State, codes};
+use crate::{PointedError, Problem, State, codes, usage::Form};
 
 /// One request at one trigger, whose sender is known.
 pub(super) struct Door<'a> {
@@ -21,7 +22,7 @@ pub(super) struct Door<'a> {
     pub(super) received_at: Timestamp,
     pub(super) deployment: &'a Arc<Deployment>,
     /// Which version of the contract is spoken here.
-    pub(super) spoken: Spoken<'a>,
+    pub(super) spoken: Speech<'a>,
     actor: Actor,
 }
 
@@ -35,7 +36,7 @@ impl<'a> Door<'a> {
     ) -> Self {
         let received_at = state.clock.now();
         let Sender { actor, name } = sender.into();
-        let spoken = Spoken::by(name, &actor);
+        let spoken = Speech::by(name, &actor);
         Self { state, trigger, headers, received_at, deployment, spoken, actor }
     }
 
@@ -64,9 +65,9 @@ impl<'a> Door<'a> {
     /// The engine's one commit: the event's run, or the event on the bus, or both.
     async fn take(&self, judged: Judged) -> Result<Taken, EngineError> {
         let engine = &self.state.engine;
-        let incoming = match judged {
+        let (incoming, form) = match judged {
             Judged::Known(accepted, _) => return Ok(Taken::Run(accepted)),
-            Judged::Taken(incoming) => *incoming,
+            Judged::Taken(incoming, form) => (*incoming, form),
         };
         let version = incoming.version.clone();
         let taken = match self.trigger.does {
@@ -75,8 +76,11 @@ impl<'a> Door<'a> {
                 engine.accept(self.deployment, incoming).await.map(Taken::Run)?
             }
         };
-        if let Some(version) = version.filter(|_| !taken.is_repeat()) {
-            self.state.metrics.spoke(self.deployment, &self.trigger.name, version);
+        if !taken.is_repeat() {
+            self.state.contracts.note(&self.speaker(version.as_deref()), &form);
+            if let Some(version) = version {
+                self.state.metrics.spoke(self.deployment, &self.trigger.name, version);
+            }
         }
         Ok(taken)
     }
@@ -153,10 +157,13 @@ impl<'a> Door<'a> {
         below: &str,
     ) -> Result<Judged, Problem> {
         let spoken = self.version_of(&sent.event)?;
+        let version = self.name_of(spoken);
+        // As it was sent: it may be taken to another version.
+        let form = self.state.contracts.form(&self.speaker(version.as_deref()), &sent.event.data);
         let (tenant, key, refusal) = self.look(&mut sent.event, sender_id, spoken, below)?;
         let mut incoming = self.incoming(sent, tenant, key);
-        incoming.version = self.name_of(spoken);
-        let Some(refusal) = refusal else { return Ok(Judged::Taken(Box::new(incoming))) };
+        incoming.version = version;
+        let Some(refusal) = refusal else { return Ok(Judged::Taken(Box::new(incoming), form)) };
         match self.state.engine.repeat(self.deployment, &incoming).await? {
             Some(accepted) => Ok(Judged::Known(accepted, Box::new(incoming))),
             None => Err(refusal),
@@ -187,6 +194,7 @@ impl<'a> Door<'a> {
             None => key::given(self.headers, sender_id),
         };
         let judged = given.and_then(|given| {
+            let spoken = spoken.map(|index| Spoken { index, outlives: self.outlives(index) });
             qc_engine::judge(self.trigger, event, given, spoken, self.received_at)
                 .map_err(|refusal| self.problem(&refusal, below))
         });
@@ -270,7 +278,7 @@ impl Taken {
 /// One event that may go on to be accepted.
 enum Judged {
     /// Nothing speaks against it.
-    Taken(Box<Incoming>),
+    Taken(Box<Incoming>, Form),
     /// It was accepted before; the trigger would not take it today.
     Known(Accepted, Box<Incoming>),
 }
@@ -278,7 +286,7 @@ enum Judged {
 impl Judged {
     fn incoming(&self) -> &Incoming {
         match self {
-            Self::Taken(incoming) | Self::Known(_, incoming) => incoming,
+            Self::Taken(incoming, _) | Self::Known(_, incoming) => incoming,
         }
     }
 }

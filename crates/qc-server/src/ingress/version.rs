@@ -14,7 +14,7 @@ use qc_version::{Date, Entry, Guide, State, Versions};
 use serde_json::Value;
 
 use super::door::Door;
-use crate::{Problem, codes};
+use crate::{Problem, codes, usage::Speaker};
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
@@ -24,7 +24,7 @@ const STATE: HeaderName = HeaderName::from_static("contract-version-state");
 const NONE: usize = usize::MAX;
 
 /// What is known of the version that is spoken in a request.
-pub(super) struct Spoken<'a> {
+pub(super) struct Speech<'a> {
     /// What the address says.
     pub(super) address: Option<&'a str>,
     /// By what the sender is known.
@@ -33,7 +33,7 @@ pub(super) struct Spoken<'a> {
     oldest: AtomicUsize,
 }
 
-impl Spoken<'_> {
+impl Speech<'_> {
     pub(super) fn by(name: Option<String>, actor: &Actor) -> Self {
         let consumer = name.into_iter().chain([actor.id.clone()]).collect();
         Self { address: None, consumer, oldest: AtomicUsize::new(NONE) }
@@ -85,7 +85,10 @@ impl Door<'_> {
                 State::Draft | State::Deprecated { .. } => {
                     format!("`{}` ({})", entry.name, state.as_str())
                 }
-                State::Current | State::Supported | State::Retired { .. } => {
+                State::Current
+                | State::Supported
+                | State::Overdue { .. }
+                | State::Retired { .. } => {
                     format!("`{}`", entry.name)
                 }
             })
@@ -101,6 +104,38 @@ impl Door<'_> {
         Some(versions.entries()[spoken?].name.to_string())
     }
 
+    /// Who speaks it.
+    pub(super) fn speaker<'s>(&'s self, version: Option<&'s str>) -> Speaker<'s> {
+        Speaker {
+            environment: &self.deployment.environment,
+            integration: &self.deployment.release.integration,
+            trigger: &self.trigger.name,
+            version: version.unwrap_or_default(),
+            consumer: self.spoken.consumer.first().map_or("", String::as_str),
+        }
+    }
+
+    /// How a version stands: one whose end has come goes on while somebody speaks it.
+    fn standing(&self, versions: &Versions, index: usize) -> State {
+        let state = versions.state(index, self.received_at);
+        if !matches!(state, State::Retired { .. }) {
+            return state;
+        }
+        let known = (versions, index);
+        let contracts = &self.state.contracts;
+        if contracts.outlives(self.deployment, &self.trigger.name, known, self.received_at) {
+            state.outliving()
+        } else {
+            state
+        }
+    }
+
+    /// Whether a version answers although its end has come.
+    pub(super) fn outlives(&self, index: usize) -> bool {
+        let versions = self.trigger.versions.as_deref();
+        versions.is_some_and(|it| matches!(self.standing(it, index), State::Overdue { .. }))
+    }
+
     /// The version that was spoken, once an event was looked at: the oldest, of a batch.
     fn was_spoken(&self) -> Option<(&Versions, usize, &Entry)> {
         let versions = self.trigger.versions.as_deref()?;
@@ -111,7 +146,7 @@ impl Door<'_> {
     /// The fields that every answer has that knows which version is spoken.
     pub(super) fn version_fields(&self) -> Vec<(HeaderName, HeaderValue)> {
         let Some((versions, spoken, entry)) = self.was_spoken() else { return Vec::new() };
-        let state = versions.state(spoken, self.received_at);
+        let state = self.standing(versions, spoken);
         let mut fields = Fields(Vec::new());
         if let Ok(name) = HeaderName::from_bytes(versions.select.header.as_bytes()) {
             fields.add(name, entry.name.as_str());
@@ -119,7 +154,9 @@ impl Door<'_> {
         fields.add(STATE, state.as_str());
         let (since, sunset) = match state {
             State::Deprecated { since, sunset } => (Some(since), sunset),
-            State::Retired { since } => (entry.window.deprecated, Some(since)),
+            State::Overdue { since } | State::Retired { since } => {
+                (entry.window.deprecated, Some(since))
+            }
             State::Draft | State::Current | State::Supported => return fields.0,
         };
         if let Some(since) = since {

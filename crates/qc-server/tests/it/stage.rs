@@ -47,7 +47,7 @@ impl Clock for Wall {
 const CRAFT: Craft = Craft {
     bundle: |_, _| Err(Vec::new()),
     compile: |_, _| Err(Vec::new()),
-    judge: |_, _, _, _| Err(Vec::new()),
+    judge: |_, _, _| Err(Vec::new()),
 };
 
 /// What wraps the vault's keys here.

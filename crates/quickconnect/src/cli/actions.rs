@@ -23,6 +23,8 @@ const ACTIONS: &[Row] = &[
     ("check", &[]),
     ("test", &[]),
     ("schema", &[]),
+    ("contract usage", &[DeploymentsRead]),
+    ("contract end", &[DeploymentsOverride]),
     ("contract versions", &[]),
     ("contract convert", &[]),
     ("contract diff", &[]),

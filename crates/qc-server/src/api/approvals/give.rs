@@ -64,7 +64,10 @@ async fn approved(permit: &Permit<'_>, asked: GiveApproval) -> Result<Approved, 
         let why = "a deployment and a capture have an environment and an integration, policies have neither";
         return Err(unusable("environment", &why));
     }
+    // A version that ends is `TRIGGER/VERSION`; no release has a slash.
+    let is_release =
+        deploys && !(action == Action::DeploymentsOverride && asked.what.contains('/'));
     let what =
-        if deploys { releases::find(permit.state, &asked.what).await?.hash } else { asked.what };
+        if is_release { releases::find(permit.state, &asked.what).await?.hash } else { asked.what };
     Ok(Approved { action, environment, integration, what })
 }

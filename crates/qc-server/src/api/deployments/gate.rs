@@ -68,7 +68,9 @@ async fn judged(
     let now = qc_release::current(&*state.store, environment, integration).await?;
     let Some(now) = now.filter(|now| now.release != record.hash) else { return Ok(None) };
     let pair = (now.release.as_str(), record.hash.as_str());
-    Ok(Some(state.catalogue.judged(pair, environment, state.clock.now()).await?))
+    let usage = state.contracts.of(environment, integration).await?;
+    let known = (state.clock.now(), usage);
+    Ok(Some(state.catalogue.judged(pair, environment, known).await?))
 }
 
 /// Why a release is to go out although the gate holds it.

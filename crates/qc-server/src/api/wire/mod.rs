@@ -5,6 +5,7 @@ mod audit;
 mod bulks;
 mod captures;
 mod connections;
+mod contracts;
 mod drift;
 mod events;
 mod failures;
@@ -35,6 +36,7 @@ pub use connections::{
     Connection, ConnectionDrill, ConnectionLink, DrillConnection, DrillStep, LinkConnection,
     OfConnection,
 };
+pub use contracts::{ContractConsumer, ContractUsage, EndVersion, EndedVersion, UsedVersion};
 pub use drift::{
     DriftDiffers, DriftFound, DriftOperation, DriftResumed, DriftSeenShape, DriftShown,
     DriftStaying, ResumeDrift,

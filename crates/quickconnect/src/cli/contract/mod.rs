@@ -2,8 +2,10 @@
 
 mod convert;
 mod diff;
+mod end;
 mod sources;
 mod test;
+mod usage;
 mod versions;
 
 use super::{Exit, Trouble, session::Session};
@@ -14,6 +16,10 @@ pub(crate) enum Verb {
     Versions(versions::Arguments),
     /// Take a document from one version of a contract to another one
     Convert(convert::Arguments),
+    /// Say who sends in which version of a contract, when last, and which fields
+    Usage(usage::Arguments),
+    /// End a version whose sunset has come although somebody still speaks it
+    End(end::Arguments),
     /// Compare two versions of an API's description or of a JSON Schema; a breaking change fails
     Diff(diff::Arguments),
     /// Hold a provider or a consumer against its contract; only on this machine, or where that is declared
@@ -24,6 +30,8 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
     match verb {
         Verb::Versions(arguments) => versions::run(session, &arguments),
         Verb::Convert(arguments) => convert::run(session, &arguments),
+        Verb::Usage(arguments) => usage::run(session, &arguments).await,
+        Verb::End(arguments) => end::run(session, arguments).await,
         Verb::Diff(arguments) => diff::run(session, &arguments),
         Verb::Test(arguments) => test::run(session, *arguments).await,
     }

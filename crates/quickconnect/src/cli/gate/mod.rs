@@ -8,7 +8,7 @@ use qc_contract::ReportFormat;
 use qc_model::{Clock, EnvironmentName};
 use qc_project::{Project, ProjectFiles, gate::judge};
 use qc_server::wire::{self, Release};
-use qc_version::gate::Judgement;
+use qc_version::gate::{Circumstances, Judgement};
 use serde_json::json;
 
 use super::{Exit, Trouble, files::project, output::append, session::Session};
@@ -87,8 +87,9 @@ fn compared(session: &Session, arguments: &Arguments, against: &str) -> Result<E
     };
     let mut judged: BTreeMap<&str, Judgement> = BTreeMap::new();
     for name in new.integrations().keys() {
-        let judgement = judge(&old, &new, name, arguments.r#as.as_ref(), SystemClock.now())
-            .map_err(Trouble::findings)?;
+        let (environment, now) = (arguments.r#as.as_ref(), SystemClock.now());
+        let circumstances = Circumstances { environment, now, usage: None };
+        let judgement = judge(&old, &new, name, circumstances).map_err(Trouble::findings)?;
         judged.extend(judgement.map(|judgement| (name.as_str(), judgement)));
     }
     let gone: Vec<&str> = old
