@@ -53,7 +53,7 @@ pub fn ranks() -> BTreeMap<&'static str, u8> {
         ("qc-contract", 2),
         ("qc-version", 3),
         ("qc-store", 2),
-        ("qc-tally", 3),
+        ("qc-census", 3),
         ("qc-workflow", 3),
         ("qc-sql", 3),
         ("qc-vault", 3),

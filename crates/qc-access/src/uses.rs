@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use qc_census::{Census, Counted};
 use qc_model::{Clock, Entropy, Timestamp};
 use qc_store::{Committer, Store, StoreError};
-use qc_tally::{Tallied, Tally};
 use serde::{Deserialize, Serialize};
 
 use crate::{Action, Principal, Resource, Scope, TokenKind};
@@ -70,7 +70,7 @@ impl Default for Kept {
     }
 }
 
-impl Tallied for Kept {
+impl Counted for Kept {
     fn add(&mut self, other: Self) {
         let mut both =
             UsesOf { used: std::mem::take(&mut self.used), more: self.more || other.more };
@@ -88,7 +88,7 @@ impl Tallied for Kept {
 }
 
 /// Counts uses on one node.
-pub struct Uses(Tally<Kept>);
+pub struct Uses(Census<Kept>);
 
 impl Uses {
     /// Over a store, for one of the nodes that share it.
@@ -99,7 +99,7 @@ impl Uses {
         entropy: Arc<dyn Entropy>,
         node: &str,
     ) -> Self {
-        Self(Tally::new(USE_KIND, store, committer, clock, entropy, node))
+        Self(Census::new(USE_KIND, store, committer, clock, entropy, node))
     }
 
     /// Counts that the principal did this to that.

@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
+use qc_census::{Census, Counted};
 use qc_engine::{Deployment, Deployments, Trigger, TriggerKind};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, EventData, Name, Timestamp, TxnId};
 use qc_store::{
     Change, ChangeOutcome, Committer, DocumentOp, Expect, LedgerKind, LedgerRow, PAGE_MAX, Store,
     StoreError,
 };
-use qc_tally::{Tallied, Tally};
 use qc_version::{
     Usage, Versions,
     usage::{Hit, Shape, Use},
@@ -53,7 +53,7 @@ impl Default for Kept {
     }
 }
 
-impl Tallied for Kept {
+impl Counted for Kept {
     fn add(&mut self, other: Self) {
         self.consumer = other.consumer;
         for (version, used) in other.versions {
@@ -113,7 +113,7 @@ pub(crate) struct Ending<'a> {
 
 /// Counts on this node, and knows what all of them counted.
 pub(crate) struct Uses {
-    tally: Tally<Kept>,
+    census: Census<Kept>,
     store: Arc<dyn Store>,
     committer: Committer,
     clock: Arc<dyn Clock>,
@@ -133,7 +133,7 @@ impl Uses {
         entropy: Arc<dyn Entropy>,
         node: &str,
     ) -> Self {
-        let tally = Tally::new(
+        let census = Census::new(
             USE_KIND,
             Arc::clone(&store),
             committer.clone(),
@@ -142,7 +142,7 @@ impl Uses {
             node,
         );
         let (hashing, seen, known) = (RandomState::new(), RwLock::default(), RwLock::default());
-        Self { tally, store, committer, clock, entropy, hashing, seen, known }
+        Self { census, store, committer, clock, entropy, hashing, seen, known }
     }
 
     /// The form of an event's data, before it is taken to another version.
@@ -160,7 +160,7 @@ impl Uses {
         let Speaker { environment, integration, trigger, version, consumer } = *speaker;
         let escaped = consumer.replace('%', "%25").replace('/', "%2F");
         let name = format!("{environment}/{integration}/{trigger}/{escaped}");
-        self.tally.note(name, |kept, now| {
+        self.census.note(name, |kept, now| {
             if kept.consumer.is_empty() {
                 consumer.clone_into(&mut kept.consumer);
             }
@@ -210,7 +210,7 @@ impl Uses {
     /// What was looked at is looked at again after each write: each says when a field was sent last.
     async fn flush(&self) -> Result<(), StoreError> {
         self.seen.write().unwrap_or_else(PoisonError::into_inner).clear();
-        self.tally.flush().await
+        self.census.flush().await
     }
 
     async fn read(
@@ -219,7 +219,7 @@ impl Uses {
         integration: &Name,
     ) -> Result<Usage, StoreError> {
         let (mut usage, prefix) = (Usage::default(), format!("{environment}/{integration}/"));
-        self.tally
+        self.census
             .each(&prefix, "", |name, kept| {
                 let trigger = name[prefix.len()..].split('/').next().unwrap_or_default();
                 for (version, used) in &kept.versions {

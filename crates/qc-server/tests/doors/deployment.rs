@@ -24,13 +24,13 @@ use qc_engine::{
     TriggerAuth, TriggerKind,
 };
 use qc_expression::Expression;
-use qc_model::{Code, EnvironmentName, Finding, Name, Timestamp};
+use qc_model::{Code, EnvironmentName, Finding, Name};
 use qc_release::{Bundle, Draft, Effective};
 use qc_server::Craft;
 use qc_vault::SecretRef;
 use qc_version::{
     Date, Semver,
-    gate::{ChangeRecord, Judgement, Notice, Numbers, change_id},
+    gate::{ChangeRecord, Circumstances, Evidence, Judgement, Notice, Numbers, Way, change_id},
 };
 use qc_workflow::{Bindings, CallPolicy};
 use serde_json::{Value, json};
@@ -189,8 +189,7 @@ pub(crate) const TELLS: &str = "tells";
 fn judge(
     old: &Effective,
     new: &Effective,
-    _: &EnvironmentName,
-    now: Timestamp,
+    Circumstances { now, usage, .. }: Circumstances<'_>,
 ) -> Result<Judgement, Vec<Finding>> {
     let offer = |release: &Effective| {
         let text = release.files().get(OFFER).map(|bytes| String::from_utf8_lossy(bytes));
@@ -222,7 +221,18 @@ fn judge(
         new: number(if written.is_some() { "2.0.0" } else { "1.1.0" }),
     };
     let notice = Notice { before: Duration::from_secs(30 * 86_400), today: Date::of(now) };
-    let judgement = Judgement::new(comparison, numbers, &records, notice);
+    let mut judgement = Judgement::new(comparison, numbers, &records, notice);
+    // Each path of the offer ends with the name of a trigger.
+    let operations = judgement.breaks.iter().flat_map(|it| it.change.uses.named.clone());
+    let ways = operations.filter_map(|operation| {
+        let trigger = operation.rsplit_once('/')?.1.to_owned();
+        Some((operation, Way { trigger, version: String::new(), consumer: None }))
+    });
+    let ways: BTreeMap<String, Way> = ways.collect();
+    if let Some(usage) = usage {
+        let since = now - qc_version::usage::QUIET;
+        judgement = judgement.with_evidence(Evidence { usage, ways: &ways, since });
+    }
     Ok(if old.files().contains_key(TELLS) { judgement.telling() } else { judgement })
 }
 

@@ -37,5 +37,6 @@ mod sign;
 mod signatures;
 mod tasks;
 mod units;
+mod used;
 mod versions;
 mod world;

@@ -263,7 +263,7 @@ impl World {
         environment: Option<&str>,
         role: Role,
     ) -> String {
-        self.issued(request(kind, person, environment, role), SystemClock.now()).await.1
+        self.issued(request(kind, person, environment, role), self.clock.now()).await.1
     }
 
     async fn issued(&self, request: IssueRequest, at: Timestamp) -> (String, String) {

@@ -195,6 +195,12 @@ auth:
     probe: { operation: listPets }
 ";
 
+const VERSIONS: &str = "
+versions:
+  1.0.0: { contract: contracts/orders.schema.json, deprecated: 2024-01-01, sunset: 2025-01-01 }
+  2.0.0: { contract: contracts/orders.schema.json }
+";
+
 /// A project made by the program's own verbs, whose one integration calls the till.
 fn project(asked: &mut Asked<'_>) {
     asked.told("init", &["mine", "--template", "notify"]);
@@ -221,6 +227,10 @@ fn project(asked: &mut Asked<'_>) {
     replace(&integration, "systems: {}", RULES);
     let nightly = "triggers:\n  nightly: {kind: schedule, cron: '0 3 29 2 *', tenant: default}\n";
     replace(&integration, "triggers:\n", nightly);
+    let contract = "    contract: contracts/orders.schema.json\n";
+    let versions = "    versions: contracts/orders.versions.yaml\n";
+    replace(&integration, contract, &format!("{contract}{versions}"));
+    fs::write(orders.join("contracts/orders.versions.yaml"), VERSIONS).unwrap();
     asked.told("check", &["mine"]);
 }
 
@@ -243,6 +253,15 @@ fn contracts(asked: &mut Asked<'_>) {
     assert_eq!(told["loses"], json!(["the value of `.coupon`"]));
 }
 
+/// Of the contract of orders, of which one version has ended long ago.
+fn used(asked: &mut Asked<'_>) {
+    let told = asked.told("contract usage", &["sandbox", "orders"]);
+    assert_eq!((&told["environment"], &told["integration"]), (&json!("sandbox"), &json!("orders")));
+    let end = ["sandbox", "orders/orders", "1.0.0", "--reason", "a try"];
+    let told = asked.told("contract end", &end);
+    assert_eq!((&told["version"], &told["consumers"]), (&json!("1.0.0"), &json!([])));
+}
+
 fn deployed(asked: &mut Asked<'_>) {
     for version in ["0.1.0", "0.1.1"] {
         let integration = asked.server.folder.join("mine/integrations/orders/integration.yaml");
@@ -251,6 +270,7 @@ fn deployed(asked: &mut Asked<'_>) {
         asked.told("deploy", &["sandbox", built["release"].as_str().unwrap()]);
     }
     asked.told("rollback", &["sandbox"]);
+    used(asked);
     asked.told("release list", &[]);
     asked.told("deployments", &[]);
     asked.told("export", &["out", "--environment", "sandbox"]);

@@ -13,6 +13,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "INTEGRATION/TRIGGER")]
     trigger: String,
     /// The version
+    #[arg(id = "ended", value_name = "VERSION")]
     version: String,
     /// Why; for the audit
     #[arg(long)]

@@ -1,10 +1,10 @@
 //! What is counted while requests come and go: in memory, and written in batches, so that no request writes for it.
 //!
-//! Here: [`Tally`], over documents of one kind, one for each name and node. Nodes do not contend, and whoever reads adds
+//! Here: [`Census`], over documents of one kind, one for each name and node. Nodes do not contend, and whoever reads adds
 //! up what all of them wrote.
 //!
-//! Not here: what is counted ([`Tallied`] is implemented where that is known), and when it is written (whoever owns the
-//! tally calls [`Tally::flush`]).
+//! Not here: what is counted ([`Counted`] is implemented where that is known), and when it is written (whoever owns the
+//! census calls [`Census::flush`]).
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -28,7 +28,7 @@ const KEPT: Duration = Duration::from_secs(400 * 86_400);
 const PRUNE_EVERY: Duration = Duration::from_secs(86_400);
 
 /// What can be counted: a body of a document, whose form carries its own version.
-pub trait Tallied: Clone + Default + Serialize + DeserializeOwned {
+pub trait Counted: Clone + Default + Serialize + DeserializeOwned {
     /// Adds what was counted later, or elsewhere. It keeps its own bounds.
     fn add(&mut self, other: Self);
 
@@ -37,7 +37,7 @@ pub trait Tallied: Clone + Default + Serialize + DeserializeOwned {
 }
 
 /// Counts on one node.
-pub struct Tally<V> {
+pub struct Census<V> {
     kind: &'static str,
     node: String,
     store: Arc<dyn Store>,
@@ -48,7 +48,7 @@ pub struct Tally<V> {
     pruned_at: Mutex<Option<Timestamp>>,
 }
 
-impl<V: Tallied> Tally<V> {
+impl<V: Counted> Census<V> {
     /// Over a store, for one of the nodes that share it. `kind`: of the documents, which are named `<name>/<node>`.
     pub fn new(
         kind: &'static str,
@@ -216,7 +216,7 @@ mod tests {
         last: i64,
     }
 
-    impl Tallied for Count {
+    impl Counted for Count {
         fn add(&mut self, other: Self) {
             self.count += other.count;
             self.last = self.last.max(other.last);
@@ -229,11 +229,11 @@ mod tests {
         }
     }
 
-    fn node(store: &Arc<MemoryStore>, clock: &Arc<HandClock>, name: &str) -> Tally<Count> {
+    fn node(store: &Arc<MemoryStore>, clock: &Arc<HandClock>, name: &str) -> Census<Count> {
         let (committer, run) = Committer::new(store.clone(), CommitLimits::default());
         tokio::spawn(run);
         let entropy = Arc::new(Seeded::new(1));
-        Tally::new("count", store.clone(), committer, clock.clone(), entropy, name)
+        Census::new("count", store.clone(), committer, clock.clone(), entropy, name)
     }
 
     fn one(count: &mut Count, at: Timestamp) {
@@ -241,9 +241,9 @@ mod tests {
         count.last = at.as_millis();
     }
 
-    async fn all(tally: &Tally<Count>, prefix: &str) -> Vec<(String, u64)> {
+    async fn all(census: &Census<Count>, prefix: &str) -> Vec<(String, u64)> {
         let mut found = Vec::new();
-        tally
+        census
             .each(prefix, "", |name, count| {
                 found.push((name.to_owned(), count.count));
                 true
@@ -279,26 +279,26 @@ mod tests {
         let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(HandClock::at(1_000)));
         let (committer, run) = Committer::new(store.clone(), CommitLimits::default());
         let entropy = Arc::new(Seeded::new(1));
-        let tally: Tally<Count> =
-            Tally::new("count", store.clone(), committer, clock.clone(), entropy, "a");
+        let census: Census<Count> =
+            Census::new("count", store.clone(), committer, clock.clone(), entropy, "a");
         // Nobody commits.
         drop(run);
-        tally.note("x".to_owned(), one);
-        assert!(tally.flush().await.is_err());
-        tally.note("x".to_owned(), one);
-        let held = tally.fresh.lock().unwrap()["x"].count;
+        census.note("x".to_owned(), one);
+        assert!(census.flush().await.is_err());
+        census.note("x".to_owned(), one);
+        let held = census.fresh.lock().unwrap()["x"].count;
         assert_eq!(held, 2);
     }
 
     #[tokio::test]
     async fn what_was_not_seen_for_long_goes() {
         let (store, clock) = (Arc::new(MemoryStore::new()), Arc::new(HandClock::at(1_000)));
-        let tally = node(&store, &clock, "a");
-        tally.note("x".to_owned(), one);
-        tally.flush().await.unwrap();
+        let census = node(&store, &clock, "a");
+        census.note("x".to_owned(), one);
+        census.flush().await.unwrap();
         clock.set(i64::try_from(KEPT.as_millis()).unwrap() + 2_000);
-        tally.note("y".to_owned(), one);
-        tally.flush().await.unwrap();
-        assert_eq!(all(&tally, "").await, named(&[("y", 1)]));
+        census.note("y".to_owned(), one);
+        census.flush().await.unwrap();
+        assert_eq!(all(&census, "").await, named(&[("y", 1)]));
     }
 }
