@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use qc_connect::{call::Connectors, connector::Connector};
-use qc_contract::{Files, OpenApi};
+use qc_contract::{Files, OpenApi, Schema};
 use qc_document::{Document, Node, ParseLimits, Reader, Source, Span, parse};
 use qc_model::{Finding, Name, Place, Severity};
 use qc_workflow::{Compensation, Compensations, Program, Workflow, compile_compensated};
@@ -296,6 +296,7 @@ impl IntegrationFolder {
                 .as_ref()
                 .map(|definition| crate::compile::kept_names(&definition.value))
                 .unwrap_or_default(),
+            promised: self.promised(files),
         };
         // Once to learn what is called from where, and once more under the rules of the integration, which speak
         // of tasks and are relative to what the connectors say.
@@ -324,6 +325,21 @@ impl IntegrationFolder {
             findings.extend(found);
             self.documents.extend(document.map(|api| (address, api)));
         }
+    }
+
+    /// The contracts of what is published, by the type of the events. Those that do not load are reported as contracts.
+    fn promised(&self, files: &ProjectFiles) -> BTreeMap<String, Vec<Schema>> {
+        let files = FilesIn { files, folder: &self.folder };
+        let mut promised: BTreeMap<String, Vec<Schema>> = BTreeMap::new();
+        let published = self.definition.iter().flat_map(|file| file.value.publishes.iter());
+        for (_, publication) in published {
+            let contract = publication.contract.as_ref();
+            let schema = contract.and_then(|path| Schema::load(&files, &path.path).ok());
+            if let Some(schema) = schema {
+                promised.entry(publication.kind.value.0.clone()).or_default().push(schema);
+            }
+        }
+        promised
     }
 
     /// The path of a file of this folder, from the project's root.

@@ -1,5 +1,8 @@
 //! What a workflow is compiled against.
 
+use std::collections::BTreeMap;
+
+use qc_contract::Schema;
 use qc_model::Finding;
 
 use crate::{CallPolicy, KeptNames, Unavailable};
@@ -25,6 +28,11 @@ pub trait Bindings {
     /// What is done about the call at this place while its system is not there.
     fn unavailable(&self, _pointer: &str) -> Option<Unavailable> {
         None
+    }
+
+    /// What the integration promises of the data of the events that the workflow emits, by their type.
+    fn event_contracts(&self) -> BTreeMap<String, Vec<Schema>> {
+        BTreeMap::new()
     }
 
     /// What the integration declares that it keeps: nothing, unless said otherwise.

@@ -79,6 +79,8 @@ pub const CHILD_CANCELLED: Code = Code::new("QC-W111");
 pub const NOTHING_EXPECTED: Code = Code::new("QC-W112");
 /// An event that a task emits is no CloudEvent.
 pub const NO_CLOUD_EVENT: Code = Code::new("QC-W113");
+/// The data of an emitted event do not fit the contract of their publication.
+pub const BROKEN_PROMISE: Code = Code::new("QC-W114");
 /// A system did not come back within the time for which a call is held for it.
 pub const HELD_TOO_LONG: Code = Code::new("QC-R030");
 /// Too many runs wait for a system.

@@ -1,6 +1,6 @@
 //! A compiled workflow: expressions parsed, names resolved, policies bound. Shared by all runs.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use qc_contract::Schema;
 use qc_document::Node;
@@ -38,6 +38,8 @@ pub struct Program {
     pub(crate) children: Vec<ChildSite>,
     pub(crate) facts: Vec<TaskFact>,
     pub(crate) schedule: Option<Schedule>,
+    /// What is promised of the data of emitted events, by their type.
+    pub(crate) promised: BTreeMap<String, Vec<Schema>>,
 }
 
 impl Program {

@@ -17,6 +17,14 @@ pub(super) fn check(subject: &mut Subject<'_>) {
     let unknown = folder.workflow.is_none() || emitted.iter().any(|kind| kind.contains("${"));
     for (_, publication) in file.value.publishes.iter() {
         variables(subject, &publication.to.amqp.broker);
+        if let Some(contract) = &publication.contract {
+            let whole = folder.path(&contract.path);
+            if !subject.project.files().has(&whole) {
+                let message = format!("`{whole}` is not there");
+                let help = "create it, or mend the path";
+                subject.error(codes::MISSING_FILE, contract.span, message, help);
+            }
+        }
         let kind = &publication.kind;
         if !unknown && !emitted.contains(&kind.value.0.as_str()) {
             let message = format!("no task emits an event of the type `{}`", kind.value.0);

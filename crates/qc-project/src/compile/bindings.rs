@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use qc_connect::call::Connectors;
-use qc_contract::OpenApi;
+use qc_contract::{OpenApi, Schema};
 use qc_model::Finding;
 use qc_workflow::{Bindings, CallPolicy, KeptNames, Unavailable};
 
@@ -31,6 +31,8 @@ pub(crate) struct Bound<'a> {
     pub(crate) unavailable: BTreeMap<String, Unavailable>,
     /// What the integration keeps.
     pub(crate) kept: KeptNames,
+    /// What it promises of the events that it publishes, by their type.
+    pub(crate) promised: BTreeMap<String, Vec<Schema>>,
 }
 
 impl Bindings for Bound<'_> {
@@ -57,6 +59,10 @@ impl Bindings for Bound<'_> {
 
     fn unavailable(&self, pointer: &str) -> Option<Unavailable> {
         self.unavailable.get(pointer).cloned()
+    }
+
+    fn event_contracts(&self) -> BTreeMap<String, Vec<Schema>> {
+        self.promised.clone()
     }
 
     fn kept(&self) -> KeptNames {

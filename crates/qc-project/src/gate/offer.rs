@@ -95,7 +95,7 @@ impl Offering<'_> {
                 add(format!("{address}{speaking}"), operation, way);
             }
         }
-        let api = self.load(&Value::Object(paths))?;
+        let api = self.load(&Value::Object(paths), &Value::Object(self.published()))?;
         Ok(Offer { api, ways })
     }
 
@@ -135,7 +135,27 @@ impl Offering<'_> {
         ways
     }
 
-    fn load(&self, paths: &Value) -> Result<OpenApi, Vec<Finding>> {
+    /// What it publishes and promises something of, by the type of the events: whoever subscribes reads it, as the
+    /// receiver of a webhook does.
+    fn published(&self) -> Map<String, Value> {
+        let mut published = Map::new();
+        let all = self.folder.definition.iter().flat_map(|file| file.value.publishes.iter());
+        for (name, publication) in all {
+            let Some(contract) = &publication.contract else { continue };
+            let schema = json!({ "$ref": contract.path });
+            let operation = json!({
+                "operationId": name.value.as_str(),
+                "requestBody": {
+                    "required": true, "content": { "application/json": { "schema": schema } },
+                },
+                "responses": { "200": { "description": "It is taken." } },
+            });
+            published.insert(publication.kind.value.0.clone(), json!({ "post": operation }));
+        }
+        published
+    }
+
+    fn load(&self, paths: &Value, webhooks: &Value) -> Result<OpenApi, Vec<Finding>> {
         let definition = self.folder.definition.as_ref();
         let version = definition.and_then(|file| file.value.version.as_ref());
         let version = version.map(|version| version.value.to_string());
@@ -143,6 +163,7 @@ impl Offering<'_> {
             "openapi": "3.1.0",
             "info": { "title": self.integration, "version": version },
             "paths": paths,
+            "webhooks": webhooks,
             "components": { "securitySchemes": schemes() },
         });
         let entry = self.folder.path(ENTRY);
@@ -223,8 +244,12 @@ fn operation(trigger: &TriggerSpec, contract: Option<&str>, reply: Option<&str>)
     operation
 }
 
-/// That a version ends. For who says no version that is no end: another one takes its place.
+/// That a version ends. For who says no version that is no end: another one takes its place. One that outlives its day has
+/// none any more: it goes on as long as it is spoken.
 fn life(operation: &mut Value, spec: &VersionSpec, state: State) {
+    if matches!(state, State::Retired { .. }) {
+        return;
+    }
     if spec.sunset.is_some() || matches!(state, State::Deprecated { .. }) {
         operation["deprecated"] = json!(true);
     }

@@ -1,6 +1,11 @@
 //! What passes and what is held, from files to reasons.
 
-use qc_version::gate::Bump;
+use qc_version::{
+    Usage,
+    gate::Bump,
+    usage::{Shape, Use},
+};
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
@@ -42,8 +47,19 @@ fn with_versions(mut files: ProjectFiles, versions: &str) -> ProjectFiles {
 
 fn judged(old: &ProjectFiles, new: &ProjectFiles) -> Judgement {
     let (old, new) = (Project::load(old.clone()), Project::load(new.clone()));
+    judge(&old, &new, "notify", today()).unwrap().unwrap()
+}
+
+/// With what is known of consumers.
+fn judged_by(usage: &Usage, old: &ProjectFiles, new: &ProjectFiles) -> Judgement {
+    let (old, new) = (Project::load(old.clone()), Project::load(new.clone()));
+    let circumstances = Circumstances { usage: Some(usage), ..today() };
+    judge(&old, &new, "notify", circumstances).unwrap().unwrap()
+}
+
+fn today() -> Circumstances<'static> {
     let now = "2026-11-27T10:00:00Z".parse().unwrap();
-    judge(&old, &new, "notify", None, now).unwrap().unwrap()
+    Circumstances { environment: None, now, usage: None }
 }
 
 fn numbered(mut files: ProjectFiles, version: &str) -> ProjectFiles {
@@ -63,10 +79,9 @@ fn the_same_passes_and_so_do_other_words_for_it() {
     let judgement = judged(&old, &new);
     assert!(judgement.passes() && judgement.comparison.changes.is_empty(), "{judgement:?}");
     // Nobody relies on what was not there.
-    let now = "2026-11-27T10:00:00Z".parse().unwrap();
     let (empty, new) = (Project::load(ProjectFiles::default()), Project::load(new));
-    assert!(judge(&empty, &new, "notify", None, now).unwrap().is_none());
-    assert!(judge(&empty, &new, "nothing", None, now).unwrap().is_none());
+    assert!(judge(&empty, &new, "notify", today()).unwrap().is_none());
+    assert!(judge(&empty, &new, "nothing", today()).unwrap().is_none());
 }
 
 #[test]
@@ -104,6 +119,36 @@ fn a_trigger_that_goes_or_asks_for_more_is_held() {
     edit(&mut open, INTEGRATION, "auth: token", "auth: none");
     assert!(judged(&open, &old).holds(), "a token is asked for now");
     assert!(judged(&old, &open).breaks.is_empty());
+}
+
+#[test]
+fn what_is_published_is_promised_to_those_who_read_it() {
+    let publishing = |properties: &str, required: &str| {
+        let mut files = files();
+        let publishes = "publishes:\n  told:\n    type: com.example.told\n    contract: contracts/told.schema.json\n    \
+                         to: {amqp: {broker: {url: 'amqp://localhost', user: u, password: 'secret://queue'}, \
+                         exchange: e, routing_key: .type}}\n";
+        edit(&mut files, INTEGRATION, "triggers:\n", &format!("{publishes}triggers:\n"));
+        files
+            .insert("integrations/notify/contracts/told.schema.json", schema(properties, required));
+        files
+    };
+    let old = publishing(r#","note":{"type":"string"}"#, r#""id","note""#);
+    assert!(judged(&old, &old).passes());
+    // Whoever reads it counts on the note.
+    let judgement = judged(&old, &numbered(publishing("", r#""id""#), "2.0.0"));
+    assert!(judgement.holds(), "{:?}", judgement.comparison);
+    let reasons = judgement.reasons().join("\n");
+    assert!(reasons.contains("com.example.told"), "{reasons}");
+    // Something more hurts nobody.
+    let more = publishing(r#","note":{"type":"string"},"by":{"type":"string"}"#, r#""id","note""#);
+    let judgement = judged(&old, &numbered(more, "1.1.0"));
+    assert!(judgement.passes(), "{:?}", judgement.reasons());
+    // Nothing is promised where nothing is said; what was promised stays so.
+    let mut silent = old.clone();
+    edit(&mut silent, INTEGRATION, "    contract: contracts/told.schema.json\n", "");
+    assert!(judged(&old, &silent).holds());
+    assert!(judged(&silent, &numbered(old, "1.1.0")).passes());
 }
 
 const SIDE_BY_SIDE: &str = "naming: semver
@@ -190,6 +235,83 @@ fn what_ended_is_not_offered_any_more() {
     assert!(judgement.breaks.is_empty(), "{:?}", judgement.reasons());
 }
 
+/// What is known of one consumer, which sent this at this moment; it has been looked at for a year.
+fn sent(version: &str, consumer: &str, document: &Value, at: &str) -> Usage {
+    let mut usage = Usage::default();
+    let at = at.parse().unwrap();
+    usage.since.insert("alert".to_owned(), "2025-11-27T00:00:00Z".parse().unwrap());
+    let mut used = Use::never(at);
+    used.has(&Shape::of(document), at);
+    usage.add("alert", version, consumer, &used);
+    usage
+}
+
+#[test]
+fn a_version_that_somebody_speaks_is_offered_after_its_day() {
+    let over = SIDE_BY_SIDE.replacen(
+        "    to_next",
+        "    deprecated: 2025-10-01\n    sunset: 2026-11-20\n    to_next",
+        1,
+    );
+    let over = over.replace("default: 1.0.0", "default: 2.0.0");
+    let over = over.replace("old-monitor: 1.0.0", "old-monitor: 2.0.0");
+    let old = side_by_side(&over);
+    let gone = side_by_side(
+        "naming: semver\nversions:\n  2.0.0:\n    contract: contracts/alert.schema.json\n",
+    );
+    let document = json!({"id": "a"});
+    let still = sent("1.0.0", "acme-erp", &document, "2026-11-25T00:00:00Z");
+    let judgement = judged_by(&still, &old, &gone);
+    assert!(judgement.holds(), "{:?}", judgement.comparison.changes);
+    let reasons = judgement.reasons().join("\n");
+    assert!(reasons.contains("hits acme-erp (last 2026-11-25)"), "{reasons}");
+    let long_ago = sent("1.0.0", "acme-erp", &document, "2026-10-01T00:00:00Z");
+    assert!(judged_by(&long_ago, &old, &gone).breaks.is_empty());
+    let mut ended = still;
+    ended.ended.insert(("alert".to_owned(), "1.0.0".to_owned()));
+    assert!(judged_by(&ended, &old, &gone).breaks.is_empty());
+}
+
+#[test]
+fn what_nobody_sent_may_be_refused_and_what_must_be_sent_hits_everybody() {
+    let closed = |properties: &str, required: &str| {
+        schema(properties, required).replacen('{', r#"{"additionalProperties":false,"#, 1)
+    };
+    let mut old = files();
+    old.insert(CONTRACT, closed(r#","note":{"type":"string"}"#, r#""id""#));
+    let mut refused = numbered(old.clone(), "2.0.0");
+    refused.insert(CONTRACT, closed("", r#""id""#));
+    let mut narrowed = numbered(old.clone(), "2.0.0");
+    narrowed.insert(CONTRACT, closed(r#","note":{"type":"string","maxLength":5}"#, r#""id""#));
+    let mut required = numbered(old.clone(), "2.0.0");
+    required.insert(CONTRACT, closed(r#","note":{"type":"string"}"#, r#""id","note""#));
+    let now = "2026-11-26T00:00:00Z";
+    let with = sent("", "acme-erp", &json!({"id": "a", "note": null}), now);
+    let without = sent("", "acme-erp", &json!({"id": "a"}), now);
+    for new in [&refused, &narrowed] {
+        let judgement = judged_by(&with, &old, new);
+        assert!(judgement.holds(), "it was sent");
+        assert!(judgement.reasons()[0].contains("hits acme-erp"), "{:?}", judgement.reasons());
+        let judgement = judged_by(&without, &old, new);
+        assert!(judgement.passes(), "{:?}", judgement.reasons());
+        let unused = judgement.breaks[0].unused.as_deref();
+        assert_eq!(unused, Some("nobody sent `.note` to alert since 2026-10-28"));
+        // What is not known holds.
+        assert!(judged(&old, new).holds());
+        let mut young = without.clone();
+        young.since.insert("alert".to_owned(), "2026-11-01T00:00:00Z".parse().unwrap());
+        assert!(judged_by(&young, &old, new).holds());
+    }
+    for usage in [&with, &without] {
+        let judgement = judged_by(usage, &old, &required);
+        assert!(judgement.reasons()[0].contains("hits acme-erp"), "{:?}", judgement.reasons());
+    }
+    // The number speaks of the contract, not of who uses it.
+    let mut small = refused.clone();
+    edit(&mut small, INTEGRATION, "version: 2.0.0", "version: 1.1.0");
+    assert!(judged_by(&without, &old, &small).is_understated());
+}
+
 #[test]
 fn what_runs_makes_the_rules() {
     let old = files();
@@ -212,8 +334,7 @@ fn what_runs_makes_the_rules() {
         );
         files
     };
-    let now = "2026-11-27T10:00:00Z".parse().unwrap();
-    let told = judge(&Project::load(missing), &Project::load(new.clone()), "notify", None, now);
+    let told = judge(&Project::load(missing), &Project::load(new.clone()), "notify", today());
     assert_eq!(told.unwrap_err()[0].code, codes::MISSING_FILE);
     // An environment may have it told only.
     let mut told = old;
@@ -222,9 +343,10 @@ fn what_runs_makes_the_rules() {
     assert_ne!(text, sandbox, "{text}");
     told.insert(ORGANISATION, sandbox);
     let (told, new) = (Project::load(told), Project::load(new));
-    let place = |name: &str| name.parse::<EnvironmentName>().unwrap();
     let holds = |name: &str| {
-        judge(&told, &new, "notify", Some(&place(name)), now).unwrap().unwrap().holds()
+        let place: EnvironmentName = name.parse().unwrap();
+        let circumstances = Circumstances { environment: Some(&place), ..today() };
+        judge(&told, &new, "notify", circumstances).unwrap().unwrap().holds()
     };
     assert!(!holds("sandbox") && holds("production"));
 }

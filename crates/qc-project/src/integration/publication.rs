@@ -5,7 +5,7 @@ use qc_model::Name;
 use serde_json::{Value, json};
 
 use super::{BrokerName, BrokerSpec};
-use crate::shape::{Definitions, Fields, Jq, Record, Shape, Spanned};
+use crate::shape::{Definitions, Fields, Jq, ProjectPath, Record, Shape, Spanned};
 
 /// Events of one type that others may rely on.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct PublicationSpec {
     pub kind: Spanned<EventType>,
     /// Where they go.
     pub to: TargetSpec,
+    /// The contract of their data.
+    pub contract: Option<ProjectPath>,
     /// In which region they arrive, as `data_movement` names regions.
     pub region: Option<Spanned<Name>>,
 }
@@ -64,11 +66,15 @@ impl Record for PublicationSpec {
     fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
         let kind = f.required("type", "The events' type, such as `com.example.order.shipped`.");
         let to = f.required("to", "Where they go.");
+        let contract = f.optional(
+            "contract",
+            "The JSON Schema of the events' data, a file of this folder: what others may rely on.",
+        );
         let region = f.optional(
             "region",
             "In which region they arrive, as the rules of `data_movement` name it.",
         );
-        Some(Self { kind: kind?, to: to?, region })
+        Some(Self { kind: kind?, to: to?, contract, region })
     }
 }
 

@@ -125,6 +125,7 @@ impl<'a> Compiler<'a> {
             children: std::mem::take(&mut self.children),
             facts: std::mem::take(&mut self.facts),
             schedule,
+            promised: self.bindings.event_contracts(),
         }
     }
 

@@ -52,6 +52,7 @@ impl Step<'_> {
         }
         let event = Value::Object(event);
         self.check_event(id, &event)?;
+        self.keeps_promise(id, &event)?;
         self.actions.push(Action::Emit { id: call, event: event.clone() });
         self.push(Deed::Leave(id, Arc::new(event), task.then));
         Ok(())
@@ -69,5 +70,23 @@ impl Step<'_> {
         let title = "The event is no CloudEvent";
         let failure = Failure::new(Class::Invalid, codes::NO_CLOUD_EVENT, title, wrong);
         Err(self.standard_fault(id, StandardError::Expression, failure))
+    }
+
+    /// Others rely on what is promised of events of this type.
+    fn keeps_promise(&self, id: FrameId, event: &Value) -> Result<(), Fault> {
+        let kind = event["type"].as_str().unwrap_or_default();
+        let promised = self.program.promised.get(kind).into_iter().flatten();
+        let data = &event["data"];
+        let broken: Vec<String> = promised
+            .flat_map(|contract| contract.check(data))
+            .map(|mismatch| mismatch.to_string())
+            .collect();
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let detail = format!("the data of `{kind}` do not fit its contract: {}", broken.join("; "));
+        let title = "The event is not what was promised";
+        let failure = Failure::new(Class::Invalid, codes::BROKEN_PROMISE, title, detail);
+        Err(self.standard_fault(id, StandardError::Validation, failure))
     }
 }

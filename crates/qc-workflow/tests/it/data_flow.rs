@@ -1,8 +1,11 @@
 //! How data move: input, output, export, schemas, loops, jumps, functions, events.
 
+use std::collections::BTreeMap;
+
+use qc_contract::Schema;
 use serde_json::{Value, json};
 
-use crate::driver::{Run, error_of, output_of};
+use crate::driver::{Bound, Run, error_of, output_of};
 
 #[test]
 fn input_output_and_export_of_workflow_and_task() {
@@ -171,6 +174,42 @@ do:
     assert_eq!(run.events[0]["source"], "/test/demo");
     assert_eq!(run.events[0]["data"], json!({"n": 5}));
     assert_eq!(run.events[0]["specversion"], "1.0");
+}
+
+#[test]
+fn an_event_that_is_not_what_was_promised_is_not_emitted() {
+    let body = "
+do:
+  - guarded:
+      try:
+        - tell: { emit: { event: { with: { type: com.example.told, data: '${ .data }' } } } }
+      catch:
+        errors: { with: { type: https://serverlessworkflow.io/spec/1.0.0/errors/validation } }
+        as: error
+        do:
+          - say: { set: { was: '${ $error }' } }
+  - other: { emit: { event: { with: { type: com.example.other, data: '${ 1 }' } } }, output: { as: '${ $input }' } }
+";
+    let contract = json!({
+        "type": "object", "required": ["n"], "properties": { "n": { "type": "integer" } },
+    });
+    let files = BTreeMap::<String, String>::new();
+    let schema = Schema::compile(&contract, &files).unwrap();
+    let promised = BTreeMap::from([("com.example.told".to_owned(), vec![schema])]);
+    let bound = Bound { promised, ..Bound::default() };
+    let emitted = |data: Value| {
+        let mut run = Run::with(body, json!({ "data": data }), &bound);
+        run.finish(|_| unreachable!());
+        let kinds = run.events.iter().map(|event| event["type"].as_str().unwrap().to_owned());
+        (kinds.collect::<Vec<_>>(), run.output()["was"].clone())
+    };
+    let (told, other) = ("com.example.told", "com.example.other");
+    assert_eq!(emitted(json!({"n": 5})).0, [told, other]);
+    let (kinds, was) = emitted(json!({"n": "five, a secret"}));
+    assert_eq!(kinds, [other]);
+    let was = was.to_string();
+    assert!(was.contains("do not fit its contract: `/n`"), "{was}");
+    assert!(!was.contains("secret"), "{was}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+use qc_contract::Schema;
 use qc_document::{Document, ParseLimits, Source, parse_yaml};
 use qc_model::{Applied, Class, Code, Failure, Finding, Retry, Severity, Timestamp};
 use qc_workflow::{
@@ -29,6 +30,8 @@ pub(crate) fn shared() -> Option<PathBuf> {
 #[derive(Default)]
 pub(crate) struct Bound {
     pub(crate) overrides: BTreeMap<String, CallPolicy>,
+    /// What is promised of events, by their type.
+    pub(crate) promised: BTreeMap<String, Vec<Schema>>,
 }
 
 pub(crate) fn policy(effect: Effect) -> CallPolicy {
@@ -61,6 +64,10 @@ impl Bindings for Bound {
 
     fn task_override(&self, _pointer: &str, task_name: &str) -> Option<CallPolicy> {
         self.overrides.get(task_name).cloned()
+    }
+
+    fn event_contracts(&self) -> BTreeMap<String, Vec<Schema>> {
+        self.promised.clone()
     }
 
     fn openapi(&self, document: &str, operation: &str) -> Result<CallPolicy, Box<Finding>> {

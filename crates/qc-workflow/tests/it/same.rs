@@ -31,7 +31,7 @@ fn a_run_goes_on_with_the_same_definition_and_the_same_rules_for_its_calls() {
     patient.retry.attempts += 1;
     for rule in [policy(Effect::Verify), patient] {
         let overrides = BTreeMap::from([("write".to_owned(), rule)]);
-        let other = program_of(&text, &Bound { overrides });
+        let other = program_of(&text, &Bound { overrides, ..Bound::default() });
         assert!(!other.continues(&first));
     }
 }
