@@ -15,6 +15,7 @@ pub mod access;
 pub mod check;
 pub mod codes;
 pub mod compile;
+pub mod consumers;
 mod files;
 pub mod gate;
 pub mod integration;

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap, fmt, time::Duration};
 
-use qc_contract::{Change, Comparison, Direction, Level, ReportFormat};
+use qc_contract::{Change, Comparison, Direction, Level, ReportFormat, pact::Pact};
 use qc_model::{EnvironmentName, Timestamp};
 use serde_json::{Value, json};
 
@@ -104,13 +104,100 @@ pub struct Numbers {
     pub new: Semver,
 }
 
-/// A breaking change that holds a release.
+/// What a consumer expects and does not get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// The consumer.
+    pub consumer: String,
+    /// Where it sends.
+    pub trigger: String,
+    /// The version that it speaks; empty where there is one only.
+    pub version: String,
+    /// What it does, in its words.
+    pub interaction: String,
+    /// Why that does not go.
+    pub why: String,
+}
+
+impl Unmet {
+    /// What it is called, as a rule is.
+    const RULE: &'static str = "expectation-unmet";
+
+    /// Whether it is the same interaction of the same consumer.
+    pub fn is_of(&self, other: &Self) -> bool {
+        (&self.consumer, &self.trigger, &self.interaction)
+            == (&other.consumer, &other.trigger, &other.interaction)
+    }
+
+    /// Stays the same as long as it is the same.
+    fn id(&self) -> String {
+        id_of(&[
+            Self::RULE,
+            &self.consumer,
+            &self.trigger,
+            &self.version,
+            &self.interaction,
+            &self.why,
+        ])
+    }
+}
+
+/// What holds a release.
+#[derive(Debug, Clone)]
+pub enum Cause {
+    /// A breaking change.
+    Change(Box<Change>),
+    /// What a consumer has published that it expects.
+    Expectation(Unmet),
+}
+
+impl Cause {
+    /// The kind of it.
+    pub fn rule(&self) -> &str {
+        match self {
+            Self::Change(change) => &change.rule.id,
+            Self::Expectation(_) => Unmet::RULE,
+        }
+    }
+
+    /// What happened, in one line.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Change(change) => change.message.clone(),
+            Self::Expectation(unmet) => {
+                format!(
+                    "{} expects \u{201c}{}\u{201d}: {}",
+                    unmet.consumer, unmet.interaction, unmet.why
+                )
+            }
+        }
+    }
+
+    /// Where it is seen.
+    pub fn operations(&self) -> Vec<String> {
+        match self {
+            Self::Change(change) => change.uses.named.clone(),
+            Self::Expectation(unmet) => {
+                vec![format!("{} {}", unmet.trigger, unmet.version).trim_end().to_owned()]
+            }
+        }
+    }
+
+    fn action(&self) -> &str {
+        match self {
+            Self::Change(change) => &change.rule.action,
+            Self::Expectation(_) => "Move to what is offered, and publish the expectations again.",
+        }
+    }
+}
+
+/// What holds a release, and what is written and known about it.
 #[derive(Debug, Clone)]
 pub struct Break {
     /// Its id: the same as long as the change is the same.
     pub id: String,
-    /// The change.
-    pub change: Change,
+    /// What it is.
+    pub cause: Cause,
     /// What is written about it.
     pub record: Option<ChangeRecord>,
     /// From which day on it may go out by what was announced.
@@ -141,6 +228,8 @@ pub struct Circumstances<'a> {
     pub now: Timestamp,
     /// Who uses what there, where that is known.
     pub usage: Option<&'a Usage>,
+    /// What consumers have published there that they expect.
+    pub expectations: &'a [Pact],
 }
 
 /// What is known of those who rely on it.
@@ -232,22 +321,24 @@ impl Judgement {
     /// Judges what changed.
     pub fn new(
         comparison: Comparison,
+        unmet: Vec<Unmet>,
         numbers: Numbers,
         records: &[ChangeRecord],
         notice: Notice,
     ) -> Self {
         let breaking = comparison.changes.iter().filter(|change| change.level == Level::Breaking);
-        let breaks = breaking.map(|change| {
-            let id = change_id(change);
+        let changes = breaking.map(|it| (change_id(it), Cause::Change(Box::new(it.clone()))));
+        let computed = if unmet.is_empty() { Bump::computed(&comparison) } else { Bump::Major };
+        let unmet = unmet.into_iter().map(|it| (it.id(), Cause::Expectation(it)));
+        let breaks = changes.chain(unmet).map(|(id, cause)| {
             let record = records.iter().find(|record| record.change == id).cloned();
             let from = record
                 .as_ref()
                 .map(|it: &ChangeRecord| Date::of(it.announced.begins() + notice.before));
-            Break { id, change: change.clone(), record, from, hit: Vec::new(), unused: None }
+            Break { id, cause, record, from, hit: Vec::new(), unused: None }
         });
         let breaks = breaks.collect();
         let declared = Bump::declared(&numbers.old, &numbers.new);
-        let computed = Bump::computed(&comparison);
         Self {
             comparison,
             numbers,
@@ -263,7 +354,8 @@ impl Judgement {
     #[must_use]
     pub fn with_evidence(mut self, evidence: Evidence<'_>) -> Self {
         for it in &mut self.breaks {
-            let Some((hit, unused)) = evidence.hit(&it.change) else { continue };
+            let Cause::Change(change) = &it.cause else { continue };
+            let Some((hit, unused)) = evidence.hit(change) else { continue };
             it.unused = hit.is_empty().then_some(unused);
             it.hit = hit;
         }
@@ -307,8 +399,8 @@ impl Judgement {
     /// What holds it, a line each. Empty when it passes.
     pub fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        for Break { id, change, record, from, hit, .. } in self.holding() {
-            let operations = change.uses.named.join(", ");
+        for Break { id, cause, record, from, hit, .. } in self.holding() {
+            let operations = cause.operations().join(", ");
             let written = match record {
                 Some(record) => format!(
                     "told in {}, how to move on in {}{}",
@@ -322,8 +414,8 @@ impl Judgement {
             };
             reasons.push(format!(
                 "{id} {}: {} ({operations}); {}{written}",
-                change.rule.id,
-                change.message,
+                cause.rule(),
+                cause.message(),
                 told_of(hit)
             ));
         }
@@ -354,7 +446,7 @@ impl Judgement {
                 for it in &self.breaks {
                     let Some(unused) = &it.unused else { continue };
                     text.push_str("not held: ");
-                    text.push_str(&format!("{} {}: {unused}\n", it.id, it.change.rule.id));
+                    text.push_str(&format!("{} {}: {unused}\n", it.id, it.cause.rule()));
                 }
                 text
             }
@@ -370,10 +462,10 @@ impl Judgement {
         let breaks = self.breaks.iter().map(|it| {
             json!({
                 "id": it.id,
-                "rule": it.change.rule.id,
-                "message": it.change.message,
-                "operations": it.change.uses.named,
-                "consumer_action": it.change.rule.action,
+                "rule": it.cause.rule(),
+                "message": it.cause.message(),
+                "operations": it.cause.operations(),
+                "consumer_action": it.cause.action(),
                 "from": it.from.map(|from| from.to_string()),
                 "changelog": it.record.as_ref().map(|record| &record.changelog),
                 "migration": it.record.as_ref().map(|record| &record.migration),
@@ -416,14 +508,11 @@ pub fn change_id(change: &Change) -> String {
     let text = |side: &qc_contract::ChangeSide| side.text.clone().unwrap_or_default();
     let mut operations = change.uses.named.clone();
     operations.sort();
-    let parts = [
-        change.rule.id.to_string(),
-        operations.join(","),
-        change.part.clone(),
-        change.message.clone(),
-        text(&change.old),
-        text(&change.new),
-    ];
+    let (operations, old, new) = (operations.join(","), text(&change.old), text(&change.new));
+    id_of(&[&change.rule.id, &operations, &change.part, &change.message, &old, &new])
+}
+
+fn id_of(parts: &[&str]) -> String {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -492,8 +581,15 @@ mod tests {
     #[test]
     fn what_is_added_needs_a_minor_number_and_then_passes() {
         let added = json!({ "id": { "type": "string" }, "note": { "type": "string" } });
-        let judged =
-            |new| Judgement::new(compared((&added, &[])), numbers("1.0.0", new), &[], notice(0));
+        let judged = |new| {
+            Judgement::new(
+                compared((&added, &[])),
+                Vec::new(),
+                numbers("1.0.0", new),
+                &[],
+                notice(0),
+            )
+        };
         assert!(judged("1.1.0").passes(), "{:?}", judged("1.1.0").reasons());
         for new in ["1.0.0", "1.0.1"] {
             let judgement = judged(new);
@@ -508,7 +604,7 @@ mod tests {
         let same = json!({ "id": { "type": "string" } });
         let judged = |records: &[ChangeRecord]| {
             let numbers = numbers("1.0.0", "2.0.0");
-            Judgement::new(compared((&same, &["id"])), numbers, records, notice(30))
+            Judgement::new(compared((&same, &["id"])), Vec::new(), numbers, records, notice(30))
         };
         let bare = judged(&[]);
         assert_eq!((bare.passes(), bare.may_be_overridden(), bare.breaks.len()), (false, false, 1));
@@ -534,8 +630,15 @@ mod tests {
     #[test]
     fn a_rollback_of_the_number_declares_nothing_and_what_broke_is_held() {
         let same = json!({ "id": { "type": "string" } });
-        let judged =
-            |new| Judgement::new(compared((&same, &[])), numbers("2.0.0", new), &[], notice(0));
+        let judged = |new| {
+            Judgement::new(
+                compared((&same, &[])),
+                Vec::new(),
+                numbers("2.0.0", new),
+                &[],
+                notice(0),
+            )
+        };
         assert!(judged("1.0.0").passes(), "nothing changes for others");
         assert_eq!(judged("1.0.0").declared, None);
     }

@@ -113,7 +113,8 @@ impl Project {
         crate::access::check(self, &mut findings);
         owners::connectors(self, &mut findings);
         people::connectors(self, &mut findings);
-        for folder in self.integrations().values() {
+        for (name, folder) in self.integrations() {
+            findings.extend(crate::consumers::check(self, name));
             let Some(file) = &folder.definition else { continue };
             let mut subject = Subject { project: self, folder, file, out: &mut findings };
             steps::check(&mut subject);

@@ -17,6 +17,7 @@ const KNOWN: &[&str] = &[
     "CHANGELOG.md",
     "README.md",
     "contracts/",
+    "consumers/",
     "acceptance/",
     "fixtures/",
     "migrations/",

@@ -6,14 +6,16 @@ mod tests;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use qc_contract::{Day, Options, Profile, compare};
+use qc_contract::{Day, Options, Profile, compare, pact::Pact};
 use qc_model::{EnvironmentName, Finding};
 use qc_version::{
     Date, Semver,
     gate::{ChangeRecord, Circumstances, Evidence, Judgement, Notice, Numbers},
 };
 
-use crate::{Project, codes, organisation::GateMode, project::IntegrationFolder};
+use crate::{
+    Project, codes, consumers::Offered, organisation::GateMode, project::IntegrationFolder,
+};
 use offer::Offering;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -34,7 +36,7 @@ pub fn judge(
     let profile = profile(old, promised.retirement)?;
     let consumers: BTreeSet<String> =
         [(old, old_folder), (new, new_folder)].into_iter().flat_map(|(_, it)| pinned(it)).collect();
-    let Circumstances { environment, now, usage } = circumstances;
+    let Circumstances { environment, now, usage, expectations } = circumstances;
     let offer = |project, folder| {
         Offering { project, folder, integration, consumers: &consumers, now, usage }.describe()
     };
@@ -43,7 +45,15 @@ pub fn judge(
     let comparison = compare(&before.api, &after.api, options);
     let numbers = Numbers { old: number(old_folder)?, new: number(new_folder)? };
     let notice = Notice { before: promised.breaking, today: Date::of(now) };
-    let mut judgement = Judgement::new(comparison, numbers, &records(new_folder), notice);
+    let expectations: Vec<&Pact> = expectations.iter().collect();
+    let unmet = |project| {
+        let offered = Offered::new(project, integration, now, usage);
+        offered.map_err(|finding| vec![*finding])?.unmet(&expectations)
+    };
+    // What does not go today is nobody's loss tomorrow.
+    let (known, mut lost) = (unmet(old)?, unmet(new)?);
+    lost.retain(|it| !known.iter().any(|was| was.is_of(it)));
+    let mut judgement = Judgement::new(comparison, lost, numbers, &records(new_folder), notice);
     if let Some(usage) = usage {
         let since = now - old.quiet();
         judgement = judgement.with_evidence(Evidence { usage, ways: &before.ways, since });

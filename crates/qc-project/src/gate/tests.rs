@@ -2,7 +2,7 @@
 
 use qc_version::{
     Usage,
-    gate::Bump,
+    gate::{Bump, Cause},
     usage::{Shape, Use},
 };
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn judged_by(usage: &Usage, old: &ProjectFiles, new: &ProjectFiles) -> Judgement
 
 fn today() -> Circumstances<'static> {
     let now = "2026-11-27T10:00:00Z".parse().unwrap();
-    Circumstances { environment: None, now, usage: None }
+    Circumstances { environment: None, now, usage: None, expectations: &[] }
 }
 
 fn numbered(mut files: ProjectFiles, version: &str) -> ProjectFiles {
@@ -97,7 +97,8 @@ fn what_is_added_takes_a_number_and_what_narrows_is_held() {
     let narrowed = numbered(narrowed, "2.0.0");
     let judgement = judged(&old, &narrowed);
     assert!(judgement.holds() && judgement.breaks.len() == 1, "{:?}", judgement.reasons());
-    let place = judgement.breaks[0].change.new.place.as_ref().unwrap();
+    let Cause::Change(change) = &judgement.breaks[0].cause else { panic!("{judgement:?}") };
+    let place = change.new.place.as_ref().unwrap();
     assert!(place.file.ends_with("alert.schema.json"), "{place:?}");
     // Its id is the same each time, and asking for less breaks nobody.
     assert_eq!(judged(&old, &narrowed).breaks[0].id, judgement.breaks[0].id);

@@ -88,7 +88,7 @@ fn compared(session: &Session, arguments: &Arguments, against: &str) -> Result<E
     let mut judged: BTreeMap<&str, Judgement> = BTreeMap::new();
     for name in new.integrations().keys() {
         let (environment, now) = (arguments.r#as.as_ref(), SystemClock.now());
-        let circumstances = Circumstances { environment, now, usage: None };
+        let circumstances = Circumstances { environment, now, usage: None, expectations: &[] };
         let judgement = judge(&old, &new, name, circumstances).map_err(Trouble::findings)?;
         judged.extend(judgement.map(|judgement| (name.as_str(), judgement)));
     }
