@@ -69,6 +69,9 @@ pub enum Action {
     /// Deploy a release.
     #[serde(rename = "deployments:write")]
     DeploymentsWrite,
+    /// Say what a consumer expects of an integration.
+    #[serde(rename = "contracts:publish")]
+    ContractsPublish,
     /// Deploy a release that the gate holds.
     #[serde(rename = "deployments:override")]
     DeploymentsOverride,
@@ -207,6 +210,7 @@ impl Action {
             | Self::ConnectionsRead => Power::ObserveControl,
             Self::ReleasesWrite
             | Self::DeploymentsWrite
+            | Self::ContractsPublish
             | Self::DeploymentsOverride
             | Self::TokensWrite
             | Self::GrantsApprove
@@ -287,6 +291,7 @@ impl Action {
                 | "ledger"
                 | "releases"
                 | "deployments"
+                | "contracts"
                 | "triggers"
                 | "captures"
         )
@@ -309,7 +314,7 @@ impl Action {
     }
 
     /// All, for exhaustive tables.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::EventsSend,
         Self::RunsRead,
         Self::RunsInspect,
@@ -332,6 +337,7 @@ impl Action {
         Self::ReleasesWrite,
         Self::DeploymentsRead,
         Self::DeploymentsWrite,
+        Self::ContractsPublish,
         Self::DeploymentsOverride,
         Self::DeploymentsRollback,
         Self::TriggersPause,
@@ -382,6 +388,7 @@ impl Action {
             Self::ReleasesWrite => "releases:write",
             Self::DeploymentsRead => "deployments:read",
             Self::DeploymentsWrite => "deployments:write",
+            Self::ContractsPublish => "contracts:publish",
             Self::DeploymentsOverride => "deployments:override",
             Self::DeploymentsRollback => "deployments:rollback",
             Self::TriggersPause => "triggers:pause",

@@ -9,12 +9,14 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use qc_contract::pact::Pact;
 use qc_engine::{Deployment, Engine, ReleaseSource};
 use qc_model::{EnvironmentName, Finding, Name, Timestamp};
 use qc_release::{Bundle, Effective, ReleaseError};
 use qc_store::{Store, StoreError};
 use qc_version::{
     Usage,
+    expectation::Cell,
     gate::{Circumstances, Judgement},
 };
 use tokio::sync::{Semaphore, oneshot};
@@ -46,6 +48,8 @@ pub struct Craft {
     pub compile: fn(&Effective, &EnvironmentName) -> Result<Deployment, Vec<Finding>>,
     /// Judges whether the second release may take the place of the first one.
     pub judge: JudgeRelease,
+    /// Holds what consumers expect against a release: what it knows of itself, and what was published.
+    pub matrix: fn(&Effective, Circumstances<'_>) -> Result<Vec<Cell>, Vec<Finding>>,
 }
 
 /// Why a release cannot run in an environment.
@@ -202,16 +206,31 @@ impl Catalogue {
         &self,
         (old, new): (&str, &str),
         environment: &EnvironmentName,
-        (now, usage): (Timestamp, Usage),
+        (now, usage, expectations): (Timestamp, Usage, Vec<Pact>),
     ) -> Result<Judgement, CompileError> {
         let (old, new) = (self.effective(old).await?, self.effective(new).await?);
         let (judge, place) = (self.craft.judge, environment.clone());
         let judged = self.apart(move || {
             let (environment, usage) = (Some(&place), Some(&usage));
-            judge(&old, &new, Circumstances { environment, now, usage })
+            let expectations = &expectations[..];
+            judge(&old, &new, Circumstances { environment, now, usage, expectations })
         });
         let judged = judged.await?;
         judged.map_err(CompileError::Findings)
+    }
+
+    /// Which consumers can speak which version of a release.
+    pub(crate) async fn matrix(
+        &self,
+        hash: &str,
+        (now, usage, expectations): (Timestamp, Usage, Vec<Pact>),
+    ) -> Result<Vec<Cell>, CompileError> {
+        let (release, matrix) = (self.effective(hash).await?, self.craft.matrix);
+        let cells = self.apart(move || {
+            let (usage, expectations) = (Some(&usage), &expectations[..]);
+            matrix(&release, Circumstances { environment: None, now, usage, expectations })
+        });
+        cells.await?.map_err(CompileError::Findings)
     }
 
     /// A release ready to run in an environment, if it was ever deployed there: nothing else has runs in it, whatever a

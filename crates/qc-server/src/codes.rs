@@ -63,6 +63,8 @@ pub const NO_RELEASE: Code = Code::new("QC-A017");
 pub const HELD: Code = Code::new("QC-D008");
 /// A version of a contract was promised for longer.
 pub const NOT_ENDED: Code = Code::new("QC-D009");
+/// A consumer's expectations are published, and do not change.
+pub const PUBLISHED: Code = Code::new("QC-D010");
 /// The release cannot run in this environment.
 pub const RELEASE_UNFIT: Code = Code::new("QC-A018");
 /// A fault of the server itself.

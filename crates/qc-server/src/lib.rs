@@ -20,6 +20,7 @@ mod directory;
 mod drill;
 mod drops;
 mod egress;
+mod expectations;
 mod health;
 mod identity;
 mod ingress;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Date, Semver,
+    expectation::Unmet,
     usage::{Field, Hit, Usage},
 };
 
@@ -104,43 +105,8 @@ pub struct Numbers {
     pub new: Semver,
 }
 
-/// What a consumer expects and does not get.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unmet {
-    /// The consumer.
-    pub consumer: String,
-    /// Where it sends.
-    pub trigger: String,
-    /// The version that it speaks; empty where there is one only.
-    pub version: String,
-    /// What it does, in its words.
-    pub interaction: String,
-    /// Why that does not go.
-    pub why: String,
-}
-
-impl Unmet {
-    /// What it is called, as a rule is.
-    const RULE: &'static str = "expectation-unmet";
-
-    /// Whether it is the same interaction of the same consumer.
-    pub fn is_of(&self, other: &Self) -> bool {
-        (&self.consumer, &self.trigger, &self.interaction)
-            == (&other.consumer, &other.trigger, &other.interaction)
-    }
-
-    /// Stays the same as long as it is the same.
-    fn id(&self) -> String {
-        id_of(&[
-            Self::RULE,
-            &self.consumer,
-            &self.trigger,
-            &self.version,
-            &self.interaction,
-            &self.why,
-        ])
-    }
-}
+/// What an unmet expectation is called, as a rule is.
+const UNMET: &str = "expectation-unmet";
 
 /// What holds a release.
 #[derive(Debug, Clone)]
@@ -156,7 +122,7 @@ impl Cause {
     pub fn rule(&self) -> &str {
         match self {
             Self::Change(change) => &change.rule.id,
-            Self::Expectation(_) => Unmet::RULE,
+            Self::Expectation(_) => UNMET,
         }
     }
 
@@ -329,7 +295,7 @@ impl Judgement {
         let breaking = comparison.changes.iter().filter(|change| change.level == Level::Breaking);
         let changes = breaking.map(|it| (change_id(it), Cause::Change(Box::new(it.clone()))));
         let computed = if unmet.is_empty() { Bump::computed(&comparison) } else { Bump::Major };
-        let unmet = unmet.into_iter().map(|it| (it.id(), Cause::Expectation(it)));
+        let unmet = unmet.into_iter().map(|it| (unmet_id(&it), Cause::Expectation(it)));
         let breaks = changes.chain(unmet).map(|(id, cause)| {
             let record = records.iter().find(|record| record.change == id).cloned();
             let from = record
@@ -512,6 +478,11 @@ pub fn change_id(change: &Change) -> String {
     id_of(&[&change.rule.id, &operations, &change.part, &change.message, &old, &new])
 }
 
+fn unmet_id(unmet: &Unmet) -> String {
+    let Unmet { consumer, trigger, version, interaction, why } = unmet;
+    id_of(&[UNMET, consumer, trigger, version, interaction, why])
+}
+
 fn id_of(parts: &[&str]) -> String {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -625,6 +596,30 @@ mod tests {
         let other = ChangeRecord { change: "chg-0000000000000000".to_owned(), ..record };
         assert!(!judged(&[other]).may_be_overridden());
         assert_eq!(told.to_json()["gate"]["breaks"][0]["migration"], "migrations/1-to-2.md");
+    }
+
+    #[test]
+    fn a_break_whose_places_are_not_all_known_holds_whoever_uses_it() {
+        let closed = json!({ "id": { "type": "integer" } });
+        let mut comparison = compared((&closed, &[]));
+        let since = date("2026-10-28").begins();
+        let mut usage = Usage::default();
+        usage.since.insert("in".to_owned(), since);
+        let way = Way { trigger: "in".to_owned(), version: String::new(), consumer: None };
+        let ways = BTreeMap::from([("POST /in".to_owned(), way)]);
+        let judged = |comparison: Comparison| {
+            let judgement =
+                Judgement::new(comparison, Vec::new(), numbers("1.0.0", "2.0.0"), &[], notice(0));
+            judgement.with_evidence(Evidence { usage: &usage, ways: &ways, since }).passes()
+        };
+        assert!(judged(comparison.clone()), "nobody sends");
+        comparison.changes[0].uses.further = 1;
+        assert!(!judged(comparison.clone()));
+        comparison.changes[0].uses.further = 0;
+        comparison.changes[0].uses.named.push("POST /other".to_owned());
+        assert!(!judged(comparison.clone()));
+        comparison.changes[0].uses.named.clear();
+        assert!(!judged(comparison));
     }
 
     #[test]

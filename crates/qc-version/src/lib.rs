@@ -4,13 +4,14 @@
 //! Here: [`Naming`] and [`VersionName`] (what versions are called, and which is newer), [`Window`] and [`State`] (how
 //! long a version lives), [`Step`] and [`Chain`] (taking documents up and down), [`laws`] (what a chain must keep,
 //! checked on documents), [`Versions`] (all of it for one contract: which version somebody speaks) [`usage`]
-//! (who uses what of it) and [`gate`] (whether a release may take another one's place).
+//! (who uses what of it), [`expectation`] (what consumers say that they need) and [`gate`] (whether a release may take another one's place).
 //!
 //! Not here: reading files and telling where in them something is wrong (`qc-project`), comparing two contracts
 //! (`qc-contract`), clocks (a moment is given), and HTTP (`qc-server`).
 
 mod chain;
 pub mod codes;
+pub mod expectation;
 pub mod gate;
 pub mod laws;
 mod name;

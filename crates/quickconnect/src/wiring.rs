@@ -17,10 +17,11 @@ use qc_access::Access;
 use qc_capture::{CaptureParts, Captures};
 use qc_connect::call::{ConnectionTokens, HttpCaller, HttpSettings, Outbound, Quotas};
 use qc_connection::{Connections, ConnectionsParts};
+use qc_contract::pact::Pact;
 use qc_engine::{AdmissionLimits, Deployment, Engine, EngineParts, EngineSettings};
 use qc_identity::{ClientSecret, OidcSettings, Provider};
 use qc_model::{Caller, Clock, Entropy, EnvironmentName, Finding, Name, Timestamp};
-use qc_project::{Project, ProjectFiles};
+use qc_project::{Project, ProjectFiles, consumers::Offered};
 use qc_release::{Bundle, Effective};
 use qc_server::{
     Catalogue, Craft, MeteredStore, PolicyEgress, ServerParts, ServerSettings, State, TokenKeeper,
@@ -38,7 +39,10 @@ use qc_vault::{
     FileRing, KeyPlace, KeyRing, KvKeeper, KvParts, Secret, Secrets, TransitRing, VariableRing,
     Vault, VaultParts,
 };
-use qc_version::gate::{Circumstances, Judgement};
+use qc_version::{
+    expectation::Cell,
+    gate::{Circumstances, Judgement},
+};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -91,7 +95,7 @@ impl Entropy for OsEntropy {
 }
 
 /// How files become releases and releases become what runs.
-pub(crate) const CRAFT: Craft = Craft { bundle, compile, judge };
+pub(crate) const CRAFT: Craft = Craft { bundle, compile, judge, matrix };
 
 fn bundle(files: BTreeMap<String, Bytes>, integration: &Name) -> Result<Bundle, Vec<Finding>> {
     let project = Project::load(ProjectFiles::new(files));
@@ -108,16 +112,32 @@ fn judge(
     new: &Effective,
     circumstances: Circumstances<'_>,
 ) -> Result<Judgement, Vec<Finding>> {
-    let project = |release: &Effective| {
-        let files = release.files().iter().map(|(path, bytes)| (path.clone(), bytes.clone()));
-        Project::load(ProjectFiles::new(files))
-    };
     let integration = new.manifest().integration.as_str();
     let judged = qc_project::gate::judge(&project(old), &project(new), integration, circumstances)?;
     judged.ok_or_else(|| {
         let message = format!("the release that runs has no integration `{integration}`");
         vec![Finding::error(qc_release::codes::DAMAGED, message)]
     })
+}
+
+/// The project that a release's files are.
+fn project(release: &Effective) -> Project {
+    let files = release.files().iter().map(|(path, bytes)| (path.clone(), bytes.clone()));
+    Project::load(ProjectFiles::new(files))
+}
+
+fn matrix(
+    release: &Effective,
+    circumstances: Circumstances<'_>,
+) -> Result<Vec<Cell>, Vec<Finding>> {
+    let (project, integration) = (project(release), release.manifest().integration.as_str());
+    let Circumstances { now, usage, expectations, .. } = circumstances;
+    let offered = Offered::new(&project, integration, now, usage).map_err(|it| vec![*it])?;
+    let (own, _) = offered.own();
+    // Who publishes says it newer than the release knows it.
+    let is_published = |pact: &Pact| expectations.iter().any(|it| it.consumer == pact.consumer);
+    let known = own.values().filter(|pact| !is_published(pact));
+    offered.matrix(&known.chain(expectations).collect::<Vec<_>>())
 }
 
 /// What opens doors elsewhere: where secrets are found, and who holds the key of the vault.

@@ -4,10 +4,8 @@ use qc_contract::{
     Schema,
     pact::{Body, Content, Exchange, Interaction, Request, Response},
 };
-use qc_version::Versions;
+use qc_version::{Versions, expectation::Miss};
 use serde_json::Value;
-
-use super::Miss;
 
 /// The media type of a CloudEvent in one JSON object.
 const CLOUD_EVENT: &str = "application/cloudevents+json";

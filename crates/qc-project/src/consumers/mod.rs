@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 
 use qc_contract::pact::Pact;
 use qc_model::{Finding, Severity, Timestamp};
-use qc_version::{State, Usage, Versions, gate::Unmet};
-use serde_json::{Value, json};
+use qc_version::{
+    State, Usage, Versions,
+    expectation::{Cell, Miss, Unmet},
+};
 
 use crate::{
     Project, ProjectFiles, codes,
@@ -23,52 +25,6 @@ use interaction::{Asked, Side};
 
 /// The folder of an integration in which the expectations lie that its own git has.
 pub(crate) const CONSUMERS: &str = "consumers/";
-
-/// One consumer at one version of a trigger's contract.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
-    /// The consumer.
-    pub consumer: String,
-    /// The trigger.
-    pub trigger: String,
-    /// The version; empty where there is one only.
-    pub version: String,
-    /// How the version stands, where there are several.
-    pub state: Option<State>,
-    /// Whether it is the one that the consumer speaks.
-    pub is_spoken: bool,
-    /// How many of its interactions were looked at.
-    pub interactions: usize,
-    /// Those that do not go.
-    pub unmet: Vec<Miss>,
-}
-
-/// An interaction that does not go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Miss {
-    /// In the consumer's words.
-    pub interaction: String,
-    /// Why.
-    pub why: String,
-}
-
-impl Cell {
-    /// For programs.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "consumer": self.consumer,
-            "trigger": self.trigger,
-            "version": self.version,
-            "state": self.state.map(State::as_str),
-            "is_spoken": self.is_spoken,
-            "interactions": self.interactions,
-            "fits": self.unmet.is_empty(),
-            "unmet": self.unmet.iter().map(|miss| {
-                json!({ "interaction": miss.interaction, "why": miss.why })
-            }).collect::<Vec<_>>(),
-        })
-    }
-}
 
 /// The integration against which expectations are held.
 pub struct Offered<'a> {
@@ -203,18 +159,7 @@ impl<'a> Offered<'a> {
     ///
     /// Errors: what is wrong with the contracts.
     pub fn unmet(&self, pacts: &[&Pact]) -> Result<Vec<Unmet>, Vec<Finding>> {
-        let spoken = self.matrix(pacts)?.into_iter().filter(|cell| cell.is_spoken);
-        let unmet = spoken.flat_map(|cell| {
-            let (consumer, trigger, version) = (cell.consumer, cell.trigger, cell.version);
-            cell.unmet.into_iter().map(move |miss| Unmet {
-                consumer: consumer.clone(),
-                trigger: trigger.clone(),
-                version: version.clone(),
-                interaction: miss.interaction,
-                why: miss.why,
-            })
-        });
-        Ok(unmet.collect())
+        Ok(self.matrix(pacts)?.into_iter().flat_map(Cell::unmet).collect())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Consumers at versions.
 
+use serde_json::{Value, json};
+
 use super::*;
 use crate::scaffold::{Template, init};
 

@@ -136,6 +136,8 @@ pub(crate) const ROUTES: &[Route] = &[
     deployments::history::ROUTE,
     contracts::usage::ROUTE,
     contracts::end::ROUTE,
+    contracts::matrix::ROUTE,
+    contracts::publish::ROUTE,
     tokens::list::ROUTE,
     tokens::create::ROUTE,
     tokens::revoke::ROUTE,

@@ -106,6 +106,8 @@ const ROWS: &[Row] = &[
     ("rollback", "", "", No, No),
     ("contractUsage", "", "", No, No),
     ("endVersion", "", r#"{"reason":"x"}"#, No, No),
+    ("contractMatrix", "", "", No, No),
+    ("publishExpectations", "", r#"{"version":"1","pact":"{}"}"#, No, No),
     ("listDeploymentChanges", "", "", No, No),
     ("listTokens", "", "", No, Cut),
     ("createToken", "", r#"{"name":"x","role":"auditor","owner":"desk-team"}"#, No, No),

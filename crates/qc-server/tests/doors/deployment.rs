@@ -17,6 +17,7 @@ use qc_connect::{
     },
 };
 use qc_contract::Schema;
+use qc_contract::pact::Pact;
 use qc_data::{DataClass, Labels, Movement, Rule, Verdict};
 use qc_document::{ParseLimits, Source};
 use qc_engine::{
@@ -24,12 +25,13 @@ use qc_engine::{
     TriggerAuth, TriggerKind,
 };
 use qc_expression::Expression;
-use qc_model::{Code, EnvironmentName, Finding, Name};
+use qc_model::{Code, EnvironmentName, Finding, Name, Timestamp};
 use qc_release::{Bundle, Draft, Effective};
 use qc_server::Craft;
 use qc_vault::SecretRef;
 use qc_version::{
     Date, Semver,
+    expectation::{Cell, Miss, Unmet},
     gate::{ChangeRecord, Circumstances, Evidence, Judgement, Notice, Numbers, Way, change_id},
 };
 use qc_workflow::{Bindings, CallPolicy};
@@ -159,7 +161,7 @@ impl Bindings for Bound<'_> {
 }
 
 /// Releases of these tests: any files give one, and all of them run the same.
-pub(crate) const CRAFT: Craft = Craft { bundle, compile, judge };
+pub(crate) const CRAFT: Craft = Craft { bundle, compile, judge, matrix };
 
 pub(crate) fn bundle(
     files: BTreeMap<String, Bytes>,
@@ -189,7 +191,7 @@ pub(crate) const TELLS: &str = "tells";
 fn judge(
     old: &Effective,
     new: &Effective,
-    Circumstances { now, usage, .. }: Circumstances<'_>,
+    Circumstances { now, usage, expectations, .. }: Circumstances<'_>,
 ) -> Result<Judgement, Vec<Finding>> {
     let offer = |release: &Effective| {
         let text = release.files().get(OFFER).map(|bytes| String::from_utf8_lossy(bytes));
@@ -221,9 +223,12 @@ fn judge(
         new: number(if written.is_some() { "2.0.0" } else { "1.1.0" }),
     };
     let notice = Notice { before: Duration::from_secs(30 * 86_400), today: Date::of(now) };
-    let mut judgement = Judgement::new(comparison, numbers, &records, notice);
+    let before = unmet(old, expectations);
+    let mut lost = unmet(new, expectations);
+    lost.retain(|it| !before.contains(it));
+    let mut judgement = Judgement::new(comparison, lost, numbers, &records, notice);
     // Each path of the offer ends with the name of a trigger.
-    let operations = judgement.breaks.iter().flat_map(|it| it.change.uses.named.clone());
+    let operations = judgement.breaks.iter().flat_map(|it| it.cause.operations());
     let ways = operations.filter_map(|operation| {
         let trigger = operation.rsplit_once('/')?.1.to_owned();
         Some((operation, Way { trigger, version: String::new(), consumer: None }))
@@ -234,6 +239,44 @@ fn judge(
         judgement = judgement.with_evidence(Evidence { usage, ways: &ways, since });
     }
     Ok(if old.files().contains_key(TELLS) { judgement.telling() } else { judgement })
+}
+
+/// The file of a release that does not do what consumers expect.
+pub(crate) const STUBBORN: &str = "stubborn";
+
+/// What consumers expect goes with each release but a stubborn one.
+fn matrix(
+    release: &Effective,
+    Circumstances { expectations, .. }: Circumstances<'_>,
+) -> Result<Vec<Cell>, Vec<Finding>> {
+    let is_stubborn = release.files().contains_key(STUBBORN);
+    let cell = |pact: &Pact| {
+        let all = pact.interactions.iter().filter(|_| is_stubborn);
+        let miss = |it: &qc_contract::pact::Interaction| Miss {
+            interaction: it.description.clone(),
+            why: "it is stubborn".to_owned(),
+        };
+        Cell {
+            consumer: pact.consumer.clone(),
+            trigger: "json".to_owned(),
+            version: String::new(),
+            state: None,
+            is_spoken: true,
+            interactions: pact.interactions.len(),
+            unmet: all.map(miss).collect(),
+        }
+    };
+    Ok(expectations.iter().map(cell).collect())
+}
+
+fn unmet(release: &Effective, expectations: &[Pact]) -> Vec<Unmet> {
+    let circumstances = Circumstances {
+        environment: None,
+        now: Timestamp::from_millis(0),
+        usage: None,
+        expectations,
+    };
+    matrix(release, circumstances).unwrap().into_iter().flat_map(Cell::unmet).collect()
 }
 
 fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployment, Vec<Finding>> {

@@ -12,6 +12,7 @@ use crate::{
 };
 
 const USAGE: &str = "/api/v1/contracts/production/doors/usage";
+const EXPECTATIONS: &str = "/api/v1/contracts/production/doors/expectations";
 const END: &str = "/api/v1/contracts/production/doors/by-path/1.0.0/end";
 const RULES: &str = "
 approvals:
@@ -101,6 +102,20 @@ async fn who_sends_what_in_which_version_is_known_as_it_was_sent() {
         .map(|it| it["since"].as_str().unwrap().to_owned())
         .collect();
     assert!(seen.iter().all(|since| !since.is_empty()), "{seen:?}");
+}
+
+/// A form that is known is looked at again after each write, so that each field says when it was sent last.
+#[tokio::test]
+async fn a_field_says_when_it_was_sent_last_also_when_its_form_is_known() {
+    let world = World::new().await;
+    for moment in ["2031-01-01T00:00:00Z", "2031-01-02T00:00:00Z"] {
+        world.clock.to(moment);
+        world.send("json", r#"{"id":"1"}"#).await.run();
+        world.state.settle_contracts().await;
+    }
+    let plain = item(&world, "json", "").await;
+    let last = plain["consumers"][0]["fields"][".id"].as_str().unwrap();
+    assert!(last.starts_with("2031-01-02"), "{plain}");
 }
 
 #[tokio::test]
@@ -198,8 +213,16 @@ fn offer(note: bool) -> String {
 }
 
 async fn store(world: &World, text: &str) -> String {
+    store_with(world, text, &[]).await
+}
+
+async fn store_with(world: &World, text: &str, also: &[&str]) -> String {
     // As written about: so that its number says that it breaks.
-    let files = json!({ OFFER: STANDARD.encode(text), "written": STANDARD.encode("2031-01-01") });
+    let mut files =
+        json!({ OFFER: STANDARD.encode(text), "written": STANDARD.encode("2031-01-01") });
+    for name in also {
+        files[*name] = json!("");
+    }
     let body = json!({ "integration": "doors", "files": files }).to_string();
     let token = world.person("dev", Role::Developer).await;
     let reply = world.ask(Ask::post("/api/v1/releases", body).token(&token)).await;
@@ -243,10 +266,83 @@ async fn a_field_that_nobody_sent_may_go_and_one_that_somebody_did_may_not() {
     assert_eq!(world.ask(deploy(&without)).await.status, 200);
 }
 
-/// Both operations once, as the description has them.
+/// What a consumer expects of a trigger.
+fn pact(consumer: &str, what: &str) -> String {
+    json!({
+        "consumer": { "name": consumer },
+        "provider": { "name": "quickconnect" },
+        "interactions": [{
+            "description": what,
+            "request": { "method": "POST", "path": "/in/production/doors/json", "body": { "id": "1" } },
+            "response": { "status": 202 },
+        }],
+        "metadata": { "pactSpecification": { "version": "2.0.0" } },
+    })
+    .to_string()
+}
+
+#[tokio::test]
+async fn what_is_published_does_not_change_and_holds_what_does_not_do_it() {
+    let world = World::new().await;
+    let place = "/api/v1/deployments/production/doors";
+    let deploy = |release: &str| {
+        Ask::post(place, json!({ "release": release }).to_string()).token(&world.owner)
+    };
+    let publish = |version: &str, pact: &str| {
+        let body = json!({ "version": version, "pact": pact }).to_string();
+        Ask::post(EXPECTATIONS, body).token(&world.owner)
+    };
+    let plain = store(&world, &offer(true)).await;
+    assert_eq!(world.ask(deploy(&plain)).await.status, 200);
+    for (version, text, why) in [
+        ("1", "[]", "pact"),
+        ("", pact("shop", "x").as_str(), "version"),
+        ("a/b", pact("shop", "x").as_str(), "version"),
+        ("1", pact("", "x").as_str(), "consumer"),
+    ] {
+        let told = world.ask(publish(version, text)).await.problem(422, "QC-A012");
+        assert!(told["detail"].as_str().unwrap().contains(why), "{told}");
+    }
+    let told = world.ask(publish("r1", &pact("shop", "orders"))).await;
+    assert_eq!(told.status, 200, "{}", told.json());
+    assert_eq!(told.json()["items"][0]["published"], "r1");
+    // The same again is no mistake, another one is.
+    assert_eq!(world.ask(publish("r1", &pact("shop", "orders"))).await.status, 200);
+    world.ask(publish("r1", &pact("shop", "other"))).await.problem(409, "QC-D010");
+    // Who sends may not say what others expect.
+    let key = world.key_named("shop").await;
+    let body = json!({ "version": "r2", "pact": pact("shop", "x") }).to_string();
+    assert_eq!(world.ask(Ask::post(EXPECTATIONS, body).token(&key)).await.status, 403);
+
+    let stubborn = store_with(&world, &offer(true), &["stubborn"]).await;
+    let held = world.ask(deploy(&stubborn)).await.problem(409, "QC-D008");
+    let told = held["detail"].as_str().unwrap();
+    for word in ["expectation-unmet", "shop", "orders", "it is stubborn", "chg-"] {
+        assert!(told.contains(word), "{word} is not in {told}");
+    }
+    // What the consumer's newest version does not expect holds nothing.
+    let nothing = pact("shop", "x").replace("/in/production/doors/json", "/elsewhere");
+    let empty = serde_json::from_str::<Value>(&nothing).map(|mut pact| {
+        pact["interactions"] = json!([]);
+        pact.to_string()
+    });
+    world.clock.to("2031-01-01T00:00:00Z");
+    assert_eq!(world.ask(publish("r2", &empty.unwrap())).await.status, 200);
+    assert_eq!(world.ask(deploy(&stubborn)).await.status, 200);
+}
+
+/// The operations once, as the description has them. as the description has them.
 pub(crate) async fn operations(api: &Api) {
     let usage = api.get(USAGE).await;
     assert_eq!(usage["integration"], "doors");
+    let body = json!({ "version": "1", "pact": pact("shop", "orders") });
+    let told = api.act("POST", EXPECTATIONS, &body, 200).await;
+    assert_eq!(told["items"][0]["consumer"], "shop");
+    let matrix = api.get("/api/v1/contracts/production/doors/matrix").await;
+    assert_eq!(
+        (&matrix["items"][0]["fits"], &matrix["items"][0]["published"]),
+        (&json!(true), &json!("1"))
+    );
     let refused = api.act("POST", END, &json!({ "reason": "x" }), 409).await;
     assert_eq!(refused["code"], "QC-D009");
 }

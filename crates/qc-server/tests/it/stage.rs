@@ -48,6 +48,7 @@ const CRAFT: Craft = Craft {
     bundle: |_, _| Err(Vec::new()),
     compile: |_, _| Err(Vec::new()),
     judge: |_, _, _| Err(Vec::new()),
+    matrix: |_, _| Err(Vec::new()),
 };
 
 /// What wraps the vault's keys here.

@@ -5,12 +5,12 @@ use qc_access::Action;
 
 use Action::{
     ApprovalsGive, ApprovalsRead, AuditRead, CapturesApprove, CapturesInspect, CapturesRead,
-    CapturesRequest, ConnectionsRead, ConnectionsWrite, DeploymentsOverride, DeploymentsRead,
-    DeploymentsRollback, DeploymentsWrite, DlqDiscard, DlqRead, DlqRetry, DlqTriage, EventsSend,
-    GrantsApprove, GrantsRead, GrantsRequest, LedgerRead, PoliciesRead, PoliciesWrite,
-    ReleasesRead, ReleasesWrite, RunsBulk, RunsCancel, RunsInspect, RunsRead, RunsReplay,
-    RunsResolve, SecretsRead, SecretsWrite, ServerRead, SubjectsErase, SubjectsExport, TasksAct,
-    TasksDecide, TasksInspect, TasksRead, TokensRead, TokensWrite, TriggersPause,
+    CapturesRequest, ConnectionsRead, ConnectionsWrite, ContractsPublish, DeploymentsOverride,
+    DeploymentsRead, DeploymentsRollback, DeploymentsWrite, DlqDiscard, DlqRead, DlqRetry,
+    DlqTriage, EventsSend, GrantsApprove, GrantsRead, GrantsRequest, LedgerRead, PoliciesRead,
+    PoliciesWrite, ReleasesRead, ReleasesWrite, RunsBulk, RunsCancel, RunsInspect, RunsRead,
+    RunsReplay, RunsResolve, SecretsRead, SecretsWrite, ServerRead, SubjectsErase, SubjectsExport,
+    TasksAct, TasksDecide, TasksInspect, TasksRead, TokensRead, TokensWrite, TriggersPause,
 };
 
 /// A verb with its actions; one that works here alone has none.
@@ -24,6 +24,8 @@ const ACTIONS: &[Row] = &[
     ("test", &[]),
     ("schema", &[]),
     ("contract usage", &[DeploymentsRead]),
+    ("contract matrix", &[DeploymentsRead]),
+    ("contract publish", &[ContractsPublish]),
     ("contract end", &[DeploymentsOverride]),
     ("contract versions", &[]),
     ("contract convert", &[]),

@@ -257,6 +257,13 @@ fn contracts(asked: &mut Asked<'_>) {
 fn used(asked: &mut Asked<'_>) {
     let told = asked.told("contract usage", &["sandbox", "orders"]);
     assert_eq!((&told["environment"], &told["integration"]), (&json!("sandbox"), &json!("orders")));
+    let pact = json!({
+        "consumer": { "name": "shop" }, "provider": { "name": "qc" }, "interactions": [],
+    });
+    fs::write(asked.server.folder.join("shop.json"), pact.to_string()).unwrap();
+    asked.told("contract publish", &["sandbox", "orders", "shop.json", "--as", "r1"]);
+    let told = asked.told("contract matrix", &["orders", "--environment", "sandbox"]);
+    assert_eq!(told["items"], json!([]), "it expects nothing");
     let end = ["sandbox", "orders/orders", "1.0.0", "--reason", "a try"];
     let told = asked.told("contract end", &end);
     assert_eq!((&told["version"], &told["consumers"]), (&json!("1.0.0"), &json!([])));

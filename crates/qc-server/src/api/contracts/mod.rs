@@ -1,6 +1,9 @@
-//! Contracts where they are served: who uses them, and how a version ends that somebody still speaks.
+//! Contracts where they are served: who uses them, what consumers expect, and how a version
+//! ends that somebody still speaks.
 
 pub(super) mod end;
+pub(super) mod matrix;
+pub(super) mod publish;
 pub(super) mod usage;
 
 use qc_version::Versions;

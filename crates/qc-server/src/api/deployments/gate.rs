@@ -69,7 +69,9 @@ async fn judged(
     let Some(now) = now.filter(|now| now.release != record.hash) else { return Ok(None) };
     let pair = (now.release.as_str(), record.hash.as_str());
     let usage = state.contracts.of(environment, integration).await?;
-    let known = (state.clock.now(), usage);
+    let live = state.live_expectations(environment, integration).await?;
+    let expectations = live.into_values().map(|it| it.pact).collect();
+    let known = (state.clock.now(), usage, expectations);
     Ok(Some(state.catalogue.judged(pair, environment, known).await?))
 }
 

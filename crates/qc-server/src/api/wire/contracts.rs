@@ -75,3 +75,68 @@ pub struct EndedVersion {
     /// Who spoke it lately; empty when it had ended without anybody's doing.
     pub consumers: Vec<String>,
 }
+
+/// What a version of a consumer expects.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishExpectations {
+    /// The consumer's version: letters, digits, `.`, `-`, `_` and `+`. What it expects does not change any more.
+    pub version: String,
+    /// The text of a Pact file (version 1 to 4) with the consumer's name.
+    pub pact: String,
+}
+
+/// Which consumer can speak which version.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ContractMatrix {
+    /// The version of this body's form.
+    pub schema_version: u32,
+    /// The environment.
+    pub environment: String,
+    /// The integration.
+    pub integration: String,
+    /// The release that runs there.
+    pub release: String,
+    /// By consumer, trigger and version.
+    pub items: Vec<ConsumerAtVersion>,
+}
+
+/// One consumer at one version.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ConsumerAtVersion {
+    /// The consumer.
+    pub consumer: String,
+    /// The trigger.
+    pub trigger: String,
+    /// The version; empty where there is one only.
+    pub version: String,
+    /// How the version stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Whether the consumer speaks it.
+    pub is_spoken: bool,
+    /// When it really did last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+    /// The version of the consumer that expects this, where it was published here; else the release has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
+    /// When that was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_at: Option<String>,
+    /// How many of its interactions were looked at.
+    pub interactions: usize,
+    /// Whether all of them go.
+    pub fits: bool,
+    /// Those that do not.
+    pub unmet: Vec<ConsumerMiss>,
+}
+
+/// One interaction that does not go.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ConsumerMiss {
+    /// In the consumer's words.
+    pub interaction: String,
+    /// Why.
+    pub why: String,
+}

@@ -36,7 +36,10 @@ pub use connections::{
     Connection, ConnectionDrill, ConnectionLink, DrillConnection, DrillStep, LinkConnection,
     OfConnection,
 };
-pub use contracts::{ContractConsumer, ContractUsage, EndVersion, EndedVersion, UsedVersion};
+pub use contracts::{
+    ConsumerAtVersion, ConsumerMiss, ContractConsumer, ContractMatrix, ContractUsage, EndVersion,
+    EndedVersion, PublishExpectations, UsedVersion,
+};
 pub use drift::{
     DriftDiffers, DriftFound, DriftOperation, DriftResumed, DriftSeenShape, DriftShown,
     DriftStaying, ResumeDrift,

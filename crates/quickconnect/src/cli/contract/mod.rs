@@ -3,6 +3,8 @@
 mod convert;
 mod diff;
 mod end;
+mod matrix;
+mod publish;
 mod sources;
 mod test;
 mod usage;
@@ -20,6 +22,10 @@ pub(crate) enum Verb {
     Usage(usage::Arguments),
     /// End a version whose sunset has come although somebody still speaks it
     End(end::Arguments),
+    /// Show which consumer can speak which version of a contract, by what it says that it expects
+    Matrix(matrix::Arguments),
+    /// Publish what a version of a consumer expects; releases are judged by it from then on
+    Publish(publish::Arguments),
     /// Compare two versions of an API's description or of a JSON Schema; a breaking change fails
     Diff(diff::Arguments),
     /// Hold a provider or a consumer against its contract; only on this machine, or where that is declared
@@ -32,6 +38,8 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::Convert(arguments) => convert::run(session, &arguments),
         Verb::Usage(arguments) => usage::run(session, &arguments).await,
         Verb::End(arguments) => end::run(session, arguments).await,
+        Verb::Matrix(arguments) => matrix::run(session, &arguments).await,
+        Verb::Publish(arguments) => publish::run(session, arguments).await,
         Verb::Diff(arguments) => diff::run(session, &arguments),
         Verb::Test(arguments) => test::run(session, *arguments).await,
     }
