@@ -623,6 +623,32 @@ mod tests {
     }
 
     #[test]
+    fn what_a_consumer_expects_holds_though_nothing_else_changes() {
+        let same = json!({ "id": { "type": "string" } });
+        let unmet = Unmet {
+            consumer: "shop".to_owned(),
+            trigger: "in".to_owned(),
+            version: "1.0.0".to_owned(),
+            interaction: "orders".to_owned(),
+            why: "the event is refused".to_owned(),
+        };
+        let judged = |new, records: &[ChangeRecord]| {
+            let (changes, unmet) = (compared((&same, &[])), vec![unmet.clone()]);
+            Judgement::new(changes, unmet, numbers("1.0.0", new), records, notice(0))
+        };
+        let judgement = judged("1.0.1", &[]);
+        assert!(!judgement.passes() && judgement.is_understated());
+        assert!(judgement.reasons()[0].contains("(in 1.0.0)"), "{:?}", judgement.reasons());
+        let record = ChangeRecord {
+            change: judgement.breaks[0].id.clone(),
+            announced: date("2026-10-28"),
+            changelog: "CHANGELOG.md#2.0.0".to_owned(),
+            migration: "migrations/1-to-2.md".to_owned(),
+        };
+        assert!(judged("2.0.0", &[record]).may_be_overridden());
+    }
+
+    #[test]
     fn a_rollback_of_the_number_declares_nothing_and_what_broke_is_held() {
         let same = json!({ "id": { "type": "string" } });
         let judged = |new| {

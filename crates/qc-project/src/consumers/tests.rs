@@ -126,6 +126,36 @@ fn what_does_not_go_is_said() {
 }
 
 #[test]
+fn answers_and_cloud_events_are_looked_into() {
+    let mut files = files();
+    let reply = json!({ "type": "object", "required": ["ticket"] }).to_string();
+    files.insert("integrations/notify/contracts/reply.schema.json", reply);
+    let versions = "integrations/notify/contracts/alert.versions.yaml";
+    let text = files.text(versions).unwrap_or_default().to_owned();
+    let with = "alert.schema.json\n    reply: contracts/reply.schema.json\n";
+    let text = text.replace("alert.schema.json\n", with).replace("select: {path: true}\n", "");
+    files.insert(versions, text);
+    let project = Project::load(files);
+    let offered = Offered::new(&project, "notify", DAY.parse().unwrap(), None).unwrap();
+    let why = |interaction: &Value| -> String {
+        let text = pact(&json!([interaction]));
+        let pact = Pact::read("p.json", &text).0.unwrap();
+        offered.unmet(&[&pact]).unwrap().into_iter().map(|unmet| unmet.why).collect()
+    };
+    let mut waits = sends("waits", PLACE, &json!({"id": "a"}), 200);
+    waits["response"]["body"] = json!({ "ticket": "T-1" });
+    assert_eq!(why(&waits), "");
+    waits["response"]["body"] = json!({ "number": "secret" });
+    let told = why(&waits);
+    assert!(told.contains("an answer that does not come") && !told.contains("secret"), "{told}");
+    let mut event = sends("tells", PLACE, &json!({"specversion": "1.0", "data": {"id": "a"}}), 202);
+    event["request"]["headers"]["Content-Type"] = json!("application/cloudevents+json");
+    assert_eq!(why(&event), "");
+    let told = why(&sends("x", &format!("{PLACE}/1.0.0"), &json!({"id": "a"}), 202));
+    assert!(told.contains("its address says a version"), "{told}");
+}
+
+#[test]
 fn a_version_that_outlives_its_day_still_answers() {
     let project = Project::load(files());
     let now: Timestamp = "2027-01-02T00:00:00Z".parse().unwrap();

@@ -2,7 +2,7 @@
 //! tells two releases apart.
 //!
 //! Every way in which a sender may speak is an operation of its own: without saying a version, in each version that
-//! answers, and as each consumer with a pin. A version that takes the place of another one for somebody is thus seen
+//! answers, and as each consumer that has a pin somewhere. A version that takes the place of another one for somebody is thus seen
 //! as what it is for them.
 
 use std::{
@@ -71,8 +71,14 @@ impl Offering<'_> {
                 trigger.versions.as_ref().and_then(|path| self.folder.versions.get(&path.path));
             let Some(file) = said else {
                 let contract = trigger.contract.as_ref().map(|path| path.path.as_str());
-                let way = Way { trigger: trigger_name, version: String::new(), consumer: None };
-                add(address, operation(trigger, contract, None), way);
+                let consumers = self.consumers.iter().cloned().map(Speaking::Pinned);
+                for speaking in std::iter::once(Speaking::Silent).chain(consumers) {
+                    let at = format!("{address}{speaking}");
+                    let consumer = speaking.consumer();
+                    let (trigger_name, version) = (trigger_name.clone(), String::new());
+                    let way = Way { trigger: trigger_name, version, consumer };
+                    add(at, operation(trigger, contract, None), way);
+                }
                 continue;
             };
             let versions = self.project.versions_of(self.integration, &trigger_name)?;
@@ -87,10 +93,7 @@ impl Offering<'_> {
                 let way = Way {
                     trigger: trigger_name.clone(),
                     version: version.value.clone(),
-                    consumer: match &speaking {
-                        Speaking::Pinned(consumer) => Some(consumer.clone()),
-                        Speaking::Silent | Speaking::Named(_) => None,
-                    },
+                    consumer: speaking.consumer(),
                 };
                 add(format!("{address}{speaking}"), operation, way);
             }
@@ -186,6 +189,16 @@ enum Speaking {
     Named(String),
     /// By a pin.
     Pinned(String),
+}
+
+impl Speaking {
+    /// Whose way it is, where it is one consumer's.
+    fn consumer(&self) -> Option<String> {
+        match self {
+            Self::Pinned(consumer) => Some(consumer.clone()),
+            Self::Silent | Self::Named(_) => None,
+        }
+    }
 }
 
 /// As the end of an address.

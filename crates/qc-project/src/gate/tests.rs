@@ -1,5 +1,6 @@
 //! What passes and what is held, from files to reasons.
 
+use qc_contract::pact::Pact;
 use qc_version::{
     Usage,
     gate::{Bump, Cause},
@@ -311,6 +312,49 @@ fn what_nobody_sent_may_be_refused_and_what_must_be_sent_hits_everybody() {
     let mut small = refused.clone();
     edit(&mut small, INTEGRATION, "version: 2.0.0", "version: 1.1.0");
     assert!(judged_by(&without, &old, &small).is_understated());
+}
+
+/// What a consumer sends to the trigger, as it publishes that.
+fn expecting(body: &Value) -> Pact {
+    let text = json!({
+        "consumer": { "name": "acme-erp" },
+        "provider": { "name": "quickconnect" },
+        "interactions": [{
+            "description": "tells of a disk",
+            "request": { "method": "POST", "path": "/in/production/notify/alert", "body": body },
+            "response": { "status": 202 },
+        }],
+        "metadata": { "pactSpecification": { "version": "2.0.0" } },
+    });
+    Pact::read("p.json", &text.to_string()).0.unwrap()
+}
+
+#[test]
+fn what_a_consumer_expects_and_gets_today_holds_a_release_that_does_not_do_it() {
+    let (old, mut new) = (files(), numbered(files(), "1.1.0"));
+    new.insert(CONTRACT, r#"{"type":"object","required":["id"],"properties":{"id":{"type":"string","format":"uuid"}}}"#);
+    let judged = |body: &Value, new: &ProjectFiles| {
+        let (old, new) = (Project::load(old.clone()), Project::load(new.clone()));
+        let expectations = [expecting(body)];
+        let circumstances = Circumstances { expectations: &expectations, ..today() };
+        judge(&old, &new, "notify", circumstances).unwrap().unwrap()
+    };
+    // A consumer that is lenient about what is risky for others is held to what it does itself.
+    let unmet = |judgement: &Judgement| {
+        let all = judgement.breaks.iter().filter(|it| matches!(it.cause, Cause::Expectation(_)));
+        all.count()
+    };
+    let judgement = judged(&json!({"id": 5}), &new);
+    assert_eq!(unmet(&judgement), 0, "it never went");
+    let mut narrowed = numbered(old.clone(), "1.1.0");
+    narrowed.insert(CONTRACT, schema(r#","note":{"type":"string"}"#, r#""id","note""#));
+    let judgement = judged(&json!({"id": "a"}), &narrowed);
+    assert_eq!((unmet(&judgement), judgement.computed), (1, Bump::Major));
+    let reasons = judgement.reasons().join("\n");
+    assert!(reasons.contains("acme-erp expects \u{201c}tells of a disk\u{201d}"), "{reasons}");
+    assert!(reasons.contains("the event is refused"), "{reasons}");
+    let judgement = judged(&json!({"id": "a", "note": "n"}), &narrowed);
+    assert_eq!(unmet(&judgement), 0, "it does what is asked for");
 }
 
 #[test]
