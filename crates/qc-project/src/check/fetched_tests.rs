@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     Project, ProjectFiles,
+    acceptance::{Selection, run},
     compile::{build, release},
     scaffold::{Template, init},
 };
@@ -133,4 +134,22 @@ fn a_release_holds_what_fetches_and_publishes() {
     let qc_engine::TriggerKind::Poll(poll) = &trigger.kind else { panic!("{trigger:?}") };
     assert!(release.connectors.policy(&poll.connector, &poll.operation).is_some());
     assert_eq!(release.publications["told"].kind, "com.example.told");
+}
+
+/// The contract of a publication is there, and what does not fit it is not emitted.
+#[test]
+fn a_publication_keeps_its_contract() {
+    let publishes = "publishes:\n  told:\n    type: com.example.told\n    contract: contracts/told.schema.json\n    \
+                     to: {amqp: {broker: secret://shop/amqp, exchange: out, routing_key: '\"told\"'}}\n";
+    let missing = codes(with(TRIGGER, publishes));
+    assert_eq!(missing, BTreeSet::from([crate::codes::MISSING_FILE.to_string()]));
+    let passes = |contract: &str| {
+        let mut files = with(TRIGGER, publishes);
+        files.insert("integrations/notify/contracts/told.schema.json", contract.to_owned());
+        let selection =
+            Selection { scenario: Some("happy-path".to_owned()), ..Selection::default() };
+        run(&Project::load(files), &selection).passed()
+    };
+    assert!(passes(r#"{"type": "object"}"#));
+    assert!(!passes(r#"{"type": "object", "required": ["id"]}"#), "its data are empty");
 }
