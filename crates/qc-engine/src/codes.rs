@@ -99,6 +99,9 @@ pub const OPERATION_ENDS: Code = Code::new("QC-R080");
 /// There is no such finding of drift.
 pub const NO_FINDING: Code = Code::new("QC-R081");
 
+/// Past runs are played for another request just now.
+pub const REHEARSAL_BUSY: Code = Code::new("QC-R090");
+
 /// Data may not go where it was to go.
 pub const DATA_DENIED: Code = Code::new("QC-R070");
 

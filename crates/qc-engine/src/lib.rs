@@ -67,6 +67,7 @@ mod publish;
 mod record;
 mod recover;
 mod refused;
+mod rehearsal;
 mod release;
 mod repeat;
 mod repin;
@@ -131,6 +132,10 @@ pub use poll::PollTrigger;
 pub use publish::{Announced, BusEvent};
 pub use qc_workflow::KeptDeed;
 pub use refused::Refused;
+pub use rehearsal::{
+    Difference, DifferenceKind, FieldDifference, Incomparable, Rehearsal, RehearsedRun, Rehearsing,
+    SAMPLE_MAX, SAMPLE_USUAL, Verdict,
+};
 pub use release::{
     Deployment, Does, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger,
     TriggerAuth, TriggerKind,
