@@ -34,6 +34,7 @@ mod engine;
 mod entry;
 mod failures;
 mod fair;
+mod fixture;
 mod follow;
 mod forward;
 mod gates;
@@ -113,6 +114,7 @@ pub use failures::{
     FailureGroup, FailuresError, GroupFilter, GroupState, MUTE_LONGEST, Said, Word,
 };
 pub use fair::GateLimits;
+pub use fixture::{FIXTURES_MAX, FIXTURES_USUAL, Fixture, Recording};
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
 pub use kept::{

@@ -15,6 +15,7 @@ pub mod access;
 pub mod check;
 pub mod codes;
 pub mod compile;
+mod examples;
 mod files;
 pub mod gate;
 pub mod integration;

@@ -31,7 +31,7 @@ const LOOKED_AT: usize = 2_000;
 /// A run with a larger journal is not played.
 const JOURNAL_BYTES: usize = 8 << 20;
 /// No further run is begun after so long.
-const LASTS: Duration = Duration::from_secs(60);
+const LASTS: Duration = Duration::from_secs(40);
 
 /// What is to be rehearsed.
 #[derive(Debug, Clone)]
@@ -66,12 +66,7 @@ impl Engine {
         candidate: Arc<Deployment>,
     ) -> Result<Rehearsal, EngineError> {
         let Ok(_place) = self.shared.rehearsing.try_acquire() else {
-            return Err(EngineError::Refused(Box::new(Failure::new(
-                Class::Overloaded,
-                codes::REHEARSAL_BUSY,
-                "Another rehearsal is at work",
-                "this server plays the past runs of one request at a time; ask again when that is done",
-            ))));
+            return Err(busy());
         };
         let Drawn { heads, found, more } = self.draw(asked, None).await?;
         let mut rehearsal = Rehearsal {
@@ -177,6 +172,16 @@ impl Engine {
     }
 }
 
+/// Only one of them is at work at a time: live work has the rest of the machine.
+pub(crate) fn busy() -> EngineError {
+    EngineError::Refused(Box::new(Failure::new(
+        Class::Overloaded,
+        codes::REHEARSAL_BUSY,
+        "Past runs are read for somebody else",
+        "this server plays or records the past of one request at a time; ask again when that is done",
+    )))
+}
+
 enum Unread {
     Incomparable(Incomparable),
     Store(StoreError),
@@ -209,7 +214,11 @@ impl Reading {
         let past = Past::of(journal, facts, own, self.custody(own))?;
         let as_then = play(&past, &past.start, facts, own, self.custody(own));
         if !reproduces(&past, &as_then) {
-            return Err(Incomparable::NotReproduced);
+            return Err(if past.clock_went_back {
+                Incomparable::ClockWentBack
+            } else {
+                Incomparable::NotReproduced
+            });
         }
         let event: Option<Value> =
             event.as_ref().and_then(|event| serde_json::from_slice(&event.body).ok());

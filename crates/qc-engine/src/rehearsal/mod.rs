@@ -19,6 +19,7 @@ mod play;
 mod report;
 mod sample;
 
+pub(crate) use engine::busy;
 pub use engine::{Rehearsing, SAMPLE_MAX, SAMPLE_USUAL};
 pub use report::{
     Difference, DifferenceKind, FieldDifference, Incomparable, Rehearsal, RehearsedRun, Verdict,

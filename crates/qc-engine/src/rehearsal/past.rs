@@ -29,6 +29,8 @@ pub(super) struct Past {
     pub(super) lags: HashMap<TimerId, (Duration, usize, u64)>,
     /// How it ended.
     pub(super) end: Outcome,
+    /// Whether its times do not rise.
+    pub(super) clock_went_back: bool,
 }
 
 /// Something that was asked for, and what was said to it.
@@ -89,24 +91,31 @@ impl Past {
             lags: HashMap::new(),
         };
         reading.take(&actions, start.at);
-        let mut order = 0;
+        let (mut order, mut last, mut clock_went_back) = (0, start.at, false);
         for (index, stored) in journal.iter().enumerate().skip(skip) {
             let decoded = entry::decode(index, stored).map_err(|_| Incomparable::Unreadable)?;
             let Journaled::Input { input } = decoded else { continue };
-            order += 1;
+            // Between two of them stands what would have come right after the first.
+            order += 2;
+            clock_went_back |= input.at < last;
+            last = input.at;
             if let Happening::TimerFired { timer } = &input.happening {
+                // One that another one put away before its turn came was told to nobody.
                 let due = machine.timers().into_iter().find(|(id, _)| id == timer);
-                let lag = due.map_or(Duration::ZERO, |(_, due)| input.at.since(due));
-                reading.lags.insert(*timer, (lag, order, input.entropy));
+                if let Some((_, due)) = due {
+                    reading.lags.insert(*timer, (input.at.since(due), order, input.entropy));
+                }
             }
             reading.hear(order, &input);
+            let armed = machine.timers();
             let (next, actions) = machine.step(&input);
             machine = next;
+            reading.missed(&armed, &machine, order, input.at);
             reading.take(&actions, input.at);
         }
         let end = machine.outcome().cloned().ok_or(Incomparable::NotOver)?;
         let Reading { asks, unasked, lags, .. } = reading;
-        Ok(Self { start, asks, unasked, lags, end })
+        Ok(Self { start, asks, unasked, lags, end, clock_went_back })
     }
 }
 
@@ -151,6 +160,25 @@ impl Reading<'_> {
             None => {
                 self.open.insert(id.clone(), self.asks.len());
                 self.asks.push(Ask { deed, id: id.clone(), attempts: vec![attempt] });
+            }
+        }
+    }
+
+    /// Timers that were due and were put away before they fired, by a process that was not there: they were late, too.
+    fn missed(
+        &mut self,
+        armed: &[(TimerId, Timestamp)],
+        machine: &Machine,
+        order: usize,
+        at: Timestamp,
+    ) {
+        if armed.iter().all(|(_, due)| *due >= at) {
+            return;
+        }
+        let still = machine.timers();
+        for (timer, due) in armed.iter().filter(|(_, due)| *due < at) {
+            if still.iter().all(|(id, _)| id != timer) {
+                self.lags.entry(*timer).or_insert((at.since(*due), order + 1, 0));
             }
         }
     }

@@ -57,6 +57,8 @@ pub enum Incomparable {
     NotOver,
     /// Played on the release that ran it does not come out as it did.
     NotReproduced,
+    /// The same, and the server's clock went back while it ran: nobody knows what was before what.
+    ClockWentBack,
     /// The program failed while it was played.
     BrokeOff,
 }
@@ -72,6 +74,9 @@ impl Incomparable {
             Self::NotOver => "it is not at its end",
             Self::NotReproduced => {
                 "played on its own release it does not come out as it did, so a difference would mean nothing"
+            }
+            Self::ClockWentBack => {
+                "the server's clock went back while it ran, so its order is not known"
             }
             Self::BrokeOff => {
                 "the program failed while it played the run: a defect of QuickConnect"
