@@ -268,6 +268,9 @@ mod tests {
         let mut origins = Origins::default();
         origins.learn("the event's", &json!({"a": 7, "b": 7, "c": 8}));
         assert_eq!(origins.tell(&json!(7)), "a number");
-        assert_eq!(origins.tell(&json!(8)), "a number, the event's `/c`");
+        origins.learn("`ask` answered it at", &json!({"c": 8, "d": 9}));
+        assert_eq!(origins.tell(&json!(7)), "a number");
+        assert_eq!(origins.tell(&json!(8)), "a number, the event's `/c`", "repeated by others");
+        assert_eq!(origins.tell(&json!(9)), "a number, `ask` answered it at `/d`");
     }
 }

@@ -10,15 +10,18 @@ const DEEPEST: usize = 32;
 /// The longest name of a field that is shown.
 const NAME_LONGEST: usize = 64;
 
-/// The places of values. One that stands at several places is said of none.
+/// The places of values. What came in first is where a value comes from: others may only repeat it. One that stands
+/// there at several places is said of none.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
-    places: HashMap<String, Option<String>>,
+    documents: usize,
+    places: HashMap<String, (usize, Option<String>)>,
 }
 
 impl Origins {
     /// Takes in the values of a document; `of` names it: "the event's".
     pub(super) fn learn(&mut self, of: &str, document: &Value) {
+        self.documents += 1;
         self.step(of, document, &mut String::new(), DEEPEST);
     }
 
@@ -45,10 +48,13 @@ impl Origins {
                     return;
                 }
                 let place = format!("{of} `{pointer}`");
-                let known = self.places.entry(value.to_string());
-                known
-                    .and_modify(|known| *known = known.take().filter(|it| *it == place))
-                    .or_insert(Some(place));
+                let (document, known) = self
+                    .places
+                    .entry(value.to_string())
+                    .or_insert((self.documents, Some(place.clone())));
+                if *document == self.documents && known.as_ref().is_some_and(|it| *it != place) {
+                    *known = None;
+                }
             }
             _ => {}
         }
@@ -58,7 +64,7 @@ impl Origins {
     pub(super) fn tell(&self, value: &Value) -> String {
         let kind = kind_of(value);
         match self.places.get(&value.to_string()) {
-            Some(Some(place)) if value.is_string() || value.is_number() => {
+            Some((_, Some(place))) if value.is_string() || value.is_number() => {
                 format!("{kind}, {place}")
             }
             _ => kind.to_owned(),

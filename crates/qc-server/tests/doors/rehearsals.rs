@@ -30,6 +30,25 @@ pub(crate) async fn operations(api: &Api) {
     assert_eq!(api.act("POST", none, &Value::Null, 404).await["code"], "QC-D001");
     let other = format!("/api/v1/rehearsals/production/other/{release}");
     assert_eq!(api.act("POST", &other, &Value::Null, 404).await["code"], "QC-D001");
+    recorded(api).await;
     let audit = api.get("/api/v1/ledger?kind=audit&limit=500").await.to_string();
-    assert!(audit.contains("rehearseRuns"), "{audit}");
+    assert!(audit.contains("rehearseRuns") && audit.contains("recordFixtures"), "{audit}");
+}
+
+async fn recorded(api: &Api) {
+    let sent = json!({"id": "canary-4711", "mode": "ok"}).to_string();
+    let run = api.world.send("contract", sent).await.run();
+    api.world.until(&run, "completed").await;
+    let place = "/api/v1/recordings/production/doors/contract";
+    let made = api.act("POST", place, &json!({"sample": 3}), 200).await;
+    assert!(made["looked_at"].as_u64().unwrap() > 0, "{made}");
+    assert!(!made["fixtures"].as_array().unwrap().is_empty(), "{made}");
+    assert!(!made.to_string().contains("canary-4711"), "{made}");
+    for unusable in [json!({"sample": 51}), json!({"sample": 0}), json!({"since": "now"})] {
+        assert_eq!(api.act("POST", place, &unusable, 422).await["code"], "QC-A012", "{unusable}");
+    }
+    let none = "/api/v1/recordings/production/doors/nobody";
+    assert_eq!(api.act("POST", none, &Value::Null, 404).await["code"], "QC-I033");
+    let loose = "/api/v1/recordings/production/doors/json";
+    assert_eq!(api.act("POST", loose, &Value::Null, 400).await["code"], "QC-R091");
 }
