@@ -8,10 +8,11 @@ use qc_workflow::Start;
 use serde_json::{Map, Value};
 
 use super::{
+    origin::push,
     past::Past,
     report::{Difference, DifferenceKind},
 };
-use crate::{Deployment, Release, Trigger, judge, start::over_event, view};
+use crate::{Deployment, Refusal, Release, Trigger, judge, start::over_event, view};
 
 /// What a run would begin with.
 pub(super) struct Begun {
@@ -71,6 +72,20 @@ fn unfit(detail: String) -> Difference {
     }
 }
 
+/// A refusal without the names that stand in the event: some documents have data as names.
+fn refused(refusal: &Refusal) -> String {
+    let code = refusal.code();
+    let (Refusal::Contract(mismatches) | Refusal::Misfit { mismatches, .. }) = refusal else {
+        return format!("it refuses it ({code})");
+    };
+    let Some(first) = mismatches.first() else { return format!("it refuses it ({code})") };
+    let mut place = String::new();
+    for name in first.pointer.split('/').skip(1) {
+        push(&mut place, &name.replace("~1", "/").replace("~0", "~"));
+    }
+    format!("it refuses it ({code}): at `{place}` its contract's `{}` does not hold", first.keyword)
+}
+
 /// What makes the input of what begins runs under this name; None when nothing does.
 fn input_of<'r>(release: &'r Release, name: &Name) -> Option<Option<&'r Expression>> {
     let trigger = release.triggers.get(name).map(|trigger| trigger.input.as_ref());
@@ -105,11 +120,10 @@ fn judged(
         let named = version_then.and_then(|name| versions.named(&name).ok());
         named.unwrap_or_else(|| versions.current())
     });
-    let judged = judge(trigger, &mut read, None, spoken, facts.accepted_at).map_err(|refusal| {
-        unfit(format!("it refuses it ({}): {}", refusal.code(), refusal.detail()))
-    })?;
+    let judged = judge(trigger, &mut read, None, spoken, facts.accepted_at)
+        .map_err(|refusal| unfit(refused(&refusal)))?;
     if let Some(refusal) = judged.breach {
-        return Err(unfit(format!("it refuses it ({}): {}", refusal.code(), refusal.detail())));
+        return Err(unfit(refused(&refusal)));
     }
     Ok((view::structured(&mut read, Value::clone), judged.key))
 }

@@ -285,6 +285,39 @@ async fn an_event_that_the_candidate_does_not_take_is_told() {
     assert_eq!(told(&runs[0]), ["changed desk.createTicket /body/amount"]);
 }
 
+/// By place and keyword, and not by what stands in the event.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_breaks_the_candidates_contract_is_told_without_its_values() {
+    let world = World::new(ORDER, desk());
+    let event = json!({"order": 5, "gross": 119, "by": {"ada@example.com": "two"}});
+    let run = world.start(event).await;
+    output(world.end(run).await);
+    let refused = |schema: serde_json::Value| {
+        let mut candidate = deployment("candidate", ORDER);
+        let release = Arc::get_mut(&mut candidate.release).unwrap();
+        let trigger = release.triggers.get_mut(&Name::new("in").unwrap()).unwrap();
+        let none = std::collections::BTreeMap::<String, String>::new();
+        trigger.contract = Some(qc_contract::Schema::compile(&schema, &none).unwrap());
+        candidate
+    };
+    for (schema, wanted) in [
+        (json!({"properties": {"gross": {"type": "string"}}}), "at `/gross` its contract's `type`"),
+        (
+            json!({"properties": {"by": {"additionalProperties": {"type": "integer"}}}}),
+            "at `/by/*` its contract's `type`",
+        ),
+        (json!({"properties": {"by": {"additionalProperties": false}}}), "at `/by` its"),
+    ] {
+        let runs = rehearsed(&world, refused(schema)).await;
+        let Verdict::Differs(differences) = &runs[0].verdict else { panic!("{runs:?}") };
+        let detail = &differences[0].detail;
+        assert!(detail.contains("QC-I") && detail.contains(wanted), "{detail}");
+        assert!(!detail.contains("ada"), "{detail}");
+    }
+    let fits = rehearsed(&world, refused(json!({"required": ["order"]}))).await;
+    assert_eq!(fits[0].verdict, Verdict::Same);
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_rehearsal_is_at_work_at_a_time() {
     let world = one_order(&desk()).await;

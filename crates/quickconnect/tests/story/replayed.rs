@@ -12,7 +12,7 @@ use crate::{
         server::Server,
         signing,
     },
-    templates::{Simulated, point},
+    templates::{Simulated, point, secrets_in},
     versions::Asked,
 };
 
@@ -99,7 +99,9 @@ async fn a_wrong_amount_is_found_by_past_runs_and_examples_are_of_nobody() {
     prepared(&server);
     let simulated = Simulated::begin(folder.path());
     point(&folder.path().join("mine/quickconnect.yaml"), &simulated.addresses);
-    for name in ["crm/api-key", "crm/webhook", "helpdesk/client-id", "helpdesk/client-secret"] {
+    let mut secrets = BTreeSet::new();
+    secrets_in(&folder.path().join("mine"), &mut secrets);
+    for name in &secrets {
         let value = if name == "crm/webhook" { signing::secret() } else { "of a test".to_owned() };
         secret(&server.secrets(), "sandbox", name, &value);
     }
