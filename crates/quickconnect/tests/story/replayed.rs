@@ -1,7 +1,7 @@
 //! A release that maps a wrong amount is found before it is deployed, by what ran before; and examples are made of what
 //! came in, with nothing of anybody in them.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, time::Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::{
         signing,
     },
     templates::{Simulated, point, secrets_in},
-    versions::Asked,
+    versions::{Asked, PATIENCE},
 };
 
 const INTEGRATION: &str = "mine/integrations/ticket-sync";
@@ -164,8 +164,15 @@ async fn a_wrong_amount_is_found_by_past_runs_and_examples_are_of_nobody() {
     assert_eq!(made, effects, "a replay reaches nobody");
 
     examples(&server, folder.path());
-    let audit = server.well(&["audit", "list", "--json"]);
-    assert!(audit.contains("rehearseRuns") && audit.contains("recordFixtures"), "{audit}");
+    let began = Instant::now();
+    loop {
+        // What was just done is sealed a moment later.
+        let audit = server.well(&["audit", "list", "--limit", "500", "--json"]);
+        if audit.contains("rehearseRuns") && audit.contains("recordFixtures") {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{audit}");
+    }
 }
 
 /// One of each form, with which the project is clean.
