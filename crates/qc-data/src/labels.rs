@@ -66,6 +66,16 @@ pub(crate) fn visit(
     step(document, nodes, &mut String::new(), DEEPEST, on);
 }
 
+/// Each value that holds no further parts, by JSON Pointer, with the highest class that any of the labels gives it; None
+/// when none does.
+pub fn classes(document: &Value, labels: &[&Labels]) -> Vec<(String, Option<DataClass>)> {
+    let mut found = Vec::new();
+    visit(&mut document.clone(), labels, &mut |pointer, _, class| {
+        found.push((pointer.to_owned(), class));
+    });
+    found
+}
+
 /// A place in labels, and the class that holds there.
 type At<'l> = (Option<&'l Node>, Option<DataClass>);
 

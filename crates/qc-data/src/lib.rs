@@ -19,6 +19,6 @@ mod tests;
 
 pub use class::DataClass;
 pub use known::{Known, MASK, spellings};
-pub use labels::Labels;
+pub use labels::{Labels, classes};
 pub use movement::{Denied, Destination, Movement, Rule, Sent, Verdict};
 pub use token::TokenKey;

@@ -99,6 +99,12 @@ pub const OPERATION_ENDS: Code = Code::new("QC-R080");
 /// There is no such finding of drift.
 pub const NO_FINDING: Code = Code::new("QC-R081");
 
+/// Past runs are played for another request just now.
+pub const REHEARSAL_BUSY: Code = Code::new("QC-R090");
+
+/// Fixtures of a trigger without a contract were asked for.
+pub const NO_CONTRACT: Code = Code::new("QC-R091");
+
 /// Data may not go where it was to go.
 pub const DATA_DENIED: Code = Code::new("QC-R070");
 

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use qc_connect::call::Outbound;
 use qc_model::{Clock, Entropy, Name, RunId, Timestamp};
 use qc_store::{Committer, Store};
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 
 use crate::{
     Deployment, Deployments, ReleaseSource, Standings,
@@ -137,6 +137,8 @@ pub(crate) struct Shared {
     pub(crate) bulks: Notify,
     /// A task was opened of a run that is at its end.
     pub(crate) task_opened: Notify,
+    /// Who plays past runs: one at a time, so that live work has the rest of the machine.
+    pub(crate) rehearsing: Semaphore,
     /// Counts the commits that added events to outboxes.
     pub(crate) emitted: watch::Sender<u64>,
     /// Counts the changes of what is deployed.
@@ -307,6 +309,7 @@ impl Engine {
                 standings: Standings::default(),
                 bulks: Notify::new(),
                 task_opened: Notify::new(),
+                rehearsing: Semaphore::new(1),
                 emitted: watch::Sender::new(0),
                 deployed: watch::Sender::new(0),
                 news: News::default(),

@@ -34,6 +34,7 @@ mod engine;
 mod entry;
 mod failures;
 mod fair;
+mod fixture;
 mod follow;
 mod forward;
 mod gates;
@@ -67,6 +68,7 @@ mod publish;
 mod record;
 mod recover;
 mod refused;
+mod rehearsal;
 mod release;
 mod repeat;
 mod repin;
@@ -112,6 +114,7 @@ pub use failures::{
     FailureGroup, FailuresError, GroupFilter, GroupState, MUTE_LONGEST, Said, Word,
 };
 pub use fair::GateLimits;
+pub use fixture::{FIXTURES_MAX, FIXTURES_USUAL, Fixture, Recording};
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};
 pub use kept::{
@@ -131,6 +134,10 @@ pub use poll::PollTrigger;
 pub use publish::{Announced, BusEvent};
 pub use qc_workflow::KeptDeed;
 pub use refused::Refused;
+pub use rehearsal::{
+    Difference, DifferenceKind, FieldDifference, Incomparable, Rehearsal, RehearsedRun, Rehearsing,
+    SAMPLE_MAX, SAMPLE_USUAL, Verdict,
+};
 pub use release::{
     Deployment, Does, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger,
     TriggerAuth, TriggerKind,

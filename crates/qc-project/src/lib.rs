@@ -16,6 +16,7 @@ pub mod check;
 pub mod codes;
 pub mod compile;
 pub mod consumers;
+mod examples;
 mod files;
 pub mod gate;
 pub mod integration;

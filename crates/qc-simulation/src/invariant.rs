@@ -76,6 +76,8 @@ pub enum Invariant {
     LedgerIsTrue,
     /// Who waits for a run's end is told at once.
     WaitersAreAnswered,
+    /// A past run, played on the release that ran, comes out as it did.
+    PastIsReproduced,
     /// Nothing happens that the engine itself says cannot be.
     NoInternalError,
 }

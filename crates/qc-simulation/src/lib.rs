@@ -31,6 +31,7 @@ mod office;
 mod people;
 mod plug;
 mod record;
+mod rehearsal;
 pub mod runner;
 mod story;
 mod tidings;

@@ -91,8 +91,8 @@ pub(crate) struct Story {
     pub(crate) seed: u64,
     pub(crate) dice: Dice,
     pub(crate) temper: Temper,
-    abilities: Abilities,
-    workflows: Workflows,
+    pub(crate) abilities: Abilities,
+    pub(crate) workflows: Workflows,
     pub(crate) record: Record,
     pub(crate) witness: Arc<Witness>,
     pub(crate) world: World,
@@ -221,6 +221,7 @@ impl Story {
         self.calm_down().await;
         Box::pin(self.wind_up()).await;
         self.judge().await;
+        self.rehearse().await;
         self.close().await;
     }
 

@@ -26,9 +26,7 @@ pub(crate) fn both(parent: &str, child: &str) -> Vec<Deployment> {
 }
 
 fn world_of(parent: &str, child: &str, outside: Arc<Outside>) -> World {
-    let clock = Arc::new(VirtualClock::now());
-    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
-    over(store, clock, both(parent, child), outside, 1)
+    family(both(parent, child), outside)
 }
 
 fn over(
@@ -43,6 +41,13 @@ fn over(
     let world = World::with(store, clock, deployments, outside, seed, settings);
     world.engine.set_deployments(all);
     world
+}
+
+/// A world of a family.
+pub(crate) fn family(deployments: Vec<Deployment>, outside: Arc<Outside>) -> World {
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    over(store, clock, deployments, outside, 1)
 }
 
 async fn children(world: &World, parent: RunId) -> Vec<RunHead> {

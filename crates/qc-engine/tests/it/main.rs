@@ -26,6 +26,7 @@ mod people;
 mod poison;
 mod polling;
 mod publishing;
+mod rehearsals;
 mod review;
 mod schedules;
 mod search;

@@ -21,6 +21,7 @@ mod kept;
 mod ledger;
 mod lines;
 mod policies;
+mod rehearsals;
 mod releases;
 mod reply;
 mod route;
@@ -128,6 +129,8 @@ pub(crate) const ROUTES: &[Route] = &[
     releases::store::ROUTE,
     releases::show::ROUTE,
     releases::files::ROUTE,
+    rehearsals::play::ROUTE,
+    rehearsals::record::ROUTE,
     deployments::list::ROUTE,
     deployments::gate::ROUTE,
     deployments::deploy::ROUTE,

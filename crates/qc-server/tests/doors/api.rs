@@ -110,6 +110,7 @@ async fn every_operation_does_what_it_is_for_and_answers_as_described() {
     crate::used::operations(&api).await;
     bulks(&api).await;
     releases_and_deployments(&api).await;
+    crate::rehearsals::operations(&api).await;
     state(&api).await;
     crossrefs(&api).await;
     crate::tasks::people(&api).await;

@@ -99,6 +99,8 @@ const ROWS: &[Row] = &[
     ("storeRelease", "", r#"{"integration":"doors","files":{"first":"MQ=="}}"#, Open, No),
     ("showRelease", "", "", Open, No),
     ("exportRelease", "", "", Open, No),
+    ("rehearseRuns", "", "{}", No, No),
+    ("recordFixtures", "", "{}", No, No),
     ("listDeployments", "", "", Cut, Cut),
     ("judgeRelease", "?release=000000", "", No, No),
     ("deploy", "", r#"{"release":"000000"}"#, No, No),

@@ -27,6 +27,7 @@ mod keys;
 mod outside;
 mod parameters;
 mod people;
+mod rehearsals;
 mod repeats;
 mod replies;
 mod requests;

@@ -31,6 +31,8 @@ const ACTIONS: &[Row] = &[
     ("contract convert", &[]),
     ("contract diff", &[]),
     ("contract test", &[]),
+    ("contract record", &[RunsInspect]),
+    ("contract replay", &[RunsInspect]),
     ("simulate", &[]),
     ("release build", &[ReleasesWrite]),
     ("release list", &[ReleasesRead]),

@@ -17,6 +17,7 @@ mod large;
 mod life;
 mod outage;
 mod recovery;
+mod replayed;
 mod stranger;
 mod templates;
 mod upgrade;

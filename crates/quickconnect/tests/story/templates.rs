@@ -86,7 +86,7 @@ pub(crate) fn point(file: &Path, addresses: &[(String, String)]) {
 }
 
 /// Every `secret://` reference below a folder.
-fn secrets_in(folder: &Path, found: &mut BTreeSet<String>) {
+pub(crate) fn secrets_in(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         if entry.path().is_dir() {
             secrets_in(&entry.path(), found);

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     drifted::{SHOTS, VET, drifted},
+    replayed::replayed,
     stage::{project::replace, server::Server},
 };
 
@@ -736,6 +737,7 @@ async fn every_result_has_a_schema_version_and_a_list_says_truly_whether_there_i
     paused(&mut asked);
     timed(&mut asked);
     drifted(&mut asked);
+    replayed(&mut asked);
     followed(&mut asked);
     asked.told("config explain", &[]);
     asked.told("support bundle", &["--to", "bundle.json"]);

@@ -14,6 +14,7 @@ mod ledger;
 mod lines;
 mod page;
 mod people;
+mod rehearsals;
 mod releases;
 mod runs;
 mod secrets;
@@ -54,6 +55,10 @@ pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconc
 pub use lines::{DiscardLine, Line, LineDiscarded, LineResumed, ResumeLine};
 pub use page::Page;
 pub use people::{BreakGlass, RevokePerson, RevokedPerson, Session};
+pub use rehearsals::{
+    EffectDifference, FieldDiffers, RecordEvents, RecordedFixture, Recording, Rehearsal,
+    RehearseRuns, Rehearsed,
+};
 pub use releases::{
     DeployRequest, Deployment, DeploymentChange, Gate, OverrideRequest, Release, ReleaseFiles,
     StoreRelease,

@@ -1,10 +1,12 @@
-//! `qc contract`: agreed interfaces: compared, served in versions, and tested against what runs.
+//! `qc contract`: agreed interfaces: compared, served in versions, tested against what runs, and replayed with what ran.
 
 mod convert;
 mod diff;
 mod end;
 mod matrix;
 mod publish;
+mod record;
+mod replay;
 mod sources;
 mod test;
 mod usage;
@@ -28,6 +30,10 @@ pub(crate) enum Verb {
     Publish(publish::Arguments),
     /// Compare two versions of an API's description or of a JSON Schema; a breaking change fails
     Diff(diff::Arguments),
+    /// Make masked examples of a contract from events that really came in. Needs a server
+    Record(record::Arguments),
+    /// Play past runs on another release, with nobody at the other end: which effects differ? Needs a server
+    Replay(replay::Arguments),
     /// Hold a provider or a consumer against its contract; only on this machine, or where that is declared
     Test(Box<test::Arguments>),
 }
@@ -41,6 +47,8 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::Matrix(arguments) => matrix::run(session, &arguments).await,
         Verb::Publish(arguments) => publish::run(session, arguments).await,
         Verb::Diff(arguments) => diff::run(session, &arguments),
+        Verb::Record(arguments) => record::run(session, arguments).await,
+        Verb::Replay(arguments) => replay::run(session, arguments).await,
         Verb::Test(arguments) => test::run(session, *arguments).await,
     }
 }
