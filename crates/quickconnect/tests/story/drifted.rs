@@ -71,6 +71,9 @@ pub(crate) fn drifted(asked: &mut Asked<'_>) {
         (&shown["diff"][1]["pointer"], &shown["diff"][1]["keyword"]),
         (&json!("/dose"), &json!("type"))
     );
+    // Nothing of this project is asked on a schedule.
+    let canaries = asked.told("drift canaries", &["--connector", "vet"]);
+    assert_eq!(canaries["items"], json!([]));
     let shapes = asked.told("drift shapes", &["--connector", "vet"]);
     assert_eq!(
         shapes["items"][0]["sunset"].as_str().map(|at| &at[..10]),

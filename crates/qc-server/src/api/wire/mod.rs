@@ -38,8 +38,8 @@ pub use connections::{
 };
 pub use contracts::{ContractConsumer, ContractUsage, EndVersion, EndedVersion, UsedVersion};
 pub use drift::{
-    DriftDiffers, DriftFound, DriftOperation, DriftResumed, DriftSeenShape, DriftShown,
-    DriftStaying, ResumeDrift,
+    DriftCanary, DriftDiffers, DriftFound, DriftOperation, DriftResumed, DriftSeenShape,
+    DriftShown, DriftStaying, ResumeDrift,
 };
 pub use events::{EventUse, PublishedEvent, Schedule};
 pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};
