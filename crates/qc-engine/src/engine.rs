@@ -270,6 +270,10 @@ pub struct Gauges {
     pub drift_repaired: u64,
     /// Answers since the start that said that their operation ends.
     pub drift_ends: u64,
+    /// Canary calls since the start.
+    pub drift_canaries: u64,
+    /// Canary calls since the start that got no answer which could be held against a contract.
+    pub drift_canaries_failed: u64,
 }
 
 impl Engine {
@@ -363,7 +367,7 @@ impl Engine {
         let leases = &self.shared.leases;
         let (calls_in_flight, calls_waiting) = self.shared.gate.numbers();
         let backlog = &self.shared.places.backlog;
-        let [drift_breaking, drift_additive, drift_repaired, drift_ends] =
+        let [drift_breaking, drift_additive, drift_repaired, drift_ends, asked, failed] =
             self.shared.drift.numbers.read();
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Gauges {
@@ -401,6 +405,8 @@ impl Engine {
             drift_additive,
             drift_repaired,
             drift_ends,
+            drift_canaries: asked,
+            drift_canaries_failed: failed,
         }
     }
 }

@@ -107,7 +107,8 @@ pub use bulk::{
 pub use data::{DataRules, Spot, TokenRoots};
 pub use deployments::{Deployments, ReleaseSource};
 pub use drift::{
-    DriftDifference, DriftFilter, DriftFinding, DriftReleased, DriftSeen, DriftShape, FindingKind,
+    CanaryOutcome, CanaryStanding, DriftDifference, DriftFilter, DriftFinding, DriftReleased,
+    DriftSeen, DriftShape, FindingKind,
 };
 pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use failures::{

@@ -1,15 +1,29 @@
-//! Asks another system something that changes nothing, outside of any run: whether a connection works.
+//! Asks another system something that changes nothing, outside of any run: whether a connection works, or how an operation
+//! answers now.
 
 use std::sync::{Arc, atomic::Ordering};
 
-use qc_connect::call::{EffectContext, EnvironmentScope};
+use qc_connect::call::{EffectContext, EnvironmentScope, Performed};
 use qc_model::{Failure, RunId, TenantName};
 use qc_workflow::{CallId, CallRequest, CallTarget, Effect, OutputShape, SecretMark};
+use serde_json::Value;
 
 use crate::{Deployment, Engine};
 
-/// How long an answer is waited for at most, in milliseconds.
+/// How long an answer to a probe is waited for at most, in milliseconds.
 const TIMEOUT_MS: u64 = 10_000;
+
+/// What the platform asks by itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) connector: &'a str,
+    pub(crate) operation: &'a str,
+    pub(crate) arguments: &'a Value,
+    /// What it is asked for: `probe` or `canary`.
+    pub(crate) what: &'static str,
+    /// How long its answer is waited for at most, in milliseconds.
+    pub(crate) timeout_ms: u64,
+}
 
 impl Engine {
     /// Has a connector's probe performed once through the outbound stack. A connector without one works.
@@ -18,25 +32,39 @@ impl Engine {
         deployment: &Deployment,
         connector: &str,
     ) -> Result<(), Failure> {
-        let shared = &self.shared;
         let connectors = &deployment.release.connectors;
         let Some(rule) = connectors.get(connector).and_then(|found| found.probe()) else {
             return Ok(());
         };
-        let policy = connectors.policy(connector, &rule.operation);
+        let (operation, arguments) = (rule.operation.as_str(), &rule.arguments);
+        let question =
+            Question { connector, operation, arguments, what: "probe", timeout_ms: TIMEOUT_MS };
+        Box::pin(self.ask_outside(deployment, question)).await.result.map(drop)
+    }
+
+    /// Performs one attempt of a call that belongs to no run.
+    pub(crate) async fn ask_outside(
+        &self,
+        deployment: &Deployment,
+        question: Question<'_>,
+    ) -> Performed {
+        let Question { connector, operation, arguments, what, timeout_ms } = question;
+        let shared = &self.shared;
+        let connectors = &deployment.release.connectors;
+        let policy = connectors.policy(connector, operation);
         let visit: Arc<str> = shared.now().as_millis().to_string().into();
         let call = CallRequest {
-            id: CallId { pointer: format!("/connectors/{connector}/probe").into(), visit },
-            task: "probe".into(),
+            id: CallId { pointer: format!("/connectors/{connector}/{what}").into(), visit },
+            task: what.into(),
             attempt: 1,
             target: CallTarget::Connector {
                 connector: connector.to_owned(),
-                operation: rule.operation.clone(),
-                arguments: rule.arguments.clone(),
+                operation: operation.to_owned(),
+                arguments: arguments.clone(),
                 output: OutputShape::Content,
             },
             effect: Effect::Idempotent,
-            timeout_ms: policy.map_or(TIMEOUT_MS, |policy| policy.timeout_ms.min(TIMEOUT_MS)),
+            timeout_ms: policy.map_or(timeout_ms, |policy| policy.timeout_ms.min(timeout_ms)),
             secrets: SecretMark::new(shared.entropy.next_u64()),
         };
         let scope = EnvironmentScope {
@@ -48,7 +76,7 @@ impl Engine {
             integration: deployment.release.integration.clone(),
             of_platform: true,
             run: RunId::new(shared.now(), &*shared.entropy),
-            key: format!("qc:probe:{connector}:{}", call.id.visit),
+            key: format!("qc:{what}:{connector}:{}", call.id.visit),
             first_sent_at: None,
             traceparent: String::new(),
             secrets: Arc::clone(&deployment.release.secrets),
@@ -58,6 +86,6 @@ impl Engine {
         if performed.result.is_err() {
             shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
         }
-        performed.result.map(drop)
+        performed
     }
 }

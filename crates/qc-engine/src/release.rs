@@ -58,6 +58,8 @@ pub struct Deployment {
     pub environment: EnvironmentName,
     /// The environment's variables (hosts, channels; no secrets).
     pub vars: Arc<BTreeMap<String, Value>>,
+    /// Whether canary calls are made there.
+    pub canaries: bool,
     /// The release.
     pub release: Arc<Release>,
 }

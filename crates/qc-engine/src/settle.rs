@@ -13,7 +13,7 @@ use tokio::{sync::oneshot, time::sleep};
 use crate::{
     codes,
     draft::Draft,
-    drift::{self, Broken, Seer, Site},
+    drift::{Broken, Watched},
     engine::Shared,
     happening::{Failed, What},
     kept::{self, KeptScope},
@@ -281,32 +281,15 @@ impl Work<'_> {
 
     /// Notes how an answer differed from its contract.
     fn watch(&mut self, performed: &qc_connect::call::Performed) {
-        let (notes, end) = (performed.drift.as_slice(), performed.notice.as_ref());
-        if notes.is_empty() && end.is_none() {
-            return;
-        }
-        let (Some(connector), Some(operation)) =
-            (&performed.record.connector, &performed.record.operation)
-        else {
-            return;
-        };
-        let (facts, release) = (&self.context.facts, &self.context.deployment.release);
-        let site = Site {
-            environment: facts.environment.clone(),
-            integration: facts.integration.clone(),
-            connector: connector.clone(),
-            operation: operation.clone(),
-        };
-        let own = release.connectors.get(connector).and_then(|one| one.owner());
-        let owner = own.or_else(|| release.system_owners.get(connector).map(String::as_str));
-        let owner = owner.or(release.owner.as_deref());
-        let seer = Seer { owner, release: &release.hash, at: self.shared.now() };
-        let finding = drift::of_notes(&site, seer, notes);
-        self.shared.drift.note(&site, seer, (notes, end), finding.as_ref());
-        self.unfit = finding.zip(performed.unfit.clone()).map(|(finding, answer)| {
-            let known = self.shared.drift.is_written(&site, &finding.id);
-            Box::new(Broken { finding, answer: *answer, known })
+        let (context, shared) = (&self.context, self.shared);
+        let found = shared.drift.watch(Watched {
+            environment: &context.facts.environment,
+            release: &context.deployment.release,
+            performed,
+            at: shared.now(),
+            canary: false,
         });
+        self.unfit = found.and_then(|(_, broken)| broken);
     }
 
     /// The failure with the owner of the system that was called.

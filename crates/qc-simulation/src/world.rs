@@ -309,6 +309,7 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
         vars: Arc::new(BTreeMap::new()),
+        canaries: true,
         release: Arc::new(Release {
             hash: (*hash).to_owned(),
             integration: Name::new(name).unwrap(),

@@ -210,6 +210,8 @@ fn begin_chores(
     chores.spawn(keep_vault(Arc::clone(&platform.vault)));
     chores.spawn(Arc::clone(&platform.state).keep_connections());
     chores.spawn(Arc::clone(&platform.state).follow_connections());
+    let engine = platform.engine.clone();
+    chores.spawn(async move { engine.keep_canaries().await });
     chores.spawn(Arc::clone(&platform.state).keep_captures());
     chores.spawn(keep_identities(Arc::clone(&platform.state)));
     let (engine, checkpoints) = (platform.engine.clone(), config.checkpoints.clone());

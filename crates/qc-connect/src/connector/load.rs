@@ -7,7 +7,7 @@ use qc_workflow::Effect;
 use url::Url;
 
 use super::{
-    AuthProfile, Connector, DeclaredLimit, OAuth, OperationRules, Pagination, Repairs,
+    AuthProfile, CanaryRule, Connector, DeclaredLimit, OAuth, OperationRules, Pagination, Repairs,
     ResponseValidation, Rules, Webhook,
     effect::EffectRule,
     errors,
@@ -312,8 +312,16 @@ fn operations(
             reader.invalid(node, "only an operation that reads can have pages");
         }
         let repairs = object.optional_object("repairs").and_then(Repairs::read);
+        let node = object.optional("canary");
+        let canary = object.optional_object("canary").map(CanaryRule::read);
+        let found = api.and_then(|api| Some((api, api.operation(&key.name)?)));
+        if let (Some(node), Some(canary), Some((api, found))) = (node, &canary, found)
+            && let Some(why) = canary.refused(api, found, effect.as_ref())
+        {
+            reader.invalid(node, why);
+        }
         object.finish();
-        let rules = OperationRules { effect, timeout_ms, retry, pagination, repairs };
+        let rules = OperationRules { effect, timeout_ms, retry, pagination, repairs, canary };
         operations.insert(key.name.to_string(), rules);
     }
     operations

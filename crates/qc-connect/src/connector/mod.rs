@@ -2,6 +2,7 @@
 //! One file for each part of `connector.yaml`.
 
 mod auth;
+mod canary;
 mod effect;
 mod errors;
 mod expression;
@@ -34,6 +35,7 @@ use crate::{
 };
 
 pub use auth::{AuthProfile, CertificateRule, ClientAuthMethod, ClientCredentials};
+pub use canary::CanaryRule;
 pub use effect::{EffectRule, KeyFormat, KeyPlace, KeyRule, NotFound, PastWindow, VerifyRule};
 pub use errors::{ErrorRule, StatusMatch};
 pub use login::{LoginPlace, LoginRule, LoginToken};
@@ -80,6 +82,7 @@ struct OperationRules {
     retry: Option<RetryPolicy>,
     pagination: Option<Pagination>,
     repairs: Option<Repairs>,
+    canary: Option<CanaryRule>,
 }
 
 /// A limit that the vendor documents. Read and listed; this version enforces none.
@@ -218,6 +221,14 @@ impl Connector {
     /// What is put right in an operation's answers before they are held against the contract.
     pub fn repairs(&self, operation: &str) -> Option<&Repairs> {
         self.rules.operations.get(operation)?.repairs.as_ref()
+    }
+
+    /// The operations that are asked on a schedule, as far as its document has them.
+    pub fn canaries(&self) -> impl Iterator<Item = (&str, &CanaryRule)> {
+        let declared = self.rules.operations.iter();
+        declared
+            .filter_map(|(id, rules)| Some((id.as_str(), rules.canary.as_ref()?)))
+            .filter(|(id, _)| self.api.operation(id).is_some())
     }
 
     /// The policy of an operation; None when there is no such operation.

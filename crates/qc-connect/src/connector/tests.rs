@@ -382,3 +382,44 @@ fn a_connection_s_auth_is_read_and_what_is_wrong_in_it_is_said() {
         assert!(of(from, to).1 > 0, "{to} is taken");
     }
 }
+
+#[test]
+fn only_what_reads_is_asked_on_a_schedule() {
+    let with = |operations: &str| {
+        let (head, _) = CONNECTOR.split_once("operations:\n").unwrap();
+        load(&format!("{head}operations:\n{operations}"), DOCUMENT)
+    };
+    let (connector, findings) = with(
+        "  listTickets: { canary: { every: 2m, with: { ref: a } } }\n  \
+         createTicket: { effect: { class: idempotent }, canary: { with: { subject: a } } }\n",
+    );
+    let connector = connector.unwrap_or_else(|| panic!("{findings:#?}"));
+    let rules: Vec<_> = connector.canaries().map(|(id, rule)| (id, rule.every.as_secs())).collect();
+    assert_eq!(rules, [("createTicket", 300), ("listTickets", 120)]);
+    // A release that does not use an operation does not ask it.
+    let (kept, _) = connector.keep(["listTickets"]);
+    assert_eq!(kept.canaries().map(|(id, _)| id).collect::<Vec<_>>(), ["listTickets"]);
+    for (operations, said) in [
+        ("  deleteTicket: { canary: { with: { id: a } } }\n", "is a DELETE of the effect class"),
+        (
+            "  createTicket: { canary: { with: { subject: a } } }\n",
+            "POST of the effect class `once`",
+        ),
+        (
+            "  listTickets: { effect: { class: once }, canary: {} }\n",
+            "GET of the effect class `once`",
+        ),
+        ("  listTickets: { canary: { every: 59s } }\n", "at least 1m and at most 7d"),
+        ("  listTickets: { canary: { every: 8d } }\n", "at least 1m and at most 7d"),
+        (
+            "  listTickets: { canary: { with: { red: a } } }\n",
+            "`with` is no legal call of `listTickets`",
+        ),
+        ("  listTickets: { canary: { with: [a] } }\n", "with"),
+        ("  listTickets: { canary: { evry: 5m } }\n", "evry"),
+    ] {
+        let (_, findings) = with(operations);
+        let told = findings.iter().any(|one| one.message.contains(said) && one.place.is_some());
+        assert!(told, "{operations}: {findings:#?}");
+    }
+}

@@ -36,6 +36,8 @@ pub(crate) struct Numbers {
     additive: AtomicU64,
     repaired: AtomicU64,
     ends: AtomicU64,
+    canaries: AtomicU64,
+    canaries_failed: AtomicU64,
 }
 
 /// What was seen of one operation. What has been written stays, without its counts: so what is known is known.
@@ -118,8 +120,9 @@ impl Book {
             shape.count = shape.count.saturating_sub(wrote.map_or(0, |one| one.count));
         }
         for (id, one) in &mut page.findings {
-            let wrote = what.findings.get(id).map_or(0, |wrote| wrote.count);
-            one.count = one.count.saturating_sub(wrote);
+            let Some(wrote) = what.findings.get(id) else { continue };
+            one.count = one.count.saturating_sub(wrote.count);
+            one.canaries = one.canaries.saturating_sub(wrote.canaries);
         }
     }
 }
@@ -145,9 +148,16 @@ impl Numbers {
         }
     }
 
-    /// Broken, additive, put right, and said to end.
-    pub(crate) fn read(&self) -> [u64; 4] {
-        [&self.breaking, &self.additive, &self.repaired, &self.ends]
+    /// A canary call was made.
+    pub(crate) fn canary(&self, failed: bool) {
+        self.canaries.fetch_add(1, Ordering::Relaxed);
+        self.canaries_failed.fetch_add(u64::from(failed), Ordering::Relaxed);
+    }
+
+    /// Broken, additive, put right, and said to end; canary calls, and those that failed.
+    pub(crate) fn read(&self) -> [u64; 6] {
+        let Self { breaking, additive, repaired, ends, canaries, canaries_failed } = self;
+        [breaking, additive, repaired, ends, canaries, canaries_failed]
             .map(|number| number.load(Ordering::Relaxed))
     }
 }
@@ -178,6 +188,6 @@ mod tests {
         book.written(&site(), &next[0].1);
         assert!(book.unwritten().is_empty());
         assert!(book.is_written(&site(), &finding.id));
-        assert_eq!(book.numbers.read(), [3, 0, 0, 0]);
+        assert_eq!(book.numbers.read(), [3, 0, 0, 0, 0, 0]);
     }
 }

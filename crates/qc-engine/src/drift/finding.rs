@@ -40,6 +40,9 @@ pub struct DriftFinding {
     pub last_at: Timestamp,
     /// In how many answers.
     pub count: u64,
+    /// How many of those canary calls got.
+    #[serde(default)]
+    pub canaries: u64,
 }
 
 /// What a finding is about.
@@ -113,6 +116,8 @@ pub(crate) struct Seer<'a> {
     pub(crate) owner: Option<&'a str>,
     pub(crate) release: &'a str,
     pub(crate) at: Timestamp,
+    /// A canary call got the answer, no run's.
+    pub(crate) canary: bool,
 }
 
 /// The finding of an answer that breaks its contract; None: it does not.
@@ -199,6 +204,7 @@ fn finding(
         first_at: seer.at,
         last_at: seer.at,
         count: 1,
+        canaries: u64::from(seer.canary),
     }
 }
 
@@ -212,6 +218,7 @@ impl DriftFinding {
         }
         self.first_at = self.first_at.min(other.first_at);
         self.count = self.count.saturating_add(other.count);
+        self.canaries = self.canaries.saturating_add(other.canaries);
     }
 }
 
@@ -229,7 +236,8 @@ pub(super) mod tests {
     }
 
     pub(in crate::drift) fn seer(millis: i64) -> Seer<'static> {
-        Seer { owner: Some("shop-team"), release: "r1", at: Timestamp::from_millis(millis) }
+        let at = Timestamp::from_millis(millis);
+        Seer { owner: Some("shop-team"), release: "r1", at, canary: false }
     }
 
     pub(in crate::drift) fn note(kind: Deviation, pointer: &str, message: &str) -> DriftNote {

@@ -43,7 +43,12 @@ pub struct DriftFilter {
 }
 
 impl DriftFilter {
-    fn passes(&self, environment: &EnvironmentName, integration: &Name, connector: &str) -> bool {
+    pub(super) fn passes(
+        &self,
+        environment: &EnvironmentName,
+        integration: &Name,
+        connector: &str,
+    ) -> bool {
         self.environment.as_ref().is_none_or(|wanted| wanted == environment)
             && self.integration.as_ref().is_none_or(|wanted| wanted == integration)
             && self.connector.as_ref().is_none_or(|wanted| wanted == connector)
@@ -134,6 +139,7 @@ impl Engine {
         let facts = json!({
             "finding": finding.id, "kind": finding.kind, "owner": finding.owner,
             "release": finding.release, "diff": finding.diff,
+            "seen_by": if finding.canaries > 0 { "canary" } else { "run" },
         });
         LedgerRow {
             at,
@@ -212,7 +218,7 @@ pub(crate) fn parked_for(finding: &DriftFinding, at: Timestamp) -> DocumentOp {
     }
 }
 
-fn put(
+pub(super) fn put(
     kind: &str,
     name: &str,
     stored: Option<&Document>,
@@ -232,7 +238,7 @@ fn body(what: &impl Serialize) -> Bytes {
     serde_json::to_vec(what).expect("what was seen is plain data").into()
 }
 
-fn read<T: DeserializeOwned>(document: &Document) -> Result<T, StoreError> {
+pub(super) fn read<T: DeserializeOwned>(document: &Document) -> Result<T, StoreError> {
     serde_json::from_slice(&document.body).map_err(|error| {
         StoreError::Corrupt(format!("{} `{}`: {error}", document.kind, document.name))
     })

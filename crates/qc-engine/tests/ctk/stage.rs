@@ -127,6 +127,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
         vars: Arc::new(BTreeMap::new()),
+        canaries: true,
         release: Arc::new(Release {
             hash: "kit".to_owned(),
             integration: name("kit"),

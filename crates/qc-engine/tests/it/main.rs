@@ -6,6 +6,7 @@ mod admission;
 mod blobs;
 mod bulk;
 mod bus_nodes;
+mod canaries;
 mod children;
 mod compensation;
 mod continuation;

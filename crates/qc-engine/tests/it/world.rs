@@ -380,6 +380,7 @@ fn deployment_of(
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
         vars: Arc::new(BTreeMap::new()),
+        canaries: true,
         release: Arc::new(Release {
             hash: hash.to_owned(),
             integration: Name::new(name).unwrap(),

@@ -135,6 +135,11 @@ impl Compiled {
         Ok(Deployment {
             environment: environment.clone(),
             vars: Arc::new(vars),
+            canaries: self
+                .organisation
+                .environments
+                .get(environment)
+                .is_none_or(|environment| environment.canaries),
             release: Arc::clone(&self.release),
         })
     }

@@ -15,6 +15,8 @@ pub struct Environment {
     pub vars: Named<String, Spanned<Value>>,
     /// What the gate does there.
     pub gate: GateMode,
+    /// Whether canary calls are made there.
+    pub canaries: bool,
     /// Whose events it takes.
     pub tenants: Option<Tenants>,
 }
@@ -63,7 +65,12 @@ impl Record for Environment {
             "gate",
             "What becomes of a release that breaks what others rely on: `hold` (when left out), or `tell`.",
         );
-        Some(Self { description, vars, gate: gate.unwrap_or_default(), tenants })
+        let canaries = f.optional(
+            "canaries",
+            "Whether the canary calls that connectors declare are made there; `true` when left out.",
+        );
+        let (gate, canaries) = (gate.unwrap_or_default(), canaries.unwrap_or(true));
+        Some(Self { description, vars, gate, canaries, tenants })
     }
 }
 

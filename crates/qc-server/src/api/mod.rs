@@ -85,6 +85,7 @@ pub(crate) const ROUTES: &[Route] = &[
     dead_letters::discard::ROUTE,
     drift::list::ROUTE,
     drift::shapes::ROUTE,
+    drift::canaries::ROUTE,
     drift::show::ROUTE,
     drift::resume::ROUTE,
     failures::list::ROUTE,

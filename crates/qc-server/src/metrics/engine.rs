@@ -109,7 +109,7 @@ impl Collector for EngineNumbers {
 }
 
 /// What was seen of the drift of others: names, meanings and numbers.
-fn drift(numbers: &Gauges) -> [(&'static str, &'static str, u64); 4] {
+fn drift(numbers: &Gauges) -> [(&'static str, &'static str, u64); 6] {
     [
         (
             "drift_breaking",
@@ -130,6 +130,12 @@ fn drift(numbers: &Gauges) -> [(&'static str, &'static str, u64); 4] {
             "drift_ends",
             "Answers of others since the start that said that their operation ends",
             numbers.drift_ends,
+        ),
+        ("drift_canaries", "Canary calls since the start", numbers.drift_canaries),
+        (
+            "drift_canaries_failed",
+            "Canary calls since the start that failed, so that nothing is known of the contract",
+            numbers.drift_canaries_failed,
         ),
     ]
 }

@@ -55,6 +55,7 @@ const ROWS: &[Row] = &[
     ("discardDeadLetter", "", REASON, No, No),
     ("listDrift", "", "", Cut, Cut),
     ("listDriftShapes", "", "", Cut, Cut),
+    ("listDriftCanaries", "", "", Cut, Cut),
     ("showDrift", "", "", No, No),
     ("resumeDrift", "", "{}", No, No),
     ("listFailures", "", "", Cut, Cut),

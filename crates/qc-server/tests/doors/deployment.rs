@@ -306,6 +306,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
     Ok(Deployment {
         environment: environment.clone(),
         vars: Arc::new(BTreeMap::new()),
+        canaries: true,
         release: Arc::new(Release {
             hash: bundle.hash().to_owned(),
             integration: bundle.manifest().integration.clone(),

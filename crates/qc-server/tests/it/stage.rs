@@ -366,6 +366,7 @@ fn deployment() -> Deployment {
     Deployment {
         environment: Name::new("production").unwrap(),
         vars: Arc::new(BTreeMap::new()),
+        canaries: true,
         release: Arc::new(Release {
             hash: "r1".to_owned(),
             integration: Name::new("test").unwrap(),

@@ -81,6 +81,7 @@ const ACTIONS: &[Row] = &[
     ("dlq discard", &[DlqDiscard]),
     ("drift list", &[RunsRead]),
     ("drift shapes", &[RunsRead]),
+    ("drift canaries", &[RunsRead]),
     ("drift show", &[RunsRead]),
     ("drift resume", &[RunsRead, RunsResolve]),
     ("failures list", &[DlqRead]),

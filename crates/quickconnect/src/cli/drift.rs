@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use qc_server::wire::{DriftFound, DriftOperation, DriftResumed, DriftShown, Page, ResumeDrift};
+use qc_server::wire::{
+    DriftCanary, DriftFound, DriftOperation, DriftResumed, DriftShown, Page, ResumeDrift,
+};
 
 use super::{
     Exit, Trouble,
@@ -21,6 +23,8 @@ pub(crate) enum Verb {
     List(ListArguments),
     /// List what was seen of each operation's answers that its contract does not say: shapes, never values
     Shapes(ListArguments),
+    /// List the operations that are asked on a schedule: when, and what came
+    Canaries(ListArguments),
     /// Show a finding: what differs, whose it is, which runs are parked
     Show(ShowArguments),
     /// Let the parked runs of a finding go on with their answers put right; nothing is sent again
@@ -66,6 +70,7 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
     match verb {
         Verb::List(arguments) => list(session, &arguments).await,
         Verb::Shapes(arguments) => shapes(session, &arguments).await,
+        Verb::Canaries(arguments) => canaries(session, &arguments).await,
         Verb::Show(ShowArguments { finding }) => {
             let place = place(session, &finding).await?;
             let shown: DriftShown = session.client()?.get(&place).await?;
@@ -176,6 +181,52 @@ fn rows_of(one: &DriftOperation) -> Vec<Vec<String>> {
     rows
 }
 
+async fn canaries(session: &Session, arguments: &ListArguments) -> Result<Exit, Trouble> {
+    let path = format!("/api/v1/drift/canaries{}", filter(arguments));
+    let page: Page<DriftCanary> = session.client()?.get(&path).await?;
+    session.output.result(&page, || {
+        let rows: Vec<Vec<String>> = page.items.iter().map(canary).collect();
+        let head = [
+            "ENVIRONMENT",
+            "INTEGRATION",
+            "OPERATION",
+            "EVERY",
+            "LAST",
+            "NEXT",
+            "ASKED",
+            "FAILED",
+            "OUTCOME",
+        ];
+        table(&head, &rows)
+    });
+    if let Some(next) = &page.next {
+        session.output.say(next);
+    }
+    Ok(Exit::Ok)
+}
+
+fn canary(one: &DriftCanary) -> Vec<String> {
+    let more = one.finding.clone().or_else(|| {
+        let title = one.title.as_deref().unwrap_or_default();
+        one.code.as_ref().map(|code| format!("{code} {title}"))
+    });
+    let next = match &one.next_at {
+        Some(at) => clock(at),
+        None => "off here".to_owned(),
+    };
+    vec![
+        one.environment.clone(),
+        one.integration.clone(),
+        format!("{}.{}", one.connector, one.operation),
+        format!("{}s", one.every_seconds),
+        one.last_at.as_deref().map_or_else(|| "never".to_owned(), clock),
+        next,
+        one.sent.to_string(),
+        one.failed.to_string(),
+        more.map_or_else(|| one.outcome.clone(), |more| format!("{}: {more}", one.outcome)),
+    ]
+}
+
 /// Where a finding is asked for.
 async fn place(session: &Session, finding: &str) -> Result<String, Trouble> {
     let path = format!("/api/v1/drift?limit={FINDINGS}");
@@ -254,6 +305,9 @@ fn details(found: &DriftFound) -> String {
             clock(&found.last_at)
         ),
     ];
+    if found.canaries > 0 {
+        lines.push(format!("        {} of them by canary calls", found.canaries));
+    }
     for one in &found.diff {
         let place = if one.pointer.is_empty() { "the answer" } else { &one.pointer };
         lines.push(format!("{place}  {}: {}", one.keyword, one.message));

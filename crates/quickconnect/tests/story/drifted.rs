@@ -24,6 +24,14 @@ paths:
           description: ok
           content: { application/json: { schema: { type: object, required: [id],
             properties: { id: { type: string }, dose: { type: number } } } } }
+  /shots/last:
+    get:
+      operationId: lastShot
+      responses:
+        '200':
+          description: ok
+          content: { application/json: { schema: { type: object, required: [id],
+            properties: { id: { type: string } } } } }
 ";
 
 /// Whose contract is enforced.
@@ -42,6 +50,7 @@ operations:
   giveShot:
     effect: { class: once }
     retry: { attempts: 1 }
+  lastShot: { canary: { every: 10m } }
 ";
 
 /// The vet's answers are not what they were: runs wait with them, and go on by a word or by a release that puts them right.
@@ -54,7 +63,8 @@ pub(crate) fn drifted(asked: &mut Asked<'_>) {
         let listed = asked.told("drift list", &["--integration", "orders"]);
         let of = |kind: &str| {
             let items = listed["items"].as_array().unwrap().iter();
-            items.filter(|one| one["kind"] == kind).cloned().collect::<Vec<Value>>()
+            let of_shots = |one: &&Value| one["kind"] == kind && one["operation"] == "giveShot";
+            items.filter(of_shots).cloned().collect::<Vec<Value>>()
         };
         if let ([one], [end]) = (&of("breaking")[..], &of("end")[..]) {
             assert_eq!(
@@ -71,6 +81,7 @@ pub(crate) fn drifted(asked: &mut Asked<'_>) {
         (&shown["diff"][1]["pointer"], &shown["diff"][1]["keyword"]),
         (&json!("/dose"), &json!("type"))
     );
+    unasked(asked);
     let shapes = asked.told("drift shapes", &["--connector", "vet"]);
     assert_eq!(
         shapes["items"][0]["sunset"].as_str().map(|at| &at[..10]),
@@ -96,4 +107,32 @@ pub(crate) fn drifted(asked: &mut Asked<'_>) {
         asked.until(id, "completed");
     }
     asked.run("shot3", "completed");
+}
+
+/// What no run ever called is asked by the platform itself, and has a finding.
+fn unasked(asked: &mut Asked<'_>) {
+    let began = Instant::now();
+    let finding = loop {
+        let canaries = asked.told("drift canaries", &["--connector", "vet"]);
+        let [one] = &canaries["items"].as_array().unwrap()[..] else { panic!("{canaries}") };
+        assert_eq!((&one["operation"], &one["every_seconds"]), (&json!("lastShot"), &json!(600)));
+        if one["outcome"] == "breaks" {
+            assert_eq!(
+                (&one["sent"], &one["failed"], &one["on"]),
+                (&json!(1), &json!(0), &json!(true))
+            );
+            break one["finding"].as_str().unwrap().to_owned();
+        }
+        assert!(began.elapsed() < PATIENCE, "{canaries}");
+    };
+    let shown = loop {
+        let found = asked.server.qc(&["drift", "show", &finding]);
+        if found.status.success() {
+            break String::from_utf8(found.stdout).unwrap();
+        }
+        assert!(began.elapsed() < PATIENCE, "{found:?}");
+    };
+    assert!(shown.contains("1 of them by canary calls") && shown.contains("owner   me"), "{shown}");
+    let listed = asked.server.well(&["drift", "canaries"]);
+    assert!(listed.contains("vet.lastShot") && listed.contains(&finding), "{listed}");
 }

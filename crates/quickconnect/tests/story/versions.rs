@@ -106,6 +106,10 @@ fn till() -> u16 {
                     format!("content-length: {}\r\nconnection: close\r\n\r\n{shot}", shot.len());
                 drop(caller.write_all((head.to_owned() + &end).as_bytes()));
             }
+            if String::from_utf8_lossy(&begin[..count]).contains("GET /shots/last") {
+                let last = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\nconnection: close\r\n\r\n{\"id\":7}";
+                drop(caller.write_all(last));
+            }
             if String::from_utf8_lossy(&begin[..count]).contains("GET /pets") {
                 let pets = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]";
                 drop(caller.write_all(pets));
@@ -143,6 +147,7 @@ do:
           - one: { call: http, with: { method: post, endpoint: "http://127.0.0.1:PORT/cut", body: { n: 1 } } }
           - other: { call: http, with: { method: post, endpoint: "http://127.0.0.1:PORT/cut", body: { n: 2 } } }
   - pets: { if: '${ (.id? // "") == "pets" }', call: pets.listPets, with: {} }
+  - last: { if: '${ .id == "nobody asks" }', call: vet.lastShot, with: {} }
   - shot: { if: '${ (.id? // "") | tostring | startswith("shot") }', call: vet.giveShot, with: {} }
 "#;
 
@@ -223,7 +228,7 @@ fn project(asked: &mut Asked<'_>) {
     replace(
         &integration,
         "tasks: [note]",
-        "tasks: [note, one, other, ask, pets, shot, approve, choose, fill]",
+        "tasks: [note, one, other, ask, pets, last, shot, approve, choose, fill]",
     );
     replace(&integration, "systems: {}", RULES);
     let nightly = "triggers:\n  nightly: {kind: schedule, cron: '0 3 29 2 *', tenant: default}\n";

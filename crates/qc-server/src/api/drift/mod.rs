@@ -1,5 +1,6 @@
 //! Drift of others: what answers of third parties were seen to be that their contracts do not say.
 
+pub(super) mod canaries;
 pub(super) mod list;
 pub(super) mod resume;
 pub(super) mod shapes;

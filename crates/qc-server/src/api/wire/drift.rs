@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use qc_connect::connector::{Coercion, Repairs, Spot};
-use qc_engine::{DriftFinding, DriftReleased, DriftSeen};
+use qc_engine::{CanaryOutcome, CanaryStanding, DriftFinding, DriftReleased, DriftSeen};
 use qc_model::RunId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct DriftFound {
     pub last_at: String,
     /// In how many answers.
     pub count: u64,
+    /// How many of those came to canary calls.
+    #[serde(default)]
+    pub canaries: u64,
     /// What differs: fields and kinds, never values.
     pub diff: Vec<DriftDiffers>,
     /// The parked runs that met it, the newest first; at most 100.
@@ -115,6 +118,44 @@ pub struct DriftSeenShape {
     pub release: String,
 }
 
+/// An operation that is asked on a schedule.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct DriftCanary {
+    /// Where.
+    pub environment: String,
+    /// Against whose contract the answer is held.
+    pub integration: String,
+    /// The connector.
+    pub connector: String,
+    /// The operation.
+    pub operation: String,
+    /// How often it is asked, in seconds.
+    pub every_seconds: u64,
+    /// Whether it is asked in this environment at all.
+    pub on: bool,
+    /// When it was asked last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<String>,
+    /// When it is asked next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<String>,
+    /// What came last: `fits`, `breaks` (see `finding`), `failed` (see `code`), or `none` when nothing came yet.
+    pub outcome: String,
+    /// The finding of an answer that breaks the contract.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<String>,
+    /// The code of a call that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// How often it was asked.
+    pub sent: u64,
+    /// How often it failed.
+    pub failed: u64,
+}
+
 /// How answers are put right.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -191,8 +232,39 @@ impl DriftFound {
             first_at: finding.first_at.to_string(),
             last_at: finding.last_at.to_string(),
             count: finding.count,
+            canaries: finding.canaries,
             diff: differs.collect(),
             parked: runs.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<&CanaryStanding> for DriftCanary {
+    fn from(one: &CanaryStanding) -> Self {
+        let (outcome, finding, failure) = match &one.outcome {
+            None => ("none", None, None),
+            Some(CanaryOutcome::Fits) => ("fits", None, None),
+            Some(CanaryOutcome::Breaks { finding }) => ("breaks", Some(finding.clone()), None),
+            Some(CanaryOutcome::Failed { code, title }) => {
+                ("failed", None, Some((code.clone(), title.clone())))
+            }
+        };
+        let (code, title) = failure.unzip();
+        Self {
+            environment: one.environment.to_string(),
+            integration: one.integration.to_string(),
+            connector: one.connector.clone(),
+            operation: one.operation.clone(),
+            every_seconds: one.every.as_secs(),
+            on: one.next_at.is_some(),
+            last_at: one.last_at.map(|at| at.to_string()),
+            next_at: one.next_at.map(|at| at.to_string()),
+            outcome: outcome.to_owned(),
+            finding,
+            code,
+            title,
+            sent: one.sent,
+            failed: one.failed,
         }
     }
 }

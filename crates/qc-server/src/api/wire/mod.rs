@@ -42,8 +42,8 @@ pub use contracts::{
     EndedVersion, PublishExpectations, UsedVersion,
 };
 pub use drift::{
-    DriftDiffers, DriftFound, DriftOperation, DriftResumed, DriftSeenShape, DriftShown,
-    DriftStaying, ResumeDrift,
+    DriftCanary, DriftDiffers, DriftFound, DriftOperation, DriftResumed, DriftSeenShape,
+    DriftShown, DriftStaying, ResumeDrift,
 };
 pub use events::{EventUse, PublishedEvent, Schedule};
 pub use failures::{DeadGroup, DeadGroupShown, MuteRequest, Note, SaidOfGroup};
