@@ -77,6 +77,8 @@ pub const UNKNOWN_INTEGRATION: Code = Code::new("QC-P035");
 pub const UNKNOWN_WORKFLOW: Code = Code::new("QC-P037");
 /// What is written about a breaking change is not there to be read.
 pub const BREAKING_CHANGE: Code = Code::new("QC-P038");
+/// The generated part of a migration guide is not what would be generated.
+pub const STALE_GUIDE: Code = Code::new("QC-P040");
 /// Something with that name is there already.
 pub const EXISTS: Code = Code::new("QC-P036");
 /// Something is published that no task emits.

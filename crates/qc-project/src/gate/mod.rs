@@ -6,12 +6,15 @@ mod tests;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use qc_contract::{Day, OpenApi, Options, Profile, compare};
+use qc_contract::{Comparison, Day, Options, Profile, compare};
 use qc_model::{EnvironmentName, Finding, Timestamp};
 use qc_version::{
     Date, Semver,
     gate::{ChangeRecord, Judgement, Notice, Numbers},
 };
+
+pub use offer::Sender;
+pub(crate) use offer::{Audience, of_version};
 
 use crate::{Project, codes, organisation::GateMode, project::IntegrationFolder};
 
@@ -32,19 +35,28 @@ pub fn judge(
     let Some(old_folder) = old.integrations().get(integration) else { return Ok(None) };
     let new_folder = new.integration(integration).map_err(|finding| vec![*finding])?;
     let promised = promised(old, old_folder);
-    let profile = profile(old, promised.retirement)?;
     let consumers: BTreeSet<String> =
-        [(old, old_folder), (new, new_folder)].into_iter().flat_map(|(_, it)| pinned(it)).collect();
-    let offer = |project, folder: &IntegrationFolder| -> Result<OpenApi, Vec<Finding>> {
-        offer::describe(project, folder, integration, &consumers, now)
-    };
-    let (before, after) = (offer(old, old_folder)?, offer(new, new_folder)?);
-    let options = Options { profile: &profile, today: Day::parse(&now.to_string()) };
-    let comparison = compare(&before, &after, options);
+        [old_folder, new_folder].into_iter().flat_map(pinned).collect();
+    let sides = [(old, old_folder), (new, new_folder)];
+    let comparison = compared(sides, integration, &Audience::All(&consumers), now)?;
     let numbers = Numbers { old: number(old_folder)?, new: number(new_folder)? };
     let notice = Notice { before: promised.breaking, today: Date::of(now) };
     let judgement = Judgement::new(comparison, numbers, &records(new_folder), notice);
     Ok(Some(if tells_only(old, environment) { judgement.telling() } else { judgement }))
+}
+
+/// What two projects offer to somebody, compared by the rules of the first one.
+pub(crate) fn compared(
+    [(old, old_folder), (new, new_folder)]: [(&Project, &IntegrationFolder); 2],
+    integration: &str,
+    audience: &Audience<'_>,
+    now: Timestamp,
+) -> Result<Comparison, Vec<Finding>> {
+    let profile = profile(old, promised(old, old_folder).retirement)?;
+    let before = offer::describe(old, old_folder, integration, audience, now)?;
+    let after = offer::describe(new, new_folder, integration, audience, now)?;
+    let options = Options { profile: &profile, today: Day::parse(&now.to_string()) };
+    Ok(compare(&before, &after, options))
 }
 
 fn tells_only(project: &Project, environment: Option<&EnvironmentName>) -> bool {
@@ -54,7 +66,7 @@ fn tells_only(project: &Project, environment: Option<&EnvironmentName>) -> bool 
 }
 
 /// How changes are weighed, and how many days before an end it is told.
-fn profile(project: &Project, retirement: Duration) -> Result<Profile, Vec<Finding>> {
+pub(crate) fn profile(project: &Project, retirement: Duration) -> Result<Profile, Vec<Finding>> {
     let organisation = project.organisation().map(|file| &file.value);
     let name = organisation
         .and_then(|it| it.versioning.as_ref()?.profile.as_ref())
@@ -97,12 +109,12 @@ fn promised(project: &Project, folder: &IntegrationFolder) -> Promised {
 }
 
 /// Consumers that have a pin.
-fn pinned(folder: &IntegrationFolder) -> Vec<String> {
+pub(crate) fn pinned(folder: &IntegrationFolder) -> Vec<String> {
     let files = folder.versions.values();
     files.flat_map(|file| file.value.pins.iter().map(|(name, _)| name.value.clone())).collect()
 }
 
-fn number(folder: &IntegrationFolder) -> Result<Semver, Vec<Finding>> {
+pub(crate) fn number(folder: &IntegrationFolder) -> Result<Semver, Vec<Finding>> {
     let version =
         folder.definition.as_ref().and_then(|file| Some((file, file.value.version.as_ref()?)));
     let Some((file, version)) = version else {
@@ -115,7 +127,7 @@ fn number(folder: &IntegrationFolder) -> Result<Semver, Vec<Finding>> {
     })
 }
 
-fn records(folder: &IntegrationFolder) -> Vec<ChangeRecord> {
+pub(crate) fn records(folder: &IntegrationFolder) -> Vec<ChangeRecord> {
     let Some(file) = &folder.definition else { return Vec::new() };
     let changes = file.value.breaking_changes.iter();
     changes

@@ -16,7 +16,7 @@ use crate::{
     Project,
     integration::{TriggerAccess, TriggerForm, TriggerSpec},
     project::{FilesIn, IntegrationFolder},
-    versions::{VersionSpec, VersionsFile},
+    versions::VersionSpec,
 };
 
 /// The name of the description in the folder, which is no file.
@@ -25,16 +25,19 @@ const ENTRY: &str = "offer.json";
 /// What an integration offers at a moment.
 ///
 /// Errors: what cannot be read of it.
-pub(super) fn describe(
+pub(crate) fn describe(
     project: &Project,
     folder: &IntegrationFolder,
     integration: &str,
-    consumers: &BTreeSet<String>,
+    audience: &Audience<'_>,
     now: Timestamp,
 ) -> Result<OpenApi, Vec<Finding>> {
     let mut paths = Map::new();
     let triggers = folder.definition.iter().flat_map(|file| file.value.triggers.iter());
     for (name, trigger) in triggers {
+        if !audience.sends_to(name.value.as_str()) {
+            continue;
+        }
         // Nobody sends to it.
         if matches!(trigger.form, TriggerForm::Schedule(_) | TriggerForm::Event(_)) {
             continue;
@@ -55,18 +58,48 @@ pub(super) fn describe(
             continue;
         };
         let versions = project.versions_of(integration, name.value.as_str())?;
-        let ways = ways(&versions, consumers, now);
+        let ways = audience.ways(&versions, now);
         for (suffix, index) in ways {
             let Some((_, spec)) = file.value.versions.iter().nth(index) else { continue };
             let contract = Some(spec.contract.path.as_str());
             let reply = spec.reply.as_ref().map(|path| path.path.as_str());
             let mut operation = operation(trigger, contract, reply);
-            life(&mut operation, spec, versions.state(index, now), &file.value, &suffix);
+            let ends = file.value.versions.iter().any(|(it, _)| suffix == format!("/{}", it.value));
+            if ends || matches!(audience, Audience::One(_)) {
+                life(&mut operation, spec, versions.state(index, now));
+            }
             let address = format!("{address}{suffix}");
             operation["operationId"] = json!(address);
             paths.insert(address, json!({ "post": operation }));
         }
     }
+    loaded(project, folder, integration, paths)
+}
+
+/// One version of a trigger's contract at one address: two of them are compared as two releases are.
+///
+/// Errors: what cannot be read of it.
+pub(crate) fn of_version(
+    project: &Project,
+    folder: &IntegrationFolder,
+    integration: &str,
+    (name, trigger): (&str, &TriggerSpec),
+    spec: &VersionSpec,
+) -> Result<OpenApi, Vec<Finding>> {
+    let reply = spec.reply.as_ref().map(|path| path.path.as_str());
+    let mut operation = operation(trigger, Some(spec.contract.path.as_str()), reply);
+    let address = format!("/in/{integration}/{name}");
+    operation["operationId"] = json!(address);
+    let paths = Map::from_iter([(address, json!({ "post": operation }))]);
+    loaded(project, folder, integration, paths)
+}
+
+fn loaded(
+    project: &Project,
+    folder: &IntegrationFolder,
+    integration: &str,
+    paths: Map<String, Value>,
+) -> Result<OpenApi, Vec<Finding>> {
     let version = folder.definition.as_ref().and_then(|file| file.value.version.as_ref());
     let version = version.map(|version| version.value.to_string());
     let description = json!({
@@ -99,22 +132,63 @@ impl Files for Described<'_> {
     }
 }
 
-/// How somebody may speak, as the end of an address, and the version that it means. What is not agreed is promised to
-/// nobody, and what does not answer is not offered.
-fn ways(versions: &Versions, consumers: &BTreeSet<String>, now: Timestamp) -> Vec<(String, usize)> {
-    let mut ways = vec![(String::new(), versions.usual())];
-    for (index, entry) in versions.entries().iter().enumerate() {
-        ways.push((format!("/{}", entry.name), index));
-    }
-    for consumer in consumers {
-        if let Ok(index) = versions.spoken(None, &[consumer]) {
-            ways.push((format!("/as:{consumer}"), index));
+/// Whom an offer is made to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Audience<'a> {
+    /// Everybody, and the consumers that have a pin before or after.
+    All(&'a BTreeSet<String>),
+    /// One sender.
+    One(Sender<'a>),
+}
+
+/// One who sends.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sender<'a> {
+    /// The name of its key, client or queue, by which it may have a pin.
+    pub consumer: Option<&'a str>,
+    /// The trigger that it sends to; any when nothing is said.
+    pub trigger: Option<&'a str>,
+    /// The version that it says; none is said when it is left out.
+    pub speaks: Option<&'a str>,
+}
+
+impl Audience<'_> {
+    fn sends_to(&self, trigger: &str) -> bool {
+        match self {
+            Self::All(_) => true,
+            Self::One(sender) => sender.trigger.is_none_or(|one| one == trigger),
         }
     }
-    let answers =
-        |index| !matches!(versions.state(index, now), State::Draft | State::Retired { .. });
-    ways.retain(|(_, index)| answers(*index));
-    ways
+
+    /// How they may speak, as the end of an address, and the version that it means. What is not agreed is promised to
+    /// nobody, and what does not answer is not offered.
+    fn ways(&self, versions: &Versions, now: Timestamp) -> Vec<(String, usize)> {
+        let mut ways = Vec::new();
+        match self {
+            Self::All(consumers) => {
+                ways.push((String::new(), versions.usual()));
+                for (index, entry) in versions.entries().iter().enumerate() {
+                    ways.push((format!("/{}", entry.name), index));
+                }
+                for consumer in *consumers {
+                    if let Ok(index) = versions.spoken(None, &[consumer]) {
+                        ways.push((format!("/as:{consumer}"), index));
+                    }
+                }
+            }
+            Self::One(sender) => {
+                // Which version that is may change without anything that the sender does: the address stays.
+                let names: Vec<&str> = sender.consumer.into_iter().collect();
+                if let Ok(index) = versions.spoken(sender.speaks, &names) {
+                    ways.push((String::new(), index));
+                }
+            }
+        }
+        let answers =
+            |index| !matches!(versions.state(index, now), State::Draft | State::Retired { .. });
+        ways.retain(|(_, index)| answers(*index));
+        ways
+    }
 }
 
 fn operation(trigger: &TriggerSpec, contract: Option<&str>, reply: Option<&str>) -> Value {
@@ -149,18 +223,8 @@ fn operation(trigger: &TriggerSpec, contract: Option<&str>, reply: Option<&str>)
     operation
 }
 
-/// That a version ends. For who says no version that is no end: another one takes its place.
-fn life(
-    operation: &mut Value,
-    spec: &VersionSpec,
-    state: State,
-    file: &VersionsFile,
-    suffix: &str,
-) {
-    let is_named = file.versions.iter().any(|(name, _)| suffix == format!("/{}", name.value));
-    if !is_named {
-        return;
-    }
+/// That a version ends. For all who say no version that is no end: another one takes its place.
+fn life(operation: &mut Value, spec: &VersionSpec, state: State) {
     if spec.sunset.is_some() || matches!(state, State::Deprecated { .. }) {
         operation["deprecated"] = json!(true);
     }
