@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use super::Subject;
 use crate::{
+    Project,
     codes::{MISSING_FILE, UNREAD_FILE},
     compile::versions,
     files::file_place,
-    Project,
     project::{IntegrationFolder, Loaded, parse_file},
     versions::{StepSpec, VERSIONS_SUFFIX, VersionSpec, VersionsFile},
 };

@@ -331,7 +331,10 @@ impl Changelog {
         for End { trigger, version, until, successor, guide } in &self.ends {
             let next = successor.as_ref().map_or_else(String::new, |it| format!("; move to {it}"));
             let how = guide.as_ref().map_or_else(String::new, |it| format!(", as {it} says"));
-            line(&mut text, format_args!("- `{trigger}` {version} answers until {until}{next}{how}"));
+            line(
+                &mut text,
+                format_args!("- `{trigger}` {version} answers until {until}{next}{how}"),
+            );
         }
         text
     }
@@ -362,10 +365,16 @@ impl Changelog {
 
     fn questions(&self, text: &mut String) {
         for (trigger, answers) in &self.answers {
-            line(text, format_args!("### Besides the payload: `{trigger}`\n\n| | | |\n|---|---|---|"));
+            line(
+                text,
+                format_args!("### Besides the payload: `{trigger}`\n\n| | | |\n|---|---|---|"),
+            );
             for answer in answers {
                 let because = cell(&answer.because.join("; "));
-                line(text, format_args!("| {} | **{}** | {because} |", answer.question, answer.word()));
+                line(
+                    text,
+                    format_args!("| {} | **{}** | {because} |", answer.question, answer.word()),
+                );
             }
             text.push('\n');
         }

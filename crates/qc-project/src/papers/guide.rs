@@ -78,9 +78,8 @@ pub fn guide(project: &Project, request: Request<'_>) -> Result<Guide, Vec<Findi
     // Versions that could be put together have both.
     let (Some(spec), Some(file)) = (spec, file) else { return Err(Vec::new()) };
     let written: Vec<&VersionSpec> = file.value.versions.iter().map(|(_, it)| it).collect();
-    let offered = |at: usize| {
-        of_version(project, folder, integration, (trigger, spec), written[at])
-    };
+    let offered =
+        |at: usize| of_version(project, folder, integration, (trigger, spec), written[at]);
     let weighed = profile(project, std::time::Duration::ZERO)?;
     let options = Options { profile: &weighed, today: None };
     let comparison = compare(&offered(from)?, &offered(to)?, options);
@@ -197,8 +196,7 @@ fn pair(versions: &Versions, (from, to): (usize, usize), before: &Value) -> Resu
     };
     held(from, before)?;
     let chain = versions.events();
-    let after =
-        chain.convert(before.clone(), from, to).map_err(|error| error.to_string())?;
+    let after = chain.convert(before.clone(), from, to).map_err(|error| error.to_string())?;
     held(to, &after)?;
     let back = chain.convert(after.clone(), to, from).map_err(|error| error.to_string())?;
     held(from, &back)?;
@@ -232,9 +230,9 @@ impl Guide {
                 "action": change.rule.action,
             })
         });
-        let pairs = self.pairs.iter().map(|pair| {
-            json!({ "example": pair.example, "before": pair.before, "after": pair.after })
-        });
+        let pairs = self.pairs.iter().map(
+            |pair| json!({ "example": pair.example, "before": pair.before, "after": pair.after }),
+        );
         json!({
             "schema_version": 1,
             "trigger": self.marks.trigger,
@@ -308,7 +306,9 @@ impl Guide {
         let header = &self.select.header;
         line(
             text,
-            format_args!("The answer says `{header}: {to}`, which is the version that was spoken.\n"),
+            format_args!(
+                "The answer says `{header}: {to}`, which is the version that was spoken.\n"
+            ),
         );
     }
 
@@ -335,7 +335,8 @@ impl Guide {
     fn checks(&self, text: &mut String) {
         let Marks { trigger, from, to } = &self.marks;
         text.push_str("## Checking that it is done\n\n");
-        let script = format!("qc migrate FILE... --trigger {trigger} --from {from} --to {to} --verify\n");
+        let script =
+            format!("qc migrate FILE... --trigger {trigger} --from {from} --to {to} --verify\n");
         fence(text, "console", &script);
         line(
             text,
@@ -350,10 +351,15 @@ impl Guide {
         let Marks { trigger, from, to } = &self.marks;
         text.push_str("## Going back\n\n");
         let ends = match self.until {
-            Some(until) => format!("Until {until} (that day not included) {from} answers as before."),
+            Some(until) => {
+                format!("Until {until} (that day not included) {from} answers as before.")
+            }
             None => format!("{from} answers as before; no end of it is announced."),
         };
-        line(text, format_args!("{ends} Say the older version again and send the older payload:\n"));
+        line(
+            text,
+            format_args!("{ends} Say the older version again and send the older payload:\n"),
+        );
         // Another event than the one that is sent above, where there is one.
         if let Some(pair) = self.pairs.last()
             && let Some(script) = self.sending.script(&self.select, from, &pretty(&pair.before))
@@ -375,10 +381,18 @@ impl Guide {
         if !self.pinned.is_empty() {
             let names: Vec<String> = self.pinned.iter().map(|name| format!("`{name}`")).collect();
             let names = names.join(", ");
-            line(text, format_args!("Pinned to {from}, and so speaking it when they say none: {names}.\n"));
+            line(
+                text,
+                format_args!("Pinned to {from}, and so speaking it when they say none: {names}.\n"),
+            );
         }
         if self.has_replies {
-            line(text, format_args!("Who waits for the run gets the answer in the version that was spoken.\n"));
+            line(
+                text,
+                format_args!(
+                    "Who waits for the run gets the answer in the version that was spoken.\n"
+                ),
+            );
         }
         text.push_str("Payloads that were rewritten already are taken back the same way:\n\n");
         let script = format!("qc migrate FILE... --trigger {trigger} --from {to} --to {from}\n");

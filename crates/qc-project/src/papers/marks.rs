@@ -28,7 +28,9 @@ pub(super) struct Marked {
 
 /// A begin without an end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the generated part that begins at byte {at} has no end: the line `<!-- qc:guide end -->` is missing")]
+#[error(
+    "the generated part that begins at byte {at} has no end: the line `<!-- qc:guide end -->` is missing"
+)]
 pub struct Unmarked {
     /// Where it begins.
     pub at: usize,

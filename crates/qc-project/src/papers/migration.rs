@@ -162,7 +162,10 @@ impl Migration<'_> {
             if let Some(broken) = broken.first() {
                 return Err(format!(
                     "between {} and {}, {} is broken: {}",
-                    entries[older].name, entries[older + 1].name, broken.law, broken.detail
+                    entries[older].name,
+                    entries[older + 1].name,
+                    broken.law,
+                    broken.detail
                 ));
             }
             let (here, there) = if is_up { (older + 1, older) } else { (older, older + 1) };

@@ -71,7 +71,9 @@ impl Sending {
             ),
             Self::Http { proof: Proof::Nothing, .. } => format!("{server}."),
             Self::Queue { queue } => {
-                format!("Put it into the queue `{queue}` with the attribute that names the version.")
+                format!(
+                    "Put it into the queue `{queue}` with the attribute that names the version."
+                )
             }
             Self::Fetched => "Nobody sends it: it is fetched.".to_owned(),
         }
@@ -92,13 +94,15 @@ impl Sending {
                 ("application/cloudevents+json", text)
             }
         };
-        let mut fields = vec![format!("content-type: {media}"), format!("{}: {version}", select.header)];
+        let mut fields =
+            vec![format!("content-type: {media}"), format!("{}: {version}", select.header)];
         match proof {
             Proof::Token => fields.push("authorization: Bearer $QC_TOKEN".to_owned()),
             Proof::Signature | Proof::Nothing => {}
         }
-        let mut script =
-            format!("curl --silent --show-error --fail-with-body --include \\\n  \"$QC_SERVER/in/$QC_ENVIRONMENT/{address}\" \\\n");
+        let mut script = format!(
+            "curl --silent --show-error --fail-with-body --include \\\n  \"$QC_SERVER/in/$QC_ENVIRONMENT/{address}\" \\\n"
+        );
         for field in fields {
             script.push_str(&format!("  --header \"{field}\" \\\n"));
         }

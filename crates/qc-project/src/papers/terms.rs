@@ -101,9 +101,10 @@ impl Terms {
         for limit in &integration.limits {
             row(Question::Limits, &format!("limit `{}`", limit.name.value), {
                 let rate = limit.rate.map_or_else(|| "no rate".to_owned(), told);
-                let runs = limit.concurrency.as_ref().map_or_else(String::new, |runs| {
-                    format!(", {} at a time", runs.0)
-                });
+                let runs = limit
+                    .concurrency
+                    .as_ref()
+                    .map_or_else(String::new, |runs| format!(", {} at a time", runs.0));
                 format!("{rate}{runs}, {}, {}", scope(limit.scope), excess(limit.on_excess))
             });
         }

@@ -109,7 +109,11 @@ fn a_pair_that_does_not_hold_is_refused_and_never_printed() {
     assert!(!refused[0].message.contains("severe"), "no values: {refused:?}");
     let mut files = super::tests::files();
     files.insert(EXAMPLE, r#"{"id": "A-1", "level": "warn"}"#);
-    assert_eq!(made(&files).unwrap_err()[0].code, qc_version::codes::PAIR, "an example that is none");
+    assert_eq!(
+        made(&files).unwrap_err()[0].code,
+        qc_version::codes::PAIR,
+        "an example that is none"
+    );
 }
 
 #[test]
@@ -162,7 +166,12 @@ fn a_changelog_is_empty_for_whom_nothing_changes() {
     assert!(same.is_empty() && same.markdown().contains("Nothing changes"), "{}", same.markdown());
     // The newer version asks for more: who is pinned or speaks the older one meets nothing of it.
     let mut new = old.clone();
-    edit(&mut new, "integrations/notify/contracts/alert.schema.json", r#""level"]"#, r#""level", "unit"]"#);
+    edit(
+        &mut new,
+        "integrations/notify/contracts/alert.schema.json",
+        r#""level"]"#,
+        r#""level", "unit"]"#,
+    );
     let unit = r#""alert_id": { "type": "string", "minLength": 1, "maxLength": 100 },"#;
     edit(
         &mut new,

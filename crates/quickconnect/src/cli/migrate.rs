@@ -103,7 +103,10 @@ fn told(session: &Session, arguments: &Arguments, all: &[(&PathBuf, String, Rewr
                 shown.push_str(&unified(path, text, new));
             } else {
                 let path = path.display();
-                append(&mut shown, format_args!("{path}: {changed} rewritten, {already} already there\n"));
+                append(
+                    &mut shown,
+                    format_args!("{path}: {changed} rewritten, {already} already there\n"),
+                );
             }
         }
         shown
@@ -178,7 +181,8 @@ fn form(path: &Path) -> Form {
 
 fn finding(path: &Path, Refusal { line, why }: &Refusal) -> Finding {
     let message = format!("{}:{line}: the document is not rewritten: {why}", path.display());
-    let help = "mend the document, or say the version in which it is with --from; no file was written";
+    let help =
+        "mend the document, or say the version in which it is with --from; no file was written";
     Finding::error(codes::CONVERSION, message).help(help)
 }
 

@@ -154,7 +154,10 @@ fn fixtures(server: &Server) {
     let told = server.told(&with("--verify"));
     assert_eq!(told["outcome"], "passed", "{told}");
     let again = server.told(&migrate);
-    assert_eq!((&again["items"][0]["changed"], &again["items"][0]["already"]), (&json!(0), &json!(2)));
+    assert_eq!(
+        (&again["items"][0]["changed"], &again["items"][0]["already"]),
+        (&json!(0), &json!(2))
+    );
     let back = ["--from", "2.0.0", "--to", "1.0.0", "--project", "mine"];
     server.well(&[&["migrate", "own.ndjson", "--trigger", "notify/alert"][..], &back].concat());
     let documents = |text: &str| -> Vec<Value> {

@@ -54,8 +54,7 @@ pub(super) fn run(session: &Session, arguments: &Arguments) -> Result<Exit, Trou
     let sender = narrows.then_some(sender);
     let changes = changelog(&old, &new, &arguments.integration, sender, SystemClock.now())
         .map_err(Trouble::findings)?;
-    let text =
-        if is_json { format!("{:#}", changes.to_json()) } else { changes.markdown() };
+    let text = if is_json { format!("{:#}", changes.to_json()) } else { changes.markdown() };
     session.output.line(text.trim_end());
     Ok(Exit::Ok)
 }
