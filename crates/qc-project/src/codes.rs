@@ -79,6 +79,8 @@ pub const UNKNOWN_WORKFLOW: Code = Code::new("QC-P037");
 pub const BREAKING_CHANGE: Code = Code::new("QC-P038");
 /// What a consumer expects is not what is offered, or cannot be read.
 pub const CONSUMER: Code = Code::new("QC-P039");
+/// The generated part of a migration guide is not what would be generated.
+pub const STALE_GUIDE: Code = Code::new("QC-P040");
 /// Something with that name is there already.
 pub const EXISTS: Code = Code::new("QC-P036");
 /// Something is published that no task emits.

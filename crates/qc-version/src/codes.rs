@@ -22,3 +22,5 @@ pub const CURRENT: Code = Code::new("QC-C047");
 pub const REFERENCE: Code = Code::new("QC-C048");
 /// A document cannot be converted.
 pub const CONVERSION: Code = Code::new("QC-C049");
+/// A pair of a migration guide does not hold: an example that one of the versions does not admit.
+pub const PAIR: Code = Code::new("QC-C052");

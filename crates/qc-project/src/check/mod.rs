@@ -15,6 +15,7 @@ mod movement;
 mod numbers;
 mod organisation;
 mod owners;
+mod papers;
 mod people;
 mod publications;
 mod scenarios;
@@ -42,7 +43,7 @@ use qc_document::Span;
 use qc_model::{Code, Finding, Severity};
 
 pub(crate) use systems::{declared_system, servers_of};
-pub(crate) use versions::is_versions;
+pub(crate) use versions::{examples, is_versions};
 
 pub use enforcement::{FileKind, NOT_ENFORCED_YET, NotYet};
 
@@ -125,6 +126,7 @@ impl Project {
             children::check(&mut subject);
             triggers::check(&mut subject);
             versions::check(&mut subject);
+            papers::check(&mut subject);
             fetched::check(&mut subject);
             publications::check(&mut subject);
             search_keys::check(&mut subject);

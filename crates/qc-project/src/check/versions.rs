@@ -13,10 +13,11 @@ use serde_json::Value;
 
 use super::Subject;
 use crate::{
+    Project,
     codes::{MISSING_FILE, UNREAD_FILE},
     compile::versions,
     files::file_place,
-    project::{Loaded, parse_file},
+    project::{IntegrationFolder, Loaded, parse_file},
     versions::{StepSpec, VERSIONS_SUFFIX, VersionSpec, VersionsFile},
 };
 
@@ -106,7 +107,10 @@ impl Side<'_> {
         let mut documents = Vec::new();
         for (direction, path) in [(Direction::Up, self.paths[0]), (Direction::Down, self.paths[1])]
         {
-            let given = examples(subject, path);
+            let given: Vec<Value> = examples(subject.project, subject.folder, path)
+                .into_iter()
+                .map(|(_, document)| document)
+                .collect();
             let made = link.documents(direction, &given);
             if made.is_empty() {
                 let message =
@@ -143,19 +147,25 @@ impl Side<'_> {
     }
 }
 
-/// The valid examples that are named after a contract.
-fn examples(subject: &Subject<'_>, contract: &str) -> Vec<Value> {
+/// The valid examples that are named after a contract, with their paths.
+pub(crate) fn examples(
+    project: &Project,
+    folder: &IntegrationFolder,
+    contract: &str,
+) -> Vec<(String, Value)> {
     let stem = contract.strip_prefix("contracts/").and_then(|it| it.strip_suffix(".schema.json"));
     let Some(stem) = stem else { return Vec::new() };
-    let inside = format!("{}/contracts/examples/valid", subject.folder.folder);
-    let files = subject.project.files();
+    let inside = format!("{}/contracts/examples/valid", folder.folder);
+    let files = project.files();
     let named = files.under(&inside).filter(|(path, _)| {
         let rest = path[inside.len() + 1..].strip_prefix(stem);
         rest.is_some_and(|rest| rest.starts_with(['.', '-', '_']))
     });
     // What cannot be parsed was said where examples are checked.
     named
-        .filter_map(|(path, _)| parse_file(files, path, &mut Vec::new()))
-        .map(|document| document.root.to_value())
+        .filter_map(|(path, _)| {
+            let document = parse_file(files, path, &mut Vec::new())?;
+            Some((path.to_owned(), document.root.to_value()))
+        })
         .collect()
 }

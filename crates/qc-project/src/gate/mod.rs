@@ -4,19 +4,24 @@ mod offer;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use qc_contract::{Day, Options, Profile, compare, pact::Pact};
-use qc_model::{EnvironmentName, Finding};
+use qc_contract::{Comparison, Day, Options, Profile, compare, pact::Pact};
+use qc_model::{EnvironmentName, Finding, Timestamp};
 use qc_version::{
-    Date, Semver,
-    gate::{ChangeRecord, Circumstances, Evidence, Judgement, Notice, Numbers},
+    Date, Semver, Usage,
+    gate::{ChangeRecord, Circumstances, Evidence, Judgement, Notice, Numbers, Way},
 };
 
 use crate::{
     Project, codes, consumers::Offered, organisation::GateMode, project::IntegrationFolder,
 };
-use offer::Offering;
+
+pub use offer::Sender;
+pub(crate) use offer::{Audience, Offering};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -33,16 +38,12 @@ pub fn judge(
     let Some(old_folder) = old.integrations().get(integration) else { return Ok(None) };
     let new_folder = new.integration(integration).map_err(|finding| vec![*finding])?;
     let promised = promised(old, old_folder);
-    let profile = profile(old, promised.retirement)?;
     let consumers: BTreeSet<String> =
-        [(old, old_folder), (new, new_folder)].into_iter().flat_map(|(_, it)| pinned(it)).collect();
+        [old_folder, new_folder].into_iter().flat_map(pinned).collect();
     let Circumstances { environment, now, usage, expectations } = circumstances;
-    let offer = |project, folder| {
-        Offering { project, folder, integration, consumers: &consumers, now, usage }.describe()
-    };
-    let (before, after) = (offer(old, old_folder)?, offer(new, new_folder)?);
-    let options = Options { profile: &profile, today: Day::parse(&now.to_string()) };
-    let comparison = compare(&before.api, &after.api, options);
+    let sides = [(old, old_folder), (new, new_folder)];
+    let Compared { comparison, ways } =
+        compared(sides, integration, Audience::All(&consumers), (now, usage))?;
     let numbers = Numbers { old: number(old_folder)?, new: number(new_folder)? };
     let notice = Notice { before: promised.breaking, today: Date::of(now) };
     let expectations: Vec<&Pact> = expectations.iter().collect();
@@ -56,9 +57,33 @@ pub fn judge(
     let mut judgement = Judgement::new(comparison, lost, numbers, &records(new_folder), notice);
     if let Some(usage) = usage {
         let since = now - old.quiet();
-        judgement = judgement.with_evidence(Evidence { usage, ways: &before.ways, since });
+        judgement = judgement.with_evidence(Evidence { usage, ways: &ways, since });
     }
     Ok(Some(if tells_only(old, environment) { judgement.telling() } else { judgement }))
+}
+
+/// How what two projects offer to somebody differs.
+pub(crate) struct Compared {
+    pub(crate) comparison: Comparison,
+    /// What the operations stood for before.
+    ways: BTreeMap<String, Way>,
+}
+
+/// Compares what two projects offer to somebody, by the rules of the first one.
+pub(crate) fn compared(
+    [old, new]: [(&Project, &IntegrationFolder); 2],
+    integration: &str,
+    audience: Audience<'_>,
+    (now, usage): (Timestamp, Option<&Usage>),
+) -> Result<Compared, Vec<Finding>> {
+    let profile = profile(old.0, promised(old.0, old.1).retirement)?;
+    let offer = |(project, folder)| {
+        Offering { project, folder, integration, audience, now, usage }.describe()
+    };
+    let (before, after) = (offer(old)?, offer(new)?);
+    let options = Options { profile: &profile, today: Day::parse(&now.to_string()) };
+    let comparison = compare(&before.api, &after.api, options);
+    Ok(Compared { comparison, ways: before.ways })
 }
 
 fn tells_only(project: &Project, environment: Option<&EnvironmentName>) -> bool {
@@ -68,7 +93,7 @@ fn tells_only(project: &Project, environment: Option<&EnvironmentName>) -> bool 
 }
 
 /// How changes are weighed, and how many days before an end it is told.
-fn profile(project: &Project, retirement: Duration) -> Result<Profile, Vec<Finding>> {
+pub(crate) fn profile(project: &Project, retirement: Duration) -> Result<Profile, Vec<Finding>> {
     let organisation = project.organisation().map(|file| &file.value);
     let name = organisation
         .and_then(|it| it.versioning.as_ref()?.profile.as_ref())
@@ -111,12 +136,12 @@ fn promised(project: &Project, folder: &IntegrationFolder) -> Promised {
 }
 
 /// Consumers that have a pin.
-fn pinned(folder: &IntegrationFolder) -> Vec<String> {
+pub(crate) fn pinned(folder: &IntegrationFolder) -> Vec<String> {
     let files = folder.versions.values();
     files.flat_map(|file| file.value.pins.iter().map(|(name, _)| name.value.clone())).collect()
 }
 
-fn number(folder: &IntegrationFolder) -> Result<Semver, Vec<Finding>> {
+pub(crate) fn number(folder: &IntegrationFolder) -> Result<Semver, Vec<Finding>> {
     let version =
         folder.definition.as_ref().and_then(|file| Some((file, file.value.version.as_ref()?)));
     let Some((file, version)) = version else {
@@ -129,7 +154,7 @@ fn number(folder: &IntegrationFolder) -> Result<Semver, Vec<Finding>> {
     })
 }
 
-fn records(folder: &IntegrationFolder) -> Vec<ChangeRecord> {
+pub(crate) fn records(folder: &IntegrationFolder) -> Vec<ChangeRecord> {
     let Some(file) = &folder.definition else { return Vec::new() };
     let changes = file.value.breaking_changes.iter();
     changes

@@ -27,15 +27,53 @@ use crate::{
 const ENTRY: &str = "offer.json";
 
 /// An integration of a project, of which somebody asks what it offers at a moment.
-pub(super) struct Offering<'a> {
-    pub(super) project: &'a Project,
-    pub(super) folder: &'a IntegrationFolder,
-    pub(super) integration: &'a str,
-    /// Those with a pin, in any of the releases that are compared.
-    pub(super) consumers: &'a BTreeSet<String>,
-    pub(super) now: Timestamp,
+pub(crate) struct Offering<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) folder: &'a IntegrationFolder,
+    pub(crate) integration: &'a str,
+    /// To whom.
+    pub(crate) audience: Audience<'a>,
+    pub(crate) now: Timestamp,
     /// Who uses what: a version goes on after its end when somebody speaks it.
-    pub(super) usage: Option<&'a Usage>,
+    pub(crate) usage: Option<&'a Usage>,
+}
+
+/// Whom an offer is made to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Audience<'a> {
+    /// Everybody, and by themselves the consumers that have a pin in any of the releases that are compared.
+    All(&'a BTreeSet<String>),
+    /// One sender.
+    One(Sender<'a>),
+}
+
+/// One who sends.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sender<'a> {
+    /// The name of its key, client or queue, by which it may have a pin.
+    pub consumer: Option<&'a str>,
+    /// The trigger that it sends to; any when nothing is said.
+    pub trigger: Option<&'a str>,
+    /// The version that it says; none is said when it is left out.
+    pub speaks: Option<&'a str>,
+}
+
+impl Audience<'_> {
+    fn sends_to(&self, trigger: &str) -> bool {
+        match self {
+            Self::All(_) => true,
+            Self::One(sender) => sender.trigger.is_none_or(|one| one == trigger),
+        }
+    }
+
+    /// Those that are looked at by themselves.
+    fn consumers(&self) -> impl Iterator<Item = &String> {
+        let consumers = match self {
+            Self::All(consumers) => Some(*consumers),
+            Self::One(_) => None,
+        };
+        consumers.into_iter().flatten()
+    }
 }
 
 /// What an integration offers.
@@ -54,6 +92,9 @@ impl Offering<'_> {
         let triggers = self.folder.definition.iter().flat_map(|file| file.value.triggers.iter());
         for (name, trigger) in triggers {
             // Nobody sends to it.
+            if !self.audience.sends_to(name.value.as_str()) {
+                continue;
+            }
             if matches!(trigger.form, TriggerForm::Schedule(_) | TriggerForm::Event(_)) {
                 continue;
             }
@@ -71,7 +112,7 @@ impl Offering<'_> {
                 trigger.versions.as_ref().and_then(|path| self.folder.versions.get(&path.path));
             let Some(file) = said else {
                 let contract = trigger.contract.as_ref().map(|path| path.path.as_str());
-                let consumers = self.consumers.iter().cloned().map(Speaking::Pinned);
+                let consumers = self.audience.consumers().cloned().map(Speaking::Pinned);
                 for speaking in std::iter::once(Speaking::Silent).chain(consumers) {
                     let at = format!("{address}{speaking}");
                     let consumer = speaking.consumer();
@@ -87,7 +128,10 @@ impl Offering<'_> {
                 let contract = Some(spec.contract.path.as_str());
                 let reply = spec.reply.as_ref().map(|path| path.path.as_str());
                 let mut operation = operation(trigger, contract, reply);
-                if matches!(speaking, Speaking::Named(_)) {
+                // For one sender there is no other version that takes its place.
+                if matches!(speaking, Speaking::Named(_))
+                    || matches!(self.audience, Audience::One(_))
+                {
                     life(&mut operation, spec, versions.state(index, self.now));
                 }
                 let way = Way {
@@ -100,6 +144,21 @@ impl Offering<'_> {
         }
         let api = self.load(&Value::Object(paths), &Value::Object(self.published()))?;
         Ok(Offer { api, ways })
+    }
+
+    /// One version of a trigger's contract at one address: two of them are compared as two releases are.
+    ///
+    /// Errors: what cannot be read of it.
+    pub(crate) fn of_version(
+        &self,
+        (name, trigger): (&str, &TriggerSpec),
+        spec: &VersionSpec,
+    ) -> Result<OpenApi, Vec<Finding>> {
+        let reply = spec.reply.as_ref().map(|path| path.path.as_str());
+        let mut operation = operation(trigger, Some(spec.contract.path.as_str()), reply);
+        let address = self.address(name, trigger);
+        operation["operationId"] = json!(address);
+        self.load(&json!({ address: { "post": operation } }), &json!({}))
     }
 
     fn address(&self, name: &str, trigger: &TriggerSpec) -> String {
@@ -115,13 +174,24 @@ impl Offering<'_> {
     /// How somebody may speak, and the version that it means. What is not agreed is promised to nobody, and what does not
     /// answer is not offered.
     fn speaking(&self, trigger: &str, versions: &Versions) -> Vec<(Speaking, usize)> {
-        let mut ways = vec![(Speaking::Silent, versions.usual())];
-        for (index, entry) in versions.entries().iter().enumerate() {
-            ways.push((Speaking::Named(entry.name.to_string()), index));
-        }
-        for consumer in self.consumers {
-            if let Ok(index) = versions.spoken(None, &[consumer]) {
-                ways.push((Speaking::Pinned(consumer.clone()), index));
+        let mut ways = Vec::new();
+        match self.audience {
+            Audience::All(consumers) => {
+                ways.push((Speaking::Silent, versions.usual()));
+                for (index, entry) in versions.entries().iter().enumerate() {
+                    ways.push((Speaking::Named(entry.name.to_string()), index));
+                }
+                for consumer in consumers {
+                    if let Ok(index) = versions.spoken(None, &[consumer]) {
+                        ways.push((Speaking::Pinned(consumer.clone()), index));
+                    }
+                }
+            }
+            // Which version that is may change without anything that the sender does: the address stays.
+            Audience::One(sender) => {
+                let names: Vec<&str> = sender.consumer.into_iter().collect();
+                let index = versions.spoken(sender.speaks, &names);
+                ways.extend(index.ok().map(|index| (Speaking::Silent, index)));
             }
         }
         ways.retain(|(_, index)| match versions.state(*index, self.now) {

@@ -34,6 +34,7 @@ mod grants;
 mod init;
 mod lines;
 mod login;
+mod migrate;
 mod new;
 mod new_files;
 mod output;
@@ -135,6 +136,8 @@ enum Verb {
     Release(release::Verb),
     /// Say whether a change may go out: what it breaks for others, and what is missing
     Gate(gate::Arguments),
+    /// Rewrite your own payloads to another version of a contract, or verify them
+    Migrate(migrate::Arguments),
     /// Deploy a release in an environment
     Deploy(deploy::Arguments),
     /// Go back to the release before
@@ -304,6 +307,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Simulate(arguments) => simulate::run(session, arguments, Signals::listen()).await,
         Verb::Release(verb) => release::run(session, verb).await,
         Verb::Gate(arguments) => gate::run(session, &arguments).await,
+        Verb::Migrate(arguments) => migrate::run(session, &arguments),
         Verb::Deploy(arguments) => deploy::run(session, &arguments).await,
         Verb::Rollback(arguments) => rollback::run(session, &arguments).await,
         Verb::Deployments(arguments) => deployments::run(session, &arguments).await,

@@ -16,6 +16,7 @@ mod events;
 mod large;
 mod life;
 mod outage;
+mod papers;
 mod recovery;
 mod replayed;
 mod stranger;

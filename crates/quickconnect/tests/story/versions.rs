@@ -257,6 +257,16 @@ fn contracts(asked: &mut Asked<'_>) {
     let told = asked.told("contract convert", &convert);
     assert_eq!(told["document"], json!({"order_id": "O-1001", "amount": 49.9}));
     assert_eq!(told["loses"], json!(["the value of `.coupon`"]));
+    let told =
+        asked.told("contract changelog", &["orders", "--against", example, "--project", example]);
+    assert_eq!((&told["is_empty"], &told["edits"]), (&json!(true), &json!(0)), "{told}");
+    let ways = ["--from", "1.0.0", "--to", "2.0.0", "--project", example];
+    let told = asked.told("contract guide", &[&["orders/placed"][..], &ways].concat());
+    assert_eq!(told["pairs"][0]["after"], json!({"order_id": "O-1001", "amount": 49.9}));
+    fs::copy(&old, asked.server.folder.join("own.json")).unwrap();
+    let own = ["own.json", "--trigger", "orders/placed"];
+    let told = asked.told("migrate", &[&own[..], &ways].concat());
+    assert_eq!(told["items"][0]["changed"], 1, "{told}");
 }
 
 /// Of the contract of orders, of which one version has ended long ago.

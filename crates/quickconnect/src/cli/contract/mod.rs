@@ -1,8 +1,11 @@
-//! `qc contract`: agreed interfaces: compared, served in versions, tested against what runs, and replayed with what ran.
+//! `qc contract`: agreed interfaces: compared, served in versions, told of, tested against what runs, and
+//! replayed with what ran.
 
+mod changelog;
 mod convert;
 mod diff;
 mod end;
+mod guide;
 mod matrix;
 mod publish;
 mod record;
@@ -28,6 +31,10 @@ pub(crate) enum Verb {
     Matrix(matrix::Arguments),
     /// Publish what a version of a consumer expects; releases are judged by it from then on
     Publish(publish::Arguments),
+    /// Say what changes in what an integration offers, for everybody or for one sender
+    Changelog(changelog::Arguments),
+    /// Write how to move from one version of a contract to a newer one
+    Guide(guide::Arguments),
     /// Compare two versions of an API's description or of a JSON Schema; a breaking change fails
     Diff(diff::Arguments),
     /// Make masked examples of a contract from events that really came in. Needs a server
@@ -46,6 +53,8 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::End(arguments) => end::run(session, arguments).await,
         Verb::Matrix(arguments) => matrix::run(session, &arguments).await,
         Verb::Publish(arguments) => publish::run(session, arguments).await,
+        Verb::Changelog(arguments) => changelog::run(session, &arguments),
+        Verb::Guide(arguments) => guide::run(session, &arguments),
         Verb::Diff(arguments) => diff::run(session, &arguments),
         Verb::Record(arguments) => record::run(session, arguments).await,
         Verb::Replay(arguments) => replay::run(session, arguments).await,

@@ -2,7 +2,10 @@
 
 mod tree;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use qc_contract::ReportFormat;
 use qc_model::{Clock, EnvironmentName};
@@ -69,6 +72,14 @@ async fn asked(session: &Session, environment: &str, release: &str) -> Result<Ex
     Ok(if gate.holds { Exit::Findings } else { Exit::Ok })
 }
 
+/// The project of a folder as it was in a git revision (`git:REVISION`), or another folder's.
+pub(in crate::cli) fn older(folder: &Path, against: &str) -> Result<Project, Trouble> {
+    match against.strip_prefix("git:") {
+        Some(revision) => Ok(Project::load(ProjectFiles::new(tree::files(folder, revision)?))),
+        None => project(against.as_ref()),
+    }
+}
+
 /// The files here against those of an older version.
 fn compared(session: &Session, arguments: &Arguments, against: &str) -> Result<Exit, Trouble> {
     let output = session.output;
@@ -79,12 +90,7 @@ fn compared(session: &Session, arguments: &Arguments, against: &str) -> Result<E
         Trouble::usage(codes::BAD_SETTING, format!("there is no format `{name}`"), help)
     })?;
     let new = project(&arguments.project)?;
-    let old = match against.strip_prefix("git:") {
-        Some(revision) => {
-            Project::load(ProjectFiles::new(tree::files(&arguments.project, revision)?))
-        }
-        None => project(against.as_ref())?,
-    };
+    let old = older(&arguments.project, against)?;
     let mut judged: BTreeMap<&str, Judgement> = BTreeMap::new();
     for name in new.integrations().keys() {
         let (environment, now) = (arguments.r#as.as_ref(), SystemClock.now());
