@@ -412,7 +412,9 @@ impl Judgement {
                 for it in &self.breaks {
                     let Some(unused) = &it.unused else { continue };
                     text.push_str("not held: ");
-                    text.push_str(&format!("{} {}: {unused}\n", it.id, it.cause.rule()));
+                    for part in [&it.id, " ", it.cause.rule(), ": ", unused, "\n"] {
+                        text.push_str(part);
+                    }
                 }
                 text
             }

@@ -54,7 +54,9 @@ impl Shape {
                 }
                 Value::Array(items) => {
                     hasher.write_u8(3);
-                    items.iter().for_each(|item| walk(item, hasher, depth + 1));
+                    for item in items {
+                        walk(item, hasher, depth + 1);
+                    }
                     hasher.write_u8(4);
                 }
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
