@@ -73,7 +73,9 @@ pub(crate) fn describe(
             paths.insert(address, json!({ "post": operation }));
         }
     }
-    loaded(project, folder, integration, paths)
+    let version = folder.definition.as_ref().and_then(|file| file.value.version.as_ref());
+    let version = version.map(|version| version.value.to_string());
+    loaded(project, folder, (integration, version.as_deref()), paths)
 }
 
 /// One version of a trigger's contract at one address: two of them are compared as two releases are.
@@ -84,24 +86,22 @@ pub(crate) fn of_version(
     folder: &IntegrationFolder,
     integration: &str,
     (name, trigger): (&str, &TriggerSpec),
-    spec: &VersionSpec,
+    (version, spec): (&str, &VersionSpec),
 ) -> Result<OpenApi, Vec<Finding>> {
     let reply = spec.reply.as_ref().map(|path| path.path.as_str());
     let mut operation = operation(trigger, Some(spec.contract.path.as_str()), reply);
     let address = format!("/in/{integration}/{name}");
     operation["operationId"] = json!(address);
     let paths = Map::from_iter([(address, json!({ "post": operation }))]);
-    loaded(project, folder, integration, paths)
+    loaded(project, folder, (integration, Some(version)), paths)
 }
 
 fn loaded(
     project: &Project,
     folder: &IntegrationFolder,
-    integration: &str,
+    (integration, version): (&str, Option<&str>),
     paths: Map<String, Value>,
 ) -> Result<OpenApi, Vec<Finding>> {
-    let version = folder.definition.as_ref().and_then(|file| file.value.version.as_ref());
-    let version = version.map(|version| version.value.to_string());
     let description = json!({
         "openapi": "3.1.0",
         "info": { "title": integration, "version": version },
