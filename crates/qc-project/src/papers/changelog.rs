@@ -100,7 +100,7 @@ pub fn changelog(
             let id = change_id(&change);
             let who = change.uses.named.iter().map(|way| said(way, integration)).collect();
             let record = records.iter().find(|record| record.change == id).cloned();
-            Entry { id, who, record, change }
+            Entry { id, change, who, record }
         })
         .collect();
     let ends = ends(new, integration, sender, &entries)?;
