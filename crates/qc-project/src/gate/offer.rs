@@ -142,7 +142,10 @@ impl Offering<'_> {
                 add(format!("{address}{speaking}"), operation, way);
             }
         }
-        let api = self.load(&Value::Object(paths), &Value::Object(self.published()))?;
+        let version = self.folder.definition.as_ref().and_then(|it| it.value.version.as_ref());
+        let version = version.map(|version| version.value.to_string());
+        let published = Value::Object(self.published());
+        let api = self.load(version.as_deref(), &Value::Object(paths), &published)?;
         Ok(Offer { api, ways })
     }
 
@@ -152,13 +155,14 @@ impl Offering<'_> {
     pub(crate) fn of_version(
         &self,
         (name, trigger): (&str, &TriggerSpec),
-        spec: &VersionSpec,
+        (version, spec): (&str, &VersionSpec),
     ) -> Result<OpenApi, Vec<Finding>> {
         let reply = spec.reply.as_ref().map(|path| path.path.as_str());
         let mut operation = operation(trigger, Some(spec.contract.path.as_str()), reply);
         let address = self.address(name, trigger);
         operation["operationId"] = json!(address);
-        self.load(&json!({ address: { "post": operation } }), &json!({}))
+        let paths = json!({ address: { "post": operation } });
+        self.load(Some(version), &paths, &json!({}))
     }
 
     fn address(&self, name: &str, trigger: &TriggerSpec) -> String {
@@ -228,10 +232,12 @@ impl Offering<'_> {
         published
     }
 
-    fn load(&self, paths: &Value, webhooks: &Value) -> Result<OpenApi, Vec<Finding>> {
-        let definition = self.folder.definition.as_ref();
-        let version = definition.and_then(|file| file.value.version.as_ref());
-        let version = version.map(|version| version.value.to_string());
+    fn load(
+        &self,
+        version: Option<&str>,
+        paths: &Value,
+        webhooks: &Value,
+    ) -> Result<OpenApi, Vec<Finding>> {
         let description = json!({
             "openapi": "3.1.0",
             "info": { "title": self.integration, "version": version },

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use qc_contract::{Change, Comparison, Level};
+use qc_contract::{Area, Change, Comparison, Level};
 use qc_model::{Finding, Timestamp};
 use qc_version::gate::{ChangeRecord, change_id};
 use serde_json::{Value, json};
@@ -94,11 +94,13 @@ pub fn changelog(
     let entries: Vec<Entry> = comparison
         .changes
         .into_iter()
+        // The number of the release is the gate's matter, and no sender's.
+        .filter(|change| change.area != Area::Document)
         .map(|change| {
             let id = change_id(&change);
             let who = change.uses.named.iter().map(|way| said(way, integration)).collect();
             let record = records.iter().find(|record| record.change == id).cloned();
-            Entry { id, who, record, change }
+            Entry { id, change, who, record }
         })
         .collect();
     let ends = ends(new, integration, sender, &entries)?;

@@ -77,7 +77,8 @@ pub fn guide(project: &Project, request: Request<'_>) -> Result<Guide, Vec<Findi
     let file = spec.and_then(|spec| folder.versions.get(&spec.versions.as_ref()?.path));
     // Versions that could be put together have both.
     let (Some(spec), Some(file)) = (spec, file) else { return Err(Vec::new()) };
-    let written: Vec<&VersionSpec> = file.value.versions.iter().map(|(_, it)| it).collect();
+    let written: Vec<(&str, &VersionSpec)> =
+        file.value.versions.iter().map(|(name, it)| (name.value.as_str(), it)).collect();
     let (audience, now) = (Audience::One(Sender::default()), Timestamp::from_millis(0));
     let offering = Offering { project, folder, integration, audience, now, usage: None };
     let offered = |at: usize| offering.of_version((trigger, spec), written[at]);
@@ -91,7 +92,7 @@ pub fn guide(project: &Project, request: Request<'_>) -> Result<Guide, Vec<Findi
         );
         return Err(vec![Finding::error(codes::PAIR, message).help("make the contracts smaller")]);
     }
-    let pairs = pairs(project, folder, &versions, (from, to), &written[from].contract.path)?;
+    let pairs = pairs(project, folder, &versions, (from, to), &written[from].1.contract.path)?;
     let lost = |direction: Direction| -> Vec<String> {
         let links = from..to;
         links
@@ -343,7 +344,7 @@ impl Guide {
             text,
             format_args!(
                 "It answers `passed` or `failed` for each document: {to} admits it, and what goes back to {from} and \
-                 returns is what it was. It ends with 100 when one failed.\n"
+                 returns is what it was, but for what the steps lose. It ends with 100 when one failed.\n"
             ),
         );
     }

@@ -3,6 +3,7 @@
 use qc_version::Select;
 use serde_json::{Value, json};
 
+use super::line;
 use crate::integration::{TriggerAccess, TriggerForm, TriggerSpec};
 
 /// Ends the payload in a script. JSON has no such line.
@@ -104,12 +105,12 @@ impl Sending {
             "curl --silent --show-error --fail-with-body --include \\\n  \"$QC_SERVER/in/$QC_ENVIRONMENT/{address}\" \\\n"
         );
         for field in fields {
-            script.push_str(&format!("  --header \"{field}\" \\\n"));
+            line(&mut script, format_args!("  --header \"{field}\" \\"));
         }
         if *proof == Proof::Signature {
             script.push_str("  --header @\"$QC_SIGNED\" \\\n");
         }
-        script.push_str(&format!("  --data-binary @- <<'{END}'\n{sent}\n{END}\n"));
+        line(&mut script, format_args!("  --data-binary @- <<'{END}'\n{sent}\n{END}"));
         Some(script)
     }
 }

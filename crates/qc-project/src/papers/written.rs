@@ -1,5 +1,7 @@
 //! Guides that stand in the files of a project.
 
+use std::path::Path;
+
 use qc_document::{Source, Span};
 use qc_model::Finding;
 
@@ -9,7 +11,9 @@ use crate::{Project, codes, project::IntegrationFolder};
 /// What is not as it would be generated, in the Markdown files of an integration.
 pub(crate) fn stale(project: &Project, folder: &IntegrationFolder) -> Vec<Finding> {
     let files = project.files().under(&folder.folder);
-    let texts = files.filter(|(path, _)| path.ends_with(".md"));
+    let texts = files.filter(|(path, _)| {
+        Path::new(path).extension().is_some_and(|end| end.eq_ignore_ascii_case("md"))
+    });
     let texts = texts.filter_map(|(path, _)| Some((path, project.files().text(path)?)));
     texts.flat_map(|(path, text)| of_file(project, path, text)).collect()
 }

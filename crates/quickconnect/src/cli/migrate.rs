@@ -113,7 +113,9 @@ fn told(session: &Session, arguments: &Arguments, all: &[(&PathBuf, String, Rewr
     });
     if arguments.dry_run {
         let count: usize = all.iter().map(|(_, _, rewritten)| rewritten.changed).sum();
-        session.output.say(&format!("{count} documents would be rewritten; nothing was written"));
+        session
+            .output
+            .say(&format!("nothing was written; documents that would be rewritten: {count}"));
     }
 }
 
@@ -188,6 +190,7 @@ fn finding(path: &Path, Refusal { line, why }: &Refusal) -> Finding {
 
 fn unified(path: &Path, old: &str, new: &str) -> String {
     let name = path.display().to_string();
+    let name = name.trim_start_matches('/');
     let diff = TextDiff::from_lines(old, new);
     diff.unified_diff().header(&format!("a/{name}"), &format!("b/{name}")).to_string()
 }
