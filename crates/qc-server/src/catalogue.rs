@@ -38,6 +38,9 @@ pub type MakeBundle = fn(BTreeMap<String, Bytes>, &Name) -> Result<Bundle, Vec<F
 pub type JudgeRelease =
     fn(&Effective, &Effective, Circumstances<'_>) -> Result<Judgement, Vec<Finding>>;
 
+/// Holds what consumers expect against a release.
+pub type HoldExpectations = fn(&Effective, Circumstances<'_>) -> Result<Vec<Cell>, Vec<Finding>>;
+
 /// How files become releases and releases become what the engine runs. The server decides when; `qc-project`, wired by
 /// the binary, knows how.
 #[derive(Clone, Copy)]
@@ -49,7 +52,7 @@ pub struct Craft {
     /// Judges whether the second release may take the place of the first one.
     pub judge: JudgeRelease,
     /// Holds what consumers expect against a release: what it knows of itself, and what was published.
-    pub matrix: fn(&Effective, Circumstances<'_>) -> Result<Vec<Cell>, Vec<Finding>>,
+    pub matrix: HoldExpectations,
 }
 
 /// Why a release cannot run in an environment.

@@ -42,7 +42,7 @@ mod upkeep;
 mod usage;
 
 pub use api::{VERSION, action_of, wire};
-pub use catalogue::{Catalogue, CompileError, Craft, JudgeRelease, MakeBundle};
+pub use catalogue::{Catalogue, CompileError, Craft, HoldExpectations, JudgeRelease, MakeBundle};
 pub use egress::PolicyEgress;
 pub use ingress::{OfferOutcome, Offered};
 pub use listen::{TlsError, TlsFiles, TlsKeys, bind, serve};

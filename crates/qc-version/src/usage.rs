@@ -376,7 +376,7 @@ mod tests {
         assert_eq!(shape.fields.iter().map(String::as_str).collect::<Vec<_>>(), expected);
         assert!(!shape.more);
         let many: serde_json::Map<String, Value> =
-            (0..FIELDS + 1).map(|n| (n.to_string(), json!(1))).collect();
+            (0..=FIELDS).map(|n| (n.to_string(), json!(1))).collect();
         assert!(Shape::of(&Value::Object(many)).more);
         let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
         assert!(Shape::of(&deep).more);
@@ -424,7 +424,8 @@ mod tests {
                 document = json!({ name.as_str(): inner });
             }
             for (at, (name, list)) in names.iter().zip(&lists).enumerate() {
-                pointer += &format!("/properties/{}", name.replace('~', "~0").replace('/', "~1"));
+                pointer += "/properties/";
+                pointer += &name.replace('~', "~0").replace('/', "~1");
                 if *list && at + 1 < names.len() {
                     pointer += "/items";
                 }

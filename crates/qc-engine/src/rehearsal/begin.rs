@@ -42,7 +42,7 @@ pub(super) fn begin(
     let Some(event) = event else { return Ok(Begun { start, differences }) };
     // A replay with an edited input is not what the event says.
     let as_then =
-        input_of(&own.release, name).and_then(|input| evaluated(input, event, facts).ok());
+        input_of(&own.release, name).and_then(|input| evaluated(&input, event, facts).ok());
     if as_then.as_ref() != Some(&past.start.input) {
         return Ok(Begun { start, differences });
     }
@@ -56,7 +56,7 @@ pub(super) fn begin(
             differences.push(unfit("its idempotency key is another one".to_owned()));
         }
     }
-    start.input = evaluated(input, &raised, facts).map_err(|()| {
+    start.input = evaluated(&input, &raised, facts).map_err(|()| {
         unfit(format!("the `input` of the trigger `{name}` cannot be evaluated over it"))
     })?;
     Ok(Begun { start, differences })
@@ -86,19 +86,28 @@ fn refused(refusal: &Refusal) -> String {
     format!("it refuses it ({code}): at `{place}` its contract's `{}` does not hold", first.keyword)
 }
 
+/// What makes the input of a run.
+enum Made<'r> {
+    /// This, over the event.
+    By(&'r Expression),
+    /// It is the event's data.
+    OfData,
+}
+
 /// What makes the input of what begins runs under this name; None when nothing does.
-fn input_of<'r>(release: &'r Release, name: &Name) -> Option<Option<&'r Expression>> {
+fn input_of<'r>(release: &'r Release, name: &Name) -> Option<Made<'r>> {
     let trigger = release.triggers.get(name).map(|trigger| trigger.input.as_ref());
     let bus = &release.bus;
     trigger
         .or_else(|| bus.subscriptions.get(name).map(|one| one.input.as_ref()))
         .or_else(|| bus.schedules.get(name).map(|one| one.input.as_ref()))
+        .map(|input| input.map_or(Made::OfData, Made::By))
 }
 
-fn evaluated(input: Option<&Expression>, event: &Value, facts: &RunFacts) -> Result<Value, ()> {
+fn evaluated(input: &Made<'_>, event: &Value, facts: &RunFacts) -> Result<Value, ()> {
     match input {
-        Some(expression) => over_event(expression, event, facts.accepted_at).map_err(drop),
-        None => Ok(event.get("data").cloned().unwrap_or_default()),
+        Made::By(expression) => over_event(expression, event, facts.accepted_at).map_err(drop),
+        Made::OfData => Ok(event.get("data").cloned().unwrap_or_default()),
     }
 }
 

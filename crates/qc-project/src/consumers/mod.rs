@@ -179,7 +179,7 @@ fn read_own(
 ) -> (BTreeMap<String, Pact>, Vec<Finding>) {
     let (mut pacts, mut findings) = (BTreeMap::new(), Vec::new());
     for (path, _) in files.under(&folder.path(CONSUMERS.trim_end_matches('/'))) {
-        if path.ends_with(".md") {
+        if std::path::Path::new(path).extension().is_some_and(|kind| kind == "md") {
             continue;
         }
         let Some(text) = files.text(path) else {

@@ -74,10 +74,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     }
     let usage = state.contracts.of(&environment, &integration).await?;
     let mut hit = usage.hit((&trigger, &version), None, None, now - all.quiet);
-    if !usage.outlives(&trigger, &version, all.quiet, now) {
-        // Nobody speaks it, or it was ended before: there is nothing to agree to.
-        hit.clear();
-    } else {
+    if usage.outlives(&trigger, &version, all.quiet, now) {
         let change = Approved {
             action: Action::DeploymentsOverride,
             environment: Some(environment.clone()),
@@ -100,6 +97,9 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
             hit: &hit,
         };
         state.contracts.end(&ending, &permit.actor).await?;
+    } else {
+        // Nobody speaks it, or it was ended before: there is nothing to agree to.
+        hit.clear();
     }
     Ok(Reply::ok(&EndedVersion {
         schema_version: 1,

@@ -92,10 +92,10 @@ pub(super) fn shown(items: &[ConsumerAtVersion]) -> String {
         for miss in &item.unmet {
             let at = format!("{} {}", item.trigger, item.version);
             let at = at.trim_end();
-            text.push_str(&format!(
-                "{} at {at}: {}: {}\n",
-                item.consumer, miss.interaction, miss.why
-            ));
+            for part in [&item.consumer, " at ", at, ": ", &miss.interaction, ": ", &miss.why, "\n"]
+            {
+                text.push_str(part);
+            }
         }
     }
     text
