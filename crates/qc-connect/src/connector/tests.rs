@@ -416,7 +416,7 @@ fn only_what_reads_is_asked_on_a_schedule() {
             "`with` is no legal call of `listTickets`",
         ),
         ("  listTickets: { canary: { with: [a] } }\n", "with"),
-        ("  listTickets: { canary: { evry: 5m } }\n", "evry"),
+        ("  listTickets: { canary: { often: 5m } }\n", "often"),
     ] {
         let (_, findings) = with(operations);
         let told = findings.iter().any(|one| one.message.contains(said) && one.place.is_some());
