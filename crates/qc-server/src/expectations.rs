@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use qc_contract::pact::Pact;
 use qc_model::{Actor, EnvironmentName, Name, Timestamp, TxnId};
 use qc_store::{
-    Change, ChangeOutcome, Document, DocumentOp, Expect, LedgerKind, LedgerRow, PAGE_MAX,
-    StoreError,
+    Change, ChangeOutcome, Document, DocumentOp, Expect, LedgerKind, LedgerRow, StoreError,
+    documents_under,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -69,7 +69,7 @@ impl State {
     ) -> Result<Outcome, StoreError> {
         let Published { environment, integration, consumer, version, pact } = *published;
         let prefix = format!("{environment}/{integration}/{}/", escaped(consumer));
-        let mut there = self.expectation_documents(&prefix).await?;
+        let mut there = documents_under(&*self.store, KIND, &prefix).await?;
         let name = format!("{prefix}{}", escaped(version));
         if let Some(known) = there.iter().find(|document| document.name == name) {
             let same = read(known)?.pact == pact;
@@ -127,8 +127,8 @@ impl State {
         integration: &Name,
     ) -> Result<BTreeMap<String, Live>, StoreError> {
         let mut live: BTreeMap<String, Live> = BTreeMap::new();
-        for document in self.expectation_documents(&format!("{environment}/{integration}/")).await?
-        {
+        let prefix = format!("{environment}/{integration}/");
+        for document in documents_under(&*self.store, KIND, &prefix).await? {
             let kept = read(&document)?;
             if live.get(&kept.consumer).is_some_and(|known| known.at > document.updated_at) {
                 continue;
@@ -139,21 +139,6 @@ impl State {
             live.insert(kept.consumer, Live { version, at, pact });
         }
         Ok(live)
-    }
-
-    async fn expectation_documents(&self, prefix: &str) -> Result<Vec<Document>, StoreError> {
-        let (mut found, mut after) = (Vec::new(), prefix.to_owned());
-        loop {
-            let page = self.store.documents(KIND, Some(&after), PAGE_MAX).await?;
-            let Some(last) = page.last() else { return Ok(found) };
-            after.clone_from(&last.name);
-            for document in page {
-                if !document.name.starts_with(prefix) {
-                    return Ok(found);
-                }
-                found.push(document);
-            }
-        }
     }
 }
 

@@ -12,8 +12,8 @@ use qc_census::{Census, Counted};
 use qc_engine::{Deployment, Deployments, Trigger, TriggerKind};
 use qc_model::{Actor, Clock, Entropy, EnvironmentName, EventData, Name, Timestamp, TxnId};
 use qc_store::{
-    Change, ChangeOutcome, Committer, DocumentOp, Expect, LedgerKind, LedgerRow, PAGE_MAX, Store,
-    StoreError,
+    Change, ChangeOutcome, Committer, DocumentOp, Expect, LedgerKind, LedgerRow, Store, StoreError,
+    documents_under,
 };
 use qc_version::{
     Usage, Versions,
@@ -228,34 +228,15 @@ impl Uses {
                 true
             })
             .await?;
-        for document in self.documents(WATCH_KIND, &prefix).await? {
+        for document in documents_under(&*self.store, WATCH_KIND, &prefix).await? {
             let trigger = document.name[prefix.len()..].to_owned();
             usage.since.insert(trigger, document.updated_at);
         }
-        for document in self.documents(END_KIND, &prefix).await? {
+        for document in documents_under(&*self.store, END_KIND, &prefix).await? {
             let parts = document.name[prefix.len()..].split_once('/');
             usage.ended.extend(parts.map(|(trigger, it)| (trigger.to_owned(), it.to_owned())));
         }
         Ok(usage)
-    }
-
-    async fn documents(
-        &self,
-        kind: &str,
-        prefix: &str,
-    ) -> Result<Vec<qc_store::Document>, StoreError> {
-        let (mut found, mut after) = (Vec::new(), prefix.to_owned());
-        loop {
-            let page = self.store.documents(kind, Some(&after), PAGE_MAX).await?;
-            let Some(last) = page.last() else { return Ok(found) };
-            after.clone_from(&last.name);
-            for document in page {
-                if !document.name.starts_with(prefix) {
-                    return Ok(found);
-                }
-                found.push(document);
-            }
-        }
     }
 
     /// Writes what was counted, begins to watch what is new, and reads what all nodes counted where it decides something.
@@ -284,8 +265,7 @@ impl Uses {
     async fn watch(&self, deployment: &Deployment, now: Timestamp) -> Result<(), StoreError> {
         let (environment, integration) = (&deployment.environment, &deployment.release.integration);
         let prefix = format!("{environment}/{integration}/");
-        let watched: HashSet<String> = self
-            .documents(WATCH_KIND, &prefix)
+        let watched: HashSet<String> = documents_under(&*self.store, WATCH_KIND, &prefix)
             .await?
             .into_iter()
             .map(|document| document.name)

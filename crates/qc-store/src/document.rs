@@ -1,6 +1,8 @@
 use bytes::Bytes;
 use qc_model::Timestamp;
 
+use crate::{PAGE_MAX, Store, StoreError};
+
 /// Something configured: a release, a deployment, a token. Its body is its owner's, as bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
@@ -14,6 +16,26 @@ pub struct Document {
     pub body: Bytes,
     /// When it was changed last.
     pub updated_at: Timestamp,
+}
+
+/// All documents of a kind whose names begin like this, by name. For those of which there are few: all are in memory.
+pub async fn documents_under(
+    store: &dyn Store,
+    kind: &str,
+    prefix: &str,
+) -> Result<Vec<Document>, StoreError> {
+    let (mut found, mut after) = (Vec::new(), prefix.to_owned());
+    loop {
+        let page = store.documents(kind, Some(&after), PAGE_MAX).await?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after.clone_from(&last.name);
+        for document in page {
+            if !document.name.starts_with(prefix) {
+                return Ok(found);
+            }
+            found.push(document);
+        }
+    }
 }
 
 /// One change of one document.

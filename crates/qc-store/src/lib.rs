@@ -42,7 +42,7 @@ mod weight;
 pub use accept::{Accept, AcceptOutcome, IdempotencyKey, StoredEvent};
 pub use committer::{CommitLimits, Committer};
 pub use dead_group::DeadGroup;
-pub use document::{Document, DocumentOp, Expect};
+pub use document::{Document, DocumentOp, Expect, documents_under};
 pub use erase::Erased;
 pub use error::StoreError;
 pub use lease_table::LeaseTable;

@@ -31,6 +31,7 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{finding}", "0123456789abcdef")
                 .replace("{bulk}", "blk_00000000000000000000000001")
                 .replace("{trigger}", "hourly")
+                .replace("{version}", "1.0.0")
                 .replace("{token}", "AAAAAAAA")
                 .replace("{grant}", "0123456789abcdef")
                 .replace("{approval}", "0123456789abcdef")

@@ -25,6 +25,8 @@ async fn put(api: &Api, kind: &str, name: &str, body: &Value) {
 
 /// Every operation, as owner of an integration whose vendor changed something.
 pub(crate) async fn operations(api: &Api) {
+    // No connector here declares any.
+    assert_eq!(api.get("/api/v1/drift/canaries").await["items"], json!([]));
     let of = json!({"v": 1, "environment": "production", "integration": "doors", "connector": "desk",
         "operation": "read", "owner": "team-desk"});
     let with = |more: Value| {
