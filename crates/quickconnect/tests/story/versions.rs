@@ -147,7 +147,7 @@ do:
           - one: { call: http, with: { method: post, endpoint: "http://127.0.0.1:PORT/cut", body: { n: 1 } } }
           - other: { call: http, with: { method: post, endpoint: "http://127.0.0.1:PORT/cut", body: { n: 2 } } }
   - pets: { if: '${ (.id? // "") == "pets" }', call: pets.listPets, with: {} }
-  - last: { if: '${ .id == "nobody asks" }', call: vet.lastShot, with: {} }
+  - last: { if: '${ (.id? // "") == "nobody asks" }', call: vet.lastShot, with: {} }
   - shot: { if: '${ (.id? // "") | tostring | startswith("shot") }', call: vet.giveShot, with: {} }
 "#;
 
