@@ -35,14 +35,14 @@ pub(super) fn begin(
         let vars = candidate.vars.iter().map(|(name, value)| (name.clone(), value.clone()));
         metadata.insert("vars".to_owned(), Value::Object(vars.collect::<Map<_, _>>()));
     }
-    let Some(input) = input_of(&candidate.release, name) else {
+    let Some(Beginning { input }) = beginning(&candidate.release, name) else {
         return Err(unfit(format!("it has no trigger `{name}`")));
     };
     let mut differences = Vec::new();
     let Some(event) = event else { return Ok(Begun { start, differences }) };
     // A replay with an edited input is not what the event says.
     let as_then =
-        input_of(&own.release, name).and_then(|input| evaluated(input, event, facts).ok());
+        beginning(&own.release, name).and_then(|begins| evaluated(begins.input, event, facts).ok());
     if as_then.as_ref() != Some(&past.start.input) {
         return Ok(Begun { start, differences });
     }
@@ -86,13 +86,20 @@ fn refused(refusal: &Refusal) -> String {
     format!("it refuses it ({code}): at `{place}` its contract's `{}` does not hold", first.keyword)
 }
 
-/// What makes the input of what begins runs under this name; None when nothing does.
-fn input_of<'r>(release: &'r Release, name: &Name) -> Option<Option<&'r Expression>> {
-    let trigger = release.triggers.get(name).map(|trigger| trigger.input.as_ref());
+/// What begins runs under a name.
+struct Beginning<'r> {
+    /// What makes the input; the event's data when absent.
+    input: Option<&'r Expression>,
+}
+
+/// What begins runs under this name; None when nothing does.
+fn beginning<'r>(release: &'r Release, name: &Name) -> Option<Beginning<'r>> {
     let bus = &release.bus;
-    trigger
-        .or_else(|| bus.subscriptions.get(name).map(|one| one.input.as_ref()))
-        .or_else(|| bus.schedules.get(name).map(|one| one.input.as_ref()))
+    let trigger = release.triggers.get(name).map(|one| &one.input);
+    let input = trigger
+        .or_else(|| bus.subscriptions.get(name).map(|one| &one.input))
+        .or_else(|| bus.schedules.get(name).map(|one| &one.input))?;
+    Some(Beginning { input: input.as_ref() })
 }
 
 fn evaluated(input: Option<&Expression>, event: &Value, facts: &RunFacts) -> Result<Value, ()> {

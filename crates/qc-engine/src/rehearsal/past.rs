@@ -155,13 +155,12 @@ impl Reading<'_> {
 
     fn asked(&mut self, deed: Deed, id: &CallId, number: u32, at: Timestamp) {
         let attempt = Attempt { number, at, answers: Vec::new() };
-        match self.open.get(id) {
-            Some(index) => self.asks[*index].attempts.push(attempt),
-            None => {
-                self.open.insert(id.clone(), self.asks.len());
-                self.asks.push(Ask { deed, id: id.clone(), attempts: vec![attempt] });
-            }
+        if let Some(index) = self.open.get(id) {
+            self.asks[*index].attempts.push(attempt);
+            return;
         }
+        self.open.insert(id.clone(), self.asks.len());
+        self.asks.push(Ask { deed, id: id.clone(), attempts: vec![attempt] });
     }
 
     /// Timers that were due and were put away before they fired, by a process that was not there: they were late, too.

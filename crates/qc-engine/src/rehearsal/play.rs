@@ -168,13 +168,11 @@ impl Playing<'_> {
         if machine.wants(&listen, &event) {
             return Some(Happening::EventReceived { listen, event });
         }
-        match ids.find(|id| machine.wants(id, &event)) {
-            Some(listen) => Some(Happening::EventReceived { listen, event }),
-            None => {
-                self.unheard.push((Happening::EventReceived { listen, event }, entropy));
-                None
-            }
+        if let Some(listen) = ids.find(|id| machine.wants(id, &event)) {
+            return Some(Happening::EventReceived { listen, event });
         }
+        self.unheard.push((Happening::EventReceived { listen, event }, entropy));
+        None
     }
 
     fn enqueue(&mut self, at: Timestamp, order: usize, happening: Happening, entropy: u64) {

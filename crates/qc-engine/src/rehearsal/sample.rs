@@ -36,6 +36,6 @@ mod tests {
         assert_ne!(draw(1), draw(2));
         assert!(draw(3).windows(2).all(|pair| pair[0] < pair[1]), "in their order");
         assert_eq!(draw(1).len(), 20);
-        assert_eq!(sampled(vec![1, 2], 5, 1, |one| one.to_string()), [1, 2]);
+        assert_eq!(sampled(vec![1, 2], 5, 1, ToString::to_string), [1, 2]);
     }
 }

@@ -58,7 +58,7 @@ fn event(number: u32) -> Value {
         "kind": "request", "delivery": format!("D-{number}"), "request_id": format!("R-{number}"),
         "subject": format!("Canary subject {number}"), "gross": 11_900 + number, "net": 10_000 + number,
     });
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         event["customer"] = json!({
             "name": "Ada Lovelace", "email": "ada@lovelace.example", "born": "1815-12-10",
         });
