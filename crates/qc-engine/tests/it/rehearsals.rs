@@ -318,18 +318,44 @@ async fn an_event_that_breaks_the_candidates_contract_is_told_without_its_values
     assert_eq!(fits[0].verdict, Verdict::Same);
 }
 
+/// The first one cannot go on while the only thread for it is taken.
+#[test]
+fn one_rehearsal_is_at_work_at_a_time() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let world = one_order(&desk()).await;
+        let candidate = Arc::new(deployment("candidate", ORDER));
+        let asked = asked("test");
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let taken = tokio::task::spawn_blocking(move || wait.recv());
+        let (first, second) =
+            tokio::join!(world.engine.rehearse(&asked, candidate.clone()), async {
+                let refused = world.engine.rehearse(&asked, candidate.clone()).await;
+                go_on.send(()).unwrap();
+                refused
+            });
+        taken.await.unwrap().unwrap();
+        assert_eq!(first.unwrap().runs.len(), 1);
+        let refused = second.unwrap_err().to_string();
+        assert!(refused.contains("one request at a time"), "{refused}");
+        world.engine.rehearse(&asked, candidate).await.unwrap();
+    });
+}
+
+/// Two calls of one operation under new names and in another order: each is the one with its arguments.
 #[tokio::test(start_paused = true)]
-async fn one_rehearsal_is_at_work_at_a_time() {
-    let world = one_order(&desk()).await;
-    let candidate = Arc::new(deployment("candidate", ORDER));
-    let asked = asked("test");
-    let both = tokio::join!(
-        world.engine.rehearse(&asked, candidate.clone()),
-        world.engine.rehearse(&asked, candidate.clone()),
-    );
-    let refused = both.0.and(both.1).unwrap_err().to_string();
-    assert!(refused.contains("one request at a time"), "{refused}");
-    world.engine.rehearse(&asked, candidate).await.unwrap();
+async fn equal_requests_are_the_same_effect_wherever_they_stand() {
+    let call = |task: &str, n: u32| {
+        format!("- {task}: {{ call: desk.createTicket, with: {{ body: {{ n: {n} }} }} }}\n")
+    };
+    let done = "- done: { set: { ok: true } }\n";
+    let world = World::new(&(call("a", 1) + &call("b", 2) + done), desk());
+    let run = world.start(json!({})).await;
+    output(world.end(run).await);
+    let turned = deployment("candidate", &(call("c", 2) + &call("d", 1) + done));
+    let runs = rehearsed(&world, turned).await;
+    assert_eq!(told(&runs[0]), ["moved desk.createTicket "]);
 }
 
 /// A value of any shape as an event.
