@@ -35,7 +35,7 @@ pub(super) fn begin(
         let vars = candidate.vars.iter().map(|(name, value)| (name.clone(), value.clone()));
         metadata.insert("vars".to_owned(), Value::Object(vars.collect::<Map<_, _>>()));
     }
-    let Some(Beginning { input }) = beginning(&candidate.release, name) else {
+    let Some(input) = input_of(&candidate.release, name) else {
         return Err(unfit(format!("it has no trigger `{name}`")));
     };
     let mut differences = Vec::new();

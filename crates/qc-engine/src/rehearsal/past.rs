@@ -161,8 +161,6 @@ impl Reading<'_> {
             self.open.insert(id.clone(), self.asks.len());
             self.asks.push(Ask { deed, id: id.clone(), attempts: vec![attempt] });
         }
-        self.open.insert(id.clone(), self.asks.len());
-        self.asks.push(Ask { deed, id: id.clone(), attempts: vec![attempt] });
     }
 
     /// Timers that were due and were put away before they fired, by a process that was not there: they were late, too.
