@@ -12,7 +12,7 @@ pub enum Version {
     V2,
     /// OpenAPI 3.0.x.
     V3_0,
-    /// OpenAPI 3.1.x, and 3.2.x as far as it is the same.
+    /// OpenAPI 3.1.x and 3.2.x.
     V3_1,
 }
 
@@ -29,6 +29,8 @@ pub enum Method {
     Patch,
     Trace,
     Query,
+    /// Any other one, of `additionalOperations` (OpenAPI 3.2).
+    Other(MethodName),
 }
 
 impl Method {
@@ -45,8 +47,15 @@ impl Method {
         ("query", Self::Query),
     ];
 
+    /// A method by the name that HTTP has for it, as it stands in requests. `None`: no method can have that name, or it is
+    /// longer than [`MethodName::LONGEST`].
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let known = Self::KEYS.iter().find(|(_, method)| method.as_str() == name);
+        known.map(|(_, method)| *method).or_else(|| MethodName::new(name).map(Self::Other))
+    }
+
     /// As HTTP writes it.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Get => "GET",
             Self::Put => "PUT",
@@ -57,7 +66,42 @@ impl Method {
             Self::Patch => "PATCH",
             Self::Trace => "TRACE",
             Self::Query => "QUERY",
+            Self::Other(name) => name.as_str(),
         }
+    }
+}
+
+/// The name of a method that OpenAPI has no key for: a token of HTTP (RFC 9110, section 5.6.2), by value.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MethodName {
+    /// The name, then zeros, which no token has.
+    text: [u8; Self::LONGEST],
+}
+
+impl MethodName {
+    /// In bytes. The longest of those that are registered, `UPDATEREDIRECTREF`, has 17.
+    pub const LONGEST: usize = 24;
+
+    fn new(name: &str) -> Option<Self> {
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return None;
+        }
+        let mut text = [0; Self::LONGEST];
+        text.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+        Some(Self { text })
+    }
+
+    fn as_str(&self) -> &str {
+        let end = self.text.iter().position(|byte| *byte == 0).unwrap_or(Self::LONGEST);
+        std::str::from_utf8(&self.text[..end]).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for MethodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -161,6 +205,8 @@ pub enum ParameterLocation {
     Query,
     Header,
     Cookie,
+    /// All of the query as one value (OpenAPI 3.2).
+    Querystring,
 }
 
 impl ParameterLocation {
@@ -171,6 +217,7 @@ impl ParameterLocation {
             Self::Query => "query",
             Self::Header => "header",
             Self::Cookie => "cookie",
+            Self::Querystring => "querystring",
         }
     }
 }

@@ -60,7 +60,10 @@ impl Wire {
         Self {
             method: built.method.as_str().to_owned(),
             path: built.path.clone(),
-            query: built.query.clone(),
+            query: match &built.query_text {
+                Some(text) => vec![(text.clone(), String::new())],
+                None => built.query.clone(),
+            },
             headers: built.headers.clone(),
             media_type,
             body,
@@ -72,7 +75,10 @@ impl Wire {
         let mut target = self.path.clone();
         for (at, (name, value)) in self.query.iter().enumerate() {
             let mark = if at == 0 { '?' } else { '&' };
-            let _ = write!(target, "{mark}{}={}", encoded(name), encoded(value));
+            let _ = write!(target, "{mark}{}", encoded(name));
+            if !value.is_empty() {
+                let _ = write!(target, "={}", encoded(value));
+            }
         }
         target
     }

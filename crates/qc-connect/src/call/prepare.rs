@@ -235,6 +235,11 @@ fn address(base: &str, built: &BuiltRequest) -> String {
     for (name, value) in &built.query {
         append_query(&mut url, name, value);
     }
+    if let Some(text) = &built.query_text {
+        url.push('?');
+        url.extend(url::form_urlencoded::byte_serialize(text.as_bytes()));
+        url = url.replace('+', "%20");
+    }
     url
 }
 

@@ -120,7 +120,7 @@ fn profile(name: &Name, scheme: &SecurityScheme) -> Option<(String, String)> {
             let place = match location {
                 ParameterLocation::Header => "header",
                 ParameterLocation::Query => "query",
-                ParameterLocation::Path | ParameterLocation::Cookie => return None,
+                _ => return None,
             };
             secrets = format!("`secret://{name}/key`");
             let _ = write!(

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::OpenApi;
 use crate::mismatch::{Direction, Mismatch};
 use crate::model::{Content, Operation, Parameter, ParameterLocation, SchemaAt, Style};
-use crate::request::{content_for, essence, is_json, plain_text, read_styled};
+use crate::request::{content_for, essence, is_form, is_json, plain_text, read_styled};
 
 /// A request as a server received it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,6 +133,9 @@ impl OpenApi {
         if parameter.style == Style::DeepObject && parameter.location == ParameterLocation::Query {
             return deep_object(&parameter.name, request.query, &admits);
         }
+        if parameter.location == ParameterLocation::Querystring {
+            return self.read_querystring(parameter, request.query);
+        }
         let texts = texts(parameter, request);
         let first = texts.first()?;
         if parameter.media_type.as_deref().is_some_and(is_json) {
@@ -140,6 +143,19 @@ impl OpenApi {
         }
         let is_list = parameter.schema.as_ref().is_some_and(|schema| self.is_list(schema));
         Some(read_styled(parameter, &texts, is_list, &admits))
+    }
+
+    /// All of a query as one value. What is no form has come as one text without `=`.
+    fn read_querystring(&self, parameter: &Parameter, query: &[(String, String)]) -> Option<Value> {
+        let (text, _) = query.first()?;
+        if !parameter.media_type.as_deref().is_some_and(is_form) {
+            let read = serde_json::from_str(text);
+            return read.ok().or_else(|| Some(Value::from(text.as_str())));
+        }
+        let fields =
+            Value::Object(gathered(query.iter().map(|(name, text)| (name.as_str(), text))));
+        let schema = parameter.schema.as_ref();
+        Some(schema.map_or(fields.clone(), |schema| self.form_value(schema, &fields)))
     }
 
     fn is_list(&self, schema: &SchemaAt) -> bool {
@@ -223,6 +239,8 @@ fn texts<'a>(parameter: &Parameter, request: &IncomingRequest<'a>) -> Vec<&'a st
     match parameter.location {
         ParameterLocation::Path => named(request.path, false),
         ParameterLocation::Query => named(request.query, false),
+        // Is read as a whole.
+        ParameterLocation::Querystring => Vec::new(),
         ParameterLocation::Header => named(request.headers, true),
         ParameterLocation::Cookie => {
             let cookies = request.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("cookie"));
@@ -238,20 +256,10 @@ fn deep_object(
     query: &[(String, String)],
     admits: &dyn Fn(&Value) -> bool,
 ) -> Option<Value> {
-    let mut object = Map::new();
-    for (key, text) in query {
+    let object = gathered(query.iter().filter_map(|(key, text)| {
         let member = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('['));
-        let Some(member) = member.and_then(|rest| rest.strip_suffix(']')) else { continue };
-        match object.get_mut(member) {
-            Some(Value::Array(items)) => items.push(Value::from(text.as_str())),
-            Some(other) => {
-                *other = Value::from(vec![plain_text(other).unwrap_or_default(), text.clone()]);
-            }
-            None => {
-                object.insert(member.to_owned(), Value::from(text.as_str()));
-            }
-        }
-    }
+        Some((member.and_then(|rest| rest.strip_suffix(']'))?, text))
+    }));
     if object.is_empty() {
         return None;
     }
@@ -264,6 +272,23 @@ fn deep_object(
         (key, parsed.filter(|parsed| !parsed.is_object()).unwrap_or(value))
     });
     Some(Value::Object(typed.collect()))
+}
+
+/// Pairs as an object: what comes more than once is a list.
+fn gathered<'q>(pairs: impl Iterator<Item = (&'q str, &'q String)>) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (key, text) in pairs {
+        match object.get_mut(key) {
+            Some(Value::Array(items)) => items.push(Value::from(text.as_str())),
+            Some(other) => {
+                *other = Value::from(vec![plain_text(other).unwrap_or_default(), text.clone()]);
+            }
+            None => {
+                object.insert(key.to_owned(), Value::from(text.as_str()));
+            }
+        }
+    }
+    object
 }
 
 /// Follows the `$ref` of a self-contained schema, a few steps at most.

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use qc_document::{Node, NodeValue, pointer_segments};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::OpenApi;
+use super::reading::ADDITIONAL;
 use crate::documents::{At, fragment};
+use crate::model::Method;
 
 /// Where parts of other files go, by their reference.
 const BUNDLED: &str = "x-bundled";
@@ -85,20 +87,30 @@ impl Keeping<'_> {
             if !wanted.contains(&*operation.id) {
                 continue;
             }
-            let (item_at, method) = parent(&operation.at());
+            let (mut item_at, method) = parent(&operation.at());
+            let is_additional = matches!(operation.method, Method::Other(_));
+            if is_additional {
+                item_at = parent(&item_at).0;
+            }
             let item = self.api.documents.node(item_at.file, &item_at.pointer);
             let Some(item) = item else { continue };
             let mut made = match paths.remove(&*operation.path) {
                 Some(Value::Object(made)) => made,
                 _ => self.shared(&item_at, item),
             };
-            if let Some(node) = item.get(&method) {
-                let mut value = self.value(&item_at.child(&method), node);
+            let at = operation.at();
+            if let Some(node) = self.api.documents.node(at.file, &at.pointer) {
+                let mut value = self.value(&at, node);
                 if operation.derived_id {
                     // So that the id stays the same when the path is all that is left.
                     value["operationId"] = Value::from(&*operation.id);
                 }
-                made.insert(method, value);
+                if is_additional {
+                    let others = made.entry(ADDITIONAL).or_insert_with(|| json!({}));
+                    others[method] = value;
+                } else {
+                    made.insert(method, value);
+                }
             }
             paths.insert(operation.path.to_string(), Value::Object(made));
         }

@@ -50,6 +50,7 @@ fn of_items<'d>(
             let own = parameters(reading, &at, node);
             let mut operation = operation(reading, method, &path, &at, node);
             operation.parameters = Reading::merged(shared.clone(), own);
+            reading.check_query(&at, &operation.parameters);
             let lists = [servers(node), item_servers.clone(), all_servers.clone()];
             operation.servers = lists.into_iter().find(|list| !list.is_empty()).unwrap_or_default();
             if sent == Sent::ByCallers {
@@ -151,12 +152,10 @@ fn parameter<'d>(reading: &mut Reading<'d, '_>, at: At, node: &'d Node) -> Optio
         Some("query") => ParameterLocation::Query,
         Some("header") => ParameterLocation::Header,
         Some("cookie") => ParameterLocation::Cookie,
-        Some("querystring") => {
-            reading.unsupported(&at, "parameters `in: querystring` are not supported");
-            return None;
-        }
+        Some("querystring") => ParameterLocation::Querystring,
         _ => {
-            let message = "`in` of a parameter must be `path`, `query`, `header` or `cookie`";
+            let message =
+                "`in` of a parameter must be `path`, `query`, `header`, `cookie` or `querystring`";
             reading.malformed(&at, message);
             return None;
         }
@@ -183,6 +182,11 @@ fn parameter<'d>(reading: &mut Reading<'d, '_>, at: At, node: &'d Node) -> Optio
     let explode = node.get("explode").and_then(Node::as_bool).unwrap_or(style == Style::Form);
     let content = contents(reading, &at, node).into_iter().next();
     let media_type = content.as_ref().map(|content| Arc::clone(&content.media_type));
+    if location == ParameterLocation::Querystring && media_type.is_none() {
+        let message = "a parameter `in: querystring` needs `content`, which says how all of the query is written";
+        reading.malformed(&at, message);
+        return None;
+    }
     let schema = match content {
         Some(content) => content.schema,
         None => node.get("schema").map(|_| Reading::schema_at(at.child("schema"))),
@@ -204,7 +208,9 @@ fn parameter<'d>(reading: &mut Reading<'d, '_>, at: At, node: &'d Node) -> Optio
 pub(super) fn default_style(location: ParameterLocation) -> Style {
     match location {
         ParameterLocation::Path | ParameterLocation::Header => Style::Simple,
-        ParameterLocation::Query | ParameterLocation::Cookie => Style::Form,
+        ParameterLocation::Query | ParameterLocation::Cookie | ParameterLocation::Querystring => {
+            Style::Form
+        }
     }
 }
 

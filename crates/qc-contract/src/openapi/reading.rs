@@ -11,6 +11,9 @@ use crate::model::{
     Method, Operation, Parameter, ParameterLocation, SchemaAt, SecurityRequirement, StatusPattern,
 };
 
+/// The key of a path under which operations of other methods stand (OpenAPI 3.2).
+pub(super) const ADDITIONAL: &str = "additionalOperations";
+
 /// Most findings about the form of one description.
 const FINDING_LIMIT: usize = 300;
 
@@ -29,11 +32,6 @@ impl<'d> Reading<'d, '_> {
 
     pub(crate) fn malformed(&mut self, at: &At, message: impl Into<String>) {
         let finding = Finding::error(codes::MALFORMED, message).at(self.documents.place(at));
-        self.push(finding);
-    }
-
-    pub(super) fn unsupported(&mut self, at: &At, message: impl Into<String>) {
-        let finding = Finding::warning(codes::UNSUPPORTED, message).at(self.documents.place(at));
         self.push(finding);
     }
 
@@ -76,7 +74,7 @@ impl<'d> Reading<'d, '_> {
         found
     }
 
-    /// The methods of a path item.
+    /// The operations of a path item with their methods.
     pub(super) fn methods(&mut self, at: &At, item: &'d Node) -> Vec<(Method, At, &'d Node)> {
         let mut found = Vec::new();
         for (key, node) in item.as_mapping().unwrap_or_default() {
@@ -85,10 +83,37 @@ impl<'d> Reading<'d, '_> {
             match (method, &node.value) {
                 (Some((_, method)), NodeValue::Mapping(_)) => found.push((*method, at, node)),
                 (Some(_), _) => self.malformed(&at, format!("`{}` must be an object", key.name)),
-                (None, _) if &*key.name == "additionalOperations" => {
-                    self.unsupported(&at, "`additionalOperations` are not read");
+                (None, _) if &*key.name == ADDITIONAL => {
+                    found.extend(self.additional(&at, node));
                 }
                 (None, _) => {}
+            }
+        }
+        found
+    }
+
+    /// `additionalOperations` of OpenAPI 3.2: operations by the method as it stands in requests.
+    fn additional(&mut self, at: &At, all: &'d Node) -> Vec<(Method, At, &'d Node)> {
+        let mut found = Vec::new();
+        let Some(entries) = all.as_mapping() else {
+            self.malformed(at, "`additionalOperations` must be an object");
+            return found;
+        };
+        for (key, node) in entries {
+            let at = at.child(&key.name);
+            match Method::named(&key.name) {
+                Some(method @ Method::Other(_)) if node.as_mapping().is_some() => {
+                    found.push((method, at, node));
+                }
+                Some(Method::Other(_)) => {
+                    self.malformed(&at, format!("`{}` must be an object", key.name));
+                }
+                Some(known) => {
+                    let own = known.as_str().to_ascii_lowercase();
+                    let message = format!("`{known}` has a key of its own, `{own}`, in a path");
+                    self.malformed(&at, message);
+                }
+                None => self.malformed(&at, format!("`{}` is no method of HTTP", key.name)),
             }
         }
         found
@@ -118,6 +143,17 @@ impl<'d> Reading<'d, '_> {
             );
         }
         pattern
+    }
+
+    /// A query is one value as a whole, or has parameters.
+    pub(super) fn check_query(&mut self, at: &At, parameters: &[Parameter]) {
+        let whole = parameters.iter().filter(|p| p.location == ParameterLocation::Querystring);
+        let mut other = parameters.iter().filter(|p| p.location == ParameterLocation::Query);
+        let whole = whole.count();
+        if whole > 1 || (whole == 1 && other.next().is_some()) {
+            let message = "a parameter `in: querystring` is all of the query: there is one at most, and none `in: query` beside it";
+            self.malformed(at, message);
+        }
     }
 
     /// Parameters of the path item, overridden by those of the operation.

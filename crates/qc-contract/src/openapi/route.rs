@@ -16,7 +16,7 @@ pub enum Routed<'a> {
         path: Vec<(String, String)>,
     },
     /// The path exists, but not with this method; these it has.
-    OtherMethods(Vec<&'static str>),
+    OtherMethods(Vec<&'a str>),
     /// No path fits.
     Nothing,
 }

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::{Method, ParameterLocation, SecurityScheme, StatusPattern, Style};
 
+#[path = "tests/latest.rs"]
+mod latest;
+
 pub(crate) const PETS: &str = include_str!("tests/pets.yaml");
 const SWAGGER: &str = include_str!("tests/swagger.yaml");
 

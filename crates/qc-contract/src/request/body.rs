@@ -6,7 +6,7 @@ use qc_model::BlobValue;
 use serde_json::{Map, Value};
 
 use super::style::{plain_text, query_pairs};
-use super::{BodyPlan, BodyValue, Part, PartContent, essence, is_json};
+use super::{BodyPlan, BodyValue, Part, PartContent, essence, is_form, is_json};
 use crate::mismatch::{Direction, Mismatch, kind};
 use crate::model::{Content, RequestBody, Style};
 use crate::openapi::OpenApi;
@@ -52,7 +52,7 @@ impl Kind {
         let essence = essence(media_type);
         if is_json(&essence) || essence == "*/*" || essence == "application/*" {
             Self::Json
-        } else if essence == "application/x-www-form-urlencoded" {
+        } else if is_form(&essence) {
             Self::Form
         } else if essence.starts_with("multipart/") {
             Self::Multipart
@@ -116,7 +116,7 @@ fn write(
 ) -> Result<BodyValue, Vec<Mismatch>> {
     Ok(match kind {
         Kind::Json => BodyValue::Json(value),
-        Kind::Form => BodyValue::Form(form(&fields(value)?)?),
+        Kind::Form => BodyValue::Form(form_of(value)?),
         Kind::Multipart => BodyValue::Multipart(parts(&required_parts(api, content, value)?)?),
         Kind::Text => match plain_text(&value) {
             Some(text) => BodyValue::Text(text),
@@ -154,6 +154,11 @@ fn required_parts(
         .map(|name| Mismatch::argument("/body".to_owned(), format!("`{name}` is missing")))
         .collect();
     if missing.is_empty() { Ok(fields) } else { Err(missing) }
+}
+
+/// A value as the fields of a form.
+pub(super) fn form_of(value: Value) -> Result<Vec<(String, String)>, Vec<Mismatch>> {
+    form(&fields(value)?)
 }
 
 /// Form fields: lists repeat the name, objects become JSON text, as OpenAPI's default for forms says.

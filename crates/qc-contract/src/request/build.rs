@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::style::{TooDeep, header_text, path_text, query_pairs};
-use super::{BuiltRequest, body};
+use super::style::{TooDeep, header_text, path_text, plain_text, query_pairs};
+use super::{BuiltRequest, body, is_form};
 use crate::mismatch::{Direction, Mismatch, kind};
 use crate::model::{Operation, Parameter, ParameterLocation, SchemaAt, Style};
 use crate::openapi::OpenApi;
@@ -46,6 +46,7 @@ impl OpenApi {
                 method: operation.method,
                 path: String::new(),
                 query: Vec::new(),
+                query_text: None,
                 headers: Vec::new(),
                 body: None,
             },
@@ -111,6 +112,17 @@ impl Building<'_> {
             },
             None => value,
         };
+        if parameter.location == ParameterLocation::Querystring
+            && parameter.media_type.as_deref().is_some_and(is_form)
+        {
+            if let Ok(pairs) = body::form_of(value) {
+                self.request.query = pairs;
+            } else {
+                let message = "all of a query is an object of form fields";
+                self.mismatches.push(Mismatch::argument(pointer, message));
+            }
+            return;
+        }
         // `content` instead of `schema`: the value travels as a document.
         let value = if parameter.media_type.is_some() && !value.is_string() {
             Value::String(value.to_string())
@@ -173,6 +185,7 @@ impl Building<'_> {
                     query_pairs(parameter.style, parameter.explode, &parameter.name, value)?;
                 self.request.query.extend(pairs);
             }
+            ParameterLocation::Querystring => self.request.query_text = plain_text(value),
             ParameterLocation::Header => {
                 let text = header_text(parameter, value)?;
                 if text.chars().any(|c| c.is_control() && c != '\t') {

@@ -21,6 +21,8 @@ pub struct BuiltRequest {
     pub path: String,
     /// Query parameters in order, not yet encoded.
     pub query: Vec<(String, String)>,
+    /// All of the query as one text that is no form (OpenAPI 3.2), not yet encoded; then `query` is empty.
+    pub query_text: Option<String>,
     /// Headers of header and cookie parameters; not the content type, which the body knows.
     pub headers: Vec<(String, String)>,
     /// The body.
@@ -76,6 +78,10 @@ pub enum PartContent {
 }
 
 /// `application/json`, `application/problem+json`, `*/*`: what JSON may travel as.
+pub(crate) fn is_form(media_type: &str) -> bool {
+    essence(media_type) == "application/x-www-form-urlencoded"
+}
+
 pub(crate) fn is_json(media_type: &str) -> bool {
     let essence = essence(media_type);
     essence == "application/json" || essence.ends_with("+json") || essence == "text/json"

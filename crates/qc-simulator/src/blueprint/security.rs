@@ -28,9 +28,7 @@ fn kind(openapi: &OpenApi, name: &str) -> SchemeKind {
         Some(SecurityScheme::ApiKey { location, name }) => match location {
             ParameterLocation::Query => SchemeKind::KeyInQuery(name.to_string()),
             ParameterLocation::Cookie => SchemeKind::KeyInCookie(name.to_string()),
-            ParameterLocation::Header | ParameterLocation::Path => {
-                SchemeKind::KeyInHeader(name.to_string())
-            }
+            _ => SchemeKind::KeyInHeader(name.to_string()),
         },
         Some(SecurityScheme::Http { scheme }) if &**scheme == "basic" => SchemeKind::Basic,
         Some(SecurityScheme::Http { scheme }) if &**scheme == "bearer" => SchemeKind::Bearer,

@@ -75,6 +75,9 @@ pub(crate) fn changed(
                 wire.query.retain(|(known, _)| known != name);
                 wire.query.extend(text.clone().map(|text| (name.clone(), text)));
             }
+            ParameterLocation::Querystring => {
+                wire.query = text.clone().map(|text| (text, String::new())).into_iter().collect();
+            }
             ParameterLocation::Header => {
                 wire.drop_header(name);
                 wire.headers.extend(text.clone().map(|text| (name.clone(), text)));

@@ -48,7 +48,7 @@ pub(crate) struct Forgotten {
 pub(super) fn of(api: &OpenApi, operation: &Operation) -> Vec<Forgotten> {
     let mut all = Vec::new();
     for parameter in &operation.parameters {
-        if matches!(parameter.location, ParameterLocation::Path | ParameterLocation::Cookie) {
+        if !matches!(parameter.location, ParameterLocation::Query | ParameterLocation::Header) {
             continue;
         }
         let pointer = format!("/{}/{}", parameter.location.as_str(), parameter.name);

@@ -31,7 +31,14 @@ impl<'d> Comparing<'_, 'd> {
                 ParameterLocation::Path => renamed.get(&*one.name).copied().unwrap_or(&one.name),
                 _ => &one.name,
             };
-            if let Some(other) = new.parameter(one.location, name) {
+            let other = match one.location {
+                // Its name is not on the wire.
+                ParameterLocation::Querystring => {
+                    new.parameters.iter().find(|other| other.location == one.location)
+                }
+                location => new.parameter(location, name),
+            };
+            if let Some(other) = other {
                 matched.push(std::ptr::from_ref(other));
                 self.compare_parameter(one, other, scope);
                 continue;
