@@ -81,6 +81,10 @@ pub const BREAKING_CHANGE: Code = Code::new("QC-P038");
 pub const CONSUMER: Code = Code::new("QC-P039");
 /// The generated part of a migration guide is not what would be generated.
 pub const STALE_GUIDE: Code = Code::new("QC-P040");
+/// What an integration was seen to expect of a system is not in the description of its connector.
+pub const EXPECTED: Code = Code::new("QC-P041");
+/// What an integration expects of its systems cannot be told from its scenarios.
+pub const NOT_TOLD: Code = Code::new("QC-P042");
 /// Something with that name is there already.
 pub const EXISTS: Code = Code::new("QC-P036");
 /// Something is published that no task emits.

@@ -4,7 +4,7 @@
 //! Here: [`ProjectFiles`] and [`Project`] (load), [`organisation`] and [`integration`] (the schemas of
 //! `quickconnect.yaml` and `integration.yaml`), [`versions`] (of contracts), `check` (every rule over the files), [`render`] (findings for people
 //! and machines), `schema` (JSON Schemas for editors), `compile` (from files to what the engine runs), `acceptance`
-//! (scenarios on simulators), [`access`] (policies and their matrix), [`gate`] (whether a release may take another one's place), [`papers`] (changelogs, migration guides and migrations of documents) and `scaffold` (new projects and parts).
+//! (scenarios on simulators), [`expected`] (what an integration was seen to need of its systems), [`access`] (policies and their matrix), [`gate`] (whether a release may take another one's place), [`papers`] (changelogs, migration guides and migrations of documents) and `scaffold` (new projects and parts).
 //!
 //! Not here: the languages of workflow and connector files (`qc-workflow`, `qc-connect`), storage of releases
 //! (`qc-release`), running (`qc-engine`), and the command line. Everything works on files in memory;
@@ -17,6 +17,7 @@ pub mod codes;
 pub mod compile;
 pub mod consumers;
 mod examples;
+pub mod expected;
 mod files;
 pub mod gate;
 pub mod integration;

@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use qc_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,18 @@ pub struct LedgerEntry {
     pub fault: Option<String>,
     /// What came back.
     pub answered: Answered,
+    /// The answer's content, while the entry is in memory; files do not have it.
+    #[serde(skip)]
+    pub content: Option<AnsweredContent>,
+}
+
+/// What an answer said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnsweredContent {
+    /// Its media type; empty when it had none.
+    pub media_type: String,
+    /// Its body.
+    pub body: Bytes,
 }
 
 /// A body as the ledger writes it.
@@ -114,11 +127,11 @@ impl Ledger {
             file.write_all(&self.line)?;
         }
         self.written = entry.seq;
-        self.body_bytes += entry.body.len();
+        self.body_bytes += entry.bytes();
         self.entries.push_back(Arc::new(entry));
         while self.entries.len() > ENTRY_LIMIT || self.body_bytes > BODY_LIMIT {
             let Some(gone) = self.entries.pop_front() else { break };
-            self.body_bytes -= gone.body.len();
+            self.body_bytes -= gone.bytes();
         }
         Ok(())
     }
@@ -132,6 +145,13 @@ impl Ledger {
     /// How many entries were ever written.
     pub(crate) fn written(&self) -> u64 {
         self.written
+    }
+}
+
+impl LedgerEntry {
+    /// What it keeps in memory of bodies.
+    fn bytes(&self) -> usize {
+        self.body.len() + self.content.as_ref().map_or(0, |content| content.body.len())
     }
 }
 

@@ -28,7 +28,7 @@ pub use auth::Credentials;
 pub use caller::SimulatedCaller;
 pub use exchange::{SimAnswer, SimRequest, SimResponse};
 pub use fault::{Condition, Deed, Drift, FAULT_LIMIT, Fault, Moment};
-pub use ledger::{Answered, LedgerBody, LedgerEntry, read_ledger};
+pub use ledger::{Answered, AnsweredContent, LedgerBody, LedgerEntry, read_ledger};
 pub use provider::{Provider, Setup};
 pub use serve::{ServeSpec, Serving, load_folder, run, serve, start};
 pub use spec::SimulatorSpec;

@@ -113,6 +113,15 @@ fn drift_reaches_into_lists() {
     provider.inject(fault(drift)).unwrap();
     let list = chat(&provider, "GET", "/channels/support/messages", &Value::Null).json().unwrap();
     assert_eq!(list["messages"][0]["key"], "MSG-1");
+
+    post_message(&provider, "CASE-2");
+    provider.clear();
+    let drift = "{when: {operation: listMessages}, then: {drift: {remove: [/messages/*/id, /next]}}, times: always}";
+    provider.inject(fault(drift)).unwrap();
+    let list = chat(&provider, "GET", "/channels/support/messages", &Value::Null).json().unwrap();
+    let messages = list["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 2);
+    assert!(messages.iter().all(|one| one.get("id").is_none() && one.get("text").is_some()));
 }
 
 #[test]

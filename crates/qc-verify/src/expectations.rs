@@ -11,13 +11,14 @@ use qc_contract::pact::{
     Body, Content, Difference, Exchange as Pacted, Interaction, Message, Pact, Request, Response,
     State,
 };
+use qc_contract::{OpenApi, Routed};
 use qc_document::{Document, ParseLimits, Source};
 use qc_model::{Caller, Finding, Place};
 use serde_json::{Map, Value, json};
 
 use crate::cases::NotTried;
 use crate::codes;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Sign, alternative, carriers};
 use crate::judge::{Outcome, Problem};
 use crate::report::{CaseResult, Exchange, Report, Subject, shortened};
 use crate::target::Target;
@@ -89,6 +90,8 @@ pub struct Replay<'a> {
     pub caller: Arc<dyn Caller>,
     /// Its bearer token stands in for the one of an expected `Authorization` header.
     pub credentials: &'a Credentials,
+    /// The provider's description, if it is at hand: it says how requests prove who sends them.
+    pub api: Option<&'a OpenApi>,
     /// Most requests a second.
     pub rate: Option<u32>,
 }
@@ -203,8 +206,15 @@ impl Replay<'_> {
         if let (true, Some(token)) = (is_authorized, &self.credentials.valid.bearer) {
             wire.set_header("authorization", &format!("Bearer {}", token.expose()));
         }
+        if let Some(api) = self.api
+            && let Routed::Found { operation, .. } = api.route(&wire.method, &wire.path)
+            && alternative(api, operation, &self.credentials.valid).is_some()
+        {
+            self.credentials.sign(api, operation, Sign::Valid, &mut wire);
+        }
         let answer = courier.send(&wire).await;
-        let hidden = ["authorization".to_owned(), "cookie".to_owned()];
+        let usual = || vec!["authorization".to_owned(), "cookie".to_owned()];
+        let hidden = self.api.map_or_else(usual, carriers);
         let exchange = Exchange::of(&wire, answer.as_ref().ok(), &hidden);
         let status = response.status.map(|status| format!(" with {status}")).unwrap_or_default();
         let differences = answer.map(|answer| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use qc_engine::RunEnd;
+use qc_engine::{PersonTask, RunEnd};
 use qc_model::{Clock, Finding, RunId, Timestamp};
 use qc_store::{LiveCause, RunFilter, RunHead, RunStatus, Store};
 use serde_json::{Value, json};
@@ -31,6 +31,8 @@ pub(super) struct Outcome {
     pub(super) ends: Vec<Option<RunEnd>>,
     /// Their journals, likewise.
     pub(super) journals: Vec<Value>,
+    /// What people are or were asked.
+    pub(super) tasks: Vec<PersonTask>,
     pub(super) first_sent: Option<Timestamp>,
     pub(super) sent_runs: BTreeSet<RunId>,
     pub(super) findings: Vec<Finding>,
@@ -105,7 +107,10 @@ async fn live(door: &Door<'_>, steps: &[Step], from: usize, outcome: &mut Outcom
     }
     settle(door.file, world, outcome).await;
     match all_tasks(&engine).await {
-        Ok(tasks) => outcome.findings.extend(judge(door, &tasks)),
+        Ok(tasks) => {
+            outcome.findings.extend(judge(door, &tasks));
+            outcome.tasks = tasks;
+        }
         Err(error) => {
             let message = format!("the tasks cannot be read: {error}");
             outcome.findings.push(Finding::error(codes::SCENARIO_BROKEN, message));

@@ -3,6 +3,7 @@
 mod clock;
 mod given;
 mod life;
+mod observe;
 mod people;
 mod report;
 mod run;
@@ -15,8 +16,10 @@ mod when;
 mod world;
 
 pub use given::{Given, SystemFault};
+pub(crate) use observe::{AnswerField, Observed, observed};
 pub use people::{ActWord, Deed, StateWord, TaskDeed, TaskWanted};
 pub use report::{Report, ScenarioReport};
+pub(crate) use run::compiled;
 pub use run::{Selection, run};
 pub use scenario::Scenario;
 pub use show::{human, json, junit};

@@ -38,7 +38,7 @@ pub fn run(project: &Project, selection: &Selection) -> Report {
             selection.scenario.as_ref().is_none_or(|wanted| wanted == file.value.scenario.as_str())
         };
         let files: Vec<&Loaded<Scenario>> = folder.scenarios.iter().filter(wanted).collect();
-        let compiled = compile(project, name);
+        let compiled = compiled(project, name);
         let reports: Vec<ScenarioReport> =
             files.iter().map(|file| one(project, folder, compiled.as_ref(), file)).collect();
         if selection.scenario.is_none() {
@@ -49,7 +49,7 @@ pub fn run(project: &Project, selection: &Selection) -> Report {
     report
 }
 
-fn compile(project: &Project, name: &str) -> Result<Compiled, Vec<Finding>> {
+pub(crate) fn compiled(project: &Project, name: &str) -> Result<Compiled, Vec<Finding>> {
     let bundle = build(project, name)?;
     release(&bundle.effective())
 }
@@ -88,38 +88,36 @@ fn one(
             return report;
         }
     };
-    let door = Door { project, folder, file, world: &world };
-    // A thread of its own: the caller may be inside a runtime, in which no other one can run.
-    std::thread::scope(|scope| {
-        let carried = std::thread::Builder::new()
-            .name("acceptance".to_owned())
-            .spawn_scoped(scope, || live(&door));
-        let joined = carried.map_err(|error| error.to_string()).and_then(|thread| {
-            thread
-                .join()
-                .map_err(|_| "it ended in a panic: this is a defect of QuickConnect".to_owned())
-        });
-        match joined {
-            Ok((outcome, findings)) => {
-                report.runs = outcome.heads.len();
-                report.elapsed = elapsed(&outcome);
-                report.findings = findings;
-                if !report.passed() {
-                    report.journals = outcome.journals;
-                }
-            }
-            Err(why) => {
-                let message = format!("the scenario could not be carried out: {why}");
-                report.findings.push(file.error(
-                    codes::SCENARIO_BROKEN,
-                    file.value.scenario.span,
-                    message,
-                ));
-            }
-        }
-    });
+    let (outcome, findings) = carried(&Door { project, folder, file, world: &world });
+    report.runs = outcome.heads.len();
+    report.elapsed = elapsed(&outcome);
+    report.findings = findings;
+    if !report.passed() {
+        report.journals = outcome.journals;
+    }
     report.requests = world.providers.values().map(|provider| provider.received()).sum();
     report
+}
+
+/// What became of it, and whether it is what the scenario wants.
+pub(super) fn carried(door: &Door<'_>) -> (Outcome, Vec<Finding>) {
+    apart(|| live(door)).unwrap_or_else(|why| {
+        let message = format!("the scenario could not be carried out: {why}");
+        let at = door.file.value.scenario.span;
+        (Outcome::default(), vec![door.file.error(codes::SCENARIO_BROKEN, at, message)])
+    })
+}
+
+/// In a thread of its own: the caller may be inside a runtime, in which no other one can run.
+pub(super) fn apart<T: Send>(deed: impl FnOnce() -> T + Send) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        let name = "acceptance".to_owned();
+        let thread = std::thread::Builder::new().name(name).spawn_scoped(scope, deed);
+        thread.map_err(|error| error.to_string()).and_then(|thread| {
+            let ended = thread.join();
+            ended.map_err(|_| "it ended in a panic: this is a defect of QuickConnect".to_owned())
+        })
+    })
 }
 
 fn live(door: &Door<'_>) -> (Outcome, Vec<Finding>) {

@@ -116,6 +116,7 @@ impl Project {
         people::connectors(self, &mut findings);
         for (name, folder) in self.integrations() {
             findings.extend(crate::consumers::check(self, name));
+            findings.extend(crate::expected::check(self, folder));
             let Some(file) = &folder.definition else { continue };
             let mut subject = Subject { project: self, folder, file, out: &mut findings };
             steps::check(&mut subject);

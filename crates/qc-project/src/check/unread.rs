@@ -18,6 +18,7 @@ const KNOWN: &[&str] = &[
     "README.md",
     "contracts/",
     "consumers/",
+    "expects/",
     "acceptance/",
     "fixtures/",
     "migrations/",

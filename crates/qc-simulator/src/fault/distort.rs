@@ -38,8 +38,10 @@ pub(crate) fn distort(mut answer: SimResponse, deed: &Deed) -> SimResponse {
             }
         }),
         Deed::Drift(Drift::Remove { at }) => reshape(&mut answer, |body| {
-            if let Some((map, name)) = parent(body, at) {
-                map.remove(&name);
+            for pointer in at {
+                let segments: Vec<String> =
+                    pointer_segments(pointer).map(Cow::into_owned).collect();
+                remove(body, &segments);
             }
         }),
         Deed::Drift(Drift::ChangeType { at }) => reshape(&mut answer, |body| change_type(body, at)),
@@ -85,6 +87,30 @@ fn parent<'v>(body: &'v mut Value, at: &str) -> Option<(&'v mut Map<String, Valu
         value = items.first_mut()?;
     }
     value.as_object_mut().map(|map| (map, name))
+}
+
+/// Removes the field at a pointer, of which `*` stands for every item of a list. A list before the last name stands for its
+/// first item.
+fn remove(value: &mut Value, segments: &[String]) {
+    match (value, segments) {
+        (Value::Array(items), [every, rest @ ..]) if every == "*" => {
+            items.iter_mut().for_each(|item| remove(item, rest));
+        }
+        (Value::Array(items), [name]) => {
+            if let Some(first) = items.first_mut() {
+                remove(first, std::slice::from_ref(name));
+            }
+        }
+        (Value::Array(items), [index, rest @ ..]) => {
+            let item = index.parse::<usize>().ok().and_then(|index| items.get_mut(index));
+            item.into_iter().for_each(|item| remove(item, rest));
+        }
+        (Value::Object(map), [name]) => drop(map.remove(name)),
+        (Value::Object(map), [name, rest @ ..]) => {
+            map.get_mut(name).into_iter().for_each(|inner| remove(inner, rest));
+        }
+        _ => {}
+    }
 }
 
 fn change_type(body: &mut Value, at: &str) {

@@ -140,10 +140,10 @@ pub enum Drift {
         /// Its new name.
         to: String,
     },
-    /// The field at the pointer is gone.
+    /// The fields at the pointers are gone.
     Remove {
-        /// JSON Pointer of the field.
-        at: String,
+        /// JSON Pointers, at least one; `*` stands for every item of a list.
+        at: Vec<String>,
     },
     /// The field at the pointer has another type.
     ChangeType {

@@ -153,6 +153,18 @@ fn pointer(object: &mut ObjectReader<'_, '_>, key: &'static str) -> Option<Strin
 }
 
 /// A JSON Pointer of an answer or a body: empty, or beginning with `/`.
+/// One pointer, or a list of them.
+fn pointers(reader: &Reader<'_>, node: &Node) -> Option<Vec<String>> {
+    let Some(items) = node.as_sequence() else {
+        return checked_pointer(reader, node).map(|one| vec![one]);
+    };
+    if items.is_empty() {
+        reader.invalid(node, "at least one JSON Pointer is needed");
+        return None;
+    }
+    items.iter().map(|item| checked_pointer(reader, item)).collect()
+}
+
 fn checked_pointer(reader: &Reader<'_>, node: &Node) -> Option<String> {
     let text = reader.text(node, "the JSON Pointer")?;
     if text.is_empty() || text.starts_with('/') {
@@ -272,7 +284,7 @@ fn read_drift(reader: &Reader<'_>, argument: &Node) -> Option<Deed> {
             rename.finish();
             Some(Drift::Rename { from: from?, to: to? })
         }),
-        Some(("remove", node)) => checked_pointer(reader, node).map(|at| Drift::Remove { at }),
+        Some(("remove", node)) => pointers(reader, node).map(|at| Drift::Remove { at }),
         Some((_, node)) => checked_pointer(reader, node).map(|at| Drift::ChangeType { at }),
         None => None,
     };

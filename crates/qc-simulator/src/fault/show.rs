@@ -76,7 +76,10 @@ fn argument(deed: &Deed) -> Value {
         Deed::Slow { by } => duration(*by),
         Deed::WrongType { at } => json!({ "at": at }),
         Deed::Drift(Drift::Rename { from, to }) => json!({ "rename": { "from": from, "to": to } }),
-        Deed::Drift(Drift::Remove { at }) => json!({ "remove": at }),
+        Deed::Drift(Drift::Remove { at }) => match &at[..] {
+            [one] => json!({ "remove": one }),
+            all => json!({ "remove": all }),
+        },
         Deed::Drift(Drift::ChangeType { at }) => json!({ "change_type": at }),
         Deed::Oversize { bytes } => json!({ "bytes": bytes }),
         Deed::ErrorIn200 { body } => body.clone(),

@@ -26,6 +26,7 @@ fn every_fault_reads_back_as_it_is_shown() {
 - {then: {wrong_type: {at: /x}}}
 - {then: {drift: {rename: {from: /a, to: b}}}}
 - {then: {drift: {remove: /a}}}
+- {then: {drift: {remove: [/a, /b/*/c]}}}
 - {then: {drift: {change_type: /a}}}
 - {then: {oversize: {bytes: 10}}}
 - {then: oversize}
@@ -57,6 +58,8 @@ fn mistakes_are_told() {
     assert_eq!(codes("{when: {after: 2s, until: 1s}, then: hang}"), ["QC-T004"]);
     assert_eq!(codes("{when: {probability: 0}, then: hang}"), ["QC-T004"]);
     assert_eq!(codes("then: {drift: {remove: id}}"), ["QC-T005"]);
+    assert_eq!(codes("then: {drift: {remove: [/id, id]}}"), ["QC-T005"]);
+    assert_eq!(codes("then: {drift: {remove: []}}").len(), 1);
     assert_eq!(
         codes("{then: {slow: fast}, times: 0, wehn: {}}"),
         ["QC-Q015", "QC-Q015", "QC-Q012"]

@@ -12,7 +12,7 @@ use super::{Provider, fingerprint};
 use crate::blueprint::{Role, Routing};
 use crate::exchange::SimAnswer;
 use crate::fault::Struck;
-use crate::ledger::{Answered, LedgerBody, LedgerEntry};
+use crate::ledger::{Answered, AnsweredContent, LedgerBody, LedgerEntry};
 use crate::spec::ReferencePath;
 
 pub(super) fn entry(
@@ -48,6 +48,15 @@ pub(super) fn entry(
             SimAnswer::Respond(response) => Answered::Status(response.status.as_u16()),
             SimAnswer::Drop => Answered::Dropped,
             SimAnswer::Hang => Answered::Hung,
+        },
+        content: match answer {
+            SimAnswer::Respond(response) if !holds_credentials => {
+                let media_type = response.headers.get(header::CONTENT_TYPE);
+                let media_type = media_type.and_then(|text| text.to_str().ok());
+                let media_type = media_type.unwrap_or_default().to_owned();
+                Some(AnsweredContent { media_type, body: response.body.clone() })
+            }
+            _ => None,
         },
     }
 }

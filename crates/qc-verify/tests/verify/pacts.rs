@@ -9,6 +9,8 @@ use qc_model::{Body, CallError, Caller, OutboundRequest, OutboundResponse};
 use qc_verify::{Credentials, Outcome, PactFile, Replay, Report, Target};
 use serde_json::{Value, json};
 
+use crate::scene;
+
 /// Answers with these, by method and target; notes what was asked.
 #[derive(Default)]
 struct Answers {
@@ -63,6 +65,7 @@ async fn replayed(answers: &Arc<Answers>, files: &[PactFile], told: bool) -> Rep
         states: told.then(|| target("http://127.0.0.1:1/states")),
         messages: told.then(|| target("http://127.0.0.1:1/messages")),
         caller: Arc::clone(answers) as Arc<dyn Caller>,
+        api: None,
         credentials: &Credentials::made(),
         rate: None,
     };
@@ -202,4 +205,36 @@ async fn messages_are_asked_for_and_pending_failures_do_not_count() {
         "{:?}",
         report.not_tried
     );
+}
+
+#[tokio::test]
+async fn a_description_says_how_requests_prove_who_sends_them() {
+    let text = include_str!("shop.yaml");
+    let (api, caller) = (scene::api(text), scene::simulator(text));
+    let files = [pact(
+        "4.0",
+        &json!([{
+            "type": "Synchronous/HTTP",
+            "description": "a page of orders",
+            "request": { "method": "GET", "path": "/orders", "headers": { "X-Trace": ["abcd"] } },
+            "response": { "status": 200 },
+        }]),
+    )];
+    let (made, none) = (Credentials::made(), Credentials::default());
+    for (api, credentials, passes) in
+        [(Some(&api), &made, true), (None, &made, false), (Some(&api), &none, false)]
+    {
+        let replay = Replay {
+            files: &files,
+            target: Target::simulated().unwrap(),
+            states: None,
+            messages: None,
+            caller: Arc::clone(&caller),
+            credentials,
+            api,
+            rate: None,
+        };
+        let report = replay.run().await;
+        assert_eq!(report.count(Outcome::Passed) == 1, passes, "{:?}", report.results);
+    }
 }

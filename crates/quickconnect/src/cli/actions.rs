@@ -29,6 +29,7 @@ const ACTIONS: &[Row] = &[
     ("contract end", &[DeploymentsOverride]),
     ("contract versions", &[]),
     ("contract convert", &[]),
+    ("contract expect", &[]),
     ("contract changelog", &[]),
     ("contract guide", &[]),
     ("contract diff", &[]),

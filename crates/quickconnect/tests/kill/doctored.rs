@@ -37,6 +37,7 @@ fn entry(
         replayed: false,
         fault: None,
         answered: Answered::Status(200),
+        content: None,
     }
 }
 

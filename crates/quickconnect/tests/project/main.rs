@@ -5,6 +5,7 @@
 mod broken;
 mod connectors;
 mod contracts;
+mod expected;
 mod formats;
 mod gate;
 mod movement;

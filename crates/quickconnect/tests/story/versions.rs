@@ -263,6 +263,8 @@ fn contracts(asked: &mut Asked<'_>) {
     let ways = ["--from", "1.0.0", "--to", "2.0.0", "--project", example];
     let told = asked.told("contract guide", &[&["orders/placed"][..], &ways].concat());
     assert_eq!(told["pairs"][0]["after"], json!({"order_id": "O-1001", "amount": 49.9}));
+    let told = asked.told("contract expect", &["team-notice", "--project", example]);
+    assert_eq!((&told["systems"][0]["connector"], &told["files"]), (&json!("chat"), &json!([])));
     fs::copy(&old, asked.server.folder.join("own.json")).unwrap();
     let own = ["own.json", "--trigger", "orders/placed"];
     let told = asked.told("migrate", &[&own[..], &ways].concat());

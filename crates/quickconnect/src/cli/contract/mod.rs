@@ -5,6 +5,7 @@ mod changelog;
 mod convert;
 mod diff;
 mod end;
+mod expect;
 mod guide;
 mod matrix;
 mod publish;
@@ -29,6 +30,8 @@ pub(crate) enum Verb {
     End(end::Arguments),
     /// Show which consumer can speak which version of a contract, by what it says that it expects
     Matrix(matrix::Arguments),
+    /// Find out by an integration's scenarios what it expects of the systems that it calls
+    Expect(expect::Arguments),
     /// Publish what a version of a consumer expects; releases are judged by it from then on
     Publish(publish::Arguments),
     /// Say what changes in what an integration offers, for everybody or for one sender
@@ -52,6 +55,7 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::Usage(arguments) => usage::run(session, &arguments).await,
         Verb::End(arguments) => end::run(session, arguments).await,
         Verb::Matrix(arguments) => matrix::run(session, &arguments).await,
+        Verb::Expect(arguments) => expect::run(session, &arguments),
         Verb::Publish(arguments) => publish::run(session, arguments).await,
         Verb::Changelog(arguments) => changelog::run(session, &arguments),
         Verb::Guide(arguments) => guide::run(session, &arguments),

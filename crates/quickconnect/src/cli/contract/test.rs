@@ -109,16 +109,15 @@ async fn reports(session: &Session, arguments: &Arguments) -> Result<Vec<Report>
         return Err(usage("only a simulator can be broken for a score".to_owned(), help));
     }
     let mut reports = Vec::new();
-    let credentials = arguments.credentials(session)?;
-    if let Some(description) = &arguments.description {
-        if arguments.provider.is_none() && !arguments.simulator {
-            let help = "say where it listens with --provider, or take --simulator";
-            return Err(usage("a description alone is not tested".to_owned(), help));
-        }
-        reports.push(provider(session, arguments, description, &credentials).await?);
+    let provider = Provider::chosen(session, arguments)?;
+    if let Some((api, provider)) = provider.as_ref().and_then(|it| Some((it.api.as_ref()?, it))) {
+        reports.push(verified(arguments, api, provider).await?);
     }
     if !arguments.pact.is_empty() {
-        reports.push(pacts(arguments, &credentials).await?);
+        let help = "say where it listens with --provider, or take --simulator";
+        let message = "Pact files are replayed against a provider".to_owned();
+        let provider = provider.as_ref().ok_or_else(|| usage(message, help))?;
+        reports.push(pacts(arguments, provider).await?);
     }
     if let (Some(consumer), Some(schema)) = (&arguments.consumer, &arguments.schema) {
         reports.push(delivered(arguments, consumer, schema).await?);
@@ -134,14 +133,51 @@ fn usage(message: String, help: &str) -> Trouble {
     Trouble::usage(codes::BAD_SETTING, message, help)
 }
 
+/// Who is tested, and how it is reached.
+struct Provider {
+    /// Its description, when that is given.
+    api: Option<Arc<OpenApi>>,
+    target: Target,
+    caller: Arc<dyn Caller>,
+    credentials: Credentials,
+}
+
+impl Provider {
+    /// None: nothing says who is tested.
+    fn chosen(session: &Session, arguments: &Arguments) -> Result<Option<Self>, Trouble> {
+        let described = arguments.description.as_ref();
+        let described = described.map(|it| loaded(session, it)).transpose()?;
+        if let Some(address) = &arguments.provider {
+            return Ok(Some(Self {
+                api: described.map(|(api, _)| Arc::new(api)),
+                target: arguments.target(address)?,
+                caller: http()?,
+                credentials: arguments.credentials(session)?,
+            }));
+        }
+        let (Some((api, spec)), Some(description)) = (described, &arguments.description) else {
+            return Ok(None);
+        };
+        if !arguments.simulator {
+            let help = "say where it listens with --provider, or take --simulator";
+            return Err(usage("a description alone is not tested".to_owned(), help));
+        }
+        let (again, _) = loaded(session, description)?;
+        let caller = simulated(again, spec, Arc::new(SystemClock), arguments.seed)
+            .map_err(Trouble::findings)?;
+        let target = Target::simulated()
+            .ok_or_else(|| usage("there is no simulator".to_owned(), "test a provider"))?;
+        let credentials = Credentials::made();
+        Ok(Some(Self { api: Some(Arc::new(api)), target, caller, credentials }))
+    }
+}
+
 /// A provider against its description.
-async fn provider(
-    session: &Session,
+async fn verified(
     arguments: &Arguments,
-    description: &str,
-    credentials: &Credentials,
+    api: &Arc<OpenApi>,
+    provider: &Provider,
 ) -> Result<Report, Trouble> {
-    let (api, spec) = loaded(session, description)?;
     for id in &arguments.operation {
         if api.operation(id).is_none() {
             let help = match api.closest_operation(id) {
@@ -152,27 +188,16 @@ async fn provider(
             return Err(Trouble::not_found(codes::NOTHING_CHOSEN, message, help));
         }
     }
-    let made = Credentials::made();
-    let (target, caller, credentials) = if let Some(address) = &arguments.provider {
-        (arguments.target(address)?, http()?, credentials)
-    } else {
-        let (again, _) = loaded(session, description)?;
-        let caller = simulated(again, spec, Arc::new(SystemClock), arguments.seed)
-            .map_err(Trouble::findings)?;
-        let target = Target::simulated()
-            .ok_or_else(|| usage("there is no simulator".to_owned(), "test a provider"))?;
-        (target, caller, &made)
-    };
     let values: BTreeMap<String, Value> = arguments
         .value
         .iter()
         .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
         .collect();
     let verification = Verification {
-        api: &Arc::new(api),
-        target,
-        caller,
-        credentials,
+        api,
+        target: provider.target.clone(),
+        caller: Arc::clone(&provider.caller),
+        credentials: &provider.credentials,
         values: &values,
         operations: &arguments.operation,
         seed: arguments.seed,
@@ -187,11 +212,7 @@ async fn provider(
     Ok(report)
 }
 
-async fn pacts(arguments: &Arguments, credentials: &Credentials) -> Result<Report, Trouble> {
-    let Some(address) = &arguments.provider else {
-        let help = "say where it listens with --provider";
-        return Err(usage("Pact files are replayed against a provider".to_owned(), help));
-    };
+async fn pacts(arguments: &Arguments, provider: &Provider) -> Result<Report, Trouble> {
     let mut files = Vec::new();
     for path in &arguments.pact {
         let text = fs::read_to_string(path).map_err(|error| Trouble::file(path, &error))?;
@@ -203,12 +224,13 @@ async fn pacts(arguments: &Arguments, credentials: &Credentials) -> Result<Repor
     };
     let replay = Replay {
         files: &files,
-        target: arguments.target(address)?,
+        target: provider.target.clone(),
         states: other(&arguments.states_url)?,
         messages: other(&arguments.messages_url)?,
-        caller: http()?,
-        credentials,
-        rate: Some(arguments.rate),
+        caller: Arc::clone(&provider.caller),
+        credentials: &provider.credentials,
+        api: provider.api.as_deref(),
+        rate: arguments.provider.is_some().then_some(arguments.rate),
     };
     Ok(replay.run().await)
 }
