@@ -46,6 +46,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
         let made = versions(subject.project, folder, trigger, &mut Vec::new());
         if let (Some(made), true) = (made, first) {
             laws(subject, written, &made);
+            travels(subject, written, &made);
         }
     }
     for path in folder.versions.keys().filter(|path| !read.contains(path.as_str())) {
@@ -87,6 +88,35 @@ fn laws(subject: &mut Subject<'_>, file: &Loaded<VersionsFile>, made: &Versions)
                 paths: [&paths[0], &paths[1]],
             };
             replies.check(subject, file, at);
+        }
+    }
+}
+
+/// Every documented example is taken to every version that is further away than the next, whose steps the laws have tried.
+fn travels(subject: &mut Subject<'_>, file: &Loaded<VersionsFile>, made: &Versions) {
+    for (from, (_, spec)) in file.value.versions.iter().enumerate() {
+        let replies = spec.reply.as_ref().map(|reply| (reply.path.as_str(), made.replies(), true));
+        let events = (spec.contract.path.as_str(), made.events(), false);
+        for (path, chain, is_reply) in [Some(events), replies].into_iter().flatten() {
+            for (example, document) in examples(subject.project, subject.folder, path) {
+                let far = (0..made.entries().len()).filter(|to| to.abs_diff(from) > 1);
+                for (to, entry) in far.map(|to| (to, &made.entries()[to])) {
+                    let contract =
+                        if is_reply { entry.reply.as_ref() } else { Some(&entry.contract) };
+                    let Some(contract) = contract else { continue };
+                    let why = match chain.convert(document.clone(), from, to) {
+                        Ok(there) => contract.check(&there).first().map(ToString::to_string),
+                        Err(error) => Some(error.to_string()),
+                    };
+                    let Some(why) = why else { continue };
+                    let (of, at) = (&made.entries()[from].name, &entry.name);
+                    let message = format!(
+                        "the example of version `{of}` does not go at version `{at}`: {why}"
+                    );
+                    let finding = Finding::error(codes::LAW, message).at(file_place(&example));
+                    subject.out.push(finding.help("mend the steps between the two versions"));
+                }
+            }
         }
     }
 }

@@ -157,6 +157,31 @@ fn a_broken_law_shows_a_document_that_breaks_it() {
     assert!(broken.help.as_ref().is_some_and(|help| help.contains("alarm")), "{:?}", broken.help);
 }
 
+/// Three versions, of which each takes what the one before gives, and an example of the first that the third does not.
+#[test]
+fn examples_go_at_every_version() {
+    let three = RIGHT.replace(
+        "  2.0.0:\n",
+        "  1.5.0:\n    contract: contracts/v15/alert.schema.json\n    deprecated: 2026-06-01\n    sunset: 2027-06-01\n    guide: migrations/1-to-2.md\n  2.0.0:\n",
+    );
+    let mut files = project(&three);
+    let newest = "integrations/notify/contracts/alert.schema.json";
+    let same = files.text(newest).unwrap().to_owned();
+    files.insert("integrations/notify/contracts/v15/alert.schema.json", same.clone());
+    let example = "integrations/notify/contracts/examples/valid/v1/alert.one.json";
+    files.insert(example, r#"{"id": "A-1", "title": "Hot", "level": "warn"}"#);
+    let of_example = |files: &ProjectFiles| {
+        let all = told(files.clone());
+        all.into_iter().filter(|it| it.contains("alert.one.json")).collect::<Vec<_>>()
+    };
+    assert_eq!(of_example(&files), Vec::<String>::new());
+    // The last one admits a title of ten characters at least; nothing else is seen of that where samples have them.
+    let long = same.replacen("\"minLength\": 1", "\"minLength\": 10", 2);
+    assert_ne!(long, same);
+    files.insert(newest, long);
+    assert_eq!(of_example(&files), ["QC-C045 alert.one.json:1"]);
+}
+
 #[test]
 fn the_organisation_says_how_versions_are_named_and_how_many_majors_live() {
     let mut files = project(&RIGHT.replacen("naming: semver\n", "", 1));

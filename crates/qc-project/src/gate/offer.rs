@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Project,
-    integration::{TriggerAccess, TriggerForm, TriggerSpec},
+    integration::{Limit, TriggerAccess, TriggerForm, TriggerSpec},
     project::{FilesIn, IntegrationFolder},
     versions::VersionSpec,
 };
@@ -118,7 +118,7 @@ impl Offering<'_> {
                     let consumer = speaking.consumer();
                     let (trigger_name, version) = (trigger_name.clone(), String::new());
                     let way = Way { trigger: trigger_name, version, consumer };
-                    add(at, operation(trigger, contract, None), way);
+                    add(at, operation(trigger, self.limits(), contract, None), way);
                 }
                 continue;
             };
@@ -127,7 +127,7 @@ impl Offering<'_> {
                 let Some((version, spec)) = file.value.versions.iter().nth(index) else { continue };
                 let contract = Some(spec.contract.path.as_str());
                 let reply = spec.reply.as_ref().map(|path| path.path.as_str());
-                let mut operation = operation(trigger, contract, reply);
+                let mut operation = operation(trigger, self.limits(), contract, reply);
                 // For one sender there is no other version that takes its place.
                 if matches!(speaking, Speaking::Named(_))
                     || matches!(self.audience, Audience::One(_))
@@ -158,7 +158,8 @@ impl Offering<'_> {
         (version, spec): (&str, &VersionSpec),
     ) -> Result<OpenApi, Vec<Finding>> {
         let reply = spec.reply.as_ref().map(|path| path.path.as_str());
-        let mut operation = operation(trigger, Some(spec.contract.path.as_str()), reply);
+        let mut operation =
+            operation(trigger, self.limits(), Some(spec.contract.path.as_str()), reply);
         let address = self.address(name, trigger);
         operation["operationId"] = json!(address);
         let paths = json!({ address: { "post": operation } });
@@ -210,6 +211,10 @@ impl Offering<'_> {
             | State::Overdue { .. } => true,
         });
         ways
+    }
+
+    fn limits(&self) -> &[Limit] {
+        self.folder.definition.as_ref().map_or(&[], |file| &file.value.limits)
     }
 
     /// What it publishes and promises something of, by the type of the events: whoever subscribes reads it, as the
@@ -301,7 +306,12 @@ impl Files for Described<'_> {
     }
 }
 
-fn operation(trigger: &TriggerSpec, contract: Option<&str>, reply: Option<&str>) -> Value {
+fn operation(
+    trigger: &TriggerSpec,
+    limited: &[Limit],
+    contract: Option<&str>,
+    reply: Option<&str>,
+) -> Value {
     let content = |path: Option<&str>| {
         let schema = path.map_or_else(|| json!({}), |path| json!({ "$ref": path }));
         json!({ "application/json": { "schema": schema } })
@@ -314,6 +324,7 @@ fn operation(trigger: &TriggerSpec, contract: Option<&str>, reply: Option<&str>)
         "requestBody": { "required": true, "content": content(contract) },
         "responses": { "202": taken },
     });
+    limits(&mut operation, trigger, limited);
     if let Some(scheme) = scheme(&trigger.access.value) {
         operation["security"] = json!([{ scheme: [] }]);
     }
@@ -331,6 +342,22 @@ fn operation(trigger: &TriggerSpec, contract: Option<&str>, reply: Option<&str>)
         }]);
     }
     operation
+}
+
+/// How much may be sent.
+fn limits(operation: &mut Value, trigger: &TriggerSpec, limited: &[Limit]) {
+    operation["x-quota-body"] = json!({ "bytes": trigger.body_limit.0 });
+    for limit in limited {
+        let mut said = json!({ "for": limit.scope.as_str(), "then": limit.on_excess.as_str() });
+        if let Some(rate) = limit.rate {
+            said["events"] = json!(rate.count);
+            said["in_seconds"] = json!(rate.per.as_secs_f64());
+        }
+        if let Some(runs) = &limit.concurrency {
+            said["at_a_time"] = json!(runs.0);
+        }
+        operation[format!("x-rate-limit-{}", limit.name.value)] = said;
+    }
 }
 
 /// That a version ends. For who says no version that is no end: another one takes its place. One that outlives its day has

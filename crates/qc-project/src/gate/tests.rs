@@ -86,6 +86,40 @@ fn the_same_passes_and_so_do_other_words_for_it() {
 }
 
 #[test]
+fn limits_are_part_of_what_is_offered() {
+    let limited = |rate: &str| {
+        let mut files = files();
+        let limits = format!(
+            "limits: [{{name: alerts, scope: tenant, rate: {rate}, protects: the team, on_excess: reject}}]\ntriggers:\n"
+        );
+        edit(&mut files, INTEGRATION, "triggers:\n", &limits);
+        files
+    };
+    let small = |size: &str| {
+        let mut files = files();
+        edit(&mut files, INTEGRATION, "body_limit: 64KiB", &format!("body_limit: {size}"));
+        files
+    };
+    let ids = |old: &ProjectFiles, new: &ProjectFiles| {
+        let judgement = judged(old, new);
+        let ids = judgement.comparison.changes.iter().map(|change| change.rule.id.to_string());
+        let ids = ids.filter(|id| id.starts_with("rate-limit"));
+        (judgement.breaks.len(), ids.collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(ids(&limited("10/s"), &limited("10/s")), (0, String::new()));
+    assert_eq!(ids(&limited("10/s"), &limited("5/s")), (1, "rate-limit-lowered".to_owned()));
+    assert_eq!(ids(&limited("10/s"), &limited("50/s")), (0, "rate-limit-raised".to_owned()));
+    assert_eq!(
+        ids(&files(), &limited("10/s")),
+        (1, "rate-limit-lowered".to_owned()),
+        "none before"
+    );
+    assert_eq!(ids(&limited("10/s"), &files()), (0, "rate-limit-raised".to_owned()), "lifted");
+    assert_eq!(ids(&small("64KiB"), &small("32KiB")), (1, "rate-limit-lowered".to_owned()));
+    assert_eq!(ids(&small("64KiB"), &small("1MiB")), (0, "rate-limit-raised".to_owned()));
+}
+
+#[test]
 fn what_is_added_takes_a_number_and_what_narrows_is_held() {
     let old = files();
     let mut added = old.clone();

@@ -105,3 +105,21 @@ impl Record for Limit {
         })
     }
 }
+
+impl LimitScope {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        word_of(SCOPES, self)
+    }
+}
+
+impl Excess {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        word_of(EXCESS, self)
+    }
+}
+
+fn word_of<T: Copy + PartialEq>(words: &[(&'static str, T)], wanted: T) -> &'static str {
+    words.iter().find(|(_, one)| *one == wanted).map_or("", |(word, _)| word)
+}

@@ -94,7 +94,9 @@ fn parent<'v>(body: &'v mut Value, at: &str) -> Option<(&'v mut Map<String, Valu
 fn remove(value: &mut Value, segments: &[String]) {
     match (value, segments) {
         (Value::Array(items), [every, rest @ ..]) if every == "*" => {
-            items.iter_mut().for_each(|item| remove(item, rest));
+            for item in items {
+                remove(item, rest);
+            }
         }
         (Value::Array(items), [name]) => {
             if let Some(first) = items.first_mut() {
@@ -102,12 +104,16 @@ fn remove(value: &mut Value, segments: &[String]) {
             }
         }
         (Value::Array(items), [index, rest @ ..]) => {
-            let item = index.parse::<usize>().ok().and_then(|index| items.get_mut(index));
-            item.into_iter().for_each(|item| remove(item, rest));
+            let index = index.parse::<usize>();
+            if let Some(item) = index.ok().and_then(|index| items.get_mut(index)) {
+                remove(item, rest);
+            }
         }
         (Value::Object(map), [name]) => drop(map.remove(name)),
         (Value::Object(map), [name, rest @ ..]) => {
-            map.get_mut(name).into_iter().for_each(|inner| remove(inner, rest));
+            if let Some(inner) = map.get_mut(name) {
+                remove(inner, rest);
+            }
         }
         _ => {}
     }
