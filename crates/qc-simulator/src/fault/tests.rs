@@ -33,7 +33,7 @@ fn every_fault_reads_back_as_it_is_shown() {
 - {then: {error_in_200: {ok: false}}}
 "#;
     let faults = read(all).unwrap();
-    assert_eq!(faults.len(), 21);
+    assert_eq!(faults.len(), 22);
     for fault in faults {
         let shown = fault.to_value().to_string();
         assert_eq!(read(&shown), Ok(vec![fault]), "{shown}");
