@@ -1,8 +1,6 @@
 //! How much may be tried again, for a destination and a tenant: a part of what is sent for the first time, and a little
 //! besides, so that where little goes a few failures can be tried again at all.
 
-use std::time::Duration;
-
 use qc_model::Timestamp;
 
 use crate::{at_millis, millis};

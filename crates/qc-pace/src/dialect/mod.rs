@@ -28,6 +28,8 @@ const PER_MAX: Duration = Duration::from_secs(31 * 86_400);
 pub struct Said {
     /// How long nothing is to be sent.
     pub retry_after: Option<Duration>,
+    /// When more is there of a limit of which nothing is left, or of which only that is said.
+    pub reset: Option<Duration>,
     /// The limits that it names, each once.
     pub windows: Vec<Window>,
 }
@@ -75,9 +77,7 @@ impl Window {
 impl Said {
     /// How long the other side asks to wait: `Retry-After` first, then the reset of a limit of which nothing is left.
     pub fn pause(&self) -> Option<Duration> {
-        self.retry_after.or_else(|| {
-            self.windows.iter().filter(|one| one.remaining == Some(0)).filter_map(|one| one.reset).max()
-        })
+        self.retry_after.or(self.reset)
     }
 
     /// Whether a limit has nothing left.
@@ -96,9 +96,11 @@ pub fn said(headers: &HeaderMap, now: Timestamp) -> Said {
             windows.extend(new);
         }
     }
+    let used_up = windows.iter().filter(|one| one.remaining.is_none_or(|left| left == 0));
+    let reset = used_up.filter_map(|one| one.reset).max();
     windows.retain(Window::is_sound);
     windows.truncate(WINDOWS_MAX);
-    Said { retry_after: retry_after(headers, now), windows }
+    Said { retry_after: retry_after(headers, now), reset, windows }
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), or in milliseconds as some vendors have it.
@@ -206,14 +208,15 @@ fn three(headers: &HeaderMap, now: Timestamp, mut windows: Vec<Window>) -> Vec<W
     let limits = joined(headers, "ratelimit-limit").and_then(|text| fields::list(&text));
     let limits = limits.unwrap_or_default();
     let remaining = text(headers, "ratelimit-remaining").and_then(table::integer);
+    let reset = text(headers, "ratelimit-reset").and_then(|text| moment::until(text, now));
     if remaining.is_none() && limits.is_empty() {
+        // Some send the reset with fields of their own: their row reads it.
         return windows;
     }
     let limit = limits.first().and_then(|item| item.bare.number());
     let same = limits.iter().skip(1).find(|item| item.bare.number() == limit);
     let per = same.and_then(window_of).or_else(|| per_of(&windows, limit?));
     windows.retain(|one| limit.is_none() || one.limit != limit);
-    let reset = text(headers, "ratelimit-reset").and_then(|text| moment::until(text, now));
     windows.insert(0, Window { limit, remaining, reset, per, ..Window::named("") });
     windows
 }
@@ -227,10 +230,10 @@ fn row_of(row: &Row, headers: &HeaderMap, now: Timestamp) -> Option<Window> {
         (limit, remaining) = (Some(of), Some(of.saturating_sub(taken)));
     }
     let remaining = remaining.or_else(|| first(row.remaining).and_then(table::integer));
-    if limit.is_none() && remaining.is_none() {
+    let reset = first(row.reset).and_then(|text| moment::until(text, now));
+    if limit.is_none() && remaining.is_none() && reset.is_none() {
         return None;
     }
-    let reset = first(row.reset).and_then(|text| moment::until(text, now));
     let per = match row.per {
         table::Per::Unknown => None,
         table::Per::Seconds(seconds) => Some(Duration::from_secs(seconds)),

@@ -126,8 +126,18 @@ pub(super) const ROWS: &[Row] = &[
         ..NONE
     },
     // Xero's.
-    Row { policy: "xero-minute", remaining: &["x-minlimit-remaining"], per: Per::Seconds(60), ..NONE },
-    Row { policy: "xero-day", remaining: &["x-daylimit-remaining"], per: Per::Seconds(86_400), ..NONE },
+    Row {
+        policy: "xero-minute",
+        remaining: &["x-minlimit-remaining"],
+        per: Per::Seconds(60),
+        ..NONE
+    },
+    Row {
+        policy: "xero-day",
+        remaining: &["x-daylimit-remaining"],
+        per: Per::Seconds(86_400),
+        ..NONE
+    },
     // Azure Resource Manager's.
     Row {
         policy: "azure-reads",

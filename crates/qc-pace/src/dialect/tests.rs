@@ -41,15 +41,29 @@ fn retry_after_is_read_in_all_its_forms() {
 }
 
 #[test]
+fn a_reset_alone_is_a_pause_and_one_of_a_limit_with_something_left_is_none() {
+    assert_eq!(pause(&[("ratelimit-reset", "17")]), Some(17));
+    assert_eq!(pause(&[("x-ratelimit-reset", "1795358460")]), Some(60));
+    assert_eq!(pause(&[("x-ratelimit-reset", "1795358460000")]), Some(60));
+    assert_eq!(pause(&[("x-ratelimit-reset-after", "1.5")]), Some(1));
+    assert_eq!(pause(&[("x-ratelimit-reset", "60"), ("x-ratelimit-remaining", "3")]), None);
+}
+
+#[test]
 fn nonsense_is_ignored_and_wishes_are_bounded() {
     for bad in ["-5", "soon", "1e9", "", "9999999999999999999999", "1h?"] {
         assert_eq!(pause(&[("retry-after", bad)]), None, "{bad}");
     }
     assert_eq!(pause(&[("retry-after", "99999999999")]), Some(86_400));
     assert_eq!(pause(&[("retry-after", "Sun, 22 Nov 2099 14:00:00 GMT")]), Some(86_400));
-    assert_eq!(pause(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "9795358400")]), Some(86_400));
+    assert_eq!(
+        pause(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "9795358400")]),
+        Some(86_400)
+    );
     assert_eq!(pause(&[]), None);
-    for absurd in ["\"a\";q=0;w=60", "\"a\";q=5;w=0", "\"a\";q=5;w=99999999999", "\"a\";q=9999999999999;w=1"] {
+    for absurd in
+        ["\"a\";q=0;w=60", "\"a\";q=5;w=0", "\"a\";q=5;w=99999999999", "\"a\";q=9999999999999;w=1"]
+    {
         assert!(windows(&[("ratelimit-policy", absurd)]).is_empty(), "{absurd}");
     }
 }
@@ -88,9 +102,19 @@ fn the_vendors_spellings() {
             ],
             &["core 5000 4990 60 -"],
         ),
-        (&[("x-rate-limit-remaining", "3"), ("x-rate-limit-reset", "1795358460000")], &[" - 3 60 -"]),
+        (
+            &[("x-rate-limit-remaining", "3"), ("x-rate-limit-reset", "1795358460000")],
+            &[" - 3 60 -"],
+        ),
         (&[("x-ratelimit-remaining", "1.0"), ("x-ratelimit-reset-after", "1.5")], &[" - 1 1 -"]),
-        (&[("x-rate-limit", "700"), ("x-rate-limit-remaining", "699"), ("ratelimit-reset", "41")], &[" 700 699 41 -"]),
+        (
+            &[
+                ("x-rate-limit", "700"),
+                ("x-rate-limit-remaining", "699"),
+                ("ratelimit-reset", "41"),
+            ],
+            &[" 700 699 41 -"],
+        ),
         (
             &[("x-ratelimit-limit-minute", "60"), ("x-ratelimit-remaining-minute", "58")],
             &["minute 60 58 - 60"],

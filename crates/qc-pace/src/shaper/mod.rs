@@ -14,15 +14,17 @@ use qc_model::Timestamp;
 use crate::{
     at_millis, count,
     dialect::{Said, Unit, WINDOWS_MAX},
-    millis,
+    millis, span,
 };
 use learned::Learned;
-use quota::Quota;
+use quota::{Quota, USED};
 use room::Room;
 
-/// How far a departure may be late and the next one still leave at the time it would have: timers are coarse. In
-/// milliseconds.
-const LATE_MAX: f64 = 50.0;
+/// How far a departure may be late and the next one still leave at the time it would have: timers are coarse. It is less
+/// than what is left unused of a second. In milliseconds.
+const LATE_MAX: f64 = 20.0;
+/// However far away a call's turn is, it is asked again then. In milliseconds.
+const ASK_AGAIN: f64 = 60_000.0;
 /// After a limit began anew, a refusal may mean that the other side's clock is behind. In milliseconds.
 const GRAIN: f64 = 1_000.0;
 
@@ -135,7 +137,8 @@ impl Shaper {
     }
 
     fn per_milli(&self, now: f64) -> Option<f64> {
-        let declared = self.declared.rate.map(|(calls, per)| f64::from(calls) / crate::span(per).max(1.0));
+        let declared =
+            self.declared.rate.map(|(calls, per)| f64::from(calls) * USED / span(per).max(1.0));
         let quotas = self.quotas.iter().filter_map(|quota| quota.rate(now));
         quotas.chain(declared).chain(self.learned.rate()).reduce(f64::min)
     }
@@ -153,8 +156,11 @@ impl Shaper {
         let held = ends.chain(self.learned.held_until(time)).reduce(f64::max);
         let next = self.per_milli(time).map(|rate| self.last + 1.0 / rate);
         match held.into_iter().chain(next).reduce(f64::max).filter(|at| *at > time) {
-            // Asked again within a day: what is known may have changed.
-            Some(at) => Turn::At(at_millis(at.min(time + 86_400_000.0))),
+            // With a window's end what is known changes; and by itself, bit by bit.
+            Some(at) => {
+                let ends = self.quotas.iter().filter_map(|quota| quota.ends_after(time));
+                Turn::At(at_millis(ends.fold(at.min(time + ASK_AGAIN), f64::min)))
+            }
             None => Turn::Go,
         }
     }
@@ -172,9 +178,7 @@ impl Shaper {
         let time = millis(now);
         let rate = self.per_milli(time);
         let due = rate.map_or(time, |rate| self.last + 1.0 / rate);
-        if let Some(rate) = rate {
-            self.learned.departed(time - self.last, rate);
-        }
+        self.learned.departed(time, time - self.last, rate);
         self.last = due.clamp(time - LATE_MAX, time);
         self.sent += 1;
         self.in_flight += 1;
@@ -193,7 +197,7 @@ impl Shaper {
         let anew = self.quotas.iter().any(|quota| quota.began_anew(time, GRAIN));
         self.hear(gone, said, time);
         match outcome {
-            Outcome::Unknown => {}
+            Outcome::Unknown => self.learned.unknown(left, time),
             Outcome::Dealt => {
                 self.learned.dealt(left, time);
                 self.room.answered(time - left, full);
@@ -232,6 +236,3 @@ impl Shaper {
         self.quotas.retain(|quota| !quota.is_forgotten(time));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Of what a window allows, so much is used: clocks differ, and so do windows' edges.
-const USED: f64 = 0.97;
+pub(super) const USED: f64 = 0.97;
 /// Windows up to this are used evenly. In milliseconds.
 const SHORT: f64 = 120_000.0;
 /// A long window is used faster at first, in proportion to what is left: so little work need not wait, and much work is
@@ -20,11 +20,19 @@ const FASTER_ENDLESS: f64 = 32.0;
 /// Resets are told in whole seconds. In milliseconds.
 const GRAIN: f64 = 1_000.0;
 /// A window shorter than this is too short for its rest to tell anything. In milliseconds.
-const TELLS_FROM: f64 = 10_000.0;
+const TELLS_FROM: f64 = 20_000.0;
+/// Where nothing is known of a window but that it began, so much is sent to hear of it: a call per second.
+const ASKS: f64 = 0.001;
+/// The cost of a call is measured over so many.
+const COST_CALLS: f64 = 20.0;
+/// A cost below this is one: the edges of what is measured are not sharp.
+const COST_FROM: f64 = 1.15;
 /// Of a bucket, so much is kept free.
 const BUCKET_FREE: f64 = 0.3;
 /// In this time a bucket's level is brought to where it should be. In milliseconds.
 const BUCKET_TIME: f64 = 10_000.0;
+/// Every bucket is believed to leak in this time. In milliseconds.
+const LEAKS_IN: f64 = 300_000.0;
 /// A leak is measured over this time at least. In milliseconds.
 const LEAK_OVER: f64 = 1_000.0;
 /// No limit is held for longer than this without a word of it. In milliseconds.
@@ -51,13 +59,19 @@ pub(super) struct Quota {
     left: Option<f64>,
     ends: Option<f64>,
     per: Option<f64>,
-    /// The window's length is only what was seen of it.
-    seen: bool,
+    /// Where the window's length is only what was seen of it: the first end, and how many windows ended since.
+    seen: Option<(f64, f64)>,
+    /// An end, and when it was told: whether it moves on is seen against it.
+    anchor: Option<(f64, f64)>,
+    /// What was allowed when it was last heard of, in units per millisecond: until the next window is known.
+    before: Option<f64>,
     /// What a call costs, together with what others use at the same time.
     cost: f64,
     /// Lowered while others use up a moving limit.
     squeeze: f64,
     squeezed_at: f64,
+    /// What the cost is measured from: what was heard first of this window.
+    cost_from: Option<Heard>,
     /// The latest call whose answer was heard, what it said, and when.
     heard: Option<Heard>,
     /// The same, where a leak is measured from.
@@ -83,10 +97,13 @@ impl Quota {
             left: None,
             ends: None,
             per: None,
-            seen: false,
+            seen: None,
+            anchor: None,
+            before: None,
             cost: 1.0,
             squeeze: 1.0,
             squeezed_at: f64::MIN,
+            cost_from: None,
             heard: None,
             leak_from: None,
             told_at: f64::MIN,
@@ -98,7 +115,7 @@ impl Quota {
         self.told_at = now;
         self.limit = window.limit.or(self.limit);
         if let Some(per) = window.per {
-            (self.per, self.seen) = (Some(span(per)), false);
+            (self.per, self.seen) = (Some(span(per)), None);
         }
         if window.reset.is_some() && matches!(self.kind, Kind::Bucket(_)) {
             self.kind = Kind::Fixed;
@@ -113,45 +130,80 @@ impl Quota {
         }
         self.ends = ends.or(self.ends.filter(|ends| *ends > now));
         let heard = Heard { number, remaining, at: now };
-        if let Some(before) = before.filter(|_| !anew && self.kind == Kind::Fixed) {
-            self.learn_cost(before, heard);
+        match self.cost_from.filter(|_| !anew && self.kind == Kind::Fixed) {
+            Some(from) => self.learn_cost(from, heard),
+            None => self.cost_from = Some(heard),
         }
         if matches!(self.kind, Kind::Bucket(_)) {
             self.learn_leak(heard);
         }
         self.heard = Some(heard);
+        // In a short window those that are under way may count for the next one.
+        let short = self.per.is_some_and(|per| per < TELLS_FROM);
+        let later = if short { 0.0 } else { later };
         self.left = Some((remaining - later * self.cost).max(0.0));
         self.squeeze_for(remaining, now);
+        self.before = self.of_window(now, self.even()).or(self.before);
+    }
+
+    /// All of a window, used evenly.
+    fn even(&self) -> Option<f64> {
+        self.limit.map(count).zip(self.per).map(|(limit, per)| limit * USED / per)
     }
 
     /// Sees whether a window began anew, how long it is, and whether it ends at all. True: it began anew.
     fn sees_window(&mut self, ends: Option<f64>, remaining: f64, now: f64) -> bool {
         let (Some(ends), Some(old)) = (ends, self.ends) else { return false };
         let Some(before) = self.heard else { return false };
-        let passed = now - before.at;
         let moved = ends - old;
         if old <= now + GRAIN && moved > GRAIN * 0.5 && remaining >= before.remaining {
-            if self.per.is_none() || self.seen {
-                let whole = (moved / GRAIN).round().max(1.0) * GRAIN;
-                (self.per, self.seen) = (Some(whole), true);
-            }
+            self.see_length(old, ends);
+            self.anchor = Some((ends, now));
             return true;
         }
-        // The end moves on with the time: nothing ends, all gets free bit by bit.
-        if passed >= GRAIN && moved > passed * 0.5 && self.kind == Kind::Fixed && old > now + GRAIN {
-            self.kind = Kind::Moving;
-            if self.per.is_none() {
-                (self.per, self.seen) = (Some(ends - now), true);
+        let (first, told_at) = *self.anchor.get_or_insert((ends, now));
+        let passed = now - told_at;
+        if passed >= GRAIN * 3.0 {
+            // An end that moves on with the time: nothing ends, all gets free bit by bit.
+            let moves = ends - first > passed * 0.5;
+            if moves && self.kind == Kind::Fixed {
+                (self.kind, self.cost) = (Kind::Moving, 1.0);
+                if self.per.is_none() {
+                    self.per = Some(ends - now);
+                }
+            } else if !moves && self.kind == Kind::Moving && ends - first < GRAIN {
+                self.kind = Kind::Fixed;
             }
+            self.anchor = Some((ends, now));
         }
         false
     }
 
-    fn learn_cost(&mut self, before: Heard, heard: Heard) {
-        let (used, calls) = (before.remaining - heard.remaining, heard.number - before.number);
-        if calls > 0 && used >= 0.0 {
-            let sample = (used / count(calls)).clamp(1.0, 10_000.0);
-            self.cost = self.cost * 0.9 + sample * 0.1;
+    /// A window ended at `old`, and the next one ends at `ends`. Both are told in whole seconds, so their mean counts.
+    fn see_length(&mut self, old: f64, ends: f64) {
+        if self.per.is_some() && self.seen.is_none() {
+            return;
+        }
+        let moved = ends - old;
+        let (first, windows) = match (self.seen, self.per) {
+            // What was taken for one window was several, as nothing was sent meanwhile.
+            (Some((first, windows)), Some(per)) if moved > per * 0.7 => {
+                (first, windows + (moved / per).round())
+            }
+            _ => (old, 1.0),
+        };
+        let mean = (ends - first) / windows;
+        let whole = (mean / GRAIN).round().max(1.0) * GRAIN;
+        let per = if windows < 5.0 || (mean - whole).abs() < GRAIN * 0.3 { whole } else { mean };
+        (self.per, self.seen) = (Some(per), Some((first, windows)));
+    }
+
+    /// By what went since the window was first heard of: single answers come in any order.
+    fn learn_cost(&mut self, from: Heard, heard: Heard) {
+        let calls = count(heard.number.saturating_sub(from.number));
+        let each = (from.remaining - heard.remaining) / calls.max(1.0);
+        if calls >= COST_CALLS {
+            self.cost = if each > COST_FROM { each.min(10_000.0) } else { 1.0 };
         }
     }
 
@@ -201,8 +253,15 @@ impl Quota {
         let Some(ends) = self.ends.filter(|ends| *ends <= now && self.kind == Kind::Fixed) else {
             return;
         };
-        self.left = self.limit.map(count);
-        self.ends = self.per.map(|per| ends + ((now - ends) / per).floor() * per + per);
+        (self.anchor, self.cost_from) = (None, None);
+        match self.per.filter(|_| self.seen.is_none()) {
+            Some(per) => {
+                self.left = self.limit.map(count);
+                self.ends = Some(ends + ((now - ends) / per).floor() * per + per);
+            }
+            // When the next one ends is heard of then, and so is how long it was.
+            None => self.left = None,
+        }
     }
 
     /// How many calls per millisecond it allows now.
@@ -211,9 +270,9 @@ impl Quota {
             return None;
         }
         let limit = self.limit.map(count);
-        let even = limit.zip(self.per).map(|(limit, per)| limit * USED / per);
+        let even = self.even();
         let units = match self.kind {
-            Kind::Bucket(leak) => self.of_bucket(limit?, leak),
+            Kind::Bucket(leak) => self.of_bucket(now, limit?, leak),
             Kind::Moving => match self.per.filter(|per| *per > SHORT) {
                 Some(per) => Some(FASTER_ENDLESS * self.left? / per),
                 None => even.map(|even| even * self.squeeze),
@@ -223,12 +282,14 @@ impl Quota {
         units.map(|units| (units / self.cost).max(0.000_000_1))
     }
 
-    fn of_bucket(&self, limit: f64, leak: Option<f64>) -> Option<f64> {
+    fn of_bucket(&self, now: f64, limit: f64, leak: Option<f64>) -> Option<f64> {
         let left = self.left?;
-        match leak {
-            None => (left < limit * 0.8).then_some(left / BUCKET_TIME),
-            Some(leak) => Some(leak + (left - limit * BUCKET_FREE) / BUCKET_TIME),
-        }
+        let Some(leak) = leak else {
+            return (left < limit * 0.8).then_some(left.max(1.0) / BUCKET_TIME);
+        };
+        let leak = leak.max(limit / LEAKS_IN);
+        let left = (left + leak * (now - self.told_at)).min(limit);
+        Some((leak + (left - limit * BUCKET_FREE) / BUCKET_TIME).max(leak * 0.1))
     }
 
     fn of_window(&self, now: f64, even: Option<f64>) -> Option<f64> {
@@ -236,7 +297,7 @@ impl Quota {
             let long = self.per.filter(|per| *per > SHORT && self.ends.is_none());
             return match long.zip(self.left) {
                 Some((per, left)) => Some(FASTER_ENDLESS * left / per),
-                None => even,
+                None => even.or(self.before.map(|before| before.max(ASKS))),
             };
         };
         let rest = |faster: f64| self.left.map(|left| faster * left / (ends - now + GRAIN));
@@ -256,12 +317,20 @@ impl Quota {
             return None;
         }
         let patience = match (self.kind, self.ends, self.per) {
+            (Kind::Fixed, Some(ends), Some(per)) if per < TELLS_FROM => {
+                (ends - self.told_at).min(per / 20.0)
+            }
             (Kind::Fixed, Some(ends), _) => ends - self.told_at,
-            (Kind::Bucket(Some(leak)), ..) => (1.0 - left) / leak.max(0.000_01),
+            (Kind::Bucket(Some(leak)), ..) => (1.0 - left) / leak.max(0.000_1),
             (_, _, Some(per)) => per / 20.0,
             (_, _, None) => GRAIN,
         };
         Some(self.told_at + patience.min(EMPTY_MAX)).filter(|until| *until > now)
+    }
+
+    /// When its window ends, if that is still to come.
+    pub(super) fn ends_after(&self, now: f64) -> Option<f64> {
+        self.ends.filter(|ends| *ends > now)
     }
 
     /// Whether its window began a moment ago.

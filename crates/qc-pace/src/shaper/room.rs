@@ -28,7 +28,11 @@ impl Default for Room {
 }
 
 impl Room {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between LEAST and MOST")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between LEAST and MOST"
+    )]
     pub(super) fn at_once(&self) -> u32 {
         self.calls as u32
     }
@@ -38,7 +42,8 @@ impl Room {
         let took = took.max(1.0);
         self.shortest = (self.shortest * 1.001).min(took);
         self.present = if self.present == 0.0 { took } else { self.present * 0.9 + took * 0.1 };
-        let queues = self.present > self.shortest * QUEUES_FROM && self.present > self.shortest + NOISE;
+        let queues =
+            self.present > self.shortest * QUEUES_FROM && self.present > self.shortest + NOISE;
         if full && queues {
             self.calls = (self.calls - 0.5).max(FIRST);
         } else if full {
