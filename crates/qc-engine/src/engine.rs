@@ -282,7 +282,7 @@ impl Engine {
         let EngineParts { committer, store, outbound, clock, entropy, releases, settings } = parts;
         let leases = Leases::new(!store.caps().shared);
         let admission = Admission::new(settings.admission.clone());
-        let (places, gate) = (Places::new(settings.runs_max), Gate::new(settings.calls));
+        let (places, gate) = (Places::new(settings.runs_max), Gate::new(settings.calls, clock.clone()));
         Self {
             shared: Arc::new(Shared {
                 committer,

@@ -59,6 +59,12 @@ impl Budget {
         self.saved = (self.saved - (1.0 - of_earned)).max(0.0);
     }
 
+    /// Another attempt was answered well: it was worth it, and so is one more. A system that is back is not kept from what
+    /// waits for it.
+    pub fn worked(&mut self) {
+        self.earned = (self.earned + 2.0).min(EARNED_MAX);
+    }
+
     /// Whether it is as at the beginning.
     pub fn is_idle(&self, now: Timestamp) -> bool {
         self.saved(millis(now)) >= SAVED

@@ -67,8 +67,8 @@ proptest! {
         calls in 1_u32..100,
         limited in any::<bool>(),
     ) {
-        let rate = limited.then_some((calls, Duration::from_secs(1)));
-        let mut shaper = Shaper::new(Declared { rate, concurrent: limited.then_some(calls) });
+        let rates = if limited { vec![(calls, Duration::from_secs(1))] } else { vec![] };
+        let mut shaper = Shaper::new(Declared { rates, concurrent: limited.then_some(calls) });
         let (mut now, mut held) = (Timestamp::from_millis(BEGIN), Timestamp::from_millis(0));
         let mut flying: Vec<Departure> = Vec::new();
         for deed in deeds {

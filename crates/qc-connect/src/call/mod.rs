@@ -25,7 +25,7 @@ mod notice;
 mod observe;
 mod outbound;
 mod paginate;
-mod pause;
+mod pace;
 mod payload;
 mod prepare;
 mod quota;

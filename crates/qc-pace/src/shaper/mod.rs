@@ -14,10 +14,10 @@ use qc_model::Timestamp;
 use crate::{
     at_millis, count,
     dialect::{Said, Unit, WINDOWS_MAX},
-    millis, span,
+    millis,
 };
 use learned::Learned;
-use quota::{Quota, USED};
+use quota::Quota;
 use room::Room;
 
 /// How far a departure may be late and the next one still leave at the time it would have: timers are coarse. It is less
@@ -29,10 +29,10 @@ const ASK_AGAIN: f64 = 60_000.0;
 const GRAIN: f64 = 1_000.0;
 
 /// What a connector declares of a system's limits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Declared {
-    /// So many calls in so much time.
-    pub rate: Option<(u32, Duration)>,
+    /// So many calls in so much time: each holds.
+    pub rates: Vec<(u32, Duration)>,
     /// So many calls at the same time.
     pub concurrent: Option<u32>,
 }
@@ -79,6 +79,8 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub struct Shaper {
     declared: Declared,
+    /// What is declared, counted here.
+    counted: Vec<Quota>,
     /// When the last call went, or would have gone had it not been late.
     last: f64,
     /// Calls that went, ever.
@@ -95,6 +97,7 @@ impl Shaper {
     /// A shaper that knows what is declared.
     pub fn new(declared: Declared) -> Self {
         Self {
+            counted: declared.rates.iter().map(Quota::declared).collect(),
             declared,
             last: f64::MIN,
             sent: 0,
@@ -107,8 +110,11 @@ impl Shaper {
     }
 
     /// Takes over what a newer release declares.
-    pub fn declare(&mut self, declared: Declared) {
-        self.declared = declared;
+    pub fn declare(&mut self, declared: &Declared) {
+        if self.declared != *declared {
+            self.counted = declared.rates.iter().map(Quota::declared).collect();
+            self.declared = declared.clone();
+        }
     }
 
     /// Lets nothing go before a moment. An earlier one than is kept already changes nothing.
@@ -137,10 +143,9 @@ impl Shaper {
     }
 
     fn per_milli(&self, now: f64) -> Option<f64> {
-        let declared =
-            self.declared.rate.map(|(calls, per)| f64::from(calls) * USED / span(per).max(1.0));
-        let quotas = self.quotas.iter().filter_map(|quota| quota.rate(now));
-        quotas.chain(declared).chain(self.learned.rate()).reduce(f64::min)
+        let quotas = self.quotas.iter().chain(&self.counted);
+        let quotas = quotas.filter_map(|quota| quota.rate(now));
+        quotas.chain(self.learned.rate()).reduce(f64::min)
     }
 
     /// Whether a call may go now.
@@ -152,13 +157,14 @@ impl Shaper {
             return Turn::Answered;
         }
         let time = millis(now);
-        let ends = self.quotas.iter().filter_map(|quota| quota.empty_until(time));
+        let all = || self.quotas.iter().chain(&self.counted);
+        let ends = all().filter_map(|quota| quota.empty_until(time));
         let held = ends.chain(self.learned.held_until(time)).reduce(f64::max);
         let next = self.per_milli(time).map(|rate| self.last + 1.0 / rate);
         match held.into_iter().chain(next).reduce(f64::max).filter(|at| *at > time) {
             // With a window's end what is known changes; and by itself, bit by bit.
             Some(at) => {
-                let ends = self.quotas.iter().filter_map(|quota| quota.ends_after(time));
+                let ends = all().filter_map(|quota| quota.ends_after(time));
                 Turn::At(at_millis(ends.fold(at.min(time + ASK_AGAIN), f64::min)))
             }
             None => Turn::Go,
@@ -182,7 +188,8 @@ impl Shaper {
         self.last = due.clamp(time - LATE_MAX, time);
         self.sent += 1;
         self.in_flight += 1;
-        self.quotas.iter_mut().for_each(|quota| quota.departed(time));
+        let all = self.quotas.iter_mut().chain(&mut self.counted);
+        all.for_each(|quota| quota.departed(time));
         Departure { number: self.sent, at: now }
     }
 
@@ -215,6 +222,18 @@ impl Shaper {
                 let rate = self.per_milli(time);
                 self.learned.refused(left, time, rate, anew);
             }
+        }
+    }
+
+    /// A call that went took so many requests more than one: pages, redirects, a renewed credential.
+    pub fn also_sent(&mut self, requests: u32, now: Timestamp) {
+        let time = millis(now);
+        for _ in 0..requests.min(1_000) {
+            if let Some(rate) = self.per_milli(time) {
+                self.last += 1.0 / rate;
+            }
+            let all = self.quotas.iter_mut().chain(&mut self.counted);
+            all.for_each(|quota| quota.departed(time));
         }
     }
 

@@ -110,6 +110,24 @@ impl Quota {
         }
     }
 
+    /// One that nobody announces but a connector's file: it is counted here.
+    pub(super) fn declared((limit, per): &(u32, Duration)) -> Self {
+        let policy = "declared".to_owned();
+        let window =
+            Window { policy, unit: Unit::Calls, limit: None, remaining: None, reset: None, per: None };
+        let (limit, per) = (u64::from(*limit), span(*per).max(1.0));
+        // A short one is kept by going evenly; of a long one it is counted what is left.
+        let long = per > SHORT;
+        Self {
+            limit: Some(limit),
+            per: Some(per),
+            kind: Kind::Fixed,
+            left: long.then(|| count(limit) * USED),
+            ends: long.then_some(0.0),
+            ..Self::new(&window)
+        }
+    }
+
     /// What an answer says. `later`: so many calls went after the one that it answers.
     pub(super) fn hear(&mut self, window: &Window, number: u64, later: f64, now: f64) {
         self.told_at = now;
@@ -257,6 +275,7 @@ impl Quota {
         match self.per.filter(|_| self.seen.is_none()) {
             Some(per) => {
                 self.left = self.limit.map(count);
+                self.told_at = ends;
                 self.ends = Some(ends + ((now - ends) / per).floor() * per + per);
             }
             // When the next one ends is heard of then, and so is how long it was.

@@ -14,7 +14,7 @@ use provider::{Counts, Tells};
 use qc_pace::Declared;
 use world::World;
 
-const NOTHING: Declared = Declared { rate: None, concurrent: None };
+const NOTHING: Declared = Declared { rates: vec![], concurrent: None };
 
 fn figures(declared: Declared, counts: Counts, tells: Tells, (from, to): (i64, i64)) -> (f64, f64) {
     let mut world = World::new(declared, counts, tells);
@@ -105,7 +105,7 @@ fn what_is_not_announced_is_learned() {
 /// The first minute counts, too: a declared limit is kept from the first call on.
 #[test]
 fn what_is_declared_is_kept_from_the_first_call_on() {
-    let declared = Declared { rate: Some((50, Duration::from_secs(1))), concurrent: None };
+    let declared = Declared { rates: vec![(50, Duration::from_secs(1))], concurrent: None };
     let counts = Counts::sliding(50, 1_000);
     let mut world = World::new(declared, counts, Tells::Nothing);
     let done = world.run_work(1_000_000, 10_000);
@@ -115,6 +115,23 @@ fn what_is_declared_is_kept_from_the_first_call_on() {
     // 10,000 calls at 97 % of 50/s take 206.2 s.
     assert!((205_000..207_500).contains(&world.now), "{} ms", world.now);
     assert_eq!(refused, 0);
+}
+
+/// A limit over a long time lets little work go at once, and spreads much.
+#[test]
+fn what_is_declared_for_a_day_is_spread_and_kept() {
+    let day = 86_400_000;
+    let declared = Declared { rates: vec![(10_000, Duration::from_secs(86_400))], concurrent: None };
+    // The day begins before the first call does: what is declared counts from midnight.
+    let mut world = World::new(declared, Counts::fixed(10_000, day), Tells::Nothing);
+    world.run(60_000);
+    let first = world.answers.len();
+    assert!((20..80).contains(&first), "{first} in the first minute");
+    world.run(2 * day);
+    let refused = world.answers.iter().filter(|(_, no)| *no).count();
+    let dealt = world.answers.len() - refused;
+    println!("two days: {dealt} dealt with, {refused} refused");
+    assert!(dealt > 19_000 && refused < 20, "{dealt} {refused}");
 }
 
 #[test]
