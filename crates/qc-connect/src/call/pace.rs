@@ -44,7 +44,8 @@ impl Connector {
             _ => None,
         };
         let account = account.unwrap_or(self.name().as_str());
-        let named = |id: &str| self.limits().iter().find(|one| one.operations.iter().any(|op| op == id));
+        let named =
+            |id: &str| self.limits().iter().find(|one| one.operations.iter().any(|op| op == id));
         let family = named(operation).map(|limit| limit.operations.as_slice()).unwrap_or_default();
         let of_family = self.limits().iter().filter(|limit| limit.operations == family);
         let mut declared = Declared::default();

@@ -456,7 +456,10 @@ fn a_limit_that_cannot_be_kept_is_a_finding() {
         ("{ requests: 100 }", "QC-N011"),
         ("{ per: 1m }", "QC-N011"),
         ("{ operations: [createTicket] }", "QC-N011"),
-        ("{ requests: 1, per: 1s, operations: [createTicket, listTickets] }, { concurrent: 2, operations: [listTickets] }", "QC-N011"),
+        (
+            "{ requests: 1, per: 1s, operations: [createTicket, listTickets] }, { concurrent: 2, operations: [listTickets] }",
+            "QC-N011",
+        ),
         ("{ requests: 1, per: 1s, operations: [nothing] }", "QC-N003"),
     ] {
         let text = CONNECTOR.replace("{ requests: 100, per: 1m }", limit);

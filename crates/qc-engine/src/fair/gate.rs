@@ -355,8 +355,68 @@ mod tests {
         Asks { share, declared: None, fresh: true }
     }
 
-    fn has_turn(ticket: &mut Ticket) -> bool {
-        matches!(ticket.try_recv(), Ok(Grant::Go(_)))
+    fn dealt(said: Said) -> Told {
+        Told { outcome: Outcome::Dealt, health: Health::Good, said, requests: 1 }
+    }
+
+    #[test]
+    fn a_limit_is_shared_by_turns_and_a_stated_pause_holds_for_all() {
+        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
+        let gate = Gate::new(GateLimits::default(), hand.clone());
+        let pass = |millis: u64| {
+            let mut now = hand.0.lock().unwrap();
+            *now = *now + Duration::from_millis(millis);
+            drop(now);
+            gate.go_on();
+        };
+        let declared = Declared { rates: vec![(10, Duration::from_secs(1))], concurrent: None };
+        let ask = |tenant: &str| {
+            let declared = Some(&declared);
+            gate.pass(Asks { share: share(tenant, "x"), declared, fresh: true })
+        };
+        let mut first = ask("a").unwrap();
+        let mut a = ask("a").unwrap_err();
+        let mut more = ask("a").unwrap_err();
+        let mut b = ask("b").unwrap_err();
+        assert!(matches!(gate.why(&share("a", "x")), Some(Why::Pace(_))));
+        pass(104);
+        let Ok(Grant::Go(second)) = a.try_recv() else { panic!("its turn") };
+        assert!(b.try_recv().is_err() && more.try_recv().is_err());
+        pass(104);
+        assert!(b.try_recv().is_ok(), "b does not wait for all of a");
+        // A call is refused with a pause: nobody goes before it is over.
+        let said = Said { retry_after: Some(Duration::from_secs(60)), ..Said::default() };
+        let told = Told { outcome: Outcome::Throttled, ..dealt(said) };
+        let (limit, until) = first.tell(&told).unwrap();
+        assert_eq!((&*limit, until), ("x", Timestamp::from_millis(1_060_208)));
+        drop((first, second));
+        pass(59_999);
+        assert!(more.try_recv().is_err());
+        assert_eq!(gate.why(&share("c", "x")), Some(Why::Stated(until)));
+        pass(1);
+        assert!(more.try_recv().is_ok());
+    }
+
+    #[test]
+    fn what_waits_long_for_a_system_that_does_not_answer_is_turned_away_unless_in_doubt() {
+        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
+        let gate = Gate::new(GateLimits::default(), hand.clone());
+        let bad = Told { health: Health::Bad, ..dealt(Said::default()) };
+        for _ in 0..20 {
+            gate.pass(asks(share("a", "x"))).unwrap().tell(&bad);
+        }
+        let mut fresh = gate.pass(asks(share("a", "x"))).unwrap_err();
+        let mut doubtful = gate.pass(Asks { fresh: false, ..asks(share("a", "x")) }).unwrap_err();
+        let mut other = gate.pass(asks(share("a", "y"))).unwrap();
+        let since = Timestamp::from_millis(1_000_000);
+        assert_eq!(gate.why(&share("a", "x")), Some(Why::Away(since)));
+        gate.turn_away(since + Duration::from_millis(9_999));
+        assert!(fresh.try_recv().is_err());
+        gate.turn_away(since + PATIENCE);
+        assert!(matches!(fresh.try_recv(), Ok(Grant::Barred(at)) if at == since));
+        assert!(doubtful.try_recv().is_err(), "what may have been sent is not given up");
+        assert_eq!((gate.counts().barred, gate.counts().open), (1, 1));
+        assert_eq!(other.tell(&dealt(Said::default())), None);
     }
 
     #[test]

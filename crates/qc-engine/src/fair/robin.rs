@@ -100,10 +100,7 @@ impl<T> Robin<T> {
     }
 
     /// Takes out who is next among those who may have what they ask for.
-    pub(crate) fn pop(
-        &mut self,
-        may: impl Fn(&TenantName, &Lane, Priority) -> bool,
-    ) -> Option<T> {
+    pub(crate) fn pop(&mut self, may: impl Fn(&TenantName, &Lane, Priority) -> bool) -> Option<T> {
         let low_waits = !self.low.is_empty();
         let low_first = low_waits && self.since_low >= TURNS_BEFORE_LOW;
         let order = if low_first {

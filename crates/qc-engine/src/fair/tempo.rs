@@ -1,11 +1,7 @@
 //! The tempo of calls: for each system its breaker and its tenants' budgets, for each limit its shaper. What a call's turn
 //! depends on beside the room that there is.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use qc_model::{TenantName, Timestamp};
 use qc_pace::{
@@ -41,13 +37,19 @@ impl Why {
         Some(match self {
             Self::Room => return None,
             Self::Pace(at) => {
-                format!("waits for its turn at `{system}`, whose limit lets the next call go at {at}")
+                format!(
+                    "waits for its turn at `{system}`, whose limit lets the next call go at {at}"
+                )
             }
             Self::Stated(at) => format!("waits until {at}: `{system}` wants no calls before"),
             Self::Away(since) => {
-                format!("waits for `{system}`, which has not answered since {since}; one call at a time tries")
+                format!(
+                    "waits for `{system}`, which has not answered since {since}; one call at a time tries"
+                )
             }
-            Self::Back => format!("waits for `{system}`, which is back and gets a few calls at a time"),
+            Self::Back => {
+                format!("waits for `{system}`, which is back and gets a few calls at a time")
+            }
             Self::Budget(at) => format!(
                 "waits until {at} to try `{system}` again: too many calls to it are being tried again"
             ),

@@ -187,7 +187,9 @@ impl ActiveRun {
             Class::Dependency,
             codes::SYSTEM_AWAY,
             "The other system does not answer; the call was not sent",
-            format!("most calls to it have failed since {since}; one call at a time tries whether it is back"),
+            format!(
+                "most calls to it have failed since {since}; one call at a time tries whether it is back"
+            ),
         );
         if let CallTarget::Connector { connector, .. } = &request.target {
             failure.owner = release.system_owners.get(&**connector).cloned();

@@ -113,8 +113,14 @@ impl Quota {
     /// One that nobody announces but a connector's file: it is counted here.
     pub(super) fn declared((limit, per): &(u32, Duration)) -> Self {
         let policy = "declared".to_owned();
-        let window =
-            Window { policy, unit: Unit::Calls, limit: None, remaining: None, reset: None, per: None };
+        let window = Window {
+            policy,
+            unit: Unit::Calls,
+            limit: None,
+            remaining: None,
+            reset: None,
+            per: None,
+        };
         let (limit, per) = (u64::from(*limit), span(*per).max(1.0));
         // A short one is kept by going evenly; of a long one it is counted what is left.
         let long = per > SHORT;

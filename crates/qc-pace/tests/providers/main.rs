@@ -121,7 +121,8 @@ fn what_is_declared_is_kept_from_the_first_call_on() {
 #[test]
 fn what_is_declared_for_a_day_is_spread_and_kept() {
     let day = 86_400_000;
-    let declared = Declared { rates: vec![(10_000, Duration::from_secs(86_400))], concurrent: None };
+    let declared =
+        Declared { rates: vec![(10_000, Duration::from_secs(86_400))], concurrent: None };
     // The day begins before the first call does: what is declared counts from midnight.
     let mut world = World::new(declared, Counts::fixed(10_000, day), Tells::Nothing);
     world.run(60_000);

@@ -66,7 +66,9 @@ impl Collector for EngineNumbers {
                 numbers.fenced,
             ),
         ];
-        for (name, help, value) in counters.into_iter().chain(drift(&numbers)) {
+        for (name, help, value) in
+            counters.into_iter().chain(tempo(&numbers)).chain(drift(&numbers))
+        {
             let counter = ConstCounter::new(value);
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
@@ -94,6 +96,11 @@ impl Collector for EngineNumbers {
                 "Calls that wait until a limit lets them go",
                 count(numbers.calls_waiting),
             ),
+            (
+                "breakers_open",
+                "Systems that are left alone because they do not answer, or are coming back",
+                count(numbers.breakers_open),
+            ),
             ("leased", "Whether this node holds the right to run", i64::from(numbers.leased)),
         ];
         let free = numbers
@@ -106,6 +113,37 @@ impl Collector for EngineNumbers {
         }
         Ok(())
     }
+}
+
+/// What was learned of the limits and absences of others: names, meanings and numbers.
+fn tempo(numbers: &Gauges) -> [(&'static str, &'static str, u64); 5] {
+    [
+        (
+            "calls_throttled",
+            "Calls since the start that other systems refused because there were too many",
+            numbers.throttled,
+        ),
+        (
+            "stated_pauses",
+            "Pauses since the start that other systems stated",
+            numbers.stated_pauses,
+        ),
+        (
+            "calls_again",
+            "Attempts since the start that were not the first of their call",
+            numbers.calls_again,
+        ),
+        (
+            "breakers_opened",
+            "Times since the start that a system was found not to answer",
+            numbers.breakers_opened,
+        ),
+        (
+            "calls_barred",
+            "Calls since the start that were not sent because their system did not answer",
+            numbers.calls_barred,
+        ),
+    ]
 }
 
 /// What was seen of the drift of others: names, meanings and numbers.
