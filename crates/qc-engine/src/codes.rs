@@ -94,9 +94,6 @@ pub const ECHO_UNMARKED: Code = Code::new("QC-R047");
 /// The release declares no state or table of that name.
 pub const KEPT_UNKNOWN: Code = Code::new("QC-R048");
 
-/// A call was not sent: its system does not answer.
-pub const SYSTEM_AWAY: Code = Code::new("QC-R060");
-
 /// The provider says that an operation ends.
 pub const OPERATION_ENDS: Code = Code::new("QC-R080");
 /// There is no such finding of drift.

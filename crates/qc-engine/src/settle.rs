@@ -272,7 +272,6 @@ impl Work<'_> {
         self.watch(&performed);
         let (outcome, health) = performed.tells();
         let (said, requests) = (performed.said.clone(), performed.record.requests);
-        self.told = Some(Told { outcome, health, said, requests });
         let result = performed.result.map_err(|mut failure| {
             if let Some(broken) = &self.unfit {
                 let told = format!("{}; see `qc drift show {}`", failure.detail, broken.finding.id);
@@ -281,7 +280,10 @@ impl Work<'_> {
             self.shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
             self.owned(failure)
         });
-        self.records.push((performed.record, result.as_ref().err().cloned()));
+        let failure = result.as_ref().err().cloned();
+        let told = failure.clone().map(Box::new);
+        self.told = Some(Told { outcome, health, said, requests, failure: told });
+        self.records.push((performed.record, failure));
         // Of what is only more, or was put right, tells the operation's own document.
         let broken = performed.drift.into_iter().filter(|note| note.kind == Deviation::Breaking);
         self.drift.extend(broken);

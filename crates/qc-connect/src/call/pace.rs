@@ -18,10 +18,9 @@ impl Performed {
         }
         match (self.record.status, class) {
             (Some(429), _) => (Outcome::Throttled, Health::Good),
-            (Some(503), _) => (Outcome::Overloaded, Health::Bad),
+            (Some(503), _) | (None, Some(Class::Timeout)) => (Outcome::Overloaded, Health::Bad),
             (Some(500..=599), _) => (Outcome::Dealt, Health::Bad),
             (Some(_), _) => (Outcome::Dealt, Health::Good),
-            (None, Some(Class::Timeout)) => (Outcome::Overloaded, Health::Bad),
             (None, Some(Class::Dependency | Class::Transient)) => (Outcome::Unknown, Health::Bad),
             (None, _) => (Outcome::Unknown, Health::Unknown),
         }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use qc_model::{Clock, TenantName, Timestamp};
+use qc_model::{Clock, Failure, TenantName, Timestamp};
 use qc_pace::{Declared, Outcome, Said, breaker::Health};
 use qc_store::Priority;
 use tokio::sync::{Notify, oneshot};
@@ -21,6 +21,8 @@ use super::{
 /// A call to a system that does not answer waits for so long; then it is turned away, and its run says what happens
 /// without that system.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// It is looked that often who waited so long.
+const AWAY_EVERY: Duration = Duration::from_millis(500);
 
 /// How many calls may be in flight at once, on one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +90,8 @@ pub(crate) struct Permit {
 pub(crate) enum Grant {
     /// The call goes.
     Go(Permit),
-    /// It does not: its system has not answered since then.
-    Barred(Timestamp),
+    /// It does not, as its system does not answer: it fails as those did that were sent.
+    Barred(Box<Failure>),
 }
 
 /// A place in the queue. Dropping it gives it up.
@@ -273,30 +275,41 @@ impl Gate {
         });
         for one in barred {
             tempo.turned_away();
-            let since = tempo.away_since(&one.share.lane).unwrap_or(now);
-            // Whoever has gone away needs no answer.
-            drop(one.granted.send(Grant::Barred(since)));
+            if let Some(failure) = tempo.failure(&one.share.lane) {
+                // Whoever has gone away needs no answer.
+                drop(one.granted.send(Grant::Barred(failure)));
+            }
         }
+    }
+
+    /// Whether somebody waits while a system does not answer.
+    fn waits_for_the_away(&self) -> bool {
+        let state = self.state();
+        state.waiting.len() > 0 && state.tempo.any_away()
     }
 
     /// Lets those go whose moment has come, for ever.
     pub(crate) async fn keep(self: &Arc<Self>) {
+        let mut looked = self.clock.now();
         loop {
             let sooner = self.sooner.notified();
             let now = self.clock.now();
-            self.turn_away(now);
+            let away = self.waits_for_the_away();
+            if away && now.since(looked) >= AWAY_EVERY {
+                looked = now;
+                self.turn_away(now);
+            }
             self.go_on();
             let due = self.state().due;
-            match due {
-                Some(due) => {
-                    // Never not at all: the clock of the machine may be a little ahead of ours.
-                    let pause = due.since(self.clock.now()).max(Duration::from_millis(1));
-                    tokio::select! {
-                        biased;
-                        () = sooner => {}
-                        () = tokio::time::sleep(pause) => {}
-                    }
-                }
+            // Never not at all: the clock of the machine may be a little ahead of ours.
+            let pause = due.map(|due| due.since(self.clock.now()).max(Duration::from_millis(1)));
+            let look = away.then_some(AWAY_EVERY);
+            match pause.into_iter().chain(look).min() {
+                Some(pause) => tokio::select! {
+                    biased;
+                    () = sooner => {}
+                    () = tokio::time::sleep(pause) => {}
+                },
                 None => sooner.await,
             }
         }
@@ -317,7 +330,8 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let (outcome, health) = (Outcome::Unknown, Health::Unknown);
-        self.tell(&Told { outcome, health, said: Said::default(), requests: 0 });
+        let said = Said::default();
+        self.tell(&Told { outcome, health, said, requests: 0, failure: None });
         self.gate.state().leave(&self.share);
         self.gate.go_on();
     }
@@ -356,7 +370,8 @@ mod tests {
     }
 
     fn dealt(said: Said) -> Told {
-        Told { outcome: Outcome::Dealt, health: Health::Good, said, requests: 1 }
+        let (outcome, health) = (Outcome::Dealt, Health::Good);
+        Told { outcome, health, said, requests: 1, failure: None }
     }
 
     #[test]
@@ -401,7 +416,11 @@ mod tests {
     fn what_waits_long_for_a_system_that_does_not_answer_is_turned_away_unless_in_doubt() {
         let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
         let gate = Gate::new(GateLimits::default(), hand.clone());
-        let bad = Told { health: Health::Bad, ..dealt(Said::default()) };
+        let code = qc_model::Code::new("QC-N101");
+        let failure =
+            Failure::new(qc_model::Class::Dependency, code.clone(), "It is away", "no answer");
+        let failure = Some(Box::new(failure));
+        let bad = Told { health: Health::Bad, failure, ..dealt(Said::default()) };
         for _ in 0..20 {
             gate.pass(asks(share("a", "x"))).unwrap().tell(&bad);
         }
@@ -413,7 +432,9 @@ mod tests {
         gate.turn_away(since + Duration::from_millis(9_999));
         assert!(fresh.try_recv().is_err());
         gate.turn_away(since + PATIENCE);
-        assert!(matches!(fresh.try_recv(), Ok(Grant::Barred(at)) if at == since));
+        let Ok(Grant::Barred(failure)) = fresh.try_recv() else { panic!("turned away") };
+        assert_eq!((failure.code, failure.applied), (code, qc_model::Applied::No));
+        assert!(failure.detail.starts_with("the call was not sent: "), "{}", failure.detail);
         assert!(doubtful.try_recv().is_err(), "what may have been sent is not given up");
         assert_eq!((gate.counts().barred, gate.counts().open), (1, 1));
         assert_eq!(other.tell(&dealt(Said::default())), None);

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use qc_model::{TenantName, Timestamp};
+use qc_model::{Applied, Failure, Retry, TenantName, Timestamp};
 use qc_pace::{
     Breaker, Budget, Declared, Departure, Outcome, Said, Shaper, Turn, Way,
     breaker::{Health, Stands},
@@ -65,6 +65,8 @@ pub(crate) struct Told {
     pub(crate) said: Said,
     /// HTTP requests that it took.
     pub(crate) requests: u32,
+    /// How it failed, if it did.
+    pub(crate) failure: Option<Box<Failure>>,
 }
 
 /// A call that went, as it is counted here.
@@ -93,6 +95,8 @@ pub(crate) struct Counts {
 #[derive(Debug, Default)]
 struct System {
     breaker: Breaker,
+    /// How calls fail that may be tried again: as the last one did.
+    fails: Option<Box<Failure>>,
     budgets: HashMap<TenantName, Budget>,
 }
 
@@ -175,6 +179,11 @@ impl Tempo {
         if let Some(system) = self.systems.get_mut(&lane.system) {
             let closed = system.breaker.stands().0 == Stands::Closed;
             system.breaker.answered(gone.departure.at(), told.health, now);
+            let passing =
+                told.failure.as_ref().filter(|one| matches!(one.retry, Retry::After { .. }));
+            if let (Health::Bad, Some(failure)) = (told.health, passing) {
+                system.fails = Some(failure.clone());
+            }
             if closed && system.breaker.stands().0 != Stands::Closed {
                 self.counts.opened += 1;
             }
@@ -206,17 +215,33 @@ impl Tempo {
 
     /// Whether calls of a lane are turned away that have waited for so long: their system does not answer.
     pub(crate) fn turns_away(&self, lane: &Lane, waited: Duration, patience: Duration) -> bool {
-        let stands = self.systems.get(&lane.system).map(|system| system.breaker.stands().0);
-        waited >= patience && matches!(stands, Some(Stands::Open | Stands::Probing))
+        let Some(system) = self.systems.get(&lane.system) else { return false };
+        let away = matches!(system.breaker.stands().0, Stands::Open | Stands::Probing);
+        waited >= patience && away && system.fails.is_some()
+    }
+
+    /// The failure of a call that is turned away: that of the calls that were sent, for it is one outage. None: nothing
+    /// is known of it.
+    pub(crate) fn failure(&self, lane: &Lane) -> Option<Box<Failure>> {
+        let system = self.systems.get(&lane.system)?;
+        let mut failure = system.fails.clone()?;
+        let since = system.breaker.stands().1.map(|at| format!(" since {at}")).unwrap_or_default();
+        failure.detail = format!(
+            "the call was not sent: most calls to the system have failed{since}, and one at a time tries whether it is back; the last one: {}",
+            failure.detail
+        );
+        (failure.applied, failure.retry) = (Applied::No, Retry::After { stated_ms: None });
+        Some(failure)
+    }
+
+    /// Whether any system does not answer.
+    pub(crate) fn any_away(&self) -> bool {
+        let away = |system: &System| system.breaker.stands().0 != Stands::Closed;
+        self.systems.values().any(away)
     }
 
     pub(crate) fn turned_away(&mut self) {
         self.counts.barred += 1;
-    }
-
-    /// Since when a system has not answered.
-    pub(crate) fn away_since(&self, lane: &Lane) -> Option<Timestamp> {
-        self.systems.get(&lane.system)?.breaker.stands().1
     }
 
     pub(crate) fn counts(&self) -> Counts {

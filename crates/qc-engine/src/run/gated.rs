@@ -7,13 +7,12 @@ use std::{
     time::Duration,
 };
 
-use qc_model::{Class, Failure, Timestamp};
+use qc_model::Timestamp;
 use qc_pace::Declared;
 use qc_workflow::{CallId, CallRequest, CallTarget, Happening as Told};
 
 use super::{ActiveRun, Purpose, Ready, never_sent};
 use crate::{
-    codes,
     draft::Draft,
     fair::{Asks, Gate, Grant, Lane, Permit, Share, Ticket, Why},
     outgoing::request_of,
@@ -167,9 +166,8 @@ impl ActiveRun {
         let Some(gated) = self.gated.remove(&call) else { return };
         match grant {
             Grant::Go(permit) => self.go(call, gated, permit, draft),
-            Grant::Barred(since) => {
-                let failure = self.away(&gated.request, since);
-                let attempt = gated.request.attempt;
+            Grant::Barred(failure) => {
+                let (attempt, failure) = (gated.request.attempt, *failure);
                 self.tell(Told::CallFailed { call, attempt, failure }, entropy, draft);
             }
         }
@@ -178,23 +176,6 @@ impl ActiveRun {
     fn go(&mut self, call: CallId, gated: Gated, permit: Permit, draft: &mut Draft) {
         self.permits.insert(call, permit);
         self.intend(gated.request, gated.purpose, draft);
-    }
-
-    /// The failure of a call that was not sent because its system does not answer.
-    fn away(&self, request: &CallRequest, since: Timestamp) -> Failure {
-        let release = &self.context.deployment.release;
-        let mut failure = Failure::new(
-            Class::Dependency,
-            codes::SYSTEM_AWAY,
-            "The other system does not answer; the call was not sent",
-            format!(
-                "most calls to it have failed since {since}; one call at a time tries whether it is back"
-            ),
-        );
-        if let CallTarget::Connector { connector, .. } = &request.target {
-            failure.owner = release.system_owners.get(&**connector).cloned();
-        }
-        failure
     }
 
     /// The machine gave a call up. True: it waits at the gate; when nothing of it is in doubt, that is all.

@@ -64,7 +64,7 @@ async fn burst(
         let n = seen.body["n"].as_u64().unwrap();
         keys.entry(n % 100).or_default().push(n);
     }
-    (world.uptime() - began, keys)
+    (world.uptime().saturating_sub(began), keys)
 }
 
 fn in_order(keys: &BTreeMap<u64, Vec<u64>>, events: u64) {
@@ -93,7 +93,7 @@ async fn a_burst_into_a_declared_limit_drains_as_computed_and_is_never_refused()
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_into_a_limit_that_nobody_knows_makes_no_storm() {
-    const EVENTS: u64 = 5_000;
+    const EVENTS: u64 = 3_000;
     let (outside, refused) = strict(50);
     let clock = Arc::new(VirtualClock::now());
     let store = Arc::new(MemoryStore::with_clock(clock.clone()));
@@ -102,9 +102,9 @@ async fn a_burst_into_a_limit_that_nobody_knows_makes_no_storm() {
     let refused = refused.lock().unwrap().len();
     println!("{EVENTS} events took {took:?}, {refused} refused");
     in_order(&keys, EVENTS);
-    assert!(refused <= 100, "{refused} refused");
-    // 100 s at the limit, and some for finding it.
-    assert!(took <= Duration::from_secs(115), "{took:?}");
+    assert!(refused <= 60, "{refused} refused");
+    // 60 s at the limit, and some for finding it.
+    assert!(took <= Duration::from_secs(75), "{took:?}");
 }
 
 /// What one run is told holds for all, and over a restart; waiting for it is no attempt.
@@ -198,6 +198,7 @@ async fn a_call_to_a_dead_system_fails_unsent_after_a_while() {
     let says = state.summary.unwrap();
     assert!(says.contains("waits for `desk`, which has not answered since"), "{says}");
     let RunEnd::Faulted { failure, .. } = world.end(run).await else { panic!("it fails") };
-    println!("{failure:?}");
-    assert!(["QC-R060", "QC-N101", "QC-N102"].contains(&failure.code.as_str()), "{failure:?}");
+    // It is one outage: what was not sent fails as what was.
+    assert_eq!(failure.code.as_str(), "QC-N104", "{failure:?}");
+    assert!(failure.detail.contains("the call was not sent"), "{failure:?}");
 }

@@ -136,7 +136,7 @@ fn standard(headers: &HeaderMap, now: Timestamp) -> Vec<Window> {
             let Some(remaining) = item.parameter("r").and_then(Bare::number) else { continue };
             let window = entry(&mut windows, name);
             window.remaining = Some(remaining);
-            window.reset = item.parameter("t").and_then(Bare::number).and_then(whole);
+            window.reset = item.parameter("t").and_then(Bare::number).map(whole);
         }
         if windows.iter().any(|one| one.remaining.is_some()) {
             return windows;
@@ -150,7 +150,7 @@ fn standard(headers: &HeaderMap, now: Timestamp) -> Vec<Window> {
             let per = limit.and_then(|limit| per_of(&windows, limit));
             windows.retain(|one| limit.is_none() || one.limit != limit);
             let window = entry(&mut windows, "");
-            (window.remaining, window.reset) = (Some(remaining), of("reset").and_then(whole));
+            (window.remaining, window.reset) = (Some(remaining), of("reset").map(whole));
             (window.limit, window.per) = (limit, window.per.or(per));
         }
     }
@@ -165,8 +165,8 @@ fn entry<'a>(windows: &'a mut Vec<Window>, name: &str) -> &'a mut Window {
     &mut windows[at]
 }
 
-fn whole(seconds: u64) -> Option<Duration> {
-    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+fn whole(seconds: u64) -> Duration {
+    Duration::from_secs(seconds).min(LONGEST_PAUSE)
 }
 
 /// `RateLimit-Policy`: names with `q` and `w`, or quotas alone with `w` as it was before.

@@ -2,6 +2,7 @@
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::unwrap_used,
     reason = "the numbers of these worlds are small"
 )]
 

@@ -135,9 +135,8 @@ impl Tells {
         let seconds = (reset + 999) / 1_000;
         let (per_s, epoch) = (per / 1_000, (BEGIN + now + reset) / 1_000);
         let fields: Vec<(&str, String)> = match self {
-            Self::Nothing => vec![],
             Self::RetryAfter if refused => vec![("retry-after", seconds.max(1).to_string())],
-            Self::RetryAfter => vec![],
+            Self::Nothing | Self::RetryAfter => vec![],
             Self::Standard => vec![
                 ("ratelimit-policy", format!("\"p\";q={limit};w={per_s}")),
                 ("ratelimit", format!("\"p\";r={left};t={seconds}")),
