@@ -147,11 +147,13 @@ async fn a_dead_system_is_not_hammered_and_comes_back_within_seconds() {
     const PER_SECOND: u64 = 100;
     let dead = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let state = dead.clone();
-    let outside =
-        Outside::new(move |_, _| match state.load(std::sync::atomic::Ordering::Relaxed) {
-            true => Answer::Status(500, json!({})),
-            false => Answer::Slow(Duration::from_millis(20), json!({})),
-        });
+    let outside = Outside::new(move |_, _| {
+        if state.load(std::sync::atomic::Ordering::Relaxed) {
+            Answer::Status(500, json!({}))
+        } else {
+            Answer::Slow(Duration::from_millis(20), json!({}))
+        }
+    });
     let world = World::new(SYNC, outside.clone());
     let tick = Duration::from_millis(1_000 / PER_SECOND);
     let events = 60 * PER_SECOND;

@@ -49,25 +49,12 @@ impl Collector for EngineNumbers {
             ),
             ("calls", "Attempts of calls since the start", numbers.calls),
             ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),
-            (
-                "groups_taken_over",
-                "Groups of runs taken from nodes that let their leases run out",
-                numbers.takeovers,
-            ),
-            ("groups_handed_over", "Groups of runs handed over in peace", numbers.handed_over),
-            (
-                "groups_lost",
-                "Groups of runs that other nodes took because this one renewed too late",
-                numbers.groups_lost,
-            ),
-            (
-                "commits_fenced",
-                "Commits that came after their group was another node's: not written",
-                numbers.fenced,
-            ),
         ];
-        for (name, help, value) in
-            counters.into_iter().chain(tempo(&numbers)).chain(drift(&numbers))
+        for (name, help, value) in counters
+            .into_iter()
+            .chain(groups(&numbers))
+            .chain(tempo(&numbers))
+            .chain(drift(&numbers))
         {
             let counter = ConstCounter::new(value);
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
@@ -113,6 +100,28 @@ impl Collector for EngineNumbers {
         }
         Ok(())
     }
+}
+
+/// What became of groups of runs: names, meanings and numbers.
+fn groups(numbers: &Gauges) -> [(&'static str, &'static str, u64); 4] {
+    [
+        (
+            "groups_taken_over",
+            "Groups of runs taken from nodes that let their leases run out",
+            numbers.takeovers,
+        ),
+        ("groups_handed_over", "Groups of runs handed over in peace", numbers.handed_over),
+        (
+            "groups_lost",
+            "Groups of runs that other nodes took because this one renewed too late",
+            numbers.groups_lost,
+        ),
+        (
+            "commits_fenced",
+            "Commits that came after their group was another node's: not written",
+            numbers.fenced,
+        ),
+    ]
 }
 
 /// What was learned of the limits and absences of others: names, meanings and numbers.
