@@ -7,6 +7,7 @@ mod connectors;
 mod contracts;
 mod formats;
 mod gate;
+mod limits;
 mod movement;
 mod scenarios;
 mod scene;
