@@ -16,14 +16,14 @@ pub const UNDECLARED_EFFECT: Code = Code::new("QC-N004");
 pub const BAD_EXPRESSION: Code = Code::new("QC-N005");
 /// A declared effect class lacks what it needs.
 pub const INCOMPLETE_EFFECT: Code = Code::new("QC-N006");
-/// A declared limit is not enforced by this version.
-pub const LIMIT_NOT_ENFORCED: Code = Code::new("QC-N007");
 /// A base URL is unusable.
 pub const BAD_BASE_URL: Code = Code::new("QC-N008");
 /// A variable that a connector uses has no value in the environment.
 pub const MISSING_VARIABLE: Code = Code::new("QC-N009");
 /// An error rule can never match or says nothing.
 pub const BAD_ERROR_RULE: Code = Code::new("QC-N010");
+/// A declared limit is none that can be kept.
+pub const BAD_LIMIT: Code = Code::new("QC-N011");
 
 // Calls.
 

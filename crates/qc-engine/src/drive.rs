@@ -24,7 +24,7 @@ use crate::{
     command::Command,
     draft::Draft,
     engine::{Place, Shared},
-    fair::Permit,
+    fair::Grant,
     happening::{Failed, What},
     record,
     run::ActiveRun,
@@ -203,8 +203,8 @@ fn left(shared: &Shared, run: &ActiveRun) {
 enum Woken {
     Done(Box<Performed>),
     Asked(Command),
-    /// A call's turn has come.
-    Granted(CallId, Permit),
+    /// A call's wait at the gate is over.
+    Granted(CallId, Grant),
     Timer,
     Child(Box<News>),
 }
@@ -222,10 +222,15 @@ fn start_calls(
         let permit = run.permits.remove(&ready.request.id);
         // Apart: what a call needs is too large to be moved about.
         let (shared, tenure) = (shared.clone(), tenure.clone());
-        let call = Box::pin(settle(shared, tenure, run.context.clone(), ready, cut_off));
+        let call = Box::pin(settle(shared.clone(), tenure, run.context.clone(), ready, cut_off));
         calls.spawn(async move {
             let performed = call.await;
-            drop(permit);
+            let told = performed.told.as_ref();
+            let stated = permit.zip(told).and_then(|(mut permit, told)| permit.tell(told));
+            if let Some((limit, until)) = stated {
+                // On disk before the run hears of it: whoever takes its calls up again keeps it, too.
+                Box::pin(shared.keep_stated(&limit, until)).await;
+            }
             performed
         });
     }
@@ -313,8 +318,8 @@ async fn wait(
                 }
             },
             Some(command) = mailbox.recv() => return Some(Woken::Asked(command)),
-            (call, permit) = run.next_grant(), if !leaving => {
-                return Some(Woken::Granted(call, permit));
+            (call, grant) = run.next_grant(), if !leaving => {
+                return Some(Woken::Granted(call, grant));
             }
             () = sleep(pause) => {}
             _ = standing.changed() => {}
@@ -356,7 +361,9 @@ fn take_in(
                 replies.push((command.reply, answer));
             }
             Woken::Child(news) => run.hear_of_child(*news, shared.entropy.next_u64(), draft),
-            Woken::Granted(call, permit) => run.granted(call, permit, draft),
+            Woken::Granted(call, grant) => {
+                run.granted(call, grant, shared.entropy.next_u64(), draft);
+            }
             Woken::Timer => run.wake(|| shared.entropy.next_u64(), draft),
         }
         next = if draft.end.is_some() {

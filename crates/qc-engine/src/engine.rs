@@ -218,6 +218,18 @@ pub struct Gauges {
     pub calls_in_flight: usize,
     /// Calls that wait until a limit lets them go.
     pub calls_waiting: usize,
+    /// Calls since the start that other systems refused because there were too many.
+    pub throttled: u64,
+    /// Pauses since the start that other systems stated.
+    pub stated_pauses: u64,
+    /// Attempts since the start that were not the first of their call.
+    pub calls_again: u64,
+    /// Times since the start that a system was found not to answer, and left alone.
+    pub breakers_opened: u64,
+    /// Systems that are left alone now, or are coming back.
+    pub breakers_open: usize,
+    /// Calls since the start that were not sent because their system did not answer.
+    pub calls_barred: u64,
     /// Runs asleep in the store of which this node knows when they wake.
     pub runs_asleep: usize,
     /// Those who wait for a run's end now.
@@ -282,7 +294,8 @@ impl Engine {
         let EngineParts { committer, store, outbound, clock, entropy, releases, settings } = parts;
         let leases = Leases::new(!store.caps().shared);
         let admission = Admission::new(settings.admission.clone());
-        let (places, gate) = (Places::new(settings.runs_max), Gate::new(settings.calls));
+        let (places, gate) =
+            (Places::new(settings.runs_max), Gate::new(settings.calls, clock.clone()));
         Self {
             shared: Arc::new(Shared {
                 committer,
@@ -366,6 +379,7 @@ impl Engine {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let leases = &self.shared.leases;
         let (calls_in_flight, calls_waiting) = self.shared.gate.numbers();
+        let tempo = self.shared.gate.counts();
         let backlog = &self.shared.places.backlog;
         let [drift_breaking, drift_additive, drift_repaired, drift_ends, asked, failed] =
             self.shared.drift.numbers.read();
@@ -379,6 +393,12 @@ impl Engine {
             disk_free: self.shared.admission.room().map(|room| room.free),
             calls_in_flight,
             calls_waiting,
+            throttled: tempo.throttled,
+            stated_pauses: tempo.pauses,
+            calls_again: tempo.again,
+            breakers_opened: tempo.opened,
+            breakers_open: tempo.open,
+            calls_barred: tempo.barred,
             runs_asleep: self.shared.sleeping.len(),
             waiting_for_ends: self.shared.waiting.len(),
             accepted: read(&counters.accepted),

@@ -79,6 +79,7 @@ mod settle;
 mod signal;
 mod standing;
 mod start;
+mod stated;
 mod subject;
 mod subscribe;
 mod tail;

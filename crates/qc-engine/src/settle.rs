@@ -15,6 +15,7 @@ use crate::{
     draft::Draft,
     drift::{Broken, Watched},
     engine::Shared,
+    fair::Told,
     happening::{Failed, What},
     kept::{self, KeptScope},
     outgoing::request_of,
@@ -41,6 +42,8 @@ pub(crate) struct Performed {
     traceparent: String,
     records: Vec<(CallRecord, Option<Failure>)>,
     drift: Vec<DriftNote>,
+    /// What the last attempt that was sent tells of the other side.
+    pub(crate) told: Option<Told>,
     /// What is to be written for its answer to be true; then the run hears of it.
     pub(crate) write: Option<KeptWrite>,
 }
@@ -94,12 +97,13 @@ pub(crate) async fn settle(
         drift: vec![],
         documents: vec![],
         unfit: None,
+        told: None,
     };
     let settled = match caught(work.settle(cut_off)).await {
         Ok(settled) => settled,
         Err(said) => work.broke_off(&said),
     };
-    let Work { records, drift, effect, documents, .. } = work;
+    let Work { records, drift, effect, documents, told, .. } = work;
     Performed {
         call: request.id.clone(),
         settled,
@@ -108,6 +112,7 @@ pub(crate) async fn settle(
         traceparent: effect.traceparent,
         records,
         drift,
+        told,
         write: (!documents.is_empty()).then_some(KeptWrite { documents, ready }),
     }
 }
@@ -125,6 +130,7 @@ struct Work<'a> {
     documents: Vec<DocumentOp>,
     /// The answer that does not fit.
     unfit: Option<Box<Broken>>,
+    told: Option<Told>,
 }
 
 impl Work<'_> {
@@ -264,6 +270,8 @@ impl Work<'_> {
             .await;
         self.under_way = None;
         self.watch(&performed);
+        let (outcome, health) = performed.tells();
+        let (said, requests) = (performed.said.clone(), performed.record.requests);
         let result = performed.result.map_err(|mut failure| {
             if let Some(broken) = &self.unfit {
                 let told = format!("{}; see `qc drift show {}`", failure.detail, broken.finding.id);
@@ -272,7 +280,10 @@ impl Work<'_> {
             self.shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
             self.owned(failure)
         });
-        self.records.push((performed.record, result.as_ref().err().cloned()));
+        let failure = result.as_ref().err().cloned();
+        let told = failure.clone().map(Box::new);
+        self.told = Some(Told { outcome, health, said, requests, failure: told });
+        self.records.push((performed.record, failure));
         // Of what is only more, or was put right, tells the operation's own document.
         let broken = performed.drift.into_iter().filter(|note| note.kind == Deviation::Breaking);
         self.drift.extend(broken);

@@ -32,6 +32,7 @@ const WAKE_AGAIN: Duration = Duration::from_secs(5);
 impl Engine {
     /// Runs the engine until it is drained.
     pub async fn run(&self) {
+        self.know_stated().await;
         tokio::join!(
             Box::pin(self.hold_leases()),
             Box::pin(self.wake_sleepers()),
@@ -43,6 +44,7 @@ impl Engine {
             Box::pin(self.keep_polling()),
             Box::pin(self.move_lines()),
             Box::pin(self.keep_gates()),
+            Box::pin(self.keep_tempo()),
             Box::pin(self.keep_pauses()),
             Box::pin(self.keep_failures_tidy()),
             Box::pin(self.keep_drift()),

@@ -3,7 +3,6 @@ use qc_expression::{Limits, Scope};
 use qc_model::{Applied, CallError, CallErrorKind, Class, Code, Failure, Retry, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::pause;
 use crate::{
     codes,
     connector::{Connector, ErrorRule},
@@ -58,7 +57,8 @@ impl Verdict<'_> {
             apply_list(&mut failure, listed.iter().any(|one| one.matches(self.status)));
         }
         if let Retry::After { stated_ms } = &mut failure.retry {
-            *stated_ms = pause::stated(self.headers, self.now)
+            *stated_ms = qc_pace::said(self.headers, self.now)
+                .pause()
                 .map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         }
         failure.owner = connector.and_then(Connector::owner).map(str::to_owned);
@@ -77,7 +77,8 @@ impl Verdict<'_> {
 
     fn by_status(&self) -> Failure {
         let throttled = self.status == 403
-            && (pause::exhausted(self.headers) || self.headers.contains_key("retry-after"));
+            && (qc_pace::said(self.headers, self.now).exhausted()
+                || self.headers.contains_key("retry-after"));
         let class = if throttled { Class::Throttled } else { Class::of_status(self.status) };
         let (code, title) = match class {
             Class::Auth => (codes::CREDENTIAL_REFUSED, "The credential was not accepted"),

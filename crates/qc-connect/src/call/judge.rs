@@ -29,6 +29,7 @@ impl Outbound {
             failure.owner = job.connector.and_then(Connector::owner).map(str::to_owned);
             failure
         })?;
+        drift.said = qc_pace::said(&answer.headers, self.clock.now());
         let content = self.judge(job, &answer, drift);
         let whole = |content| CallOutput {
             status: answer.status,

@@ -10,6 +10,8 @@ use crate::connector::Repaired;
 pub(super) struct Observed {
     /// How they differed from the contract.
     pub(super) notes: Vec<DriftNote>,
+    /// What the last answer says of limits.
+    pub(super) said: qc_pace::Said,
     /// What the provider says of the operation's end.
     pub(super) notice: Option<EndNotice>,
     /// The content of an answer that breaks the contract, where that is enforced.

@@ -87,6 +87,8 @@ pub struct Performed {
     pub drift: Vec<DriftNote>,
     /// What the provider said of the operation's end.
     pub notice: Option<EndNotice>,
+    /// What the last answer said of limits.
+    pub said: qc_pace::Said,
     /// The answer that breaks the contract, when the result says so: whole, to be put right later. None where it is only
     /// a page, or where the integration may not see all of it.
     pub unfit: Option<Box<CallOutput>>,
@@ -190,6 +192,7 @@ impl Outbound {
             record,
             drift: drift.notes,
             notice: drift.notice,
+            said: drift.said,
             unfit,
         }
     }

@@ -17,7 +17,6 @@ use super::{
     Outbound, classify,
     exchange::{Deadline, USER_AGENT},
     login::LoginClient,
-    pause,
 };
 use crate::{codes, connector::ClientAuthMethod};
 
@@ -180,7 +179,8 @@ impl Outbound {
             .await
             .map_err(unavailable)?;
         let status = answer.status.as_u16();
-        let (stated, headers) = (pause::stated(&answer.headers, self.clock.now()), answer.headers);
+        let stated = qc_pace::said(&answer.headers, self.clock.now()).pause();
+        let headers = answer.headers;
         let body = answer.body.collect(ANSWER_LIMIT).await.map_err(unavailable)?;
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let good = (200..300).contains(&status);

@@ -23,6 +23,8 @@ use crate::{
 
 /// How long an attempt may take when nothing is declared.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest time for which a limit is declared.
+const LONGEST_LIMIT: Duration = Duration::from_secs(31 * 24 * 3600);
 /// The longest that can be declared.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -165,7 +167,7 @@ fn rules(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Option<Rules>
         let nodes = top.list("retryable_statuses");
         nodes.iter().filter_map(|node| StatusMatch::read(reader, node)).collect()
     });
-    let limits = limits(top);
+    let limits = limits(top, api);
     let errors = errors::read(top);
     let validations =
         [("observe", ResponseValidation::Observe), ("enforce", ResponseValidation::Enforce)];
@@ -261,24 +263,51 @@ pub(crate) fn check_base_url(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn limits(top: &mut ObjectReader<'_, '_>) -> Vec<DeclaredLimit> {
+/// What the vendor documents of its limits: a rate, how many calls at once, or both.
+fn limits(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Vec<DeclaredLimit> {
     let reader = top.reader();
-    let mut limits = Vec::new();
+    let mut limits: Vec<DeclaredLimit> = Vec::new();
     for mut object in top.objects("limits") {
         let span = object.span();
-        let requests = object.integer("requests", 1..=1_000_000_000);
-        let per = object.duration("per");
-        object.finish();
-        if let (Some(requests), Some(per)) = (requests, per) {
-            let requests = u32::try_from(requests).unwrap_or(u32::MAX);
-            limits.push(DeclaredLimit { requests, per_ms: milliseconds(per) });
-            let mut finding = Finding::note(
-                codes::LIMIT_NOT_ENFORCED,
-                "this limit is shown to people; this version does not hold calls back for it",
-            );
-            finding.place = Some(reader.source().place(span));
-            reader.push(finding.help("calls do wait when the vendor answers 429 with a pause"));
+        let requests = object.optional_integer("requests", 1..=1_000_000_000);
+        let node = object.optional("per");
+        let per = object.optional_duration("per");
+        let concurrent = object.optional_integer("concurrent", 1..=100_000);
+        let mut operations = Vec::new();
+        for node in object.list("operations") {
+            let Some(id) = reader.text(node, "an operation's id") else { continue };
+            if api.is_some_and(|api| api.operation(id).is_none()) {
+                unknown_operation(reader, api, id, node.span);
+            }
+            operations.push(id.to_owned());
         }
+        object.finish();
+        if let (Some(node), Some(per)) = (node, per)
+            && (per.is_zero() || per > LONGEST_LIMIT)
+        {
+            reader.invalid(node, "`per` is more than 0 and at most 31d");
+            continue;
+        }
+        let rate = match (requests, per) {
+            (Some(requests), Some(per)) => Some((u32::try_from(requests).unwrap_or(u32::MAX), per)),
+            (None, None) if concurrent.is_some() => None,
+            _ => {
+                let message = "a limit is `requests` with `per`, or `concurrent`, or both";
+                reader.report(codes::BAD_LIMIT, span, message);
+                continue;
+            }
+        };
+        let overlaps = limits.iter().any(|other| {
+            other.operations != operations
+                && other.operations.iter().any(|id| operations.contains(id))
+        });
+        if overlaps {
+            let message = "an operation is in two limits that name different operations";
+            reader.report(codes::BAD_LIMIT, span, message);
+            continue;
+        }
+        let concurrent = concurrent.and_then(|most| u32::try_from(most).ok());
+        limits.push(DeclaredLimit { rate, concurrent, operations });
     }
     limits
 }

@@ -85,13 +85,15 @@ struct OperationRules {
     canary: Option<CanaryRule>,
 }
 
-/// A limit that the vendor documents. Read and listed; this version enforces none.
+/// A limit that the vendor documents. Calls are held to it from the first one on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredLimit {
-    /// Requests.
-    pub requests: u32,
-    /// In this time, in milliseconds.
-    pub per_ms: u64,
+    /// So many requests in so much time.
+    pub rate: Option<(u32, Duration)>,
+    /// So many requests at the same time.
+    pub concurrent: Option<u32>,
+    /// For these operations together; for all that no limit names, when empty.
+    pub operations: Vec<String>,
 }
 
 /// What happens when an answer breaks the contract.
@@ -159,7 +161,7 @@ impl Connector {
         }
     }
 
-    /// The limits that the vendor documents. Not enforced by this version.
+    /// The limits that the vendor documents.
     pub fn limits(&self) -> &[DeclaredLimit] {
         &self.rules.limits
     }

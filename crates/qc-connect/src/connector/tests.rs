@@ -101,9 +101,7 @@ fn environment(name: &str) -> EnvironmentName {
 #[test]
 fn a_whole_package_loads() {
     let (connector, findings) = load(CONNECTOR, DOCUMENT);
-    let errors: Vec<_> = findings.iter().filter(|f| f.severity != Severity::Note).collect();
-    assert_eq!(errors, Vec::<&Finding>::new());
-    assert_eq!(findings[0].code, codes::LIMIT_NOT_ENFORCED);
+    assert_eq!(findings, Vec::<Finding>::new());
     let connector = connector.unwrap();
     assert_eq!((connector.version(), connector.owner()), ("1.2.0-rc.1", Some("team-support")));
     let policy = connector.policy("createTicket").unwrap();
@@ -422,4 +420,52 @@ fn only_what_reads_is_asked_on_a_schedule() {
         let told = findings.iter().any(|one| one.message.contains(said) && one.place.is_some());
         assert!(told, "{operations}: {findings:#?}");
     }
+}
+
+#[test]
+fn a_call_counts_against_the_limits_that_name_its_operation_or_those_of_all_others() {
+    let limits = "limits:
+  - { requests: 100, per: 1m }
+  - { requests: 5000, per: 1d, concurrent: 8 }
+  - { requests: 2, per: 1s, operations: [createTicket] }";
+    let text = CONNECTOR.replace("limits: [{ requests: 100, per: 1m }]", limits);
+    let connector = load(&text, DOCUMENT).0.unwrap();
+    let name = connector.name().to_string();
+    let connectors = crate::call::Connectors::new([connector], []);
+    let limit_of = |operation: &str| {
+        let target = qc_workflow::CallTarget::Connector {
+            connector: name.clone(),
+            operation: operation.to_owned(),
+            arguments: serde_json::Value::Null,
+            output: qc_workflow::OutputShape::Content,
+        };
+        connectors.limit_of(&target).unwrap()
+    };
+    let (all, declared) = limit_of("listTickets");
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!(declared.rates, [(100, seconds(60)), (5_000, seconds(86_400))]);
+    assert_eq!(declared.concurrent, Some(8));
+    let (own, declared) = limit_of("createTicket");
+    assert_eq!((declared.rates, declared.concurrent), (vec![(2, seconds(1))], None));
+    assert_eq!((all.as_str(), own.as_str()), (&*name, &*format!("{name}/createTicket")));
+}
+
+#[test]
+fn a_limit_that_cannot_be_kept_is_a_finding() {
+    for (limit, code) in [
+        ("{ requests: 100 }", "QC-N011"),
+        ("{ per: 1m }", "QC-N011"),
+        ("{ operations: [createTicket] }", "QC-N011"),
+        (
+            "{ requests: 1, per: 1s, operations: [createTicket, listTickets] }, { concurrent: 2, operations: [listTickets] }",
+            "QC-N011",
+        ),
+        ("{ requests: 1, per: 1s, operations: [nothing] }", "QC-N003"),
+    ] {
+        let text = CONNECTOR.replace("{ requests: 100, per: 1m }", limit);
+        let (_, findings) = load(&text, DOCUMENT);
+        assert!(findings.iter().any(|one| one.code.as_str() == code), "{limit}: {findings:?}");
+    }
+    let text = CONNECTOR.replace("per: 1m }]", "per: 40d }]");
+    assert!(load(&text, DOCUMENT).1.iter().any(|one| one.message.contains("31d")));
 }

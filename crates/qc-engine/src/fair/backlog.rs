@@ -81,7 +81,7 @@ impl Backlog {
         let share = Share {
             tenant: facts.tenant.clone(),
             integration: facts.integration.clone(),
-            lane: Arc::from(""),
+            lane: "".into(),
             key: Arc::from(""),
             priority: facts.priority,
         };

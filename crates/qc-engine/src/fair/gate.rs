@@ -2,18 +2,27 @@
 //! system. A call that has to wait was not sent and is not in doubt, whatever happens meanwhile.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use qc_model::TenantName;
+use qc_model::{Clock, Failure, TenantName, Timestamp};
+use qc_pace::{Declared, Outcome, Said, breaker::Health};
 use qc_store::Priority;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
-use super::{Robin, Share, Usage};
+use super::{
+    Counts, Lane, Robin, Share, Told, Usage, Why,
+    tempo::{Gone, Tempo},
+};
 
-/// The system that a call goes to, as the gate counts it.
-pub(crate) type Lane = Arc<str>;
+/// A call to a system that does not answer waits for so long; then it is turned away, and its run says what happens
+/// without that system.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// It is looked that often who waited so long.
+const AWAY_EVERY: Duration = Duration::from_millis(500);
 
 /// How many calls may be in flight at once, on one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,17 +42,28 @@ impl Default for GateLimits {
 }
 
 /// The gate. Its queue is as long as the runs in memory have calls: each waits with its run.
-#[derive(Debug)]
 pub(crate) struct Gate {
     limits: GateLimits,
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// Somebody waits for a moment that may be earlier than the one that was known.
+    sooner: Notify,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
 struct State {
     all: Usage,
-    lanes: HashMap<Lane, Usage>,
+    systems: HashMap<Arc<str>, Usage>,
     waiting: Robin<Waiting>,
+    tempo: Tempo,
+    /// When somebody may go who waits for a moment, as it was seen last.
+    due: Option<Timestamp>,
     /// Nobody passes.
     shut: bool,
 }
@@ -51,7 +71,10 @@ struct State {
 #[derive(Debug)]
 struct Waiting {
     share: Share,
-    granted: oneshot::Sender<Permit>,
+    since: Timestamp,
+    /// Nothing of it was sent: it may be turned away.
+    fresh: bool,
+    granted: oneshot::Sender<Grant>,
 }
 
 /// The right to have one call in flight. Dropping it gives it back.
@@ -59,69 +82,105 @@ struct Waiting {
 pub(crate) struct Permit {
     gate: Arc<Gate>,
     share: Share,
+    gone: Option<Gone>,
+}
+
+/// What comes of waiting.
+#[derive(Debug)]
+pub(crate) enum Grant {
+    /// The call goes.
+    Go(Permit),
+    /// It does not, as its system does not answer: it fails as those did that were sent.
+    Barred(Box<Failure>),
 }
 
 /// A place in the queue. Dropping it gives it up.
-pub(crate) type Ticket = oneshot::Receiver<Permit>;
+pub(crate) type Ticket = oneshot::Receiver<Grant>;
+
+/// A call that asks for its turn.
+#[derive(Debug)]
+pub(crate) struct Asks<'a> {
+    pub(crate) share: Share,
+    /// What its release declares of the limit.
+    pub(crate) declared: Option<&'a Declared>,
+    /// Nothing of it was sent.
+    pub(crate) fresh: bool,
+}
 
 impl State {
-    fn fits(
-        all: &Usage,
-        lanes: &HashMap<Lane, Usage>,
+    /// Why somebody may not go; None: may.
+    fn bars(
+        &self,
         limits: &GateLimits,
-        tenant: &TenantName,
-        lane: &Lane,
-        priority: Priority,
-    ) -> bool {
-        let lane = lanes.get(lane);
-        all.fits(tenant, priority)
-            && all.of(tenant) < limits.per_tenant
-            && lane.is_none_or(|lane| lane.fits(tenant, priority))
+        (tenant, lane, priority): (&TenantName, &Lane, Priority),
+        now: Timestamp,
+    ) -> Option<Why> {
+        let system = self.systems.get(&lane.system);
+        let room = self.all.fits(tenant, priority)
+            && self.all.of(tenant) < limits.per_tenant
+            && system.is_none_or(|system| system.fits(tenant, priority));
+        if room { self.tempo.bars(tenant, lane, now) } else { Some(Why::Room) }
     }
 
     fn enter(&mut self, share: &Share, limits: &GateLimits) {
         self.all.enter(&share.tenant, share.priority);
-        let lane = self.lanes.entry(share.lane.clone());
-        let lane = lane.or_insert_with(|| Usage::new(limits.per_system));
-        lane.enter(&share.tenant, share.priority);
+        let system = self.systems.entry(share.lane.system.clone());
+        let system = system.or_insert_with(|| Usage::new(limits.per_system));
+        system.enter(&share.tenant, share.priority);
     }
 
     fn leave(&mut self, share: &Share) {
         self.all.leave(&share.tenant, share.priority);
-        if let Some(lane) = self.lanes.get_mut(&share.lane) {
-            lane.leave(&share.tenant, share.priority);
-            if lane.is_empty() {
-                self.lanes.remove(&share.lane);
+        if let Some(system) = self.systems.get_mut(&share.lane.system) {
+            system.leave(&share.tenant, share.priority);
+            if system.is_empty() {
+                self.systems.remove(&share.lane.system);
             }
         }
     }
 
     /// Whoever may go now, taken out of the queue and counted.
-    fn next(&mut self, limits: &GateLimits) -> Option<Waiting> {
+    fn next(&mut self, limits: &GateLimits, now: Timestamp) -> Option<(Waiting, Gone)> {
         while !self.shut {
-            let Self { all, lanes, waiting, .. } = self;
+            let mut waiting = std::mem::take(&mut self.waiting);
+            let due: Cell<Option<Timestamp>> = Cell::new(None);
             let next = waiting.pop(|tenant, lane, priority| {
-                Self::fits(all, lanes, limits, tenant, lane, priority)
-            })?;
+                let Some(why) = self.bars(limits, (tenant, lane, priority), now) else {
+                    return true;
+                };
+                let at = self.tempo.next(lane, why, now);
+                due.set(due.get().into_iter().chain(at).min());
+                false
+            });
+            self.waiting = waiting;
+            let Some(next) = next else {
+                // All lanes were asked.
+                self.due = due.get();
+                return None;
+            };
             // Who went away meanwhile takes no turn.
             if !next.granted.is_closed() {
                 self.enter(&next.share, limits);
-                return Some(next);
+                let gone = self.tempo.depart(&next.share, now);
+                return Some((next, gone));
             }
         }
+        self.due = None;
         None
     }
 }
 
 impl Gate {
-    pub(crate) fn new(limits: GateLimits) -> Arc<Self> {
+    pub(crate) fn new(limits: GateLimits, clock: Arc<dyn Clock>) -> Arc<Self> {
         let state = State {
             all: Usage::new(limits.calls),
-            lanes: HashMap::new(),
+            systems: HashMap::new(),
             waiting: Robin::default(),
+            tempo: Tempo::default(),
+            due: None,
             shut: false,
         };
-        Arc::new(Self { limits, state: Mutex::new(state) })
+        Arc::new(Self { limits, clock, state: Mutex::new(state), sooner: Notify::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,6 +193,11 @@ impl Gate {
         (state.all.total(), state.waiting.len())
     }
 
+    /// What was counted of the tempo.
+    pub(crate) fn counts(&self) -> Counts {
+        self.state().tempo.counts()
+    }
+
     /// Shuts the gate: nobody passes until it is opened again. What is in flight is not touched.
     pub(crate) fn shut(self: &Arc<Self>, shut: bool) {
         self.state().shut = shut;
@@ -141,38 +205,133 @@ impl Gate {
     }
 
     /// Lets a call pass at once, or gives it its place in the queue.
-    pub(crate) fn pass(self: &Arc<Self>, share: Share) -> Result<Permit, Ticket> {
+    pub(crate) fn pass(self: &Arc<Self>, asks: Asks<'_>) -> Result<Permit, Ticket> {
+        let Asks { share, declared, fresh } = asks;
         let (granted, ticket) = oneshot::channel();
+        let now = self.clock.now();
         let mut state = self.state();
-        state.waiting.push(&share.clone(), Waiting { share, granted });
-        let next = state.next(&self.limits);
+        if let Some(declared) = declared {
+            state.tempo.declare(&share.lane, declared);
+        }
+        let before = state.due;
+        state.waiting.push(&share.clone(), Waiting { share, since: now, fresh, granted });
+        let next = state.next(&self.limits, now);
+        let sooner = state.due.is_some_and(|due| before.is_none_or(|before| due < before));
         drop(state);
+        if sooner {
+            self.sooner.notify_one();
+        }
         // Whoever waited longer goes first; then it is the turn of the next one, too.
         if let Some(next) = next {
             self.grant(next);
             self.go_on();
         }
         let mut ticket = ticket;
-        ticket.try_recv().map_err(|_| ticket)
+        match ticket.try_recv() {
+            Ok(Grant::Go(permit)) => Ok(permit),
+            _ => Err(ticket),
+        }
     }
 
-    fn grant(self: &Arc<Self>, next: Waiting) {
-        let permit = Permit { gate: self.clone(), share: next.share };
+    /// Why a call may not go now.
+    pub(crate) fn why(&self, share: &Share) -> Option<Why> {
+        let asks = (&share.tenant, &share.lane, share.priority);
+        self.state().bars(&self.limits, asks, self.clock.now())
+    }
+
+    /// A limit at which nothing is to be sent before a moment, as is known from elsewhere.
+    pub(crate) fn hold(&self, limit: &Arc<str>, until: Timestamp) {
+        self.state().tempo.hold(limit, until);
+    }
+
+    fn grant(self: &Arc<Self>, (next, gone): (Waiting, Gone)) {
+        let permit = Permit { gate: self.clone(), share: next.share, gone: Some(gone) };
         // Whoever has gone away in this moment gives it back by that.
-        drop(next.granted.send(permit));
+        drop(next.granted.send(Grant::Go(permit)));
     }
 
     fn go_on(self: &Arc<Self>) {
+        let now = self.clock.now();
         loop {
-            let next = self.state().next(&self.limits);
+            let mut state = self.state();
+            let before = state.due;
+            let next = state.next(&self.limits, now);
+            let sooner = state.due.is_some_and(|due| before.is_none_or(|before| due < before));
+            drop(state);
+            if sooner {
+                self.sooner.notify_one();
+            }
             let Some(next) = next else { return };
             self.grant(next);
         }
+    }
+
+    /// Turns away whoever waited long enough for a system that does not answer.
+    fn turn_away(&self, now: Timestamp) {
+        let mut state = self.state();
+        let State { waiting, tempo, .. } = &mut *state;
+        let barred = waiting.take_out(|one| {
+            one.fresh && tempo.turns_away(&one.share.lane, now.since(one.since), PATIENCE)
+        });
+        for one in barred {
+            tempo.turned_away();
+            if let Some(failure) = tempo.failure(&one.share.lane) {
+                // Whoever has gone away needs no answer.
+                drop(one.granted.send(Grant::Barred(failure)));
+            }
+        }
+    }
+
+    /// Whether somebody waits while a system does not answer.
+    fn waits_for_the_away(&self) -> bool {
+        let state = self.state();
+        state.waiting.len() > 0 && state.tempo.any_away()
+    }
+
+    /// Lets those go whose moment has come, for ever.
+    pub(crate) async fn keep(self: &Arc<Self>) {
+        let mut looked = self.clock.now();
+        loop {
+            let sooner = self.sooner.notified();
+            let now = self.clock.now();
+            let away = self.waits_for_the_away();
+            if away && now.since(looked) >= AWAY_EVERY {
+                looked = now;
+                self.turn_away(now);
+            }
+            self.go_on();
+            let due = self.state().due;
+            // Never not at all: the clock of the machine may be a little ahead of ours.
+            let pause = due.map(|due| due.since(self.clock.now()).max(Duration::from_millis(1)));
+            let look = away.then_some(AWAY_EVERY);
+            match pause.into_iter().chain(look).min() {
+                Some(pause) => tokio::select! {
+                    biased;
+                    () = sooner => {}
+                    () = tokio::time::sleep(pause) => {}
+                },
+                None => sooner.await,
+            }
+        }
+    }
+}
+
+impl Permit {
+    /// What became of the call. Until when the other side wants no more of them, when it says so; with the name of the
+    /// limit.
+    pub(crate) fn tell(&mut self, told: &Told) -> Option<(Arc<str>, Timestamp)> {
+        let gone = self.gone.take()?;
+        let now = self.gate.clock.now();
+        let until = self.gate.state().tempo.answered(&self.share, gone, told, now)?;
+        Some((self.share.lane.limit.clone(), until))
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        let (outcome, health) = (Outcome::Unknown, Health::Unknown);
+        let said = Said::default();
+        self.tell(&Told { outcome, health, said, requests: 0, failure: None });
         self.gate.state().leave(&self.share);
         self.gate.go_on();
     }
@@ -194,31 +353,118 @@ mod tests {
         }
     }
 
+    struct Hand(std::sync::Mutex<Timestamp>);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    fn gate_of(limits: GateLimits) -> Arc<Gate> {
+        Gate::new(limits, Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1)))))
+    }
+
+    fn asks(share: Share) -> Asks<'static> {
+        Asks { share, declared: None, fresh: true }
+    }
+
+    fn dealt(said: Said) -> Told {
+        let (outcome, health) = (Outcome::Dealt, Health::Good);
+        Told { outcome, health, said, requests: 1, failure: None }
+    }
+
+    #[test]
+    fn a_limit_is_shared_by_turns_and_a_stated_pause_holds_for_all() {
+        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
+        let gate = Gate::new(GateLimits::default(), hand.clone());
+        let pass = |millis: u64| {
+            let mut now = hand.0.lock().unwrap();
+            *now = *now + Duration::from_millis(millis);
+            drop(now);
+            gate.go_on();
+        };
+        let declared = Declared { rates: vec![(10, Duration::from_secs(1))], concurrent: None };
+        let ask = |tenant: &str| {
+            let declared = Some(&declared);
+            gate.pass(Asks { share: share(tenant, "x"), declared, fresh: true })
+        };
+        let mut first = ask("a").unwrap();
+        let mut a = ask("a").unwrap_err();
+        let mut more = ask("a").unwrap_err();
+        let mut b = ask("b").unwrap_err();
+        assert!(matches!(gate.why(&share("a", "x")), Some(Why::Pace(_))));
+        pass(104);
+        let Ok(Grant::Go(second)) = a.try_recv() else { panic!("its turn") };
+        assert!(b.try_recv().is_err() && more.try_recv().is_err());
+        pass(104);
+        assert!(b.try_recv().is_ok(), "b does not wait for all of a");
+        // A call is refused with a pause: nobody goes before it is over.
+        let said = Said { retry_after: Some(Duration::from_secs(60)), ..Said::default() };
+        let told = Told { outcome: Outcome::Throttled, ..dealt(said) };
+        let (limit, until) = first.tell(&told).unwrap();
+        assert_eq!((&*limit, until), ("x", Timestamp::from_millis(1_060_208)));
+        drop((first, second));
+        pass(59_999);
+        assert!(more.try_recv().is_err());
+        assert_eq!(gate.why(&share("c", "x")), Some(Why::Stated(until)));
+        pass(1);
+        assert!(more.try_recv().is_ok());
+    }
+
+    #[test]
+    fn what_waits_long_for_a_system_that_does_not_answer_is_turned_away_unless_in_doubt() {
+        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
+        let gate = Gate::new(GateLimits::default(), hand.clone());
+        let code = qc_model::Code::new("QC-N101");
+        let failure =
+            Failure::new(qc_model::Class::Dependency, code.clone(), "It is away", "no answer");
+        let failure = Some(Box::new(failure));
+        let bad = Told { health: Health::Bad, failure, ..dealt(Said::default()) };
+        for _ in 0..20 {
+            gate.pass(asks(share("a", "x"))).unwrap().tell(&bad);
+        }
+        let mut fresh = gate.pass(asks(share("a", "x"))).unwrap_err();
+        let mut doubtful = gate.pass(Asks { fresh: false, ..asks(share("a", "x")) }).unwrap_err();
+        let mut other = gate.pass(asks(share("a", "y"))).unwrap();
+        let since = Timestamp::from_millis(1_000_000);
+        assert_eq!(gate.why(&share("a", "x")), Some(Why::Away(since)));
+        gate.turn_away(since + Duration::from_millis(9_999));
+        assert!(fresh.try_recv().is_err());
+        gate.turn_away(since + PATIENCE);
+        let Ok(Grant::Barred(failure)) = fresh.try_recv() else { panic!("turned away") };
+        assert_eq!((failure.code, failure.applied), (code, qc_model::Applied::No));
+        assert!(failure.detail.starts_with("the call was not sent: "), "{}", failure.detail);
+        assert!(doubtful.try_recv().is_err(), "what may have been sent is not given up");
+        assert_eq!((gate.counts().barred, gate.counts().open), (1, 1));
+        assert_eq!(other.tell(&dealt(Said::default())), None);
+    }
+
     #[test]
     fn a_system_takes_so_many_at_once_and_the_others_go_on() {
-        let gate = Gate::new(GateLimits { calls: 100, per_tenant: 100, per_system: 2 });
-        let first = gate.pass(share("a", "slow")).unwrap();
-        let second = gate.pass(share("a", "slow")).unwrap();
-        let mut third = gate.pass(share("a", "slow")).unwrap_err();
-        let other = gate.pass(share("a", "fast")).unwrap();
+        let gate = gate_of(GateLimits { calls: 100, per_tenant: 100, per_system: 2 });
+        let first = gate.pass(asks(share("a", "slow"))).unwrap();
+        let second = gate.pass(asks(share("a", "slow"))).unwrap();
+        let mut third = gate.pass(asks(share("a", "slow"))).unwrap_err();
+        let other = gate.pass(asks(share("a", "fast"))).unwrap();
         assert_eq!(gate.numbers(), (3, 1));
         drop(first);
-        let third = third.try_recv().unwrap();
+        let Ok(Grant::Go(third)) = third.try_recv() else { panic!("its turn") };
         assert_eq!(gate.numbers(), (3, 0));
         drop((second, third, other));
         assert_eq!(gate.numbers(), (0, 0));
-        assert!(gate.state().lanes.is_empty());
+        assert!(gate.state().systems.is_empty());
     }
 
     #[test]
     fn who_comes_later_waits_behind_its_own_and_takes_turns_with_others() {
-        let gate = Gate::new(GateLimits { calls: 1, per_tenant: 1, per_system: 1 });
-        let permit = gate.pass(share("a", "x")).unwrap();
+        let gate = gate_of(GateLimits { calls: 1, per_tenant: 1, per_system: 1 });
+        let permit = gate.pass(asks(share("a", "x"))).unwrap();
         let mut noisy: Vec<Ticket> =
-            (0..100).map(|_| gate.pass(share("a", "x")).unwrap_err()).collect();
-        let mut quiet = gate.pass(share("b", "x")).unwrap_err();
+            (0..100).map(|_| gate.pass(asks(share("a", "x"))).unwrap_err()).collect();
+        let mut quiet = gate.pass(asks(share("b", "x"))).unwrap_err();
         drop(permit);
-        let permit = noisy[0].try_recv().unwrap();
+        let Ok(Grant::Go(permit)) = noisy[0].try_recv() else { panic!("its turn") };
         assert!(quiet.try_recv().is_err());
         drop(permit);
         assert!(quiet.try_recv().is_ok(), "b does not wait for all of a");
@@ -227,10 +473,10 @@ mod tests {
 
     #[test]
     fn a_shut_gate_holds_everybody_until_it_is_opened() {
-        let gate = Gate::new(GateLimits::default());
-        let before = gate.pass(share("a", "x")).unwrap();
+        let gate = gate_of(GateLimits::default());
+        let before = gate.pass(asks(share("a", "x"))).unwrap();
         gate.shut(true);
-        let mut ticket = gate.pass(share("a", "x")).unwrap_err();
+        let mut ticket = gate.pass(asks(share("a", "x"))).unwrap_err();
         drop(before);
         assert!(ticket.try_recv().is_err());
         gate.shut(false);
@@ -239,11 +485,11 @@ mod tests {
 
     #[test]
     fn who_goes_away_takes_no_turn_also_when_many_do() {
-        let gate = Gate::new(GateLimits { calls: 1, per_tenant: 1, per_system: 1 });
-        let permit = gate.pass(share("a", "x")).unwrap();
+        let gate = gate_of(GateLimits { calls: 1, per_tenant: 1, per_system: 1 });
+        let permit = gate.pass(asks(share("a", "x"))).unwrap();
         let gone: Vec<Ticket> =
-            (0..100_000).map(|_| gate.pass(share("a", "x")).unwrap_err()).collect();
-        let mut stays = gate.pass(share("a", "x")).unwrap_err();
+            (0..100_000).map(|_| gate.pass(asks(share("a", "x"))).unwrap_err()).collect();
+        let mut stays = gate.pass(asks(share("a", "x"))).unwrap_err();
         drop(gone);
         drop(permit);
         assert!(stays.try_recv().is_ok());

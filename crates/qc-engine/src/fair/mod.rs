@@ -5,11 +5,13 @@ mod backlog;
 mod gate;
 mod places;
 mod robin;
+mod tempo;
 mod usage;
 
 pub(crate) use backlog::Backlog;
 pub use gate::GateLimits;
-pub(crate) use gate::{Gate, Lane, Permit, Ticket};
+pub(crate) use gate::{Asks, Gate, Grant, Permit, Ticket};
 pub(crate) use places::Places;
-pub(crate) use robin::{Robin, Share};
+pub(crate) use robin::{Lane, Robin, Share};
+pub(crate) use tempo::{Counts, Told, Why};
 pub(crate) use usage::Usage;

@@ -13,13 +13,29 @@ use qc_store::Priority;
 /// While others wait, so many turns of normal priority are followed by one of low priority.
 const TURNS_BEFORE_LOW: u32 = 9;
 
+/// What something is asked of. Of a call: the system, the limit against which it counts there, and whether it was tried
+/// before.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Lane {
+    pub(crate) system: Arc<str>,
+    pub(crate) limit: Arc<str>,
+    pub(crate) again: bool,
+}
+
+impl From<&str> for Lane {
+    fn from(system: &str) -> Self {
+        let system: Arc<str> = system.into();
+        Self { limit: system.clone(), system, again: false }
+    }
+}
+
 /// Whose something is, for taking turns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Share {
     pub(crate) tenant: TenantName,
     pub(crate) integration: Name,
     /// What is asked for: a system for calls; the same for all where there is but one thing to ask for.
-    pub(crate) lane: Arc<str>,
+    pub(crate) lane: Lane,
     /// Those with one key keep their order.
     pub(crate) key: Arc<str>,
     pub(crate) priority: Priority,
@@ -36,7 +52,7 @@ pub(crate) struct Robin<T> {
 }
 
 type Tenants<T> = Ring<TenantName, Lanes<T>>;
-type Lanes<T> = Ring<(Name, Arc<str>), Keys<T>>;
+type Lanes<T> = Ring<(Name, Lane), Keys<T>>;
 type Keys<T> = Ring<Arc<str>, VecDeque<T>>;
 
 impl<T> Default for Robin<T> {
@@ -62,11 +78,29 @@ impl<T> Robin<T> {
         self.len += 1;
     }
 
+    /// Takes out all of whom this is true, wherever they stand.
+    pub(crate) fn take_out(&mut self, of: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        for class in [&mut self.normal, &mut self.low] {
+            class.sift(|lanes| {
+                lanes.sift(|keys| {
+                    keys.sift(|items| {
+                        let (out, stay): (Vec<T>, Vec<T>) = items.drain(..).partition(&of);
+                        items.extend(stay);
+                        taken.extend(out);
+                        items.is_empty()
+                    });
+                    keys.is_empty()
+                });
+                lanes.is_empty()
+            });
+        }
+        self.len -= taken.len();
+        taken
+    }
+
     /// Takes out who is next among those who may have what they ask for.
-    pub(crate) fn pop(
-        &mut self,
-        may: impl Fn(&TenantName, &Arc<str>, Priority) -> bool,
-    ) -> Option<T> {
+    pub(crate) fn pop(&mut self, may: impl Fn(&TenantName, &Lane, Priority) -> bool) -> Option<T> {
         let low_waits = !self.low.is_empty();
         let low_first = low_waits && self.since_low >= TURNS_BEFORE_LOW;
         let order = if low_first {
@@ -134,6 +168,18 @@ impl<K: Eq + Hash, V> Ring<K, V> {
         self.order.is_empty()
     }
 
+    /// Goes through all members; those that this says have nothing more go away.
+    fn sift(&mut self, mut done: impl FnMut(&mut V) -> bool) {
+        let members = &mut self.members;
+        self.order.retain(|key| {
+            let gone = members.get_mut(key).is_none_or(&mut done);
+            if gone {
+                members.remove(key);
+            }
+            !gone
+        });
+    }
+
     /// What the first one gives who gives anything. It goes to the end of the ring, or away when it has nothing more.
     fn turn<T>(
         &mut self,
@@ -196,6 +242,20 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_taken_out_leaves_the_others_their_turns() {
+        let mut robin = Robin::default();
+        for (tenant, n) in [("a", 1), ("a", 2), ("b", 1), ("a", 3), ("b", 2)] {
+            robin.push(&share(tenant, "x", "k", Priority::Normal), format!("{tenant}{n}"));
+        }
+        robin.push(&share("c", "x", "k", Priority::Low), "c1".to_owned());
+        let mut out = robin.take_out(|one| one.ends_with('1'));
+        out.sort();
+        assert_eq!((out.join(" ").as_str(), robin.len()), ("a1 b1 c1", 3));
+        assert_eq!(all(&mut robin), "a2 b2 a3");
+        assert!(robin.low.members.is_empty());
+    }
+
+    #[test]
     fn low_priority_gets_what_is_left_and_a_tenth_at_least() {
         let mut robin = Robin::default();
         for n in 1..=30 {
@@ -220,7 +280,7 @@ mod tests {
         for (tenant, lane) in [("a", "shut"), ("b", "open"), ("a", "open"), ("c", "shut")] {
             robin.push(&share(tenant, lane, "k", Priority::Normal), format!("{tenant}-{lane}"));
         }
-        let open = |_: &TenantName, lane: &Arc<str>, _: Priority| &**lane == "open";
+        let open = |_: &TenantName, lane: &Lane, _: Priority| &*lane.system == "open";
         assert_eq!(robin.pop(open).unwrap(), "a-open");
         assert_eq!(robin.pop(open).unwrap(), "b-open");
         assert_eq!(robin.pop(open), None);

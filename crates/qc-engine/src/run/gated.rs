@@ -4,22 +4,37 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use qc_workflow::{CallId, CallRequest, CallTarget};
+use qc_model::Timestamp;
+use qc_pace::Declared;
+use qc_workflow::{CallId, CallRequest, CallTarget, Happening as Told};
 
 use super::{ActiveRun, Purpose, Ready, never_sent};
 use crate::{
     draft::Draft,
-    fair::{Gate, Lane, Permit, Share, Ticket},
+    fair::{Asks, Gate, Grant, Lane, Permit, Share, Ticket, Why},
     outgoing::request_of,
 };
+
+/// A pause longer than this that the other side stated is not waited for in memory.
+const LEAVES_FROM: Duration = Duration::from_secs(10);
 
 /// A call that waits until a limit lets it go.
 pub(super) struct Gated {
     request: CallRequest,
     purpose: Purpose,
-    ticket: Ticket,
+    waits: Waits,
+    /// For what, in words.
+    says: Option<String>,
+}
+
+enum Waits {
+    /// In the gate's queue.
+    InLine(Ticket),
+    /// Until a moment, out of the queue and out of memory.
+    Until(Timestamp),
 }
 
 impl ActiveRun {
@@ -34,71 +49,131 @@ impl ActiveRun {
                 draft.ready.push(ready);
                 continue;
             }
-            match gate.pass(self.share_of(&ready.request)) {
+            let (share, declared) = self.share_of(&ready.request);
+            let fresh = ready.purpose == Purpose::Send;
+            let asks = Asks { share: share.clone(), declared: declared.as_ref(), fresh };
+            match gate.pass(asks) {
                 Ok(permit) => {
                     self.permits.insert(call, permit);
                     draft.ready.push(ready);
                 }
-                Err(ticket) => self.hold(ready, ticket, draft),
+                Err(ticket) => {
+                    let why = gate.why(&share);
+                    let far = |until: &Timestamp| until.since(draft.at) > LEAVES_FROM;
+                    let waits = match why {
+                        Some(Why::Stated(until)) if far(&until) => Waits::Until(until),
+                        _ => Waits::InLine(ticket),
+                    };
+                    let system = share.lane.system.rsplit('/').next().unwrap_or_default();
+                    let says = why.and_then(|why| why.says(system));
+                    self.hold(ready, waits, says, draft);
+                }
             }
         }
     }
 
-    fn hold(&mut self, ready: Ready, ticket: Ticket, draft: &mut Draft) {
+    fn hold(&mut self, ready: Ready, waits: Waits, says: Option<String>, draft: &mut Draft) {
         let call = ready.request.id.clone();
         draft.take_back(&call);
         if self.log.get_mut(&call).is_some_and(|log| !log.not_intended()) {
             self.log.remove(&call);
         }
-        let gated = Gated { request: ready.request, purpose: ready.purpose, ticket };
+        let gated = Gated { request: ready.request, purpose: ready.purpose, waits, says };
         self.gated.insert(call, gated);
     }
 
-    fn share_of(&self, request: &CallRequest) -> Share {
+    fn share_of(&self, request: &CallRequest) -> (Share, Option<Declared>) {
         let facts = self.facts();
-        Share {
+        let (lane, declared) = self.lane_of(request);
+        let share = Share {
             tenant: facts.tenant.clone(),
             integration: facts.integration.clone(),
-            lane: self.lane_of(request),
+            lane,
             key: match &self.context.line {
                 Some(line) => line.key.as_str().into(),
                 None => facts.id.to_string().into(),
             },
             priority: facts.priority,
-        }
+        };
+        (share, declared)
     }
 
-    /// The system to which a call goes: a connector in an environment, or a host.
-    fn lane_of(&self, request: &CallRequest) -> Lane {
+    /// The system to which a call goes, a connector in an environment or a host, and the limit against which it counts.
+    fn lane_of(&self, request: &CallRequest) -> (Lane, Option<Declared>) {
         let scope = &self.context.scope;
+        let connectors = &self.context.deployment.release.connectors;
+        let again = request.attempt > 1;
         if let CallTarget::Connector { connector, .. } = &request.target {
-            return format!("{}/{connector}", scope.name).into();
+            let system: Arc<str> = format!("{}/{connector}", scope.name).into();
+            let Some((limit, declared)) = connectors.limit_of(&request.target) else {
+                return (Lane { limit: system.clone(), system, again }, None);
+            };
+            let limit = format!("{}/{limit}", scope.name).into();
+            return (Lane { system, limit, again }, Some(declared));
         }
-        let (_, url) = request_of(&self.context.deployment.release.connectors, scope, request);
+        let (_, url) = request_of(connectors, scope, request);
         let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-        rest.split('/').next().unwrap_or_default().into()
+        let host: Arc<str> = rest.split('/').next().unwrap_or_default().into();
+        (Lane { limit: host.clone(), system: host, again }, None)
     }
 
-    /// Whether calls wait at the gate.
+    /// Whether calls wait at the gate, in memory.
     pub(crate) fn waits_at_gate(&self) -> bool {
-        !self.gated.is_empty()
+        self.gated.values().any(|gated| matches!(gated.waits, Waits::InLine(_)))
     }
 
-    /// The next call whose turn has come. Never, when none waits.
-    pub(crate) fn next_grant(&mut self) -> impl Future<Output = (CallId, Permit)> {
+    /// For what its calls wait at the gate, in words, if there is more to say than that they wait.
+    pub(super) fn gated_says(&self) -> Option<String> {
+        self.gated.values().find_map(|gated| gated.says.clone())
+    }
+
+    /// When a pause is over that another system stated, and for which the run may leave memory.
+    pub(super) fn gated_until(&self) -> Option<Timestamp> {
+        let until = |gated: &Gated| match gated.waits {
+            Waits::Until(until) => Some(until),
+            Waits::InLine(_) => None,
+        };
+        self.gated.values().filter_map(until).min()
+    }
+
+    /// Has calls ask for their turn again whose pause is over.
+    pub(super) fn wake_gated(&mut self, draft: &mut Draft) {
+        let over = |gated: &Gated| matches!(gated.waits, Waits::Until(until) if until <= draft.at);
+        let calls: Vec<CallId> =
+            self.gated.iter().filter(|(_, one)| over(one)).map(|(id, _)| id.clone()).collect();
+        for call in calls {
+            if let Some(gated) = self.gated.remove(&call) {
+                self.intend(gated.request, gated.purpose, draft);
+            }
+        }
+    }
+
+    /// The next call whose wait at the gate is over. Never, when none waits there.
+    pub(crate) fn next_grant(&mut self) -> impl Future<Output = (CallId, Grant)> {
         std::future::poll_fn(|context: &mut Context<'_>| {
             for (call, gated) in &mut self.gated {
-                if let Poll::Ready(Ok(permit)) = Pin::new(&mut gated.ticket).poll(context) {
-                    return Poll::Ready((call.clone(), permit));
+                let Waits::InLine(ticket) = &mut gated.waits else { continue };
+                if let Poll::Ready(Ok(grant)) = Pin::new(ticket).poll(context) {
+                    return Poll::Ready((call.clone(), grant));
                 }
             }
             Poll::Pending
         })
     }
 
-    /// A call's turn has come: its intent is journaled, and then it goes.
-    pub(crate) fn granted(&mut self, call: CallId, permit: Permit, draft: &mut Draft) {
+    /// A call's wait at the gate is over. When its turn has come its intent is journaled, and then it goes.
+    pub(crate) fn granted(&mut self, call: CallId, grant: Grant, entropy: u64, draft: &mut Draft) {
         let Some(gated) = self.gated.remove(&call) else { return };
+        match grant {
+            Grant::Go(permit) => self.go(call, gated, permit, draft),
+            Grant::Barred(failure) => {
+                let (attempt, failure) = (gated.request.attempt, *failure);
+                self.tell(Told::CallFailed { call, attempt, failure }, entropy, draft);
+            }
+        }
+    }
+
+    fn go(&mut self, call: CallId, gated: Gated, permit: Permit, draft: &mut Draft) {
         self.permits.insert(call, permit);
         self.intend(gated.request, gated.purpose, draft);
     }

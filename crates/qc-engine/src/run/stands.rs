@@ -43,11 +43,11 @@ impl ActiveRun {
             || !draft.ready.is_empty()
             || !self.in_flight.is_empty()
             || !self.ready.is_empty()
-            || !self.gated.is_empty()
+            || self.waits_at_gate()
             || self.has_errands()
             || self.hearing.is_behind()
         {
-            return (RunStatus::Running, LiveCause::Activity, wake_at, None);
+            return (RunStatus::Running, LiveCause::Activity, wake_at, self.gated_says());
         }
         match (self.parked.values().next(), wake_at) {
             (Some(parked), _) => {
@@ -65,7 +65,7 @@ impl ActiveRun {
                 (RunStatus::Waiting, LiveCause::Child, wake_at, None)
             }
             (None, _) if self.listens() => (RunStatus::Waiting, LiveCause::Event, wake_at, None),
-            (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
+            (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, self.gated_says()),
             (None, None) => {
                 (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
             }
@@ -116,9 +116,12 @@ impl ActiveRun {
             .into_iter()
             .chain(probes)
             .chain(self.tasks.next_at())
+            .chain(self.gated_until())
             .min();
         #[cfg(not(feature = "planted-bugs"))]
-        self.machine().next_wake().into_iter().chain(probes).chain(self.tasks.next_at()).min()
+        let own = self.machine().next_wake().into_iter().chain(self.gated_until());
+        #[cfg(not(feature = "planted-bugs"))]
+        own.chain(probes).chain(self.tasks.next_at()).min()
     }
 
     /// Whether the run waits for nothing at all: must never be.

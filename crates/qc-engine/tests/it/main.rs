@@ -34,5 +34,6 @@ mod search;
 mod simulation;
 mod story;
 mod subscriptions;
+mod tempo;
 mod unavailable;
 mod world;

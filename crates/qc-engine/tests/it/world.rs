@@ -269,16 +269,24 @@ impl Bindings for Bound<'_> {
 /// The one connector of all tests.
 fn desk() -> Arc<Connectors> {
     static DESK: OnceLock<Arc<Connectors>> = OnceLock::new();
-    let load = || {
-        let files = BTreeMap::from([
-            ("connectors/desk/connector.yaml".to_owned(), CONNECTOR.to_owned()),
-            ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
-        ]);
-        let (connector, findings) = Connector::load(&files, "connectors/desk");
-        let connector = connector.unwrap_or_else(|| panic!("{findings:#?}"));
-        Arc::new(Connectors::new([connector], []))
-    };
-    DESK.get_or_init(load).clone()
+    DESK.get_or_init(|| desk_of(CONNECTOR)).clone()
+}
+
+fn desk_of(connector: &str) -> Arc<Connectors> {
+    let files = BTreeMap::from([
+        ("connectors/desk/connector.yaml".to_owned(), connector.to_owned()),
+        ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
+    ]);
+    let (connector, findings) = Connector::load(&files, "connectors/desk");
+    let connector = connector.unwrap_or_else(|| panic!("{findings:#?}"));
+    Arc::new(Connectors::new([connector], []))
+}
+
+/// The same with what the desk documents of its limits.
+pub(crate) fn limited(mut deployment: Deployment, limits: &str) -> Deployment {
+    let release = Arc::get_mut(&mut deployment.release).unwrap();
+    release.connectors = desk_of(&format!("{CONNECTOR}limits: {limits}\n"));
+    deployment
 }
 
 /// A deployment of a workflow whose tasks stand under `do:`.

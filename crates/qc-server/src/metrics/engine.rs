@@ -49,24 +49,13 @@ impl Collector for EngineNumbers {
             ),
             ("calls", "Attempts of calls since the start", numbers.calls),
             ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),
-            (
-                "groups_taken_over",
-                "Groups of runs taken from nodes that let their leases run out",
-                numbers.takeovers,
-            ),
-            ("groups_handed_over", "Groups of runs handed over in peace", numbers.handed_over),
-            (
-                "groups_lost",
-                "Groups of runs that other nodes took because this one renewed too late",
-                numbers.groups_lost,
-            ),
-            (
-                "commits_fenced",
-                "Commits that came after their group was another node's: not written",
-                numbers.fenced,
-            ),
         ];
-        for (name, help, value) in counters.into_iter().chain(drift(&numbers)) {
+        for (name, help, value) in counters
+            .into_iter()
+            .chain(groups(&numbers))
+            .chain(tempo(&numbers))
+            .chain(drift(&numbers))
+        {
             let counter = ConstCounter::new(value);
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
@@ -94,6 +83,11 @@ impl Collector for EngineNumbers {
                 "Calls that wait until a limit lets them go",
                 count(numbers.calls_waiting),
             ),
+            (
+                "breakers_open",
+                "Systems that are left alone because they do not answer, or are coming back",
+                count(numbers.breakers_open),
+            ),
             ("leased", "Whether this node holds the right to run", i64::from(numbers.leased)),
         ];
         let free = numbers
@@ -106,6 +100,59 @@ impl Collector for EngineNumbers {
         }
         Ok(())
     }
+}
+
+/// What became of groups of runs: names, meanings and numbers.
+fn groups(numbers: &Gauges) -> [(&'static str, &'static str, u64); 4] {
+    [
+        (
+            "groups_taken_over",
+            "Groups of runs taken from nodes that let their leases run out",
+            numbers.takeovers,
+        ),
+        ("groups_handed_over", "Groups of runs handed over in peace", numbers.handed_over),
+        (
+            "groups_lost",
+            "Groups of runs that other nodes took because this one renewed too late",
+            numbers.groups_lost,
+        ),
+        (
+            "commits_fenced",
+            "Commits that came after their group was another node's: not written",
+            numbers.fenced,
+        ),
+    ]
+}
+
+/// What was learned of the limits and absences of others: names, meanings and numbers.
+fn tempo(numbers: &Gauges) -> [(&'static str, &'static str, u64); 5] {
+    [
+        (
+            "calls_throttled",
+            "Calls since the start that other systems refused because there were too many",
+            numbers.throttled,
+        ),
+        (
+            "stated_pauses",
+            "Pauses since the start that other systems stated",
+            numbers.stated_pauses,
+        ),
+        (
+            "calls_again",
+            "Attempts since the start that were not the first of their call",
+            numbers.calls_again,
+        ),
+        (
+            "breakers_opened",
+            "Times since the start that a system was found not to answer",
+            numbers.breakers_opened,
+        ),
+        (
+            "calls_barred",
+            "Calls since the start that were not sent because their system did not answer",
+            numbers.calls_barred,
+        ),
+    ]
 }
 
 /// What was seen of the drift of others: names, meanings and numbers.

@@ -8,6 +8,7 @@ mod contracts;
 mod expected;
 mod formats;
 mod gate;
+mod limits;
 mod movement;
 mod scenarios;
 mod scene;

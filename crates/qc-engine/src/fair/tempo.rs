@@ -1,0 +1,263 @@
+//! The tempo of calls: for each system its breaker and its tenants' budgets, for each limit its shaper. What a call's turn
+//! depends on beside the room that there is.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use qc_model::{Applied, Failure, Retry, TenantName, Timestamp};
+use qc_pace::{
+    Breaker, Budget, Declared, Departure, Outcome, Said, Shaper, Turn, Way,
+    breaker::{Health, Stands},
+};
+
+use super::{Lane, Share};
+
+/// With more than this many limits or systems, those are forgotten of which nothing is known that counts.
+const KEPT: usize = 1_024;
+
+/// Why a call waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// There is no room for another call in flight.
+    Room,
+    /// The limit lets the next one go then.
+    Pace(Timestamp),
+    /// The other side wants no calls until then.
+    Stated(Timestamp),
+    /// The system does not answer, since then.
+    Away(Timestamp),
+    /// The system is coming back: few calls at once.
+    Back,
+    /// Too much is tried again.
+    Budget(Timestamp),
+}
+
+impl Why {
+    /// In words, for the run that waits.
+    pub(crate) fn says(self, system: &str) -> Option<String> {
+        Some(match self {
+            Self::Room => return None,
+            Self::Pace(at) => {
+                format!(
+                    "waits for its turn at `{system}`, whose limit lets the next call go at {at}"
+                )
+            }
+            Self::Stated(at) => format!("waits until {at}: `{system}` wants no calls before"),
+            Self::Away(since) => {
+                format!(
+                    "waits for `{system}`, which has not answered since {since}; one call at a time tries"
+                )
+            }
+            Self::Back => {
+                format!("waits for `{system}`, which is back and gets a few calls at a time")
+            }
+            Self::Budget(at) => format!(
+                "waits until {at} to try `{system}` again: too many calls to it are being tried again"
+            ),
+        })
+    }
+}
+
+/// What became of a call.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) outcome: Outcome,
+    pub(crate) health: Health,
+    pub(crate) said: Said,
+    /// HTTP requests that it took.
+    pub(crate) requests: u32,
+    /// How it failed, if it did.
+    pub(crate) failure: Option<Box<Failure>>,
+}
+
+/// A call that went, as it is counted here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gone {
+    departure: Departure,
+}
+
+/// What was counted since the start, for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Calls that were refused because there were too many.
+    pub(crate) throttled: u64,
+    /// Pauses that other sides stated.
+    pub(crate) pauses: u64,
+    /// Attempts that were not the first.
+    pub(crate) again: u64,
+    /// Times that a breaker opened.
+    pub(crate) opened: u64,
+    /// Calls that were turned away because their system did not answer.
+    pub(crate) barred: u64,
+    /// Breakers that are not closed now.
+    pub(crate) open: usize,
+}
+
+#[derive(Debug, Default)]
+struct System {
+    breaker: Breaker,
+    /// How calls fail that may be tried again: as the last one did.
+    fails: Option<Box<Failure>>,
+    budgets: HashMap<TenantName, Budget>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Tempo {
+    systems: HashMap<Arc<str>, System>,
+    limits: HashMap<Arc<str>, Shaper>,
+    counts: Counts,
+}
+
+impl Tempo {
+    /// What a release declares of a limit.
+    pub(crate) fn declare(&mut self, lane: &Lane, declared: &Declared) {
+        match self.limits.get_mut(&lane.limit) {
+            Some(shaper) => shaper.declare(declared),
+            None => drop(self.limits.insert(lane.limit.clone(), Shaper::new(declared.clone()))),
+        }
+    }
+
+    /// Why a call may not go now; None: it may.
+    pub(crate) fn bars(&self, tenant: &TenantName, lane: &Lane, now: Timestamp) -> Option<Why> {
+        if let Some(shaper) = self.limits.get(&lane.limit) {
+            match shaper.admit(now) {
+                Turn::Go => {}
+                Turn::At(at) if at == shaper.held_until() => return Some(Why::Stated(at)),
+                Turn::At(at) => return Some(Why::Pace(at)),
+                Turn::Answered => return Some(Why::Room),
+            }
+        }
+        let system = self.systems.get(&lane.system)?;
+        match (system.breaker.admit(now), system.breaker.stands()) {
+            (Way::Free, _) => {}
+            (_, (Stands::Ramping, _)) => return Some(Why::Back),
+            (_, (_, since)) => return Some(Why::Away(since.unwrap_or(now))),
+        }
+        let budget = system.budgets.get(tenant).filter(|_| lane.again)?;
+        budget.admit(now).map(Why::Budget)
+    }
+
+    /// When it is to be asked again whether a call may go that may not now; None: when something happens.
+    pub(crate) fn next(&self, lane: &Lane, why: Why, now: Timestamp) -> Option<Timestamp> {
+        match why {
+            Why::Room | Why::Back => None,
+            Why::Pace(at) | Why::Stated(at) | Why::Budget(at) => Some(at),
+            Why::Away(_) => match self.systems.get(&lane.system)?.breaker.admit(now) {
+                Way::At(at) => Some(at),
+                Way::Free => Some(now),
+                Way::Answered => None,
+            },
+        }
+    }
+
+    /// A call goes.
+    pub(crate) fn depart(&mut self, share: &Share, now: Timestamp) -> Gone {
+        self.tidy(now);
+        let lane = &share.lane;
+        let system = self.systems.entry(lane.system.clone()).or_default();
+        system.breaker.depart(now);
+        let budget = system.budgets.entry(share.tenant.clone()).or_default();
+        if lane.again {
+            budget.again(now);
+            self.counts.again += 1;
+        } else {
+            budget.first();
+        }
+        let shaper = self.limits.entry(lane.limit.clone());
+        let shaper = shaper.or_insert_with(|| Shaper::new(Declared::default()));
+        Gone { departure: shaper.depart(now) }
+    }
+
+    /// What became of a call that went. Until when the other side wants no more of them, when it says so.
+    pub(crate) fn answered(
+        &mut self,
+        share: &Share,
+        gone: Gone,
+        told: &Told,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let lane = &share.lane;
+        if let Some(system) = self.systems.get_mut(&lane.system) {
+            let closed = system.breaker.stands().0 == Stands::Closed;
+            system.breaker.answered(gone.departure.at(), told.health, now);
+            let passing =
+                told.failure.as_ref().filter(|one| matches!(one.retry, Retry::After { .. }));
+            if let (Health::Bad, Some(failure)) = (told.health, passing) {
+                system.fails = Some(failure.clone());
+            }
+            if closed && system.breaker.stands().0 != Stands::Closed {
+                self.counts.opened += 1;
+            }
+            if lane.again
+                && told.outcome == Outcome::Dealt
+                && told.health == Health::Good
+                && let Some(budget) = system.budgets.get_mut(&share.tenant)
+            {
+                budget.worked();
+            }
+        }
+        self.counts.throttled += u64::from(told.outcome == Outcome::Throttled);
+        let shaper = self.limits.get_mut(&lane.limit)?;
+        let before = shaper.held_until();
+        shaper.answered(gone.departure, told.outcome, &told.said, now);
+        shaper.also_sent(told.requests.saturating_sub(1), now);
+        let until = shaper.held_until();
+        (until > before).then(|| {
+            self.counts.pauses += 1;
+            until
+        })
+    }
+
+    /// A pause that is known from elsewhere.
+    pub(crate) fn hold(&mut self, limit: &Arc<str>, until: Timestamp) {
+        let shaper = self.limits.entry(limit.clone());
+        shaper.or_insert_with(|| Shaper::new(Declared::default())).hold_until(until);
+    }
+
+    /// Whether calls of a lane are turned away that have waited for so long: their system does not answer.
+    pub(crate) fn turns_away(&self, lane: &Lane, waited: Duration, patience: Duration) -> bool {
+        let Some(system) = self.systems.get(&lane.system) else { return false };
+        let away = matches!(system.breaker.stands().0, Stands::Open | Stands::Probing);
+        waited >= patience && away && system.fails.is_some()
+    }
+
+    /// The failure of a call that is turned away: that of the calls that were sent, for it is one outage. None: nothing
+    /// is known of it.
+    pub(crate) fn failure(&self, lane: &Lane) -> Option<Box<Failure>> {
+        let system = self.systems.get(&lane.system)?;
+        let mut failure = system.fails.clone()?;
+        let since = system.breaker.stands().1.map(|at| format!(" since {at}")).unwrap_or_default();
+        failure.detail = format!(
+            "the call was not sent: most calls to the system have failed{since}, and one at a time tries whether it is back; the last one: {}",
+            failure.detail
+        );
+        (failure.applied, failure.retry) = (Applied::No, Retry::After { stated_ms: None });
+        Some(failure)
+    }
+
+    /// Whether any system does not answer.
+    pub(crate) fn any_away(&self) -> bool {
+        let away = |system: &System| system.breaker.stands().0 != Stands::Closed;
+        self.systems.values().any(away)
+    }
+
+    pub(crate) fn turned_away(&mut self) {
+        self.counts.barred += 1;
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let open = |system: &&System| system.breaker.stands().0 != Stands::Closed;
+        Counts { open: self.systems.values().filter(open).count(), ..self.counts }
+    }
+
+    fn tidy(&mut self, now: Timestamp) {
+        if self.limits.len() > KEPT {
+            self.limits.retain(|_, shaper| !shaper.is_idle(now));
+        }
+        if self.systems.len() > KEPT {
+            self.systems.retain(|_, system| {
+                system.budgets.retain(|_, budget| !budget.is_idle(now));
+                !system.budgets.is_empty() || system.breaker.stands().0 != Stands::Closed
+            });
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What refusals teach that nothing explains. The rate is cut to what was dealt with of late, comes back to just below it,
+//! waits there, and then feels its way upward, slowly at first and faster with every step (the shape is CUBIC's: Ha, Rhee
+//! and Xu, 2008). It grows only as far as it is used.
+
+use std::collections::VecDeque;
+
+/// The longest pause after a refusal. In milliseconds.
+const PAUSE_MAX: f64 = 10_000.0;
+/// The shortest.
+const PAUSE_MIN: f64 = 50.0;
+/// How many answers are remembered to tell the rate by.
+const REMEMBERED: usize = 256;
+/// The rate is told by the answers of this time at least. In milliseconds.
+const TOLD_BY: f64 = 1_000.0;
+/// A step of the way up takes this long at least, and at least so many calls. In milliseconds.
+const STEP: f64 = 6_000.0;
+const STEP_CALLS: f64 = 60.0;
+/// Where the way up waits, and how far its first step goes beyond.
+const WAITS_AT: f64 = 0.99;
+const FIRST_STEP: f64 = 0.01;
+/// After a cut it begins here.
+const BEGINS_AT: f64 = 0.95;
+/// After so many steps nothing is left of what was learned.
+const STEPS_MAX: f64 = 16.0;
+/// A refusal for longer than this part of the time shows how much is allowed on average.
+const LONG_OUT: f64 = 0.15;
+/// A step takes so many times as long as the last refusals kept everything waiting: they are not to cost more.
+const STEP_PER_OUT: f64 = 30.0;
+/// A probe that brings no answer is over after this. In milliseconds.
+const PROBE_LASTS: f64 = 60_000.0;
+/// The lowest rate, per millisecond: a call in 100 seconds.
+const RATE_MIN: f64 = 0.000_01;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Learned {
+    limit: Option<Limit>,
+    /// When the last calls that were dealt with were answered.
+    dealt: VecDeque<f64>,
+    /// Since when it is counted what is dealt with, and how much that is.
+    since: Option<f64>,
+    count: f64,
+    refusals: Option<Refusals>,
+    /// Answers that told of an overload, in a row.
+    overloads: u32,
+}
+
+/// What is believed to be allowed, in calls per millisecond.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    ceiling: f64,
+    /// How far it has come on its way up, in steps.
+    way: f64,
+    cut_at: f64,
+    /// A step takes at least this long.
+    step: f64,
+}
+
+/// Refusals in a row.
+#[derive(Debug, Clone, Copy)]
+struct Refusals {
+    began: f64,
+    times: i32,
+    until: f64,
+    /// When the call went that probes.
+    probe: Option<f64>,
+}
+
+impl Limit {
+    fn rate(&self) -> f64 {
+        let part = if self.way < 1.0 {
+            BEGINS_AT + (WAITS_AT - BEGINS_AT) * self.way
+        } else {
+            WAITS_AT + FIRST_STEP * ((self.way - 1.0).exp2() - 1.0)
+        };
+        (self.ceiling * part).max(RATE_MIN)
+    }
+
+    fn step(&self) -> f64 {
+        self.step.max(STEP_CALLS / self.ceiling)
+    }
+}
+
+impl Learned {
+    /// Calls per millisecond, if anything was learned.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.limit.map(|limit| limit.rate())
+    }
+
+    /// Until when nothing goes, after a refusal.
+    pub(super) fn held_until(&self, now: f64) -> Option<f64> {
+        self.refusals.map(|refusals| refusals.until).filter(|until| *until > now)
+    }
+
+    /// A call goes, so many milliseconds after the last one.
+    pub(super) fn departed(&mut self, now: f64, after: f64, rate: Option<f64>) {
+        if let Some(refusals) = &mut self.refusals {
+            // One alone shows whether calls are let through again.
+            (refusals.probe, refusals.until) = (Some(now), now + PROBE_LASTS);
+            return;
+        }
+        let (Some(limit), Some(rate)) = (&mut self.limit, rate) else { return };
+        // Only as far as it is this limit that holds the calls back.
+        if rate >= limit.rate() * 0.999 {
+            limit.way += after.clamp(0.0, 2.0 / rate) / limit.step();
+        }
+        if limit.way > STEPS_MAX {
+            self.limit = None;
+        }
+    }
+
+    /// Nothing is known of a call that went at this time.
+    pub(super) fn unknown(&mut self, went: f64, now: f64) {
+        if let Some(refusals) = self.refusals.as_mut().filter(|one| one.probe == Some(went)) {
+            (refusals.probe, refusals.until) = (None, now);
+        }
+    }
+
+    /// A call was dealt with that went at this time.
+    pub(super) fn dealt(&mut self, went: f64, now: f64) {
+        self.overloads = 0;
+        if self.dealt.len() == REMEMBERED {
+            self.dealt.pop_front();
+        }
+        self.dealt.push_back(now);
+        let since = *self.since.get_or_insert(went);
+        if let Some(refusals) = self.refusals.filter(|one| one.probe.is_some_and(|at| went >= at)) {
+            self.let_through(refusals.began, since, went);
+        }
+        self.count += 1.0;
+    }
+
+    /// Calls are let through again that were refused since `began`.
+    fn let_through(&mut self, began: f64, since: f64, now: f64) {
+        let (whole, out) = (now - since, now - began);
+        let average = (self.count / whole.max(TOLD_BY / 4.0)).max(RATE_MIN);
+        match &mut self.limit {
+            None => {
+                self.limit = Some(Limit { ceiling: average, way: 0.0, cut_at: now, step: STEP });
+            }
+            Some(limit) if out > whole * LONG_OUT && whole > TOLD_BY => {
+                limit.ceiling = average.min(limit.ceiling);
+                (limit.way, limit.step) = (1.0, STEP);
+            }
+            Some(limit) => limit.step = STEP.max(out * STEP_PER_OUT),
+        }
+        (self.refusals, self.since, self.count) = (None, Some(now), 0.0);
+    }
+
+    /// A call was refused that went at this time, and nothing explains it. `anew`: a limit has just begun anew, and it may
+    /// be that the other side's clock is behind.
+    pub(super) fn refused(&mut self, went: f64, now: f64, rate: Option<f64>, anew: bool) {
+        // Those that went before the probe were refused for the same reason.
+        if self.refusals.is_some_and(|one| one.probe.is_none_or(|at| went < at)) {
+            return;
+        }
+        let times = self.refusals.map_or(0, |refusals| refusals.times) + 1;
+        let began = self.refusals.map_or(now, |refusals| refusals.began);
+        let first = self.refusals.is_none();
+        if first && !anew {
+            self.cut(went, now, rate, self.told(now));
+        }
+        let between = rate.map_or(0.0, |rate| 1.0 / rate).clamp(PAUSE_MIN, PAUSE_MAX);
+        let pause = (between * 2_f64.powi((times - 1).min(20))).min(PAUSE_MAX);
+        self.refusals = Some(Refusals { began, times, until: now + pause, probe: None });
+    }
+
+    /// The other side was overloaded. One that answers nothing else is not too busy but away: that is the breaker's.
+    pub(super) fn overloaded(&mut self, went: f64, now: f64, rate: Option<f64>) {
+        self.overloads = self.overloads.saturating_add(1);
+        if self.overloads <= 3 && !self.dealt.is_empty() {
+            let told = self.told(now);
+            self.cut(went, now, rate, rate.map_or(told, |rate| rate.max(told)));
+        }
+    }
+
+    fn cut(&mut self, went: f64, now: f64, rate: Option<f64>, told: f64) {
+        // One cut for all that was under way.
+        if self.limit.is_some_and(|limit| went < limit.cut_at) {
+            return;
+        }
+        // Refusals are faster than answers: the first of them come before anything was dealt with.
+        if told <= 0.0 && rate.is_none() {
+            return;
+        }
+        let present = rate.unwrap_or(f64::MAX);
+        let ceiling = present.min(told.max(present * 0.5)).max(RATE_MIN);
+        let ceiling = if rate.is_none() { told } else { ceiling };
+        let step = self.limit.map_or(STEP, |limit| limit.step);
+        self.limit = Some(Limit { ceiling, way: 0.0, cut_at: now, step });
+    }
+
+    /// How many calls per millisecond were dealt with of late.
+    fn told(&self, now: f64) -> f64 {
+        let over = self.rate().map_or(TOLD_BY, |rate| TOLD_BY.max(20.0 / rate));
+        let within = self.dealt.iter().rev().take_while(|at| now - **at <= over);
+        let (mut number, mut oldest) = (0.0, now);
+        for at in within {
+            (number, oldest) = (number + 1.0, *at);
+        }
+        // Where more came than is remembered, by those that are.
+        let over = if number >= 256.0 { (now - oldest).max(1.0) } else { over };
+        number / over
+    }
+}

@@ -1,0 +1,178 @@
+//! The shaper against systems that limit it: what is announced in each dialect, what is not announced, and lies.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::unwrap_used,
+    reason = "the numbers of these worlds are small"
+)]
+
+mod provider;
+mod world;
+
+use std::time::Duration;
+
+use provider::{Counts, Tells};
+use qc_pace::Declared;
+use world::World;
+
+const NOTHING: Declared = Declared { rates: vec![], concurrent: None };
+
+fn figures(declared: Declared, counts: Counts, tells: Tells, (from, to): (i64, i64)) -> (f64, f64) {
+    let mut world = World::new(declared, counts, tells);
+    world.run(to);
+    world.figures(from, to)
+}
+
+#[test]
+fn what_is_announced_is_used_and_hardly_ever_exceeded() {
+    let mut bad = Vec::new();
+    let minutes = (120_000, 480_000);
+    let windows = (1_200_000, 2_400_000);
+    let cases = [
+        ("standard, fixed", Counts::fixed(600, 60_000), Tells::Standard),
+        ("standard, fixed, a second", Counts::fixed(50, 1_000), Tells::Standard),
+        ("standard, sliding", Counts::sliding(600, 60_000), Tells::Standard),
+        ("standard, sliding, ten seconds", Counts::sliding(500, 10_000), Tells::Standard),
+        ("dictionary, fixed", Counts::fixed(600, 60_000), Tells::Dictionary),
+        ("dictionary, fixed, ten seconds", Counts::fixed(500, 10_000), Tells::Dictionary),
+        ("dictionary, sliding", Counts::sliding(600, 60_000), Tells::Dictionary),
+        ("three fields, fixed", Counts::fixed(600, 60_000), Tells::Three),
+        ("three fields, sliding", Counts::sliding(600, 60_000), Tells::Three),
+        ("epoch, fixed", Counts::fixed(600, 60_000), Tells::Epoch),
+        ("epoch, fixed, a second", Counts::fixed(50, 1_000), Tells::Epoch),
+        ("epoch, fixed, ten minutes", Counts::fixed(3_000, 600_000), Tells::Epoch),
+        ("delay, fixed", Counts::fixed(600, 60_000), Tells::Delay),
+        ("delay, sliding", Counts::sliding(600, 60_000), Tells::Delay),
+        ("minute, fixed", Counts::fixed(600, 60_000), Tells::Minute),
+        ("minute, sliding", Counts::sliding(600, 60_000), Tells::Minute),
+        ("bucket with its level", Counts::bucket(80.0, 20.0, 1.0), Tells::Shopify),
+        ("bucket with its level, slow", Counts::bucket(40.0, 2.0, 1.0), Tells::Shopify),
+        (
+            "bucket with its level, calls of four points",
+            Counts::bucket(400.0, 80.0, 4.0),
+            Tells::Shopify,
+        ),
+    ];
+    for (what, counts, tells) in cases {
+        let long = matches!(counts, Counts::Fixed { per: 600_000, .. });
+        let (used, refused) = figures(NOTHING, counts, tells, if long { windows } else { minutes });
+        println!("{what}: {:.2} % used, {:.3} % refused", used * 100.0, refused * 100.0);
+        if used < 0.95 || refused > 0.001 {
+            bad.push(format!(
+                "{what}: {:.2} % used, {:.3} % refused",
+                used * 100.0,
+                refused * 100.0
+            ));
+        }
+    }
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+#[test]
+fn what_is_not_announced_is_learned() {
+    let mut bad = Vec::new();
+    let minutes = (300_000, 900_000);
+    let cases = [
+        ("fixed, a second", Counts::fixed(50, 1_000), Tells::Nothing),
+        ("fixed, ten seconds", Counts::fixed(500, 10_000), Tells::Nothing),
+        ("fixed, a minute", Counts::fixed(3_000, 60_000), Tells::Nothing),
+        ("fixed, a minute, few", Counts::fixed(120, 60_000), Tells::Nothing),
+        ("sliding, a second", Counts::sliding(50, 1_000), Tells::Nothing),
+        ("sliding, a minute", Counts::sliding(3_000, 60_000), Tells::Nothing),
+        ("bucket, small", Counts::bucket(5.0, 50.0, 1.0), Tells::Nothing),
+        ("bucket, large", Counts::bucket(200.0, 50.0, 1.0), Tells::Nothing),
+        ("bucket, dear calls", Counts::bucket(1_000.0, 200.0, 4.0), Tells::Nothing),
+        ("concurrent", Counts::Concurrent { limit: 4 }, Tells::Nothing),
+        ("fixed, says when", Counts::fixed(500, 10_000), Tells::RetryAfter),
+        ("sliding, says when", Counts::sliding(50, 1_000), Tells::RetryAfter),
+        ("bucket, says when", Counts::bucket(100.0, 50.0, 1.0), Tells::RetryAfter),
+        ("lies", Counts::fixed(500, 10_000), Tells::Lies),
+        ("lies, sliding", Counts::sliding(50, 1_000), Tells::Lies),
+    ];
+    for (what, counts, tells) in cases {
+        let (used, refused) = figures(NOTHING, counts, tells, minutes);
+        println!("{what}: {:.2} % used, {:.3} % refused", used * 100.0, refused * 100.0);
+        if used < 0.95 || refused > 0.02 {
+            bad.push(format!(
+                "{what}: {:.2} % used, {:.3} % refused",
+                used * 100.0,
+                refused * 100.0
+            ));
+        }
+    }
+    assert!(bad.is_empty(), "{bad:#?}");
+}
+
+/// The first minute counts, too: a declared limit is kept from the first call on.
+#[test]
+fn what_is_declared_is_kept_from_the_first_call_on() {
+    let declared = Declared { rates: vec![(50, Duration::from_secs(1))], concurrent: None };
+    let counts = Counts::sliding(50, 1_000);
+    let mut world = World::new(declared, counts, Tells::Nothing);
+    let done = world.run_work(1_000_000, 10_000);
+    assert_eq!(done, 10_000);
+    let refused = world.answers.iter().filter(|(_, no)| *no).count();
+    println!("10,000 calls at 50/s: {} ms, {refused} refused", world.now);
+    // 10,000 calls at 97 % of 50/s take 206.2 s.
+    assert!((205_000..207_500).contains(&world.now), "{} ms", world.now);
+    assert_eq!(refused, 0);
+}
+
+/// A limit over a long time lets little work go at once, and spreads much.
+#[test]
+fn what_is_declared_for_a_day_is_spread_and_kept() {
+    let day = 86_400_000;
+    let declared =
+        Declared { rates: vec![(10_000, Duration::from_secs(86_400))], concurrent: None };
+    // The day begins before the first call does: what is declared counts from midnight.
+    let mut world = World::new(declared, Counts::fixed(10_000, day), Tells::Nothing);
+    world.run(60_000);
+    let first = world.answers.len();
+    assert!((20..80).contains(&first), "{first} in the first minute");
+    world.run(2 * day);
+    let refused = world.answers.iter().filter(|(_, no)| *no).count();
+    let dealt = world.answers.len() - refused;
+    println!("two days: {dealt} dealt with, {refused} refused");
+    assert!(dealt > 19_000 && refused < 20, "{dealt} {refused}");
+}
+
+#[test]
+fn a_change_is_followed_within_a_window() {
+    let minute = 60_000;
+    for tells in [Tells::Standard, Tells::Epoch, Tells::Three, Tells::Nothing] {
+        let mut world = World::new(NOTHING, Counts::fixed(3_000, minute), tells);
+        world.run(5 * minute);
+        for limit in [1_500, 3_000] {
+            let from = world.now;
+            world.counts = Counts::fixed(limit, minute);
+            world.run(from + 3 * minute);
+            let (used, refused) = world.figures(from + minute, from + 3 * minute);
+            println!(
+                "{tells:?} to {limit}: {:.2} % used, {:.3} % refused",
+                used * 100.0,
+                refused * 100.0
+            );
+            assert!(used >= 0.9 && refused <= 0.02, "{tells:?} to {limit}: {used} {refused}");
+        }
+    }
+}
+
+/// Others use the same credential: what they leave is used, and what is announced is not exceeded.
+#[test]
+fn what_others_use_of_the_same_limit_is_left_to_them() {
+    let mut world = World::new(NOTHING, Counts::fixed(600, 60_000), Tells::Standard);
+    world.others = (0..7_200).map(|n| (n * 100, u64::from(n % 2 == 0))).collect();
+    world.run(720_000);
+    let (used, refused) = world.figures(120_000, 720_000);
+    println!("shared: {:.2} % used, {:.3} % refused", used * 100.0, refused * 100.0);
+    assert!((0.45..0.51).contains(&used) && refused <= 0.001, "{used} {refused}");
+}
+
+#[test]
+fn an_absurd_wish_is_bounded() {
+    let mut world = World::new(NOTHING, Counts::fixed(10, 1_000), Tells::Absurd);
+    world.run(10_000);
+    let held = world.shaper.held_until();
+    assert!(held <= provider::at(world.now) + qc_pace::dialect::LONGEST_PAUSE);
+    assert!(held >= provider::at(86_400_000), "kept as far as it is bounded");
+}
