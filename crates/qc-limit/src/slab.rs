@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::Quota;
-use table::Table;
+use table::{Cell, Table};
 
 /// The most limits in one decision.
 pub const LIMITS_AT_ONCE: usize = 16;
@@ -162,14 +162,21 @@ impl Slab {
         let mut table = self.table();
         let now = table.tick(now);
         let mut places = [table::NOWHERE; LIMITS_AT_ONCE];
+        let mut cells = [Cell::default(); LIMITS_AT_ONCE];
         // First all cells are asked for, so that memory brings them side by side.
-        for (place, ask) in places.iter_mut().zip(asks) {
-            *place = table.home(ask.key);
+        for (at, ask) in asks.iter().enumerate() {
+            places[at] = table.home(ask.key);
+            cells[at] = table.cell(places[at]);
         }
         let mut verdict = Verdict::default();
         for (at, ask) in asks.iter().enumerate() {
-            let (place, ahead) = table.find(ask.key, places[at], now);
-            places[at] = place;
+            let ahead = if cells[at].is_of(ask.key) {
+                cells[at].moment.saturating_sub(now)
+            } else {
+                let (place, ahead) = table.find(ask.key, places[at], now);
+                places[at] = place;
+                ahead
+            };
             verdict.weigh(at, ask, ahead);
         }
         if verdict.violated == 0 {

@@ -24,6 +24,11 @@ pub(super) struct Cell {
 }
 
 impl Cell {
+    /// Whether it is this key's.
+    pub(super) fn is_of(self, key: Key) -> bool {
+        self.key == key.0
+    }
+
     /// The limit to which it belongs.
     pub(super) fn limit(self) -> u16 {
         u16::try_from(self.key >> HASH_BITS).expect("16 bits are above the hash")
@@ -75,6 +80,11 @@ impl Table {
     pub(super) fn home(&self, key: Key) -> usize {
         // The hash's bits are evenly spread; those of the limit are not, and are left out.
         usize::try_from(key.0 & HASH).unwrap_or_default() & (self.cells.len() - 1)
+    }
+
+    /// What is at a place.
+    pub(super) fn cell(&self, place: usize) -> Cell {
+        self.cells[place]
     }
 
     fn seek(&self, key: Key, mut at: usize) -> usize {
