@@ -98,7 +98,7 @@ fn mixed(quota: Quota) {
         Ask { key, quota, cost: 1 }
     };
     for (at, keys) in SPREAD.into_iter().enumerate() {
-        (0..keys).for_each(|who| drop(slab.decide(&[ask(at, who)], 1)));
+        (0..keys).for_each(|who| assert!(slab.decide(&[ask(at, who)], 1).is_allowed()));
     }
     let mut state = 0xBF58_476D_1CE4_E5B9;
     let requests: Vec<[Ask; 5]> = (0..KEYS)
