@@ -52,6 +52,7 @@ pub fn ranks() -> BTreeMap<&'static str, u8> {
         ("qc-document", 1),
         ("qc-contract", 2),
         ("qc-version", 3),
+        ("qc-limit", 2),
         ("qc-store", 2),
         ("qc-census", 3),
         ("qc-workflow", 3),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::{HeaderName, HeaderValue};
-use qc_engine::{Does, EngineError, Incoming};
+use qc_engine::{Does, EngineError, Incoming, OpenPlaces};
 use qc_model::TenantName;
 
 use super::door::{Door, Judged, Taken};
@@ -12,11 +12,18 @@ use crate::{
     limits::{Asked, Comer, fields_of, policies_of},
 };
 
+/// Places for the runs of what comes in.
+pub(super) type Places = Vec<OpenPlaces>;
+
 impl Door<'_> {
     /// Counts all of them, or none. What is on disk already is answered and never limited: it is looked for when a limit
     /// refuses, so that a new event asks the store once.
-    pub(super) async fn admit(&self, judged: &mut [&mut Judged]) -> Result<(), Problem> {
-        let Err(refused) = self.count(judged) else { return Ok(()) };
+    /// The places of their runs are theirs until what is given back goes.
+    pub(super) async fn admit(&self, judged: &mut [&mut Judged]) -> Result<Places, Problem> {
+        let refused = match self.count(judged) {
+            Ok(places) => return Ok(places),
+            Err(refused) => refused,
+        };
         let mut known = false;
         for one in judged.iter_mut() {
             if let Some(taken) = self.known(one.incoming()).await? {
@@ -27,18 +34,22 @@ impl Door<'_> {
         if known { self.count(judged) } else { Err(refused) }
     }
 
-    fn count(&self, judged: &[&mut Judged]) -> Result<(), Problem> {
+    fn count(&self, judged: &[&mut Judged]) -> Result<Places, Problem> {
         let mut events: BTreeMap<&TenantName, u64> = BTreeMap::new();
         for one in judged.iter().filter(|one| !matches!(one, Judged::Known(..))) {
             *events.entry(&one.incoming().tenant).or_default() += 1;
         }
-        let limits = &self.state.limits;
+        let (limits, engine) = (&self.state.limits, &self.state.engine);
         let mut counted: Vec<(Asked, u64)> = Vec::with_capacity(events.len());
+        let mut places = Vec::new();
         let mut refused = None;
         for (tenant, events) in events {
             let asked = self.asks(tenant);
-            match asked.admit(limits, events) {
-                Ok(()) => counted.push((asked, events)),
+            match asked.admit(limits, engine, events) {
+                Ok(taken) => {
+                    places.extend(taken);
+                    counted.push((asked, events));
+                }
                 Err(refusal) => {
                     refused = Some(refusal.problem());
                     self.remember(asked);
@@ -50,7 +61,7 @@ impl Door<'_> {
             if let Some((asked, _)) = counted.pop() {
                 self.remember(asked);
             }
-            return Ok(());
+            return Ok(places);
         };
         for (asked, events) in counted {
             asked.give_back(limits, events);

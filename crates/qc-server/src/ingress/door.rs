@@ -65,7 +65,7 @@ impl<'a> Door<'a> {
         sender_id: Option<String>,
     ) -> Result<Taken, Problem> {
         let mut judged = self.judge(sent, sender_id, "")?;
-        self.admit(&mut [&mut judged]).await?;
+        let _places = self.admit(&mut [&mut judged]).await?;
         Ok(self.take(self.fit(judged).await?).await?)
     }
 
@@ -115,7 +115,7 @@ impl<'a> Door<'a> {
         if able.len() == count {
             contradictions(&able)?;
         }
-        self.admit(&mut able).await?;
+        let _places = self.admit(&mut able).await?;
         let mut ready = Vec::with_capacity(judged.len());
         let mut refused: Option<Problem> = None;
         for (at, judged) in judged.into_iter().enumerate() {

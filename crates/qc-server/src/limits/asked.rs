@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
 use http::header;
+use qc_engine::{Does, Engine, OpenAt, OpenPlaces};
 use qc_limit::{Ask, Measure, Scope, Standing};
 
-use super::{Limits, Live, WATCHED, Watched};
+use super::{Comer, Limits, Live, WATCHED, Watched};
 use crate::{Problem, codes};
+
+/// When to come back while too many runs are open: nobody knows when one ends. In nanoseconds.
+const ROOM_IN: u64 = 2_000_000_000;
 
 /// What somebody who comes in asks of the limits that hold for him.
 #[derive(Debug, Clone)]
@@ -13,6 +17,8 @@ pub(crate) struct Asked {
     pub(crate) limits: Vec<(Arc<Live>, String)>,
     /// For those of them that count over time: which it is, and what is asked.
     timed: Vec<(usize, Ask)>,
+    /// For those that count open runs: which it is, what is counted, and how many there may be.
+    open: Vec<(usize, OpenAt, u64)>,
     /// The units of one event.
     cost: u64,
 }
@@ -31,15 +37,20 @@ impl Asked {
     pub(super) fn new(
         limits: &Limits,
         lives: Vec<Arc<Live>>,
-        who: Vec<String>,
-        cost: u64,
+        comer: Comer<'_>,
     ) -> Self {
+        let who: Vec<String> = lives.iter().map(|live| live.who(comer)).collect();
+        let cost = comer.trigger.cost;
         let pairs: Vec<(Arc<Live>, String)> = lives.into_iter().zip(who).collect();
         let timed = pairs.iter().enumerate();
         let timed = timed
             .filter_map(|(at, (live, who))| Some((at, live.ask(&limits.slab, who, cost)?)))
             .collect();
-        Self { limits: pairs, timed, cost }
+        // What is published only has no run.
+        let runs = comer.trigger.does != Does::Publish;
+        let open = pairs.iter().enumerate().filter(|_| runs);
+        let open = open.filter_map(|(at, (live, _))| live.open(at, comer)).collect();
+        Self { limits: pairs, timed, open, cost }
     }
 
     fn asks(&self, events: u64) -> Vec<Ask> {
@@ -47,8 +58,35 @@ impl Asked {
         self.timed.iter().map(|(_, ask)| Ask { cost, ..*ask }).collect()
     }
 
-    /// Whether so many events come in: every limit counts all of them, or none does.
-    pub(crate) fn admit(&self, limits: &Limits, events: u64) -> Result<(), Refusal> {
+    /// Whether so many events come in: every limit counts all of them, or none does. The places are held until their runs
+    /// are written.
+    pub(crate) fn admit(
+        &self,
+        limits: &Limits,
+        engine: &Engine,
+        events: u64,
+    ) -> Result<Option<OpenPlaces>, Refusal> {
+        let places = self.take_places(engine, events)?;
+        self.count(limits, events)?;
+        Ok(places)
+    }
+
+    fn take_places(&self, engine: &Engine, events: u64) -> Result<Option<OpenPlaces>, Refusal> {
+        if self.open.is_empty() {
+            return Ok(None);
+        }
+        let wanted: Vec<(OpenAt, u64)> =
+            self.open.iter().map(|(_, at, most)| (at.clone(), *most)).collect();
+        let runs = usize::try_from(events).unwrap_or(usize::MAX);
+        engine.take_places(&wanted, runs).map(Some).map_err(|full| {
+            let (at, _, most) = &self.open[full];
+            let binding = Arc::clone(&self.limits[*at].0);
+            let wait = (events <= *most).then_some(ROOM_IN);
+            Refusal { violated: vec![Arc::clone(&binding)], binding, wait, events }
+        })
+    }
+
+    fn count(&self, limits: &Limits, events: u64) -> Result<(), Refusal> {
         if self.timed.is_empty() || events == 0 {
             return Ok(());
         }
@@ -94,6 +132,15 @@ impl Asked {
         }
     }
 
+    /// How many runs may still be open, of each limit that counts those.
+    pub(crate) fn open_standings(&self, engine: &Engine) -> Vec<(&Live, u64)> {
+        let left = |(at, counted, most): &(usize, OpenAt, u64)| {
+            let open = u64::try_from(engine.open_runs(counted)).unwrap_or(u64::MAX);
+            (&*self.limits[*at].0, most.saturating_sub(open))
+        };
+        self.open.iter().map(left).collect()
+    }
+
     /// What is there of each limit that counts over time.
     pub(crate) fn standings(&self, limits: &Limits) -> Vec<(&Live, &str, Standing)> {
         let standings = limits.slab.look(&self.asks(1), limits.now());
@@ -125,7 +172,10 @@ impl Refusal {
             Some(nanos) => Problem::new(429, codes::LIMITED, TITLE, detail)
                 .retry_after(nanos.div_ceil(1_000_000_000).max(1)),
             None => {
-                let most = rule.measure.quota().map_or(0, qc_limit::Quota::burst);
+                let most = match rule.measure {
+                    Measure::Rate(quota) => quota.burst(),
+                    Measure::AtOnce(most) => most,
+                };
                 let detail = format!(
                     "the limit `{}` never has more than {most} units at once, and these {} events take more: send fewer in one batch",
                     self.binding.name, self.events

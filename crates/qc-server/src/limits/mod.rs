@@ -4,6 +4,7 @@
 //! used stays used. Each node counts for itself.
 
 mod asked;
+mod near;
 mod told;
 
 use std::{
@@ -12,8 +13,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use qc_engine::{Deployment, Deployments, Engine, Trigger};
-use qc_limit::{Ask, LimitId, Rule, Scope, Slab, Trend};
+use qc_engine::{Deployment, Deployments, Engine, OpenAt, Trigger};
+use qc_limit::{Ask, LimitId, Measure, Rule, Scope, Slab, Trend};
 use qc_model::{Actor, EnvironmentName, Name, TenantName};
 use tokio::time::Instant;
 
@@ -206,8 +207,7 @@ impl Limits {
     pub(crate) fn ask(&self, engine: &Engine, comer: Comer<'_>) -> Asked {
         let Deployment { environment, release, .. } = comer.deployment;
         let lives = self.over(engine, environment, &release.integration);
-        let who = lives.iter().map(|live| live.who(comer)).collect();
-        Asked::new(self, lives, who, comer.trigger.cost)
+        Asked::new(self, lives, comer)
     }
 }
 
@@ -225,6 +225,14 @@ impl Live {
             Scope::Token => format!("{}:{}", comer.actor.kind.as_str(), comer.actor.id),
             Scope::Trigger => comer.trigger.name.to_string(),
         }
+    }
+
+    /// What of open runs it counts for somebody, and how many there may be.
+    fn open(&self, at: usize, comer: Comer<'_>) -> Option<(usize, OpenAt, u64)> {
+        let Measure::AtOnce(most) = self.rule.measure else { return None };
+        let place = (&comer.deployment.environment, &comer.deployment.release.integration);
+        let of = (&comer.trigger.name, comer.tenant);
+        Some((at, OpenAt::of(self.rule.scope, place, of)?, most))
     }
 
     fn ask(&self, slab: &Slab, who: &str, cost: u64) -> Option<Ask> {

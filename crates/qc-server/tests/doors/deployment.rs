@@ -327,7 +327,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             people: people(bundle),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
             data: data(bundle),
-            limits: Vec::new(),
+            limits: crate::limited::limits(bundle.files().contains_key(crate::limited::LIMITED)),
             bus: qc_engine::Bus { schedules: hourly(), ..qc_engine::Bus::default() },
         }),
     })
