@@ -3,6 +3,7 @@ use std::sync::Arc;
 use http::header;
 use qc_engine::{Does, Engine, OpenAt, OpenPlaces};
 use qc_limit::{Ask, Measure, Scope, Standing};
+use qc_model::NextAction;
 
 use super::{Comer, Limits, Live, WATCHED, Watched};
 use crate::{Problem, codes};
@@ -171,6 +172,13 @@ impl Refusal {
         let mut problem = match self.wait {
             Some(nanos) => Problem::new(429, codes::LIMITED, TITLE, detail)
                 .retry_after(nanos.div_ceil(1_000_000_000).max(1)),
+            None if self.events == 1 => {
+                let detail = format!(
+                    "an event of this trigger takes more units than the limit `{}` ever has; nothing was accepted, and no wait helps",
+                    self.binding.name
+                );
+                Problem::new(429, codes::LIMITED, TITLE, detail).next(NextAction::ContactOwner)
+            }
             None => {
                 let most = match rule.measure {
                     Measure::Rate(quota) => quota.burst(),

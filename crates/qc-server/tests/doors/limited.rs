@@ -111,6 +111,10 @@ async fn explaining_takes_nothing_and_knows_what_it_needs() {
     for wrong in ["trigger=json&environment=production", "environment=production&tenant=a"] {
         world.ask(get(wrong)).await.problem(422, "QC-A013");
     }
+    let document = world.ask(Ask::get("/api/v1/openapi.json").token(&world.owner)).await.json();
+    let told = &document["x-quickconnect-limits"];
+    assert_eq!(told["excess"]["code"], "QC-I060");
+    assert_eq!((&told["limits"][0]["name"], &told["limits"][0]["quota"]), (&json!("each"), &json!(4)));
     // The trigger finds the tenant in the event.
     world.ask(get(&format!("{place}&trigger=tenant"))).await.problem(422, "QC-A013");
     let other = world.ask(get(&format!("{place}&trigger=tenant&tenant=other"))).await.json();

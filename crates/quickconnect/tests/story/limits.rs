@@ -33,13 +33,17 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    async fn send(&mut self, id: &str, key: &str) -> Reply {
+    /// The trigger knows an event by its id.
+    async fn send(&mut self, id: &str) -> Reply {
+        self.send_with(id, "").await
+    }
+
+    async fn send_with(&mut self, id: &str, note: &str) -> Reply {
         let headers = [
             ("authorization", format!("Bearer {}", self.server.token())),
             ("content-type", "application/json".to_owned()),
-            ("idempotency-key", key.to_owned()),
         ];
-        let body = Bytes::from(json!({ "id": id }).to_string());
+        let body = Bytes::from(json!({ "id": id, "note": note }).to_string());
         self.line.send(Method::POST, "/in/sandbox/orders/orders", &headers, body).await.unwrap()
     }
 }
@@ -80,7 +84,7 @@ async fn who_sends_too_much_hears_when_to_come_again() {
     deploy(&server);
     let mut sender = Sender { server: &server, line: Line::to(server.port) };
 
-    let first = sender.send("1", "k1").await;
+    let first = sender.send("k1").await;
     assert_eq!(first.status, 202, "{}", first.shown());
     let policies = "\"server/everybody\";q=1000;w=1, \"server/each\";q=500;w=1, \"per-tenant\";q=3;w=60, \"all-orders\";q=100;w=1, \"open-orders\";q=2;qu=\"concurrent-requests\"";
     assert_eq!(header(&first, "ratelimit-policy"), policies);
@@ -89,12 +93,12 @@ async fn who_sends_too_much_hears_when_to_come_again() {
     assert_eq!(header(&first, "x-ratelimit-limit"), "3");
     assert_eq!(header(&first, "x-ratelimit-remaining"), "2");
     for key in ["k2", "k3"] {
-        assert_eq!(sender.send("1", key).await.status, 202);
+        assert_eq!(sender.send(key).await.status, 202);
     }
 
     // The fourth is refused, names the limit and the second, and takes nothing of the others.
     let all = standing(&explain(&server), "all-orders")["remaining"].clone();
-    let refused = sender.send("1", "k4").await;
+    let refused = sender.send("k4").await;
     assert_eq!(refused.status, 429, "{}", refused.shown());
     let problem = refused.json();
     assert_eq!(problem["type"], "https://iana.org/assignments/http-problem-types#quota-exceeded");
@@ -110,10 +114,10 @@ async fn who_sends_too_much_hears_when_to_come_again() {
     assert!(left.as_u64() >= all.as_u64(), "{left} of {all}");
 
     // What is on disk is answered: its run, and not a word of limits; another body under its key is no repeat.
-    let again = sender.send("1", "k1").await;
+    let again = sender.send("k1").await;
     assert_eq!((again.status, header(&again, "idempotency-replayed")), (202, "true"));
     assert_eq!(again.json()["run"], first.json()["run"]);
-    assert_eq!(sender.send("other", "k1").await.status, 422);
+    assert_eq!(sender.send_with("k1", "other").await.status, 422);
 
     let near = server.told(&["limits", "near"]);
     assert_eq!(near["items"][0]["name"], "per-tenant", "{near}");
@@ -122,7 +126,7 @@ async fn who_sends_too_much_hears_when_to_come_again() {
 
     // A sender that waits as it was told comes in.
     tokio::time::sleep(Duration::from_secs(wait)).await;
-    let after = sender.send("1", "k4").await;
+    let after = sender.send("k4").await;
     assert_eq!(after.status, 202, "{}", after.shown());
 
     changed_while_running(&server, &mut sender).await;
@@ -136,14 +140,14 @@ fn explain(server: &Server) -> Value {
 
 /// A release raises a limit: what was used stays used, and the rest is there at once.
 async fn changed_while_running(server: &Server, sender: &mut Sender<'_>) {
-    assert_eq!(sender.send("1", "k5").await.status, 429);
+    assert_eq!(sender.send("k5").await.status, 429);
     let brief = server.folder.join("mine/integrations/orders/integration.yaml");
     replace(&brief, "rate: 3/min, burst: 3", "rate: 60/h, burst: 10");
     replace(&brief, "version: 0.1.0", "version: 0.2.0");
     deploy(server);
     let left = standing(&explain(server), "per-tenant");
     assert_eq!(left["remaining"], json!(7), "{left}");
-    assert_eq!(sender.send("1", "k5").await.status, 202);
+    assert_eq!(sender.send("k5").await.status, 202);
     let text = server.well(&["limits", "explain", "/in/sandbox/orders/orders"]);
     assert!(text.contains("raised by  operations") && text.contains("6 left"), "{text}");
     assert!(server.well(&["limits", "list"]).contains("everybody"));
@@ -151,12 +155,12 @@ async fn changed_while_running(server: &Server, sender: &mut Sender<'_>) {
 
 /// Two runs may be open: the third event is refused until one of them ends.
 async fn too_many_open(server: &Server, sender: &mut Sender<'_>) {
-    let open = sender.send("slow1", "s1").await.json()["run"].as_str().unwrap().to_owned();
-    assert_eq!(sender.send("slow2", "s2").await.status, 202);
-    let refused = sender.send("slow3", "s3").await;
+    let open = sender.send("slow1").await.json()["run"].as_str().unwrap().to_owned();
+    assert_eq!(sender.send("slow2").await.status, 202);
+    let refused = sender.send("slow3").await;
     assert_eq!(refused.status, 429, "{}", refused.shown());
     assert_eq!(refused.json()["violated-policies"], json!(["open-orders"]));
     assert_eq!(standing(&explain(server), "open-orders")["remaining"], json!(0));
     server.told(&["runs", "cancel", &open, "--reason", "a test"]);
-    assert_eq!(sender.send("slow3", "s3").await.status, 202);
+    assert_eq!(sender.send("slow3").await.status, 202);
 }

@@ -63,6 +63,14 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     Ok(Reply::ok(&Page::whole(items, None).of(cut.units())))
 }
 
+/// The limits in force; of those who belong to a unit, the server's own: the rest has its list, which is cut to them.
+pub(in crate::api) fn shown_to(call: &Call) -> Vec<Limit> {
+    let all = call.state.limits.all(&call.state.engine);
+    let whole = call.units().is_empty();
+    let told = all.iter().filter(|live| whole || live.integration.is_none());
+    told.map(|live| shown(live)).collect()
+}
+
 /// The server's own hold for everybody, and are no secret; an integration's are shown with it.
 fn is_shown(cut: &Cut<'_>, live: &Live) -> bool {
     match (&live.environment, &live.integration) {
