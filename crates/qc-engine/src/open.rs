@@ -156,11 +156,7 @@ impl Drop for OpenPlaces {
 impl Engine {
     /// Takes places for so many runs under every one of these limits, or under none: then it says which of them has no
     /// room. Runs of other nodes count by estimate.
-    pub fn take_places(
-        &self,
-        limits: &[(OpenAt, u64)],
-        runs: usize,
-    ) -> Result<OpenPlaces, usize> {
+    pub fn take_places(&self, limits: &[(OpenAt, u64)], runs: usize) -> Result<OpenPlaces, usize> {
         let shared = &self.shared;
         let groups = shared.leases.count();
         let mut open = shared.admission.open();

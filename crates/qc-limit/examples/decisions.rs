@@ -2,7 +2,12 @@
 //!
 //! Each figure is the median over rounds of the mean time of a decision, for keys in random order.
 
-use std::{hint::black_box, num::NonZeroU32, sync::Arc, time::{Duration, Instant}};
+use std::{
+    hint::black_box,
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use governor::{DefaultKeyedRateLimiter, Quota as GovernorQuota, RateLimiter};
 use qc_limit::{Ask, LimitId, Quota, Slab};
@@ -64,14 +69,19 @@ fn filled<const N: usize>(quota: Quota) -> (Slab, Vec<[Ask; N]>) {
             longest = longest.max(since.elapsed());
         }
     }
-    println!("the longest decision while a million keys came, which made the table anew: {longest:?}");
+    println!(
+        "the longest decision while a million keys came, which made the table anew: {longest:?}"
+    );
     assert_eq!(slab.len() as u64, KEYS);
     (slab, requests)
 }
 
 fn main() {
     let quota = Quota::new(1000, Duration::from_secs(3600), None).expect("a quota");
-    println!("{KEYS} keys, {ROUNDS} rounds of {DECISIONS}, nanoseconds a decision: {:>5} {:>7}", "median", "least");
+    println!(
+        "{KEYS} keys, {ROUNDS} rounds of {DECISIONS}, nanoseconds a decision: {:>5} {:>7}",
+        "median", "least"
+    );
     own::<1>(quota);
     own::<5>(quota);
     mixed(quota);

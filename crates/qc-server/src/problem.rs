@@ -18,7 +18,8 @@ const RETRY_SOON: u64 = 2;
 const RETRY_LATER: u64 = 30;
 
 /// The problem type of the draft standard for limits that are used up.
-pub(crate) const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+pub(crate) const QUOTA_EXCEEDED: &str =
+    "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
 /// An error as it leaves the server: a problem document (RFC 9457) with a stable code and what to do next.
 #[derive(Debug, Clone, PartialEq)]

@@ -69,7 +69,8 @@ fn a_table_without_room_lets_nobody_through_who_could_not() {
     let slab = Slab::new(64, 1);
     let limit = slab.add().unwrap();
     let slow = quota(2, 3600, None);
-    let come = |who: String, now| slab.decide(&[ask(&slab, limit, &who, slow, 1)], now).is_allowed();
+    let come =
+        |who: String, now| slab.decide(&[ask(&slab, limit, &who, slow, 1)], now).is_allowed();
     let admitted = (0..1000).filter(|who| come(format!("a{who}"), 0)).count();
     assert_eq!(admitted, 64 + 2, "64 have cells, and the strangers share one");
     assert!(slab.len() <= 65);

@@ -82,8 +82,7 @@ fn over_time(subject: &mut Subject<'_>, limit: &Limit) {
 /// What is counted of open runs is what their records say.
 fn at_once(subject: &mut Subject<'_>, limit: &Limit) {
     if limit.concurrency.is_some() && limit.scope == LimitScope::Token {
-        let message =
-            format!("the limit `{}` counts open runs for each token", limit.name.value);
+        let message = format!("the limit `{}` counts open runs for each token", limit.name.value);
         let help = "a run does not remember with which token its event came: count for each tenant";
         subject.error(codes::LIMIT, limit.name.span, message, help);
     }

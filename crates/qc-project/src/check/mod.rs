@@ -140,7 +140,7 @@ impl Project {
             failure_modes::check(&mut subject);
             unavailable::check(&mut subject);
             limits::check(&mut subject);
-    numbers::check(&mut subject);
+            numbers::check(&mut subject);
             secrets::check(&mut subject);
             scenarios::check(&mut subject);
             enforcement::integration(&mut subject);

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::codes;
 use crate::shape::{
-    ByteSize, Definitions, Fields, Integer, Jq, ProjectPath, Rate, Record, Shape, Spanned, read_word,
-    word_schema,
+    ByteSize, Definitions, Fields, Integer, Jq, ProjectPath, Rate, Record, Shape, Spanned,
+    read_word, word_schema,
 };
 
 /// How events of one kind come in.

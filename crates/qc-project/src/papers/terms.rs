@@ -100,7 +100,8 @@ impl Terms {
         row(Question::Limits, "largest body", format!("{} bytes", trigger.body_limit.0));
         for limit in &integration.limits {
             row(Question::Limits, &format!("limit `{}`", limit.name.value), {
-                let rate = limit.rate.as_ref().map_or_else(|| "no rate".to_owned(), |it| told(it.value));
+                let rate =
+                    limit.rate.as_ref().map_or_else(|| "no rate".to_owned(), |it| told(it.value));
                 let runs = limit
                     .concurrency
                     .as_ref()

@@ -35,11 +35,7 @@ pub(crate) struct Refusal {
 }
 
 impl Asked {
-    pub(super) fn new(
-        limits: &Limits,
-        lives: Vec<Arc<Live>>,
-        comer: Comer<'_>,
-    ) -> Self {
+    pub(super) fn new(limits: &Limits, lives: Vec<Arc<Live>>, comer: Comer<'_>) -> Self {
         let who: Vec<String> = lives.iter().map(|live| live.who(comer)).collect();
         let cost = comer.trigger.cost;
         let pairs: Vec<(Arc<Live>, String)> = lives.into_iter().zip(who).collect();

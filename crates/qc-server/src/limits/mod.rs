@@ -144,8 +144,7 @@ impl Limits {
                         && old.rule.measure.quota().is_some() == rule.measure.quota().is_some()
                 });
                 if let Some(old) = old
-                    && let (Some(from), Some(to)) =
-                        (old.rule.measure.quota(), rule.measure.quota())
+                    && let (Some(from), Some(to)) = (old.rule.measure.quota(), rule.measure.quota())
                 {
                     self.slab.change(old.id, from, to, now);
                 }
@@ -198,7 +197,11 @@ impl Limits {
         let mut deployed: Vec<Arc<Live>> =
             table.by.values().flat_map(HashMap::values).flatten().map(Arc::clone).collect();
         deployed.sort_by(|a, b| {
-            (&a.environment, &a.integration, &a.name).cmp(&(&b.environment, &b.integration, &b.name))
+            (&a.environment, &a.integration, &a.name).cmp(&(
+                &b.environment,
+                &b.integration,
+                &b.name,
+            ))
         });
         self.own.iter().map(Arc::clone).chain(deployed).collect()
     }

@@ -31,9 +31,9 @@ pub(crate) fn fields_of(asked: &Asked, limits: &Limits) -> Vec<(HeaderName, Head
         live.rule.measure.policy(&mut policies, &live.name);
     }
     let standings = asked.standings(limits);
-    let told = standings.into_iter().filter(|(live, _, standing)| {
-        live.rule.scope != Scope::Gateway || standing.remaining == 0
-    });
+    let told = standings
+        .into_iter()
+        .filter(|(live, _, standing)| live.rule.scope != Scope::Gateway || standing.remaining == 0);
     let told: Vec<(&Live, &str, Standing)> = told.collect();
     let mut state = String::new();
     for (live, _, standing) in &told {

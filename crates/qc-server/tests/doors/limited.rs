@@ -51,7 +51,11 @@ async fn a_batch_comes_in_whole_or_not_at_all() {
     let world = limited().await;
     let taken = world.ask(batch(0..3)).await;
     assert_eq!(taken.status, 202);
-    assert!(left(&taken).starts_with("\"whole\";r=3;t=600, \"each\";r=1;t=900"), "{}", left(&taken));
+    assert!(
+        left(&taken).starts_with("\"whole\";r=3;t=600, \"each\";r=1;t=900"),
+        "{}",
+        left(&taken)
+    );
     let refused = world.ask(batch(3..5)).await;
     assert_eq!(refused.status, 429);
     assert_eq!(refused.json()["violated-policies"], json!(["each"]));
@@ -59,8 +63,12 @@ async fn a_batch_comes_in_whole_or_not_at_all() {
     // One that is on disk already does not count, so the new one beside it fits.
     let mixed = world.ask(batch(2..4)).await;
     assert_eq!(mixed.status, 202, "{}", mixed.json());
-    let replayed: Vec<_> =
-        mixed.json()["events"].as_array().unwrap().iter().map(|it| it["replayed"].clone()).collect();
+    let replayed: Vec<_> = mixed.json()["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["replayed"].clone())
+        .collect();
     assert_eq!(replayed, [json!(true), json!(false)]);
     // More than there ever is: no wait helps.
     let large = world.ask(batch(10..15)).await;
@@ -97,9 +105,7 @@ async fn repeats_are_given_back_and_what_breaks_a_contract_is_not() {
 #[tokio::test]
 async fn explaining_takes_nothing_and_knows_what_it_needs() {
     let world = limited().await;
-    let get = |query: &str| {
-        Ask::get(&format!("/api/v1/limits?{query}")).token(&world.owner)
-    };
+    let get = |query: &str| Ask::get(&format!("/api/v1/limits?{query}")).token(&world.owner);
     let place = "environment=production&integration=doors";
     for _ in 0..2 {
         let explained = world.ask(get(&format!("{place}&trigger=json"))).await.json();
@@ -114,7 +120,10 @@ async fn explaining_takes_nothing_and_knows_what_it_needs() {
     let document = world.ask(Ask::get("/api/v1/openapi.json").token(&world.owner)).await.json();
     let told = &document["x-quickconnect-limits"];
     assert_eq!(told["excess"]["code"], "QC-I060");
-    assert_eq!((&told["limits"][0]["name"], &told["limits"][0]["quota"]), (&json!("each"), &json!(4)));
+    assert_eq!(
+        (&told["limits"][0]["name"], &told["limits"][0]["quota"]),
+        (&json!("each"), &json!(4))
+    );
     // The trigger finds the tenant in the event.
     world.ask(get(&format!("{place}&trigger=tenant"))).await.problem(422, "QC-A013");
     let other = world.ask(get(&format!("{place}&trigger=tenant&tenant=other"))).await.json();

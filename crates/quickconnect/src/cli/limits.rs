@@ -120,7 +120,8 @@ fn parts(address: &str) -> Option<[&str; 3]> {
 async fn explain(session: &Session, arguments: &ExplainArguments) -> Result<Exit, Trouble> {
     let Some([environment, integration, trigger]) = parts(&arguments.address) else {
         let message = format!("`{}` is no address of a trigger", arguments.address);
-        let help = "write `/in/ENVIRONMENT/INTEGRATION/TRIGGER`; `qc triggers list` shows which there are";
+        let help =
+            "write `/in/ENVIRONMENT/INTEGRATION/TRIGGER`; `qc triggers list` shows which there are";
         return Err(Trouble::usage(codes::BAD_SETTING, message, help));
     };
     let filter = query(&[

@@ -102,7 +102,10 @@ async fn who_sends_too_much_hears_when_to_come_again() {
     assert_eq!(refused.status, 429, "{}", refused.shown());
     let problem = refused.json();
     assert_eq!(problem["type"], "https://iana.org/assignments/http-problem-types#quota-exceeded");
-    assert_eq!((&problem["code"], &problem["next_action"]), (&json!("QC-I060"), &json!("wait_until")));
+    assert_eq!(
+        (&problem["code"], &problem["next_action"]),
+        (&json!("QC-I060"), &json!("wait_until"))
+    );
     assert_eq!(problem["violated-policies"], json!(["per-tenant"]));
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("`per-tenant` of this tenant, which is 3 units in 60 s"), "{detail}");
@@ -121,7 +124,10 @@ async fn who_sends_too_much_hears_when_to_come_again() {
 
     let near = server.told(&["limits", "near"]);
     assert_eq!(near["items"][0]["name"], "per-tenant", "{near}");
-    assert_eq!((&near["items"][0]["who"], &near["items"][0]["remaining"]), (&json!("default"), &json!(0)));
+    assert_eq!(
+        (&near["items"][0]["who"], &near["items"][0]["remaining"]),
+        (&json!("default"), &json!(0))
+    );
     assert!(server.well(&["limits", "near"]).contains("per-tenant"));
 
     // A sender that waits as it was told comes in.
@@ -146,10 +152,14 @@ async fn changed_while_running(server: &Server, sender: &mut Sender<'_>) {
     replace(&brief, "version: 0.1.0", "version: 0.2.0");
     deploy(server);
     let left = standing(&explain(server), "per-tenant");
-    assert_eq!(left["remaining"], json!(7), "{left}");
+    // Three were used, of which one or two came back if all this took long.
+    assert!((7..=9).contains(&left["remaining"].as_u64().unwrap()), "{left}");
     assert_eq!(sender.send("k5").await.status, 202);
     let text = server.well(&["limits", "explain", "/in/sandbox/orders/orders"]);
-    assert!(text.contains("raised by  operations") && text.contains("6 left"), "{text}");
+    assert!(
+        text.contains("raised by  operations") && text.contains(" left, one more in "),
+        "{text}"
+    );
     assert!(server.well(&["limits", "list"]).contains("everybody"));
 }
 

@@ -53,9 +53,9 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
                 let there = live.environment.as_ref();
                 let holds = |wanted: &Name| there.is_none_or(|there| there == wanted);
                 environment.as_ref().is_none_or(holds)
-                    && integration.as_ref().is_none_or(|name| {
-                        live.integration.as_ref().is_none_or(|own| own == name)
-                    })
+                    && integration
+                        .as_ref()
+                        .is_none_or(|name| live.integration.as_ref().is_none_or(|own| own == name))
             });
             wanted.filter(|live| is_shown(&cut, live)).map(|live| shown(live)).collect()
         }
