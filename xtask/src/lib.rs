@@ -53,6 +53,7 @@ pub fn ranks() -> BTreeMap<&'static str, u8> {
         ("qc-contract", 2),
         ("qc-version", 3),
         ("qc-pace", 2),
+        ("qc-limit", 2),
         ("qc-store", 2),
         ("qc-census", 3),
         ("qc-workflow", 3),

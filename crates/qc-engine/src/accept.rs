@@ -325,7 +325,7 @@ impl Engine {
         if is_event {
             shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
         }
-        shared.admission.opened(&facts.tenant);
+        shared.admission.opened(facts);
         if emits {
             shared.emitted.send_modify(|commits| *commits += 1);
             shared.news.wake();

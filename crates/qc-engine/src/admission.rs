@@ -12,10 +12,10 @@ use std::{
 };
 
 use qc_model::{Code, TenantName, Timestamp};
-use qc_store::{Priority, RunHead};
+use qc_store::{Priority, RunFacts, RunHead};
 use tokio::time::{Instant, sleep};
 
-use crate::{Engine, codes, engine::Shared, groups::GROUPS};
+use crate::{Engine, codes, engine::Shared, groups::GROUPS, open::Counts};
 
 /// What was seen of the disk holds for so long, as long as there is room.
 const DISK_HOLDS: Duration = Duration::from_millis(100);
@@ -161,10 +161,12 @@ pub(crate) struct Admission {
 
 /// How many runs of each tenant are open, as the last round of the sweep and what came since say.
 #[derive(Debug, Default)]
-struct OpenRuns {
+pub(crate) struct OpenRuns {
     known: HashMap<TenantName, usize>,
     in_round: HashMap<TenantName, usize>,
     came_in_round: HashMap<TenantName, usize>,
+    /// The same, by what limits count.
+    pub(crate) counts: Counts,
 }
 
 impl Admission {
@@ -178,7 +180,7 @@ impl Admission {
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, OpenRuns> {
+    pub(crate) fn open(&self) -> MutexGuard<'_, OpenRuns> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -187,6 +189,7 @@ impl Admission {
         let mut open = self.open();
         open.in_round.clear();
         open.came_in_round.clear();
+        open.counts.round_begins();
     }
 
     /// The round has seen these open runs.
@@ -194,6 +197,7 @@ impl Admission {
         let mut open = self.open();
         for head in page {
             *open.in_round.entry(head.facts.tenant.clone()).or_default() += 1;
+            open.counts.seen(&head.facts);
         }
     }
 
@@ -205,18 +209,21 @@ impl Admission {
             *known.entry(tenant).or_default() += came;
         }
         open.known = known;
+        open.counts.round_ends();
     }
 
-    /// A run of this tenant is open from now on.
-    pub(crate) fn opened(&self, tenant: &TenantName) {
-        let mut open = self.open();
+    /// A run is open from now on.
+    pub(crate) fn opened(&self, facts: &RunFacts) {
+        let (mut open, tenant) = (self.open(), &facts.tenant);
         *open.known.entry(tenant.clone()).or_default() += 1;
         *open.came_in_round.entry(tenant.clone()).or_default() += 1;
+        open.counts.opened(facts);
     }
 
     /// One is at its end.
-    pub(crate) fn ended(&self, tenant: &TenantName) {
-        let mut open = self.open();
+    pub(crate) fn ended(&self, facts: &RunFacts) {
+        let (mut open, tenant) = (self.open(), &facts.tenant);
+        open.counts.ended(facts);
         if let Some(count) = open.known.get_mut(tenant) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -261,7 +268,7 @@ impl Admission {
 }
 
 /// The runs of a tenant on all nodes, from those in this node's part of the groups: runs are spread evenly over them.
-fn on_all_nodes(open: usize, groups: usize) -> usize {
+pub(crate) fn on_all_nodes(open: usize, groups: usize) -> usize {
     match groups {
         0 => open,
         groups => open.saturating_mul(usize::from(GROUPS)) / groups,
@@ -367,16 +374,16 @@ mod tests {
     #[test]
     fn open_runs_are_counted_by_the_sweep_and_between_its_rounds() {
         let admission = Admission::new(AdmissionLimits::default());
-        let tenant = TenantName::new("a").unwrap();
+        let run = crate::open::tests::run(1);
         for _ in 0..5 {
-            admission.opened(&tenant);
+            admission.opened(&run);
         }
-        admission.ended(&tenant);
-        assert_eq!(admission.open_of(&tenant), 4);
+        admission.ended(&run);
+        assert_eq!(admission.open_of(&run.tenant), 4);
         admission.round_begins();
-        admission.opened(&tenant);
+        admission.opened(&run);
         admission.round_ends();
-        assert_eq!(admission.open_of(&tenant), 1, "what the round did not see is gone");
+        assert_eq!(admission.open_of(&run.tenant), 1, "what the round did not see is gone");
         assert_eq!((on_all_nodes(10, 64), on_all_nodes(10, 16), on_all_nodes(10, 0)), (10, 40, 10));
     }
 }

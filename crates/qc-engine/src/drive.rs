@@ -592,7 +592,7 @@ pub(crate) fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
     }
     if let Some(end) = &draft.end {
         let counters = &shared.counters;
-        shared.admission.ended(&facts.tenant);
+        shared.admission.ended(facts);
         let (counter, status, failure) = match end {
             RunEnd::Completed { .. } => (&counters.completed, qc_store::RunStatus::Completed, None),
             RunEnd::Cancelled { .. } => (&counters.cancelled, qc_store::RunStatus::Cancelled, None),

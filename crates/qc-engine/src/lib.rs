@@ -53,6 +53,7 @@ mod mail;
 mod mended;
 mod nodes;
 mod obey;
+mod open;
 mod operate;
 mod outbox;
 mod outgoing;
@@ -125,6 +126,7 @@ pub use kept::{
 };
 pub use lines::{LineName, LineView};
 pub use mended::Mended;
+pub use open::{OpenAt, OpenPlaces};
 pub use outbox::{Departure, Outbox, OutboxEntry, Publication, Target};
 pub use park::LineDiscard;
 pub use pause::{DiscardPlan, TriggerName, TriggerView};

@@ -28,6 +28,26 @@ pub enum Announced {
 }
 
 impl Engine {
+    /// What was published under the key of an event, when it came before.
+    ///
+    /// Errors: [`EngineError::KeyReusedByEvent`] when its key stands for an event with another body.
+    pub async fn published(
+        &self,
+        deployment: &Deployment,
+        incoming: &Incoming,
+    ) -> Result<Option<Announced>, EngineError> {
+        let signal = incoming_signal(deployment, incoming);
+        let Some(known) = self.shared.store.signal(&signal.scope, &signal.id).await? else {
+            return Ok(None);
+        };
+        let Ok(Told::Event(published)) = bus::decode(&known.signal) else { return Ok(None) };
+        let event = text_of(&published.event["id"]);
+        if published.body_sha256 == Some(hash_of(incoming)) {
+            return Ok(Some(Announced::Repeat { event }));
+        }
+        Err(EngineError::KeyReusedByEvent { event })
+    }
+
     /// Publishes an event. Returns when it is on disk, or known from before.
     ///
     /// Errors: [`EngineError::KeyReusedByEvent`] when its key stands for an event with another body.
@@ -40,16 +60,10 @@ impl Engine {
         if shared.is_draining() {
             return Err(EngineError::Draining);
         }
-        let signal = incoming_signal(deployment, &incoming);
-        if let Some(known) = shared.store.signal(&signal.scope, &signal.id).await?
-            && let Ok(Told::Event(published)) = bus::decode(&known.signal)
-        {
-            let event = text_of(&published.event["id"]);
-            if published.body_sha256 == Some(hash_of(&incoming)) {
-                return Ok(Announced::Repeat { event });
-            }
-            return Err(EngineError::KeyReusedByEvent { event });
+        if let Some(known) = self.published(deployment, &incoming).await? {
+            return Ok(known);
         }
+        let signal = incoming_signal(deployment, &incoming);
         let event = incoming.event.id.clone();
         let change = Change {
             id: TxnId::new(incoming.received_at, &*shared.entropy),

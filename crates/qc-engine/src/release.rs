@@ -49,6 +49,8 @@ pub struct Release {
     pub bus: Bus,
     /// The classes of its data, and where that may go.
     pub data: DataRules,
+    /// How much of its events comes in.
+    pub limits: Vec<qc_limit::Rule>,
 }
 
 /// A release in an environment.
@@ -110,6 +112,8 @@ pub struct Trigger {
     pub body_limit: usize,
     /// What becomes of the event.
     pub does: Does,
+    /// How many units of each limit one event takes.
+    pub cost: u64,
 }
 
 /// What becomes of an event that comes in.

@@ -115,6 +115,8 @@ pub const KEPT_EFFECT: Code = Code::new("QC-P074");
 pub const KEPT_UNUSED: Code = Code::new("QC-P075");
 /// An echo would suppress nothing, or too much.
 pub const ECHO: Code = Code::new("QC-P076");
+/// A limit cannot be kept as it is declared.
+pub const LIMIT: Code = Code::new("QC-P100");
 /// A rule of the movement of data names something that is not there.
 pub const MOVEMENT_NAME: Code = Code::new("QC-P090");
 /// A rule of the movement of data that decides nothing.

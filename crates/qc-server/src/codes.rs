@@ -42,6 +42,8 @@ pub const OUTCOME_UNKNOWN: Code = Code::new("QC-I021");
 pub const HANDSHAKE: Code = Code::new("QC-I022");
 /// The sender says a version of the contract that is not there, or two at once.
 pub const UNKNOWN_VERSION: Code = Code::new("QC-I050");
+/// A limit is used up.
+pub const LIMITED: Code = Code::new("QC-I060");
 
 /// There is no such address in the API.
 pub const NO_ROUTE: Code = Code::new("QC-A010");

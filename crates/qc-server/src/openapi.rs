@@ -26,6 +26,9 @@ struct ProblemDocument {
     owner: Option<String>,
     /// Seconds after which to try again.
     retry_after: Option<u64>,
+    /// The limits that are used up, by name; then `type` is the standard's `quota-exceeded`.
+    #[serde(rename = "violated-policies")]
+    violated: Option<Vec<String>>,
     /// The run that it concerns.
     run: Option<String>,
     /// The wrong places of the request: `pointer` and `detail`.

@@ -17,6 +17,10 @@ const RETRY_SOON: u64 = 2;
 /// Seconds after which trying again makes sense when the disk is full: somebody has to make room.
 const RETRY_LATER: u64 = 30;
 
+/// The problem type of the draft standard for limits that are used up.
+pub(crate) const QUOTA_EXCEEDED: &str =
+    "https://iana.org/assignments/http-problem-types#quota-exceeded";
+
 /// An error as it leaves the server: a problem document (RFC 9457) with a stable code and what to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem(Box<ProblemParts>);
@@ -40,6 +44,8 @@ pub struct ProblemParts {
     pub retry_after: Option<u64>,
     /// The run that it concerns.
     pub run: Option<RunId>,
+    /// The limits that refuse it.
+    pub violated: Vec<String>,
     /// The places in the request that are wrong.
     pub errors: Vec<PointedError>,
     /// Diagnosed problems of files, where the request carried files.
@@ -71,6 +77,7 @@ impl Problem {
             owner: None,
             retry_after: None,
             run: None,
+            violated: Vec::new(),
             errors: Vec::new(),
             findings: Vec::new(),
             denied: None,
@@ -195,7 +202,13 @@ impl Problem {
     /// The document.
     pub fn to_json(&self, request: Option<&str>) -> Value {
         let mut object = Map::new();
-        object.insert("type".into(), json!(self.code.page()));
+        let page = self.code.page();
+        let kind = if self.violated.is_empty() || self.status != 429 {
+            page.as_str()
+        } else {
+            QUOTA_EXCEEDED
+        };
+        object.insert("type".into(), json!(kind));
         object.insert("title".into(), json!(self.title));
         object.insert("status".into(), json!(self.status));
         object.insert("detail".into(), json!(self.detail));
@@ -209,6 +222,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after {
             object.insert("retry_after".into(), json!(seconds));
+        }
+        if !self.violated.is_empty() {
+            object.insert("violated-policies".into(), json!(self.violated));
         }
         if let Some(run) = self.run {
             object.insert("run".into(), json!(run));

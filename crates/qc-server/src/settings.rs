@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::TrustedProxies;
+use crate::{ServerLimit, TrustedProxies};
 
 /// The bounds of the doors. Each is enforced; the binary's configuration fills them.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct ServerSettings {
     pub trusted_proxies: TrustedProxies,
     /// A key or client whose owner is gone and that nobody took over ends after this.
     pub orphans_end_after: Duration,
+    /// How much comes in: the server's own limits.
+    pub limits: Vec<ServerLimit>,
 }
 
 impl Default for ServerSettings {
@@ -37,6 +39,7 @@ impl Default for ServerSettings {
             api_body_limit: 64 << 20,
             trusted_proxies: TrustedProxies::default(),
             orphans_end_after: Duration::from_secs(30 * 86_400),
+            limits: Vec::new(),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     asker::{Asker, Sent},
     audit::Refusals,
     connect::Guesses,
+    limits::Limits,
     upkeep::Standings,
     usage,
 };
@@ -88,6 +89,8 @@ pub struct State {
     pub(crate) throttle: Throttle,
     /// Sign-ins that begin, by address.
     pub(crate) beginnings: Throttle,
+    /// How much comes in.
+    pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
     pub(crate) refusals: Refusals,
     pub(crate) started_at: Timestamp,
@@ -123,6 +126,7 @@ impl State {
         let people = People::new(ground.clone(), place.clone(), Arc::clone(&vault), parts.provider);
         let authority = Authority::new(ground, place, vault);
         let started_at = parts.clock.now();
+        let limits = Limits::new(&parts.settings.limits, parts.entropy.next_u64());
         let metrics = Metrics::new();
         metrics.watch(parts.engine.clone(), &parts.commits);
         let standings = Arc::<Standings>::default();
@@ -150,6 +154,7 @@ impl State {
             people,
             throttle: Throttle::default(),
             beginnings: Throttle::default(),
+            limits,
             metrics,
             refusals: Refusals::default(),
             started_at,

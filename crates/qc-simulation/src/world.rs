@@ -305,6 +305,7 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
+        cost: 1,
     };
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
@@ -330,6 +331,7 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
             people: qc_engine::People::default(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
             data: qc_engine::DataRules::default(),
+            limits: Vec::new(),
         }),
     }
 }

@@ -332,6 +332,7 @@ fn server_settings(config: &Config) -> ServerSettings {
         api_body_limit: config.api_body_limit,
         trusted_proxies: config.trusted_proxies.clone(),
         orphans_end_after: config.orphans_end_after,
+        limits: config.limits.clone(),
         ..ServerSettings::default()
     }
 }

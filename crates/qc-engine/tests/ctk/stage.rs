@@ -123,6 +123,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
+        cost: 1,
     };
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
@@ -144,6 +145,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             people: qc_engine::People::default(),
             system_owners: BTreeMap::new(),
             data: qc_engine::DataRules::default(),
+            limits: Vec::new(),
             bus: qc_engine::Bus::default(),
         }),
     }

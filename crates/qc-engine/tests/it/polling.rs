@@ -133,6 +133,7 @@ fn polling(every: Duration) -> Trigger {
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
+        cost: 1,
     }
 }
 

@@ -338,6 +338,7 @@ fn door() -> Trigger {
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
+        cost: 1,
     }
 }
 
@@ -405,6 +406,7 @@ fn deployment_of(
             people: qc_engine::People::default(),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
             data: qc_engine::DataRules::default(),
+            limits: Vec::new(),
             bus: qc_engine::Bus::default(),
         }),
     }

@@ -46,7 +46,6 @@ pub const NOT_ENFORCED_YET: &[NotYet] = &[
     int(&["triggers", "*", "expected_rate"], "load profiles"),
     int(&["triggers", "*", "traffic"], "load profiles"),
     int(&["nfr"], "SLOs and load profiles"),
-    int(&["limits"], "rate limits"),
     int(&["rollout"], "staged rollout"),
     int(&["communication"], "announcements"),
     int(&["review"], "scheduled reviews"),

@@ -11,6 +11,7 @@ mod failure_modes;
 mod fetched;
 mod kept;
 pub mod leaks;
+mod limits;
 mod movement;
 mod numbers;
 mod organisation;
@@ -139,6 +140,7 @@ impl Project {
             people::check(&mut subject);
             failure_modes::check(&mut subject);
             unavailable::check(&mut subject);
+            limits::check(&mut subject);
             numbers::check(&mut subject);
             secrets::check(&mut subject);
             scenarios::check(&mut subject);

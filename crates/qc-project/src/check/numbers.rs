@@ -26,7 +26,6 @@ pub(super) fn check(subject: &mut Subject<'_>) {
         audit(subject);
     }
     rollout(subject);
-    limits(subject);
 }
 
 fn key(subject: &Subject<'_>, pointer: &str) -> qc_document::Span {
@@ -97,20 +96,6 @@ fn rollout(subject: &mut Subject<'_>) {
                 codes::DUPLICATE_ID,
                 stage.name.span,
                 format!("the stage `{}` is there twice", stage.name.value),
-            );
-            subject.out.push(finding.label(subject.file.place(first), "the first one is here"));
-        }
-    }
-}
-
-fn limits(subject: &mut Subject<'_>) {
-    let mut seen = BTreeMap::new();
-    for limit in &subject.file.value.limits {
-        if let Some(first) = seen.insert(limit.name.as_str(), limit.name.span) {
-            let finding = subject.file.error(
-                codes::DUPLICATE_ID,
-                limit.name.span,
-                format!("the limit `{}` is there twice", limit.name.value),
             );
             subject.out.push(finding.label(subject.file.place(first), "the first one is here"));
         }

@@ -5,6 +5,7 @@ mod build;
 mod data;
 mod echo;
 mod kept;
+pub(crate) mod limits;
 mod narrowing;
 mod people;
 mod policies;

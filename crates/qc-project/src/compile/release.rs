@@ -15,6 +15,7 @@ use super::{
     build::used_connectors,
     data::data_rules,
     kept::kept,
+    limits::limits,
     narrowing::narrowing,
     people::people,
     publications::publications,
@@ -79,6 +80,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         people: people(&project, folder, definition, &organisation.value),
         system_owners: system_owners.collect(),
         bus,
+        limits: limits(definition),
     };
     Ok(Compiled { release: Arc::new(release), organisation: organisation.value.clone() })
 }

@@ -105,6 +105,7 @@ impl Compiling<'_> {
             input: input.transpose()?,
             body_limit: spec.body_limit.0,
             does: spec.does.value,
+            cost: spec.cost.value.0.unsigned_abs(),
         })
     }
 

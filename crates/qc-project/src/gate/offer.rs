@@ -348,10 +348,14 @@ fn operation(
 fn limits(operation: &mut Value, trigger: &TriggerSpec, limited: &[Limit]) {
     operation["x-quota-body"] = json!({ "bytes": trigger.body_limit.0 });
     for limit in limited {
-        let mut said = json!({ "for": limit.scope.as_str(), "then": limit.on_excess.as_str() });
-        if let Some(rate) = limit.rate {
+        let mut said =
+            json!({ "for": limit.scope.as_str(), "then": limit.on_excess.value.as_str() });
+        if let Some(rate) = limit.rate.as_ref().map(|rate| rate.value) {
             said["events"] = json!(rate.count);
             said["in_seconds"] = json!(rate.per.as_secs_f64());
+            said["at_once"] = json!(
+                limit.burst.as_ref().map_or(rate.count, |burst| burst.value.0.unsigned_abs())
+            );
         }
         if let Some(runs) = &limit.concurrency {
             said["at_a_time"] = json!(runs.0);

@@ -16,13 +16,15 @@ pub struct Limit {
     /// For whom it counts.
     pub scope: LimitScope,
     /// How many events.
-    pub rate: Option<Rate>,
+    pub rate: Option<Spanned<Rate>>,
+    /// How many of them at once.
+    pub burst: Option<Spanned<Integer<1, 1_000_000_000>>>,
     /// How many runs at a time.
     pub concurrency: Option<Integer<1, 100_000>>,
     /// What it protects, in words.
     pub protects: String,
     /// What happens to what is too much.
-    pub on_excess: Excess,
+    pub on_excess: Spanned<Excess>,
 }
 
 /// For whom a limit counts.
@@ -84,6 +86,10 @@ impl Record for Limit {
         let name = f.required("name", "The limit's name.");
         let scope = f.required("scope", "For whom it counts.");
         let rate = f.optional("rate", "How many events.");
+        let burst = f.optional(
+            "burst",
+            "How many events at once, when they did not come for a while; as many as `rate` says when left out.",
+        );
         let concurrency = f.optional("concurrency", "How many runs at a time.");
         let protects = f.required("protects", "What it protects, in words.");
         let on_excess = f.required("on_excess", "What happens to what is too much.");
@@ -95,10 +101,27 @@ impl Record for Limit {
                 "say how many events (`rate: 50/s`) or how many runs at a time (`concurrency: 20`)",
             );
         }
+        if f.has("rate") && f.has("concurrency") {
+            f.report(
+                qc_document::codes::INVALID_VALUE,
+                f.span(),
+                "the limit has both `rate` and `concurrency`",
+                "write two limits: senders are told each under its own name",
+            );
+        }
+        if f.has("burst") && !f.has("rate") {
+            f.report(
+                qc_document::codes::MISSING_KEY,
+                f.span(),
+                "`burst` needs `rate`",
+                "what is used up at once comes back at the rate",
+            );
+        }
         Some(Self {
             name: name?,
             scope: scope?,
             rate,
+            burst,
             concurrency,
             protects: protects?,
             on_excess: on_excess?,

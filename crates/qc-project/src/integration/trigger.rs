@@ -14,8 +14,8 @@ use super::{
 };
 use crate::codes;
 use crate::shape::{
-    ByteSize, Definitions, Fields, Jq, ProjectPath, Rate, Record, Shape, Spanned, read_word,
-    word_schema,
+    ByteSize, Definitions, Fields, Integer, Jq, ProjectPath, Rate, Record, Shape, Spanned,
+    read_word, word_schema,
 };
 
 /// How events of one kind come in.
@@ -45,6 +45,8 @@ pub struct TriggerSpec {
     pub body_limit: ByteSize,
     /// What becomes of the event.
     pub does: Spanned<Does>,
+    /// How many units of each limit one event takes.
+    pub cost: Spanned<Integer<1, 1_000>>,
     /// Where the trigger stands.
     pub span: qc_document::Span,
 }
@@ -156,7 +158,8 @@ const KINDS: &[(&str, Kind)] = &[
 ];
 
 /// What has no meaning when nothing comes in.
-const OF_REQUESTS: [&str; 16] = [
+const OF_REQUESTS: [&str; 17] = [
+    "cost",
     "types",
     "event_type",
     "event_id",
@@ -176,12 +179,23 @@ const OF_REQUESTS: [&str; 16] = [
 ];
 
 /// What has no meaning for a poll: nobody sends its items, so nobody signs them, asks first or says a version.
-const OF_SENDERS: [&str; 9] =
-    ["types", "event_id", "challenge", "auth", "signature", "secret", "amqp", "does", "versions"];
+const OF_SENDERS: [&str; 10] = [
+    "cost",
+    "types",
+    "event_id",
+    "challenge",
+    "auth",
+    "signature",
+    "secret",
+    "amqp",
+    "does",
+    "versions",
+];
 
 /// What has no meaning for an event of the bus: who publishes it has the platform's word for it, and it is recognised by
 /// its own id.
-const OF_DOORS: [&str; 12] = [
+const OF_DOORS: [&str; 13] = [
+    "cost",
     "event_type",
     "event_id",
     "challenge",
@@ -262,6 +276,10 @@ impl Record for TriggerSpec {
             "does",
             "Whether the event starts a run, is published on the bus, or both; `start` when left out.",
         );
+        let cost = f.optional(
+            "cost",
+            "How many units of each limit that counts over time one event takes; 1 when left out.",
+        );
         Some(Self {
             form: form?,
             access: access?,
@@ -275,6 +293,7 @@ impl Record for TriggerSpec {
             traffic,
             body_limit: body_limit.unwrap_or(DEFAULT_BODY),
             does: does.unwrap_or(Spanned { value: Does::Start, span }),
+            cost: cost.unwrap_or(Spanned { value: Integer(1), span }),
             span,
         })
     }

@@ -100,12 +100,13 @@ impl Terms {
         row(Question::Limits, "largest body", format!("{} bytes", trigger.body_limit.0));
         for limit in &integration.limits {
             row(Question::Limits, &format!("limit `{}`", limit.name.value), {
-                let rate = limit.rate.map_or_else(|| "no rate".to_owned(), told);
+                let rate =
+                    limit.rate.as_ref().map_or_else(|| "no rate".to_owned(), |it| told(it.value));
                 let runs = limit
                     .concurrency
                     .as_ref()
                     .map_or_else(String::new, |runs| format!(", {} at a time", runs.0));
-                format!("{rate}{runs}, {}, {}", scope(limit.scope), excess(limit.on_excess))
+                format!("{rate}{runs}, {}, {}", scope(limit.scope), excess(limit.on_excess.value))
             });
         }
         row(Question::Timing, "how it comes in", form(&trigger.form).to_owned());

@@ -19,6 +19,7 @@ mod failures;
 mod grants;
 mod kept;
 mod ledger;
+mod limits;
 mod lines;
 mod policies;
 mod rehearsals;
@@ -99,6 +100,8 @@ pub(crate) const ROUTES: &[Route] = &[
     bulks::show::ROUTE,
     bulks::start::ROUTE,
     bulks::abort::ROUTE,
+    limits::list::ROUTE,
+    limits::near::ROUTE,
     lines::list::ROUTE,
     lines::resume::ROUTE,
     lines::skip::ROUTE,

@@ -1,4 +1,7 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use futures_util::future::join_all;
 use http::HeaderMap;
@@ -12,7 +15,7 @@ use qc_version::Spoken;
 use super::{
     cloudevents::Sent, ids, key, media::Media, priority, sender::Sender, trace, version::Speech,
 };
-use crate::{PointedError, Problem, State, codes, usage::Form};
+use crate::{PointedError, Problem, State, codes, limits::Asked, usage::Form};
 
 /// One request at one trigger, whose sender is known.
 pub(super) struct Door<'a> {
@@ -23,7 +26,9 @@ pub(super) struct Door<'a> {
     pub(super) deployment: &'a Arc<Deployment>,
     /// Which version of the contract is spoken here.
     pub(super) spoken: Speech<'a>,
-    actor: Actor,
+    pub(super) actor: Actor,
+    /// What was asked of the limits last.
+    pub(super) asked: Mutex<Option<Asked>>,
 }
 
 impl<'a> Door<'a> {
@@ -37,7 +42,8 @@ impl<'a> Door<'a> {
         let received_at = state.clock.now();
         let Sender { actor, name } = sender.into();
         let spoken = Speech::by(name, &actor);
-        Self { state, trigger, headers, received_at, deployment, spoken, actor }
+        let asked = Mutex::default();
+        Self { state, trigger, headers, received_at, deployment, spoken, actor, asked }
     }
 
     /// At an address that says a version.
@@ -52,30 +58,35 @@ impl<'a> Door<'a> {
         format!("/in/{environment}/{}/{}", release.integration, self.trigger.name)
     }
 
-    /// Accepts one event: tenant, key, contract, then the engine's one commit.
+    /// Accepts one event: tenant, key, limits, contract, then the engine's one commit.
     pub(super) async fn accept(
         &self,
         sent: Sent,
         sender_id: Option<String>,
     ) -> Result<Taken, Problem> {
-        let judged = self.judge(sent, sender_id, "").await?;
-        Ok(self.take(judged).await?)
+        let mut judged = self.judge(sent, sender_id, "")?;
+        let _places = self.admit(&mut [&mut judged]).await?;
+        Ok(self.take(self.fit(judged).await?).await?)
     }
 
     /// The engine's one commit: the event's run, or the event on the bus, or both.
-    async fn take(&self, judged: Judged) -> Result<Taken, EngineError> {
+    async fn take(&self, judged: Fit) -> Result<Taken, EngineError> {
         let engine = &self.state.engine;
         let (incoming, form) = match judged {
-            Judged::Known(accepted, _) => return Ok(Taken::Run(accepted)),
-            Judged::Taken(incoming, form) => (*incoming, form),
+            Fit::Known(taken) => return Ok(taken),
+            Fit::Taken(incoming, form) => (*incoming, form),
         };
-        let version = incoming.version.clone();
+        let (version, tenant) = (incoming.version.clone(), incoming.tenant.clone());
         let taken = match self.trigger.does {
-            Does::Publish => engine.publish(self.deployment, incoming).await.map(Taken::Event)?,
+            Does::Publish => engine.publish(self.deployment, incoming).await.map(Taken::Event),
             Does::Start | Does::Both => {
-                engine.accept(self.deployment, incoming).await.map(Taken::Run)?
+                engine.accept(self.deployment, incoming).await.map(Taken::Run)
             }
         };
+        if taken.as_ref().map_or(true, Taken::is_repeat) {
+            self.uncount(&tenant);
+        }
+        let taken = taken?;
         if !taken.is_repeat() {
             self.state.contracts.note(&self.speaker(version.as_deref()), &form);
             if let Some(version) = version {
@@ -92,13 +103,29 @@ impl<'a> Door<'a> {
             let detail = "a batch has no `Idempotency-Key`: each of its events is recognised by its source and id";
             return Err(Problem::new(400, codes::BAD_KEY, "Unusable idempotency key", detail));
         }
-        let mut ready = Vec::with_capacity(batch.len());
-        let mut refused: Option<Problem> = None;
-        for (at, sent) in batch.into_iter().enumerate() {
-            let below = format!("/{at}");
+        let count = batch.len();
+        let judging = batch.into_iter().enumerate().map(|(at, sent)| {
             let id = Some(sender_id(&sent.event));
-            match (self.judge(sent, id, &below).await, &mut refused) {
-                (Ok(judged), _) => ready.push(judged),
+            self.judge(sent, id, &format!("/{at}"))
+        });
+        let mut judged: Vec<Result<Judged, Problem>> = judging.collect();
+        let mut able: Vec<&mut Judged> =
+            judged.iter_mut().filter_map(|judged| judged.as_mut().ok()).collect();
+        // Where all of them have keys, places are counted as in the body.
+        if able.len() == count {
+            contradictions(&able)?;
+        }
+        let _places = self.admit(&mut able).await?;
+        let mut ready = Vec::with_capacity(judged.len());
+        let mut refused: Option<Problem> = None;
+        for (at, judged) in judged.into_iter().enumerate() {
+            let below = format!("/{at}");
+            let fit = match judged {
+                Ok(judged) => self.fit(judged).await,
+                Err(problem) => Err(problem),
+            };
+            match (fit, &mut refused) {
+                (Ok(fit), _) => ready.push(fit),
                 (Err(mut first), None) => {
                     if first.errors.is_empty() {
                         first = first.pointing(below, "this event is refused");
@@ -117,8 +144,7 @@ impl<'a> Door<'a> {
         if let Some(problem) = refused {
             return Err(problem);
         }
-        contradictions(&ready)?;
-        let accepting = ready.into_iter().map(|judged| self.take(judged));
+        let accepting = ready.into_iter().map(|fit| self.take(fit));
         let mut accepted = Vec::new();
         let mut broken: Option<Problem> = None;
         for (at, outcome) in join_all(accepting).await.into_iter().enumerate() {
@@ -148,9 +174,10 @@ impl<'a> Door<'a> {
     /// Whose event it is and whether it is taken. `below` is where the event stands in the body.
     ///
     /// The key comes before the contract: what is on disk already gets its run, or hears that its key stands for another
-    /// body, whatever the contract now says. The key is looked up here only when the contract refuses. When it does not,
-    /// the accepting transaction looks it up by itself and gives the same answers, so a new event asks the store once.
-    async fn judge(
+    /// body, whatever the contract now says. The key is looked up here only when a limit or the contract refuses. When
+    /// neither does, the accepting transaction looks it up by itself and gives the same answers, so a new event asks the
+    /// store once.
+    fn judge(
         &self,
         mut sent: Sent,
         sender_id: Option<String>,
@@ -163,10 +190,24 @@ impl<'a> Door<'a> {
         let (tenant, key, refusal) = self.look(&mut sent.event, sender_id, spoken, below)?;
         let mut incoming = self.incoming(sent, tenant, key);
         incoming.version = version;
-        let Some(refusal) = refusal else { return Ok(Judged::Taken(Box::new(incoming), form)) };
-        match self.state.engine.repeat(self.deployment, &incoming).await? {
-            Some(accepted) => Ok(Judged::Known(accepted, Box::new(incoming))),
-            None => Err(refusal),
+        Ok(match refusal {
+            None => Judged::Taken(Box::new(incoming), form),
+            Some(refusal) => Judged::Unfit(Box::new(incoming), refusal),
+        })
+    }
+
+    /// One that the trigger does not take now is refused, unless it is on disk already.
+    async fn fit(&self, judged: Judged) -> Result<Fit, Problem> {
+        match judged {
+            Judged::Taken(incoming, form) => Ok(Fit::Taken(incoming, form)),
+            Judged::Known(taken, _) => Ok(Fit::Known(taken)),
+            Judged::Unfit(incoming, refusal) => match self.known(&incoming).await? {
+                Some(taken) => {
+                    self.uncount(&incoming.tenant);
+                    Ok(Fit::Known(taken))
+                }
+                None => Err(refusal),
+            },
         }
     }
 
@@ -275,18 +316,30 @@ impl Taken {
     }
 }
 
-/// One event that may go on to be accepted.
-enum Judged {
+/// One event whose tenant and key are known.
+pub(super) enum Judged {
     /// Nothing speaks against it.
     Taken(Box<Incoming>, Form),
-    /// It was accepted before; the trigger would not take it today.
-    Known(Accepted, Box<Incoming>),
+    /// The trigger does not take it, unless it was accepted before.
+    Unfit(Box<Incoming>, Problem),
+    /// It was accepted before.
+    Known(Taken, Box<Incoming>),
+}
+
+/// One event that may go on to be accepted.
+enum Fit {
+    /// Nothing speaks against it.
+    Taken(Box<Incoming>, Form),
+    /// It was accepted before.
+    Known(Taken),
 }
 
 impl Judged {
-    fn incoming(&self) -> &Incoming {
+    pub(super) fn incoming(&self) -> &Incoming {
         match self {
-            Self::Taken(incoming, _) | Self::Known(_, incoming) => incoming,
+            Self::Taken(incoming, _) | Self::Unfit(incoming, _) | Self::Known(_, incoming) => {
+                incoming
+            }
         }
     }
 }
@@ -302,10 +355,10 @@ fn check_type(types: &[String], event: &Event, below: &str) -> Result<(), Proble
 }
 
 /// Refuses a batch in which one key stands for different events: one of them would be accepted and the other not.
-fn contradictions(ready: &[Judged]) -> Result<(), Problem> {
+fn contradictions(ready: &[&mut Judged]) -> Result<(), Problem> {
     let mut first_of: HashMap<(&TenantName, &str), &[u8; 32]> = HashMap::new();
     let mut problem: Option<Problem> = None;
-    for (at, incoming) in ready.iter().map(Judged::incoming).enumerate() {
+    for (at, incoming) in ready.iter().map(|judged| judged.incoming()).enumerate() {
         let Some(key) = incoming.key.as_deref() else { continue };
         let first = first_of.entry((&incoming.tenant, key)).or_insert(&incoming.body_hash);
         if *first != &incoming.body_hash {

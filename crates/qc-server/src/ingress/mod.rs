@@ -1,10 +1,11 @@
 //! The door for events: `POST /in/{environment}/{integration}/{trigger}`, and with the version of the contract after it
 //! where the trigger takes that.
 //!
-//! The order is fixed: size cap, sender (token or signature), challenge, form, event, tenant, idempotency key, contract
+//! The order is fixed: size cap, sender (token or signature), challenge, form, event, tenant, idempotency key, limits, contract
 //! (of the version that the sender speaks, which is then taken to the workflow's), and then ONE commit by the engine. What is refused on the way writes nothing; that a token
 //! was denied is told to the audit.
 
+mod admit;
 mod answer;
 mod cloudevents;
 mod door;
@@ -170,7 +171,8 @@ where
     };
     let door = Door::new(state, deployment, trigger, &parts.headers, sender).at(version);
     let taken = take(&door, &parts.headers, &body, trigger, &sent.request).await;
-    let fields = door.version_fields();
+    let mut fields = door.version_fields();
+    fields.extend(door.limit_fields());
     match taken {
         Ok((mut response, outcome)) => {
             for (name, value) in fields {

@@ -321,6 +321,9 @@ async fn dead_letters(api: &Api) {
     api.act("POST", &retry, &json!({"release": "newest"}), 204).await;
     api.world.until(&second, "completed").await;
     assert_eq!(api.get("/api/v1/dead-letters?state=open").await["items"], json!([]));
+    // Nothing is limited here.
+    assert_eq!(api.get("/api/v1/limits").await["items"], json!([]));
+    assert_eq!(api.get("/api/v1/limits/near").await["items"], json!([]));
     // Nothing is ordered here: there is no line, and none goes on.
     assert_eq!(api.get("/api/v1/lines?environment=production").await["items"], json!([]));
     let line = json!({"tenant": "t", "environment": "production", "integration": "doors", "key": "k", "reason": "x"});

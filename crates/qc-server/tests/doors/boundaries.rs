@@ -69,6 +69,8 @@ const ROWS: &[Row] = &[
     ("showBulk", "", "", No, No),
     ("startBulk", "", "{}", No, No),
     ("abortBulk", "", REASON, No, No),
+    ("listLimits", "", "", Cut, Cut),
+    ("nearLimits", "", "", Cut, Cut),
     ("listLines", "", "", Cut, Cut),
     ("resumeLine", "", LINE, No, No),
     ("skipLine", "", LINE, No, No),

@@ -327,6 +327,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             people: people(bundle),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
             data: data(bundle),
+            limits: crate::limited::limits(bundle.files().contains_key(crate::limited::LIMITED)),
             bus: qc_engine::Bus { schedules: hourly(), ..qc_engine::Bus::default() },
         }),
     })
@@ -410,6 +411,7 @@ pub(crate) fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigg
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
+        cost: 1,
     }
 }
 

@@ -24,6 +24,7 @@ mod github;
 mod idempotency;
 mod identity;
 mod keys;
+mod limited;
 mod outside;
 mod parameters;
 mod people;

@@ -347,6 +347,7 @@ fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
         input: None,
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
+        cost: 1,
     }
 }
 
@@ -383,6 +384,7 @@ fn deployment() -> Deployment {
             people: qc_engine::People::default(),
             system_owners: BTreeMap::new(),
             data: qc_engine::DataRules::default(),
+            limits: Vec::new(),
             bus: qc_engine::Bus::default(),
         }),
     }

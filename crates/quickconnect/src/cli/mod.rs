@@ -32,6 +32,7 @@ mod files;
 mod gate;
 mod grants;
 mod init;
+mod limits;
 mod lines;
 mod login;
 mod migrate;
@@ -162,6 +163,9 @@ enum Verb {
     Runs(runs::Verb),
     /// Follow what happens, live
     Tail(tail::Arguments),
+    /// See how much may come in, and who comes near that
+    #[command(subcommand)]
+    Limits(limits::Verb),
     /// Look at runs that go one after the other, and have them go on
     #[command(subcommand)]
     Lines(lines::Verb),
@@ -319,6 +323,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Triggers(verb) => triggers::run(session, verb).await,
         Verb::Runs(verb) => runs::run(session, verb).await,
         Verb::Tail(arguments) => tail::run(session, &arguments, Signals::listen()).await,
+        Verb::Limits(verb) => limits::run(session, verb).await,
         Verb::Lines(verb) => lines::run(session, verb).await,
         Verb::State(verb) => state::run(session, verb).await,
         Verb::Subject(verb) => subject::run(session, verb).await,

@@ -1,6 +1,7 @@
 //! The settings of a server: flag, then `QC_*` variable, then `qc.toml`, then default.
 
 mod flags;
+mod limits;
 mod oidc;
 mod setting;
 mod sources;
@@ -16,7 +17,7 @@ use ipnet::IpNet;
 use qc_document::parse_duration;
 use qc_engine::{AdmissionLimits, GateLimits};
 use qc_model::{EnvironmentName, Finding};
-use qc_server::{TlsFiles, TrustedProxies};
+use qc_server::{ServerLimit, TlsFiles, TrustedProxies};
 use qc_sql::postgres::{Dsn, mask};
 use qc_vault::{EngineLogin, KeyPlace, KvPlace};
 
@@ -112,6 +113,7 @@ pub(crate) struct Config {
     pub(crate) runs_max: usize,
     pub(crate) calls: GateLimits,
     pub(crate) admission: AdmissionLimits,
+    pub(crate) limits: Vec<ServerLimit>,
     pub(crate) retention: Keeping,
     pub(crate) audit_key: Option<PathBuf>,
     pub(crate) checkpoints: Checkpoints,
@@ -171,6 +173,7 @@ impl Reading<'_> {
         let (outbound_proxy, otlp_endpoint) =
             (self.url("outbound_proxy"), self.url("otlp_endpoint"));
         let (calls, admission) = (self.calls(), self.admission());
+        let limits = self.limits();
         let (connections, runs_max) = (self.count("connections"), self.count("runs_max"));
         let api_operations = self.count("api_operations");
         let (api_body_limit, blob_limit) = (self.count("api_body_limit"), self.count("blob_limit"));
@@ -217,6 +220,7 @@ impl Reading<'_> {
             runs_max: runs_max?,
             calls: calls?,
             admission: admission?,
+            limits: limits?,
             retention: retention?,
             audit_key: self.path("audit_key"),
             checkpoints: checkpoints?,
@@ -267,6 +271,11 @@ impl Reading<'_> {
             disk_hard: hard?,
             disk: None,
         })
+    }
+
+    fn limits(&mut self) -> Option<Vec<ServerLimit>> {
+        let parsed = limits::parse(&self.text("limits"));
+        parsed.map_err(|wrong| self.wrong("limits", &wrong)).ok()
     }
 
     fn store(&mut self) -> Option<StoreKind> {

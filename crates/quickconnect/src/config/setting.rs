@@ -170,6 +170,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "10m",
         "Events are refused while a run has waited longer for a place in memory",
     ),
+    setting(
+        "limits",
+        "",
+        "How much comes in: `NAME SCOPE RATE [burst N] [in ENVIRONMENT]`, by commas; a scope is `gateway`, `tenant` or `token`",
+    ),
     setting("tenant_runs", "1000000", "Events of a tenant with so many open runs are refused"),
     setting(
         "disk_soft",

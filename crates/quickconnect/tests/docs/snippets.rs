@@ -130,6 +130,15 @@ fn notify_triggers(text: &str) -> Vec<String> {
     trial.errors(path)
 }
 
+fn limits(text: &str) -> Vec<String> {
+    let trial = Trial(tempfile::tempdir().unwrap());
+    assert!(trial.qc(&["init", "--template", "notify"]).status.success());
+    let path = "integrations/notify/integration.yaml";
+    let before = fs::read_to_string(trial.path(path)).unwrap();
+    trial.write(path, &format!("{before}\n{text}"));
+    trial.errors(path)
+}
+
 /// The older contract of which the guide of versions speaks.
 const OLDER: &str = r#"{
   "type": "object", "required": ["id", "title", "level"],
@@ -341,6 +350,7 @@ fn every_marked_file_checks() {
                 (Some("integration triggers"), _) => triggers(&text),
                 (Some("notify triggers"), _) => notify_triggers(&text),
                 (Some("contract versions"), _) => contract_versions(&text),
+                (Some("limits"), _) => limits(&text),
                 (Some("search keys"), _) => search_keys(&text),
                 (Some("human task"), _) => human(&text),
                 (Some("organisation"), _) => organisation(&text),

@@ -15,6 +15,7 @@ mod drifted;
 mod events;
 mod large;
 mod life;
+mod limits;
 mod outage;
 mod papers;
 mod recovery;

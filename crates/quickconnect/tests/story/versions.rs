@@ -422,6 +422,9 @@ fn worked_on(asked: &mut Asked<'_>) {
     let none = ["retry", "--code", "QC-X999", "--reason", "a test"];
     let none = asked.told("bulk plan", &none)["bulk"].as_str().unwrap().to_owned();
     assert_eq!(asked.told("bulk start", &["--plan", &none, "--wait"])["state"], "done");
+    asked.told("limits list", &[]);
+    asked.told("limits explain", &["/in/sandbox/orders/orders"]);
+    asked.told("limits near", &[]);
     asked.told("lines list", &[]);
     asked.told("lines show", &["bad2"]);
     asked.told("lines resume", &["sandbox", "orders", "bad2", "--reason", "a test"]);

@@ -11,6 +11,7 @@ mod events;
 mod failures;
 mod kept;
 mod ledger;
+mod limits;
 mod lines;
 mod page;
 mod people;
@@ -52,6 +53,7 @@ pub use kept::{
     UnlinkRequest,
 };
 pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
+pub use limits::{Limit, LimitStanding, NearLimit};
 pub use lines::{DiscardLine, Line, LineDiscarded, LineResumed, ResumeLine};
 pub use page::Page;
 pub use people::{BreakGlass, RevokePerson, RevokedPerson, Session};

@@ -1,0 +1,81 @@
+//! Limits of what comes in.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A limit that is in force.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Limit {
+    /// Its name, as senders are told it; those of the server begin with `server/`.
+    pub name: String,
+    /// For whom it counts: `gateway`, `tenant`, `token`, `trigger` or `integration`.
+    pub scope: String,
+    /// Where; left out: everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Of which integration; left out: the server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<String>,
+    /// The units that are there at once (`q` of the policy), of a limit that counts over time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u64>,
+    /// The seconds in which an empty quota fills up (`w` of the policy): who keeps to `quota` in any such span is never
+    /// refused. There is no fixed window: units come back one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u64>,
+    /// The nanoseconds after which one more unit is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_nanos: Option<u64>,
+    /// The open runs that there may be, of a limit that counts those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_runs: Option<u64>,
+    /// What it protects.
+    pub protects: String,
+    /// What becomes of what is too much: `reject`, with 429 and the code QC-I060.
+    pub on_excess: String,
+    /// Who can raise it; left out: who runs the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// How it stands on this node for whom was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<LimitStanding>,
+}
+
+/// How a limit stands for somebody, on this node.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct LimitStanding {
+    /// Whom it counts together; empty: all.
+    pub who: String,
+    /// What can be used now.
+    pub remaining: u64,
+    /// The seconds until one more is there; left out: it is full, or nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_in: Option<f64>,
+    /// The seconds until it is full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_in: Option<f64>,
+}
+
+/// Somebody whose quota is being used up.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct NearLimit {
+    /// The limit.
+    pub name: String,
+    /// Where; left out: everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Of which integration; left out: the server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<String>,
+    /// Who: the tenant, or the token's owner.
+    pub who: String,
+    /// What can be used now.
+    pub remaining: u64,
+    /// The quota.
+    pub quota: u64,
+    /// Units a second that came lately.
+    pub pace: f64,
+    /// The seconds after which nothing is left at this pace; left out: not at this pace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exhausted_in: Option<f64>,
+}

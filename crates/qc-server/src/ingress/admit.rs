@@ -1,0 +1,107 @@
+//! Whether events come in by the limits: after their keys are known, before anything else of them counts.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderName, HeaderValue};
+use qc_engine::{Does, EngineError, Incoming, OpenPlaces};
+use qc_model::TenantName;
+
+use super::door::{Door, Judged, Taken};
+use crate::{
+    Problem,
+    limits::{Asked, Comer, fields_of, policies_of},
+};
+
+/// Places for the runs of what comes in.
+pub(super) type Places = Vec<OpenPlaces>;
+
+impl Door<'_> {
+    /// Counts all of them, or none. What is on disk already is answered and never limited: it is looked for when a limit
+    /// refuses, so that a new event asks the store once.
+    /// The places of their runs are theirs until what is given back goes.
+    pub(super) async fn admit(&self, judged: &mut [&mut Judged]) -> Result<Places, Problem> {
+        let refused = match self.count(judged) {
+            Ok(places) => return Ok(places),
+            Err(refused) => refused,
+        };
+        let mut known = false;
+        for one in judged.iter_mut() {
+            if let Some(taken) = self.known(one.incoming()).await? {
+                **one = Judged::Known(taken, Box::new(one.incoming().clone()));
+                known = true;
+            }
+        }
+        if known { self.count(judged) } else { Err(refused) }
+    }
+
+    fn count(&self, judged: &[&mut Judged]) -> Result<Places, Problem> {
+        let mut events: BTreeMap<&TenantName, u64> = BTreeMap::new();
+        for one in judged.iter().filter(|one| !matches!(one, Judged::Known(..))) {
+            *events.entry(&one.incoming().tenant).or_default() += 1;
+        }
+        let (limits, engine) = (&self.state.limits, &self.state.engine);
+        let mut counted: Vec<(Asked, u64)> = Vec::with_capacity(events.len());
+        let mut places = Vec::new();
+        let mut refused = None;
+        for (tenant, events) in events {
+            let asked = self.asks(tenant);
+            match asked.admit(limits, engine, events) {
+                Ok(taken) => {
+                    places.extend(taken);
+                    counted.push((asked, events));
+                }
+                Err(refusal) => {
+                    refused = Some(refusal.problem());
+                    self.remember(asked);
+                    break;
+                }
+            }
+        }
+        let Some(problem) = refused else {
+            if let Some((asked, _)) = counted.pop() {
+                self.remember(asked);
+            }
+            return Ok(places);
+        };
+        for (asked, events) in counted {
+            asked.give_back(limits, events);
+        }
+        Err(problem)
+    }
+
+    fn asks(&self, tenant: &TenantName) -> Asked {
+        let (deployment, trigger, actor) = (self.deployment, self.trigger, &self.actor);
+        self.state.limits.ask(&self.state.engine, Comer { deployment, trigger, tenant, actor })
+    }
+
+    fn remember(&self, asked: Asked) {
+        *self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(asked);
+    }
+
+    /// One event was counted and is none: it had come before, or nothing was accepted.
+    pub(super) fn uncount(&self, tenant: &TenantName) {
+        self.asks(tenant).give_back(&self.state.limits, 1);
+    }
+
+    /// What became of the same event before.
+    pub(super) async fn known(&self, incoming: &Incoming) -> Result<Option<Taken>, EngineError> {
+        let engine = &self.state.engine;
+        Ok(match self.trigger.does {
+            Does::Publish => engine.published(self.deployment, incoming).await?.map(Taken::Event),
+            Does::Start | Does::Both => {
+                engine.repeat(self.deployment, incoming).await?.map(Taken::Run)
+            }
+        })
+    }
+
+    /// The fields by which the answer tells of the limits. Of an event whose tenant was not found they tell the policies.
+    pub(super) fn limit_fields(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let limits = &self.state.limits;
+        let asked = self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(asked) = &*asked {
+            return fields_of(asked, limits);
+        }
+        let (environment, release) = (&self.deployment.environment, &self.deployment.release);
+        policies_of(&limits.over(&self.state.engine, environment, &release.integration))
+    }
+}

@@ -1,0 +1,131 @@
+//! Limits at the doors: all or nothing over a batch, what is refused for another reason, and limits that change.
+
+use std::time::Duration;
+
+use qc_limit::{Measure, Quota, Rule, Scope};
+use serde_json::json;
+
+use crate::{
+    client::Ask,
+    world::{World, door},
+};
+
+/// Releases with this file have limits.
+pub(crate) const LIMITED: &str = "limited";
+
+pub(crate) fn limits(limited: bool) -> Vec<Rule> {
+    let rule = |name: &str, scope, count| Rule {
+        name: name.to_owned(),
+        scope,
+        measure: Measure::Rate(Quota::new(count, Duration::from_secs(3600), None).unwrap()),
+        protects: "the doors".to_owned(),
+        owner: None,
+    };
+    if limited {
+        vec![rule("whole", Scope::Integration, 6), rule("each", Scope::Tenant, 4)]
+    } else {
+        Vec::new()
+    }
+}
+
+async fn limited() -> World {
+    let world = World::new().await;
+    world.redeploy(LIMITED).await;
+    world
+}
+
+fn batch(ids: std::ops::Range<usize>) -> Ask {
+    let events: Vec<_> = ids
+        .map(|id| json!({"specversion": "1.0", "id": id.to_string(), "source": "/t", "type": "t"}))
+        .collect();
+    Ask::post(&door("events"), json!(events).to_string())
+        .header("content-type", "application/cloudevents-batch+json")
+}
+
+fn left(reply: &crate::client::Reply) -> String {
+    reply.header("ratelimit").unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_batch_comes_in_whole_or_not_at_all() {
+    let world = limited().await;
+    let taken = world.ask(batch(0..3)).await;
+    assert_eq!(taken.status, 202);
+    assert!(
+        left(&taken).starts_with("\"whole\";r=3;t=600, \"each\";r=1;t=900"),
+        "{}",
+        left(&taken)
+    );
+    let refused = world.ask(batch(3..5)).await;
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.json()["violated-policies"], json!(["each"]));
+    assert_eq!(world.runs().await, 3, "none of them came in");
+    // One that is on disk already does not count, so the new one beside it fits.
+    let mixed = world.ask(batch(2..4)).await;
+    assert_eq!(mixed.status, 202, "{}", mixed.json());
+    let replayed: Vec<_> = mixed.json()["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["replayed"].clone())
+        .collect();
+    assert_eq!(replayed, [json!(true), json!(false)]);
+    // More than there ever is: no wait helps.
+    let large = world.ask(batch(10..15)).await;
+    assert_eq!((large.status, large.header("retry-after")), (413, None));
+    assert!(large.json()["detail"].as_str().unwrap().contains("`each` never has more than 4"));
+}
+
+#[tokio::test]
+async fn repeats_are_given_back_and_what_breaks_a_contract_is_not() {
+    let world = limited().await;
+    let send = |reason: &str| {
+        Ask::post(&door("keyed"), json!({"id": reason, "reason": reason}).to_string())
+            .header("content-type", "application/json")
+    };
+    assert_eq!(world.ask(send("a")).await.status, 202);
+    for _ in 0..10 {
+        let again = world.ask(send("a")).await;
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+        assert!(left(&again).contains("\"each\";r=3"), "{}", left(&again));
+    }
+    // What is refused by its contract took a unit: else nothing would hold who sends nonsense.
+    for remaining in [2, 1, 0] {
+        let broken = world.send("contract", r#"{"reason":7}"#).await;
+        assert_eq!(broken.status, 422);
+        assert!(left(&broken).contains(&format!("\"each\";r={remaining}")), "{}", left(&broken));
+    }
+    assert_eq!(world.send("contract", r#"{"reason":7}"#).await.status, 429, "before the contract");
+    // Another tenant has a quota of its own, of what is left of the whole.
+    let other = world.send("tenant", r#"{"tenant":"other"}"#).await;
+    assert_eq!(other.status, 202);
+    assert!(left(&other).contains("\"whole\";r=1"), "{}", left(&other));
+}
+
+#[tokio::test]
+async fn explaining_takes_nothing_and_knows_what_it_needs() {
+    let world = limited().await;
+    let get = |query: &str| Ask::get(&format!("/api/v1/limits?{query}")).token(&world.owner);
+    let place = "environment=production&integration=doors";
+    for _ in 0..2 {
+        let explained = world.ask(get(&format!("{place}&trigger=json"))).await.json();
+        let standing = &explained["items"][1]["standing"];
+        assert_eq!((&standing["who"], &standing["remaining"]), (&json!("default"), &json!(4)));
+    }
+    let unknown = world.ask(get(&format!("{place}&trigger=nobody"))).await;
+    unknown.problem(404, "QC-I033");
+    for wrong in ["trigger=json&environment=production", "environment=production&tenant=a"] {
+        world.ask(get(wrong)).await.problem(422, "QC-A013");
+    }
+    let document = world.ask(Ask::get("/api/v1/openapi.json").token(&world.owner)).await.json();
+    let told = &document["x-quickconnect-limits"];
+    assert_eq!(told["excess"]["code"], "QC-I060");
+    assert_eq!(
+        (&told["limits"][0]["name"], &told["limits"][0]["quota"]),
+        (&json!("each"), &json!(4))
+    );
+    // The trigger finds the tenant in the event.
+    world.ask(get(&format!("{place}&trigger=tenant"))).await.problem(422, "QC-A013");
+    let other = world.ask(get(&format!("{place}&trigger=tenant&tenant=other"))).await.json();
+    assert_eq!(other["items"][1]["standing"]["who"], "other");
+}

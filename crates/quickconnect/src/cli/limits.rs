@@ -1,0 +1,226 @@
+//! `qc limits`: how much may come in, and who comes near that.
+
+use std::fmt::Write as _;
+
+use qc_server::wire::{Limit, LimitStanding, NearLimit, Page};
+
+use super::{Exit, Trouble, files::query, output::table, session::Session};
+use crate::codes;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Verb {
+    /// List the limits in force
+    List(ListArguments),
+    /// Say which limits hold for an event at an address, what each protects, how it stands, and who can raise it
+    Explain(ExplainArguments),
+    /// List who uses up a quota, the soonest first
+    Near(NearArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArguments {
+    /// Only this environment
+    #[arg(long)]
+    environment: Option<String>,
+    /// Only this integration
+    #[arg(long)]
+    integration: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArguments {
+    /// Where the event would be sent: `/in/ENVIRONMENT/INTEGRATION/TRIGGER`
+    address: String,
+    /// Of which tenant; needed where the trigger finds it in the event
+    #[arg(long)]
+    tenant: Option<String>,
+    /// With which token, by its id
+    #[arg(long)]
+    token: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NearArguments {
+    #[command(flatten)]
+    only: ListArguments,
+    /// At most so many
+    #[arg(long, default_value = "50")]
+    limit: String,
+}
+
+pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> {
+    match verb {
+        Verb::List(arguments) => list(session, &arguments).await,
+        Verb::Explain(arguments) => explain(session, &arguments).await,
+        Verb::Near(arguments) => near(session, &arguments).await,
+    }
+}
+
+async fn list(session: &Session, arguments: &ListArguments) -> Result<Exit, Trouble> {
+    let filter = query(&[
+        ("environment", arguments.environment.as_deref()),
+        ("integration", arguments.integration.as_deref()),
+    ]);
+    let page: Page<Limit> = session.client()?.get(&format!("/api/v1/limits{filter}")).await?;
+    session.output.result(&page, || rows(&page.items));
+    Ok(Exit::Ok)
+}
+
+fn amount(limit: &Limit) -> String {
+    match (limit.quota, limit.window, limit.open_runs) {
+        (Some(quota), Some(window), _) => format!("{quota} in {window} s"),
+        (_, _, Some(runs)) => format!("{runs} open runs"),
+        _ => String::new(),
+    }
+}
+
+fn place(environment: Option<&String>, integration: Option<&String>) -> String {
+    match (environment, integration) {
+        (Some(environment), Some(integration)) => format!("{environment}/{integration}"),
+        (Some(environment), None) => environment.clone(),
+        (None, _) => "everywhere".to_owned(),
+    }
+}
+
+fn rows(limits: &[Limit]) -> String {
+    if limits.is_empty() {
+        return "no limits are in force; `limits` of integration.yaml or of qc.toml declares some\n"
+            .to_owned();
+    }
+    let rows: Vec<Vec<String>> = limits
+        .iter()
+        .map(|limit| {
+            vec![
+                limit.name.clone(),
+                place(limit.environment.as_ref(), limit.integration.as_ref()),
+                limit.scope.clone(),
+                amount(limit),
+                limit.on_excess.clone(),
+                limit.protects.clone(),
+            ]
+        })
+        .collect();
+    table(&["LIMIT", "WHERE", "FOR EACH", "AMOUNT", "ON EXCESS", "PROTECTS"], &rows)
+}
+
+/// Environment, integration and trigger of an address.
+fn parts(address: &str) -> Option<[&str; 3]> {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    let (_, path) = path.split_once("/in/")?;
+    match path.split('/').collect::<Vec<_>>()[..] {
+        [environment, integration, trigger] | [environment, integration, trigger, _]
+            if ![environment, integration, trigger].contains(&"") =>
+        {
+            Some([environment, integration, trigger])
+        }
+        _ => None,
+    }
+}
+
+async fn explain(session: &Session, arguments: &ExplainArguments) -> Result<Exit, Trouble> {
+    let Some([environment, integration, trigger]) = parts(&arguments.address) else {
+        let message = format!("`{}` is no address of a trigger", arguments.address);
+        let help =
+            "write `/in/ENVIRONMENT/INTEGRATION/TRIGGER`; `qc triggers list` shows which there are";
+        return Err(Trouble::usage(codes::BAD_SETTING, message, help));
+    };
+    let filter = query(&[
+        ("environment", Some(environment)),
+        ("integration", Some(integration)),
+        ("trigger", Some(trigger)),
+        ("tenant", arguments.tenant.as_deref()),
+        ("token", arguments.token.as_deref()),
+    ]);
+    let page: Page<Limit> = session.client()?.get(&format!("/api/v1/limits{filter}")).await?;
+    session.output.result(&page, || explained(&page.items));
+    Ok(Exit::Ok)
+}
+
+fn explained(limits: &[Limit]) -> String {
+    if limits.is_empty() {
+        return "no limit holds for such an event\n".to_owned();
+    }
+    let mut text = String::new();
+    for limit in limits {
+        let who = limit.standing.as_ref().map_or("", |standing| standing.who.as_str());
+        let who = if who.is_empty() { String::new() } else { format!(" `{who}`") };
+        let _ = writeln!(
+            text,
+            "{}: {} for the {}{who}\n  protects   {}\n  state      {}\n  on excess  {}, 429 with QC-I060\n  raised by  {}",
+            limit.name,
+            amount(limit),
+            limit.scope,
+            limit.protects,
+            limit.standing.as_ref().map_or_else(|| "not known".to_owned(), state),
+            limit.on_excess,
+            limit.owner.as_deref().unwrap_or("who runs the server (`limits` of qc.toml)"),
+        );
+    }
+    text.push_str("The states are this node's; other nodes count for themselves.\n");
+    text
+}
+
+fn state(standing: &LimitStanding) -> String {
+    let mut text = format!("{} left", standing.remaining);
+    if let Some(more) = standing.more_in {
+        let _ = write!(text, ", one more in {more:.3} s");
+    }
+    if let Some(full) = standing.full_in.filter(|full| *full > 0.0) {
+        let _ = write!(text, ", full in {full:.3} s");
+    }
+    text
+}
+
+async fn near(session: &Session, arguments: &NearArguments) -> Result<Exit, Trouble> {
+    let filter = query(&[
+        ("environment", arguments.only.environment.as_deref()),
+        ("integration", arguments.only.integration.as_deref()),
+        ("limit", Some(&arguments.limit)),
+    ]);
+    let address = format!("/api/v1/limits/near{filter}");
+    let page: Page<NearLimit> = session.client()?.get(&address).await?;
+    session.output.result(&page, || nearest(&page.items));
+    if let Some(next) = &page.next {
+        session.output.say(next);
+    }
+    Ok(Exit::Ok)
+}
+
+fn nearest(items: &[NearLimit]) -> String {
+    if items.is_empty() {
+        return "nobody came lately to a limit of a tenant or a token\n".to_owned();
+    }
+    let rows: Vec<Vec<String>> = items
+        .iter()
+        .map(|near| {
+            vec![
+                near.who.clone(),
+                near.name.clone(),
+                place(near.environment.as_ref(), near.integration.as_ref()),
+                format!("{} of {}", near.remaining, near.quota),
+                format!("{:.2}/s", near.pace),
+                near.exhausted_in.map_or_else(
+                    || "not at this pace".to_owned(),
+                    |seconds| format!("{seconds:.0} s"),
+                ),
+            ]
+        })
+        .collect();
+    table(&["WHO", "LIMIT", "WHERE", "LEFT", "PACE", "USED UP IN"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_with_and_without_its_server() {
+        let parts_of = Some(["sandbox", "orders", "placed"]);
+        assert_eq!(parts("/in/sandbox/orders/placed"), parts_of);
+        assert_eq!(parts("https://qc.example.com/in/sandbox/orders/placed?x=1"), parts_of);
+        assert_eq!(parts("/in/sandbox/orders/placed/v2"), parts_of);
+        for wrong in ["", "/in/", "/in/a/b", "/in/a//c", "/out/a/b/c", "/in/a/b/c/d/e"] {
+            assert_eq!(parts(wrong), None, "{wrong}");
+        }
+    }
+}
