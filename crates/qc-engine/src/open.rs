@@ -89,10 +89,14 @@ impl Counts {
     /// One is at its end.
     pub(crate) fn ended(&mut self, facts: &RunFacts) {
         let all = OpenAt::all(facts);
-        all.iter().for_each(|at| less(&mut self.open, at, 1));
+        for at in &all {
+            less(&mut self.open, at, 1);
+        }
         if let Some(round) = &mut self.round {
             if round.counted.remove(&facts.id) {
-                all.iter().for_each(|at| less(&mut round.open, at, 1));
+                for at in &all {
+                    less(&mut round.open, at, 1);
+                }
             }
             round.ended.insert(facts.id);
         }
@@ -233,12 +237,16 @@ pub(crate) mod tests {
         counts.ended(&run(2));
         // The page was read before the second one ended, and holds one that came meanwhile. The third is not there any
         // more: another node ended it.
-        [2, 4, 5, 6].into_iter().for_each(|id| counts.seen(&run(id)));
+        for id in [2, 4, 5, 6] {
+            counts.seen(&run(id));
+        }
         counts.ended(&run(4));
         counts.ended(&run(7));
         counts.round_ends();
         assert_eq!(count(&counts), 2, "the fifth and the sixth");
-        [5, 6].into_iter().for_each(|id| counts.ended(&run(id)));
+        for id in [5, 6] {
+            counts.ended(&run(id));
+        }
         assert_eq!(count(&counts), 0);
         assert!(counts.open.is_empty(), "nothing stays behind");
     }

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use http::header;
 use qc_engine::{Does, Engine, OpenAt, OpenPlaces};
@@ -163,7 +163,7 @@ impl Refusal {
             rule.protects.trim_end_matches('.'),
         );
         if let Some(owner) = &rule.owner {
-            detail.push_str(&format!(". `{owner}` can raise it"));
+            let _ = write!(detail, ". `{owner}` can raise it");
         }
         let mut problem = match self.wait {
             Some(nanos) => Problem::new(429, codes::LIMITED, TITLE, detail)

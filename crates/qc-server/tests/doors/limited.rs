@@ -39,7 +39,7 @@ fn batch(ids: std::ops::Range<usize>) -> Ask {
         .map(|id| json!({"specversion": "1.0", "id": id.to_string(), "source": "/t", "type": "t"}))
         .collect();
     Ask::post(&door("events"), json!(events).to_string())
-        .header("content-type", "application/cloudevents-batch+json")
+        .with("content-type", "application/cloudevents-batch+json")
 }
 
 fn left(reply: &crate::client::Reply) -> String {
@@ -81,7 +81,6 @@ async fn repeats_are_given_back_and_what_breaks_a_contract_is_not() {
     let world = limited().await;
     let send = |reason: &str| {
         Ask::post(&door("keyed"), json!({"id": reason, "reason": reason}).to_string())
-            .header("content-type", "application/json")
     };
     assert_eq!(world.ask(send("a")).await.status, 202);
     for _ in 0..10 {
