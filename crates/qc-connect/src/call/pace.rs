@@ -8,22 +8,23 @@ use crate::connector::{AuthProfile, Connector};
 impl Performed {
     /// What the attempt tells of the other side: for the pace of the calls that follow, and for its breaker.
     pub fn tells(&self) -> (Outcome, Health) {
-        let class = self.record.class;
         // What was turned away here, or refused by our own rules, says nothing of the other side.
         if self.record.requests == 0 {
             return (Outcome::Unknown, Health::Unknown);
         }
-        if class == Some(Class::Throttled) {
-            return (Outcome::Throttled, Health::Good);
-        }
-        match (self.record.status, class) {
-            (Some(429), _) => (Outcome::Throttled, Health::Good),
-            (Some(503), _) | (None, Some(Class::Timeout)) => (Outcome::Overloaded, Health::Bad),
-            (Some(500..=599), _) => (Outcome::Dealt, Health::Bad),
-            (Some(_), _) => (Outcome::Dealt, Health::Good),
-            (None, Some(Class::Dependency | Class::Transient)) => (Outcome::Unknown, Health::Bad),
-            (None, _) => (Outcome::Unknown, Health::Unknown),
-        }
+        tells(self.record.status, self.record.class)
+    }
+}
+
+fn tells(status: Option<u16>, class: Option<Class>) -> (Outcome, Health) {
+    match (class, status) {
+        (Some(Class::Throttled), _) | (_, Some(429)) => (Outcome::Throttled, Health::Good),
+        (Some(Class::Overloaded | Class::Timeout), _) => (Outcome::Overloaded, Health::Bad),
+        (Some(Class::Transient | Class::Dependency), Some(_)) => (Outcome::Dealt, Health::Bad),
+        (Some(Class::Transient | Class::Dependency), None) => (Outcome::Unknown, Health::Bad),
+        // Also an error of the 500s that the error map knows as the caller's own.
+        (_, Some(_)) => (Outcome::Dealt, Health::Good),
+        (_, None) => (Outcome::Unknown, Health::Unknown),
     }
 }
 
@@ -56,6 +57,31 @@ impl Connector {
         match family.first() {
             Some(first) => (format!("{account}/{first}"), declared),
             None => (account.to_owned(), declared),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_tells_of_the_system_by_its_class() {
+        let good = (Outcome::Dealt, Health::Good);
+        for (status, class, told) in [
+            (Some(200), None, good),
+            (Some(404), Some(Class::NotFound), good),
+            (Some(500), Some(Class::Transient), (Outcome::Dealt, Health::Bad)),
+            // The vendor says its own no with 500, as its error map knows.
+            (Some(500), Some(Class::Invalid), good),
+            (Some(503), Some(Class::Overloaded), (Outcome::Overloaded, Health::Bad)),
+            (Some(429), Some(Class::Throttled), (Outcome::Throttled, Health::Good)),
+            (Some(200), Some(Class::Throttled), (Outcome::Throttled, Health::Good)),
+            (None, Some(Class::Timeout), (Outcome::Overloaded, Health::Bad)),
+            (None, Some(Class::Dependency), (Outcome::Unknown, Health::Bad)),
+            (None, Some(Class::Policy), (Outcome::Unknown, Health::Unknown)),
+        ] {
+            assert_eq!(tells(status, class), told, "{status:?} {class:?}");
         }
     }
 }

@@ -49,6 +49,10 @@ impl ActiveRun {
         {
             return (RunStatus::Running, LiveCause::Activity, wake_at, self.gated_says());
         }
+        // A call that waits for its system's pause comes before all that is only waited for.
+        if self.gated_until().is_some() {
+            return (RunStatus::Waiting, LiveCause::Timer, wake_at, self.gated_says());
+        }
         match (self.parked.values().next(), wake_at) {
             (Some(parked), _) => {
                 (RunStatus::Parked, LiveCause::Parked, wake_at, Some(in_a_line(&parked.failure)))
@@ -65,7 +69,7 @@ impl ActiveRun {
                 (RunStatus::Waiting, LiveCause::Child, wake_at, None)
             }
             (None, _) if self.listens() => (RunStatus::Waiting, LiveCause::Event, wake_at, None),
-            (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, self.gated_says()),
+            (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
             (None, None) => {
                 (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
             }
