@@ -84,3 +84,54 @@ impl Unmet {
             == (&other.consumer, &other.trigger, &other.interaction)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unmet(consumer: &str, interaction: &str) -> Unmet {
+        Unmet {
+            consumer: consumer.to_owned(),
+            trigger: "alert".to_owned(),
+            version: "1.0.0".to_owned(),
+            interaction: interaction.to_owned(),
+            why: "it is refused".to_owned(),
+        }
+    }
+
+    /// What never went for one consumer, or in one interaction, excuses nothing for another.
+    #[test]
+    fn an_interaction_is_the_same_by_consumer_trigger_and_words() {
+        let one = unmet("shop", "tells of a disk");
+        assert!(one.is_of(&Unmet {
+            version: "2.0.0".to_owned(),
+            why: String::new(),
+            ..one.clone()
+        }));
+        assert!(!one.is_of(&unmet("bank", "tells of a disk")));
+        assert!(!one.is_of(&unmet("shop", "tells of a fan")));
+        assert!(!one.is_of(&Unmet { trigger: "alarm".to_owned(), ..one.clone() }));
+    }
+
+    #[test]
+    fn a_cell_fits_where_everything_goes() {
+        let miss = Miss { interaction: "tells".to_owned(), why: "it is refused".to_owned() };
+        let mut cell = Cell {
+            consumer: "shop".to_owned(),
+            trigger: "alert".to_owned(),
+            version: "1.0.0".to_owned(),
+            state: Some(State::Current),
+            is_spoken: false,
+            interactions: 1,
+            unmet: vec![miss],
+        };
+        let told = cell.to_json();
+        assert_eq!(
+            (&told["fits"], &told["unmet"][0]["why"]),
+            (&json!(false), &json!("it is refused"))
+        );
+        assert_eq!(cell.clone().unmet().count(), 0, "it speaks another one");
+        cell.unmet.clear();
+        assert_eq!(cell.to_json()["fits"], true);
+    }
+}

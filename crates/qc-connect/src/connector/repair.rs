@@ -354,6 +354,16 @@ mod tests {
         let many = (0..=REPAIRS_MAX).map(|n| (format!("/{n}").parse().unwrap(), Coercion::Text));
         let many = Repairs { aliases: BTreeMap::new(), coerce: many.collect() };
         assert!(many.refused().is_some());
+        let many = |count: usize| {
+            let aliases = (0..count).map(|n| (format!("/{n}").parse().unwrap(), "a".to_owned()));
+            Repairs { aliases: aliases.collect(), coerce: BTreeMap::new() }.refused()
+        };
+        assert!(many(REPAIRS_MAX).is_none() && many(REPAIRS_MAX + 1).is_some());
+        // A number is a field's name, and no place in a list.
+        let mut answer = json!({"lines": ["1"], "by": {"0": "1"}});
+        let own = repairs(&[], &[("/lines/0", Coercion::Number), ("/by/0", Coercion::Number)]);
+        assert_eq!(own.apply(&mut answer).len(), 1);
+        assert_eq!(answer, json!({"lines": ["1"], "by": {"0": 1}}));
     }
 
     fn leaf() -> impl Strategy<Value = Value> {

@@ -394,6 +394,13 @@ fn only_what_reads_is_asked_on_a_schedule() {
     let connector = connector.unwrap_or_else(|| panic!("{findings:#?}"));
     let rules: Vec<_> = connector.canaries().map(|(id, rule)| (id, rule.every.as_secs())).collect();
     assert_eq!(rules, [("createTicket", 300), ("listTickets", 120)]);
+    for edge in ["1m", "7d"] {
+        let (_, findings) = with(&format!(
+            "  listTickets: {{ canary: {{ every: {edge}, with: {{ ref: a }} }} }}\n"
+        ));
+        let refused = findings.iter().any(|one| one.severity == qc_model::Severity::Error);
+        assert!(!refused, "{edge}: {findings:#?}");
+    }
     // A release that does not use an operation does not ask it.
     let (kept, _) = connector.keep(["listTickets"]);
     assert_eq!(kept.canaries().map(|(id, _)| id).collect::<Vec<_>>(), ["listTickets"]);

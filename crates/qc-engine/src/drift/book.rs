@@ -165,9 +165,13 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drift::finding::{
-        of_notes,
-        tests::{note, seer, site},
+    use crate::drift::{
+        FindingKind,
+        finding::{
+            of_notes,
+            tests::{note, seer, site},
+        },
+        seen::SHAPES_MAX,
     };
 
     #[test]
@@ -189,5 +193,38 @@ mod tests {
         assert!(book.unwritten().is_empty());
         assert!(book.is_written(&site(), &finding.id));
         assert_eq!(book.numbers.read(), [3, 0, 0, 0, 0, 0]);
+    }
+    #[test]
+    fn an_end_is_written_once_though_nothing_else_is_seen() {
+        let book = Book::default();
+        let end = EndNotice {
+            deprecated: true,
+            sunset: Some(qc_model::Timestamp::from_millis(9)),
+            ..EndNotice::default()
+        };
+        book.note(&site(), seer(1), (&[], Some(&end)), None);
+        let unwritten = book.unwritten();
+        let [(_, page)] = &unwritten[..] else { panic!("{unwritten:?}") };
+        assert_eq!(page.seen.end.as_ref(), Some(&end));
+        let findings: Vec<_> = page.findings.values().collect();
+        let [finding] = findings[..] else { panic!("{findings:?}") };
+        let said: Vec<&str> = finding.diff.iter().map(|one| &*one.keyword).collect();
+        assert_eq!((finding.kind, &said[..]), (FindingKind::End, &["deprecation", "sunset"][..]));
+        book.written(&site(), page);
+        assert!(book.unwritten().is_empty());
+        assert_eq!(book.numbers.read(), [0, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn what_there_was_no_room_for_is_written_once() {
+        let book = Book::default();
+        for n in 0..SHAPES_MAX + 2 {
+            let notes = [note(Deviation::Additive, &format!("/f{n}"), "more")];
+            book.note(&site(), seer(1), (&notes[..], None), None);
+        }
+        let first = book.unwritten();
+        assert_eq!(first[0].1.seen.left_out, 2);
+        book.written(&site(), &first[0].1);
+        assert!(book.unwritten().is_empty(), "nothing of it is written again");
     }
 }

@@ -270,6 +270,10 @@ pub(super) mod tests {
             (joined.first_at, joined.last_at, joined.count),
             (one.first_at, other.last_at, 2)
         );
+        let canary = Seer { canary: true, ..seer(3) };
+        let asked = of_notes(&site(), canary, &[broken("/lines/0/sum")]).unwrap();
+        joined.join(&asked);
+        assert_eq!((joined.count, joined.canaries), (3, 1), "one of three came to a canary call");
     }
 
     #[test]

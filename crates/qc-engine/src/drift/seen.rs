@@ -196,6 +196,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_seen_now_counts_before_what_is_stored() {
+        let end = |deprecated| EndNotice { deprecated, ..EndNotice::default() };
+        let mut stored = DriftSeen::of(&site());
+        stored.note(seer(1), &[], Some(&end(false)));
+        let mut now = DriftSeen::of(&site());
+        now.note(Seer { owner: Some("others"), ..seer(2) }, &[], Some(&end(true)));
+        stored.join(now);
+        assert_eq!((stored.owner.as_deref(), &stored.end), (Some("others"), &Some(end(true))));
+        // Another node that saw nothing of an end takes nothing away.
+        stored.join(DriftSeen::of(&site()));
+        assert_eq!((stored.owner.as_deref(), &stored.end), (Some("others"), &Some(end(true))));
+    }
+
+    #[test]
     fn shapes_are_bounded_and_what_is_left_out_is_counted() {
         let mut seen = DriftSeen::of(&site());
         for n in 0..SHAPES_MAX + 3 {

@@ -244,7 +244,9 @@ mod tests {
         origins.learn("the event's", &json!({"data": {"net": 81, "gross": 97, "who": "Ada"}}));
         let then =
             json!({"amount": 97, "lines": [{"a": 1}], "to": "Ada", "x": {"ada@example.com": 1}});
-        let now = json!({"amount": 81, "lines": [{"a": 1}, {"a": 2}], "x": {"ada@example.com": 2}});
+        let now = json!({
+            "amount": 81, "lines": [{"a": 1}, {"a": 2}], "x": {"ada@example.com": 2}, "more": "Ada"
+        });
         let told = fields(&then, &now, &origins);
         let short: Vec<(&str, &str, &str)> =
             told.iter().map(|it| (&*it.pointer, &*it.was, &*it.is)).collect();
@@ -259,6 +261,7 @@ mod tests {
                 ("/lines/1", "nothing", "an object"),
                 ("/to", "a text, the event's `/data/who`", "nothing"),
                 ("/x/*", "a number", "a number"),
+                ("/more", "nothing", "a text, the event's `/data/who`"),
             ]
         );
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::world::{Outside, World, deployment, ok, output};
 
-const CHARGE: &str = "
+pub(crate) const CHARGE: &str = "
 - pay:
     call: desk.charge
     with: { body: { n: '${ .n }' } }
@@ -22,7 +22,7 @@ const CHARGE: &str = "
     set: { id: '${ .id }', sum: '${ .sum }' }
 ";
 
-const OPENAPI: &str = "
+pub(crate) const OPENAPI: &str = "
 openapi: 3.1.0
 info: { title: Desk, version: 1.0.0 }
 paths:
@@ -42,7 +42,7 @@ paths:
 ";
 
 /// A desk whose contract is enforced, with these repairs of what a charge answers.
-fn desk(repairs: &str) -> Arc<Connectors> {
+fn desk(openapi: &str, repairs: &str) -> Arc<Connectors> {
     let connector = format!(
         "name: desk\nversion: 1.0.0\ntitle: A desk\nowner: team-vendor\nopenapi: openapi.yaml\n\
          base_urls: {{ production: http://desk.test }}\nauth: {{ none: {{}} }}\n\
@@ -51,34 +51,40 @@ fn desk(repairs: &str) -> Arc<Connectors> {
     );
     let files = BTreeMap::from([
         ("connectors/desk/connector.yaml".to_owned(), connector),
-        ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
+        ("connectors/desk/openapi.yaml".to_owned(), openapi.to_owned()),
     ]);
     let (connector, findings) = Connector::load(&files, "connectors/desk");
     let connector = connector.unwrap_or_else(|| panic!("{findings:#?}"));
     Arc::new(Connectors::new([connector], []))
 }
 
-const REPAIRS: &str = "    repairs: {aliases: {/charge_id: id}, coerce: {/sum: number}}\n";
+pub(crate) const REPAIRS: &str =
+    "    repairs: {aliases: {/charge_id: id}, coerce: {/sum: number}}\n";
 
-fn release(hash: &str, tasks: &str, repairs: &str) -> Deployment {
+pub(crate) fn release(hash: &str, tasks: &str, repairs: &str) -> Deployment {
+    described(hash, tasks, OPENAPI, repairs)
+}
+
+/// The same with another description of the desk.
+pub(crate) fn described(hash: &str, tasks: &str, openapi: &str, repairs: &str) -> Deployment {
     let mut one = deployment(hash, tasks);
-    Arc::get_mut(&mut one.release).unwrap().connectors = desk(repairs);
+    Arc::get_mut(&mut one.release).unwrap().connectors = desk(openapi, repairs);
     one
 }
 
-fn me() -> Actor {
+pub(crate) fn me() -> Actor {
     Actor::platform("test")
 }
 
 /// The first answer is as it was, the others as they are now.
-fn changed() -> Arc<Outside> {
+pub(crate) fn changed() -> Arc<Outside> {
     Outside::new(|_, nth| match nth {
         0 => ok(json!({"id": "c0", "sum": 1.5})),
         nth => ok(json!({"charge_id": format!("c{nth}"), "sum": "2.5", "secret": "of somebody"})),
     })
 }
 
-async fn finding(world: &World) -> DriftFinding {
+pub(crate) async fn finding(world: &World) -> DriftFinding {
     for _ in 0..100 {
         let all = world.engine.drift_findings(&DriftFilter::default()).await.unwrap();
         if let [one] = &all[..] {
@@ -90,7 +96,7 @@ async fn finding(world: &World) -> DriftFinding {
     panic!("nothing is found");
 }
 
-async fn parked(world: &World, n: u64) -> RunId {
+pub(crate) async fn parked(world: &World, n: u64) -> RunId {
     let run = world.start(json!({ "n": n })).await;
     world.until(run, RunStatus::Parked).await;
     run
@@ -104,7 +110,12 @@ async fn rows(world: &World, outcome: &str) -> usize {
     rows.iter().filter(|entry| entry.row.outcome == outcome).count()
 }
 
-fn over(world: World, deployments: Vec<Deployment>, outside: &Arc<Outside>, seed: u64) -> World {
+pub(crate) fn over(
+    world: World,
+    deployments: Vec<Deployment>,
+    outside: &Arc<Outside>,
+    seed: u64,
+) -> World {
     let (store, clock) = world.kill();
     World::with(store, clock, deployments, outside.clone(), seed, EngineSettings::default())
 }
@@ -183,6 +194,8 @@ async fn every_commit_may_be_the_last_one() {
         world.until(run, RunStatus::Parked).await;
         if outside.requests("/charges") == 1 && !ambiguous(&world, run).await {
             let found = finding(&world).await;
+            let shown = world.engine.drift_finding(&found.id).await.unwrap();
+            assert_eq!(shown.map(|one| one.id).as_ref(), Some(&found.id), "after {last} commits");
             let done = world.engine.release_drift(&found, &Repairs::default(), None, &me()).await;
             assert_eq!(done.unwrap().going_on, [run], "after {last} commits");
             assert_eq!(output(world.end(run).await), json!({"id": "c1", "sum": 2.5}));

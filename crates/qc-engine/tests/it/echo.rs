@@ -16,7 +16,7 @@ const SYNC: &str = "
     with: { body: { id: '${ .id }', name: '${ .name }' } }
 ";
 
-fn rule(object: &str, version: &str) -> EchoRule {
+pub(crate) fn rule(object: &str, version: &str) -> EchoRule {
     let jq = |text: &str| Expression::parse(text, &[]).unwrap();
     let window = Duration::from_secs(600);
     EchoRule { system: "crm".to_owned(), object: jq(object), version: jq(version), window }

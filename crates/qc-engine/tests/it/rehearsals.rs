@@ -27,7 +27,7 @@ const ORDER: &str = "
 - done: { set: { ok: true } }
 ";
 
-fn asked(integration: &str) -> Rehearsing {
+pub(crate) fn asked(integration: &str) -> Rehearsing {
     Rehearsing {
         environment: Name::new("production").unwrap(),
         integration: Name::new(integration).unwrap(),
@@ -38,13 +38,13 @@ fn asked(integration: &str) -> Rehearsing {
     }
 }
 
-async fn rehearsed(world: &World, candidate: Deployment) -> Vec<RehearsedRun> {
+pub(crate) async fn rehearsed(world: &World, candidate: Deployment) -> Vec<RehearsedRun> {
     let asked = asked(candidate.release.integration.as_str());
     world.engine.rehearse(&asked, Arc::new(candidate)).await.unwrap().runs
 }
 
 /// What differs, in short: kind, effect, and the places of fields.
-fn told(run: &RehearsedRun) -> Vec<String> {
+pub(crate) fn told(run: &RehearsedRun) -> Vec<String> {
     match &run.verdict {
         Verdict::Same => Vec::new(),
         Verdict::Differs(differences) => differences
@@ -58,7 +58,7 @@ fn told(run: &RehearsedRun) -> Vec<String> {
     }
 }
 
-fn desk() -> Arc<Outside> {
+pub(crate) fn desk() -> Arc<Outside> {
     Outside::new(|_, nth| ok(json!({"id": 900 + nth})))
 }
 

@@ -54,19 +54,49 @@ impl<'a> Asked<'a> {
 
     /// The version that it speaks; an error says why it speaks none.
     pub(super) fn version(&self, versions: &Versions, consumer: &str) -> Result<usize, String> {
-        let field = self.header(&versions.select.header);
-        let said = match (self.version, field) {
-            (Some(_), _) if !versions.select.path => {
-                return Err(
-                    "its address says a version, which this contract does not read".to_owned()
-                );
-            }
-            (Some(address), Some(field)) if address != field.trim() => {
-                return Err("it says two different versions".to_owned());
-            }
-            (address, field) => address.or(field),
+        let select = &versions.select;
+        if self.version.is_some() && !select.path {
+            return Err("its address says a version, which this contract does not read".to_owned());
+        }
+        let attribute = match select.attribute.as_deref() {
+            Some(name) => self.attribute(name)?,
+            None => None,
         };
-        versions.spoken(said, &[consumer]).map_err(|unknown| unknown.to_string())
+        let field = self.header(&select.header);
+        let said: Vec<&str> =
+            [self.version, field, attribute.as_deref()].into_iter().flatten().collect();
+        if said.windows(2).any(|pair| pair[0].trim() != pair[1].trim()) {
+            return Err("it says two different versions".to_owned());
+        }
+        let spoken = versions.spoken(said.first().copied(), &[consumer]);
+        spoken.map_err(|unknown| unknown.to_string())
+    }
+
+    /// An attribute of the CloudEvent that it sends, in a field of its own or in the event's object.
+    fn attribute(&self, name: &str) -> Result<Option<String>, String> {
+        if self.header("ce-specversion").is_some() {
+            return Ok(self.header(&format!("ce-{name}")).map(str::to_owned));
+        }
+        // What is no event at all is told where its data are held against the contract.
+        let event = self.content().filter(|content| self.is_event(content));
+        let Some(event) = event.and_then(|content| json(content).ok()) else { return Ok(None) };
+        match event.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err("its version is said in an attribute that is no text".to_owned()),
+        }
+    }
+
+    fn content(&self) -> Option<&Content> {
+        let Body::Present(content) = &self.request.body else { return None };
+        Some(content)
+    }
+
+    /// Whether its body is a CloudEvent in one JSON object.
+    fn is_event(&self, content: &Content) -> bool {
+        let media = content.media_type.split(';').next().unwrap_or_default().trim();
+        let said = self.header("content-type").unwrap_or_default();
+        [media, said].iter().any(|it| it.starts_with(CLOUD_EVENT))
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -132,13 +162,9 @@ impl<'a> Asked<'a> {
 
     /// The event's data.
     fn data(&self) -> Result<Value, String> {
-        let Body::Present(content) = &self.request.body else {
-            return Err("it has no body".to_owned());
-        };
+        let content = self.content().ok_or("it has no body")?;
         let document = json(content)?;
-        let media = content.media_type.split(';').next().unwrap_or_default().trim();
-        let said = self.header("content-type").unwrap_or_default();
-        let is_event = [media, said].iter().any(|it| it.starts_with(CLOUD_EVENT));
+        let is_event = self.is_event(content);
         Ok(if is_event { document.get("data").cloned().unwrap_or(Value::Null) } else { document })
     }
 }

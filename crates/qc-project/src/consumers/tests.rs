@@ -155,6 +155,86 @@ fn answers_and_cloud_events_are_looked_into() {
     assert!(told.contains("its address says a version"), "{told}");
 }
 
+/// As the door reads it: a field of the request, an attribute of its event, or the address; two that differ are refused.
+#[test]
+fn a_version_may_be_said_in_three_ways() {
+    const VERSIONS: &str = "integrations/notify/contracts/alert.versions.yaml";
+    let mut files = files();
+    let text = files.text(VERSIONS).unwrap_or_default().to_owned();
+    let text = text.replace(
+        "select: {path: true}",
+        "select: {path: true, header: X-Alert-Version, attribute: alertversion}",
+    );
+    files.insert(VERSIONS, text);
+    let text = files.text(INTEGRATION).unwrap_or_default().to_owned();
+    let plain = "    kind: json\n    event_type: com.example.alert\n";
+    assert!(text.contains(plain));
+    let events = "    kind: cloudevents\n    types: [com.example.alert]\n";
+    files.insert(INTEGRATION, text.replacen(plain, events, 1));
+    let project = Project::load(files);
+    let offered = Offered::new(&project, "notify", DAY.parse().unwrap(), None).unwrap();
+    // Which version is spoken, and why something does not go.
+    let spoken = |interaction: &Value| -> (String, String) {
+        let pact = Pact::read("p.json", &pact(&json!([interaction]))).0.unwrap();
+        let cells = offered.matrix(&[&pact]).unwrap();
+        let own = cells.into_iter().find(|cell| cell.is_spoken).unwrap();
+        (own.version, own.unmet.into_iter().map(|miss| miss.why).collect())
+    };
+    let new = json!({"alert_id": "a"});
+    let event = json!({"specversion": "1.0", "alertversion": "2.0.0", "data": new});
+    let headed = |path: &str, headers: &[(&str, &str)], body: &Value| {
+        let mut interaction = sends("x", path, body, 202);
+        for (name, text) in headers {
+            interaction["request"]["headers"][*name] = json!(text);
+        }
+        interaction
+    };
+    let structured = ("Content-Type", "application/cloudevents+json; charset=utf-8");
+    let binary = ("ce-specversion", "1.0");
+    for said in [
+        headed(PLACE, &[("X-Alert-Version", "2.0.0")], &new),
+        headed(PLACE, &[structured], &event),
+        headed(PLACE, &[binary, ("ce-alertversion", "2.0.0")], &new),
+        headed(&format!("{PLACE}/2.0.0"), &[structured, ("x-alert-version", " 2.0.0 ")], &event),
+    ] {
+        assert_eq!(spoken(&said), ("2.0.0".to_owned(), String::new()), "{said}");
+    }
+    // Who says nothing has the version that it is pinned to.
+    let old = json!({"id": "a"});
+    for silent in [
+        headed(PLACE, &[("ce-alertversion", "2.0.0")], &old),
+        headed(PLACE, &[structured], &json!({"specversion": "1.0", "data": old})),
+    ] {
+        assert_eq!(spoken(&silent), ("1.0.0".to_owned(), String::new()), "{silent}");
+    }
+    for differ in [
+        headed(&format!("{PLACE}/1.0.0"), &[("X-Alert-Version", "2.0.0")], &new),
+        headed(PLACE, &[structured, ("X-Alert-Version", "1.0.0")], &event),
+    ] {
+        let (version, why) = spoken(&differ);
+        assert!(version.is_empty() && why.contains("two different versions"), "{why}");
+    }
+    let mut number = event.clone();
+    number["alertversion"] = json!(2);
+    let (_, why) = spoken(&headed(PLACE, &[structured], &number));
+    assert!(why.contains("no text"), "{why}");
+}
+
+#[test]
+fn a_trigger_to_which_nobody_sends_takes_nothing() {
+    let mut files = init(Template::Notify);
+    let text = files.text(INTEGRATION).unwrap_or_default().to_owned();
+    let timed = "triggers:\n  nightly: {kind: schedule, cron: '0 3 * * *'}\n";
+    assert!(text.contains("triggers:\n"));
+    files.insert(INTEGRATION, text.replacen("triggers:\n", timed, 1));
+    let project = Project::load(files);
+    let offered = Offered::new(&project, "notify", DAY.parse().unwrap(), None).unwrap();
+    let text = pact(&json!([sends("x", "/in/production/notify/nightly", &json!({}), 202)]));
+    let pact = Pact::read("p.json", &text).0.unwrap();
+    let unmet = offered.unmet(&[&pact]).unwrap();
+    assert!(unmet[0].why.contains("no trigger `nightly` to which somebody sends"), "{unmet:?}");
+}
+
 #[test]
 fn a_version_that_outlives_its_day_still_answers() {
     let project = Project::load(files());
@@ -188,5 +268,10 @@ fn expectations_in_the_folder_are_held_by_every_check() {
     let strange = with(&pact(&json!([sends("x", "/pets", &json!({}), 200)])));
     assert_eq!((strange.len(), strange[0].0), (1, Severity::Warning));
     assert_eq!(with("{").len(), 1);
+    // What is read in part says nothing beside that it cannot be read.
+    let mut half = sends("tells", PLACE, &json!({"x": "secret"}), 202);
+    half["request"]["matchingRules"] = json!({"$.body.x": {"match": "of-nobody"}});
+    let half = with(&pact(&json!([half])));
+    assert!(!half.is_empty() && half.iter().all(|it| !it.2.contains("does not get")), "{half:?}");
     assert!(!with("[]").is_empty());
 }

@@ -5,6 +5,8 @@ mod doors;
 mod malformed;
 mod parameters;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 

@@ -5,7 +5,13 @@ use std::time::Duration;
 use qc_model::{Applied, Class, Retry};
 
 use super::*;
-use crate::{call::Deviation, codes, connector::Repairs};
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::{
+    call::Deviation,
+    codes,
+    connector::{Coercion, Repairs},
+};
 
 #[tokio::test]
 async fn statuses_have_their_classes() {
@@ -251,6 +257,30 @@ async fn an_answer_is_put_right_before_it_is_judged_and_kept_when_it_does_not_fi
     let given = Repairs { coerce: BTreeMap::new(), ..repairs };
     let still = plain.release.refit(&target, &kept, &[&given]).unwrap_err();
     assert_eq!((&*still[0].pointer, &*still[0].keyword), ("/id", "type"));
+    // What is only more keeps nobody waiting.
+    let mut more = kept.clone();
+    more.content["more"] = json!(1);
+    plain.release.refit(&target, &more, &[newer.release.repairs(&target).unwrap()]).unwrap();
+
+    // Bytes stay as they came, also later.
+    let mut bytes = newer.call("readTicket", json!({"id": "1"}));
+    let CallTarget::Connector { output, .. } = &mut bytes.target else { panic!("a connector's") };
+    *output = OutputShape::Raw;
+    newer.will([answer(200, &came)]);
+    let done = newer.perform(&bytes).await;
+    assert_eq!(failed(&done).code, codes::CONTRACT_DRIFT);
+    let kept = *done.unfit.clone().unwrap();
+    let list = Repairs {
+        coerce: BTreeMap::from([("".parse().unwrap(), Coercion::List)]),
+        ..Repairs::default()
+    };
+    let all = [newer.release.repairs(&target).unwrap(), &list];
+    let still = newer.release.refit(&bytes.target, &kept, &all).unwrap_err();
+    assert_eq!(&*still[0].keyword, "required");
+    let mut right = kept;
+    right.content = Value::from(STANDARD.encode(json!({"id": 7, "subject": "x"}).to_string()));
+    let fits = newer.release.refit(&bytes.target, &right, &all).unwrap();
+    assert_eq!(fits.content, right.content);
 }
 
 /// More than was promised lets an answer pass, also where the contract is enforced.
