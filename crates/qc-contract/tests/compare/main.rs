@@ -7,6 +7,7 @@ mod properties;
 mod rewriting;
 mod rules_page;
 mod schemas;
+mod words;
 
 use std::collections::BTreeMap;
 

@@ -82,7 +82,10 @@ mod tests {
             parse("whole gateway 2000/s, each tenant 50/s burst 100 in production").unwrap();
         assert_eq!(limits.len(), 2);
         assert_eq!(limits[0].rule.scope, Scope::Gateway);
-        assert_eq!(limits[1].environment.as_ref().map(qc_model::EnvironmentName::as_str), Some("production"));
+        assert_eq!(
+            limits[1].environment.as_ref().map(qc_model::EnvironmentName::as_str),
+            Some("production")
+        );
         let burst = limits[1].rule.measure.quota().map(Quota::burst);
         assert_eq!(burst, Some(100));
         assert!(parse("").unwrap().is_empty());
