@@ -29,10 +29,10 @@ pub(in crate::api) const ROUTE: Route = Route {
     body: None,
     status: 200,
     answer: Answer::Json(schema::<Page<Limit>>),
-    handler: |call| Box::pin(handle(call)),
+    handler: |call| Box::pin(std::future::ready(handle(&call))),
 };
 
-async fn handle(call: Call) -> Result<Reply, Problem> {
+fn handle(call: &Call) -> Result<Reply, Problem> {
     let Listed { environment, integration, permit, cut } = call.filter()?;
     let (trigger, tenant) = (call.query::<Name>("trigger")?, call.query::<Name>("tenant")?);
     let token = call.query::<String>("token")?;

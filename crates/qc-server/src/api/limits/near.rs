@@ -24,10 +24,10 @@ pub(in crate::api) const ROUTE: Route = Route {
     body: None,
     status: 200,
     answer: Answer::Json(schema::<Page<NearLimit>>),
-    handler: |call| Box::pin(handle(call)),
+    handler: |call| Box::pin(std::future::ready(handle(&call))),
 };
 
-async fn handle(call: Call) -> Result<Reply, Problem> {
+fn handle(call: &Call) -> Result<Reply, Problem> {
     let Listed { environment, integration, permit, cut } = call.filter()?;
     let (limit, state) = (call.limit()?, permit.state);
     let mut items: Vec<NearLimit> = Vec::new();
