@@ -41,6 +41,11 @@ impl ActiveRun {
     /// Lets the calls of a draft pass the gate, as far as they may go now. The others are taken out of it: as long as
     /// they wait, nothing says that they may have been sent.
     pub(crate) fn pass(&mut self, gate: &Arc<Gate>, draft: &mut Draft) {
+        // One that also waits for others is found by those: it stays in memory, and its calls in the queue.
+        let beside = self.listens() || self.has_children() || self.tasks.is_asking();
+        if beside {
+            self.ask_again(|_| true, draft);
+        }
         for ready in std::mem::take(&mut draft.ready) {
             let call = ready.request.id.clone();
             // What the integration keeps is no other system, and a commit of its own.
@@ -61,7 +66,9 @@ impl ActiveRun {
                     let why = gate.why(&share);
                     let far = |until: &Timestamp| until.since(draft.at) > LEAVES_FROM;
                     let waits = match why {
-                        Some(Why::Stated(until)) if far(&until) => Waits::Until(until),
+                        Some(Why::Stated(until)) if far(&until) && fresh && !beside => {
+                            Waits::Until(until)
+                        }
                         _ => Waits::InLine(ticket),
                     };
                     let system = share.lane.system.rsplit('/').next().unwrap_or_default();
@@ -138,7 +145,12 @@ impl ActiveRun {
 
     /// Has calls ask for their turn again whose pause is over.
     pub(super) fn wake_gated(&mut self, draft: &mut Draft) {
-        let over = |gated: &Gated| matches!(gated.waits, Waits::Until(until) if until <= draft.at);
+        let now = draft.at;
+        self.ask_again(|until| until <= now, draft);
+    }
+
+    fn ask_again(&mut self, of: impl Fn(Timestamp) -> bool, draft: &mut Draft) {
+        let over = |gated: &Gated| matches!(gated.waits, Waits::Until(until) if of(until));
         let calls: Vec<CallId> =
             self.gated.iter().filter(|(_, one)| over(one)).map(|(id, _)| id.clone()).collect();
         for call in calls {
