@@ -33,7 +33,9 @@ impl ActiveRun {
             let call = ready.request.id.clone();
             // What the integration keeps is no other system, and a commit of its own.
             let kept = matches!(ready.request.target, CallTarget::Kept { .. });
-            if kept || self.permits.contains_key(&call) {
+            // Nobody waits for the answer of what is only settled, and at most it is read back.
+            let settles = ready.purpose == Purpose::Settle;
+            if kept || settles || self.permits.contains_key(&call) {
                 draft.ready.push(ready);
                 continue;
             }
@@ -139,14 +141,14 @@ impl ActiveRun {
         self.intend(gated.request, gated.purpose, draft);
     }
 
-    /// The machine gave a call up. True: it waits at the gate; when nothing of it is in doubt, that is all.
+    /// The machine gave a call up. True: it waited at the gate; when nothing of it is in doubt, that is all, and else it
+    /// is settled at once.
     pub(super) fn interrupt_gated(&mut self, call: &CallId, draft: &mut Draft) -> bool {
-        let Some(mut gated) = self.gated.remove(call) else { return false };
+        let Some(gated) = self.gated.remove(call) else { return false };
         if gated.purpose == Purpose::Send {
             never_sent(gated.request, draft);
         } else {
-            gated.purpose = Purpose::Settle;
-            self.gated.insert(call.clone(), gated);
+            self.intend(gated.request, Purpose::Settle, draft);
         }
         true
     }
