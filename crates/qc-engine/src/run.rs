@@ -535,7 +535,6 @@ impl ActiveRun {
         if draft.end.is_some() {
             return;
         }
-        self.wake_gated(draft);
         let now = draft.at;
         self.probe(|parked| parked.probe_at.is_some_and(|at| at <= now), draft);
     }

@@ -4,53 +4,38 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use qc_model::Timestamp;
 use qc_pace::Declared;
 use qc_workflow::{CallId, CallRequest, CallTarget, Happening as Told};
 
 use super::{ActiveRun, Purpose, Ready, never_sent};
 use crate::{
     draft::Draft,
-    fair::{Asks, Gate, Grant, Lane, Permit, Share, Ticket, Why},
+    fair::{Asks, Gate, Grant, Lane, Permit, Share, Ticket},
     outgoing::request_of,
 };
-
-/// A pause longer than this that the other side stated is not waited for in memory.
-const LEAVES_FROM: Duration = Duration::from_secs(10);
 
 /// A call that waits until a limit lets it go.
 pub(super) struct Gated {
     request: CallRequest,
     purpose: Purpose,
-    waits: Waits,
+    ticket: Ticket,
     /// For what, in words.
     says: Option<String>,
-}
-
-enum Waits {
-    /// In the gate's queue.
-    InLine(Ticket),
-    /// Until a moment, out of the queue and out of memory.
-    Until(Timestamp),
 }
 
 impl ActiveRun {
     /// Lets the calls of a draft pass the gate, as far as they may go now. The others are taken out of it: as long as
     /// they wait, nothing says that they may have been sent.
     pub(crate) fn pass(&mut self, gate: &Arc<Gate>, draft: &mut Draft) {
-        // One that also waits for others is found by those: it stays in memory, and its calls in the queue.
-        let beside = self.listens() || self.has_children() || self.tasks.is_asking();
-        if beside {
-            self.ask_again(|_| true, draft);
-        }
         for ready in std::mem::take(&mut draft.ready) {
             let call = ready.request.id.clone();
             // What the integration keeps is no other system, and a commit of its own.
             let kept = matches!(ready.request.target, CallTarget::Kept { .. });
-            if kept || self.permits.contains_key(&call) {
+            // Nobody waits for the answer of what is only settled, and at most it is read back.
+            let settles = ready.purpose == Purpose::Settle;
+            if kept || settles || self.permits.contains_key(&call) {
                 draft.ready.push(ready);
                 continue;
             }
@@ -64,28 +49,21 @@ impl ActiveRun {
                 }
                 Err(ticket) => {
                     let why = gate.why(&share);
-                    let far = |until: &Timestamp| until.since(draft.at) > LEAVES_FROM;
-                    let waits = match why {
-                        Some(Why::Stated(until)) if far(&until) && fresh && !beside => {
-                            Waits::Until(until)
-                        }
-                        _ => Waits::InLine(ticket),
-                    };
                     let system = share.lane.system.rsplit('/').next().unwrap_or_default();
                     let says = why.and_then(|why| why.says(system));
-                    self.hold(ready, waits, says, draft);
+                    self.hold(ready, ticket, says, draft);
                 }
             }
         }
     }
 
-    fn hold(&mut self, ready: Ready, waits: Waits, says: Option<String>, draft: &mut Draft) {
+    fn hold(&mut self, ready: Ready, ticket: Ticket, says: Option<String>, draft: &mut Draft) {
         let call = ready.request.id.clone();
         draft.take_back(&call);
         if self.log.get_mut(&call).is_some_and(|log| !log.not_intended()) {
             self.log.remove(&call);
         }
-        let gated = Gated { request: ready.request, purpose: ready.purpose, waits, says };
+        let gated = Gated { request: ready.request, purpose: ready.purpose, ticket, says };
         self.gated.insert(call, gated);
     }
 
@@ -124,9 +102,9 @@ impl ActiveRun {
         (Lane { limit: host.clone(), system: host, again }, None)
     }
 
-    /// Whether calls wait at the gate, in memory.
+    /// Whether calls wait at the gate.
     pub(crate) fn waits_at_gate(&self) -> bool {
-        self.gated.values().any(|gated| matches!(gated.waits, Waits::InLine(_)))
+        !self.gated.is_empty()
     }
 
     /// For what its calls wait at the gate, in words, if there is more to say than that they wait.
@@ -134,38 +112,11 @@ impl ActiveRun {
         self.gated.values().find_map(|gated| gated.says.clone())
     }
 
-    /// When a pause is over that another system stated, and for which the run may leave memory.
-    pub(super) fn gated_until(&self) -> Option<Timestamp> {
-        let until = |gated: &Gated| match gated.waits {
-            Waits::Until(until) => Some(until),
-            Waits::InLine(_) => None,
-        };
-        self.gated.values().filter_map(until).min()
-    }
-
-    /// Has calls ask for their turn again whose pause is over.
-    pub(super) fn wake_gated(&mut self, draft: &mut Draft) {
-        let now = draft.at;
-        self.ask_again(|until| until <= now, draft);
-    }
-
-    fn ask_again(&mut self, of: impl Fn(Timestamp) -> bool, draft: &mut Draft) {
-        let over = |gated: &Gated| matches!(gated.waits, Waits::Until(until) if of(until));
-        let calls: Vec<CallId> =
-            self.gated.iter().filter(|(_, one)| over(one)).map(|(id, _)| id.clone()).collect();
-        for call in calls {
-            if let Some(gated) = self.gated.remove(&call) {
-                self.intend(gated.request, gated.purpose, draft);
-            }
-        }
-    }
-
     /// The next call whose wait at the gate is over. Never, when none waits there.
     pub(crate) fn next_grant(&mut self) -> impl Future<Output = (CallId, Grant)> {
         std::future::poll_fn(|context: &mut Context<'_>| {
             for (call, gated) in &mut self.gated {
-                let Waits::InLine(ticket) = &mut gated.waits else { continue };
-                if let Poll::Ready(Ok(grant)) = Pin::new(ticket).poll(context) {
+                if let Poll::Ready(Ok(grant)) = Pin::new(&mut gated.ticket).poll(context) {
                     return Poll::Ready((call.clone(), grant));
                 }
             }
@@ -190,14 +141,14 @@ impl ActiveRun {
         self.intend(gated.request, gated.purpose, draft);
     }
 
-    /// The machine gave a call up. True: it waits at the gate; when nothing of it is in doubt, that is all.
+    /// The machine gave a call up. True: it waited at the gate; when nothing of it is in doubt, that is all, and else it
+    /// is settled at once.
     pub(super) fn interrupt_gated(&mut self, call: &CallId, draft: &mut Draft) -> bool {
-        let Some(mut gated) = self.gated.remove(call) else { return false };
+        let Some(gated) = self.gated.remove(call) else { return false };
         if gated.purpose == Purpose::Send {
             never_sent(gated.request, draft);
         } else {
-            gated.purpose = Purpose::Settle;
-            self.gated.insert(call.clone(), gated);
+            self.intend(gated.request, Purpose::Settle, draft);
         }
         true
     }

@@ -49,10 +49,6 @@ impl ActiveRun {
         {
             return (RunStatus::Running, LiveCause::Activity, wake_at, self.gated_says());
         }
-        // A call that waits for its system's pause comes before all that is only waited for.
-        if self.gated_until().is_some() {
-            return (RunStatus::Waiting, LiveCause::Timer, wake_at, self.gated_says());
-        }
         match (self.parked.values().next(), wake_at) {
             (Some(parked), _) => {
                 (RunStatus::Parked, LiveCause::Parked, wake_at, Some(in_a_line(&parked.failure)))
@@ -120,12 +116,9 @@ impl ActiveRun {
             .into_iter()
             .chain(probes)
             .chain(self.tasks.next_at())
-            .chain(self.gated_until())
             .min();
         #[cfg(not(feature = "planted-bugs"))]
-        let own = self.machine().next_wake().into_iter().chain(self.gated_until());
-        #[cfg(not(feature = "planted-bugs"))]
-        own.chain(probes).chain(self.tasks.next_at()).min()
+        self.machine().next_wake().into_iter().chain(probes).chain(self.tasks.next_at()).min()
     }
 
     /// Whether the run waits for nothing at all: must never be.

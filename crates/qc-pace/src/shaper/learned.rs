@@ -28,8 +28,11 @@ const LONG_OUT: f64 = 0.15;
 const STEP_PER_OUT: f64 = 30.0;
 /// A probe that brings no answer is over after this. In milliseconds.
 const PROBE_LASTS: f64 = 60_000.0;
-/// The lowest rate, per millisecond: a call in 100 seconds.
-const RATE_MIN: f64 = 0.000_01;
+/// The lowest rate, per millisecond: a call in ten seconds.
+const RATE_MIN: f64 = 0.000_1;
+/// A pause between calls longer than this, and longer than the rate asks for, is one in which nothing was to be sent. In
+/// milliseconds.
+const IDLE_FROM: f64 = 1_000.0;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Learned {
@@ -39,6 +42,10 @@ pub(super) struct Learned {
     /// Since when it is counted what is dealt with, and how much that is.
     since: Option<f64>,
     count: f64,
+    /// Of that time, how long nothing was to be sent.
+    idle: f64,
+    /// When the last such time ended.
+    idle_until: f64,
     refusals: Option<Refusals>,
     /// Answers that told of an overload, in a row.
     overloads: u32,
@@ -98,6 +105,11 @@ impl Learned {
             (refusals.probe, refusals.until) = (Some(now), now + PROBE_LASTS);
             return;
         }
+        let between = rate.map_or(0.0, |rate| 1.0 / rate);
+        if self.since.is_some() && after > between + IDLE_FROM {
+            self.idle += after - between;
+            self.idle_until = now;
+        }
         let (Some(limit), Some(rate)) = (&mut self.limit, rate) else { return };
         // Only as far as it is this limit that holds the calls back.
         if rate >= limit.rate() * 0.999 {
@@ -131,7 +143,7 @@ impl Learned {
 
     /// Calls are let through again that were refused since `began`.
     fn let_through(&mut self, began: f64, since: f64, now: f64) {
-        let (whole, out) = (now - since, now - began);
+        let (whole, out) = ((now - since - self.idle).max(0.0), now - began);
         let average = (self.count / whole.max(TOLD_BY / 4.0)).max(RATE_MIN);
         match &mut self.limit {
             None => {
@@ -143,7 +155,7 @@ impl Learned {
             }
             Some(limit) => limit.step = STEP.max(out * STEP_PER_OUT),
         }
-        (self.refusals, self.since, self.count) = (None, Some(now), 0.0);
+        (self.refusals, self.since, self.count, self.idle) = (None, Some(now), 0.0, 0.0);
     }
 
     /// A call was refused that went at this time, and nothing explains it. `anew`: a limit has just begun anew, and it may
@@ -180,6 +192,11 @@ impl Learned {
         }
         // Refusals are faster than answers: the first of them come before anything was dealt with.
         if told <= 0.0 && rate.is_none() {
+            return;
+        }
+        // Who sent nothing for a while was not refused for the rate.
+        let after_idle = |rate: f64| went - self.idle_until <= 2.0 / rate + IDLE_FROM;
+        if rate.is_some_and(after_idle) {
             return;
         }
         let present = rate.unwrap_or(f64::MAX);

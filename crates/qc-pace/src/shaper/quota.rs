@@ -61,6 +61,8 @@ pub(super) struct Quota {
     per: Option<f64>,
     /// Where the window's length is only what was seen of it: the first end, and how many windows ended since.
     seen: Option<(f64, f64)>,
+    /// Its window begins with the first call, and is counted here.
+    counts: bool,
     /// An end, and when it was told: whether it moves on is seen against it.
     anchor: Option<(f64, f64)>,
     /// What was allowed when it was last heard of, in units per millisecond: until the next window is known.
@@ -98,6 +100,7 @@ impl Quota {
             ends: None,
             per: None,
             seen: None,
+            counts: false,
             anchor: None,
             before: None,
             cost: 1.0,
@@ -129,7 +132,7 @@ impl Quota {
             per: Some(per),
             kind: Kind::Fixed,
             left: long.then(|| count(limit) * USED),
-            ends: long.then_some(0.0),
+            counts: long,
             ..Self::new(&window)
         }
     }
@@ -266,6 +269,9 @@ impl Quota {
 
     /// A call went.
     pub(super) fn departed(&mut self, now: f64) {
+        if self.counts && self.ends.is_none() {
+            (self.ends, self.told_at) = (self.per.map(|per| now + per), now);
+        }
         self.roll(now);
         if let Some(left) = &mut self.left {
             *left = (*left - self.cost).max(0.0);

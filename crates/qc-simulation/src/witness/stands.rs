@@ -85,10 +85,6 @@ impl Witness {
             (LiveCause::Activity, RunStatus::Running) => {
                 (!busy && !listens && !delegates).then_some("nothing of it is under way")
             }
-            // Its system wants no calls for a while: it is not in memory, and wakes for it.
-            (LiveCause::Timer, RunStatus::Waiting) if busy && waits_for_a_pause(state) => {
-                state.wake_at.is_none().then_some("a call is to be made, and it does not wake")
-            }
             (_, RunStatus::Running | RunStatus::Waiting | RunStatus::Parked) if busy => {
                 Some("a call is to be made, and it does not say so")
             }
@@ -123,8 +119,4 @@ impl Witness {
             _ => Some("it has no such cause"),
         }
     }
-}
-
-fn waits_for_a_pause(state: &RunState) -> bool {
-    state.summary.as_deref().is_some_and(|says| says.ends_with("wants no calls before"))
 }
