@@ -92,7 +92,8 @@ fn the_drafts_in_all_their_forms() {
 
 #[test]
 fn the_vendors_spellings() {
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    type Fields = &'static [(&'static str, &'static str)];
+    let cases: &[(Fields, &[&str])] = &[
         (
             &[
                 ("x-ratelimit-limit", "5000"),
