@@ -130,6 +130,19 @@ fn of_two_fields_that_stand_in_for_each_other_one_is_expected() {
 }
 
 #[test]
+fn what_another_system_gets_of_an_answer_is_needed() {
+    let mut files = files(&["happy-path"]);
+    let text = files.text(WORKFLOW).expect("is there").to_owned();
+    let (without_output, _) = text.split_once("\noutput:\n").expect("says what it answers");
+    files.insert(WORKFLOW, format!("{without_output}\n"));
+    let scenario = "integrations/customer-escalation/acceptance/happy-path.yaml";
+    let said = "  output: ['.case_id == \"CASE-1042\" and .ticket == \"TCK-1\"']\n";
+    edit(&mut files, scenario, said, "");
+    // What the workflow answers is whatever its last task had, which nobody asked for.
+    assert_eq!(needs(&found(&files)), BTreeSet::from(["createIssue/id"]));
+}
+
+#[test]
 fn what_is_handed_on_whole_is_needed_whole() {
     let mut files = files(&["happy-path"]);
     edit(&mut files, WORKFLOW, "message: .id}", "message: .id, all: .}");
