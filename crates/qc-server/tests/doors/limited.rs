@@ -77,6 +77,22 @@ async fn a_batch_comes_in_whole_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_dearer_event_takes_more() {
+    let world = limited().await;
+    let dear = world.send("small", "{}").await;
+    assert_eq!(dear.status, 202);
+    assert!(left(&dear).contains("\"each\";r=2"), "{}", left(&dear));
+    assert!(left(&world.send("json", "{}").await).contains("\"each\";r=1"));
+    let refused = world.send("small", "{}").await;
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (429, Some("900")),
+        "one more unit"
+    );
+    assert_eq!(world.send("json", "{}").await.status, 202, "what is cheaper still comes in");
+}
+
+#[tokio::test]
 async fn repeats_are_given_back_and_what_breaks_a_contract_is_not() {
     let world = limited().await;
     let send = |reason: &str| {
