@@ -180,6 +180,35 @@ async fn a_dead_system_is_not_hammered_and_comes_back_within_seconds() {
     assert_eq!(world.engine.gauges().breakers_open, 0);
 }
 
+/// A quarter of all calls fails each time: trying them again is held to a part of what goes, and the others do not wait for it.
+#[tokio::test(start_paused = true)]
+async fn what_never_works_is_tried_again_within_a_budget() {
+    const PER_SECOND: u64 = 20;
+    const EVENTS: u64 = 30 * PER_SECOND;
+    let outside = Outside::judging(|body| match body["n"].as_u64() {
+        Some(n) if n % 4 == 0 => Answer::Status(500, json!({})),
+        _ => ok(json!({})),
+    });
+    let world = World::new(SYNC, outside.clone());
+    let mut good = Vec::new();
+    for n in 0..EVENTS {
+        let run = world.start(json!({"n": n})).await;
+        if n % 4 != 0 {
+            good.push(run);
+        }
+        tokio::time::sleep(Duration::from_millis(1_000 / PER_SECOND)).await;
+    }
+    let sent = outside.requests("/state") as u64;
+    println!("{sent} requests for {EVENTS} events");
+    // 8 of a hundred, ten saved, and one every five seconds.
+    assert!(sent <= EVENTS + EVENTS * 8 / 100 + 10 + 6 + 1, "{sent} requests");
+    assert!(sent >= EVENTS + EVENTS * 8 / 100, "what may be tried again is: {sent}");
+    assert_eq!(world.engine.gauges().breakers_opened, 0);
+    for run in good {
+        assert!(matches!(world.end(run).await, RunEnd::Completed { .. }));
+    }
+}
+
 /// What waits for a system that does not answer says so, and in the end its workflow has the say.
 #[tokio::test(start_paused = true)]
 async fn a_call_to_a_dead_system_fails_unsent_after_a_while() {
