@@ -30,6 +30,10 @@ const STEP_PER_OUT: f64 = 30.0;
 const PROBE_LASTS: f64 = 60_000.0;
 /// The lowest rate, per millisecond: a call in ten seconds.
 const RATE_MIN: f64 = 0.000_1;
+/// What is told by fewer answers than this is told by chance: who sends little learns little of what is allowed.
+const TELLS: f64 = 15.0;
+/// A step of the way up from there takes this long at least, and one call. In milliseconds.
+const STEP_BY_CHANCE: f64 = 250.0;
 /// A pause between calls longer than this, and longer than the rate asks for, is one in which nothing was to be sent. In
 /// milliseconds.
 const IDLE_FROM: f64 = 1_000.0;
@@ -60,6 +64,8 @@ struct Limit {
     cut_at: f64,
     /// A step takes at least this long.
     step: f64,
+    /// It was told by enough answers.
+    sure: bool,
 }
 
 /// Refusals in a row.
@@ -83,7 +89,11 @@ impl Limit {
     }
 
     fn step(&self) -> f64 {
-        self.step.max(STEP_CALLS / self.ceiling)
+        if self.sure {
+            self.step.max(STEP_CALLS / self.ceiling)
+        } else {
+            STEP_BY_CHANCE.max(1.0 / self.rate())
+        }
     }
 }
 
@@ -147,10 +157,13 @@ impl Learned {
         let average = (self.count / whole.max(TOLD_BY / 4.0)).max(RATE_MIN);
         match &mut self.limit {
             None => {
-                self.limit = Some(Limit { ceiling: average, way: 0.0, cut_at: now, step: STEP });
+                let sure = self.count >= TELLS;
+                self.limit =
+                    Some(Limit { ceiling: average, way: 0.0, cut_at: now, step: STEP, sure });
             }
-            Some(limit) if out > whole * LONG_OUT && whole > TOLD_BY => {
+            Some(limit) if out > whole * LONG_OUT && whole > TOLD_BY && self.count >= TELLS => {
                 limit.ceiling = average.min(limit.ceiling);
+                limit.sure = true;
                 (limit.way, limit.step) = (1.0, STEP);
             }
             Some(limit) => limit.step = STEP.max(out * STEP_PER_OUT),
@@ -181,11 +194,13 @@ impl Learned {
         self.overloads = self.overloads.saturating_add(1);
         if self.overloads <= 3 && !self.dealt.is_empty() {
             let told = self.told(now);
-            self.cut(went, now, rate, rate.map_or(told, |rate| rate.max(told)));
+            let told = (rate.map_or(told.0, |rate| rate.max(told.0)), told.1);
+            self.cut(went, now, rate, told);
         }
     }
 
-    fn cut(&mut self, went: f64, now: f64, rate: Option<f64>, told: f64) {
+    /// `told`: the rate of late, and by how many answers it is told.
+    fn cut(&mut self, went: f64, now: f64, rate: Option<f64>, (told, answers): (f64, f64)) {
         // One cut for all that was under way.
         if self.limit.is_some_and(|limit| went < limit.cut_at) {
             return;
@@ -203,11 +218,11 @@ impl Learned {
         let ceiling = present.min(told.max(present * 0.5)).max(RATE_MIN);
         let ceiling = if rate.is_none() { told } else { ceiling };
         let step = self.limit.map_or(STEP, |limit| limit.step);
-        self.limit = Some(Limit { ceiling, way: 0.0, cut_at: now, step });
+        self.limit = Some(Limit { ceiling, way: 0.0, cut_at: now, step, sure: answers >= TELLS });
     }
 
-    /// How many calls per millisecond were dealt with of late.
-    fn told(&self, now: f64) -> f64 {
+    /// How many calls per millisecond were dealt with of late, and by how many answers that is told.
+    fn told(&self, now: f64) -> (f64, f64) {
         let over = self.rate().map_or(TOLD_BY, |rate| TOLD_BY.max(20.0 / rate));
         let within = self.dealt.iter().rev().take_while(|at| now - **at <= over);
         let (mut number, mut oldest) = (0.0, now);
@@ -216,6 +231,6 @@ impl Learned {
         }
         // Where more came than is remembered, by those that are.
         let over = if number >= 256.0 { (now - oldest).max(1.0) } else { over };
-        number / over
+        (number / over, number)
     }
 }

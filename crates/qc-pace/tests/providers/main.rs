@@ -204,3 +204,40 @@ fn an_absurd_wish_is_bounded() {
     assert!(held <= provider::at(world.now) + qc_pace::dialect::LONGEST_PAUSE);
     assert!(held >= provider::at(86_400_000), "kept as far as it is bounded");
 }
+
+/// A system that refuses one call in a hundred for no reason of rate, with a pause of a second, does not hold up for long
+/// what comes at once after a quiet time.
+#[test]
+fn refusals_by_chance_while_little_goes_do_not_hold_up_what_comes_then() {
+    use qc_pace::{Outcome, Said, Shaper, Turn};
+    let mut shaper = Shaper::new(NOTHING);
+    let at = qc_model::Timestamp::from_millis;
+    let (mut now, mut sent, mut refused) = (0_i64, 0_u64, 0_u64);
+    let mut call = |shaper: &mut Shaper, now: &mut i64| {
+        while let Turn::At(next) = shaper.admit(at(*now)) {
+            *now = next.as_millis().max(*now + 1);
+        }
+        let gone = shaper.depart(at(*now));
+        sent += 1;
+        *now += 20;
+        let is_refused = sent % 100 == 7;
+        refused += u64::from(is_refused);
+        let said =
+            Said { retry_after: is_refused.then(|| Duration::from_secs(1)), ..Said::default() };
+        let outcome = if is_refused { Outcome::Throttled } else { Outcome::Dealt };
+        shaper.answered(gone, outcome, &said, at(*now));
+    };
+    // One call in 800 ms: a refusal is told by next to nothing.
+    for _ in 0..10 {
+        call(&mut shaper, &mut now);
+        now += 780;
+    }
+    let began = now;
+    for _ in 0..500 {
+        call(&mut shaper, &mut now);
+    }
+    let took = now - began;
+    println!("500 calls after a quiet time: {took} ms, {refused} refused");
+    // 10 s if nothing held them, 5 s of stated pauses, and some for finding the pace again.
+    assert!(took < 40_000, "{took} ms");
+}
