@@ -83,7 +83,9 @@ impl Witness {
             }
             _ if missed => Some("a timer is armed, and it does not wake for it"),
             (LiveCause::Activity, RunStatus::Running) => {
-                (!busy && !listens && !delegates).then_some("nothing of it is under way")
+                // A parked call that tries again may wait for its turn at the gate: its intent is not journaled before.
+                let quiet = !busy && !idle_parked && !listens && !delegates;
+                quiet.then_some("nothing of it is under way")
             }
             (_, RunStatus::Running | RunStatus::Waiting | RunStatus::Parked) if busy => {
                 Some("a call is to be made, and it does not say so")
