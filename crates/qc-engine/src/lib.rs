@@ -143,7 +143,7 @@ pub use rehearsal::{
     SAMPLE_MAX, SAMPLE_USUAL, Verdict,
 };
 pub use release::{
-    Deployment, Does, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Trigger,
+    Deployment, Does, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Traffic, Trigger,
     TriggerAuth, TriggerKind,
 };
 pub use schedules::ScheduleView;

@@ -51,6 +51,8 @@ pub struct Release {
     pub data: DataRules,
     /// How much of its events comes in.
     pub limits: Vec<qc_limit::Rule>,
+    /// How long a run may take from its event to its end.
+    pub deadline: Option<Duration>,
 }
 
 /// A release in an environment.
@@ -114,6 +116,19 @@ pub struct Trigger {
     pub does: Does,
     /// How many units of each limit one event takes.
     pub cost: u64,
+    /// How many events are declared to come.
+    pub traffic: Traffic,
+}
+
+/// How many events are declared to come in at a trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Traffic {
+    /// Usually, in events a second.
+    pub average: Option<f64>,
+    /// At most, in events a second.
+    pub peak: Option<f64>,
+    /// How long a peak lasts; None: nobody said.
+    pub peak_lasts: Option<Duration>,
 }
 
 /// What becomes of an event that comes in.

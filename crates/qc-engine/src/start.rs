@@ -3,7 +3,7 @@
 use qc_expression::{EvalError, Expression, Limits, Scope};
 use qc_model::{RunId, Timestamp};
 use qc_store::RunFacts;
-use qc_workflow::{RuntimeFacts, Start};
+use qc_workflow::{Deadline, RuntimeFacts, Start};
 use serde_json::{Map, Value, json};
 
 use crate::Deployment;
@@ -34,6 +34,10 @@ pub(crate) fn workflow_start(
             }),
         },
         depth: 0,
+        deadline: deployment.release.deadline.map(|within| Deadline {
+            at: facts.accepted_at + within,
+            within_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX),
+        }),
     }
 }
 

@@ -306,6 +306,7 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
+        traffic: Default::default(),
     };
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
@@ -332,6 +333,7 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
             data: qc_engine::DataRules::default(),
             limits: Vec::new(),
+            deadline: None,
         }),
     }
 }

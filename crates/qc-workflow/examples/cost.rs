@@ -78,6 +78,7 @@ fn measure(name: &str, text: &str, input: &Value) {
             metadata: Value::Null,
         },
         depth: 0,
+        deadline: None,
     };
     let output = CallOutput {
         status: 200,

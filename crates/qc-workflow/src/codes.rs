@@ -61,6 +61,8 @@ pub const SCHEMA_MISMATCH: Code = Code::new("QC-W102");
 pub const TASK_TIMEOUT: Code = Code::new("QC-W103");
 /// The workflow took longer than its timeout.
 pub const WORKFLOW_TIMEOUT: Code = Code::new("QC-W104");
+/// The run was not over at its deadline.
+pub const DEADLINE: Code = Code::new("QC-W115");
 /// The run executed more tasks than a run may.
 pub const STEP_BUDGET: Code = Code::new("QC-W105");
 /// The workflow raised an error of its own.

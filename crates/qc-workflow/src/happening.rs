@@ -27,6 +27,18 @@ pub struct Start {
     /// How many workflows above this one run it; 0 when none does. See [`crate::DEPTH_LIMIT`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub depth: u32,
+    /// Until when it may go on; None: as long as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Deadline>,
+}
+
+/// Until when a run may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadline {
+    /// The moment.
+    pub at: Timestamp,
+    /// How long that is from the run's acceptance, in milliseconds. A reopened run whose time was over has it again.
+    pub within_ms: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

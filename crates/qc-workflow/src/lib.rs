@@ -47,7 +47,7 @@ pub use correlation::{CorrelationSite, correlation_key};
 pub use dsl::{Workflow, load};
 pub use event_filter::ReadAs;
 pub use happening::{
-    Action, Happening, Input, NoteKind, Outcome, RuntimeFacts, Start, TaskNote, TimerId,
+    Action, Deadline, Happening, Input, NoteKind, Outcome, RuntimeFacts, Start, TaskNote, TimerId,
 };
 pub use human::{
     APPROVED, FILLED, HUMAN, HumanFlaw, HumanKind, HumanLevel, HumanOption, HumanProblem,

@@ -187,9 +187,10 @@ impl Gate {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls in flight, and calls that wait for their turn.
+    /// Calls in flight, and calls that wait for their turn. Those that were given up meanwhile leave the queue.
     pub(crate) fn numbers(&self) -> (usize, usize) {
-        let state = self.state();
+        let mut state = self.state();
+        state.waiting.take_out(|one| one.granted.is_closed());
         (state.all.total(), state.waiting.len())
     }
 

@@ -124,6 +124,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
+        traffic: Default::default(),
     };
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),
@@ -146,6 +147,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             system_owners: BTreeMap::new(),
             data: qc_engine::DataRules::default(),
             limits: Vec::new(),
+            deadline: None,
             bus: qc_engine::Bus::default(),
         }),
     }

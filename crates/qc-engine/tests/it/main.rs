@@ -12,6 +12,7 @@ mod comparisons;
 mod compensation;
 mod continuation;
 mod crash;
+mod deadline;
 mod drifted;
 mod echo;
 mod effects;

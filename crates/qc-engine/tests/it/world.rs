@@ -339,6 +339,7 @@ fn door() -> Trigger {
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
+        traffic: Default::default(),
     }
 }
 
@@ -407,6 +408,7 @@ fn deployment_of(
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
             data: qc_engine::DataRules::default(),
             limits: Vec::new(),
+            deadline: None,
             bus: qc_engine::Bus::default(),
         }),
     }

@@ -81,6 +81,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         system_owners: system_owners.collect(),
         bus,
         limits: limits(definition),
+        deadline: integration.nfr.as_ref().and_then(|nfr| nfr.latency.as_ref()?.deadline),
     };
     Ok(Compiled { release: Arc::new(release), organisation: organisation.value.clone() })
 }

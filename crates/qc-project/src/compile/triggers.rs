@@ -7,7 +7,7 @@ use qc_contract::Schema;
 use qc_document::{Node, Reader, Span};
 use qc_engine::{
     AmqpTrigger, BrokerAccess, Idempotency, MessageForm, OrderingRule, PollTrigger, TenantRule,
-    Trigger, TriggerAuth, TriggerKind,
+    Traffic, Trigger, TriggerAuth, TriggerKind,
 };
 use qc_expression::Expression;
 use qc_model::{Finding, Name};
@@ -40,6 +40,15 @@ pub(crate) fn triggers(
             Some((name.value.clone(), compiling.trigger(&name.value, spec).ok()?))
         })
         .collect()
+}
+
+fn traffic(spec: &TriggerSpec) -> Traffic {
+    let profile = spec.traffic.as_ref();
+    Traffic {
+        average: spec.expected_rate.map(|rate| rate.per_second()),
+        peak: profile.map(|profile| profile.peak.per_second()),
+        peak_lasts: profile.and_then(|profile| profile.peak_lasts),
+    }
 }
 
 /// Compiles what keeps an integration's events in order.
@@ -106,6 +115,7 @@ impl Compiling<'_> {
             body_limit: spec.body_limit.0,
             does: spec.does.value,
             cost: spec.cost.value.0.unsigned_abs(),
+            traffic: traffic(spec),
         })
     }
 

@@ -328,6 +328,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
             data: data(bundle),
             limits: crate::limited::limits(bundle.files().contains_key(crate::limited::LIMITED)),
+            deadline: None,
             bus: qc_engine::Bus { schedules: hourly(), ..qc_engine::Bus::default() },
         }),
     })
@@ -412,6 +413,7 @@ pub(crate) fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigg
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
+        traffic: Default::default(),
     }
 }
 

@@ -348,6 +348,7 @@ fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
+        traffic: Default::default(),
     }
 }
 
@@ -385,6 +386,7 @@ fn deployment() -> Deployment {
             system_owners: BTreeMap::new(),
             data: qc_engine::DataRules::default(),
             limits: Vec::new(),
+            deadline: None,
             bus: qc_engine::Bus::default(),
         }),
     }

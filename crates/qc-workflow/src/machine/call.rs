@@ -71,7 +71,10 @@ impl Step<'_> {
     /// Requests the next attempt.
     pub(super) fn send(&mut self, id: FrameId) {
         let in_retry = self.task_of(id).is_some_and(|task| task.in_retry);
+        let Some(Kind::Call(plan)) = self.task_of(id).map(|task| &task.kind) else { return };
+        let timeout_ms = self.no_longer_than_the_run(self.policy_of(id, plan).timeout_ms);
         let Some(call) = self.state.frames.call_mut(id) else { return };
+        call.request.timeout_ms = timeout_ms;
         call.request.attempt += 1;
         call.phase = CallPhase::Sent;
         let request = call.request.clone();
@@ -188,9 +191,11 @@ impl Step<'_> {
         if waits && self.held_again(id, plan, failure) {
             return;
         }
+        let stated = stated_ms(&failure.retry);
+        let waits_as_stated = stated.filter(|ms| may_resend && self.in_time(*ms));
         let Some(call) = self.state.frames.call_mut(id) else { return };
         call.doubtful |= failure.applied != Applied::No;
-        if let Some(ms) = stated_ms(&failure.retry).filter(|_| may_resend) {
+        if let Some(ms) = waits_as_stated {
             let total = call.stated_ms.saturating_add(ms);
             if call.stated < STATED_LIMIT && total <= policy.stated_wait_ms {
                 call.stated += 1;
@@ -208,7 +213,9 @@ impl Step<'_> {
         }
         let pause = policy.pause_ms(failed, self.chance.draw());
         let last = since + Duration::from_millis(policy.duration_ms);
-        if failed >= policy.attempts || now + Duration::from_millis(pause) > last {
+        let earliest = pause.max(stated.unwrap_or(0));
+        let too_late = now + Duration::from_millis(pause) > last || !self.in_time(earliest);
+        if failed >= policy.attempts || too_late {
             return self.given_up(id, plan, fault);
         }
         self.pause_call(id, pause, failure);

@@ -52,6 +52,7 @@ pub(super) enum Body {
 pub(super) struct Whole {
     pub(super) raw: Arc<Value>,
     pub(super) timeout: Option<TimerId>,
+    pub(super) deadline: Option<TimerId>,
     pub(super) stage: WholeStage,
 }
 

@@ -11,6 +11,7 @@
 mod call;
 mod child;
 mod compensate;
+mod deadline;
 mod descriptor;
 mod emit;
 mod evaluate;
@@ -41,8 +42,8 @@ use qc_model::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Action, CallId, CallOutput, CallRequest, ChildRequest, Effect, Happening, Input, Outcome,
-    Program, SecretMark, Start, Subscription, Substitution, TimerId, program::TaskIndex,
+    Action, CallId, CallOutput, CallRequest, ChildRequest, Deadline, Effect, Happening, Input,
+    Outcome, Program, SecretMark, Start, Subscription, Substitution, TimerId, program::TaskIndex,
 };
 use compensate::{Ending, Undoable};
 use fault::Fault;
@@ -139,6 +140,11 @@ impl Machine {
         armed.min().filter(|_| self.state.running())
     }
 
+    /// Until when the run may go on. Undoing it takes the time that it takes.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.state.deadline.filter(|_| !self.is_undoing()).map(|deadline| deadline.at)
+    }
+
     /// Whether what the run did is being undone: it can no longer be cancelled then.
     pub fn is_undoing(&self) -> bool {
         matches!(self.state.phase, Phase::Compensating(_))
@@ -184,6 +190,8 @@ struct State {
     deferred: Vec<Deed>,
     /// Tasks executed since the start or the last reopening.
     executed: u32,
+    /// Until when the run may go on.
+    deadline: Option<Deadline>,
     /// Tasks that were done in another way than by their call.
     substituted: Vec<Substitution>,
 }
@@ -298,6 +306,7 @@ impl State {
             undo_places: BTreeMap::new(),
             deferred: Vec::new(),
             executed: 0,
+            deadline: start.deadline,
             substituted: Vec::new(),
         }
     }

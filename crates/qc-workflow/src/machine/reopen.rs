@@ -17,6 +17,7 @@ impl Step<'_> {
         };
         self.state.executed = 0;
         self.state.timers.shift(self.now.since(at));
+        self.renew_deadline(at);
         self.take_deferred();
         // The deeds are a stack: the failed task goes first.
         for id in self.state.frames.ids() {
@@ -54,7 +55,8 @@ impl Step<'_> {
                     self.push(Deed::Leave(id, output, crate::program::Flow::Continue));
                 }
                 WholeStage::Entering => self.push(Deed::Enter(id)),
-                WholeStage::Running => self.arm_workflow_timeout(id),
+                WholeStage::Running if whole.timeout.is_none() => self.arm_workflow_timeout(id),
+                WholeStage::Running => self.settled(id),
                 WholeStage::Ending(_) => self.settled(id),
             },
             Body::Task(task) => match &mut task.stage {

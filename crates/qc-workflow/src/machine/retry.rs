@@ -59,7 +59,7 @@ impl Step<'_> {
         let pause = pause.max(self.stated_in_block(id));
         let last = since + Duration::from_millis(retry.policy.duration_ms);
         let next = self.now + Duration::from_millis(pause);
-        Ok((next <= last).then_some(pause))
+        Ok((next <= last && self.in_time(pause)).then_some(pause))
     }
 
     /// For how long calls of a block must not be sent again, as their other sides stated.

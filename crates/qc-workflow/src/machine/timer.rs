@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     TaskTimeout,
     /// The workflow took too long.
     WorkflowTimeout,
+    /// The run may not go on any longer.
+    Deadline,
     /// A call was held as long as it may be.
     HoldOver,
 }
@@ -97,6 +99,7 @@ impl Step<'_> {
             Purpose::AttemptTimeout => self.attempt_timed_out(timer.frame),
             Purpose::TaskTimeout => self.task_timed_out(timer.frame),
             Purpose::WorkflowTimeout => self.workflow_timed_out(timer.frame),
+            Purpose::Deadline => self.deadline_over(timer.frame),
             Purpose::HoldOver => self.hold_over(timer.frame),
         }
         self.run();

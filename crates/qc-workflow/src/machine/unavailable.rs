@@ -351,7 +351,7 @@ fn arguments_of(target: &CallTarget) -> Value {
 }
 
 /// `24 h`, `90 min`, `45 s`.
-fn in_words(length: Duration) -> String {
+pub(super) fn in_words(length: Duration) -> String {
     let seconds = length.as_secs();
     match (seconds.is_multiple_of(3_600), seconds.is_multiple_of(60)) {
         (true, _) if seconds > 0 => format!("{} h", seconds / 3_600),

@@ -16,7 +16,7 @@ use crate::{Action, Outcome, codes, program::List};
 
 impl Step<'_> {
     pub(super) fn begin(&mut self, raw: Arc<Value>) {
-        let whole = Whole { raw, timeout: None, stage: WholeStage::Entering };
+        let whole = Whole { raw, timeout: None, deadline: None, stage: WholeStage::Entering };
         let root = self.state.frames.insert(Frame {
             parent: None,
             thread: 0,
@@ -25,11 +25,16 @@ impl Step<'_> {
             body: Body::Whole(whole),
         });
         self.state.root = Some(root);
-        self.push(Deed::Enter(root));
+        if self.is_too_late() {
+            self.deadline_over(root);
+        } else {
+            self.arm_deadline(root);
+            self.push(Deed::Enter(root));
+        }
         self.run();
     }
 
-    fn whole_mut(&mut self, id: FrameId) -> Option<&mut Whole> {
+    pub(super) fn whole_mut(&mut self, id: FrameId) -> Option<&mut Whole> {
         match &mut self.state.frames.get_mut(id)?.body {
             Body::Whole(whole) => Some(whole),
             _ => None,
@@ -77,6 +82,9 @@ impl Step<'_> {
     }
 
     pub(super) fn workflow_timed_out(&mut self, id: FrameId) {
+        if let Some(whole) = self.whole_mut(id) {
+            whole.timeout = None;
+        }
         let fault = self.timeout_fault(id, codes::WORKFLOW_TIMEOUT, "the workflow");
         self.fail(id, fault);
     }
@@ -101,8 +109,9 @@ impl Step<'_> {
         self.cut_below(root, root);
         if let Some(whole) = self.whole_mut(root) {
             whole.stage = WholeStage::Ending(output);
-            let timeout = whole.timeout.take();
+            let (timeout, deadline) = (whole.timeout.take(), whole.deadline.take());
             self.state.timers.disarm(timeout);
+            self.state.timers.disarm(deadline);
         }
         self.settled(root);
     }

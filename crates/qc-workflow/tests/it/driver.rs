@@ -7,9 +7,9 @@ use qc_document::{Document, ParseLimits, Source, parse_yaml};
 use qc_model::{Applied, Class, Code, Failure, Finding, Retry, Severity, Timestamp};
 use qc_workflow::{
     Action, Bindings, CallOutput, CallPolicy, CallRequest, CallTarget, ChildRequest, Compensation,
-    Compensations, Effect, Happening, Input, Jitter, ListenId, Machine, NoteKind, Outcome, Program,
-    RequestFacts, RetryPolicy, RuntimeFacts, Start, Subscription, TaskNote, compile,
-    compile_compensated, correlation_key, load,
+    Compensations, Deadline, Effect, Happening, Input, Jitter, ListenId, Machine, NoteKind,
+    Outcome, Program, RequestFacts, RetryPolicy, RuntimeFacts, Start, Subscription, TaskNote,
+    compile, compile_compensated, correlation_key, load,
 };
 use serde_json::{Value, json};
 
@@ -160,6 +160,17 @@ pub(crate) fn stated(ms: u64) -> Failure {
     Failure { retry: Retry::After { stated_ms: Some(ms) }, ..failure(Class::Throttled) }
 }
 
+fn start_with(input: Value, entropy: u64) -> Start {
+    let runtime = RuntimeFacts {
+        name: "quickconnect".into(),
+        version: "0.1.0".into(),
+        metadata: json!({"tenant": "acme"}),
+    };
+    let at = Timestamp::from_millis(1_795_358_400_000);
+    let (run, origin) = ("run-1".to_owned(), "run-0".to_owned());
+    Start { run, origin, input, at, entropy, runtime, depth: 0, deadline: None }
+}
+
 /// A run under the test's control.
 pub(crate) struct Run {
     pub(crate) machine: Option<Machine>,
@@ -196,15 +207,14 @@ impl Run {
     }
 
     pub(crate) fn start(program: Arc<Program>, input: Value, entropy: u64) -> Self {
-        let now = Timestamp::from_millis(1_795_358_400_000);
-        let runtime = RuntimeFacts {
-            name: "quickconnect".into(),
-            version: "0.1.0".into(),
-            metadata: json!({"tenant": "acme"}),
-        };
-        let (run, origin) = ("run-1".to_owned(), "run-0".to_owned());
-        let start = Start { run, origin, input, at: now, entropy, runtime, depth: 0 };
-        Self::began(program, start)
+        Self::began(program, start_with(input, entropy))
+    }
+
+    /// A run that has to be over within so many milliseconds of its event, and begins so many after it.
+    pub(crate) fn within(program: Arc<Program>, within_ms: u64, late_ms: u64) -> Self {
+        let start = start_with(json!({}), 42);
+        let at = start.at + Duration::from_millis(within_ms - late_ms);
+        Self::began(program, Start { deadline: Some(Deadline { at, within_ms }), ..start })
     }
 
     pub(crate) fn began(program: Arc<Program>, start: Start) -> Self {

@@ -6,6 +6,7 @@ mod compensation;
 mod compiling;
 mod conformance;
 mod data_flow;
+mod deadline;
 mod driver;
 mod editor_schema;
 mod examples;

@@ -1,0 +1,104 @@
+//! How long a run may take, from its event on: in a line, at the gate of a limit, in a pause, over a restart.
+
+use std::{sync::Arc, time::Duration};
+
+use qc_engine::{Deployment, EngineSettings, OnFailure, RunEnd};
+use qc_model::{Actor, Class, Failure, RunId};
+use qc_store::{RunStatus, memory::MemoryStore};
+use serde_json::json;
+
+use crate::{
+    ordering::ordered,
+    world::{Answer, Outside, VirtualClock, World, deployment, limited, ok},
+};
+
+const PUT: &str = "- sync: { call: desk.putState, with: { body: { n: '${ .n }' } } }\n";
+
+/// The same, with so many seconds for each run.
+fn within(seconds: u64, mut deployment: Deployment) -> Deployment {
+    let release = Arc::get_mut(&mut deployment.release).unwrap();
+    release.deadline = Some(Duration::from_secs(seconds));
+    deployment
+}
+
+fn world(deployment: Deployment, outside: &Arc<Outside>) -> World {
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    World::with(store, clock, vec![deployment], outside.clone(), 1, EngineSettings::default())
+}
+
+async fn death(world: &World, run: RunId) -> Failure {
+    match world.end(run).await {
+        RunEnd::Faulted { failure, .. } => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_with_its_run_also_after_a_crash() {
+    let deployment = || within(60, deployment("r1", "- pause: { wait: { hours: 2 } }\n"));
+    let first = world(deployment(), &Outside::new(|_, _| ok(json!({}))));
+    let run = first.start(json!({})).await;
+    first.until(run, RunStatus::Waiting).await;
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    let (store, clock) = first.kill();
+    let second = World::over(store, clock, deployment(), Outside::new(|_, _| ok(json!({}))), 2);
+    let died = death(&second, run).await;
+    assert_eq!((died.code.as_str(), died.class), ("QC-W115", Class::Expired));
+    let took = second.uptime();
+    assert!((60..62).contains(&took.as_secs()), "{took:?}");
+    // Whoever lets it go on gives it its time again.
+    second.engine.retry_dead(run, &Actor::platform("test")).await.unwrap();
+    second.until(run, RunStatus::Waiting).await;
+    assert_eq!(death(&second, run).await.class, Class::Expired);
+    let took = second.uptime();
+    assert!((120..123).contains(&took.as_secs()), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_turn_at_a_limit_is_not_sent_after_its_deadline() {
+    let outside = Outside::new(|_, _| ok(json!({})));
+    let slow = limited(deployment("r1", PUT), "[{ requests: 1, per: 60s }]");
+    let world = world(within(90, slow), &outside);
+    let mut runs = Vec::new();
+    for n in 0..4 {
+        runs.push(world.start(json!({ "n": n })).await);
+    }
+    let mut died = 0;
+    for run in runs {
+        match world.end(run).await {
+            RunEnd::Completed { .. } => {}
+            RunEnd::Faulted { failure, .. } => {
+                assert_eq!(failure.class, Class::Expired);
+                died += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((died, outside.requests("/state")), (2, 2));
+    assert!(world.uptime() < Duration::from_secs(95), "{:?}", world.uptime());
+    assert_eq!(world.engine.gauges().calls_waiting, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stated_pause_that_is_longer_than_there_is_time_is_not_waited_for() {
+    let outside = Outside::new(|_, _| Answer::Throttle(300));
+    let world = world(within(60, deployment("r1", PUT)), &outside);
+    let run = world.start(json!({"n": 1})).await;
+    assert_eq!(death(&world, run).await.class, Class::Throttled);
+    assert!(world.uptime() < Duration::from_secs(5), "{:?}", world.uptime());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_turn_comes_too_late_does_nothing() {
+    let outside = Outside::new(|_, _| Answer::Slow(Duration::from_secs(9), json!({})));
+    let world = world(within(10, ordered(PUT, OnFailure::Skip)), &outside);
+    let first = world.start(json!({"key": "a", "n": 1})).await;
+    let second = world.start(json!({"key": "a", "n": 2})).await;
+    let third = world.start(json!({"key": "a", "n": 3})).await;
+    assert!(matches!(world.end(first).await, RunEnd::Completed { .. }));
+    // It began with a second left, and its call was not waited for any longer than that.
+    assert_eq!(death(&world, second).await.class, Class::Expired);
+    assert_eq!(death(&world, third).await.class, Class::Expired);
+    assert_eq!(outside.requests("/state"), 2);
+}
