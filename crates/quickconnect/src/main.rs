@@ -19,7 +19,6 @@ mod lifecycle;
 mod node_name;
 mod retention;
 mod signals;
-mod signature;
 mod signed_in;
 mod telemetry;
 mod traces;

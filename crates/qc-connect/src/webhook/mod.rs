@@ -4,6 +4,7 @@
 mod challenge;
 mod read;
 mod scheme;
+mod sign;
 mod verify;
 
 #[cfg(test)]

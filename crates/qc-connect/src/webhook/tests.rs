@@ -252,6 +252,24 @@ fn cloudevents_senders_are_let_in_by_origin() {
 }
 
 proptest! {
+    /// What is signed here is let in, by nobody else's secret and with no other body.
+    #[test]
+    fn what_is_signed_is_let_in(body in proptest::collection::vec(any::<u8>(), 0..64), seconds in 1_000_000_000..2_000_000_000i64) {
+        let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let other = [Secret::new("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")];
+        let longer = [&body[..], b"x"].concat();
+        let own = "{scheme: hmac, header: X-Sig, algorithm: sha512, encoding: base64, content: 'a{header:X-Id}.{timestamp}.{body}', timestamp_header: X-At, timestamp_unit: milliseconds, tolerance: 1m}";
+        for name in ["standard-webhooks", "github", "slack", "stripe", "{scheme: token, header: X-Token}", own] {
+            let (scheme, now) = (scheme(name), at(seconds));
+            let mut sent = headers(&[("x-id", "7")]);
+            scheme.sign(&mut sent, &body, &secret, "msg_1", now).unwrap();
+            prop_assert_eq!(scheme.verify(&sent, &body, std::slice::from_ref(&secret), now), Ok(()), "{}", name);
+            prop_assert!(scheme.verify(&sent, &body, &other, now).is_err(), "{}", name);
+            let covered = scheme.covers_body();
+            prop_assert_eq!(scheme.verify(&sent, &longer, std::slice::from_ref(&secret), now).is_err(), covered, "{}", name);
+        }
+    }
+
     /// Whatever stands in the headers, verification answers and never lets an unsigned body in.
     #[test]
     fn nothing_unsigned_gets_in(

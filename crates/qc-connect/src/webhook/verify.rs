@@ -138,12 +138,7 @@ fn standard_webhooks(
     stamp_header.check(stamp, now)?;
     let mut keys = Vec::with_capacity(secrets.len());
     for secret in secrets {
-        let coded = secret.expose().strip_prefix("whsec_").unwrap_or(secret.expose());
-        let raw = BASE64.decode(coded).map_err(|_| SignatureError {
-            code: codes::SIGNING_SECRET,
-            reason: "the secret of a Standard Webhooks sender is base64, after `whsec_`".to_owned(),
-        })?;
-        keys.push(key(Algorithm::Sha256, &raw));
+        keys.push(standard_key(secret)?);
     }
     let pieces = [id.as_bytes(), b".", stamp.as_bytes(), b".", body];
     signed(keys.into_iter(), &pieces, &signatures)
@@ -173,6 +168,17 @@ fn stripe(
     TimestampHeader { header, unit: TimestampUnit::Seconds, tolerance }.check(stamp, now)?;
     let keys = secrets.iter().map(|s| key(Algorithm::Sha256, s.expose().as_bytes()));
     signed(keys, &[stamp.as_bytes(), b".", body], &signatures)
+}
+
+/// The key that a secret of Standard Webhooks stands for.
+pub(super) fn standard_key(secret: &Secret) -> Result<hmac::Key, SignatureError> {
+    let text = secret.expose().trim();
+    let raw =
+        BASE64.decode(text.strip_prefix("whsec_").unwrap_or(text)).map_err(|_| SignatureError {
+            code: codes::SIGNING_SECRET,
+            reason: "the secret of a Standard Webhooks sender is base64, after `whsec_`".to_owned(),
+        })?;
+    Ok(key(Algorithm::Sha256, &raw))
 }
 
 pub(super) fn key(algorithm: Algorithm, raw: &[u8]) -> hmac::Key {
@@ -221,7 +227,10 @@ fn fresh(stamp: Timestamp, now: Timestamp, tolerance: Duration) -> Result<(), Si
 }
 
 /// The one value of a header. Two values are refused: it would be unclear which of them was signed.
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, SignatureError> {
+pub(super) fn text<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<&'h str, SignatureError> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().ok_or_else(|| SignatureError {
         code: codes::SIGNATURE_MISSING,
@@ -258,7 +267,7 @@ impl Encoding {
     }
 }
 
-fn malformed(reason: String) -> SignatureError {
+pub(super) fn malformed(reason: String) -> SignatureError {
     SignatureError { code: codes::SIGNATURE_MALFORMED, reason }
 }
 

@@ -24,6 +24,14 @@ pub(crate) struct Client {
     actions: &'static [Action],
 }
 
+/// A header field's value.
+pub(crate) fn field(name: &str, value: &str) -> Result<HeaderValue, Trouble> {
+    HeaderValue::from_str(value).map_err(|_| {
+        let message = format!("`{name}` cannot be sent as a header field");
+        Trouble::usage(codes::BAD_SETTING, message, "use printable ASCII")
+    })
+}
+
 /// What a server answered.
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -122,11 +130,26 @@ impl Client {
         body: Vec<u8>,
         headers: &[(&'static str, &str)],
     ) -> Result<Answer, Trouble> {
-        let request = self.request(method, path, body, headers, self.timeout)?;
+        self.answer_to(self.request(method, path, body, headers, self.timeout)?).await
+    }
+
+    async fn answer_to(&self, request: OutboundRequest) -> Result<Answer, Trouble> {
         let response = self.caller.call(request).await.map_err(|error| self.silent(&error))?;
         let (status, headers) = (response.status.as_u16(), response.headers);
         let body = response.body.collect(ANSWER).await.map_err(|error| self.silent(&error))?;
         Ok(Answer { status, headers, body: body.to_vec() })
+    }
+
+    /// Sends a body with header fields that were made elsewhere, such as a signature.
+    pub(crate) async fn deliver(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        headers: HeaderMap,
+    ) -> Result<Answer, Trouble> {
+        let mut request = self.request(Method::POST, path, body, &[], self.timeout)?;
+        request.headers.extend(headers);
+        self.answer_to(request).await
     }
 
     /// Follows a stream of lines until it ends or `each` says stop.
@@ -187,14 +210,7 @@ impl Client {
             headers.insert(header::AUTHORIZATION, value);
         }
         for (name, value) in extra {
-            let value = HeaderValue::from_str(value).map_err(|_| {
-                Trouble::usage(
-                    codes::BAD_SETTING,
-                    format!("`{name}` cannot be sent as a header field"),
-                    "use printable ASCII",
-                )
-            })?;
-            headers.insert(*name, value);
+            headers.insert(*name, field(name, value)?);
         }
         let url = format!("{}{path}", self.url());
         let body = Body::Bytes(body.into());

@@ -4,14 +4,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use http::Method;
+use http::HeaderMap;
+use qc_connect::webhook::SignatureScheme;
 use qc_model::{Clock, EventId};
 use qc_vault::Secret;
 use serde_json::{Value, json};
 
 use super::{
     Exit, Trouble,
-    client::{Client, refused},
+    client::{Client, field, refused},
     session::Session,
 };
 use crate::codes;
@@ -83,33 +84,36 @@ async fn send(
 ) -> Result<super::client::Answer, Trouble> {
     let path = format!("/in/{}/{}", arguments.environment, arguments.trigger);
     let wait = arguments.wait.map(|seconds| format!("wait={seconds}"));
-    let mut headers: Vec<(&'static str, &str)> = Vec::new();
+    let mut fields: Vec<(&'static str, &str)> = Vec::new();
     let id = arguments.id.clone().unwrap_or_else(fresh_id);
-    headers.push(("content-type", &arguments.content_type));
+    fields.push(("content-type", &arguments.content_type));
     if let Some(kind) = &arguments.event_type {
-        headers.extend([
+        fields.extend([
             ("ce-specversion", "1.0"),
             ("ce-type", kind.as_str()),
             ("ce-source", arguments.source.as_str()),
             ("ce-id", id.as_str()),
         ]);
     }
-    let signed = match &arguments.sign {
-        Some(path) => sign(path, &id, &body)?.to_vec(),
-        None => Vec::new(),
-    };
-    headers.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
-    headers.extend(wait.as_deref().map(|wait| ("prefer", wait)));
-    headers.extend(arguments.low.then_some(("priority", "u=7")));
-    headers.extend(arguments.key.as_deref().map(|key| ("idempotency-key", key)));
-    client.send(Method::POST, &path, body, &headers).await
+    fields.extend(wait.as_deref().map(|wait| ("prefer", wait)));
+    fields.extend(arguments.low.then_some(("priority", "u=7")));
+    fields.extend(arguments.key.as_deref().map(|key| ("idempotency-key", key)));
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        headers.insert(name, field(name, value)?);
+    }
+    if let Some(path) = &arguments.sign {
+        sign(path, &id, &body, &mut headers)?;
+    }
+    client.deliver(&path, body, headers).await
 }
 
-fn sign(path: &Path, id: &str, body: &[u8]) -> Result<[(&'static str, String); 3], Trouble> {
+fn sign(path: &Path, id: &str, body: &[u8], headers: &mut HeaderMap) -> Result<(), Trouble> {
     let text = fs::read_to_string(path).map_err(|error| Trouble::file(path, &error))?;
     let now = crate::wiring::SystemClock.now();
-    crate::signature::standard_webhooks(&Secret::new(text), id, now, body).ok_or_else(|| {
-        let message = format!("{} holds no secret of Standard Webhooks", path.display());
+    let scheme = SignatureScheme::standard_webhooks();
+    scheme.sign(headers, body, &Secret::new(text), id, now).map_err(|error| {
+        let message = format!("{}: {error}", path.display());
         Trouble::usage(codes::FILE, message, "it is `whsec_` and base64, or base64 alone")
     })
 }

@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use http::Method;
+use http::{HeaderMap, HeaderValue, header};
+use qc_connect::webhook::SignatureScheme;
 use qc_engine::{Happening, What};
 use qc_model::{Clock, Finding, RunId};
 use qc_simulator::{Answered, Fault};
@@ -20,7 +21,6 @@ use crate::{
     },
     codes,
     context::Context,
-    signature::standard_webhooks,
     wiring::SystemClock,
 };
 
@@ -94,11 +94,15 @@ async fn send(
     })
     .to_string()
     .into_bytes();
-    let signed = standard_webhooks(&stage.signing, &id, at, &body).unwrap_or_default();
-    let mut headers = vec![("content-type", "application/cloudevents+json")];
-    headers.extend(signed.iter().map(|(name, value)| (*name, value.as_str())));
+    let mut headers = HeaderMap::new();
+    let kind = HeaderValue::from_static("application/cloudevents+json");
+    headers.insert(header::CONTENT_TYPE, kind);
+    let scheme = SignatureScheme::standard_webhooks();
+    scheme
+        .sign(&mut headers, &body, &stage.signing, &id, at)
+        .map_err(|error| Trouble::new(Exit::Internal, Finding::error(error.code, error.reason)))?;
     let path = format!("/in/{ENVIRONMENT}/{INTEGRATION}/{TRIGGER}");
-    let answer = client.send(Method::POST, &path, body, &headers).await?;
+    let answer = client.deliver(&path, body, headers).await?;
     let value: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
     let run = value["run"].as_str().and_then(|text| text.parse::<RunId>().ok());
     let Some(run) = run.filter(|_| answer.status == 202) else { return Err(refused(&answer)) };
