@@ -142,6 +142,13 @@ pub const HUMAN_EXPIRY: Code = Code::new("QC-P055");
 /// Rules for the request of a call that a person answers.
 pub const HUMAN_RULES: Code = Code::new("QC-P056");
 
+/// There is no traffic to test with.
+pub const NO_LOAD: Code = Code::new("QC-P110");
+/// A limit refuses what is declared to come.
+pub const LIMIT_BELOW_PEAK: Code = Code::new("QC-P111");
+/// The evidence of a load test is not about what is declared now.
+pub const LOAD_EVIDENCE: Code = Code::new("QC-P112");
+
 /// A scenario refers to something that is not there.
 pub const SCENARIO_REFERENCE: Code = Code::new("QC-T501");
 /// What a scenario expects did not come true.

@@ -21,6 +21,7 @@ pub mod expected;
 mod files;
 pub mod gate;
 pub mod integration;
+pub mod load;
 pub mod organisation;
 pub mod papers;
 mod project;

@@ -13,13 +13,14 @@ use crate::provider::Provider;
 /// Largest request body that is taken.
 const BODY_LIMIT: usize = 16 << 20;
 
-/// Sends requests to simulated providers by their base URLs. Time does not pass here: a slow answer
-/// comes at once unless it is slower than the request's timeout, and a hanging provider is a
-/// timeout at once.
+/// Sends requests to simulated providers by their base URLs. Time does not pass here, unless it is
+/// to: a slow answer comes at once unless it is slower than the request's timeout, and a hanging
+/// provider is a timeout at once.
 #[derive(Debug, Clone, Default)]
 pub struct SimulatedCaller {
     places: Vec<(String, Arc<Provider>)>,
     delayed: Arc<AtomicU64>,
+    waits: bool,
 }
 
 impl SimulatedCaller {
@@ -34,6 +35,13 @@ impl SimulatedCaller {
         self.places.push((base_url.trim_end_matches('/').to_owned(), provider));
         // The longest base URL that fits is the one that is meant.
         self.places.sort_by_key(|(base, _)| std::cmp::Reverse(base.len()));
+        self
+    }
+
+    /// Answers take the time that they take.
+    #[must_use]
+    pub fn in_real_time(mut self) -> Self {
+        self.waits = true;
         self
     }
 
@@ -70,11 +78,11 @@ impl Caller for SimulatedCaller {
         let sim = SimRequest { method, target, headers, body, certified };
         match provider.handle(sim) {
             SimAnswer::Respond(answer) if answer.delay >= request.timeout => {
-                self.count(request.timeout);
+                self.count(request.timeout).await;
                 Err(timeout())
             }
             SimAnswer::Respond(answer) => {
-                self.count(answer.delay);
+                self.count(answer.delay).await;
                 Ok(OutboundResponse {
                     status: answer.status,
                     headers: answer.headers,
@@ -82,7 +90,7 @@ impl Caller for SimulatedCaller {
                 })
             }
             SimAnswer::Hang => {
-                self.count(request.timeout);
+                self.count(request.timeout).await;
                 Err(timeout())
             }
             SimAnswer::Drop => Err(CallError {
@@ -95,7 +103,10 @@ impl Caller for SimulatedCaller {
 }
 
 impl SimulatedCaller {
-    fn count(&self, delay: Duration) {
+    async fn count(&self, delay: Duration) {
+        if self.waits && !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
         let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
         self.delayed.fetch_add(micros, Ordering::Relaxed);
     }

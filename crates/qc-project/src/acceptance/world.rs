@@ -117,7 +117,7 @@ impl World {
         let url = connector
             .base_url(&self.deployment.environment, &self.deployment.vars)
             .map_err(|failure| broken(failure.detail.clone()))?;
-        let (api, spec) = simulator(project, folder, connector, &file.value)?;
+        let (api, spec) = simulator(project, folder, connector, &[&file.value])?;
         let setup = Setup {
             name: name.to_string(),
             clock: self.clock.clone(),
@@ -177,7 +177,7 @@ impl ReleaseSource for Releases {
 }
 
 /// The integrations whose workflows an integration runs, and those whose workflows these run, without itself.
-fn others<'p>(
+pub(super) fn others<'p>(
     project: &'p Project,
     folder: &'p IntegrationFolder,
     deployment: &Deployment,
@@ -227,16 +227,16 @@ fn deployment(compiled: &Compiled, file: &Loaded<Scenario>) -> Result<Deployment
 }
 
 /// The token of all connections in all scenarios.
-const CONNECTION_TOKEN: &str = "acceptance-connection";
+pub(super) const CONNECTION_TOKEN: &str = "acceptance-connection";
 /// From which tokens are made that go out in place of values: the same in every run of a scenario.
 const TOKEN_ROOT: [u8; 32] = [1; 32];
 
 /// The value that a secret has in all scenarios. The simulators accept exactly these.
-fn secret_value(reference: &SecretRef) -> String {
+pub(super) fn secret_value(reference: &SecretRef) -> String {
     format!("acceptance-{}", reference.name().replace('/', "-"))
 }
 
-fn credentials(auth: &AuthProfile, vars: &BTreeMap<String, Value>) -> Credentials {
+pub(super) fn credentials(auth: &AuthProfile, vars: &BTreeMap<String, Value>) -> Credentials {
     let text = |value: &TextOrSecret| match value {
         TextOrSecret::Secret(reference) => secret_value(reference),
         TextOrSecret::Text(setting) => setting.resolve(vars).unwrap_or_default(),
@@ -269,12 +269,12 @@ fn credentials(auth: &AuthProfile, vars: &BTreeMap<String, Value>) -> Credential
     }
 }
 
-/// The document and file of a connector's simulator, with what the scenario gives it.
-fn simulator(
+/// The document and file of a connector's simulator, with what scenarios give it.
+pub(super) fn simulator(
     project: &Project,
     folder: &IntegrationFolder,
     connector: &Connector,
-    scenario: &Scenario,
+    scenarios: &[&Scenario],
 ) -> Result<(OpenApi, SimulatorSpec), Vec<Finding>> {
     let name = connector.name();
     let inside = format!("{CONNECTORS}/{name}");
@@ -295,7 +295,7 @@ fn simulator(
         },
         None => Map::new(),
     };
-    give(folder, project, name, scenario, &mut values);
+    give(folder, project, name, scenarios, &mut values);
     let text = Value::Object(values).to_string();
     let spec = match qc_document::parse_json(Source::new(path, text), &ParseLimits::default()) {
         Ok(document) => read_spec(&document, &mut findings),
@@ -317,26 +317,35 @@ fn read_spec(document: &Document, findings: &mut Vec<Finding>) -> SimulatorSpec 
     spec
 }
 
-/// Collections that the scenario gives replace those of the simulator's file.
+/// Collections that scenarios give replace those of the simulator's file; what several give is together.
 fn give(
     folder: &IntegrationFolder,
     project: &Project,
     connector: &Name,
-    scenario: &Scenario,
+    scenarios: &[&Scenario],
     values: &mut Map<String, Value>,
 ) {
-    let (Some(given), Some(definition)) = (&scenario.given, &folder.definition) else { return };
-    for (system, collections) in given.state.iter() {
+    let Some(definition) = &folder.definition else { return };
+    let mut given: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let states = scenarios.iter().filter_map(|scenario| scenario.given.as_ref());
+    for (system, collections) in states.flat_map(|given| given.state.iter()) {
         let declared = definition.value.systems.entry(system.as_str());
         let reached = declared.and_then(|(name, system)| project.connector_of(&name.value, system));
         if reached != Some(connector) {
             continue;
         }
-        let state = values.entry("state").or_insert_with(|| Value::Object(Map::new()));
         for (path, items) in collections.iter() {
-            if let Value::Object(state) = state {
-                state.insert(path.value.clone(), Value::Array(items.clone()));
-            }
+            let known = given.entry(&path.value).or_default();
+            let new: Vec<&Value> = items.iter().filter(|item| !known.contains(item)).collect();
+            known.extend(new.into_iter().cloned());
         }
+    }
+    if given.is_empty() {
+        return;
+    }
+    let state = values.entry("state").or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(state) = state {
+        let given = given.into_iter().map(|(path, items)| (path.to_owned(), Value::Array(items)));
+        state.extend(given);
     }
 }

@@ -67,7 +67,13 @@ impl Subject<'_> {
         self.out.push(self.file.error(code, span, message).help(help));
     }
 
-    fn warning(&mut self, code: Code, span: Span, message: String, help: impl Into<String>) {
+    pub(crate) fn warning(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: String,
+        help: impl Into<String>,
+    ) {
         self.out.push(self.file.warning(code, span, message).help(help));
     }
 }
@@ -141,6 +147,7 @@ impl Project {
             failure_modes::check(&mut subject);
             unavailable::check(&mut subject);
             limits::check(&mut subject);
+            crate::load::check(&mut subject);
             numbers::check(&mut subject);
             secrets::check(&mut subject);
             scenarios::check(&mut subject);

@@ -19,6 +19,7 @@ const KNOWN: &[&str] = &[
     "contracts/",
     "consumers/",
     "expects/",
+    "evidence/",
     "acceptance/",
     "fixtures/",
     "migrations/",
