@@ -64,5 +64,7 @@ pub(crate) const AUDIT_MISSING: Code = Code::new("QC-A035");
 pub(crate) const AUDIT_KEY: Code = Code::new("QC-A036");
 /// A decision of the audit cannot be made again here.
 pub(crate) const OTHER_POLICIES: Code = Code::new("QC-A045");
+/// A load test could not be carried out.
+pub(crate) const LOAD_TEST: Code = Code::new("QC-K022");
 /// A verb asks a server for what it does not name: a mistake of the program.
 pub(crate) const UNNAMED_ACTION: Code = Code::new("QC-C015");

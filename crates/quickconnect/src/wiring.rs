@@ -147,6 +147,14 @@ pub(crate) struct Credentials {
     pub(crate) kv: Option<KvKeeper>,
     /// Where people sign in.
     pub(crate) oidc: Option<OidcSettings>,
+    /// What is called in place of the systems outside.
+    pub(crate) stand_in: Option<StandIn>,
+}
+
+/// What is called in place of the systems outside, and with which token of all connections.
+pub(crate) struct StandIn {
+    pub(crate) caller: Arc<dyn Caller>,
+    pub(crate) connection: Secret,
 }
 
 impl Credentials {
@@ -158,12 +166,14 @@ impl Credentials {
         let secrets = Arc::new(secrets(config, variables));
         let kv = kv_keeper(config, &secrets)?;
         let oidc = oidc(config, variables)?;
-        Ok(Self { secrets, ring: key_ring(config, variables)?, kv, oidc })
+        let ring = key_ring(config, variables)?;
+        Ok(Self { secrets, ring, kv, oidc, stand_in: None })
     }
 
     /// These secrets, without a vault.
     pub(crate) fn only(secrets: Secrets) -> Self {
-        Self { secrets: Arc::new(secrets), ring: None, kv: None, oidc: None }
+        let secrets = Arc::new(secrets);
+        Self { secrets, ring: None, kv: None, oidc: None, stand_in: None }
     }
 }
 
@@ -185,7 +195,7 @@ pub(crate) struct Platform {
 impl Platform {
     /// Wires everything. Nothing runs yet but the commit loop.
     pub(crate) async fn wire(config: &Config, credentials: Credentials) -> Result<Self, Trouble> {
-        let Credentials { secrets, ring, oidc, .. } = credentials;
+        let Credentials { secrets, ring, oidc, stand_in, .. } = credentials;
         let (store, blobs) = open_all(config).await?;
         let metered = MeteredStore::new(store);
         let commits = metered.numbers();
@@ -199,7 +209,10 @@ impl Platform {
             Committer::new(Arc::clone(&metered), CommitLimits::default());
         let committer = committer.with_blobs(Arc::clone(&blobs), metered);
         let commit_loop = tokio::spawn(commit_loop);
-        let caller: Arc<dyn Caller> = Arc::new(http_caller(config)?);
+        let caller: Arc<dyn Caller> = match &stand_in {
+            Some(stand_in) => Arc::clone(&stand_in.caller),
+            None => Arc::new(http_caller(config)?),
+        };
         let vault = Arc::new(Vault::new(VaultParts {
             store: Arc::clone(&store),
             committer: committer.clone(),
@@ -230,7 +243,10 @@ impl Platform {
             .with_captures(Arc::clone(&captures))
             .with_egress(Arc::new(PolicyEgress::new(Arc::clone(&access))))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
-            .with_connections(ConnectionTokens::Kept(Arc::clone(&connections)));
+            .with_connections(match stand_in {
+                Some(stand_in) => ConnectionTokens::Given(stand_in.connection),
+                None => ConnectionTokens::Kept(Arc::clone(&connections)),
+            });
         let keeper = TokenKeeper::new(&store, &committer, &vault, &clock, &entropy);
         let token_roots = keeper.roots.clone();
         let catalogue = Catalogue::with_tokens(CRAFT, keeper);

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Subject;
-use crate::{codes, integration::Latency};
+use crate::{
+    codes,
+    integration::{Latency, OnUnavailable},
+};
 
 pub(super) fn check(subject: &mut Subject<'_>) {
     if let Some(nfr) = &subject.file.value.nfr {
         if let Some(latency) = &nfr.latency {
             percentiles(subject, latency);
+            held_beyond(subject, latency);
         }
         if let Some(throughput) = &nfr.throughput
             && let Some(peak) = throughput.peak
@@ -47,6 +51,25 @@ fn percentiles(subject: &mut Subject<'_>, latency: &Latency) {
             subject.error(codes::CONTRADICTION, span, message, "mend one of them");
         }
         before = Some((name, value));
+    }
+}
+
+/// Whether runs are held for a system for longer than they may take.
+fn held_beyond(subject: &mut Subject<'_>, latency: &Latency) {
+    let Some(deadline) = latency.deadline else { return };
+    for (name, system) in subject.file.value.systems.iter() {
+        let OnUnavailable::Queue { ttl, .. } = system.on_unavailable.value else { continue };
+        if ttl > deadline {
+            let message = format!(
+                "runs wait for `{}` longer than a run may take: they end at the deadline of {} s",
+                name.value,
+                deadline.as_secs()
+            );
+            let help = "mend one of them: `ttl`, or `nfr.latency.deadline`";
+            let finding =
+                subject.file.warning(codes::CONTRADICTION, system.on_unavailable.span, message);
+            subject.out.push(finding.help(help));
+        }
     }
 }
 

@@ -177,9 +177,9 @@ impl<'a> Bodies<'a> {
         Body { media_type, bytes, key }
     }
 
-    /// How many different events there are.
-    pub fn models(&self) -> usize {
-        self.models.len()
+    /// The trigger.
+    pub fn trigger(&self) -> &'a Trigger {
+        self.trigger
     }
 }
 

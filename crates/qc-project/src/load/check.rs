@@ -9,7 +9,7 @@ use crate::{
     codes,
     compile::limits::quota,
     files::file_place,
-    integration::{Excess, Limit, LimitScope, TenantSpec},
+    integration::{Excess, Limit, LimitScope, TenantSpec, TriggerSpec},
 };
 
 /// What the evidence says of itself.
@@ -27,16 +27,18 @@ pub(crate) fn check(subject: &mut Subject<'_>) {
     evidence(subject, &profile);
 }
 
+const HELP: &str = "raise the limit, or declare the traffic that is to come in";
+
+fn of_trigger<'s>(subject: &Subject<'s>, source: &Source) -> Option<&'s TriggerSpec> {
+    let mut triggers = subject.file.value.triggers.iter();
+    triggers.find(|(name, _)| name.value.as_str() == source.trigger).map(|(_, spec)| spec)
+}
+
 /// Whether a limit refuses what is declared to come.
 fn refuses(subject: &mut Subject<'_>, limit: &Limit, profile: &LoadProfile) {
     let (Some(Ok(quota)), Excess::Reject) = (quota(limit), limit.on_excess.value) else { return };
-    let of_trigger = |source: &Source| {
-        let triggers = subject.file.value.triggers.iter();
-        let mut found = triggers.filter(|(name, _)| name.value.as_str() == source.trigger);
-        found.next().map(|(_, spec)| spec)
-    };
     let comes = |source: &Source| {
-        let cost = of_trigger(source).map_or(1, |spec| spec.cost.value.0.unsigned_abs());
+        let cost = of_trigger(subject, source).map_or(1, |spec| spec.cost.value.0.unsigned_abs());
         #[expect(clippy::cast_precision_loss, reason = "a cost is small")]
         let units = source.peak * cost as f64;
         units
@@ -46,7 +48,8 @@ fn refuses(subject: &mut Subject<'_>, limit: &Limit, profile: &LoadProfile) {
         LimitScope::Token => return,
         LimitScope::Tenant => {
             let fixed = profile.sources.iter().filter(|source| {
-                of_trigger(source).is_some_and(|spec| matches!(spec.tenant, TenantSpec::Fixed(_)))
+                of_trigger(subject, source)
+                    .is_some_and(|spec| matches!(spec.tenant, TenantSpec::Fixed(_)))
             });
             fixed.map(comes).sum::<f64>()
         }
@@ -57,15 +60,26 @@ fn refuses(subject: &mut Subject<'_>, limit: &Limit, profile: &LoadProfile) {
     let seconds = std::time::Duration::from_millis(lasts.unwrap_or(60_000)).as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a burst is at most 10^9")]
     let room = quota.burst() as f64 + quota.per_second() * seconds;
+    let span = limit.rate.as_ref().map_or(limit.name.span, |rate| rate.span);
+    let name = &limit.name.value;
     if pace * seconds > room {
-        let span = limit.rate.as_ref().map_or(limit.name.span, |rate| rate.span);
+        let units = pace * seconds;
         let message = format!(
-            "the declared peak is {pace:.1} units a second for {seconds:.0} s, and `{}` lets {room:.0} of {:.0} in",
-            limit.name.value,
-            pace * seconds
+            "the declared peak is {pace:.1} units a second for {seconds:.0} s, and `{name}` lets {room:.0} of {units:.0} in"
         );
-        let help = "raise the limit, or declare the traffic that is to come in";
-        subject.warning(codes::LIMIT_BELOW_PEAK, span, message, help);
+        subject.warning(codes::LIMIT_BELOW_PEAK, span, message, HELP);
+    }
+    // Of several triggers it is not declared at which of them a burst comes.
+    let [only] = profile.sources.as_slice() else { return };
+    let cost = of_trigger(subject, only).map_or(1, |spec| spec.cost.value.0.unsigned_abs());
+    if let Some(units) = profile.burst.map(|burst| burst.saturating_mul(cost))
+        && units > quota.burst()
+    {
+        let most = quota.burst();
+        let message = format!(
+            "the declared burst is {units} units at once, and `{name}` lets {most} of them in"
+        );
+        subject.warning(codes::LIMIT_BELOW_PEAK, span, message, HELP);
     }
 }
 

@@ -22,6 +22,7 @@ const ACTIONS: &[Row] = &[
     ("new integration", &[]),
     ("check", &[]),
     ("test", &[]),
+    ("loadtest", &[EventsSend]),
     ("schema", &[]),
     ("contract usage", &[DeploymentsRead]),
     ("contract matrix", &[DeploymentsRead]),

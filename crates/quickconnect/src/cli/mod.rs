@@ -34,6 +34,7 @@ mod grants;
 mod init;
 mod limits;
 mod lines;
+mod loadtest;
 mod login;
 mod migrate;
 mod new;
@@ -125,6 +126,8 @@ enum Verb {
     Check(check::Arguments),
     /// Run a project's acceptance scenarios on simulators, offline
     Test(test::Arguments),
+    /// Send the traffic that a brief declares to its integration, on simulated systems, and grade what comes of it
+    Loadtest(loadtest::Arguments),
     /// Print the JSON Schema of a kind of file, for editors
     Schema(schema::Arguments),
     /// Compare contracts, test what runs against them, see the versions that are served side by side, and convert between them
@@ -308,6 +311,7 @@ async fn dispatch(verb: Verb, session: &Session) -> Result<Exit, Trouble> {
         Verb::Test(arguments) => test::run(session, &arguments),
         Verb::Schema(arguments) => Ok(schema::run(session, &arguments)),
         Verb::Contract(verb) => contract::run(session, verb).await,
+        Verb::Loadtest(arguments) => loadtest::run(session, &arguments, Signals::listen()).await,
         Verb::Simulate(arguments) => simulate::run(session, arguments, Signals::listen()).await,
         Verb::Release(verb) => release::run(session, verb).await,
         Verb::Gate(arguments) => gate::run(session, &arguments).await,

@@ -59,6 +59,11 @@ impl Output {
         }
     }
 
+    /// The same without messages.
+    pub(crate) fn hushed(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
     /// A result: as JSON, or as the text that `human` makes.
     pub(crate) fn result(self, value: &impl Serialize, human: impl FnOnce() -> String) {
         if self.json {

@@ -130,7 +130,8 @@ fn notify_triggers(text: &str) -> Vec<String> {
     trial.errors(path)
 }
 
-fn limits(text: &str) -> Vec<String> {
+/// More of a brief.
+fn brief(text: &str) -> Vec<String> {
     let trial = Trial(tempfile::tempdir().unwrap());
     assert!(trial.qc(&["init", "--template", "notify"]).status.success());
     let path = "integrations/notify/integration.yaml";
@@ -350,7 +351,7 @@ fn every_marked_file_checks() {
                 (Some("integration triggers"), _) => triggers(&text),
                 (Some("notify triggers"), _) => notify_triggers(&text),
                 (Some("contract versions"), _) => contract_versions(&text),
-                (Some("limits"), _) => limits(&text),
+                (Some("limits" | "requirements"), _) => brief(&text),
                 (Some("search keys"), _) => search_keys(&text),
                 (Some("human task"), _) => human(&text),
                 (Some("organisation"), _) => organisation(&text),

@@ -9,6 +9,7 @@ mod expected;
 mod formats;
 mod gate;
 mod limits;
+mod loads;
 mod movement;
 mod scenarios;
 mod scene;

@@ -84,6 +84,7 @@ impl Stage {
                 ring: None,
                 kv: None,
                 oidc: None,
+                stand_in: None,
             };
             Running::start(signals, &config, credentials, context, output).await
         };
