@@ -129,6 +129,8 @@ pub struct Traffic {
     pub peak: Option<f64>,
     /// How long a peak lasts; None: nobody said.
     pub peak_lasts: Option<Duration>,
+    /// How many may come at once besides.
+    pub burst: u64,
 }
 
 /// What becomes of an event that comes in.

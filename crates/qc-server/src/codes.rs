@@ -81,6 +81,8 @@ pub const TOO_SLOW: Code = Code::new("QC-A022");
 pub const API_BUSY: Code = Code::new("QC-A024");
 /// Nobody stands in such a line.
 pub const NO_LINE: Code = Code::new("QC-A023");
+/// More comes in at a trigger than its brief declares.
+pub const TRAFFIC_ABOVE: Code = Code::new("QC-I070");
 /// There is no such trigger to be paused.
 pub const NO_TRIGGER_THERE: Code = Code::new("QC-I033");
 /// The trigger is not in a state for what is asked.

@@ -39,6 +39,7 @@ mod service;
 mod settings;
 mod state;
 mod token_keeper;
+mod traffic;
 mod upkeep;
 mod usage;
 

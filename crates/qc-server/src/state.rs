@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use qc_access::{Access, Grants, Policies, Principal, Tokens, Uses, policy::KeptPolicies};
 use qc_capture::Captures;
+use qc_census::Census;
 use qc_connection::Connections;
 use qc_engine::Engine;
 use qc_identity::{Authority, Ground, IdentityError, People, Place, Provider, Throttle};
@@ -20,6 +21,7 @@ use crate::{
     audit::Refusals,
     connect::Guesses,
     limits::Limits,
+    traffic::{CAME_KIND, Traffics},
     upkeep::Standings,
     usage,
 };
@@ -91,6 +93,8 @@ pub struct State {
     pub(crate) beginnings: Throttle,
     /// How much comes in.
     pub(crate) limits: Limits,
+    /// What really comes in.
+    pub(crate) traffic: Arc<Traffics>,
     pub(crate) metrics: Metrics,
     pub(crate) refusals: Refusals,
     pub(crate) started_at: Timestamp,
@@ -127,7 +131,16 @@ impl State {
         let authority = Authority::new(ground, place, vault);
         let started_at = parts.clock.now();
         let limits = Limits::new(&parts.settings.limits, parts.entropy.next_u64());
+        let traffic = Arc::new(Traffics::new(Census::new(
+            CAME_KIND,
+            Arc::clone(&parts.store),
+            parts.committer.clone(),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.entropy),
+            parts.engine.node(),
+        )));
         let metrics = Metrics::new();
+        metrics.watch_traffic(Arc::clone(&traffic));
         metrics.watch(parts.engine.clone(), &parts.commits);
         let standings = Arc::<Standings>::default();
         metrics.watch_connections(Arc::clone(&standings), Arc::clone(&parts.clock));
@@ -155,6 +168,7 @@ impl State {
             throttle: Throttle::default(),
             beginnings: Throttle::default(),
             limits,
+            traffic,
             metrics,
             refusals: Refusals::default(),
             started_at,

@@ -177,6 +177,7 @@ impl Running {
         platform.state.settle_refusals().await;
         platform.state.settle_uses().await;
         platform.state.settle_contracts().await;
+        platform.state.settle_traffic().await;
         audit::finish(&sealer).await;
         drop(sealer);
         let flushing = async {
@@ -205,6 +206,7 @@ fn begin_chores(
     chores.spawn(Arc::clone(&platform.state).keep_refusals());
     chores.spawn(Arc::clone(&platform.state).keep_uses());
     chores.spawn(Arc::clone(&platform.state).keep_contracts());
+    chores.spawn(Arc::clone(&platform.state).keep_traffic());
     chores.spawn(Arc::clone(&platform.state).keep_owners());
     chores.spawn(Arc::clone(&platform.state).keep_policies());
     chores.spawn(keep_vault(Arc::clone(&platform.vault)));

@@ -42,12 +42,16 @@ pub(crate) fn triggers(
         .collect()
 }
 
-fn traffic(spec: &TriggerSpec) -> Traffic {
+fn traffic(integration: &Integration, spec: &TriggerSpec) -> Traffic {
     let profile = spec.traffic.as_ref();
+    let throughput = integration.nfr.as_ref().and_then(|nfr| nfr.throughput.as_ref());
     Traffic {
         average: spec.expected_rate.map(|rate| rate.per_second()),
         peak: profile.map(|profile| profile.peak.per_second()),
         peak_lasts: profile.and_then(|profile| profile.peak_lasts),
+        burst: throughput
+            .and_then(|throughput| throughput.burst.as_ref())
+            .map_or(0, |burst| burst.0.unsigned_abs()),
     }
 }
 
@@ -115,7 +119,7 @@ impl Compiling<'_> {
             body_limit: spec.body_limit.0,
             does: spec.does.value,
             cost: spec.cost.value.0.unsigned_abs(),
-            traffic: traffic(spec),
+            traffic: traffic(&self.definition.value, spec),
         })
     }
 

@@ -88,6 +88,7 @@ impl<'a> Door<'a> {
         }
         let taken = taken?;
         if !taken.is_repeat() {
+            self.state.traffic.came(self.deployment, self.trigger);
             self.state.contracts.note(&self.speaker(version.as_deref()), &form);
             if let Some(version) = version {
                 self.state.metrics.spoke(self.deployment, &self.trigger.name, version);

@@ -5,6 +5,7 @@ mod commits;
 mod connections;
 mod engine;
 mod ties;
+mod traffic;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,7 +22,7 @@ use prometheus_client::{
 use qc_engine::{Deployment, Engine};
 use qc_model::{Clock, Name};
 
-use crate::upkeep::Standings;
+use crate::{traffic::Traffics, upkeep::Standings};
 
 pub use commits::{CommitNumbers, MeteredStore};
 
@@ -157,6 +158,12 @@ impl Metrics {
     pub(crate) fn watch_connections(&self, standings: Arc<Standings>, clock: Arc<dyn Clock>) {
         let mut registry = self.registry.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         registry.register_collector(Box::new(connections::Connections { standings, clock }));
+    }
+
+    /// Adds how many triggers get more than is declared.
+    pub(crate) fn watch_traffic(&self, traffic: Arc<Traffics>) {
+        let mut registry = self.registry.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        registry.register_collector(Box::new(traffic::TrafficNumbers(traffic)));
     }
 
     pub(crate) fn accepted(

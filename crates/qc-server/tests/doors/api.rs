@@ -324,6 +324,7 @@ async fn dead_letters(api: &Api) {
     // Nothing is limited here.
     assert_eq!(api.get("/api/v1/limits").await["items"], json!([]));
     assert_eq!(api.get("/api/v1/limits/near").await["items"], json!([]));
+    assert_eq!(api.get("/api/v1/limits/traffic").await["items"][0]["minute"], json!(0));
     // Nothing is ordered here: there is no line, and none goes on.
     assert_eq!(api.get("/api/v1/lines?environment=production").await["items"], json!([]));
     let line = json!({"tenant": "t", "environment": "production", "integration": "doors", "key": "k", "reason": "x"});

@@ -545,7 +545,12 @@ fn triggers() -> Vec<Trigger> {
         Trigger { idempotency: key(), ..json_trigger("keyed") },
         Trigger { contract: Some(contract()), ..json_trigger("contract") },
         Trigger { tenant: from_event, ..json_trigger("tenant") },
-        Trigger { body_limit: 1_000, cost: 2, ..json_trigger("small") },
+        Trigger {
+            body_limit: 1_000,
+            cost: 2,
+            traffic: crate::limited::TRAFFIC,
+            ..json_trigger("small")
+        },
         events("events", &[]),
         events("typed", &["case.opened", "case.closed"]),
         Trigger { contract: Some(contract()), ..events("agreed", &[]) },

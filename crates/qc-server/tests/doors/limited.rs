@@ -144,3 +144,58 @@ async fn explaining_takes_nothing_and_knows_what_it_needs() {
     let other = world.ask(get(&format!("{place}&trigger=tenant&tenant=other"))).await.json();
     assert_eq!(other["items"][1]["standing"]["who"], "other");
 }
+
+/// What is declared of the trigger `small`: ten events in a minute, and two at once besides.
+pub(crate) const TRAFFIC: qc_engine::Traffic =
+    qc_engine::Traffic { average: None, peak: Some(1.0 / 6.0), peak_lasts: None, burst: 2 };
+
+#[tokio::test]
+async fn more_than_is_declared_is_found_and_nothing_is_refused() {
+    let world = World::new().await;
+    let traffic = async || {
+        let answer = world
+            .ask(Ask::get("/api/v1/limits/traffic?environment=production").token(&world.owner))
+            .await;
+        assert_eq!(answer.status, 200);
+        let all = answer.json()["items"].as_array().unwrap().clone();
+        assert_eq!(all.len(), 1, "of one trigger it is declared");
+        all[0].clone()
+    };
+    let at = |moment: &str| world.clock.to(&format!("2031-01-{moment}"));
+    let come = async |events: usize| {
+        for nth in 0..events {
+            let body = format!("{{\"nth\": {nth}}}");
+            assert_eq!(world.send("small", &body).await.status, 202);
+        }
+    };
+    at("01T10:00:05Z");
+    come(12).await;
+    at("01T10:01:05Z");
+    let seen = traffic().await;
+    assert_eq!((&seen["trigger"], &seen["minute"]), (&json!("small"), &json!(12)));
+    assert_eq!(seen.get("findings"), None, "it is as much as is declared");
+
+    come(13).await;
+    at("01T10:02:05Z");
+    let seen = traffic().await;
+    let found = &seen["findings"][0];
+    assert_eq!((&found["code"], &found["above"]), (&json!("QC-I070"), &json!("peak")));
+    assert_eq!((&found["seen"], &found["declared"]), (&json!(13), &json!(12)));
+    let open = async || {
+        let metrics = world.ask(Ask::get("/metrics").token(&world.owner)).await;
+        let metrics = String::from_utf8(metrics.body).unwrap();
+        metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("qc_traffic_findings "))
+            .map(str::to_owned)
+    };
+    assert_eq!(open().await.as_deref(), Some("0"), "it is looked at once a minute");
+    world.state.settle_traffic().await;
+    assert_eq!(open().await.as_deref(), Some("1"));
+
+    // It stays open for a week, whatever comes meanwhile.
+    at("07T10:00:00Z");
+    assert_eq!(traffic().await["findings"][0]["seen"], json!(13));
+    at("09T10:00:00Z");
+    assert_eq!(traffic().await.get("findings"), None);
+}

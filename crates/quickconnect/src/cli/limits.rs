@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use qc_server::wire::{Limit, LimitStanding, NearLimit, Page};
+use qc_server::wire::{Limit, LimitStanding, NearLimit, Page, TriggerTraffic};
 
 use super::{Exit, Trouble, files::query, output::table, session::Session};
 use crate::codes;
@@ -15,6 +15,8 @@ pub(crate) enum Verb {
     Explain(ExplainArguments),
     /// List who uses up a quota, the soonest first
     Near(NearArguments),
+    /// List what comes in at the triggers whose traffic is declared, and where it is more than that
+    Traffic(ListArguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -53,6 +55,7 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::List(arguments) => list(session, &arguments).await,
         Verb::Explain(arguments) => explain(session, &arguments).await,
         Verb::Near(arguments) => near(session, &arguments).await,
+        Verb::Traffic(arguments) => traffic(session, &arguments).await,
     }
 }
 
@@ -207,6 +210,61 @@ fn nearest(items: &[NearLimit]) -> String {
         })
         .collect();
     table(&["WHO", "LIMIT", "WHERE", "LEFT", "PACE", "USED UP IN"], &rows)
+}
+
+async fn traffic(session: &Session, arguments: &ListArguments) -> Result<Exit, Trouble> {
+    let filter = query(&[
+        ("environment", arguments.environment.as_deref()),
+        ("integration", arguments.integration.as_deref()),
+    ]);
+    let address = format!("/api/v1/limits/traffic{filter}");
+    let page: Page<TriggerTraffic> = session.client()?.get(&address).await?;
+    session.output.result(&page, || traffics(&page.items));
+    let found = page.items.iter().any(|one| !one.findings.is_empty());
+    Ok(if found { Exit::Findings } else { Exit::Ok })
+}
+
+fn traffics(items: &[TriggerTraffic]) -> String {
+    if items.is_empty() {
+        return "no trigger declares its traffic; `expected_rate` and `traffic` of a trigger do\n"
+            .to_owned();
+    }
+    let rate = |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!("{rate:.3}/s"));
+    let rows: Vec<Vec<String>> = items
+        .iter()
+        .map(|one| {
+            vec![
+                format!("{}/{}/{}", one.environment, one.integration, one.trigger),
+                rate(one.declared.average),
+                rate(one.declared.peak),
+                one.minute.to_string(),
+                one.hour.to_string(),
+                one.day.to_string(),
+            ]
+        })
+        .collect();
+    let heads = ["TRIGGER", "AVERAGE", "PEAK", "LAST MINUTE", "LAST HOUR", "LAST DAY"];
+    let mut text = table(&heads, &rows);
+    for one in items {
+        for found in &one.findings {
+            let owner =
+                found.owner.as_deref().map_or_else(String::new, |it| format!(", tell `{it}`"));
+            let _ = write!(
+                text,
+                "\n{}: {}/{}/{} got {} events in {} s, and {} are declared ({}), last until {}{owner}\n",
+                found.code,
+                one.environment,
+                one.integration,
+                one.trigger,
+                found.seen,
+                found.seconds,
+                found.declared,
+                found.above,
+                found.last_at,
+            );
+        }
+    }
+    text
 }
 
 #[cfg(test)]

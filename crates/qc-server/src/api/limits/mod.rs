@@ -1,2 +1,3 @@
 pub(super) mod list;
 pub(super) mod near;
+pub(super) mod traffic;

@@ -79,3 +79,60 @@ pub struct NearLimit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exhausted_in: Option<f64>,
 }
+
+/// What comes in at a trigger whose traffic is declared.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct TriggerTraffic {
+    /// Where.
+    pub environment: String,
+    /// Of which integration.
+    pub integration: String,
+    /// The trigger.
+    pub trigger: String,
+    /// What its brief declares.
+    pub declared: DeclaredTraffic,
+    /// Events taken in the last whole minute, at all nodes; what others counted in the last minute may be missing.
+    pub minute: u64,
+    /// In the last whole hour.
+    pub hour: u64,
+    /// In the last 24 whole hours.
+    pub day: u64,
+    /// Where it was more than declared, of late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<TrafficAbove>,
+}
+
+/// What a brief declares to come.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct DeclaredTraffic {
+    /// Usually, in events a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<f64>,
+    /// At most, in events a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<f64>,
+    /// At once besides.
+    pub burst: u64,
+}
+
+/// That more came than was declared.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct TrafficAbove {
+    /// QC-I070.
+    pub code: String,
+    /// `peak`: in a minute (of few events an hour), `average`: in a day.
+    pub above: String,
+    /// The most that came in that time.
+    pub seen: u64,
+    /// How many were declared to.
+    pub declared: u64,
+    /// That time, in seconds.
+    pub seconds: u64,
+    /// When it was so first.
+    pub first_at: String,
+    /// When it was so last.
+    pub last_at: String,
+    /// Whose the integration is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
