@@ -2,6 +2,7 @@
 //! another, everything on this machine. What is compared runs in the same session.
 
 mod echo;
+mod limits;
 mod load;
 mod nginx;
 mod noisy;
@@ -16,7 +17,8 @@ use load::{Measured, Shot, fire};
 use server::Server;
 
 /// What `bench` takes.
-pub(crate) const USAGE: &str = "cargo xtask bench [one-node|postgres|open-runs|noisy]... [--quick]";
+pub(crate) const USAGE: &str =
+    "cargo xtask bench [one-node|postgres|open-runs|noisy|limits]... [--quick]";
 
 /// How long it measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,7 @@ enum Part {
     Postgres,
     OpenRuns,
     Noisy,
+    Limits,
 }
 
 /// Runs the parts that are named, or all; non-zero when one of them had wrong answers.
@@ -62,6 +65,7 @@ pub(crate) fn run(given: &[&str]) -> ExitCode {
             "postgres" => parts.push(Part::Postgres),
             "open-runs" => parts.push(Part::OpenRuns),
             "noisy" => parts.push(Part::Noisy),
+            "limits" => parts.push(Part::Limits),
             other => {
                 eprintln!("`{other}` is not a part of the benchmarks\nusage: {USAGE}");
                 return ExitCode::from(2);
@@ -69,7 +73,7 @@ pub(crate) fn run(given: &[&str]) -> ExitCode {
         }
     }
     if parts.is_empty() {
-        parts = vec![Part::OneNode, Part::Postgres, Part::OpenRuns, Part::Noisy];
+        parts = vec![Part::OneNode, Part::Postgres, Part::OpenRuns, Part::Noisy, Part::Limits];
     }
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -87,6 +91,7 @@ pub(crate) fn run(given: &[&str]) -> ExitCode {
                 Part::Postgres => postgres::measure_all(size).await,
                 Part::OpenRuns => open_runs::measure_all(size).await,
                 Part::Noisy => noisy::measure_all(size).await,
+                Part::Limits => limits::measure_all(size).await,
             }
         });
         match done {

@@ -18,6 +18,18 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts one before `upstream`.
     pub(crate) fn start(upstream: SocketAddr) -> io::Result<Self> {
+        Self::with(upstream, "", "")
+    }
+
+    /// Starts one that lets so many requests of each address through and refuses the others at once.
+    pub(crate) fn limited(upstream: SocketAddr, rate: &str, burst: u32) -> io::Result<Self> {
+        let zone = format!(
+            "limit_req_zone $binary_remote_addr zone=each:10m rate={rate}; limit_req_status 429;"
+        );
+        Self::with(upstream, &zone, &format!("limit_req zone=each burst={burst} nodelay;"))
+    }
+
+    fn with(upstream: SocketAddr, everywhere: &str, there: &str) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let addr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let place = folder.path().display();
@@ -26,9 +38,10 @@ impl Nginx {
              events {{ worker_connections 1024; }}\n\
              http {{\n access_log off; client_body_temp_path {place}/b; proxy_temp_path {place}/p;\n\
              fastcgi_temp_path {place}/f; uwsgi_temp_path {place}/u; scgi_temp_path {place}/s;\n\
+             {everywhere}\n\
              upstream echo {{ server {upstream}; keepalive 128; }}\n\
              server {{ listen {addr}; keepalive_requests 1000000000;\n\
-             location / {{ proxy_pass http://echo; proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }} }}\n"
+             location / {{ {there} proxy_pass http://echo; proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }} }}\n"
         );
         let file = folder.path().join("nginx.conf");
         fs::write(&file, config)?;

@@ -12,7 +12,8 @@ use std::{
 use super::{event, load::Shot};
 
 /// The integrations of the benchmark's project.
-const INTEGRATIONS: [&str; 4] = ["accept", "one-call", "five-calls", "waiting"];
+const INTEGRATIONS: [&str; 6] =
+    ["accept", "one-call", "five-calls", "waiting", "refused", "let-in"];
 /// How long a server may take to get ready, or to get its share of the runs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
