@@ -306,7 +306,7 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
-        traffic: Default::default(),
+        traffic: qc_engine::Traffic::default(),
     };
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),

@@ -195,7 +195,7 @@ pub(crate) struct Platform {
 impl Platform {
     /// Wires everything. Nothing runs yet but the commit loop.
     pub(crate) async fn wire(config: &Config, credentials: Credentials) -> Result<Self, Trouble> {
-        let Credentials { secrets, ring, oidc, stand_in, .. } = credentials;
+        let Credentials { secrets, ring, oidc, stand_in, kv: _ } = credentials;
         let (store, blobs) = open_all(config).await?;
         let metered = MeteredStore::new(store);
         let commits = metered.numbers();
@@ -209,10 +209,7 @@ impl Platform {
             Committer::new(Arc::clone(&metered), CommitLimits::default());
         let committer = committer.with_blobs(Arc::clone(&blobs), metered);
         let commit_loop = tokio::spawn(commit_loop);
-        let caller: Arc<dyn Caller> = match &stand_in {
-            Some(stand_in) => Arc::clone(&stand_in.caller),
-            None => Arc::new(http_caller(config)?),
-        };
+        let (caller, given) = outside(config, stand_in)?;
         let vault = Arc::new(Vault::new(VaultParts {
             store: Arc::clone(&store),
             committer: committer.clone(),
@@ -243,10 +240,7 @@ impl Platform {
             .with_captures(Arc::clone(&captures))
             .with_egress(Arc::new(PolicyEgress::new(Arc::clone(&access))))
             .with_blobs(Arc::clone(&blobs), config.blob_limit as u64)
-            .with_connections(match stand_in {
-                Some(stand_in) => ConnectionTokens::Given(stand_in.connection),
-                None => ConnectionTokens::Kept(Arc::clone(&connections)),
-            });
+            .with_connections(tokens_of(&connections, given));
         let keeper = TokenKeeper::new(&store, &committer, &vault, &clock, &entropy);
         let token_roots = keeper.roots.clone();
         let catalogue = Catalogue::with_tokens(CRAFT, keeper);
@@ -308,6 +302,24 @@ impl Platform {
             );
         }
         drop(store);
+    }
+}
+
+/// How the systems outside are reached, and the token of all connections when they are simulated.
+fn outside(
+    config: &Config,
+    stand_in: Option<StandIn>,
+) -> Result<(Arc<dyn Caller>, Option<Secret>), Trouble> {
+    Ok(match stand_in {
+        Some(it) => (it.caller, Some(it.connection)),
+        None => (Arc::new(http_caller(config)?), None),
+    })
+}
+
+fn tokens_of(connections: &Arc<Connections>, given: Option<Secret>) -> ConnectionTokens {
+    match given {
+        Some(token) => ConnectionTokens::Given(token),
+        None => ConnectionTokens::Kept(Arc::clone(connections)),
     }
 }
 

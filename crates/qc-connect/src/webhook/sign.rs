@@ -1,5 +1,7 @@
 //! Signing as a provider does, for sending what a trigger will take.
 
+use std::fmt::Write as _;
+
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -89,7 +91,11 @@ fn tag(key: &hmac::Key, pieces: &[&[u8]]) -> hmac::Tag {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // A String takes whatever is written.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), SignatureError> {

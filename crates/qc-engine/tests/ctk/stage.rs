@@ -124,7 +124,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
-        traffic: Default::default(),
+        traffic: qc_engine::Traffic::default(),
     };
     Deployment {
         environment: EnvironmentName::new("production").unwrap(),

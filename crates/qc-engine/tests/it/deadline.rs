@@ -72,7 +72,7 @@ async fn what_waits_for_its_turn_at_a_limit_is_not_sent_after_its_deadline() {
                 assert_eq!(failure.class, Class::Expired);
                 died += 1;
             }
-            other => panic!("{other:?}"),
+            end @ RunEnd::Cancelled { .. } => panic!("{end:?}"),
         }
     }
     assert_eq!((died, outside.requests("/state")), (2, 2));

@@ -134,7 +134,7 @@ fn polling(every: Duration) -> Trigger {
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
-        traffic: Default::default(),
+        traffic: qc_engine::Traffic::default(),
     }
 }
 

@@ -339,7 +339,7 @@ fn door() -> Trigger {
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
-        traffic: Default::default(),
+        traffic: qc_engine::Traffic::default(),
     }
 }
 

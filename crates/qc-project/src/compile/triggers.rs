@@ -22,7 +22,7 @@ use crate::{
         TriggerForm, TriggerSpec,
     },
     project::{FilesIn, IntegrationFolder, Loaded},
-    shape::{Jq, Spanned},
+    shape::{Jq, Rate, Spanned},
 };
 
 /// Compiles all triggers of an integration. What is wrong is among the findings, and not in the result.
@@ -46,7 +46,7 @@ fn traffic(integration: &Integration, spec: &TriggerSpec) -> Traffic {
     let profile = spec.traffic.as_ref();
     let throughput = integration.nfr.as_ref().and_then(|nfr| nfr.throughput.as_ref());
     Traffic {
-        average: spec.expected_rate.map(|rate| rate.per_second()),
+        average: spec.expected_rate.map(Rate::per_second),
         peak: profile.map(|profile| profile.peak.per_second()),
         peak_lasts: profile.and_then(|profile| profile.peak_lasts),
         burst: throughput

@@ -87,15 +87,15 @@ impl<'a> Bodies<'a> {
         ordering: Option<&OrderingRule>,
     ) -> Result<Model, String> {
         let mut model = Model { kind, data, key_at: None, line_at: None };
-        let plain = self.judged(&self.event(&model, &model.data, 1))?;
+        let plain = self.judged(&Self::event(&model, &model.data, 1))?;
         // The id of a CloudEvent is another one each time.
-        let by_id = self.judged(&self.event(&model, &model.data, LAST))? != plain
+        let by_id = self.judged(&Self::event(&model, &model.data, LAST))? != plain
             && matches!(self.trigger.kind, TriggerKind::CloudEvents { .. });
         if self.trigger.idempotency.is_some() && !by_id {
             let place = places(&model.data).into_iter().find(|place| {
                 let keys = [1, LAST].map(|nth| {
                     let data = varied(&model.data, &[(place, nth)]);
-                    self.judged(&self.event(&model, &data, nth)).ok().flatten()
+                    self.judged(&Self::event(&model, &data, nth)).ok().flatten()
                 });
                 matches!(&keys, [Some(a), Some(b)] if a != b)
             });
@@ -106,13 +106,13 @@ impl<'a> Bodies<'a> {
         }
         if let Some(rule) = ordering.filter(|_| self.keys > 1) {
             let line = |data: &Value| {
-                let event = self.event(&model, data, 1).to_structured(|_| String::new());
+                let event = Self::event(&model, data, 1).to_structured(|_| String::new());
                 over_event(&rule.key, &event, Timestamp::from_millis(0)).ok()
             };
             let plain = line(&model.data);
             let place = places(&model.data).into_iter().find(|place| {
                 let data = varied(&model.data, &[(place, LAST)]);
-                let taken = self.judged(&self.event(&model, &data, 1)).is_ok();
+                let taken = self.judged(&Self::event(&model, &data, 1)).is_ok();
                 taken && line(&data).is_some_and(|line| Some(line) != plain)
             });
             model.line_at = place.filter(|place| model.key_at.as_ref() != Some(place));
@@ -132,7 +132,7 @@ impl<'a> Bodies<'a> {
         }
     }
 
-    fn event(&self, model: &Model, data: &Value, nth: u64) -> Event {
+    fn event(model: &Model, data: &Value, nth: u64) -> Event {
         Event {
             id: format!("load-{nth}"),
             source: "/qc/loadtest".to_owned(),
@@ -147,7 +147,6 @@ impl<'a> Bodies<'a> {
     }
 
     /// The n-th body, which no other one is.
-    #[expect(clippy::missing_panics_doc, reason = "there is a model")]
     pub fn nth(&self, nth: u64) -> Body {
         let at = usize::try_from(nth).unwrap_or(usize::MAX) % self.models.len();
         let model = &self.models[at];
@@ -158,7 +157,7 @@ impl<'a> Bodies<'a> {
         let data = varied(&model.data, &places);
         let (media_type, whole) = match &self.trigger.kind {
             TriggerKind::CloudEvents { .. } => {
-                let event = self.event(model, &data, nth);
+                let event = Self::event(model, &data, nth);
                 ("application/cloudevents+json", event.to_structured(|_| String::new()))
             }
             _ => ("application/json", data),

@@ -1,6 +1,6 @@
 //! What a brief declares of its traffic and of how it is to be borne.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use qc_model::{Finding, Name};
@@ -10,6 +10,7 @@ use crate::{
     codes,
     integration::{Integration, TriggerForm, TriggerSpec},
     project::{IntegrationFolder, Loaded},
+    shape::Rate,
 };
 
 /// What a brief declares.
@@ -76,7 +77,7 @@ impl LoadProfile {
         }
         if let Some(throughput) = throughput {
             let average = throughput.average.per_second();
-            let peak = throughput.peak.map_or(average, |peak| peak.per_second());
+            let peak = throughput.peak.map_or(average, Rate::per_second);
             at_least(&mut sources, average, |source| &mut source.average);
             at_least(&mut sources, peak, |source| &mut source.peak);
         }
@@ -101,7 +102,11 @@ impl LoadProfile {
     /// What stands for all of it: another one when anything that is declared changes. Hex SHA-256.
     pub fn digest(&self) -> String {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        digest(&SHA256, &text).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        digest(&SHA256, &text).as_ref().iter().fold(String::new(), |mut hex, byte| {
+            // A String takes whatever is written.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 }
 
@@ -137,7 +142,7 @@ fn left_out(brief: &Integration) -> Vec<String> {
 fn source(name: &Name, spec: &TriggerSpec) -> Source {
     let traffic = spec.traffic.as_ref();
     let (average, peak) = (
-        spec.expected_rate.map(|rate| rate.per_second()),
+        spec.expected_rate.map(Rate::per_second),
         traffic.map(|traffic| traffic.peak.per_second()),
     );
     let average_or_peak = average.or(peak).unwrap_or_default();

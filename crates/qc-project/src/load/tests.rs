@@ -42,7 +42,7 @@ fn sent(phases: &[Phase], took: impl Fn(usize) -> u64) -> Vec<Sent> {
     let mut sent = Vec::new();
     for (phase, planned) in phases.iter().enumerate() {
         for send in &planned.sends {
-            let due = Timestamp::from_millis(1_000_000 * phase as i64) + send.at;
+            let due = Timestamp::from_millis(1_000_000 * i64::try_from(phase).unwrap()) + send.at;
             let end = RunEnded { at: due + Duration::from_millis(took(sent.len())), failed: None };
             let door = DoorSaid { accepted: true, after_ms: 1, code: None };
             sent.push(Sent { phase, due, late_ms: 0, door, end: Some(end) });
@@ -103,7 +103,7 @@ fn what_is_asked_for_is_held_against_what_came() {
     let verdicts: Vec<Verdict> = good.checks.iter().map(|check| check.verdict).collect();
     assert_eq!(verdicts.iter().filter(|verdict| **verdict == Verdict::TooFew).count(), 1, "of p99");
 
-    let slow_ones = |nth: usize| if nth % 10 == 0 { 250 } else { 90 };
+    let slow_ones = |nth: usize| if nth.is_multiple_of(10) { 250 } else { 90 };
     let slow = grade(about(), declared(), &phases, &sent(&phases, slow_ones));
     assert_eq!(failed(&slow), ["95 of 100 runs end in time"]);
 

@@ -413,7 +413,7 @@ pub(crate) fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigg
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
-        traffic: Default::default(),
+        traffic: qc_engine::Traffic::default(),
     }
 }
 

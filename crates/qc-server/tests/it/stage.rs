@@ -348,7 +348,7 @@ fn trigger(name: &str, kind: TriggerKind, auth: TriggerAuth) -> Trigger {
         body_limit: 1 << 20,
         does: qc_engine::Does::Start,
         cost: 1,
-        traffic: Default::default(),
+        traffic: qc_engine::Traffic::default(),
     }
 }
 

@@ -56,8 +56,7 @@ impl Step<'_> {
                 }
                 WholeStage::Entering => self.push(Deed::Enter(id)),
                 WholeStage::Running if whole.timeout.is_none() => self.arm_workflow_timeout(id),
-                WholeStage::Running => self.settled(id),
-                WholeStage::Ending(_) => self.settled(id),
+                WholeStage::Running | WholeStage::Ending(_) => self.settled(id),
             },
             Body::Task(task) => match &mut task.stage {
                 Stage::Leaving(output, flow) => {

@@ -154,3 +154,35 @@ do:
     assert_eq!(run.wake(), Duration::from_secs(30));
     assert_eq!(died_of(&run).class, Class::Expired);
 }
+
+#[test]
+fn a_run_that_goes_on_after_its_deadline_has_each_of_its_times_once() {
+    let text = "
+timeout: { after: PT90S }
+do:
+  - pause: { wait: PT1H }
+";
+    let mut run = Run::within(program(text), MINUTE, 0);
+    run.wake();
+    assert_eq!(died_of(&run).class, Class::Expired);
+    run.tell(Happening::Reopened);
+    assert_eq!(run.machine().timers().len(), 3, "the wait, the timeout, the deadline");
+}
+
+#[test]
+fn a_run_at_its_end_that_settles_what_it_cut_short_has_no_deadline() {
+    let body = "
+do:
+  - both:
+      fork:
+        branches:
+          - sent: { call: crm.create }
+          - later: { do: [ { pause: { wait: PT1S } }, { stop: { set: { done: true }, then: end } } ] }
+";
+    let mut run = Run::within(program(body), MINUTE, 0);
+    run.wake();
+    assert!(run.machine().outcome().is_none(), "the answer is waited for");
+    assert_eq!(run.machine().timers(), []);
+    run.succeed("sent", json!(1));
+    assert_eq!(run.output(), &json!({"done": true}));
+}
