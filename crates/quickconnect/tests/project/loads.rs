@@ -20,12 +20,18 @@ fn the_declared_traffic_is_sent_and_graded_and_kept() {
     let scene = Scene::example();
     // Machines differ, and this is no test of how fast they are.
     scene.edit(INTEGRATION, "p50: 2s, p95: 20s, p99: 2m", "p99: 2m");
+    scene.edit(INTEGRATION, "traffic: {peak: 20/s", "traffic: {peak: 8/s");
+    scene.edit(
+        INTEGRATION,
+        "throughput: {average: 200/h, peak: 20/s",
+        "throughput: {average: 200/h, peak: 8/s",
+    );
     let report = scene.qc(&[&TEST[..], &["--json"]].concat()).ends(0).json();
     let phases = report["phases"].as_array().unwrap();
     let sent: Vec<_> = phases.iter().map(|phase| (&phase["phase"], &phase["events"])).collect();
     let (average, peak, burst) = (json!("average"), json!("peak"), json!("burst"));
-    // 20 a second, and a year's growth of 50 percent.
-    assert_eq!(sent, [(&average, &json!(1)), (&peak, &json!(30)), (&burst, &json!(100))]);
+    // 8 a second, and a year's growth of 50 percent: of so few no pace is concluded.
+    assert_eq!(sent, [(&average, &json!(1)), (&peak, &json!(12)), (&burst, &json!(100))]);
     for phase in phases {
         assert_eq!((&phase["accepted"], &phase["completed"]), (&phase["events"], &phase["events"]));
     }

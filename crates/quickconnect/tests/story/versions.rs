@@ -263,6 +263,9 @@ fn contracts(asked: &mut Asked<'_>) {
     let ways = ["--from", "1.0.0", "--to", "2.0.0", "--project", example];
     let told = asked.told("contract guide", &[&["orders/placed"][..], &ways].concat());
     assert_eq!(told["pairs"][0]["after"], json!({"order_id": "O-1001", "amount": 49.9}));
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/customer-escalation");
+    let load = ["customer-escalation", "--folder", other, "--seconds", "1", "--speed", "0.5"];
+    asked.told("loadtest", &[&load[..], &["--no-evidence"]].concat());
     let told = asked.told("contract expect", &["team-notice", "--project", example]);
     assert_eq!((&told["systems"][0]["connector"], &told["files"]), (&json!("chat"), &json!([])));
     fs::copy(&old, asked.server.folder.join("own.json")).unwrap();

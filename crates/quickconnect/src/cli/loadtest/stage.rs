@@ -25,7 +25,7 @@ use crate::{
 
 /// With which all events are signed: base64, because that is what schemes for signatures ask for.
 const SIGNING: &str = "bG9hZHRlc3Q=";
-/// Where the server keeps its data, beside the project.
+/// Where the server keeps its data, in the folder in which the user is.
 const PLACE: &str = ".qc/loadtest";
 
 /// Everything that a test needs.
