@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{chain::EarlierCall, drift::Unfit, line::Line, person::TaskStep};
 
-/// The version that is written.
+/// The version that is written, of all that an older binary folds alike.
 const VERSION: u32 = 1;
+/// The version of a start with a deadline: who does not know of it would number the run's timers otherwise.
+const WITH_DEADLINE: u32 = 2;
 
 /// What a journal says, in order. The run's state is the fold of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -156,8 +158,9 @@ pub(crate) struct EntryError {
 
 /// The entry as stored.
 pub(crate) fn encode(at: Timestamp, entry: &Journaled) -> Entry {
-    let body =
-        serde_json::to_vec(&Out { v: VERSION, entry }).expect("journal entries are plain data");
+    let bounded = matches!(entry, Journaled::Start { start, .. } if start.deadline.is_some());
+    let v = if bounded { WITH_DEADLINE } else { VERSION };
+    let body = serde_json::to_vec(&Out { v, entry }).expect("journal entries are plain data");
     Entry { at, body: Bytes::from(body) }
 }
 
@@ -189,11 +192,57 @@ pub(crate) fn decode(index: usize, entry: &Entry) -> Result<Journaled, EntryErro
     let version: Version =
         serde_json::from_slice(&entry.body).map_err(|e| unreadable(e.to_string()))?;
     match version.v {
-        VERSION => serde_json::from_slice::<In>(&entry.body)
+        VERSION | WITH_DEADLINE => serde_json::from_slice::<In>(&entry.body)
             .map(|stored| stored.entry)
             .map_err(|e| unreadable(e.to_string())),
         newer => Err(unreadable(format!(
-            "it has version {newer}, this binary reads up to {VERSION}: use the binary that wrote it, or a newer one"
+            "it has version {newer}, this binary reads up to {WITH_DEADLINE}: use the binary that wrote it, or a newer one"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qc_workflow::{Deadline, RuntimeFacts};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn start(deadline: Option<Deadline>) -> Journaled {
+        let runtime =
+            RuntimeFacts { name: "qc".into(), version: "0".into(), metadata: Value::Null };
+        let (at, input) = (Timestamp::from_millis(5), json!({}));
+        let (run, origin) = ("r".to_owned(), "r".to_owned());
+        let start = Start { run, origin, input, at, entropy: 1, runtime, depth: 0, deadline };
+        Journaled::Start {
+            start: Box::new(start),
+            traceparent: None,
+            earlier: Vec::new(),
+            keyed: None,
+            line: None,
+            held: false,
+            lineage: Lineage::default(),
+        }
+    }
+
+    /// Beside an older binary, during an upgrade, a run with a deadline is one that it says it cannot read.
+    #[test]
+    fn only_a_start_that_an_older_binary_would_fold_otherwise_has_a_newer_version() {
+        let deadline = Deadline { at: Timestamp::from_millis(9), within_ms: 4 };
+        for (deadline, version) in [(None, 1), (Some(deadline), 2)] {
+            let entry = encode(Timestamp::from_millis(5), &start(deadline));
+            let body: Value = serde_json::from_slice(&entry.body).unwrap();
+            assert_eq!(body["v"], version);
+            let Ok(Journaled::Start { start, .. }) = decode(0, &entry) else {
+                panic!("unreadable")
+            };
+            assert_eq!(start.deadline, deadline);
+        }
+        let newer = Entry {
+            at: Timestamp::from_millis(5),
+            body: Bytes::from_static(br#"{"v":3,"entry":{"what":"begun"}}"#),
+        };
+        let error = decode(0, &newer).unwrap_err().to_string();
+        assert!(error.contains("it has version 3, this binary reads up to 2"), "{error}");
     }
 }

@@ -78,11 +78,11 @@ impl Caller for SimulatedCaller {
         let sim = SimRequest { method, target, headers, body, certified };
         match provider.handle(sim) {
             SimAnswer::Respond(answer) if answer.delay >= request.timeout => {
-                self.count(request.timeout).await;
+                self.take(request.timeout).await;
                 Err(timeout())
             }
             SimAnswer::Respond(answer) => {
-                self.count(answer.delay).await;
+                self.take(answer.delay).await;
                 Ok(OutboundResponse {
                     status: answer.status,
                     headers: answer.headers,
@@ -90,7 +90,7 @@ impl Caller for SimulatedCaller {
                 })
             }
             SimAnswer::Hang => {
-                self.count(request.timeout).await;
+                self.take(request.timeout).await;
                 Err(timeout())
             }
             SimAnswer::Drop => Err(CallError {
@@ -103,7 +103,7 @@ impl Caller for SimulatedCaller {
 }
 
 impl SimulatedCaller {
-    async fn count(&self, delay: Duration) {
+    async fn take(&self, delay: Duration) {
         if self.waits && !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }

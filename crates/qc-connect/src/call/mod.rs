@@ -19,7 +19,7 @@ mod http;
 mod identity;
 mod job;
 mod judge;
-mod key;
+pub(crate) mod key;
 mod login;
 mod notice;
 mod observe;

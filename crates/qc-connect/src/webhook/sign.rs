@@ -1,7 +1,5 @@
 //! Signing as a provider does, for sending what a trigger will take.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -9,9 +7,10 @@ use qc_model::Timestamp;
 use qc_vault::Secret;
 
 use super::{
-    scheme::{Algorithm, ContentPart, Encoding, HmacScheme, SignatureScheme, TimestampUnit},
-    verify::{SignatureError, key, malformed, standard_key, text},
+    scheme::{Algorithm, Encoding, HmacScheme, SignatureScheme, TimestampUnit},
+    verify::{SignatureError, key, malformed, standard_key},
 };
+use crate::call::key::hex;
 
 impl SignatureScheme {
     /// Adds the header fields that prove to a trigger of this scheme that a body comes from who has the secret. `id` is
@@ -64,15 +63,7 @@ impl HmacScheme {
             };
             put(headers, timestamp.header.clone(), &stamp)?;
         }
-        let mut pieces: Vec<&[u8]> = Vec::with_capacity(self.content.len());
-        for part in &self.content {
-            pieces.push(match part {
-                ContentPart::Text(fixed) => fixed.as_bytes(),
-                ContentPart::Timestamp => stamp.as_bytes(),
-                ContentPart::Body => body,
-                ContentPart::Header(name) => text(headers, name)?.as_bytes(),
-            });
-        }
+        let pieces = self.pieces(headers, &stamp, body)?;
         let tag = tag(&key(self.algorithm, secret.expose().as_bytes()), &pieces);
         let written = match self.encoding {
             Encoding::Hex => hex(tag.as_ref()),
@@ -88,14 +79,6 @@ fn tag(key: &hmac::Key, pieces: &[&[u8]]) -> hmac::Tag {
         context.update(piece);
     }
     context.sign()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // A String takes whatever is written.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), SignatureError> {

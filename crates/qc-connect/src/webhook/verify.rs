@@ -83,17 +83,29 @@ impl HmacScheme {
             }
             None => "",
         };
-        let mut pieces: Vec<&[u8]> = Vec::with_capacity(self.content.len());
-        for part in &self.content {
-            pieces.push(match part {
+        let pieces = self.pieces(headers, stamp, body)?;
+        let keys = secrets.iter().map(|secret| key(self.algorithm, secret.expose().as_bytes()));
+        signed(keys, &pieces, &[signature])
+    }
+}
+
+impl HmacScheme {
+    /// What is signed, in order.
+    pub(super) fn pieces<'b>(
+        &'b self,
+        headers: &'b HeaderMap,
+        stamp: &'b str,
+        body: &'b [u8],
+    ) -> Result<Vec<&'b [u8]>, SignatureError> {
+        let piece = |part: &'b ContentPart| {
+            Ok(match part {
                 ContentPart::Text(fixed) => fixed.as_bytes(),
                 ContentPart::Timestamp => stamp.as_bytes(),
                 ContentPart::Body => body,
                 ContentPart::Header(name) => text(headers, name)?.as_bytes(),
-            });
-        }
-        let keys = secrets.iter().map(|secret| key(self.algorithm, secret.expose().as_bytes()));
-        signed(keys, &pieces, &[signature])
+            })
+        };
+        self.content.iter().map(piece).collect()
     }
 }
 
@@ -227,10 +239,7 @@ fn fresh(stamp: Timestamp, now: Timestamp, tolerance: Duration) -> Result<(), Si
 }
 
 /// The one value of a header. Two values are refused: it would be unclear which of them was signed.
-pub(super) fn text<'h>(
-    headers: &'h HeaderMap,
-    name: &HeaderName,
-) -> Result<&'h str, SignatureError> {
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, SignatureError> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().ok_or_else(|| SignatureError {
         code: codes::SIGNATURE_MISSING,

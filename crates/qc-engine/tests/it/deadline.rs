@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use qc_engine::{Deployment, EngineSettings, OnFailure, RunEnd};
 use qc_model::{Actor, Class, Failure, RunId};
-use qc_store::{RunStatus, memory::MemoryStore};
+use qc_store::{RunFilter, RunStatus, Store, memory::MemoryStore};
 use serde_json::json;
 
 use crate::{
     ordering::ordered,
-    world::{Answer, Outside, VirtualClock, World, deployment, limited, ok},
+    world::{Answer, Outside, VirtualClock, World, deployment, limited, named_deployment, ok},
 };
 
 const PUT: &str = "- sync: { call: desk.putState, with: { body: { n: '${ .n }' } } }\n";
@@ -101,4 +101,25 @@ async fn a_run_whose_turn_comes_too_late_does_nothing() {
     assert_eq!(death(&world, second).await.class, Class::Expired);
     assert_eq!(death(&world, third).await.class, Class::Expired);
     assert_eq!(outside.requests("/state"), 2);
+}
+
+/// A run's deadline is that of what it runs: a child that goes on would be nobody's.
+#[tokio::test(start_paused = true)]
+async fn a_child_ends_with_the_run_that_waits_for_it() {
+    let parent =
+        "- ship: { run: { workflow: { namespace: test, name: ship, version: latest } } }\n";
+    let child = named_deployment("c1", "ship", "- nap: { wait: { hours: 3 } }\n");
+    let all = vec![within(60, deployment("r1", parent)), child];
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let outside = Outside::new(|_, _| ok(json!({})));
+    let settings = EngineSettings::default();
+    let world = World::with(store, clock, all.clone(), outside.clone(), 1, settings);
+    world.engine.set_deployments(all);
+    let run = world.start(json!({})).await;
+    assert_eq!(death(&world, run).await.class, Class::Expired);
+    let runs = world.store.runs(&RunFilter::default()).await.unwrap();
+    let below = runs.iter().find(|head| head.facts.id != run).expect("it has a child");
+    world.until(below.facts.id, RunStatus::Cancelled).await;
+    assert!(world.uptime() < Duration::from_secs(70), "{:?}", world.uptime());
 }

@@ -28,6 +28,14 @@ pub struct Scenario {
     pub then: Then,
 }
 
+impl Scenario {
+    /// Whether nothing goes wrong in it.
+    pub(crate) fn is_calm(&self) -> bool {
+        let disturbs = |step: &Step| matches!(step, Step::Fault(_) | Step::Restart);
+        self.faults.is_empty() && !self.when.iter().any(disturbs)
+    }
+}
+
 impl Record for Scenario {
     const NAME: &'static str = "scenario";
     const DOC: &'static str = "An acceptance scenario: given, when, then.";

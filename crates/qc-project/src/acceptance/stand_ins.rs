@@ -6,16 +6,16 @@ use std::{
 };
 
 use qc_model::{Clock, EnvironmentName, Finding, Name};
-use qc_simulator::{Provider, Setup, SimulatedCaller};
+use qc_simulator::{Provider, SimulatedCaller};
 use qc_vault::SecretRef;
 
 use super::{
     Scenario,
     clock::seed_of,
-    world::{CONNECTION_TOKEN, credentials, others, secret_value, simulator},
+    world::{CONNECTION_TOKEN, others, secret_value, simulated},
 };
 use crate::{
-    Project, codes,
+    Project,
     compile::{Compiled, used_connectors},
     project::IntegrationFolder,
 };
@@ -66,19 +66,8 @@ pub fn stand_ins(
     for name in used {
         let Some(connector) = project.connectors().get(name.as_str()) else { continue };
         connector.secrets().into_iter().for_each(&mut know);
-        let broken = |message: String| vec![Finding::error(codes::SCENARIO_BROKEN, message)];
-        let url = connector
-            .base_url(environment, &deployment.vars)
-            .map_err(|failure| broken(failure.detail.clone()))?;
-        let (api, spec) = simulator(project, folder, connector, &scenarios)?;
-        let setup = Setup {
-            name: name.to_string(),
-            clock: Arc::clone(clock),
-            seed: seed_of(name.as_str()),
-            credentials: credentials(connector.auth(), &deployment.vars),
-            ledger: None,
-        };
-        let provider = Arc::new(Provider::new(api, spec, setup)?);
+        let place = (&deployment, clock, seed_of(name.as_str()));
+        let (url, provider) = simulated(project, folder, connector, &scenarios, place)?;
         made.caller = made.caller.clone().with(&url, Arc::clone(&provider));
         made.providers.insert(name, provider);
     }

@@ -11,7 +11,7 @@ use qc_connect::{
 use qc_contract::OpenApi;
 use qc_document::{Document, ParseLimits, Source};
 use qc_engine::{Deployment, Engine, EngineParts, EngineSettings, ReleaseSource, TokenRoots};
-use qc_model::{EnvironmentName, Finding, Name, Seeded, Timestamp};
+use qc_model::{Clock, EnvironmentName, Finding, Name, Seeded, Timestamp};
 use qc_simulator::{Credentials, Provider, Setup, SimulatedCaller, SimulatorSpec};
 use qc_store::{
     CommitLimits, Committer, Store, StoreError, blobs::MemoryBlobs, memory::MemoryStore,
@@ -112,20 +112,10 @@ impl World {
         connector: &Connector,
         file: &Loaded<Scenario>,
     ) -> Result<Arc<Provider>, Vec<Finding>> {
-        let name = connector.name();
-        let broken = |message: String| vec![Finding::error(codes::SCENARIO_BROKEN, message)];
-        let url = connector
-            .base_url(&self.deployment.environment, &self.deployment.vars)
-            .map_err(|failure| broken(failure.detail.clone()))?;
-        let (api, spec) = simulator(project, folder, connector, &[&file.value])?;
-        let setup = Setup {
-            name: name.to_string(),
-            clock: self.clock.clone(),
-            seed: seed_of(&format!("{}/{name}", file.source.path)),
-            credentials: credentials(connector.auth(), &self.deployment.vars),
-            ledger: None,
-        };
-        let provider = Arc::new(Provider::new(api, spec, setup)?);
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        let seed = seed_of(&format!("{}/{}", file.source.path, connector.name()));
+        let place = (&*self.deployment, &clock, seed);
+        let (url, provider) = simulated(project, folder, connector, &[&file.value], place)?;
         self.caller = self.caller.clone().with(&url, Arc::clone(&provider));
         Ok(provider)
     }
@@ -236,7 +226,7 @@ pub(super) fn secret_value(reference: &SecretRef) -> String {
     format!("acceptance-{}", reference.name().replace('/', "-"))
 }
 
-pub(super) fn credentials(auth: &AuthProfile, vars: &BTreeMap<String, Value>) -> Credentials {
+fn credentials(auth: &AuthProfile, vars: &BTreeMap<String, Value>) -> Credentials {
     let text = |value: &TextOrSecret| match value {
         TextOrSecret::Secret(reference) => secret_value(reference),
         TextOrSecret::Text(setting) => setting.resolve(vars).unwrap_or_default(),
@@ -269,8 +259,30 @@ pub(super) fn credentials(auth: &AuthProfile, vars: &BTreeMap<String, Value>) ->
     }
 }
 
+/// A connector's simulator, and where the connector looks for the real system.
+pub(super) fn simulated(
+    project: &Project,
+    folder: &IntegrationFolder,
+    connector: &Connector,
+    scenarios: &[&Scenario],
+    (deployment, clock, seed): (&Deployment, &Arc<dyn Clock>, u64),
+) -> Result<(String, Arc<Provider>), Vec<Finding>> {
+    let url = connector
+        .base_url(&deployment.environment, &deployment.vars)
+        .map_err(|failure| vec![Finding::error(codes::SCENARIO_BROKEN, failure.detail.clone())])?;
+    let (api, spec) = simulator(project, folder, connector, scenarios)?;
+    let setup = Setup {
+        name: connector.name().to_string(),
+        clock: Arc::clone(clock),
+        seed,
+        credentials: credentials(connector.auth(), &deployment.vars),
+        ledger: None,
+    };
+    Ok((url, Arc::new(Provider::new(api, spec, setup)?)))
+}
+
 /// The document and file of a connector's simulator, with what scenarios give it.
-pub(super) fn simulator(
+fn simulator(
     project: &Project,
     folder: &IntegrationFolder,
     connector: &Connector,

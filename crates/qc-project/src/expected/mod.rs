@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     Project, ProjectFiles,
-    acceptance::{AnswerField, Observed, Scenario, Step, compiled, observed},
+    acceptance::{AnswerField, Observed, Scenario, compiled, observed},
     codes,
     project::Loaded,
 };
@@ -81,7 +81,7 @@ pub fn expected(project: &Project, integration: &str) -> Result<Expected, Vec<Fi
 fn find(project: &Project, integration: &str) -> Result<Expected, Vec<Finding>> {
     let folder = project.integration(integration).map_err(|finding| vec![*finding])?;
     let scenarios: Vec<&Loaded<Scenario>> =
-        folder.scenarios.iter().filter(|file| is_calm(&file.value)).collect();
+        folder.scenarios.iter().filter(|file| file.value.is_calm()).collect();
     if scenarios.is_empty() {
         let message = format!("`{integration}` has no scenario in which nothing goes wrong");
         let help = "write one without `faults`: what a system answers is taken from it";
@@ -115,12 +115,6 @@ fn find(project: &Project, integration: &str) -> Result<Expected, Vec<Finding>> 
     let scenarios = scenarios.iter().map(|file| file.value.scenario.to_string()).collect();
     let lives = stage.lives;
     Ok(Expected { integration: integration.to_owned(), scenarios, lives, systems, left_out })
-}
-
-/// Whether nothing goes wrong in it.
-fn is_calm(scenario: &Scenario) -> bool {
-    let disturbs = |step: &Step| matches!(step, Step::Fault(_) | Step::Restart);
-    scenario.faults.is_empty() && !scenario.when.iter().any(disturbs)
 }
 
 impl<'a> Stage<'a> {

@@ -182,13 +182,13 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// The events that scenarios in which nothing goes wrong send to a trigger.
+/// The events that scenarios send to a trigger whose runs end by themselves.
 fn sent_to(
     project: &Project,
     folder: &IntegrationFolder,
     trigger: &Trigger,
 ) -> Vec<(String, Value)> {
-    let calm = folder.scenarios.iter().filter(|file| is_calm(&file.value));
+    let calm = folder.scenarios.iter().filter(|file| ends_alone(&file.value));
     let steps = calm.flat_map(|file: &Loaded<Scenario>| &file.value.when);
     let mut found: Vec<(String, Value)> = Vec::new();
     for step in steps {
@@ -211,11 +211,10 @@ fn sent_to(
     found
 }
 
-fn is_calm(scenario: &Scenario) -> bool {
-    let goes_wrong = |step: &Step| {
-        matches!(step, Step::Fault(_) | Step::Restart | Step::Task(_) | Step::Publish(_))
-    };
-    scenario.faults.is_empty() && !scenario.when.iter().any(goes_wrong)
+/// Whether its runs end by themselves: nothing goes wrong, and they wait for no person and no other event.
+fn ends_alone(scenario: &Scenario) -> bool {
+    let waits = |step: &Step| matches!(step, Step::Task(_) | Step::Publish(_));
+    scenario.is_calm() && !scenario.when.iter().any(waits)
 }
 
 fn usual_kind(trigger: &Trigger) -> Option<String> {

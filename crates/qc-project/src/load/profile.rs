@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     codes,
     integration::{Integration, TriggerForm, TriggerSpec},
-    project::{IntegrationFolder, Loaded},
+    project::IntegrationFolder,
     shape::Rate,
 };
 
@@ -73,7 +73,8 @@ impl LoadProfile {
             .map(|(name, spec)| source(name, spec))
             .collect();
         if sources.is_empty() || (!declared && throughput.is_none()) {
-            return Err(nothing().at_brief(definition));
+            let span = definition.root.key_span_at("/triggers").unwrap_or_default();
+            return Err(Box::new(nothing().at(definition.place(span))));
         }
         if let Some(throughput) = throughput {
             let average = throughput.average.per_second();
@@ -107,17 +108,6 @@ impl LoadProfile {
             let _ = write!(hex, "{byte:02x}");
             hex
         })
-    }
-}
-
-trait AtBrief {
-    fn at_brief(self, definition: &Loaded<Integration>) -> Self;
-}
-
-impl AtBrief for Box<Finding> {
-    fn at_brief(self, definition: &Loaded<Integration>) -> Self {
-        let span = definition.root.key_span_at("/triggers").unwrap_or_default();
-        Self::new(self.at(definition.place(span)))
     }
 }
 

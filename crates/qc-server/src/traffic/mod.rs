@@ -10,7 +10,7 @@ use std::{
 };
 
 use qc_census::Census;
-use qc_engine::{Deployment, Deployments, Traffic, Trigger};
+use qc_engine::{Deployment, Traffic, Trigger, TriggerKind};
 use qc_model::{Timestamp, TxnId};
 use qc_store::{Change, DocumentOp, Expect, StoreError};
 use serde::{Deserialize, Serialize};
@@ -100,14 +100,12 @@ fn name_of(deployment: &Deployment, trigger: &Trigger) -> String {
     format!("{environment}/{integration}/{}", trigger.name)
 }
 
-/// The triggers whose traffic is declared.
-fn declared(deployments: &Deployments) -> Vec<(Arc<Deployment>, String)> {
-    let all = deployments.iter().flat_map(|deployment| {
-        let triggers = deployment.release.triggers.values();
-        let declared = triggers.filter(|trigger| declares(&trigger.traffic));
-        declared.map(|trigger| (Arc::clone(deployment), trigger.name.to_string()))
-    });
-    all.collect()
+/// The triggers whose traffic is declared. What the platform fetches by itself comes through no door.
+fn declared(deployment: &Deployment) -> impl Iterator<Item = &Trigger> {
+    let triggers = deployment.release.triggers.values();
+    triggers.filter(|trigger| {
+        declares(&trigger.traffic) && !matches!(trigger.kind, TriggerKind::Poll(_))
+    })
 }
 
 impl State {
@@ -127,12 +125,8 @@ impl State {
     }
 
     async fn look_at_traffic(&self) -> Result<(), StoreError> {
-        self.traffic.census.flush().await?;
-        let mut open = 0;
-        for (deployment, trigger) in declared(&self.engine.deployments()) {
-            let standing = self.traffic_at(&deployment, &trigger).await?;
-            open += standing.map_or(0, |standing| standing.findings.len());
-        }
+        let standings = self.traffic_standings().await?;
+        let open = standings.iter().map(|standing| standing.findings.len()).sum();
         *self.traffic.open.lock().unwrap_or_else(PoisonError::into_inner) = open;
         Ok(())
     }
@@ -141,8 +135,10 @@ impl State {
     pub(crate) async fn traffic_standings(&self) -> Result<Vec<Standing>, StoreError> {
         self.traffic.census.flush().await?;
         let mut standings = Vec::new();
-        for (deployment, trigger) in declared(&self.engine.deployments()) {
-            standings.extend(self.traffic_at(&deployment, &trigger).await?);
+        for deployment in self.engine.deployments().iter() {
+            for trigger in declared(deployment) {
+                standings.push(self.traffic_at(deployment, trigger).await?);
+            }
         }
         Ok(standings)
     }
@@ -150,12 +146,8 @@ impl State {
     async fn traffic_at(
         &self,
         deployment: &Arc<Deployment>,
-        trigger: &str,
-    ) -> Result<Option<Standing>, StoreError> {
-        let triggers = &deployment.release.triggers;
-        let Some(trigger) = triggers.values().find(|known| known.name.as_str() == trigger) else {
-            return Ok(None);
-        };
+        trigger: &Trigger,
+    ) -> Result<Standing, StoreError> {
         let (name, now) = (name_of(deployment, trigger), self.clock.now());
         let came = self.traffic.of(&name).await?;
         let mut findings = BTreeMap::new();
@@ -164,13 +156,13 @@ impl State {
                 findings.insert(excess, finding);
             }
         }
-        Ok(Some(Standing {
+        Ok(Standing {
             deployment: Arc::clone(deployment),
             trigger: trigger.name.to_string(),
             declared: trigger.traffic,
             came: came.last(now),
             findings,
-        }))
+        })
     }
 
     /// What is open of a trigger; what is new is written down. It ends when so much is declared, or a week after it came
@@ -184,8 +176,14 @@ impl State {
     ) -> Result<Option<TrafficFinding>, StoreError> {
         let (name, now) = (format!("{name}/{}", excess.as_str()), self.clock.now());
         let stored = self.store.document(FINDING_KIND, &name).await?;
-        let known: Option<TrafficFinding> =
-            stored.as_ref().and_then(|stored| serde_json::from_slice(&stored.body).ok());
+        let known: Option<TrafficFinding> = match &stored {
+            None => None,
+            Some(stored) => Some(serde_json::from_slice(&stored.body).map_err(|error| {
+                StoreError::Corrupt(format!(
+                    "the finding {FINDING_KIND} {name} cannot be read: {error}"
+                ))
+            })?),
+        };
         let known = known.filter(|known| now < known.last_at + OPEN);
         let above = came.above(excess, declared, now).filter(|above| now < above.at + OPEN);
         let Some(above) = above else {

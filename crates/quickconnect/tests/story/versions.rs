@@ -216,6 +216,9 @@ fn project(asked: &mut Asked<'_>) {
     asked.told("new connector", &["vet", "--openapi", "vet.yaml", "--folder", "mine"]);
     asked.told("new integration", &["orders", "--folder", "mine"]);
     asked.told("test", &["mine", "--integration", "notify"]);
+    let notify = asked.server.folder.join("mine/integrations/notify/integration.yaml");
+    replace(&notify, "    tenant: ", "    expected_rate: 1/s\n    tenant: ");
+    asked.told("loadtest", &["notify", "--folder", "mine", "--seconds", "1"]);
     let orders = asked.server.folder.join("mine/integrations/orders");
     let port = till().to_string();
     let workflow = WORKFLOW.replace("PORT", &port);
@@ -263,9 +266,6 @@ fn contracts(asked: &mut Asked<'_>) {
     let ways = ["--from", "1.0.0", "--to", "2.0.0", "--project", example];
     let told = asked.told("contract guide", &[&["orders/placed"][..], &ways].concat());
     assert_eq!(told["pairs"][0]["after"], json!({"order_id": "O-1001", "amount": 49.9}));
-    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/customer-escalation");
-    let load = ["customer-escalation", "--folder", other, "--seconds", "1", "--speed", "0.5"];
-    asked.told("loadtest", &[&load[..], &["--no-evidence"]].concat());
     let told = asked.told("contract expect", &["team-notice", "--project", example]);
     assert_eq!((&told["systems"][0]["connector"], &told["files"]), (&json!("chat"), &json!([])));
     fs::copy(&old, asked.server.folder.join("own.json")).unwrap();

@@ -73,9 +73,14 @@ pub(super) async fn run(
     }
     let pace = Pace { seconds: arguments.seconds, speed: arguments.speed };
     let phases = plan(&profile, pace);
-    let stage =
-        Stage::set(session, &project, integration, (&environment, &arguments.store), &signals)
-            .await?;
+    let stage = Stage::set(
+        session,
+        (&folder, &project),
+        integration,
+        (&environment, &arguments.store),
+        &signals,
+    )
+    .await?;
     let about = About {
         integration: name.clone(),
         release: stage.release().to_owned(),

@@ -1,6 +1,11 @@
 //! A server of the test's own, with the integration deployed and its systems simulated.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use qc_connect::webhook::SignatureScheme;
 use qc_engine::{Trigger, TriggerAuth};
@@ -25,7 +30,7 @@ use crate::{
 
 /// With which all events are signed: base64, because that is what schemes for signatures ask for.
 const SIGNING: &str = "bG9hZHRlc3Q=";
-/// Where the server keeps its data, in the folder in which the user is.
+/// Where servers of load tests keep their data, each in a folder of its own, in the project's.
 const PLACE: &str = ".qc/loadtest";
 
 /// Everything that a test needs.
@@ -35,13 +40,14 @@ pub(super) struct Stage {
     pub(super) compiled: Compiled,
     pub(super) environment: EnvironmentName,
     release: String,
+    place: Place,
 }
 
 impl Stage {
     /// Sets it.
     pub(super) async fn set(
         session: &Session,
-        project: &Project,
+        (folder, project): (&Path, &Project),
         integration: &IntegrationFolder,
         (environment, store): (&EnvironmentName, &str),
         signals: &Signals,
@@ -53,7 +59,8 @@ impl Stage {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let stand_ins = stand_ins(project, integration, &compiled, environment, &clock)
             .map_err(Trouble::findings)?;
-        let config = settings(session, store)?;
+        let place = Place::below(folder)?;
+        let config = settings(session, &place, store)?;
         telemetry::begin(&config)?;
         let others = stand_ins.others.clone();
         let credentials = credentials(&compiled, stand_ins, environment);
@@ -70,7 +77,7 @@ impl Stage {
         match stage {
             Ok((client, release)) => {
                 let environment = environment.clone();
-                Ok(Self { running, client, compiled, environment, release })
+                Ok(Self { running, client, compiled, environment, release, place })
             }
             Err(trouble) => {
                 running.end().await;
@@ -95,25 +102,45 @@ impl Stage {
     /// Ends everything.
     pub(super) async fn end(self) {
         self.running.end().await;
+        drop(self.place);
     }
 }
 
 /// The settings of a server that is nobody else's: what is said elsewhere of the user's own does not hold.
-fn settings(session: &Session, store: &str) -> Result<Config, Trouble> {
-    let place = Path::new(PLACE);
-    if place.exists() {
-        fs::remove_dir_all(place).map_err(|error| Trouble::file(place, &error))?;
-    }
+fn settings(session: &Session, place: &Place, store: &str) -> Result<Config, Trouble> {
+    let data = place.0.display().to_string();
     let flags = [
         ("listen", "127.0.0.1:0"),
         ("store", store),
-        ("data_dir", PLACE),
+        ("data_dir", &data),
         ("log_format", "text"),
         ("log_level", "error"),
     ];
     let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let said = session.said(flags.into());
     Config::new(&Said { variables: BTreeMap::new(), ..said })
+}
+
+/// A folder of this process's own, which goes with this value.
+struct Place(PathBuf);
+
+impl Place {
+    fn below(folder: &Path) -> Result<Self, Trouble> {
+        let place = folder.join(PLACE).join(std::process::id().to_string());
+        // Of one that had the same number and was killed.
+        if place.exists() {
+            fs::remove_dir_all(&place).map_err(|error| Trouble::file(&place, &error))?;
+        }
+        fs::create_dir_all(&place).map_err(|error| Trouble::file(&place, &error))?;
+        Ok(Self(place))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What cannot be removed is in nobody's way.
+        drop(fs::remove_dir_all(&self.0));
+    }
 }
 
 fn credentials(
