@@ -122,6 +122,26 @@ fn what_is_asked_for_is_held_against_what_came() {
 }
 
 #[test]
+fn times_count_from_when_an_event_was_due_and_those_of_a_burst_are_its_own() {
+    let declared = || LoadProfile {
+        percentiles: [Some(100), None, None],
+        burst: Some(900),
+        ..profile(vec![source("a", 20.0, 20.0)])
+    };
+    let phases = plan(&declared(), PACE);
+    let mut sent = sent(&phases, |nth| if nth < 400 { 90 } else { 9_000 });
+    assert!(grade(about(), declared(), &phases, &sent).passed, "a burst may take its time");
+    for late in sent.iter_mut().filter(|sent| sent.phase < 2) {
+        // It was sent and done later: the sender was held up, and the run took as long as before.
+        late.late_ms = 50;
+        let end = late.end.as_mut().unwrap();
+        end.at = end.at + Duration::from_millis(50);
+    }
+    let held_up = grade(about(), declared(), &phases, &sent);
+    assert_eq!(failed(&held_up), ["50 of 100 runs end in time"]);
+}
+
+#[test]
 fn a_backlog_that_grows_and_a_sender_that_lags_are_found() {
     let declared = || profile(vec![source("a", 20.0, 20.0)]);
     let phases = plan(&declared(), PACE);

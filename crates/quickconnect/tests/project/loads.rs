@@ -53,6 +53,7 @@ fn what_is_missed_is_named_with_its_number() {
     let scene = Scene::example();
     scene.edit(INTEGRATION, "    burst: 200\n", "    burst: 60\n");
     scene.edit(INTEGRATION, "deadline: 25h", "deadline: 2m");
+    scene.qc(&["check"]).ends(0).says("runs wait for `tracker` longer than a run may take");
     scene.edit(INTEGRATION, "queue: {ttl: 24h}", "queue: {ttl: 1m}");
     scene.qc(&["check"]).ends(0).says("QC-P111");
     let ran = scene.qc(&[&TEST[..], &["--no-evidence"]].concat()).ends(100);
