@@ -56,7 +56,7 @@ fn refuses(subject: &mut Subject<'_>, limit: &Limit, profile: &LoadProfile) {
         LimitScope::Trigger => profile.sources.iter().map(comes).fold(0.0, f64::max),
         LimitScope::Integration => profile.sources.iter().map(comes).sum(),
     };
-    let lasts = profile.sources.iter().filter_map(|source| source.peak_lasts).max();
+    let lasts = profile.sources.iter().filter_map(|source| source.peak_lasts_ms).max();
     let seconds = std::time::Duration::from_millis(lasts.unwrap_or(60_000)).as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a burst is at most 10^9")]
     let room = quota.burst() as f64 + quota.per_second() * seconds;

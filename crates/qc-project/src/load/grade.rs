@@ -95,12 +95,22 @@ pub struct PhaseReport {
     pub length_ms: u64,
     /// From the first event to the end of the last run.
     pub drained_ms: u64,
-    /// The slowest of 50, 95, 99 and 100 answers of the door in a hundred.
-    pub door_ms: [u64; 4],
-    /// The slowest of 50, 95, 99 and 100 runs in a hundred, from the event to the end.
-    pub run_ms: [u64; 4],
+    /// How long the door's answers took.
+    pub door_ms: Spread,
+    /// How long runs took, from the event to the end.
+    pub run_ms: Spread,
     /// How late the sender was at most.
     pub late_ms: u64,
+}
+
+/// The slowest of 50, of 95, of 99 in a hundred, and of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "named as everybody names them")]
+pub struct Spread {
+    pub p50: u64,
+    pub p95: u64,
+    pub p99: u64,
+    pub max: u64,
 }
 
 /// Something that was asked for.
@@ -160,14 +170,15 @@ pub fn grade(about: About, profile: LoadProfile, phases: &[Phase], sent: &[Sent]
     }
     let steady = |sent: &&Sent| phases[sent.phase].kind != PhaseKind::Burst;
     let took = times(sent.iter().filter(steady), run_ms);
-    for (nth, percent) in [50, 95, 99].into_iter().enumerate() {
-        let Some(wanted) = profile.percentiles[nth] else { continue };
+    let asked = [(50, profile.p50_ms), (95, profile.p95_ms), (99, profile.p99_ms)];
+    for ((percent, wanted), enough) in asked.into_iter().zip(ENOUGH) {
+        let Some(wanted) = wanted else { continue };
         let measured = at_percent(&took, percent);
-        let few = took.len() < ENOUGH[nth];
+        let few = took.len() < enough;
         let what = format!("{percent} of 100 runs end in time");
         checks.push(in_time(what, wanted, measured, few));
     }
-    if let Some(wanted) = profile.deadline {
+    if let Some(wanted) = profile.deadline_ms {
         let slowest = at_percent(&times(sent.iter(), run_ms), 100);
         checks.push(in_time(
             "every run ends before its deadline".to_owned(),
@@ -227,11 +238,15 @@ fn at_percent(sorted: &[u64], percent: usize) -> u64 {
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
+fn spread(sorted: &[u64]) -> Spread {
+    let [p50, p95, p99, max] = [50, 95, 99, 100].map(|percent| at_percent(sorted, percent));
+    Spread { p50, p95, p99, max }
+}
+
 fn report<'s>(phase: &Phase, sent: impl Iterator<Item = &'s Sent> + Clone) -> PhaseReport {
     let door =
         times(sent.clone().filter(|sent| sent.door.accepted), |sent| Some(sent.door.after_ms));
     let runs = times(sent.clone(), run_ms);
-    let percents = |sorted: &[u64]| [50, 95, 99, 100].map(|percent| at_percent(sorted, percent));
     let first = sent.clone().map(|sent| sent.due).min();
     let last = sent.clone().filter_map(|sent| Some(sent.end.as_ref()?.at)).max();
     let drained = first.zip(last).map_or(0, |(first, last)| last.since(first).as_millis());
@@ -243,8 +258,8 @@ fn report<'s>(phase: &Phase, sent: impl Iterator<Item = &'s Sent> + Clone) -> Ph
         completed: sent.clone().filter(completed).count(),
         length_ms: u64::try_from(phase.length.as_millis()).unwrap_or(u64::MAX),
         drained_ms: u64::try_from(drained).unwrap_or(u64::MAX),
-        door_ms: percents(&door),
-        run_ms: percents(&runs),
+        door_ms: spread(&door),
+        run_ms: spread(&runs),
         late_ms: sent.map(|sent| sent.late_ms).max().unwrap_or_default(),
     }
 }
@@ -263,7 +278,7 @@ fn keeps_up(report: &PhaseReport) -> Check {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let wanted = report.events as f64 * 1_000.0 / (report.length_ms.max(1) as f64);
     // The last run may take its time: what counts is that no backlog is left.
-    let busy = report.drained_ms.saturating_sub(report.run_ms[0]);
+    let busy = report.drained_ms.saturating_sub(report.run_ms.p50);
     let measured = per_second(busy.max(report.length_ms));
     let verdict = if report.events < ENOUGH_FOR_PACE {
         Verdict::TooFew

@@ -16,7 +16,9 @@ mod tests;
 
 pub use bodies::{Bodies, Body};
 pub(crate) use check::check;
-pub use grade::{About, Check, DoorSaid, LoadReport, PhaseReport, RunEnded, Sent, Verdict, grade};
+pub use grade::{
+    About, Check, DoorSaid, LoadReport, PhaseReport, RunEnded, Sent, Spread, Verdict, grade,
+};
 pub use plan::{Pace, Phase, PhaseKind, Send, plan};
 pub use profile::{LoadProfile, Source};
 

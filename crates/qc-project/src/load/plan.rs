@@ -63,7 +63,7 @@ pub struct Send {
 pub fn plan(profile: &LoadProfile, pace: Pace) -> Vec<Phase> {
     let growth = 1.0 + f64::from(profile.growth_percent) / 100.0;
     let held = Duration::from_secs(pace.seconds);
-    let peak_lasts = profile.sources.iter().map(|source| source.peak_lasts);
+    let peak_lasts = profile.sources.iter().map(|source| source.peak_lasts_ms);
     let peak_lasts =
         peak_lasts.max().flatten().map_or(held, |ms| held.min(Duration::from_millis(ms)));
     let rates = |of: fn(&super::Source) -> f64, factor: f64| -> Vec<f64> {

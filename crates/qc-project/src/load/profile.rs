@@ -22,10 +22,14 @@ pub struct LoadProfile {
     pub burst: Option<u64>,
     /// Growth per year, in percent: a peak is that much higher.
     pub growth_percent: u32,
-    /// In milliseconds, from an event to the end of its run: so long for half of them, for 95 and for 99 of 100.
-    pub percentiles: [Option<u64>; 3],
-    /// In milliseconds: no run may take longer.
-    pub deadline: Option<u64>,
+    /// From an event to the end of its run, for half of them.
+    pub p50_ms: Option<u64>,
+    /// For 95 of 100.
+    pub p95_ms: Option<u64>,
+    /// For 99 of 100.
+    pub p99_ms: Option<u64>,
+    /// No run may take longer.
+    pub deadline_ms: Option<u64>,
     /// Triggers with declared traffic that a load test does not send to: nobody sends there.
     #[serde(skip)]
     pub left_out: Vec<String>,
@@ -40,8 +44,8 @@ pub struct Source {
     pub average: f64,
     /// At the busiest time, in events a second.
     pub peak: f64,
-    /// How long a peak lasts, in milliseconds.
-    pub peak_lasts: Option<u64>,
+    /// How long a peak lasts.
+    pub peak_lasts_ms: Option<u64>,
     /// The usual size of a body, in bytes.
     pub typical_size: Option<usize>,
 }
@@ -94,8 +98,10 @@ impl LoadProfile {
             growth_percent: throughput
                 .and_then(|throughput| throughput.growth_percent.as_ref())
                 .map_or(0, |growth| u32::try_from(growth.0).unwrap_or(0)),
-            percentiles: [of(|it| it.p50), of(|it| it.p95), of(|it| it.p99)],
-            deadline: of(|it| it.deadline),
+            p50_ms: of(|it| it.p50),
+            p95_ms: of(|it| it.p95),
+            p99_ms: of(|it| it.p99),
+            deadline_ms: of(|it| it.deadline),
             left_out: left_out(brief),
         })
     }
@@ -140,7 +146,7 @@ fn source(name: &Name, spec: &TriggerSpec) -> Source {
         trigger: name.to_string(),
         average: average_or_peak,
         peak: peak.unwrap_or(average_or_peak),
-        peak_lasts: traffic.and_then(|traffic| traffic.peak_lasts).map(millis),
+        peak_lasts_ms: traffic.and_then(|traffic| traffic.peak_lasts).map(millis),
         typical_size: traffic.and_then(|traffic| traffic.typical_size.map(|size| size.0)),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 fn source(trigger: &str, average: f64, peak: f64) -> Source {
     let trigger = trigger.to_owned();
-    Source { trigger, average, peak, peak_lasts: None, typical_size: None }
+    Source { trigger, average, peak, peak_lasts_ms: None, typical_size: None }
 }
 
 fn profile(sources: Vec<Source>) -> LoadProfile {
@@ -19,8 +19,10 @@ fn profile(sources: Vec<Source>) -> LoadProfile {
         sources,
         burst: None,
         growth_percent: 0,
-        percentiles: [None; 3],
-        deadline: None,
+        p50_ms: None,
+        p95_ms: None,
+        p99_ms: None,
+        deadline_ms: None,
         left_out: Vec::new(),
     }
 }
@@ -59,7 +61,7 @@ fn failed(report: &LoadReport) -> Vec<&str> {
 #[test]
 fn a_plan_has_the_declared_rates_for_the_declared_times() {
     let mut declared = profile(vec![source("a", 2.0, 20.0), source("b", 0.01, 0.01)]);
-    declared.sources[0].peak_lasts = Some(4_000);
+    declared.sources[0].peak_lasts_ms = Some(4_000);
     declared.burst = Some(7);
     declared.growth_percent = 50;
     let phases = plan(&declared, PACE);
@@ -93,8 +95,10 @@ proptest! {
 #[test]
 fn what_is_asked_for_is_held_against_what_came() {
     let declared = || LoadProfile {
-        percentiles: [Some(100), Some(200), Some(300)],
-        deadline: Some(1_000),
+        p50_ms: Some(100),
+        p95_ms: Some(200),
+        p99_ms: Some(300),
+        deadline_ms: Some(1_000),
         ..profile(vec![source("a", 20.0, 50.0)])
     };
     let phases = plan(&declared(), PACE);
@@ -124,7 +128,7 @@ fn what_is_asked_for_is_held_against_what_came() {
 #[test]
 fn times_count_from_when_an_event_was_due_and_those_of_a_burst_are_its_own() {
     let declared = || LoadProfile {
-        percentiles: [Some(100), None, None],
+        p50_ms: Some(100),
         burst: Some(900),
         ..profile(vec![source("a", 20.0, 20.0)])
     };
@@ -192,9 +196,12 @@ fn a_brief_says_what_is_driven() {
         (4.0, 5.0),
         "the brief asks for more than the trigger"
     );
-    assert_eq!((source.peak_lasts, source.typical_size), (Some(30_000), Some(2_048)));
+    assert_eq!((source.peak_lasts_ms, source.typical_size), (Some(30_000), Some(2_048)));
     assert_eq!((profile.burst, profile.growth_percent), (Some(9), 20));
-    assert_eq!((profile.percentiles, profile.deadline), ([None, Some(2_000), None], Some(60_000)));
+    assert_eq!(
+        (profile.p50_ms, profile.p95_ms, profile.deadline_ms),
+        (None, Some(2_000), Some(60_000))
+    );
     let silent = project("", "", None);
     let error = LoadProfile::of(silent.integration("notify").unwrap()).unwrap_err();
     assert_eq!(error.code.as_str(), "QC-P110");

@@ -73,7 +73,8 @@ impl<'a> Driver<'a> {
         phases: &[Phase],
         output: Output,
     ) -> Vec<Sent> {
-        let patience = profile.deadline.map_or(PATIENCE, |ms| Duration::from_millis(ms) + PATIENCE);
+        let patience =
+            profile.deadline_ms.map_or(PATIENCE, |ms| Duration::from_millis(ms) + PATIENCE);
         let (mut all, mut next) = (Vec::new(), 0);
         for (nth, phase) in phases.iter().enumerate() {
             let (kind, count) = (phase.kind.as_str(), phase.sends.len());

@@ -1,6 +1,6 @@
 //! A report for people.
 
-use qc_project::load::{LoadReport, Verdict};
+use qc_project::load::{LoadReport, Spread, Verdict};
 
 use crate::cli::output::{append, table};
 
@@ -10,15 +10,15 @@ pub(super) fn human(report: &LoadReport) -> String {
         .phases
         .iter()
         .map(|phase| {
-            let [_, _, door, _] = phase.door_ms;
-            let [p50, p95, p99, most] = phase.run_ms;
+            let door = phase.door_ms.p99;
+            let Spread { p50, p95, p99, max } = phase.run_ms;
             vec![
                 phase.phase.as_str().to_owned(),
                 phase.events.to_string(),
                 phase.accepted.to_string(),
                 phase.completed.to_string(),
                 format!("{door} ms"),
-                format!("{p50} / {p95} / {p99} / {most} ms"),
+                format!("{p50} / {p95} / {p99} / {max} ms"),
                 format!(
                     "{:.1} s",
                     std::time::Duration::from_millis(phase.drained_ms).as_secs_f64()
