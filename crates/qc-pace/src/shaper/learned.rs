@@ -156,6 +156,8 @@ impl Learned {
         let (whole, out) = ((now - since - self.idle).max(0.0), now - began);
         let average = (self.count / whole.max(TOLD_BY / 4.0)).max(RATE_MIN);
         match &mut self.limit {
+            // Nothing was dealt with before: it is not known how much is too much.
+            None if self.count < 1.0 => {}
             None => {
                 let sure = self.count >= TELLS;
                 self.limit =

@@ -241,3 +241,35 @@ fn refusals_by_chance_while_little_goes_do_not_hold_up_what_comes_then() {
     // 10 s if nothing held them, 5 s of stated pauses, and some for finding the pace again.
     assert!(took < 40_000, "{took} ms");
 }
+
+/// One refusal among a handful of calls tells next to nothing of what is allowed, whenever it comes and however far apart
+/// they are: nobody waits for longer than the pause that was stated, and a little.
+#[test]
+fn one_refusal_among_a_few_calls_holds_none_of_them_up() {
+    use qc_pace::{Outcome, Said, Shaper, Turn};
+    let at = qc_model::Timestamp::from_millis;
+    for gap in [0, 100, 700, 2_000, 10_000, 90_000] {
+        for refused in 0..8 {
+            let mut shaper = Shaper::new(NOTHING);
+            let mut now = 0_i64;
+            for nth in 0..10 {
+                let asked = now;
+                while let Turn::At(next) = shaper.admit(at(now)) {
+                    now = next.as_millis().max(now + 1);
+                }
+                let waited = now - asked;
+                assert!(
+                    waited <= 1_500,
+                    "call {nth} waits {waited} ms: {refused} refused, {gap} ms apart"
+                );
+                let gone = shaper.depart(at(now));
+                now += 2;
+                let pause = (nth == refused).then(|| Duration::from_secs(1));
+                let said = Said { retry_after: pause, ..Said::default() };
+                let outcome = if nth == refused { Outcome::Throttled } else { Outcome::Dealt };
+                shaper.answered(gone, outcome, &said, at(now));
+                now += gap;
+            }
+        }
+    }
+}
