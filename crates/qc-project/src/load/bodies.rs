@@ -262,7 +262,10 @@ fn varied(data: &Value, places: &[(&String, u64)]) -> Value {
 
 /// A text of the same kind with a number in it: in place of its last digits, or at its end.
 fn another(text: &str, nth: u64) -> String {
-    let is_uuid = text.len() == 36 && text.bytes().filter(|byte| *byte == b'-').count() == 4;
+    let is_uuid = text.is_ascii()
+        && text.is_ascii()
+        && text.len() == 36
+        && text.bytes().filter(|byte| *byte == b'-').count() == 4;
     if is_uuid {
         return format!("{}{nth:012}", &text[..24]);
     }
@@ -292,6 +295,8 @@ mod tests {
             ("a12b345c", "a12b007c"),
             ("ä9", "ä7"),
             ("ops@example.com", "ops-7@example.com"),
+            // As long as a UUID, and none: a letter of two bytes stands where one would be cut.
+            ("----aaaaaaaaaaaaaaaaaaaéaaaaaaaaaaa", "----aaaaaaaaaaaaaaaaaaaéaaaaaaaaaaa-7"),
             ("0e8d1f0a-7d0b-4d3a-9f0e-5a4c1b2d3e4f", "0e8d1f0a-7d0b-4d3a-9f0e-000000000007"),
         ] {
             assert_eq!(another(text, 7), wanted);

@@ -12,6 +12,8 @@ use crate::{
     integration::{Excess, Limit, LimitScope, TenantSpec, TriggerSpec},
 };
 
+const HELP: &str = "raise the limit, or declare the traffic that is to come in";
+
 /// What the evidence says of itself.
 #[derive(Deserialize)]
 struct Told {
@@ -27,8 +29,6 @@ pub(crate) fn check(subject: &mut Subject<'_>) {
     evidence(subject, &profile);
 }
 
-const HELP: &str = "raise the limit, or declare the traffic that is to come in";
-
 fn of_trigger<'s>(subject: &Subject<'s>, source: &Source) -> Option<&'s TriggerSpec> {
     let mut triggers = subject.file.value.triggers.iter();
     triggers.find(|(name, _)| name.value.as_str() == source.trigger).map(|(_, spec)| spec)
@@ -43,18 +43,19 @@ fn refuses(subject: &mut Subject<'_>, limit: &Limit, profile: &LoadProfile) {
         let units = source.peak * cost as f64;
         units
     };
+    let is_fixed = |source: &&Source| {
+        of_trigger(subject, source).is_some_and(|spec| matches!(spec.tenant, TenantSpec::Fixed(_)))
+    };
+    // What is declared of many tokens or tenants together says nothing of one.
+    let counted: Vec<&Source> = match limit.scope {
+        LimitScope::Token => Vec::new(),
+        LimitScope::Tenant => profile.sources.iter().filter(is_fixed).collect(),
+        LimitScope::Trigger | LimitScope::Integration => profile.sources.iter().collect(),
+    };
+    let paces = counted.iter().map(|source| comes(source));
     let pace = match limit.scope {
-        // How it is spread over them is not declared.
-        LimitScope::Token => return,
-        LimitScope::Tenant => {
-            let fixed = profile.sources.iter().filter(|source| {
-                of_trigger(subject, source)
-                    .is_some_and(|spec| matches!(spec.tenant, TenantSpec::Fixed(_)))
-            });
-            fixed.map(comes).sum::<f64>()
-        }
-        LimitScope::Trigger => profile.sources.iter().map(comes).fold(0.0, f64::max),
-        LimitScope::Integration => profile.sources.iter().map(comes).sum(),
+        LimitScope::Trigger => paces.fold(0.0, f64::max),
+        LimitScope::Token | LimitScope::Tenant | LimitScope::Integration => paces.sum(),
     };
     let lasts = profile.sources.iter().filter_map(|source| source.peak_lasts_ms).max();
     let seconds = std::time::Duration::from_millis(lasts.unwrap_or(60_000)).as_secs_f64();
@@ -70,7 +71,7 @@ fn refuses(subject: &mut Subject<'_>, limit: &Limit, profile: &LoadProfile) {
         subject.warning(codes::LIMIT_BELOW_PEAK, span, message, HELP);
     }
     // Of several triggers it is not declared at which of them a burst comes.
-    let [only] = profile.sources.as_slice() else { return };
+    let [only] = counted.as_slice() else { return };
     let cost = of_trigger(subject, only).map_or(1, |spec| spec.cost.value.0.unsigned_abs());
     if let Some(units) = profile.burst.map(|burst| burst.saturating_mul(cost))
         && units > quota.burst()

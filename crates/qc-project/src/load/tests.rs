@@ -222,6 +222,11 @@ fn a_limit_that_refuses_the_declared_peak_is_found() {
     assert_eq!(codes(&project(rates, &limit("20/s"), None)), Vec::<String>::new());
     let burst = format!("nfr: {{throughput: {{average: 1/s, burst: 21}}}}\n{}", limit("20/s"));
     assert_eq!(codes(&project(rates, &burst, None)), ["QC-P111"]);
+    let of_each =
+        "limits:\n  - {name: all, scope: tenant, rate: 1/s, protects: us, on_excess: reject}\n";
+    assert_eq!(codes(&project(rates, of_each, None)), ["QC-P111"], "all of it is one tenant's");
+    let of_token = of_each.replace("tenant", "token");
+    assert_eq!(codes(&project(rates, &of_token, None)), Vec::<String>::new());
     let roomy = "limits:\n  - {name: all, scope: integration, rate: 10/s, burst: 700, protects: us, on_excess: reject}\n";
     assert_eq!(codes(&project(rates, roomy, None)), Vec::<String>::new());
 }
