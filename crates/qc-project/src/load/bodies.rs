@@ -263,7 +263,6 @@ fn varied(data: &Value, places: &[(&String, u64)]) -> Value {
 /// A text of the same kind with a number in it: in place of its last digits, or at its end.
 fn another(text: &str, nth: u64) -> String {
     let is_uuid = text.is_ascii()
-        && text.is_ascii()
         && text.len() == 36
         && text.bytes().filter(|byte| *byte == b'-').count() == 4;
     if is_uuid {
