@@ -576,6 +576,7 @@ pub(crate) fn tell(shared: &Shared, run: &ActiveRun, draft: &Draft) {
                 NoteKind::Retrying { at, attempt } => {
                     ("retrying", Some(retry_text(draft.at, at, attempt)))
                 }
+                NoteKind::PutOff { at } => ("put_off", Some(format!("until {at}"))),
                 NoteKind::Skipped => ("skipped", None),
                 NoteKind::Cancelled => ("cancelled", None),
                 NoteKind::Held { .. } => ("held", note.failure.as_ref().map(|f| f.detail.clone())),

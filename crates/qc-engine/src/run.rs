@@ -359,7 +359,11 @@ impl ActiveRun {
             NoteKind::Held { .. } => "held",
             NoteKind::Diverted => "diverted",
             NoteKind::LeftOut => "left_out",
-            NoteKind::Started | NoteKind::Completed | NoteKind::Skipped | NoteKind::Cancelled => {
+            NoteKind::Started
+            | NoteKind::Completed
+            | NoteKind::PutOff { .. }
+            | NoteKind::Skipped
+            | NoteKind::Cancelled => {
                 draft.notes.push(note);
                 return;
             }

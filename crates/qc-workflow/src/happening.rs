@@ -239,6 +239,11 @@ pub enum NoteKind {
         /// Which attempt that will be.
         attempt: u32,
     },
+    /// Its call is spread over a time: it is made later.
+    PutOff {
+        /// When.
+        at: Timestamp,
+    },
     /// Its `if` was false.
     Skipped,
     /// It was cut short.

@@ -77,9 +77,11 @@ impl Lifecycle<'_> {
                 vec![self.task(note, "faulted", "faultedAt", at, &[("error", error)])]
             }
             // It never was, or goes on in another way: the standard has no word for it.
-            NoteKind::Skipped | NoteKind::Held { .. } | NoteKind::Diverted | NoteKind::LeftOut => {
-                Vec::new()
-            }
+            NoteKind::Skipped
+            | NoteKind::PutOff { .. }
+            | NoteKind::Held { .. }
+            | NoteKind::Diverted
+            | NoteKind::LeftOut => Vec::new(),
         };
         // The run as a whole waits for events while a task of it listens.
         if listens && note.kind == NoteKind::Started {

@@ -12,11 +12,18 @@ pub struct CallPolicy {
     pub retry: RetryPolicy,
     /// How long one attempt may take, in milliseconds.
     pub timeout_ms: u64,
+    /// The call is made at a moment by chance within so long of the run's beginning, in milliseconds; 0: at once.
+    pub spread_ms: u64,
 }
 
 impl Default for CallPolicy {
     fn default() -> Self {
-        Self { effect: Effect::Once, retry: RetryPolicy::default(), timeout_ms: 30_000 }
+        Self {
+            effect: Effect::Once,
+            retry: RetryPolicy::default(),
+            timeout_ms: 30_000,
+            spread_ms: 0,
+        }
     }
 }
 

@@ -103,6 +103,7 @@ impl Connectors {
             effect: EffectRule::derived(method).class,
             retry: RetryPolicy::default(),
             timeout_ms: TIMEOUT_MS,
+            ..CallPolicy::default()
         }
     }
 

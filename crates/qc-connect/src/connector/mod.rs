@@ -243,6 +243,7 @@ impl Connector {
             effect: self.effect(found).class,
             retry: retry.clone(),
             timeout_ms: timeout,
+            ..CallPolicy::default()
         })
     }
 

@@ -81,6 +81,7 @@ fn an_effect_class_says_nothing_of_what_is_kept() {
     let put = "call: state.put, with: {in: notes, key: a, value: 1}";
     let rules = |rule: &str| format!("{STATE}\ntasks: {{keep: {{{rule}}}}}");
     assert_eq!(codes(with(&rules("effect: once"), put)), ["QC-P074".to_owned()].into());
+    assert_eq!(codes(with(&rules("spread: 5m"), put)), ["QC-P074".to_owned()].into());
     assert_eq!(codes(with(&rules("timeout: 5s"), put)), [].into());
 }
 

@@ -14,6 +14,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
         if let Some(latency) = &nfr.latency {
             percentiles(subject, latency);
             held_beyond(subject, latency);
+            spread_beyond(subject, latency);
         }
         if let Some(throughput) = &nfr.throughput
             && let Some(peak) = throughput.peak
@@ -71,6 +72,25 @@ fn held_beyond(subject: &mut Subject<'_>, latency: &Latency) {
             subject.out.push(finding.help(help));
         }
     }
+}
+
+/// Whether calls are spread over longer than a run may take.
+fn spread_beyond(subject: &mut Subject<'_>, latency: &Latency) {
+    let Some(deadline) = latency.deadline else { return };
+    let file = &subject.file;
+    let named = file.value.policies.iter().map(|(_, rules)| rules);
+    let of_tasks = file.value.tasks.iter().map(|(_, rules)| &rules.own);
+    let spreads = named.chain(of_tasks).filter_map(|rules| rules.spread.as_ref());
+    let found = spreads.filter(|spread| spread.value > deadline / 2).map(|spread| {
+        let message = format!(
+            "calls are spread over more than half of the {} s that a run may take: that half is what they get",
+            deadline.as_secs()
+        );
+        let help = "mend one of them: `spread`, or `nfr.latency.deadline`";
+        file.warning(codes::CONTRADICTION, spread.span, message).help(help)
+    });
+    let found: Vec<_> = found.collect();
+    subject.out.extend(found);
 }
 
 fn audit(subject: &mut Subject<'_>) {

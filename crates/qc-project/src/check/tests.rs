@@ -262,6 +262,19 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
     (INTEGRATION, "owners:", "secrets: {key: secret://a}\nowners:", &["QC-P025"]),
     (INTEGRATION, "owners:", "nfr: {latency: {p50: 5s, p95: 1s}}\nowners:", &["QC-P030"]),
     (INTEGRATION, "owners:", "nfr: {throughput: {average: 5/s, peak: 1/s}}\nowners:", &["QC-P030"]),
+    (INTEGRATION, "owners:", "nfr: {latency: {deadline: 23h}}\nowners:", &["QC-P030"]),
+    (
+        INTEGRATION,
+        "owners:",
+        "nfr: {latency: {deadline: 24h}}\ntasks: {tell: {spread: 12h}}\nowners:",
+        &[],
+    ),
+    (
+        INTEGRATION,
+        "owners:",
+        "nfr: {latency: {deadline: 24h}}\ntasks: {tell: {spread: 13h}}\nowners:",
+        &["QC-P030"],
+    ),
     (
         INTEGRATION,
         "owners:",

@@ -48,6 +48,9 @@ fn lay(rules: &CallRules, policy: &mut CallPolicy) {
     if let Some(timeout) = rules.timeout {
         policy.timeout_ms = milliseconds(timeout);
     }
+    if let Some(spread) = &rules.spread {
+        policy.spread_ms = milliseconds(spread.value);
+    }
 }
 
 pub(crate) fn effect_class(word: EffectWord) -> Effect {

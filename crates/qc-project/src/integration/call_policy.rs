@@ -17,6 +17,8 @@ pub struct CallRules {
     pub retry: Option<RetryRules>,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
+    /// Over how long the first attempts of many runs are spread.
+    pub spread: Option<Spanned<Duration>>,
 }
 
 /// Rules for the calls of one task.
@@ -102,7 +104,11 @@ impl CallRules {
         let effect = f.optional("effect", "What an ambiguous outcome (sent, no answer) does.");
         let retry = f.optional("retry", "When it is tried again.");
         let timeout = f.optional("timeout", "How long one attempt may take.");
-        Self { effect, retry, timeout }
+        let spread = f.optional(
+            "spread",
+            "The call is made at a moment by chance within so long of the run's beginning.",
+        );
+        Self { effect, retry, timeout, spread }
     }
 }
 

@@ -45,7 +45,8 @@ impl Compiler<'_> {
         // which a `try` with `retry` around both does.
         let fallback = CallPolicy { effect, retry: RetryPolicy::never(), ..CallPolicy::default() };
         let target = SiteTarget::Kept { deed, place: place.clone() };
-        let policy = CallPolicy { effect, ..self.policy(site, target, fallback, false) };
+        let policy =
+            CallPolicy { effect, spread_ms: 0, ..self.policy(site, target, fallback, false) };
         Some(call_kind(policy, OutputShape::Content, Target::Kept { deed, place, arguments }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use qc_model::{Applied, Failure};
+use qc_model::{Applied, Failure, Timestamp};
 use serde_json::Value;
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Action, CallId, CallOutput, CallRequest, NoteKind,
+    chance::mix,
     policy::retriable,
     program::{Call, Kind, Task},
 };
@@ -64,8 +65,31 @@ impl Step<'_> {
             absence: Absence::None,
         };
         self.set_stage(id, Stage::Call(Box::new(state)));
-        self.send(id);
+        match self.spread(call, &task.pointer).filter(|_| attempt == 0) {
+            Some(at) => self.put_off(id, at),
+            None => self.send(id),
+        }
         Ok(())
+    }
+
+    /// When a call is made that is spread over a time, if that is still to come: of what the deadline leaves, at most
+    /// half. It counts from the run's beginning, so that loops and several such calls do not add up.
+    fn spread(&self, call: &Call, pointer: &str) -> Option<Timestamp> {
+        let facts = &self.state.facts;
+        let left =
+            self.state.deadline.map(|deadline| deadline.at.since(facts.began).as_millis() / 2);
+        let left = left.and_then(|left| u64::try_from(left).ok()).unwrap_or(u64::MAX);
+        let at =
+            facts.began + uniform_within(call.policy.spread_ms.min(left), facts.entropy, pointer);
+        (at > self.now).then_some(at)
+    }
+
+    fn put_off(&mut self, id: FrameId, at: Timestamp) {
+        self.state.timers.arm(at, id, Purpose::Resend);
+        let Some(call) = self.state.frames.call_mut(id) else { return };
+        // Its attempts have their time from then on.
+        (call.phase, call.since) = (CallPhase::Pausing, at);
+        self.note(id, NoteKind::PutOff { at }, None);
     }
 
     /// Requests the next attempt.
@@ -241,4 +265,10 @@ impl Step<'_> {
         let attempt = call.request.attempt + 1;
         self.note(id, NoteKind::Retrying { at, attempt }, Some(failure.clone()));
     }
+}
+
+/// A moment within so many milliseconds, the same for the same bits and place.
+fn uniform_within(ms: u64, entropy: u64, pointer: &str) -> Duration {
+    let place = pointer.bytes().fold(entropy, |bits, byte| mix(bits ^ u64::from(byte)));
+    Duration::from_millis(if ms == 0 { 0 } else { place % ms })
 }

@@ -200,6 +200,8 @@ struct State {
 #[derive(Debug)]
 struct Facts {
     origin: String,
+    began: Timestamp,
+    entropy: u64,
     mark: SecretMark,
     secrets: Arc<Value>,
     runtime: Arc<Value>,
@@ -283,6 +285,8 @@ impl State {
             if program.reads_workflow { descriptor::workflow(program, start) } else { Value::Null };
         let facts = Facts {
             origin: start.origin.clone(),
+            began: start.at,
+            entropy: start.entropy,
             mark,
             secrets: Arc::new(mark.secrets(program.secrets())),
             runtime: Arc::new(descriptor::runtime(&start.runtime)),

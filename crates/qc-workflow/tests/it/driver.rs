@@ -36,7 +36,7 @@ pub(crate) struct Bound {
 
 pub(crate) fn policy(effect: Effect) -> CallPolicy {
     let retry = RetryPolicy { jitter: Jitter::None, ..RetryPolicy::default() };
-    CallPolicy { effect, retry, timeout_ms: 10_000 }
+    CallPolicy { effect, retry, timeout_ms: 10_000, ..CallPolicy::default() }
 }
 
 impl Bindings for Bound {
@@ -160,7 +160,7 @@ pub(crate) fn stated(ms: u64) -> Failure {
     Failure { retry: Retry::After { stated_ms: Some(ms) }, ..failure(Class::Throttled) }
 }
 
-fn start_with(input: Value, entropy: u64) -> Start {
+pub(crate) fn start_with(input: Value, entropy: u64) -> Start {
     let runtime = RuntimeFacts {
         name: "quickconnect".into(),
         version: "0.1.0".into(),

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use qc_model::{Class, Retry};
-use qc_workflow::{NoteKind, Outcome};
+use qc_workflow::{CallPolicy, Deadline, Effect, NoteKind, Outcome, Start};
 use serde_json::json;
 
-use crate::driver::{Run, ambiguous, answer, failure, stated};
+use crate::driver::{
+    Bound, Run, ambiguous, answer, failure, policy, program_of, start_with, stated, with_head,
+};
 
 const READ: &str = "\ndo:\n  - get: { call: crm.read }\n";
 const CREATE: &str = "\ndo:\n  - make: { call: crm.create }\n";
@@ -247,4 +249,59 @@ fn a_failure_that_waits_for_an_event_is_handed_on() {
         Outcome::Faulted { failure, .. } => assert_eq!(failure, &parked),
         other => panic!("{other:?}"),
     }
+}
+
+/// When a run's first call is made, from its beginning, when calls are spread over a minute.
+fn put_off(entropy: u64, within_ms: Option<u64>) -> (Run, u64) {
+    let policy = CallPolicy { spread_ms: 60_000, ..policy(Effect::Idempotent) };
+    let overrides = [("get".to_owned(), policy)].into();
+    let program = program_of(&with_head(TWICE), &Bound { overrides, ..Bound::default() });
+    let start = start_with(json!({}), entropy);
+    let deadline = within_ms
+        .map(|within_ms| Deadline { at: start.at + Duration::from_millis(within_ms), within_ms });
+    let mut run = Run::began(program, Start { deadline, ..start });
+    assert!(run.sent.is_empty());
+    assert_eq!(run.noted(|kind| matches!(kind, NoteKind::PutOff { .. })), ["get"]);
+    let pause = run.wake().as_millis();
+    assert_eq!(run.waiting(), ["get"]);
+    (run, u64::try_from(pause).unwrap())
+}
+
+const TWICE: &str = "
+do:
+  - each:
+      for: { in: '${ [1, 2] }' }
+      do:
+        - get: { call: crm.read }
+";
+
+#[test]
+fn a_spread_call_waits_for_its_moment_and_adds_up_with_nothing() {
+    let (mut run, pause) = put_off(7, None);
+    run.fail("get", failure(Class::Overloaded));
+    assert_eq!(run.wake(), Duration::from_secs(1), "what is tried again has its own pause");
+    run.succeed("get", json!(1));
+    assert_eq!(run.waiting(), ["get"], "the second iteration's moment is over");
+    assert_eq!(put_off(7, None).1, pause, "the same for the same run");
+}
+
+#[test]
+fn spread_calls_come_evenly_and_in_the_first_half_of_the_time_that_there_is() {
+    let mut quarters = [0; 4];
+    for entropy in 0..400 {
+        quarters[usize::try_from(put_off(entropy, None).1 / 15_000).unwrap()] += 1;
+        assert!(put_off(entropy, Some(10_000)).1 <= 5_000);
+    }
+    assert!(quarters.iter().all(|count| (60..=140).contains(count)), "{quarters:?}");
+}
+
+#[test]
+fn the_attempts_of_a_spread_call_have_their_time_from_its_moment_on() {
+    let policy = CallPolicy { spread_ms: 86_400_000, ..policy(Effect::Idempotent) };
+    let overrides = [("get".to_owned(), policy)].into();
+    let program = program_of(&with_head(READ), &Bound { overrides, ..Bound::default() });
+    let mut run = Run::began(program, start_with(json!({}), 3));
+    assert!(run.wake() > Duration::from_mins(15), "longer than attempts may take in all");
+    run.fail("get", failure(Class::Overloaded));
+    assert_eq!(run.wake(), Duration::from_secs(1));
 }
