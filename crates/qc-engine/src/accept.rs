@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Accepted, Deployment, Does, Engine, EngineError, Incoming, Trigger, TriggerName, bus,
+    Accepted, Deployment, Does, Engine, EngineError, Incoming, Queued, Trigger, TriggerName, bus,
     chain::EarlierCall,
     children, codes,
     data::Custody,
@@ -33,7 +33,7 @@ use crate::{
     line::{Line, joins, line_of, standing},
     pause,
     publish::incoming_signal,
-    record,
+    queue, record,
     repeat::{key_scope, keyed},
     run::{ActiveRun, RunContext},
     search,
@@ -163,7 +163,10 @@ impl Engine {
         let hash = record::payload_hash(ledger_key, &incoming.tenant, payload.as_bytes());
         let version = incoming.version.as_deref();
         let first_row = record::event_accepted(&facts, &incoming.actor, &hash, body.len(), version);
-        let start = workflow_start(deployment, &facts, input, at, shared.entropy.next_u64());
+        let mut start = workflow_start(deployment, &facts, input, at, shared.entropy.next_u64());
+        if incoming.terms.degraded {
+            start.runtime.metadata["degraded"] = true.into();
+        }
         let traceparent = incoming.traceparent.clone();
         let key = incoming.key.as_ref().map(|key| IdempotencyKey {
             scope: key_scope(deployment, incoming),
@@ -173,7 +176,8 @@ impl Engine {
         });
         let keyed = key.as_ref().map(|key| keyed(key.body_hash, key.expires_at));
         let lineage = Lineage { hops: taking.hops, parent: None };
-        let beginning = Beginning { keyed, lineage, held, custody, ..Beginning::default() };
+        let queued = incoming.terms.queued.clone();
+        let beginning = Beginning { keyed, lineage, held, queued, custody, ..Beginning::default() };
         let begun = begin(deployment, facts, start, traceparent, beginning, line);
         let event = StoredEvent { id: event, received_at: at, body };
         Ok(Prepared { key, keys, ..Prepared::of(begun, event, first_row) })
@@ -205,7 +209,7 @@ impl Engine {
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
         let Prepared { begun, key, event, first_row, mut documents, rows, keys, signals } =
             prepared;
-        let Begun { facts, mut run, mut draft, line, held } = begun;
+        let Begun { facts, mut run, mut draft, line, held, queued } = begun;
         draft.signals.extend(signals);
         let shared = &self.shared;
         let at = facts.accepted_at;
@@ -221,6 +225,9 @@ impl Engine {
                 (run.state(&draft, at), waits, lineage.parent.clone())
             }
             None if held => (pause::held(at), BTreeMap::new(), None),
+            None if let Some(queued) = &queued => {
+                (queue::queued(queued, at), BTreeMap::new(), None)
+            }
             None => (standing(at), BTreeMap::new(), None),
         };
         let mut ledger = vec![first_row];
@@ -272,6 +279,7 @@ impl Engine {
                         self.go_on(run, draft, place);
                     }
                     None if held => {}
+                    None if let Some(queued) = &queued => self.has_queued(facts.id, queued.until),
                     None => self.joined(&facts).await,
                 }
                 Ok(Accepted::New { run: facts.id })
@@ -427,6 +435,8 @@ pub(crate) struct Begun {
     pub(crate) line: Option<Line>,
     /// Whether its trigger is paused.
     pub(crate) held: bool,
+    /// When it begins, where a limit says so.
+    pub(crate) queued: Option<Queued>,
 }
 
 /// How an event is taken by whoever begins a run with it.
@@ -463,6 +473,8 @@ pub(crate) struct Beginning {
     pub(crate) lineage: Lineage,
     /// Its trigger is paused.
     pub(crate) held: bool,
+    /// A limit has it begin later.
+    pub(crate) queued: Option<Queued>,
     /// What is known of its data.
     pub(crate) custody: Custody,
 }
@@ -476,10 +488,11 @@ pub(crate) fn begin(
     beginning: Beginning,
     line: Option<Line>,
 ) -> Begun {
-    let Beginning { keyed, earlier, lineage, held, custody } = beginning;
-    if line.is_some() || held {
-        let draft = joins(start, traceparent, earlier, keyed, lineage, line.clone(), held);
-        return Begun { facts, run: None, draft, line, held };
+    let Beginning { keyed, earlier, lineage, held, queued, custody } = beginning;
+    let waits = held || queued.is_some();
+    if line.is_some() || waits {
+        let draft = joins(start, traceparent, earlier, keyed, lineage, line.clone(), waits);
+        return Begun { facts, run: None, draft, line, held, queued };
     }
     let at = facts.accepted_at;
     let (machine, actions) = Machine::start(deployment.release.program.clone(), &start);
@@ -499,7 +512,7 @@ pub(crate) fn begin(
         held,
     });
     run.begin(actions, &mut draft);
-    Begun { facts, run: Some(run), draft, line: None, held }
+    Begun { facts, run: Some(run), draft, line: None, held, queued }
 }
 
 fn text_of(value: &Value) -> String {

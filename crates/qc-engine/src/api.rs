@@ -31,6 +31,26 @@ pub struct Incoming {
     pub priority: Priority,
     /// The version of the contract that its sender speaks, where there are several.
     pub version: Option<String>,
+    /// On which terms the limits let it in.
+    pub terms: Terms,
+}
+
+/// On which terms the limits let an event in that was too much for one of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// It begins then, because of this limit; None: at once.
+    pub queued: Option<Queued>,
+    /// Its run does its work in the lesser way: `$runtime.metadata.degraded` says so.
+    pub degraded: bool,
+}
+
+/// When an event begins for which a limit had no room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// The moment.
+    pub until: Timestamp,
+    /// The limit's name.
+    pub limit: String,
 }
 
 /// What became of an event.

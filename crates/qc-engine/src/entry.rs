@@ -36,7 +36,7 @@ pub(crate) enum Journaled {
         /// The line in which the run stands: it begins with the entry that says so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         line: Option<Line>,
-        /// Its trigger was paused: it begins with the entry that says so.
+        /// Its trigger was paused, or a limit had it wait: it begins with the entry that says so.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         held: bool,
         /// From where it comes.

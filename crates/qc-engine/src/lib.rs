@@ -66,6 +66,7 @@ pub mod planted;
 mod poll;
 mod probe;
 mod publish;
+mod queue;
 mod record;
 mod recover;
 mod refused;
@@ -99,7 +100,9 @@ mod worker;
 compile_error!("bugs are planted in builds with debug assertions only: a release has none");
 
 pub use admission::{AdmissionLimits, Busy, DiskGauge, DiskRoom};
-pub use api::{Accepted, EngineError, Incoming, Replay, Resolution, Retry, RunEnd, RunView};
+pub use api::{
+    Accepted, EngineError, Incoming, Queued, Replay, Resolution, Retry, RunEnd, RunView, Terms,
+};
 pub use arrangements::{Bus, Schedule, Subscription, Takes, Times};
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};
 pub use bulk::{

@@ -142,7 +142,7 @@ pub(crate) struct Standing {
     start: Box<Start>,
     traceparent: Option<String>,
     earlier: Vec<EarlierCall>,
-    /// None: it was only held.
+    /// None: it was only held or queued.
     line: Option<Line>,
     lineage: Lineage,
 }
@@ -190,7 +190,7 @@ impl Standing {
     }
 }
 
-/// The first journal entry of a run that joins a line, or whose trigger is paused.
+/// The first journal entry of a run that joins a line, or that is held: its trigger is paused, or a limit has it wait.
 pub(crate) fn joins(
     start: Start,
     traceparent: Option<String>,

@@ -192,6 +192,12 @@ impl Engine {
             let waits = place.is_some_and(|place| place.ahead > 0);
             #[cfg(feature = "planted-bugs")]
             let waits = waits && !crate::planted::planted(crate::planted::Bug::OrderIgnored);
+            if head.state.cause == LiveCause::Queue {
+                let goes = Box::pin(self.leaves_queue(&head, waits)).await?;
+                if !goes {
+                    return Ok(Loaded::Standing(Box::new(head)));
+                }
+            }
             return Ok(if waits || shared.pauses.keep(&head) {
                 Loaded::Standing(Box::new(head))
             } else {

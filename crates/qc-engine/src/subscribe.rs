@@ -354,6 +354,7 @@ impl Engine {
             traceparent: None,
             priority: Priority::Normal,
             version: None,
+            terms: crate::Terms::default(),
         };
         let taking = Taking {
             input: subscription.input.as_ref(),

@@ -427,5 +427,6 @@ fn incoming(one: &One<'_>, instant: Timestamp, now: Timestamp) -> Incoming {
         traceparent: None,
         priority: Priority::Normal,
         version: None,
+        terms: crate::Terms::default(),
     }
 }

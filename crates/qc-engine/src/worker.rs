@@ -209,6 +209,8 @@ impl Engine {
     pub(crate) async fn line_up(&self, runs: &[RunId]) {
         for run in runs {
             match self.shared.store.run(*run).await {
+                // The first of a line may be queued still.
+                Ok(Some(head)) if self.is_queued(&head) => {}
                 Ok(Some(head)) => self.shared.places.line_up(&head.facts),
                 Ok(None) => {}
                 // The sweep comes by.

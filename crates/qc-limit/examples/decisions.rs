@@ -56,14 +56,14 @@ fn filled<const N: usize>(quota: Quota) -> (Slab, Vec<[Ask; N]>) {
         .map(|_| {
             limits.map(|limit| {
                 let who = (next(&mut state) % each).to_string();
-                Ask { key: slab.key(limit, &who), quota, cost: 1 }
+                Ask { key: slab.key(limit, &who), quota, cost: 1, patience: 0 }
             })
         })
         .collect();
     let mut longest = Duration::ZERO;
     for limit in &limits {
         for who in 0..each {
-            let ask = Ask { key: slab.key(*limit, &who.to_string()), quota, cost: 1 };
+            let ask = Ask { key: slab.key(*limit, &who.to_string()), quota, cost: 1, patience: 0 };
             let since = Instant::now();
             slab.decide(&[ask], 1);
             longest = longest.max(since.elapsed());
@@ -109,7 +109,7 @@ fn mixed(quota: Quota) {
     let limits: [LimitId; 5] = std::array::from_fn(|_| slab.add().expect("there is room"));
     let ask = |at: usize, who: u64| {
         let key = slab.key(limits[at], &who.to_string());
-        Ask { key, quota, cost: 1 }
+        Ask { key, quota, cost: 1, patience: 0 }
     };
     for (at, keys) in SPREAD.into_iter().enumerate() {
         (0..keys).for_each(|who| assert!(slab.decide(&[ask(at, who)], 1).is_allowed()));

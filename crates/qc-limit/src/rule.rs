@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::{Quota, header};
 
 /// The most limits of a server, and the most of an integration: together they are decided at once.
@@ -16,7 +18,46 @@ pub struct Rule {
     pub protects: String,
     /// Who can raise it.
     pub owner: Option<String>,
+    /// What becomes of what is too much.
+    pub excess: Excess,
 }
+
+/// What becomes of what is too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excess {
+    /// It is refused.
+    Reject,
+    /// It is accepted and begins when its units are there.
+    Queue {
+        /// How many units may be waited for.
+        most: u64,
+        /// For how long.
+        ttl: Duration,
+    },
+    /// It is accepted, and does its work in the lesser way that it has; of that, too, there is only so much.
+    Degrade(Measure),
+}
+
+impl Excess {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Queue { .. } => "queue",
+            Self::Degrade(_) => "degrade",
+        }
+    }
+
+    /// For how long somebody may wait for units of a quota, in nanoseconds.
+    pub fn patience(self, quota: Quota) -> u64 {
+        let Self::Queue { most, ttl } = self else { return 0 };
+        let ttl = u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX);
+        quota.interval().saturating_mul(most).min(ttl).min(LONGEST_WAIT)
+    }
+}
+
+/// Moments stay far from the end of their range: 400 days.
+const LONGEST_WAIT: u64 = 400 * 86_400 * 1_000_000_000;
 
 /// For whom a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -39,6 +39,9 @@ pub struct Ask {
     pub quota: Quota,
     /// How many units.
     pub cost: u64,
+    /// For how long it may wait for its units, in nanoseconds; 0: it comes at once or not at all. One that may wait is
+    /// given the units that come next, so that whoever comes later waits behind it.
+    pub patience: u64,
 }
 
 /// What of a quota is there for a key.
@@ -72,6 +75,7 @@ pub struct Decision {
     violated: u16,
     binding: Option<u8>,
     wait: Option<u64>,
+    delay: u64,
 }
 
 impl Decision {
@@ -86,7 +90,12 @@ impl Decision {
         (0..LIMITS_AT_ONCE).filter(move |at| violated & (1 << at) != 0)
     }
 
-    /// The limit that binds: of those that refuse the one that does so longest, else the one of which the smallest part
+    /// When it was admitted: the nanoseconds after which its units are there; 0 unless it was ready to wait.
+    pub fn delay(&self) -> u64 {
+        self.delay
+    }
+
+    /// The limit that binds: of those that it waits for the one for which it does so longest, of those that refuse the one that does so longest, else the one of which the smallest part
     /// is left. None: nothing was asked.
     pub fn binding(&self) -> Option<usize> {
         self.binding.map(usize::from)
@@ -254,6 +263,8 @@ struct Verdict {
     wait: u64,
     longest: usize,
     never: bool,
+    delay: u64,
+    slowest: usize,
 }
 
 impl Verdict {
@@ -267,21 +278,32 @@ impl Verdict {
         } else {
             (ahead + ask.quota.interval() * ask.cost).saturating_sub(tolerance)
         };
-        if wait > 0 {
-            self.violated |= 1 << at;
+        if wait <= ask.patience {
+            if wait > self.delay {
+                (self.delay, self.slowest) = (wait, at);
+            }
+            return;
         }
+        self.violated |= 1 << at;
+        // Until then it need not be there, only near enough.
+        let wait = wait - ask.patience;
         if wait > self.wait {
             (self.wait, self.longest) = (wait, at);
         }
     }
 
     fn decision(&self, asks: &[Ask]) -> Decision {
-        let binding = if self.violated != 0 { Some(self.longest) } else { self.scarcest(asks) };
+        let binding = match (self.violated, self.delay) {
+            (0, 0) => self.scarcest(asks),
+            (0, _) => Some(self.slowest),
+            _ => Some(self.longest),
+        };
         Decision {
             ahead: self.ahead,
             violated: self.violated,
             binding: binding.and_then(|at| u8::try_from(at).ok()),
             wait: (self.violated != 0 && !self.never).then_some(self.wait),
+            delay: if self.violated == 0 { self.delay } else { 0 },
         }
     }
 

@@ -405,6 +405,7 @@ impl Sender {
             traceparent: None,
             priority: qc_store::Priority::Normal,
             version: None,
+            terms: qc_engine::Terms::default(),
         }
     }
 

@@ -151,13 +151,15 @@ pub enum LiveCause {
     Child,
     /// It waits for a person's task.
     Person,
-    /// Its trigger is paused, or a limit holds it.
+    /// Its trigger is paused, or a system that is away holds it.
     Held,
+    /// A limit had no room for it when it was accepted: it begins at `wake_at`.
+    Queue,
 }
 
 impl LiveCause {
     /// All, for tables and filters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Ended,
         Self::Activity,
         Self::Timer,
@@ -167,6 +169,7 @@ impl LiveCause {
         Self::Child,
         Self::Person,
         Self::Held,
+        Self::Queue,
     ];
 
     /// The name as stored and shown.
@@ -181,6 +184,7 @@ impl LiveCause {
             Self::Child => "child",
             Self::Person => "person",
             Self::Held => "held",
+            Self::Queue => "queue",
         }
     }
 

@@ -130,6 +130,7 @@ impl Taking<'_> {
             traceparent: None,
             priority: Priority::Normal,
             version: None,
+            terms: crate::Terms::default(),
         };
         let ready = Ready { incoming, body };
         let Some(breach) = judged.breach else { return Ok(Some(ready)) };

@@ -175,6 +175,7 @@ fn incoming(input: Value, now: Timestamp) -> Incoming {
         traceparent: None,
         priority: qc_store::Priority::Normal,
         version: None,
+        terms: qc_engine::Terms::default(),
     }
 }
 

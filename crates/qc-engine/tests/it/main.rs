@@ -29,6 +29,7 @@ mod people;
 mod poison;
 mod polling;
 mod publishing;
+mod queueing;
 mod recordings;
 mod refitted;
 mod rehearsals;

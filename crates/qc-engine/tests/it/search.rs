@@ -47,6 +47,7 @@ async fn sent(world: &World, data: Value) -> RunId {
         traceparent: Some(format!("00-{TRACE}-b7ad6b7169203331-01")),
         priority: qc_store::Priority::Normal,
         version: None,
+        terms: qc_engine::Terms::default(),
     };
     match world.engine.accept(&world.deployment, incoming).await.unwrap() {
         qc_engine::Accepted::New { run } => run,

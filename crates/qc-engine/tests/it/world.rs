@@ -449,12 +449,18 @@ pub(crate) struct Sender {
     deployment: Arc<Deployment>,
     tenant: Name,
     priority: qc_store::Priority,
+    terms: qc_engine::Terms,
 }
 
 impl Sender {
     /// The same, for another tenant.
     pub(crate) fn of(self, tenant: &str) -> Self {
         Self { tenant: Name::new(tenant).unwrap(), ..self }
+    }
+
+    /// The same, let in on these terms.
+    pub(crate) fn on(self, terms: qc_engine::Terms) -> Self {
+        Self { terms, ..self }
     }
 
     /// The same, at low priority.
@@ -526,6 +532,7 @@ impl Sender {
             traceparent: None,
             priority: self.priority,
             version: None,
+            terms: self.terms.clone(),
         }
     }
 }
@@ -691,6 +698,7 @@ impl World {
             deployment: self.deployment.clone(),
             tenant: Name::new("default").unwrap(),
             priority: qc_store::Priority::Normal,
+            terms: qc_engine::Terms::default(),
         }
     }
 

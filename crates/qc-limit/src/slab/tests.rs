@@ -9,7 +9,7 @@ fn quota(count: u64, seconds: u64, burst: Option<u64>) -> Quota {
 }
 
 fn ask(slab: &Slab, limit: LimitId, who: &str, quota: Quota, cost: u64) -> Ask {
-    Ask { key: slab.key(limit, who), quota, cost }
+    Ask { key: slab.key(limit, who), quota, cost, patience: 0 }
 }
 
 const SECOND: u64 = 1_000_000_000;
@@ -243,5 +243,78 @@ proptest! {
         let full_in = used * one.interval();
         prop_assert!((full_in..=full_in + one.interval()).contains(&there.full_in), "{:?}", there);
         prop_assert!([left, left.saturating_sub(1)].contains(&there.remaining), "{:?}", there);
+    }
+}
+
+#[test]
+fn who_is_ready_to_wait_is_given_the_units_that_come_next() {
+    let slab = Slab::new(100, 1);
+    let (slow, fast) = (slab.add().unwrap(), slab.add().unwrap());
+    let waits = Ask { patience: 2 * SECOND, ..ask(&slab, slow, "a", quota(1, 1, None), 1) };
+    let other = ask(&slab, fast, "a", quota(4, 1, None), 1);
+    let delays = (0..3).map(|_| {
+        let decision = slab.decide(&[waits, other], 0);
+        assert!(decision.is_allowed());
+        decision.delay() / SECOND
+    });
+    assert_eq!(delays.collect::<Vec<_>>(), [0, 1, 2]);
+    let full = slab.decide(&[waits, other], 0);
+    assert_eq!((full.is_allowed(), full.delay()), (false, 0));
+    assert_eq!(
+        (full.binding(), full.retry_after()),
+        (Some(0), Some(SECOND)),
+        "then there is room again"
+    );
+    assert!(!slab.decide(&[waits, other], SECOND - 1).is_allowed());
+    let next = slab.decide(&[waits, other], SECOND);
+    assert_eq!((next.is_allowed(), next.delay(), next.binding()), (true, 2 * SECOND, Some(0)));
+    // Whoever does not wait is not overtaken by it.
+    let hasty = Ask { patience: 0, ..waits };
+    assert!(!slab.decide(&[hasty], SECOND).is_allowed());
+    assert_eq!(
+        slab.look(&[other], 0)[0].remaining,
+        3,
+        "what is queued counts at once in the others"
+    );
+    slab.give_back(&[waits, other], SECOND);
+    assert_eq!(
+        slab.decide(&[waits], SECOND).delay(),
+        2 * SECOND,
+        "a place that was given back is free"
+    );
+}
+
+proptest! {
+    /// What is queued begins as the quota lets it, in order, within the time that it may wait; and who is refused could not
+    /// have begun within it.
+    #[test]
+    fn what_waits_begins_in_order_and_at_the_pace_of_its_quota(
+        (count, seconds, burst) in (1_u64..20, 1_u64..20, proptest::option::of(1_u64..20)),
+        patience in 0..60 * SECOND,
+        comes in vec((0..3 * SECOND, 1_u64..4), 1..200),
+    ) {
+        let slab = Slab::new(100, 1);
+        let limit = slab.add().unwrap();
+        let quota = quota(count, seconds, burst);
+        let (mut now, mut begins): (u64, Vec<(u64, u64)>) = (0, Vec::new());
+        for (pause, cost) in comes {
+            now += pause;
+            let ask = Ask { patience, ..ask(&slab, limit, "a", quota, cost) };
+            let decision = slab.decide(&[ask], now);
+            if decision.is_allowed() {
+                prop_assert!(decision.delay() <= patience);
+                begins.push((now + decision.delay(), cost));
+            } else if cost <= quota.burst() {
+                prop_assert!(decision.retry_after().unwrap() > 0);
+            }
+        }
+        prop_assert!(begins.is_sorted_by_key(|(at, _)| *at));
+        for (from, (first, _)) in begins.iter().enumerate() {
+            let mut units = 0;
+            for (at, cost) in &begins[from..] {
+                units += cost;
+                prop_assert!(units <= quota.burst() + (at - first).div_ceil(quota.interval()), "{begins:?}");
+            }
+        }
     }
 }

@@ -67,6 +67,7 @@ impl Door<'_> {
                 traceparent: None,
                 priority: qc_store::Priority::Normal,
                 version: judged.version,
+                terms: qc_engine::Terms::default(),
             })
         });
         match (incoming, sending.refused) {
@@ -137,6 +138,7 @@ impl Door<'_> {
             traceparent: None,
             priority: qc_store::Priority::Normal,
             version: None,
+            terms: qc_engine::Terms::default(),
         };
         match engine.publish(&world.deployment, incoming).await {
             Ok(_) => Ok(()),

@@ -297,6 +297,7 @@ impl<'a> Door<'a> {
             traceparent: trace::traceparent(self.headers),
             priority: priority::given(self.headers),
             version: None,
+            terms: qc_engine::Terms::default(),
         }
     }
 }

@@ -59,6 +59,7 @@ pub(super) const fn cause_number(cause: LiveCause) -> i64 {
         LiveCause::Child => 6,
         LiveCause::Person => 7,
         LiveCause::Held => 8,
+        LiveCause::Queue => 9,
     }
 }
 
