@@ -12,15 +12,16 @@ use bytes::Bytes;
 use qc_expression::Expression;
 use qc_model::{Class, EventId, Failure, RunId, Timestamp, TxnId};
 use qc_store::{
-    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, KEYS_MAX, LedgerRow, RunFacts, RunKey,
-    Signal, StoreError, StoredEvent,
+    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, KEYS_MAX, LedgerRow, Priority, RunFacts,
+    RunKey, Signal, StoreError, StoredEvent,
 };
 use qc_workflow::{Machine, Start};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Accepted, Deployment, Does, Engine, EngineError, Incoming, Queued, Trigger, TriggerName, bus,
+    Accepted, Deployment, Does, Engine, EngineError, Incoming, Queued, ServiceClass, Trigger,
+    TriggerName, bus,
     chain::EarlierCall,
     children, codes,
     data::Custody,
@@ -72,7 +73,7 @@ impl Engine {
         if self.shared.is_draining() {
             return Err(EngineError::Draining);
         }
-        self.shared.refuses(&incoming.tenant)?;
+        self.shared.refuses(&incoming.tenant, deployment.release.class)?;
         let trigger = deployment.release.triggers.get(&incoming.trigger).ok_or_else(|| {
             failed(format!("the integration has no trigger `{}`", incoming.trigger))
         })?;
@@ -149,7 +150,11 @@ impl Engine {
             replay_of: None,
             accepted_at: at,
             trace: search::trace_of(incoming.traceparent.as_deref()),
-            priority: incoming.priority,
+            priority: if deployment.release.class == ServiceClass::Deferrable {
+                Priority::Low
+            } else {
+                incoming.priority
+            },
         });
         let place = (&incoming.tenant, &deployment.environment);
         let ledger_key = &shared.settings.ledger_key;
@@ -180,7 +185,8 @@ impl Engine {
         let beginning = Beginning { keyed, lineage, held, queued, custody, ..Beginning::default() };
         let begun = begin(deployment, facts, start, traceparent, beginning, line);
         let event = StoredEvent { id: event, received_at: at, body };
-        Ok(Prepared { key, keys, ..Prepared::of(begun, event, first_row) })
+        let degraded = incoming.terms.degraded;
+        Ok(Prepared { key, keys, degraded, ..Prepared::of(begun, event, first_row) })
     }
 
     /// A new run's id: of this node's own buckets when it has some, so that nobody has to hand the
@@ -207,7 +213,7 @@ impl Engine {
     }
 
     async fn write_out(&self, prepared: Prepared) -> Result<Accepted, EngineError> {
-        let Prepared { begun, key, event, first_row, mut documents, rows, keys, signals } =
+        let Prepared { begun, key, event, first_row, mut documents, rows, keys, signals, degraded } =
             prepared;
         let Begun { facts, mut run, mut draft, line, held, queued } = begun;
         draft.signals.extend(signals);
@@ -273,6 +279,8 @@ impl Engine {
             Ok(AcceptOutcome::Accepted) => {
                 // Nobody sent a replay or a child: they are no events.
                 self.count_new(&facts, facts.replay_of.is_none() && parent.is_none(), emits);
+                shared.counters.queued.fetch_add(u64::from(queued.is_some()), Ordering::Relaxed);
+                shared.counters.degraded.fetch_add(u64::from(degraded), Ordering::Relaxed);
                 match run {
                     Some(mut run) => {
                         run.hearing.waits = waits;
@@ -414,13 +422,16 @@ pub(crate) struct Prepared {
     pub(crate) keys: Vec<RunKey>,
     /// What is published with it.
     pub(crate) signals: Vec<Signal>,
+    /// Whether its work is done in the lesser way.
+    pub(crate) degraded: bool,
 }
 
 impl Prepared {
     /// Without a key and without anything beside it.
     pub(crate) fn of(begun: Begun, event: StoredEvent, first_row: LedgerRow) -> Self {
         let (documents, rows, keys, signals) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { begun, key: None, event, first_row, documents, rows, keys, signals }
+        let degraded = false;
+        Self { begun, key: None, event, first_row, documents, rows, keys, signals, degraded }
     }
 }
 

@@ -15,7 +15,7 @@ use qc_model::{Code, TenantName, Timestamp};
 use qc_store::{Priority, RunFacts, RunHead};
 use tokio::time::{Instant, sleep};
 
-use crate::{Engine, codes, engine::Shared, groups::GROUPS, open::Counts};
+use crate::{Engine, ServiceClass, codes, engine::Shared, groups::GROUPS, open::Counts};
 
 /// What was seen of the disk holds for so long, as long as there is room.
 const DISK_HOLDS: Duration = Duration::from_millis(100);
@@ -103,7 +103,9 @@ pub enum Busy {
         mark: Duration,
     },
     /// The tenant has enough.
-    #[error("the tenant `{tenant}` has {open} open runs, and its quota is {quota}")]
+    #[error(
+        "the tenant `{tenant}` has {open} open runs, and its quota for events of this class is {quota}"
+    )]
     Quota {
         /// Whose quota.
         tenant: TenantName,
@@ -156,7 +158,8 @@ pub(crate) struct Admission {
     disk: Mutex<Option<(Instant, Option<DiskRoom>)>>,
     /// Whether the disk is below its hard mark.
     nearly_full: AtomicBool,
-    pub(crate) refused: AtomicU64,
+    /// Events that were refused, of each class.
+    pub(crate) refused: [AtomicU64; ServiceClass::ALL.len()],
 }
 
 /// How many runs of each tenant are open, as the last round of the sweep and what came since say.
@@ -176,7 +179,7 @@ impl Admission {
             open: Mutex::default(),
             disk: Mutex::new(None),
             nearly_full: AtomicBool::new(false),
-            refused: AtomicU64::new(0),
+            refused: Default::default(),
         }
     }
 
@@ -267,6 +270,65 @@ impl Admission {
     }
 }
 
+/// What the server bears at a moment.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    room: Option<DiskRoom>,
+    /// For how long the oldest write has waited.
+    waited: Duration,
+    /// Open runs of the tenant.
+    open: usize,
+    /// For how long the oldest run has waited for a place.
+    age: Duration,
+}
+
+impl Load {
+    /// The marks are those of the class `standard`. `deferrable` is refused at half of them; what is between the mark and
+    /// its quarter more is kept for `critical`. Of the disk it is the other way round: twice as much must be free for the
+    /// one, and half of what is between the marks is kept for the other.
+    fn verdict(
+        self,
+        tenant: &TenantName,
+        class: ServiceClass,
+        admission: &Admission,
+    ) -> Result<(), Busy> {
+        let limits = &admission.limits;
+        if let Some(room) = self.room {
+            let (soft, hard) = (admission.soft(room), admission.hard(room));
+            let mark = match class {
+                ServiceClass::Deferrable => soft.saturating_mul(2),
+                ServiceClass::Standard => soft,
+                ServiceClass::Critical => soft - soft.saturating_sub(hard) / 2,
+            };
+            if room.free < mark {
+                return Err(Busy::Disk { free: room.free, mark });
+            }
+        }
+        let time = |mark: Duration| match class {
+            ServiceClass::Deferrable => mark / 2,
+            ServiceClass::Standard => mark,
+            ServiceClass::Critical => mark.saturating_add(mark / 4),
+        };
+        let mark = time(limits.commit_wait);
+        if self.waited > mark {
+            return Err(Busy::Commits { waited: self.waited, mark });
+        }
+        let quota = match class {
+            ServiceClass::Deferrable => limits.tenant_runs.div_ceil(2),
+            ServiceClass::Standard => limits.tenant_runs,
+            ServiceClass::Critical => limits.tenant_runs.saturating_add(limits.tenant_runs / 4),
+        };
+        if self.open >= quota {
+            return Err(Busy::Quota { tenant: tenant.clone(), open: self.open, quota });
+        }
+        let mark = time(limits.backlog_age);
+        if self.age > mark {
+            return Err(Busy::Backlog { age: self.age, mark });
+        }
+        Ok(())
+    }
+}
+
 /// The runs of a tenant on all nodes, from those in this node's part of the groups: runs are spread evenly over them.
 pub(crate) fn on_all_nodes(open: usize, groups: usize) -> usize {
     match groups {
@@ -277,35 +339,19 @@ pub(crate) fn on_all_nodes(open: usize, groups: usize) -> usize {
 
 impl Shared {
     /// Why an event of this tenant cannot be accepted now.
-    pub(crate) fn refuses(&self, tenant: &TenantName) -> Result<(), Busy> {
-        let limits = &self.admission.limits;
-        let verdict = self.verdict(tenant, limits);
+    pub(crate) fn refuses(&self, tenant: &TenantName, class: ServiceClass) -> Result<(), Busy> {
+        let admission = &self.admission;
+        let load = Load {
+            room: admission.room(),
+            waited: self.committer.oldest_wait(),
+            open: on_all_nodes(admission.open_of(tenant), self.leases.count()),
+            age: self.backlog_age(self.now()),
+        };
+        let verdict = load.verdict(tenant, class, admission);
         if verdict.is_err() {
-            self.admission.refused.fetch_add(1, Ordering::Relaxed);
+            admission.refused[class as usize].fetch_add(1, Ordering::Relaxed);
         }
         verdict
-    }
-
-    fn verdict(&self, tenant: &TenantName, limits: &AdmissionLimits) -> Result<(), Busy> {
-        if let Some(room) = self.admission.room() {
-            let mark = self.admission.soft(room);
-            if room.free < mark {
-                return Err(Busy::Disk { free: room.free, mark });
-            }
-        }
-        let waited = self.committer.oldest_wait();
-        if waited > limits.commit_wait {
-            return Err(Busy::Commits { waited, mark: limits.commit_wait });
-        }
-        let open = on_all_nodes(self.admission.open_of(tenant), self.leases.count());
-        if open >= limits.tenant_runs {
-            return Err(Busy::Quota { tenant: tenant.clone(), open, quota: limits.tenant_runs });
-        }
-        let age = self.backlog_age(self.now());
-        if age > limits.backlog_age {
-            return Err(Busy::Backlog { age, mark: limits.backlog_age });
-        }
-        Ok(())
     }
 
     /// For how long the oldest run of normal priority has waited for its place.
@@ -347,7 +393,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU64;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -369,6 +415,38 @@ mod tests {
         assert_eq!(admission.room().unwrap().free, 30 << 20, "that there is room again is seen");
         let large = DiskRoom { free: 1 << 40, size: 1 << 40 };
         assert_eq!((admission.soft(large), admission.hard(large)), (512 << 20, 128 << 20));
+    }
+
+    proptest! {
+        /// Whoever comes in comes in in a higher class, too; and what is kept for `critical` nobody else gets.
+        #[test]
+        fn a_higher_class_is_never_refused_where_a_lower_one_comes_in(
+            free in 0_u64..3_000, waited in 0_u64..4_000, open in 0_usize..200, age in 0_u64..1_200,
+        ) {
+            let limits = AdmissionLimits {
+                tenant_runs: 100,
+                disk_soft: 1_000,
+                disk_hard: 500,
+                ..AdmissionLimits::default()
+            };
+            let admission = Admission::new(limits.clone());
+            let load = Load {
+                room: Some(DiskRoom { free, size: 1 << 40 }),
+                waited: Duration::from_millis(waited),
+                open,
+                age: Duration::from_secs(age),
+            };
+            let tenant = TenantName::new("acme").unwrap();
+            let comes = ServiceClass::ALL.map(|class| load.verdict(&tenant, class, &admission).is_ok());
+            prop_assert!(comes.is_sorted(), "{comes:?}");
+            let marks = |times: f64| {
+                let below = |value: u64, mark: f64| value as f64 <= mark * times;
+                below(waited, 2_000.0) && below(age, 600.0) && (open as f64) < 100.0 * times
+            };
+            prop_assert_eq!(comes[0], marks(0.5) && free >= 2_000);
+            prop_assert_eq!(comes[1], marks(1.0) && free >= 1_000);
+            prop_assert_eq!(comes[2], marks(1.25) && free >= 750);
+        }
     }
 
     #[test]

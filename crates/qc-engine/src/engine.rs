@@ -16,7 +16,7 @@ use qc_store::{Committer, Store};
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 
 use crate::{
-    Deployment, Deployments, ReleaseSource, Standings,
+    Deployment, Deployments, ReleaseSource, ServiceClass, Standings,
     admission::{Admission, AdmissionLimits},
     claim::Claims,
     command::Command,
@@ -185,6 +185,8 @@ pub(crate) enum Reserved {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,
+    pub(crate) queued: AtomicU64,
+    pub(crate) degraded: AtomicU64,
     pub(crate) repeated: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) completed: AtomicU64,
@@ -212,6 +214,12 @@ pub struct Gauges {
     pub commit_wait_ms: u64,
     /// Events since the start that were not taken because there was too much to do or too little room.
     pub busy: u64,
+    /// The same, by the class of what they were for.
+    pub busy_by_class: [(ServiceClass, u64); ServiceClass::ALL.len()],
+    /// Events since the start that were accepted and begin later, as a limit had no room.
+    pub queued: u64,
+    /// Events since the start whose runs do their work in the lesser way.
+    pub degraded: u64,
     /// Bytes that are free on the disk of the store, when it is on one of this machine.
     pub disk_free: Option<u64>,
     /// Calls in flight now.
@@ -389,7 +397,9 @@ impl Engine {
             runs_behind: backlog.len(),
             oldest_behind_ms: millis(self.shared.backlog_age(self.shared.now())),
             commit_wait_ms: millis(self.shared.committer.oldest_wait()),
-            busy: read(&self.shared.admission.refused),
+            busy: self.shared.admission.refused.iter().map(read).sum(),
+            busy_by_class: ServiceClass::ALL
+                .map(|class| (class, read(&self.shared.admission.refused[class as usize]))),
             disk_free: self.shared.admission.room().map(|room| room.free),
             calls_in_flight,
             calls_waiting,
@@ -402,6 +412,8 @@ impl Engine {
             runs_asleep: self.shared.sleeping.len(),
             waiting_for_ends: self.shared.waiting.len(),
             accepted: read(&counters.accepted),
+            queued: read(&counters.queued),
+            degraded: read(&counters.degraded),
             repeated: read(&counters.repeated),
             refused: read(&counters.refused),
             completed: read(&counters.completed),

@@ -146,8 +146,8 @@ pub use rehearsal::{
     SAMPLE_MAX, SAMPLE_USUAL, Verdict,
 };
 pub use release::{
-    Deployment, Does, Idempotency, OnFailure, OrderingRule, Release, TenantRule, Traffic, Trigger,
-    TriggerAuth, TriggerKind,
+    Deployment, Does, Idempotency, OnFailure, OrderingRule, Release, ServiceClass, TenantRule,
+    Traffic, Trigger, TriggerAuth, TriggerKind,
 };
 pub use schedules::ScheduleView;
 pub use search::{CORRELATION_ATTRIBUTE, REQUEST_ATTRIBUTE, SearchKey};

@@ -54,11 +54,15 @@ pub enum Bug {
     OrderIgnored,
     /// Events of a paused trigger begin their runs.
     PauseIgnored,
+    /// Nobody looks after queued runs.
+    QueueForgotten,
+    /// Queued runs begin when they are found.
+    QueueIgnored,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::LostWakeUp,
         Self::EarlyTimer,
         Self::ResultAppliedTwice,
@@ -83,6 +87,8 @@ impl Bug {
         Self::StateOverwritten,
         Self::OrderIgnored,
         Self::PauseIgnored,
+        Self::QueueForgotten,
+        Self::QueueIgnored,
     ];
 }
 

@@ -21,6 +21,10 @@ pub(crate) fn queued(queued: &Queued, at: Timestamp) -> RunState {
 impl Engine {
     /// A queued run is on disk: whoever owns it has it begin.
     pub(crate) fn has_queued(&self, run: RunId, until: Timestamp) {
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::planted(crate::planted::Bug::QueueForgotten) {
+            return;
+        }
         if self.shared.leases.owns(run) {
             self.shared.sleeping.add(until, run);
         }
@@ -29,6 +33,10 @@ impl Engine {
 
     /// Whether a run is queued, and its moment has not come.
     pub(crate) fn is_queued(&self, head: &RunHead) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::planted(crate::planted::Bug::QueueIgnored) {
+            return false;
+        }
         let is_later = |until| until > self.shared.now();
         head.state.cause == LiveCause::Queue && head.state.wake_at.is_some_and(is_later)
     }

@@ -51,8 +51,36 @@ pub struct Release {
     pub data: DataRules,
     /// How much of its events comes in.
     pub limits: Vec<qc_limit::Rule>,
+    /// How much depends on its events when there are too many.
+    pub class: ServiceClass,
     /// How long a run may take from its event to its end.
     pub deadline: Option<Duration>,
+}
+
+/// How much depends on an integration's events when the server cannot take all that come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum ServiceClass {
+    /// They may wait: they are refused first, and their runs go behind the others.
+    Deferrable,
+    /// As usual.
+    #[default]
+    Standard,
+    /// They have a share that is kept for them.
+    Critical,
+}
+
+impl ServiceClass {
+    /// All, those first that are refused first.
+    pub const ALL: [Self; 3] = [Self::Deferrable, Self::Standard, Self::Critical];
+
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deferrable => "deferrable",
+            Self::Standard => "standard",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// A release in an environment.

@@ -333,7 +333,7 @@ impl Engine {
         rows: &mut Vec<LedgerRow>,
     ) -> Result<(), EngineError> {
         // It waits in its place until there is room: nothing is lost, and nobody is told to send it again.
-        self.shared.refuses(tenant)?;
+        self.shared.refuses(tenant, one.deployment.release.class)?;
         let subscription = one.subscription();
         let event = match &subscription.takes {
             Takes::Types { .. } => bus::event_of(published),

@@ -235,6 +235,16 @@ impl Engine {
             {
                 false
             }
+            #[cfg(feature = "planted-bugs")]
+            (LiveCause::Queue, _)
+                if crate::planted::planted(crate::planted::Bug::QueueForgotten) =>
+            {
+                false
+            }
+            #[cfg(feature = "planted-bugs")]
+            (LiveCause::Queue, _) if crate::planted::planted(crate::planted::Bug::QueueIgnored) => {
+                true
+            }
             (LiveCause::Held, None) => {
                 shared.pauses.found(head);
                 false

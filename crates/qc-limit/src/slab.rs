@@ -49,6 +49,8 @@ pub struct Ask {
 pub struct Standing {
     /// Units that can be used now.
     pub remaining: u64,
+    /// Units that are waited for: they are given away, and will come.
+    pub waiting: u64,
     /// The nanoseconds until one more is there; None: the quota is full.
     pub more_in: Option<u64>,
     /// The nanoseconds until the quota is full.
@@ -64,7 +66,8 @@ impl Standing {
             // One unit more is there when the moment is so far ahead that `remaining + 1` fit.
             ahead.saturating_sub(tolerance - (remaining + 1) * interval)
         });
-        Self { remaining, more_in: more, full_in: ahead }
+        let waiting = ahead.saturating_sub(tolerance).div_ceil(interval);
+        Self { remaining, waiting, more_in: more, full_in: ahead }
     }
 }
 

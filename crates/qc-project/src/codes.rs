@@ -117,6 +117,8 @@ pub const KEPT_UNUSED: Code = Code::new("QC-P075");
 pub const ECHO: Code = Code::new("QC-P076");
 /// A limit cannot be kept as it is declared.
 pub const LIMIT: Code = Code::new("QC-P100");
+/// What happens to the excess does not go with the integration's class.
+pub const CLASS: Code = Code::new("QC-P101");
 /// A rule of the movement of data names something that is not there.
 pub const MOVEMENT_NAME: Code = Code::new("QC-P090");
 /// A rule of the movement of data that decides nothing.

@@ -51,11 +51,15 @@ pub enum Exercise {
     HeldBegun,
     /// A run that was held was given up.
     HeldDiscarded,
+    /// An event was accepted for which a limit had no room.
+    EventQueued,
+    /// A run began that had been queued.
+    QueuedBegun,
 }
 
 impl Exercise {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::TaskAnswered,
         Self::TaskClaimed,
         Self::TaskExpired,
@@ -79,6 +83,8 @@ impl Exercise {
         Self::EventHeld,
         Self::HeldBegun,
         Self::HeldDiscarded,
+        Self::EventQueued,
+        Self::QueuedBegun,
     ];
 }
 

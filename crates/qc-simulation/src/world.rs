@@ -19,7 +19,8 @@ use qc_connect::{
 use qc_document::{ParseLimits, Source};
 use qc_engine::{
     Accepted, Announced, Deployment, Engine, EngineError, EngineParts, EngineSettings, Incoming,
-    Release, ReleaseSource, RunEnd, StateRule, TenantRule, Trigger, TriggerAuth, TriggerKind,
+    Queued, Release, ReleaseSource, RunEnd, StateRule, TenantRule, Terms, Trigger, TriggerAuth,
+    TriggerKind,
 };
 use qc_model::{
     Actor, Body, CallError, CallErrorKind, Caller, Clock, EnvironmentName, Event, EventData,
@@ -334,6 +335,7 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
             data: qc_engine::DataRules::default(),
             limits: Vec::new(),
             deadline: None,
+            class: qc_engine::ServiceClass::Standard,
         }),
     }
 }
@@ -351,6 +353,15 @@ impl ReleaseSource for Fixed {
     }
 }
 
+/// One event in four was too much for a limit: it begins within half a minute.
+fn queued(key: &str, now: Timestamp) -> Option<Queued> {
+    let bits = key.bytes().fold(0xcbf2_9ce4_8422_2325, |bits: u64, byte| {
+        (bits ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let until = now + Duration::from_millis((bits >> 20) % 30_000);
+    bits.is_multiple_of(4).then(|| Queued { until, limit: "per-tenant".to_owned() })
+}
+
 /// One who sends events to a process.
 pub struct Sender {
     engine: Engine,
@@ -362,7 +373,9 @@ pub struct Sender {
 impl Sender {
     /// Sends an event.
     pub async fn send(&self, key: Option<&str>, data: Value) -> Result<Accepted, EngineError> {
-        let incoming = self.incoming("1", "test", key, data);
+        let queued = key.and_then(|key| queued(key, self.clock.now()));
+        let terms = Terms { queued, degraded: false };
+        let incoming = Incoming { terms, ..self.incoming("1", "test", key, data) };
         self.heard(self.engine.accept(&self.deployment, incoming).await)
     }
 
@@ -405,7 +418,7 @@ impl Sender {
             traceparent: None,
             priority: qc_store::Priority::Normal,
             version: None,
-            terms: qc_engine::Terms::default(),
+            terms: Terms::default(),
         }
     }
 

@@ -41,6 +41,8 @@ fn breaks(name: &str) -> &'static [Invariant] {
         "StateOverwritten" => &[I::NoLostUpdate],
         "OrderIgnored" => &[I::OrderIsKept],
         "PauseIgnored" => &[I::PausedIsHeld],
+        "QueueForgotten" => &[I::NoStuckRun, I::Punctual],
+        "QueueIgnored" => &[I::TimersFireOnceNotEarly],
         other => panic!("what does {other} break?"),
     }
 }

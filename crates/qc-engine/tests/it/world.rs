@@ -409,6 +409,7 @@ fn deployment_of(
             data: qc_engine::DataRules::default(),
             limits: Vec::new(),
             deadline: None,
+            class: qc_engine::ServiceClass::Standard,
             bus: qc_engine::Bus::default(),
         }),
     }

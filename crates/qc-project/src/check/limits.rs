@@ -8,9 +8,8 @@ use qc_limit::{QuotaError, RULES_EACH};
 use super::Subject;
 use crate::{
     codes,
-    compile::limits::quota,
-    integration::{Excess, Limit, LimitScope},
-    shape::Spanned,
+    compile::limits::{lesser_quota, quota},
+    integration::{Excess, Lesser, Limit, LimitScope, ServiceClass},
 };
 
 pub(super) fn check(subject: &mut Subject<'_>) {
@@ -27,6 +26,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
         at_once(subject, limit);
         excess(subject, limit);
     }
+    class(subject);
 }
 
 fn twice(subject: &mut Subject<'_>) {
@@ -90,16 +90,92 @@ fn at_once(subject: &mut Subject<'_>, limit: &Limit) {
 
 /// What is declared is done, or refused here: nothing is left out in silence.
 fn excess(subject: &mut Subject<'_>, limit: &Limit) {
-    let Spanned { value, span } = limit.on_excess;
-    let word = match value {
-        Excess::Reject => return,
-        Excess::Queue => "queue",
-        Excess::Degrade => "degrade",
+    let span = limit.on_excess.span;
+    let name = &limit.name.value;
+    match &limit.on_excess.value {
+        Excess::Reject => {}
+        Excess::Queue { .. } if limit.concurrency.is_some() => {
+            let message = format!(
+                "the limit `{name}` queues for open runs: nobody knows when one ends, so no event could be told when it begins"
+            );
+            let help = "limit the rate, or say `reject` or `{degrade: {concurrency: …}}`";
+            subject.error(codes::LIMIT, span, message, help);
+        }
+        Excess::Queue { max, .. } => too_dear_to_wait(subject, limit, *max),
+        Excess::Degrade(lesser) => lesser_way(subject, limit, lesser),
+    }
+}
+
+/// Whether every trigger's event can wait at all.
+fn too_dear_to_wait(subject: &mut Subject<'_>, limit: &Limit, max: u64) {
+    let triggers = subject.file.value.triggers.iter();
+    let dear = triggers.filter(|(_, trigger)| trigger.cost.value.0.unsigned_abs() > max);
+    let dear: Vec<String> = dear.map(|(name, _)| format!("`{}`", name.value)).collect();
+    if !dear.is_empty() {
+        let message = format!(
+            "the queue of `{}` holds {max} units, and an event of {} takes more: none would wait",
+            limit.name.value,
+            dear.join(", ")
+        );
+        subject.error(codes::LIMIT, limit.on_excess.span, message, "say a larger `max`");
+    }
+}
+
+fn lesser_way(subject: &mut Subject<'_>, limit: &Limit, lesser: &Lesser) {
+    let (span, name) = (limit.on_excess.span, limit.name.value.clone());
+    let more = match (&limit.concurrency, &lesser.concurrency) {
+        (None, None) => true,
+        (Some(runs), Some(in_all)) => in_all.0 > runs.0,
+        _ => {
+            let message = format!("the limit `{name}` and its `degrade` count different things");
+            let help = "say `rate` in both, or `concurrency` in both";
+            return subject.error(codes::LIMIT, span, message, help);
+        }
     };
-    let message = format!(
-        "the limit `{}` says `on_excess: {word}`, which this version does not do yet",
-        limit.name.value
-    );
-    let help = "say `reject`: senders are told when to come again";
-    subject.error(codes::LIMIT, span, message, help);
+    if !more {
+        let message =
+            format!("the limit `{name}` would never degrade: its `degrade` lets no more runs in");
+        let help = "`concurrency` of `degrade` counts all open runs: say more than the limit's own";
+        return subject.error(codes::LIMIT, span, message, help);
+    }
+    if let Some(Err(error)) = lesser_quota(lesser) {
+        let message = format!("what `{name}` lets in in the lesser way cannot be kept: {error}");
+        return subject.error(codes::LIMIT, span, message, "say another `rate` or `burst`");
+    }
+    // By its words alone: what a workflow makes of it is seen by running it.
+    let workflow = subject.folder.workflow.as_ref().map(|workflow| &workflow.source.text);
+    if !workflow.is_some_and(|text| text.contains("metadata.degraded")) {
+        let message = format!("the limit `{name}` degrades, and the workflow has no lesser way");
+        let help = "have a task look at `$runtime.metadata.degraded`, such as `if: ${ $runtime.metadata.degraded | not }`";
+        subject.error(codes::LIMIT, span, message, help);
+    }
+}
+
+/// What may become of the excess is a matter of the integration's class.
+fn class(subject: &mut Subject<'_>) {
+    let class = subject.file.value.class.as_ref().map(|class| class.value).unwrap_or_default();
+    let found: Vec<(Span, String, &str)> = subject
+        .file
+        .value
+        .limits
+        .iter()
+        .filter_map(|limit| {
+            let name = &limit.name.value;
+            let (message, help) = match (class, &limit.on_excess.value) {
+                (ServiceClass::Critical, Excess::Reject) => (
+                    format!("the integration is `critical`, and its limit `{name}` turns events away"),
+                    "say what becomes of them: `{degrade: …}` or `{queue: …}`",
+                ),
+                (ServiceClass::Standard, Excess::Queue { .. }) => (
+                    format!("the limit `{name}` has events wait, and nothing says that they may"),
+                    "say `class: deferrable`, or `class: critical` where they must come through; else `reject` or `{degrade: …}`",
+                ),
+                _ => return None,
+            };
+            Some((limit.on_excess.span, message, help))
+        })
+        .collect();
+    for (span, message, help) in found {
+        subject.error(codes::CLASS, span, message, help);
+    }
 }

@@ -15,7 +15,7 @@ use super::{
     build::used_connectors,
     data::data_rules,
     kept::kept,
-    limits::limits,
+    limits::{class, limits},
     narrowing::narrowing,
     people::people,
     publications::publications,
@@ -81,6 +81,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         system_owners: system_owners.collect(),
         bus,
         limits: limits(definition),
+        class: class(integration.class.as_ref().map(|class| class.value).unwrap_or_default()),
         deadline: integration.nfr.as_ref().and_then(|nfr| nfr.latency.as_ref()?.deadline),
     };
     Ok(Compiled { release: Arc::new(release), organisation: organisation.value.clone() })

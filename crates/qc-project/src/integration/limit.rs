@@ -4,6 +4,7 @@ use qc_document::{Node, Reader};
 use qc_model::Name;
 use serde_json::Value;
 
+use super::Excess;
 use crate::shape::{
     Definitions, Fields, Integer, Rate, Record, Shape, Spanned, read_word, word_schema,
 };
@@ -40,25 +41,12 @@ pub enum LimitScope {
     Integration,
 }
 
-/// What happens to what is too much.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Excess {
-    /// It is refused.
-    Reject,
-    /// It waits.
-    Queue,
-    /// It is done in a lesser way.
-    Degrade,
-}
-
 const SCOPES: &[(&str, LimitScope)] = &[
     ("tenant", LimitScope::Tenant),
     ("token", LimitScope::Token),
     ("trigger", LimitScope::Trigger),
     ("integration", LimitScope::Integration),
 ];
-const EXCESS: &[(&str, Excess)] =
-    &[("reject", Excess::Reject), ("queue", Excess::Queue), ("degrade", Excess::Degrade)];
 
 impl Shape for LimitScope {
     fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
@@ -66,15 +54,6 @@ impl Shape for LimitScope {
     }
     fn schema(_: &mut Definitions) -> Value {
         word_schema(SCOPES)
-    }
-}
-
-impl Shape for Excess {
-    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
-        read_word(EXCESS, node, what, reader)
-    }
-    fn schema(_: &mut Definitions) -> Value {
-        word_schema(EXCESS)
     }
 }
 
@@ -132,17 +111,6 @@ impl Record for Limit {
 impl LimitScope {
     /// As it is written.
     pub fn as_str(self) -> &'static str {
-        word_of(SCOPES, self)
+        SCOPES.iter().find(|(_, scope)| *scope == self).map_or("", |(word, _)| word)
     }
-}
-
-impl Excess {
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        word_of(EXCESS, self)
-    }
-}
-
-fn word_of<T: Copy + PartialEq>(words: &[(&'static str, T)], wanted: T) -> &'static str {
-    words.iter().find(|(_, one)| *one == wanted).map_or("", |(word, _)| word)
 }

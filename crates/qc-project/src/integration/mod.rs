@@ -6,6 +6,7 @@ mod broker;
 mod call_policy;
 mod compensation;
 mod echo;
+mod excess;
 mod failure_mode;
 mod governance;
 mod kept;
@@ -18,6 +19,7 @@ mod publication;
 mod rollout;
 mod schedule;
 mod search_key;
+mod service_class;
 mod step;
 mod subscription;
 mod system;
@@ -31,10 +33,11 @@ pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
 pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
 pub use compensation::{Arguments, CompensationSpec};
 pub use echo::{EchoOf, EchoSpec};
+pub use excess::{Excess, Lesser};
 pub use failure_mode::{ClassWord, Escalation, FailureCode, FailureMode, Matches};
 pub use governance::{Acceptance, Communication, Review};
 pub use kept::{CrossrefSpec, Pair, StateSpec};
-pub use limit::{Excess, Limit, LimitScope};
+pub use limit::{Limit, LimitScope};
 pub use nfr::{Audit, Latency, Nfr, Recovery, Throughput};
 pub use object::{DataClass, DataObject};
 pub use owners::Owners;
@@ -43,6 +46,7 @@ pub use publication::{EventType, ExchangeSpec, PublicationSpec, TargetSpec};
 pub use rollout::{Fallback, Rollout, Stage};
 pub use schedule::{Rhythm, ScheduleSpec};
 pub use search_key::SearchKeySpec;
+pub use service_class::ServiceClass;
 pub use step::{Outcome, Step};
 pub use subscription::{Beginning, EventSpec};
 pub use system::{Criticality, Direction, System};
@@ -95,6 +99,8 @@ pub struct Integration {
     pub acceptance: Vec<Acceptance>,
     /// What it must withstand.
     pub nfr: Option<Nfr>,
+    /// How much depends on its events coming through when there are too many.
+    pub class: Option<Spanned<ServiceClass>>,
     /// What holds it in bounds.
     pub limits: Vec<Limit>,
     /// Rules for calls that tasks take by name.
@@ -159,6 +165,10 @@ impl Record for Integration {
         );
         let acceptance = f.several("acceptance", "When the integration is good enough.");
         let nfr = f.optional("nfr", "Non-functional requirements.");
+        let class = f.optional(
+            "class",
+            "How much depends on its events coming through when there are too many; `standard` when left out.",
+        );
         let limits = f.several("limits", "What holds the integration in bounds.");
         let policies = f.several("policies", "Rules for calls that tasks take by name.");
         let tasks =
@@ -199,6 +209,7 @@ impl Record for Integration {
             escalation,
             acceptance,
             nfr,
+            class,
             limits,
             policies,
             tasks,

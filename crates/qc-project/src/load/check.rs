@@ -36,7 +36,7 @@ fn of_trigger<'s>(subject: &Subject<'s>, source: &Source) -> Option<&'s TriggerS
 
 /// Whether a limit refuses what is declared to come.
 fn refuses(subject: &mut Subject<'_>, limit: &Limit, profile: &LoadProfile) {
-    let (Some(Ok(quota)), Excess::Reject) = (quota(limit), limit.on_excess.value) else { return };
+    let (Some(Ok(quota)), Excess::Reject) = (quota(limit), &limit.on_excess.value) else { return };
     let comes = |source: &Source| {
         let cost = of_trigger(subject, source).map_or(1, |spec| spec.cost.value.0.unsigned_abs());
         #[expect(clippy::cast_precision_loss, reason = "a cost is small")]

@@ -106,7 +106,7 @@ impl Terms {
                     .concurrency
                     .as_ref()
                     .map_or_else(String::new, |runs| format!(", {} at a time", runs.0));
-                format!("{rate}{runs}, {}, {}", scope(limit.scope), excess(limit.on_excess.value))
+                format!("{rate}{runs}, {}, {}", scope(limit.scope), excess(&limit.on_excess.value))
             });
         }
         row(Question::Timing, "how it comes in", form(&trigger.form).to_owned());
@@ -172,11 +172,18 @@ fn scope(scope: LimitScope) -> &'static str {
     }
 }
 
-fn excess(excess: Excess) -> &'static str {
+fn excess(excess: &Excess) -> String {
     match excess {
-        Excess::Reject => "the rest is refused",
-        Excess::Queue => "the rest waits",
-        Excess::Degrade => "the rest is done in a lesser way",
+        Excess::Reject => "the rest is refused".to_owned(),
+        Excess::Queue { max, ttl } => {
+            format!("the rest waits: {max} units at most, for {} s at most", ttl.as_secs())
+        }
+        Excess::Degrade(lesser) => {
+            let rate = lesser.rate.as_ref().map(|it| told(it.value));
+            let runs = lesser.concurrency.as_ref().map(|runs| format!("{} at a time", runs.0));
+            let most = rate.or(runs).unwrap_or_default();
+            format!("the rest is done in a lesser way: {most} at most")
+        }
     }
 }
 

@@ -1,22 +1,22 @@
 //! Whether events come in by the limits: after their keys are known, before anything else of them counts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use http::{HeaderName, HeaderValue};
-use qc_engine::{Does, EngineError, Incoming, OpenPlaces};
+use qc_engine::{Does, EngineError, Incoming, OpenPlaces, Queued, Terms};
 use qc_model::TenantName;
 
 use super::door::{Door, Judged, Taken};
 use crate::{
     Problem,
-    limits::{Asked, Comer, fields_of, policies_of},
+    limits::{Admitted, Asked, Comer, fields_of, policies_of},
 };
 
 /// Places for the runs of what comes in.
 pub(super) type Places = Vec<OpenPlaces>;
 
 impl Door<'_> {
-    /// Counts all of them, or none. What is on disk already is answered and never limited: it is looked for when a limit
+    /// Counts all of them, or none, and says on which terms they come in. What is on disk already is answered and never limited: it is looked for when a limit
     /// refuses, so that a new event asks the store once.
     /// The places of their runs are theirs until what is given back goes.
     pub(super) async fn admit(&self, judged: &mut [&mut Judged]) -> Result<Places, Problem> {
@@ -34,21 +34,23 @@ impl Door<'_> {
         if known { self.count(judged) } else { Err(refused) }
     }
 
-    fn count(&self, judged: &[&mut Judged]) -> Result<Places, Problem> {
-        let mut events: BTreeMap<&TenantName, u64> = BTreeMap::new();
+    fn count(&self, judged: &mut [&mut Judged]) -> Result<Places, Problem> {
+        let mut events: BTreeMap<TenantName, u64> = BTreeMap::new();
         for one in judged.iter().filter(|one| !matches!(one, Judged::Known(..))) {
-            *events.entry(&one.incoming().tenant).or_default() += 1;
+            *events.entry(one.incoming().tenant.clone()).or_default() += 1;
         }
         let (limits, engine) = (&self.state.limits, &self.state.engine);
-        let mut counted: Vec<(Asked, u64)> = Vec::with_capacity(events.len());
+        let mut counted: Vec<(Asked, u64, bool)> = Vec::with_capacity(events.len());
+        let mut terms: BTreeMap<TenantName, Terms> = BTreeMap::new();
         let mut places = Vec::new();
         let mut refused = None;
         for (tenant, events) in events {
-            let asked = self.asks(tenant);
+            let asked = self.asks(&tenant);
             match asked.admit(limits, engine, events) {
-                Ok(taken) => {
-                    places.extend(taken);
-                    counted.push((asked, events));
+                Ok(admitted) => {
+                    counted.push((asked, events, admitted.degraded));
+                    terms.insert(tenant, self.terms(&admitted));
+                    places.extend(admitted.places);
                 }
                 Err(refusal) => {
                     refused = Some(refusal.problem());
@@ -58,15 +60,28 @@ impl Door<'_> {
             }
         }
         let Some(problem) = refused else {
-            if let Some((asked, _)) = counted.pop() {
+            if let Some((asked, ..)) = counted.pop() {
                 self.remember(asked);
+            }
+            for one in judged {
+                if let Some(terms) = terms.get(&one.incoming().tenant) {
+                    one.on(terms);
+                }
             }
             return Ok(places);
         };
-        for (asked, events) in counted {
+        for (asked, events, _) in counted.into_iter().filter(|(.., degraded)| !degraded) {
             asked.give_back(limits, events);
         }
         Err(problem)
+    }
+
+    fn terms(&self, admitted: &Admitted) -> Terms {
+        let queued = admitted.by.as_ref().map(|by| Queued {
+            until: self.received_at + Duration::from_nanos(admitted.delay),
+            limit: by.name.clone(),
+        });
+        Terms { queued, degraded: admitted.degraded }
     }
 
     fn asks(&self, tenant: &TenantName) -> Asked {
@@ -89,7 +104,8 @@ impl Door<'_> {
         Ok(match self.trigger.does {
             Does::Publish => engine.published(self.deployment, incoming).await?.map(Taken::Event),
             Does::Start | Does::Both => {
-                engine.repeat(self.deployment, incoming).await?.map(Taken::Run)
+                let repeat = engine.repeat(self.deployment, incoming).await?;
+                repeat.map(|accepted| Taken::Run(accepted, Terms::default()))
             }
         })
     }

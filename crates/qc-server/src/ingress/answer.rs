@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use qc_engine::{Accepted, Announced, RunEnd};
+use qc_engine::{Accepted, Announced, RunEnd, Terms};
 use qc_model::{NextAction, RunId};
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn mark(response: &mut Response<Full<Bytes>>, repeat: bool) {
 /// 202: it is on disk, and here is where to ask for it. A repeat gets the same.
 pub(super) fn taken(taken: &Taken) -> Response<Full<Bytes>> {
     match taken {
-        Taken::Run(accepted) => self::accepted(*accepted),
+        Taken::Run(accepted, terms) => self::accepted(*accepted, terms),
         Taken::Event(Announced::New { event } | Announced::Repeat { event }) => {
             let mut response = json(StatusCode::ACCEPTED, json!({ "event": event }).to_string());
             mark(&mut response, taken.is_repeat());
@@ -46,16 +46,28 @@ pub(super) fn taken(taken: &Taken) -> Response<Full<Bytes>> {
     }
 }
 
-fn accepted(accepted: Accepted) -> Response<Full<Bytes>> {
+fn accepted(accepted: Accepted, terms: &Terms) -> Response<Full<Bytes>> {
     let run = run_of(accepted);
     let url = format!("/api/v1/runs/{run}");
-    let mut response =
-        json(StatusCode::ACCEPTED, format!(r#"{{"run":"{run}","status_url":"{url}"}}"#));
+    let body = with_terms(json!({ "run": run, "status_url": url }), terms).to_string();
+    let mut response = json(StatusCode::ACCEPTED, body);
     if let Ok(location) = HeaderValue::from_str(&url) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     mark(&mut response, matches!(accepted, Accepted::Repeat { .. }));
     response
+}
+
+/// That it begins later, or does its work in a lesser way.
+fn with_terms(mut told: Value, terms: &Terms) -> Value {
+    if let Some(queued) = &terms.queued {
+        told["begins_at"] = json!(queued.until);
+        told["queued_by"] = json!(queued.limit);
+    }
+    if terms.degraded {
+        told["degraded"] = true.into();
+    }
+    told
 }
 
 /// 202 for a batch: one entry an event, in order.
@@ -67,11 +79,12 @@ pub(super) fn batch(all: &[Taken]) -> Response<Full<Bytes>> {
 fn entry(taken: &Taken) -> Value {
     let replayed = taken.is_repeat();
     match taken {
-        Taken::Run(accepted) => {
+        Taken::Run(accepted, terms) => {
             let run = run_of(*accepted);
-            json!({
+            let told = json!({
                 "run": run, "status_url": format!("/api/v1/runs/{run}"), "replayed": replayed
-            })
+            });
+            with_terms(told, terms)
         }
         Taken::Event(Announced::New { event } | Announced::Repeat { event }) => {
             json!({ "event": event, "replayed": replayed })
@@ -82,7 +95,7 @@ fn entry(taken: &Taken) -> Value {
 /// The run's end, when it comes within the wait; else 202 as ever.
 pub(super) async fn waited(
     door: &Door<'_>,
-    first: Accepted,
+    (first, terms): (Accepted, &Terms),
     wait: Duration,
     id: &str,
 ) -> Response<Full<Bytes>> {
@@ -98,7 +111,7 @@ pub(super) async fn waited(
                 },
                 Err(error) => {
                     tracing::warn!(%run, %error, "the run's output does not go to its sender");
-                    accepted(first)
+                    accepted(first, terms)
                 }
             }
         }
@@ -111,10 +124,10 @@ pub(super) async fn waited(
                 .about(run)
                 .into_response(Some(id))
         }
-        Ok(None) => accepted(first),
+        Ok(None) => accepted(first, terms),
         Err(error) => {
             tracing::warn!(%run, %error, "waiting for the run failed");
-            accepted(first)
+            accepted(first, terms)
         }
     };
     if let Ok(value) = HeaderValue::from_str(&format!("wait={}", wait.as_secs())) {

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use http::HeaderMap;
 use qc_engine::{
     Accepted, AmqpTrigger, Announced, Deployment, Does, EngineError, Incoming, MessageForm,
-    Refusal, Trigger, TriggerKind,
+    Refusal, Terms, Trigger, TriggerKind,
 };
 use qc_model::{Actor, Event, NextAction, TenantName, Timestamp};
 use qc_version::Spoken;
@@ -77,13 +77,17 @@ impl<'a> Door<'a> {
             Fit::Taken(incoming, form) => (*incoming, form),
         };
         let (version, tenant) = (incoming.version.clone(), incoming.tenant.clone());
+        let terms = incoming.terms.clone();
+        let degraded = terms.degraded;
         let taken = match self.trigger.does {
             Does::Publish => engine.publish(self.deployment, incoming).await.map(Taken::Event),
-            Does::Start | Does::Both => {
-                engine.accept(self.deployment, incoming).await.map(Taken::Run)
-            }
+            Does::Start | Does::Both => engine
+                .accept(self.deployment, incoming)
+                .await
+                .map(|accepted| Taken::Run(accepted, terms)),
         };
-        if taken.as_ref().map_or(true, Taken::is_repeat) {
+        // What was let in in the lesser way is counted apart, and stays so.
+        if taken.as_ref().map_or(true, Taken::is_repeat) && !degraded {
             self.uncount(&tenant);
         }
         let taken = taken?;
@@ -297,7 +301,7 @@ impl<'a> Door<'a> {
             traceparent: trace::traceparent(self.headers),
             priority: priority::given(self.headers),
             version: None,
-            terms: qc_engine::Terms::default(),
+            terms: Terms::default(),
         }
     }
 }
@@ -305,8 +309,8 @@ impl<'a> Door<'a> {
 /// What became of one event.
 #[derive(Debug, Clone)]
 pub(super) enum Taken {
-    /// A run handles it.
-    Run(Accepted),
+    /// A run handles it, on these terms.
+    Run(Accepted, Terms),
     /// It was published.
     Event(Announced),
 }
@@ -314,7 +318,10 @@ pub(super) enum Taken {
 impl Taken {
     /// Whether it had come before.
     pub(super) fn is_repeat(&self) -> bool {
-        matches!(self, Self::Run(Accepted::Repeat { .. }) | Self::Event(Announced::Repeat { .. }))
+        matches!(
+            self,
+            Self::Run(Accepted::Repeat { .. }, _) | Self::Event(Announced::Repeat { .. })
+        )
     }
 }
 
@@ -342,6 +349,13 @@ impl Judged {
             Self::Taken(incoming, _) | Self::Unfit(incoming, _) | Self::Known(_, incoming) => {
                 incoming
             }
+        }
+    }
+
+    /// The limits let it in on these terms.
+    pub(super) fn on(&mut self, terms: &Terms) {
+        if let Self::Taken(incoming, _) | Self::Unfit(incoming, _) = self {
+            incoming.terms.clone_from(terms);
         }
     }
 }

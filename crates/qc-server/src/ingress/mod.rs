@@ -227,7 +227,7 @@ async fn take(
     let outcome =
         if accepted.is_repeat() { AcceptOutcome::Repeat } else { AcceptOutcome::Accepted };
     let response = match (prefer::wait(headers), &accepted) {
-        (Some(wait), Taken::Run(run)) => answer::waited(door, *run, wait, id).await,
+        (Some(wait), Taken::Run(run, terms)) => answer::waited(door, (*run, terms), wait, id).await,
         // What is published has no end to wait for.
         (None, _) | (_, Taken::Event(_)) => answer::taken(&accepted),
     };

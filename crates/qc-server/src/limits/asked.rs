@@ -2,7 +2,7 @@ use std::{fmt::Write as _, sync::Arc};
 
 use http::header;
 use qc_engine::{Does, Engine, OpenAt, OpenPlaces};
-use qc_limit::{Ask, Measure, Scope, Standing};
+use qc_limit::{Ask, Excess, Key, Measure, Scope, Standing};
 use qc_model::NextAction;
 
 use super::{Comer, Limits, Live, WATCHED, Watched};
@@ -16,12 +16,31 @@ const ROOM_IN: u64 = 2_000_000_000;
 pub(crate) struct Asked {
     /// The limits, with whom each counts him.
     pub(crate) limits: Vec<(Arc<Live>, String)>,
-    /// For those of them that count over time: which it is, and what is asked.
-    timed: Vec<(usize, Ask)>,
+    /// For those of them that count over time: which it is, what is asked, and where the lesser way counts.
+    timed: Vec<(usize, Ask, Option<Key>)>,
     /// For those that count open runs: which it is, what is counted, and how many there may be.
     open: Vec<(usize, OpenAt, u64)>,
     /// The units of one event.
     cost: u64,
+}
+
+/// On which terms events come in.
+pub(crate) struct Admitted {
+    pub(crate) places: Option<OpenPlaces>,
+    /// They begin after so many nanoseconds.
+    pub(crate) delay: u64,
+    /// Which limit has them wait.
+    pub(crate) by: Option<Arc<Live>>,
+    /// They are done in a lesser way.
+    pub(crate) degraded: bool,
+}
+
+/// What the limits that count over time say.
+#[derive(Default)]
+struct Counted {
+    delay: u64,
+    by: Option<Arc<Live>>,
+    lesser: bool,
 }
 
 /// Why somebody does not come in.
@@ -39,12 +58,18 @@ impl Asked {
         let who: Vec<String> = lives.iter().map(|live| live.who(comer)).collect();
         let cost = comer.trigger.cost;
         let pairs: Vec<(Arc<Live>, String)> = lives.into_iter().zip(who).collect();
+        // What is published only has no run, so nothing that could begin later or do less.
+        let runs = comer.trigger.does != Does::Publish;
         let timed = pairs.iter().enumerate();
         let timed = timed
-            .filter_map(|(at, (live, who))| Some((at, live.ask(&limits.slab, who, cost)?)))
+            .filter_map(|(at, (live, who))| {
+                let ask = live.ask(&limits.slab, who, cost)?;
+                let patience = if runs { ask.patience } else { 0 };
+                let lesser = live.lesser.filter(|_| runs);
+                let lesser = lesser.map(|id| limits.slab.key(id, who));
+                Some((at, Ask { patience, ..ask }, lesser))
+            })
             .collect();
-        // What is published only has no run.
-        let runs = comer.trigger.does != Does::Publish;
         let open = pairs.iter().enumerate().filter(|_| runs);
         let open = open.filter_map(|(at, (live, _))| live.open(at, comer)).collect();
         Self { limits: pairs, timed, open, cost }
@@ -52,44 +77,67 @@ impl Asked {
 
     fn asks(&self, events: u64) -> Vec<Ask> {
         let cost = self.cost.saturating_mul(events);
-        self.timed.iter().map(|(_, ask)| Ask { cost, ..*ask }).collect()
+        self.timed.iter().map(|(_, ask, _)| Ask { cost, ..*ask }).collect()
     }
 
-    /// Whether so many events come in: every limit counts all of them, or none does. The places are held until their runs
-    /// are written.
+    /// Whether so many events come in, and on which terms: every limit counts all of them, or none does. The places are
+    /// held until their runs are written.
     pub(crate) fn admit(
         &self,
         limits: &Limits,
         engine: &Engine,
         events: u64,
-    ) -> Result<Option<OpenPlaces>, Refusal> {
-        let places = self.take_places(engine, events)?;
-        self.count(limits, events)?;
-        Ok(places)
+    ) -> Result<Admitted, Refusal> {
+        let (places, lesser) = self.take_places(engine, events)?;
+        let counted = self.count(limits, events)?;
+        let degraded = lesser || counted.lesser;
+        Ok(Admitted { places, delay: counted.delay, by: counted.by, degraded })
     }
 
-    fn take_places(&self, engine: &Engine, events: u64) -> Result<Option<OpenPlaces>, Refusal> {
+    /// Places for the runs, and whether some of them are only there for the lesser way.
+    fn take_places(
+        &self,
+        engine: &Engine,
+        events: u64,
+    ) -> Result<(Option<OpenPlaces>, bool), Refusal> {
         if self.open.is_empty() {
-            return Ok(None);
+            return Ok((None, false));
         }
-        let wanted: Vec<(OpenAt, u64)> =
-            self.open.iter().map(|(_, at, most)| (at.clone(), *most)).collect();
         let runs = usize::try_from(events).unwrap_or(usize::MAX);
-        engine.take_places(&wanted, runs).map(Some).map_err(|full| {
-            let (at, _, most) = &self.open[full];
+        let wanted = |lesser: bool| -> Vec<(OpenAt, u64)> {
+            let most = |at: usize, most: u64| match self.limits[at].0.rule.excess {
+                Excess::Degrade(Measure::AtOnce(in_all)) if lesser => in_all,
+                _ => most,
+            };
+            self.open.iter().map(|(at, counted, own)| (counted.clone(), most(*at, *own))).collect()
+        };
+        if let Ok(places) = engine.take_places(&wanted(false), runs) {
+            return Ok((Some(places), false));
+        }
+        let wanted = wanted(true);
+        let taken = engine.take_places(&wanted, runs);
+        taken.map(|places| (Some(places), true)).map_err(|full| {
+            let (at, _, _) = &self.open[full];
             let binding = Arc::clone(&self.limits[*at].0);
-            let wait = (events <= *most).then_some(ROOM_IN);
+            let wait = (events <= wanted[full].1).then_some(ROOM_IN);
             Refusal { violated: vec![Arc::clone(&binding)], binding, wait, events }
         })
     }
 
-    fn count(&self, limits: &Limits, events: u64) -> Result<(), Refusal> {
+    fn count(&self, limits: &Limits, events: u64) -> Result<Counted, Refusal> {
         if self.timed.is_empty() || events == 0 {
-            return Ok(());
+            return Ok(Counted::default());
         }
         let (asks, now) = (self.asks(events), limits.now());
-        let decision = limits.slab.decide(&asks, now);
         let live = |at: usize| Arc::clone(&self.limits[self.timed[at].0].0);
+        let mut decision = limits.slab.decide(&asks, now);
+        let mut lesser = false;
+        if !decision.is_allowed()
+            && let Some(asks) = self.lesser(&asks, decision.violated())
+        {
+            decision = limits.slab.decide(&asks, now);
+            lesser = decision.is_allowed();
+        }
         if let (false, Some(binding)) = (decision.is_allowed(), decision.binding()) {
             return Err(Refusal {
                 violated: decision.violated().map(live).collect(),
@@ -99,13 +147,29 @@ impl Asked {
             });
         }
         self.watch(limits, events, now);
-        Ok(())
+        let by = decision.binding().filter(|_| decision.delay() > 0).map(live);
+        Ok(Counted { delay: decision.delay(), by, lesser })
+    }
+
+    /// What is asked when those that refuse it know a lesser way: that counts by itself. None: one of them knows none.
+    fn lesser(&self, asks: &[Ask], violated: impl Iterator<Item = usize>) -> Option<Vec<Ask>> {
+        let mut asks = asks.to_vec();
+        for at in violated {
+            let live = &self.limits[self.timed[at].0].0;
+            let (Some(key), Excess::Degrade(Measure::Rate(quota))) =
+                (self.timed[at].2, live.rule.excess)
+            else {
+                return None;
+            };
+            asks[at] = Ask { key, quota, ..asks[at] };
+        }
+        Some(asks)
     }
 
     /// The pace of tenants and tokens is known from what came in of them.
     fn watch(&self, limits: &Limits, events: u64, now: u64) {
         let mut paces = limits.paces();
-        for (at, _) in &self.timed {
+        for (at, ..) in &self.timed {
             let (live, who) = &self.limits[*at];
             if !matches!(live.rule.scope, Scope::Tenant | Scope::Token) {
                 continue;
@@ -122,7 +186,8 @@ impl Asked {
         }
     }
 
-    /// Gives back what was counted for events that were none: they had come before.
+    /// Gives back what was counted for events that were none: they had come before. Of those of the lesser way nothing is
+    /// given back: which limits counted them apart is not known any more.
     pub(crate) fn give_back(&self, limits: &Limits, events: u64) {
         if !self.timed.is_empty() && events > 0 {
             limits.slab.give_back(&self.asks(events), limits.now());
@@ -143,7 +208,7 @@ impl Asked {
         let standings = limits.slab.look(&self.asks(1), limits.now());
         let timed = self.timed.iter().zip(standings);
         timed
-            .map(|((at, _), standing)| {
+            .map(|((at, ..), standing)| {
                 let (live, who) = &self.limits[*at];
                 (&**live, who.as_str(), standing)
             })

@@ -14,11 +14,11 @@ use std::{
 
 use arc_swap::ArcSwap;
 use qc_engine::{Deployment, Deployments, Engine, OpenAt, Trigger};
-use qc_limit::{Ask, LimitId, Measure, Rule, Scope, Slab, Trend};
+use qc_limit::{Ask, Excess, LimitId, Measure, Rule, Scope, Slab, Trend};
 use qc_model::{Actor, EnvironmentName, Name, TenantName};
 use tokio::time::Instant;
 
-pub(crate) use asked::Asked;
+pub(crate) use asked::{Admitted, Asked};
 pub(crate) use told::{fields_of, policies_of};
 
 /// The most keys of which is known what they used: 16 to 32 bytes each.
@@ -45,6 +45,8 @@ pub(crate) struct Live {
     /// The integration whose it is; None: the server's.
     pub(crate) integration: Option<Name>,
     id: LimitId,
+    /// Where those are counted who are let in in the lesser way.
+    lesser: Option<LimitId>,
 }
 
 /// The limits of what is deployed.
@@ -91,6 +93,7 @@ impl Limits {
                 environment: limit.environment.clone(),
                 integration: None,
                 id: slab.add()?,
+                lesser: None,
             }))
         });
         let own = live.collect();
@@ -152,23 +155,39 @@ impl Limits {
                     tracing::error!(limit = %rule.name, "there are too many limits: it is not kept");
                     continue;
                 };
+                let lesser = self.lesser(old.map(|old| &**old), rule, now);
                 kept.push(id);
+                kept.extend(lesser);
                 lives.push(Arc::new(Live {
                     rule: rule.clone(),
                     name: rule.name.clone(),
                     environment: Some(environment.clone()),
                     integration: Some(release.integration.clone()),
                     id,
+                    lesser,
                 }));
             }
             by.entry(environment.clone()).or_default().insert(release.integration.clone(), lives);
         }
         let all = before.by.values().flat_map(HashMap::values).flatten();
-        for gone in all.map(|live| live.id).filter(|id| !kept.contains(id)) {
+        let all = all.flat_map(|live| [Some(live.id), live.lesser]).flatten();
+        for gone in all.filter(|id| !kept.contains(id)) {
             self.slab.remove(gone);
             self.paces().retain(|watched, _| watched.limit != gone);
         }
         Table { of, by }
+    }
+
+    /// Where the lesser way of a limit is counted; what was used of it stays used.
+    fn lesser(&self, old: Option<&Live>, rule: &Rule, now: u64) -> Option<LimitId> {
+        let Excess::Degrade(Measure::Rate(to)) = rule.excess else { return None };
+        if let Some((id, Excess::Degrade(Measure::Rate(from)))) =
+            old.and_then(|old| Some((old.lesser?, old.rule.excess)))
+        {
+            self.slab.change(id, from, to, now);
+            return Some(id);
+        }
+        self.slab.add()
     }
 
     fn paces(&self) -> MutexGuard<'_, HashMap<Watched, Trend>> {
@@ -240,6 +259,7 @@ impl Live {
 
     fn ask(&self, slab: &Slab, who: &str, cost: u64) -> Option<Ask> {
         let quota = self.rule.measure.quota()?;
-        Some(Ask { key: slab.key(self.id, who), quota, cost })
+        let patience = self.rule.excess.patience(quota);
+        Some(Ask { key: slab.key(self.id, who), quota, cost, patience })
     }
 }

@@ -5,7 +5,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{counter::ConstCounter, gauge::ConstGauge},
 };
-use qc_engine::{Engine, Gauges};
+use qc_engine::{Engine, Gauges, ServiceClass};
 
 /// The engine's own counts, read when they are asked for.
 pub(super) struct EngineNumbers(pub(super) Engine);
@@ -19,6 +19,10 @@ impl fmt::Debug for EngineNumbers {
 impl Collector for EngineNumbers {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let numbers = self.0.gauges();
+        let of_class = |wanted: ServiceClass| {
+            let found = numbers.busy_by_class.iter().find(|(class, _)| *class == wanted);
+            found.map_or(0, |(_, count)| *count)
+        };
         let counters = [
             ("events_accepted", "Events accepted since the start", numbers.accepted),
             ("events_repeated", "Repeats recognised since the start", numbers.repeated),
@@ -46,6 +50,26 @@ impl Collector for EngineNumbers {
                 "events_busy",
                 "Events not taken since the start because there was too much to do or too little room",
                 numbers.busy,
+            ),
+            (
+                "events_busy_deferrable",
+                "Of those, events of integrations that may wait",
+                of_class(ServiceClass::Deferrable),
+            ),
+            (
+                "events_busy_critical",
+                "Of those, events of integrations for which a share is kept: there was none left",
+                of_class(ServiceClass::Critical),
+            ),
+            (
+                "events_queued",
+                "Events accepted since the start that begin later, as a limit had no room",
+                numbers.queued,
+            ),
+            (
+                "events_degraded",
+                "Events accepted since the start whose runs do their work in the lesser way",
+                numbers.degraded,
             ),
             ("calls", "Attempts of calls since the start", numbers.calls),
             ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),

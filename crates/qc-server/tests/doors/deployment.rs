@@ -327,8 +327,9 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             people: people(bundle),
             system_owners: BTreeMap::from([("desk".to_owned(), "team-desk".to_owned())]),
             data: data(bundle),
-            limits: crate::limited::limits(bundle.files().contains_key(crate::limited::LIMITED)),
+            limits: crate::limited::limits(|file| bundle.files().contains_key(file)),
             deadline: None,
+            class: qc_engine::ServiceClass::Standard,
             bus: qc_engine::Bus { schedules: hourly(), ..qc_engine::Bus::default() },
         }),
     })

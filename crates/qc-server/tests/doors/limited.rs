@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qc_limit::{Measure, Quota, Rule, Scope};
+use qc_limit::{Excess, Measure, Quota, Rule, Scope};
 use serde_json::json;
 
 use crate::{
@@ -13,13 +13,41 @@ use crate::{
 /// Releases with this file have limits.
 pub(crate) const LIMITED: &str = "limited";
 
-pub(crate) fn limits(limited: bool) -> Vec<Rule> {
+/// Releases with this file have what is too much wait.
+pub(crate) const QUEUED: &str = "queued";
+/// Releases with this file have it done in a lesser way.
+pub(crate) const DEGRADED: &str = "degraded";
+
+/// The limits of a release with such files.
+pub(crate) fn limits(has: impl Fn(&str) -> bool) -> Vec<Rule> {
+    let hour = |count| Measure::Rate(Quota::new(count, Duration::from_secs(3600), None).unwrap());
+    let whole = |measure, excess| Rule {
+        name: "whole".to_owned(),
+        scope: Scope::Integration,
+        measure,
+        protects: "the doors".to_owned(),
+        owner: None,
+        excess,
+    };
+    if has(QUEUED) {
+        let ttl = Duration::from_secs(2 * 3600);
+        return vec![whole(hour(1), Excess::Queue { most: 3, ttl })];
+    }
+    if has(DEGRADED) {
+        let open = Rule {
+            name: "open".to_owned(),
+            ..whole(Measure::AtOnce(1_000), Excess::Degrade(Measure::AtOnce(2_000)))
+        };
+        return vec![whole(hour(1), Excess::Degrade(hour(2))), open];
+    }
+    let limited = has(LIMITED);
     let rule = |name: &str, scope, count| Rule {
         name: name.to_owned(),
         scope,
         measure: Measure::Rate(Quota::new(count, Duration::from_secs(3600), None).unwrap()),
         protects: "the doors".to_owned(),
         owner: None,
+        excess: Excess::Reject,
     };
     if limited {
         vec![rule("whole", Scope::Integration, 6), rule("each", Scope::Tenant, 4)]
@@ -28,10 +56,14 @@ pub(crate) fn limits(limited: bool) -> Vec<Rule> {
     }
 }
 
-async fn limited() -> World {
+async fn with(file: &str) -> World {
     let world = World::new().await;
-    world.redeploy(LIMITED).await;
+    world.redeploy(file).await;
     world
+}
+
+async fn limited() -> World {
+    with(LIMITED).await
 }
 
 fn batch(ids: std::ops::Range<usize>) -> Ask {
@@ -198,4 +230,86 @@ async fn more_than_is_declared_is_found_and_nothing_is_refused() {
     assert_eq!(traffic().await["findings"][0]["seen"], json!(13));
     at("09T10:00:00Z");
     assert_eq!(traffic().await.get("findings"), None);
+}
+
+#[tokio::test]
+async fn what_is_too_much_waits_for_its_units_and_hears_when_it_begins() {
+    let world = with(QUEUED).await;
+    let first = world.send("json", "{}").await;
+    assert_eq!((first.status, first.json().get("begins_at")), (202, None));
+    let mut begins = Vec::new();
+    for waiting in 1..=2_u64 {
+        let queued = world.send("json", &json!({ "nth": waiting }).to_string()).await;
+        assert_eq!(queued.status, 202);
+        let told = queued.json();
+        assert_eq!(told["queued_by"], "whole");
+        begins.push(told["begins_at"].as_str().unwrap().to_owned());
+        assert!(left(&queued).starts_with("\"whole\";r=0;t="), "{}", left(&queued));
+        let run = told["run"].as_str().unwrap();
+        let view =
+            world.ask(Ask::get(&format!("/api/v1/runs/{run}")).token(&world.owner)).await.json();
+        assert_eq!(view["status"], "waiting");
+        let place = "environment=production&integration=doors&trigger=json";
+        let explained = Ask::get(&format!("/api/v1/limits?{place}")).token(&world.owner);
+        let explained = world.ask(explained).await.json();
+        let limit = &explained["items"][0];
+        assert_eq!((&limit["on_excess"], &limit["queue"]["max"]), (&json!("queue"), &json!(3)));
+        assert_eq!(limit["standing"]["waiting"], waiting);
+    }
+    assert!(begins.is_sorted(), "{begins:?}");
+    // A third would wait for three hours, longer than it may.
+    let refused = world.send("json", r#"{"nth": 3}"#).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (429, &json!("QC-I060")));
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((3_590..=3_600).contains(&wait), "then its wait is short enough: {wait}");
+    // What is published only has no run that could wait.
+    assert_eq!(world.send("published", "{}").await.status, 429);
+    // A repeat of one that waits is that one.
+    let keyed = || Ask::post(&door("keyed"), json!({"id": "a", "reason": "r"}).to_string());
+    let world = with(QUEUED).await;
+    world.send("json", "{}").await;
+    let queued = world.ask(keyed()).await.json();
+    assert!(queued.get("begins_at").is_some());
+    let again = world.ask(keyed()).await;
+    assert_eq!(
+        (again.header("idempotency-replayed"), &again.json()["run"]),
+        (Some("true"), &queued["run"])
+    );
+    let metrics = world.ask(Ask::get("/metrics").token(&world.owner)).await;
+    let metrics = String::from_utf8(metrics.body).unwrap();
+    assert!(metrics.contains("qc_events_queued_total 1\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_done_in_a_lesser_way_and_of_that_too_there_is_only_so_much() {
+    let world = with(DEGRADED).await;
+    let send = async |nth: u64| world.send("json", &json!({ "nth": nth }).to_string()).await;
+    assert_eq!(send(0).await.json().get("degraded"), None);
+    for nth in 1..=2 {
+        let lesser = send(nth).await;
+        assert_eq!((lesser.status, &lesser.json()["degraded"]), (202, &json!(true)));
+    }
+    let refused = send(3).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (429, &json!("QC-I060")));
+    let keyed = |id: &str| Ask::post(&door("keyed"), json!({"id": id, "reason": id}).to_string());
+    let world = with(DEGRADED).await;
+    let first = world.ask(keyed("a")).await.json();
+    for _ in 0..4 {
+        let again = world.ask(keyed("a")).await;
+        assert_eq!(
+            (again.status, &again.json()["run"]),
+            (202, &first["run"]),
+            "a repeat is answered"
+        );
+    }
+    world.ask(keyed("b")).await;
+    assert_eq!(
+        world.ask(keyed("b")).await.status,
+        429,
+        "what is used of the lesser way stays used"
+    );
+    world.redeploy(QUEUED).await;
+    assert!(world.ask(keyed("c")).await.json().get("begins_at").is_some());
+    world.redeploy(DEGRADED).await;
+    assert_eq!(world.ask(keyed("d")).await.json()["degraded"], true);
 }

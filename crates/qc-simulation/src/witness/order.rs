@@ -26,6 +26,8 @@ pub(super) struct Standing {
     start: Box<Start>,
     in_line: bool,
     held: bool,
+    /// A limit has it wait until then.
+    queued: Option<Timestamp>,
 }
 
 /// A line's name: its scope and its key.
@@ -44,7 +46,7 @@ impl Standing {
     /// Nothing: the run begins at once.
     pub(super) fn of(start: &Start, in_line: bool, held: bool) -> Option<Self> {
         let start = Box::new(start.clone());
-        (in_line || held).then_some(Self { start, in_line, held })
+        (in_line || held).then_some(Self { start, in_line, held, queued: None })
     }
 }
 
@@ -86,7 +88,9 @@ impl Witness {
         let sent =
             look.rows.iter().any(|row| row.kind == LedgerKind::Event && row.outcome == "accepted");
         let held = seen.standing.as_ref().is_some_and(|standing| standing.held);
-        if held {
+        if accept.state.cause == LiveCause::Queue {
+            self.record.count(Exercise::EventQueued);
+        } else if held {
             self.record.count(Exercise::EventHeld);
         } else if sent {
             self.check_paused(known, look, seen);
@@ -111,8 +115,19 @@ impl Witness {
         let run = seen.facts.id;
         match look.entries.first() {
             Some(Journaled::Begun) => {
+                match standing.queued {
+                    Some(until) if look.first_at < until => self.broken(
+                        Invariant::TimersFireOnceNotEarly,
+                        format_args!(
+                            "{run} begins at {}, and is queued until {until}",
+                            look.first_at
+                        ),
+                    ),
+                    Some(_) => self.record.count(Exercise::QueuedBegun),
+                    None if standing.held => self.record.count(Exercise::HeldBegun),
+                    None => {}
+                }
                 if standing.held {
-                    self.record.count(Exercise::HeldBegun);
                     self.check_paused(known, look, seen);
                 }
                 if standing.in_line {
@@ -182,13 +197,17 @@ impl Witness {
         let (run, never) = (seen.facts.id, seen.never_begun);
         let Some(standing) = &mut seen.standing else { return };
         if state.cause == LiveCause::Turn {
-            // Its trigger let it go: another pause does not hold it any more.
+            // Its trigger or its limit let it go: another pause does not hold it any more.
             standing.held = false;
         }
+        standing.queued = state.wake_at.filter(|_| state.cause == LiveCause::Queue);
         let right = match (state.cause, state.status) {
             (LiveCause::Ended, RunStatus::Cancelled) => never,
             (LiveCause::Turn, RunStatus::Waiting) => standing.in_line && !never,
             (LiveCause::Held, RunStatus::Waiting) => standing.held && !never,
+            (LiveCause::Queue, RunStatus::Waiting) => {
+                standing.held && !never && standing.queued.is_some()
+            }
             _ => super::is_quarantined(state),
         };
         if !right {

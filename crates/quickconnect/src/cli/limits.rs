@@ -98,7 +98,7 @@ fn rows(limits: &[Limit]) -> String {
                 place(limit.environment.as_ref(), limit.integration.as_ref()),
                 limit.scope.clone(),
                 amount(limit),
-                limit.on_excess.clone(),
+                excess(limit),
                 limit.protects.clone(),
             ]
         })
@@ -149,13 +149,13 @@ fn explained(limits: &[Limit]) -> String {
         let who = if who.is_empty() { String::new() } else { format!(" `{who}`") };
         let _ = writeln!(
             text,
-            "{}: {} for the {}{who}\n  protects   {}\n  state      {}\n  on excess  {}, 429 with QC-I060\n  raised by  {}",
+            "{}: {} for the {}{who}\n  protects   {}\n  state      {}\n  on excess  {}\n  raised by  {}",
             limit.name,
             amount(limit),
             limit.scope,
             limit.protects,
             limit.standing.as_ref().map_or_else(|| "not known".to_owned(), state),
-            limit.on_excess,
+            excess(limit),
             limit.owner.as_deref().unwrap_or("who runs the server (`limits` of qc.toml)"),
         );
     }
@@ -163,8 +163,29 @@ fn explained(limits: &[Limit]) -> String {
     text
 }
 
+/// What becomes of what is too much. What is beyond that, too, is refused.
+fn excess(limit: &Limit) -> String {
+    let units = |quota: Option<u64>, window: Option<u64>| {
+        Some(format!("{} units in {} s", quota?, window?))
+    };
+    if let Some(queue) = &limit.queue {
+        return format!("queue: {} units, {} s at most", queue.max, queue.ttl_seconds);
+    }
+    let lesser = limit.lesser.as_ref().and_then(|lesser| {
+        let runs = lesser.open_runs.map(|runs| format!("{runs} open runs in all"));
+        units(lesser.quota, lesser.window).or(runs)
+    });
+    match lesser {
+        Some(most) => format!("degrade: {most} at most"),
+        None => "reject: 429 with QC-I060".to_owned(),
+    }
+}
+
 fn state(standing: &LimitStanding) -> String {
     let mut text = format!("{} left", standing.remaining);
+    if standing.waiting > 0 {
+        let _ = write!(text, ", {} waited for", standing.waiting);
+    }
     if let Some(more) = standing.more_in {
         let _ = write!(text, ", one more in {more:.3} s");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qc_limit::{Measure, Quota, RULES_EACH, Rule, Scope};
+use qc_limit::{Excess, Measure, Quota, RULES_EACH, Rule, Scope};
 use qc_model::Name;
 use qc_server::ServerLimit;
 
@@ -56,6 +56,7 @@ fn one(text: &str) -> Result<ServerLimit, String> {
         measure: Measure::Rate(quota),
         protects: protects.to_owned(),
         owner: None,
+        excess: Excess::Reject,
     };
     Ok(ServerLimit { rule, environment })
 }

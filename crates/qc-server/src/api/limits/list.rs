@@ -1,5 +1,6 @@
 use http::Method;
 use qc_access::Action;
+use qc_limit::Excess;
 use qc_model::{Actor, ActorKind, Name};
 
 use crate::{
@@ -7,7 +8,7 @@ use crate::{
     api::{
         Call, Cut, Listed, Reply, Route,
         route::{Answer, query, schema},
-        wire::{Limit, LimitStanding, Page},
+        wire::{LesserLimit, Limit, LimitQueue, LimitStanding, Page},
     },
     codes,
     limits::{Comer, Live},
@@ -119,6 +120,7 @@ fn explained(
         let standing = over_time.map(|(_, _, standing)| LimitStanding {
             who: who.clone(),
             remaining: standing.remaining,
+            waiting: standing.waiting,
             more_in: standing.more_in.map(seconds),
             full_in: Some(seconds(standing.full_in)),
         });
@@ -126,7 +128,7 @@ fn explained(
             let (_, remaining) =
                 open.iter().find(|(other, _)| std::ptr::eq(*other, &raw const **live))?;
             let (who, remaining) = (who.clone(), *remaining);
-            Some(LimitStanding { who, remaining, more_in: None, full_in: None })
+            Some(LimitStanding { who, remaining, waiting: 0, more_in: None, full_in: None })
         };
         Limit { standing: standing.or_else(of_runs), ..shown(live) }
     };
@@ -148,8 +150,27 @@ fn shown(live: &Live) -> Limit {
             qc_limit::Measure::Rate(_) => None,
         },
         protects: live.rule.protects.clone(),
-        on_excess: "reject".to_owned(),
+        on_excess: live.rule.excess.as_str().to_owned(),
+        queue: queue(live),
+        lesser: lesser(live),
         owner: live.rule.owner.clone(),
         standing: None,
     }
+}
+
+fn queue(live: &Live) -> Option<LimitQueue> {
+    let Excess::Queue { most, ttl } = live.rule.excess else { return None };
+    Some(LimitQueue { max: most, ttl_seconds: ttl.as_secs() })
+}
+
+fn lesser(live: &Live) -> Option<LesserLimit> {
+    let Excess::Degrade(measure) = live.rule.excess else { return None };
+    Some(LesserLimit {
+        quota: measure.quota().map(qc_limit::Quota::burst),
+        window: measure.quota().map(qc_limit::Quota::window),
+        open_runs: match measure {
+            qc_limit::Measure::AtOnce(most) => Some(most),
+            qc_limit::Measure::Rate(_) => None,
+        },
+    })
 }

@@ -31,14 +31,44 @@ pub struct Limit {
     pub open_runs: Option<u64>,
     /// What it protects.
     pub protects: String,
-    /// What becomes of what is too much: `reject`, with 429 and the code QC-I060.
+    /// What becomes of what is too much: `reject`, with 429 and the code QC-I060; `queue`: it is accepted and begins when
+    /// its units are there; `degrade`: its run does its work in a lesser way. What is beyond those is refused, too.
     pub on_excess: String,
+    /// How much waits, and for how long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<LimitQueue>,
+    /// How much is done in the lesser way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lesser: Option<LesserLimit>,
     /// Who can raise it; left out: who runs the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// How it stands on this node for whom was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<LimitStanding>,
+}
+
+/// How much waits for room in a limit.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct LimitQueue {
+    /// Units at most, for each whom the limit counts.
+    pub max: u64,
+    /// The longest wait, in seconds.
+    pub ttl_seconds: u64,
+}
+
+/// How much is done in the lesser way.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct LesserLimit {
+    /// Units at once besides, of a limit that counts over time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<u64>,
+    /// The seconds in which they come back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u64>,
+    /// Open runs in all, of a limit that counts those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_runs: Option<u64>,
 }
 
 /// How a limit stands for somebody, on this node.
@@ -48,6 +78,9 @@ pub struct LimitStanding {
     pub who: String,
     /// What can be used now.
     pub remaining: u64,
+    /// Units that are waited for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting: u64,
     /// The seconds until one more is there; left out: it is full, or nobody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more_in: Option<f64>,
@@ -135,4 +168,9 @@ pub struct TrafficAbove {
     /// Whose the integration is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

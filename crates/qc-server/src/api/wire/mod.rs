@@ -53,7 +53,10 @@ pub use kept::{
     UnlinkRequest,
 };
 pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
-pub use limits::{DeclaredTraffic, Limit, LimitStanding, NearLimit, TrafficAbove, TriggerTraffic};
+pub use limits::{
+    DeclaredTraffic, LesserLimit, Limit, LimitQueue, LimitStanding, NearLimit, TrafficAbove,
+    TriggerTraffic,
+};
 pub use lines::{DiscardLine, Line, LineDiscarded, LineResumed, ResumeLine};
 pub use page::Page;
 pub use people::{BreakGlass, RevokePerson, RevokedPerson, Session};
