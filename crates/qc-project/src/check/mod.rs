@@ -32,6 +32,8 @@ mod variables;
 mod versions;
 
 #[cfg(test)]
+mod excess_tests;
+#[cfg(test)]
 mod fetched_tests;
 #[cfg(test)]
 mod kept_tests;

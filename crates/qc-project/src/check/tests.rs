@@ -297,13 +297,13 @@ const MISTAKES: &[(&str, &str, &str, &[&str])] = &[
         INTEGRATION,
         "owners:",
         "limits: [{name: a, scope: tenant, rate: 5/s, protects: x, on_excess: queue}]\nowners:",
-        &["QC-P100"],
+        &["QC-P101"],
     ),
     (
         INTEGRATION,
         "owners:",
         "limits: [{name: a, scope: tenant, rate: 5/s, protects: x, on_excess: degrade}]\nowners:",
-        &["QC-P100"],
+        &["QC-Q015"],
     ),
     (
         INTEGRATION,
