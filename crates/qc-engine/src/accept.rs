@@ -13,7 +13,7 @@ use qc_expression::Expression;
 use qc_model::{Class, EventId, Failure, RunId, Timestamp, TxnId};
 use qc_store::{
     Accept, AcceptOutcome, DocumentOp, IdempotencyKey, KEYS_MAX, LedgerRow, Priority, RunFacts,
-    RunKey, Signal, StoreError, StoredEvent,
+    RunKey, RunState, Signal, StoreError, StoredEvent,
 };
 use qc_workflow::{Machine, Start};
 use serde_json::Value;
@@ -230,11 +230,7 @@ impl Engine {
                 }
                 (run.state(&draft, at), waits, lineage.parent.clone())
             }
-            None if held => (pause::held(at), BTreeMap::new(), None),
-            None if let Some(queued) = &queued => {
-                (queue::queued(queued, at), BTreeMap::new(), None)
-            }
-            None => (standing(at), BTreeMap::new(), None),
+            None => (waiting(held, queued.as_ref(), at), BTreeMap::new(), None),
         };
         let mut ledger = vec![first_row];
         ledger.extend(rows);
@@ -279,16 +275,12 @@ impl Engine {
             Ok(AcceptOutcome::Accepted) => {
                 // Nobody sent a replay or a child: they are no events.
                 self.count_new(&facts, facts.replay_of.is_none() && parent.is_none(), emits);
-                shared.counters.queued.fetch_add(u64::from(queued.is_some()), Ordering::Relaxed);
                 shared.counters.degraded.fetch_add(u64::from(degraded), Ordering::Relaxed);
-                match run {
-                    Some(mut run) => {
-                        run.hearing.waits = waits;
-                        self.go_on(run, draft, place);
-                    }
-                    None if held => {}
-                    None if let Some(queued) = &queued => self.has_queued(facts.id, queued.until),
-                    None => self.joined(&facts).await,
+                if let Some(mut run) = run {
+                    run.hearing.waits = waits;
+                    self.go_on(run, draft, place);
+                } else {
+                    self.comes_later(&facts, held, queued).await;
                 }
                 Ok(Accepted::New { run: facts.id })
             }
@@ -308,6 +300,18 @@ impl Engine {
             )
             .into()),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A new run is on disk that does not begin at once.
+    async fn comes_later(&self, facts: &RunFacts, held: bool, queued: Option<Queued>) {
+        match queued {
+            _ if held => {}
+            Some(queued) => {
+                self.shared.counters.queued.fetch_add(1, Ordering::Relaxed);
+                self.has_queued(facts.id, queued.until);
+            }
+            None => self.joined(facts).await,
         }
     }
 
@@ -405,6 +409,15 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+/// How a run stands that does not begin at once.
+fn waiting(held: bool, queued: Option<&Queued>, at: Timestamp) -> RunState {
+    match queued {
+        _ if held => pause::held(at),
+        Some(queued) => queue::queued(queued, at),
+        None => standing(at),
     }
 }
 

@@ -155,7 +155,7 @@ impl Engine {
         claim: Option<Claim>,
     ) -> Result<(), RecoverError> {
         self.shared.counters.taken_up.fetch_add(1, Ordering::Relaxed);
-        let loaded = caught(self.load(head, first.is_some())).await;
+        let loaded = caught(Box::pin(self.load(head, first.is_some()))).await;
         let mut active = match loaded.map_err(RecoverError::Broken)?? {
             Loaded::Active(active) => *active,
             Loaded::Standing(head) => {

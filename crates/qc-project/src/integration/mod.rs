@@ -165,10 +165,8 @@ impl Record for Integration {
         );
         let acceptance = f.several("acceptance", "When the integration is good enough.");
         let nfr = f.optional("nfr", "Non-functional requirements.");
-        let class = f.optional(
-            "class",
-            "How much depends on its events coming through when there are too many; `standard` when left out.",
-        );
+        let class =
+            f.optional("class", "What it is when there is too much; `standard` when left out.");
         let limits = f.several("limits", "What holds the integration in bounds.");
         let policies = f.several("policies", "Rules for calls that tasks take by name.");
         let tasks =

@@ -19,10 +19,6 @@ impl fmt::Debug for EngineNumbers {
 impl Collector for EngineNumbers {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let numbers = self.0.gauges();
-        let of_class = |wanted: ServiceClass| {
-            let found = numbers.busy_by_class.iter().find(|(class, _)| *class == wanted);
-            found.map_or(0, |(_, count)| *count)
-        };
         let counters = [
             ("events_accepted", "Events accepted since the start", numbers.accepted),
             ("events_repeated", "Repeats recognised since the start", numbers.repeated),
@@ -51,26 +47,6 @@ impl Collector for EngineNumbers {
                 "Events not taken since the start because there was too much to do or too little room",
                 numbers.busy,
             ),
-            (
-                "events_busy_deferrable",
-                "Of those, events of integrations that may wait",
-                of_class(ServiceClass::Deferrable),
-            ),
-            (
-                "events_busy_critical",
-                "Of those, events of integrations for which a share is kept: there was none left",
-                of_class(ServiceClass::Critical),
-            ),
-            (
-                "events_queued",
-                "Events accepted since the start that begin later, as a limit had no room",
-                numbers.queued,
-            ),
-            (
-                "events_degraded",
-                "Events accepted since the start whose runs do their work in the lesser way",
-                numbers.degraded,
-            ),
             ("calls", "Attempts of calls since the start", numbers.calls),
             ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),
         ];
@@ -79,6 +55,7 @@ impl Collector for EngineNumbers {
             .chain(groups(&numbers))
             .chain(tempo(&numbers))
             .chain(drift(&numbers))
+            .chain(excess(&numbers))
         {
             let counter = ConstCounter::new(value);
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
@@ -175,6 +152,36 @@ fn tempo(numbers: &Gauges) -> [(&'static str, &'static str, u64); 5] {
             "calls_barred",
             "Calls since the start that were not sent because their system did not answer",
             numbers.calls_barred,
+        ),
+    ]
+}
+
+/// What was too much, and what became of it: names, meanings and numbers.
+fn excess(numbers: &Gauges) -> [(&'static str, &'static str, u64); 4] {
+    let of_class = |wanted: ServiceClass| {
+        let found = numbers.busy_by_class.iter().find(|(class, _)| *class == wanted);
+        found.map_or(0, |(_, count)| *count)
+    };
+    [
+        (
+            "events_busy_deferrable",
+            "Of those, events of integrations that may wait",
+            of_class(ServiceClass::Deferrable),
+        ),
+        (
+            "events_busy_critical",
+            "Of those, events of integrations for which a share is kept: there was none left",
+            of_class(ServiceClass::Critical),
+        ),
+        (
+            "events_queued",
+            "Events accepted since the start that begin later, as a limit had no room",
+            numbers.queued,
+        ),
+        (
+            "events_degraded",
+            "Events accepted since the start whose runs do their work in the lesser way",
+            numbers.degraded,
         ),
     ]
 }
