@@ -103,7 +103,7 @@ pub(super) async fn waited(
             }
         }
         Ok(Some(RunEnd::Faulted { failure, .. })) => {
-            Problem::failure(&failure, Some(run)).into_response(Some(id))
+            Problem::of_run(&failure, run).into_response(Some(id))
         }
         Ok(Some(RunEnd::Cancelled { reason })) => {
             Problem::new(409, codes::RUN_CANCELLED, "Run cancelled", reason)
