@@ -233,6 +233,8 @@ pub(super) const MEANINGS: &[Meaning] = &[
     row("QC-N009", Permanent, ContactOwner, Author),
     row("QC-N010", Invalid, FixProject, Author),
     row("QC-N011", Invalid, FixProject, Author),
+    row("QC-N012", Invalid, FixProject, Author),
+    row("QC-N013", Invalid, FixProject, Author),
     row("QC-N101", Invalid, ContactOwner, Author),
     row("QC-N102", Permanent, ContactOwner, Author),
     row("QC-N103", Permanent, ContactOwner, Author),

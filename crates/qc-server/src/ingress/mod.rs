@@ -191,12 +191,13 @@ where
             Ok((response, outcome))
         }
         Err(mut problem) => {
-            if problem.code == codes::KEY_REUSED
-                && trigger.idempotency.is_none()
-                && parts.headers.contains_key("idempotency-key")
-            {
-                let why = "this key came with another event";
-                let error = PointedError::header("Idempotency-Key", why);
+            if problem.code == codes::KEY_REUSED && trigger.idempotency.is_none() {
+                let why = "this came with another event";
+                let error = if parts.headers.contains_key("idempotency-key") {
+                    PointedError::header("Idempotency-Key", why)
+                } else {
+                    PointedError::new("/id", why)
+                };
                 problem.errors.push(error.expecting(json!({ "new": true })));
             }
             problem.headers.extend(fields);
