@@ -280,7 +280,7 @@ fn an_error_that_nobody_says_the_meaning_of_is_a_warning() {
 #[test]
 fn an_error_rule_behind_one_that_takes_all_of_it_can_never_decide() {
     let found = |rules: &[&str]| {
-        let list: String = rules.iter().map(|rule| format!("  - {rule}\n")).collect();
+        let list = format!("  - {}\n", rules.join("\n  - "));
         let errors = CONNECTOR.find("errors:\n").unwrap();
         let end = CONNECTOR.find("response_validation").unwrap();
         let yaml = format!("{}errors:\n{list}{}", &CONNECTOR[..errors], &CONNECTOR[end..]);
