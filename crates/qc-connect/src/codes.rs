@@ -22,6 +22,10 @@ pub const BAD_BASE_URL: Code = Code::new("QC-N008");
 pub const MISSING_VARIABLE: Code = Code::new("QC-N009");
 /// An error rule can never match or says nothing.
 pub const BAD_ERROR_RULE: Code = Code::new("QC-N010");
+/// The document says of an error that neither a rule nor its status tells what it means.
+pub const UNMAPPED_ERROR: Code = Code::new("QC-N012");
+/// An error rule comes after one that fits wherever it does.
+pub const SHADOWED_RULE: Code = Code::new("QC-N013");
 /// A declared limit is none that can be kept.
 pub const BAD_LIMIT: Code = Code::new("QC-N011");
 

@@ -2,7 +2,10 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// The longest part of a contract that is told, in bytes.
+const LONGEST_EXPECTED: usize = 1_000;
 
 /// Which way a payload travels, seen from the caller of the API.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -26,6 +29,8 @@ pub struct Mismatch {
     pub message: String,
     /// The violated keyword, such as `required`; `argument` when no schema is involved.
     pub keyword: String,
+    /// What is taken there: the violated part of the contract, where it is short enough to be told.
+    pub expected: Option<Value>,
     /// Which way the payload travels.
     pub direction: Direction,
 }
@@ -40,6 +45,7 @@ impl Mismatch {
             schema_pointer: String::new(),
             message: message.into(),
             keyword: "argument".to_owned(),
+            expected: None,
             direction: Direction::Request,
         }
     }
@@ -54,6 +60,7 @@ impl Mismatch {
             schema_pointer: error.schema_path().to_string(),
             message: message(error),
             keyword: error.kind().keyword().to_owned(),
+            expected: expected(error),
             direction,
         }
     }
@@ -180,6 +187,43 @@ fn message(error: &ValidationError<'_>) -> String {
         }
         other => format!("does not satisfy `{}`", other.keyword()),
     }
+}
+
+/// The violated part of the contract as a schema of one keyword. It is the contract's own, so it holds nothing of the
+/// payload; what is longer than [`LONGEST_EXPECTED`] is left out.
+fn expected(error: &ValidationError<'_>) -> Option<Value> {
+    use ValidationErrorKind as Kind;
+    let (keyword, value) = match error.kind() {
+        Kind::Type { kind } => match kind {
+            TypeKind::Single(one) => ("type", json!(one.to_string())),
+            TypeKind::Multiple(set) => {
+                let names: Vec<String> = set.iter().map(|one| one.to_string()).collect();
+                ("type", json!(names))
+            }
+        },
+        Kind::Required { property } => ("required", json!([property])),
+        Kind::AdditionalProperties { .. } => ("additionalProperties", json!(false)),
+        Kind::UnevaluatedProperties { .. } => ("unevaluatedProperties", json!(false)),
+        Kind::Enum { options } => ("enum", json!(**options)),
+        Kind::Constant { expected_value } => ("const", json!(**expected_value)),
+        Kind::Format { format } => ("format", json!(format)),
+        Kind::Pattern { pattern } => ("pattern", json!(pattern)),
+        Kind::Maximum { limit } => ("maximum", json!(limit)),
+        Kind::Minimum { limit } => ("minimum", json!(limit)),
+        Kind::ExclusiveMaximum { limit } => ("exclusiveMaximum", json!(limit)),
+        Kind::ExclusiveMinimum { limit } => ("exclusiveMinimum", json!(limit)),
+        Kind::MultipleOf { multiple_of } => ("multipleOf", json!(multiple_of)),
+        Kind::MaxLength { limit } => ("maxLength", json!(limit)),
+        Kind::MinLength { limit } => ("minLength", json!(limit)),
+        Kind::MaxItems { limit } => ("maxItems", json!(limit)),
+        Kind::MinItems { limit } => ("minItems", json!(limit)),
+        Kind::MaxProperties { limit } => ("maxProperties", json!(limit)),
+        Kind::MinProperties { limit } => ("minProperties", json!(limit)),
+        Kind::UniqueItems => ("uniqueItems", json!(true)),
+        _ => return None,
+    };
+    let schema = json!({ keyword: value });
+    (schema.to_string().len() <= LONGEST_EXPECTED).then_some(schema)
 }
 
 fn short(name: &str) -> String {

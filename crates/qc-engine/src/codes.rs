@@ -1,6 +1,7 @@
 //! The engine's error codes. Each has a page in `docs/errors`.
 
 use qc_model::Code;
+pub use qc_workflow::codes::RAISED;
 
 /// The media type is not one that the trigger takes.
 pub const MEDIA_TYPE: Code = Code::new("QC-I004");

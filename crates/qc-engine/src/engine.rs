@@ -195,6 +195,7 @@ pub(crate) struct Counters {
     pub(crate) parked: AtomicU64,
     pub(crate) calls: AtomicU64,
     pub(crate) calls_failed: AtomicU64,
+    pub(crate) calls_unmapped: AtomicU64,
     pub(crate) recovered: AtomicU64,
     pub(crate) taken_up: AtomicU64,
     pub(crate) stuck: AtomicU64,
@@ -260,6 +261,8 @@ pub struct Gauges {
     pub calls: u64,
     /// Attempts that failed since the start.
     pub calls_failed: u64,
+    /// Of those, answers of which neither a rule nor the status told what they mean.
+    pub calls_unmapped: u64,
     /// Runs found at work in the store and taken up since the start: left by a process that ended, or waiting for room.
     pub recovered: u64,
     /// Runs read from the store into memory since the start, for whatever reason.
@@ -422,6 +425,7 @@ impl Engine {
             parked: read(&counters.parked),
             calls: read(&counters.calls),
             calls_failed: read(&counters.calls_failed),
+            calls_unmapped: read(&counters.calls_unmapped),
             recovered: read(&counters.recovered),
             taken_up: read(&counters.taken_up),
             stuck: read(&counters.stuck),

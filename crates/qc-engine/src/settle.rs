@@ -278,6 +278,9 @@ impl Work<'_> {
                 failure.detail = told;
             }
             self.shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
+            if failure.data.as_ref().is_some_and(|data| data["unmapped"] == true) {
+                self.shared.counters.calls_unmapped.fetch_add(1, Ordering::Relaxed);
+            }
             self.owned(failure)
         });
         let failure = result.as_ref().err().cloned();

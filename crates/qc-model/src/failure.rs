@@ -79,6 +79,9 @@ pub enum Retry {
 pub enum NextAction {
     /// Change the request.
     FixRequest,
+    /// Change the project's files, and check, build and deploy again. Only of findings: a run's failure never says so,
+    /// because whoever sent the event has no files to change.
+    FixProject,
     /// Get a new token.
     RefreshToken,
     /// Ask the account's holder to consent again.
@@ -144,6 +147,36 @@ impl Failure {
         match self.retry {
             Retry::After { stated_ms } => stated_ms.map(Duration::from_millis),
             Retry::Never | Retry::OnEvent => None,
+        }
+    }
+}
+
+impl NextAction {
+    /// All actions, for exhaustive tables.
+    pub const ALL: [Self; 9] = [
+        Self::FixRequest,
+        Self::FixProject,
+        Self::RefreshToken,
+        Self::Reconsent,
+        Self::WaitUntil,
+        Self::Migrate,
+        Self::ContactOwner,
+        Self::Retry,
+        Self::None,
+    ];
+
+    /// The action's name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FixRequest => "fix_request",
+            Self::FixProject => "fix_project",
+            Self::RefreshToken => "refresh_token",
+            Self::Reconsent => "reconsent",
+            Self::WaitUntil => "wait_until",
+            Self::Migrate => "migrate",
+            Self::ContactOwner => "contact_owner",
+            Self::Retry => "retry",
+            Self::None => "none",
         }
     }
 }
@@ -381,6 +414,13 @@ mod tests {
         for class in Class::ALL {
             assert_eq!(Class::parse(class.as_str()), Some(class));
             assert_eq!(serde_json::to_value(class).unwrap(), class.as_str());
+        }
+    }
+
+    #[test]
+    fn every_next_action_is_written_as_it_is_named() {
+        for action in NextAction::ALL {
+            assert_eq!(serde_json::to_value(action).unwrap(), action.as_str());
         }
     }
 

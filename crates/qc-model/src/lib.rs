@@ -1,7 +1,7 @@
 //! The words that every part of QuickConnect shares.
 //!
 //! Here: typed ids and names, time and randomness as arguments ([`Clock`], [`Entropy`]), the
-//! CloudEvents envelope ([`Event`]), the error taxonomy ([`Failure`]), diagnosed problems
+//! CloudEvents envelope ([`Event`]), the error taxonomy ([`Failure`], and what each code means: [`Meaning`]), diagnosed problems
 //! ([`Finding`]), who acts ([`Actor`]), how data name a large body ([`BlobHash`]) and the outbound
 //! HTTP seam ([`Caller`]). [`HandClock`] and [`Seeded`] are the time and the randomness of tests and simulations.
 //!
@@ -19,6 +19,7 @@ mod finding;
 mod id;
 mod name;
 mod seeded;
+mod taxonomy;
 
 pub use actor::{Actor, ActorKind, Origin};
 pub use blob::{BlobHash, BlobHashError, BlobValue};
@@ -34,3 +35,4 @@ pub use finding::{Finding, Label, Place, Severity};
 pub use id::{EventId, Id, IdError, IdKind, RunId, TxnId};
 pub use name::{EnvironmentName, Name, NameError, TenantName};
 pub use seeded::{HandClock, Seeded};
+pub use taxonomy::{Meaning, Party};

@@ -5,7 +5,9 @@ use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
-use crate::{Problem, codes};
+use serde_json::json;
+
+use crate::{PointedError, Problem, codes};
 
 /// Reads a whole body, refusing more than `limit` bytes and what comes too slowly. A body that arrived in one piece
 /// is not copied.
@@ -55,7 +57,9 @@ where
 
 fn too_large(limit: usize) -> Problem {
     let detail = format!("the body is larger than the {limit} bytes that are taken here");
+    let whole = PointedError::new("", detail.clone()).expecting(json!({ "maxBytes": limit }));
     Problem::new(413, codes::BODY_TOO_LARGE, "Body too large", detail)
+        .at(whole)
         .header(header::CONNECTION, "close")
 }
 

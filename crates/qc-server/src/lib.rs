@@ -24,6 +24,7 @@ mod expectations;
 mod health;
 mod identity;
 mod ingress;
+mod leaving;
 mod limits;
 mod listen;
 mod mended;
@@ -54,7 +55,7 @@ pub use openapi::document as openapi_document;
 pub use problem::{PointedError, Problem, ProblemParts};
 pub use proxies::{Network, NetworkError, TrustedProxies};
 pub use service::{Door, Service};
-pub use settings::ServerSettings;
+pub use settings::{Operator, ServerSettings};
 pub use state::{ServerParts, State};
 pub use token_keeper::TokenKeeper;
 

@@ -18,12 +18,27 @@ struct ProblemDocument {
     detail: String,
     /// The stable code, such as `QC-A005`.
     code: String,
-    /// What to do: `fix_request`, `refresh_token`, `reconsent`, `wait_until`, `migrate`, `contact_owner`, `retry`, `none`.
+    /// What kind it is, as of runs and connectors: `auth`, `permission`, `invalid` and so on.
+    class: String,
+    /// What to do: `fix_request`, `fix_project`, `refresh_token`, `reconsent`, `wait_until`, `migrate`, `contact_owner`, `retry`, `none`.
     next_action: String,
+    /// Where it fails: `sender` (who asked), `ours` (this platform and what runs on it), `system` (another system).
+    hop: String,
+    /// The address of the code's page; the same as `type`, but for limits.
+    page: String,
     /// The request, as the log names it.
     instance: Option<String>,
     /// Who owns the failing hop.
     owner: Option<String>,
+    /// Where the owner is reached.
+    contact: Option<String>,
+    /// The same request is not sent again before this moment; for `wait_until`, and `retry` with a pause.
+    not_before: Option<String>,
+    /// For `refresh_token`: how a credential is got: `kind`, and `token_endpoint` with `grant_type`, or `command`.
+    credential: Option<Value>,
+    /// For `migrate`: the version that has ended (`from`), its successor (`to`), the header field that says the version
+    /// (`header`), the successor's address (`address`), the guide (`guide`).
+    migration: Option<Value>,
     /// Seconds after which to try again.
     retry_after: Option<u64>,
     /// The limits that are used up, by name; then `type` is the standard's `quota-exceeded`.
@@ -31,7 +46,8 @@ struct ProblemDocument {
     violated: Option<Vec<String>>,
     /// The run that it concerns.
     run: Option<String>,
-    /// The wrong places of the request: `pointer` and `detail`.
+    /// The wrong places of the request: `pointer` into the body or the name of a `header` field, `detail`, and what is
+    /// taken there: `expected`, a JSON Schema of one keyword, beside those `maxBytes`, and `new` (a value not sent before).
     errors: Option<Vec<Value>>,
     /// Problems of files that the request carried.
     findings: Option<Vec<Value>>,

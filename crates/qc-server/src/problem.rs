@@ -5,7 +5,7 @@ use qc_access::{Action, AuthenticationError, Denial};
 use qc_contract::Mismatch;
 use qc_document::JsonError;
 use qc_engine::{BulkError, EngineError, FailuresError};
-use qc_model::{Class, Code, Failure, Finding, NextAction, RunId};
+use qc_model::{Class, Code, Failure, Finding, NextAction, Party, RunId, Timestamp};
 use qc_store::StoreError;
 use qc_vault::{KeyRingError, VaultError};
 use serde_json::{Map, Value, json};
@@ -36,10 +36,22 @@ pub struct ProblemParts {
     pub title: String,
     /// What happened this time; holds no payload and no secret.
     pub detail: String,
+    /// What kind it is.
+    pub class: Class,
     /// What the reader does next, for machines.
     pub next_action: NextAction,
+    /// Who has to act, by which the failing hop is named.
+    pub party: Party,
     /// Who owns the failing hop.
     pub owner: Option<String>,
+    /// Where the owner is reached.
+    pub contact: Option<String>,
+    /// The same request is not sent again before this moment.
+    pub not_before: Option<Timestamp>,
+    /// How a credential is renewed; never the credential.
+    pub credential: Option<Value>,
+    /// From which version to which, and how.
+    pub migration: Option<Value>,
     /// Seconds after which to try again.
     pub retry_after: Option<u64>,
     /// The run that it concerns.
@@ -61,20 +73,63 @@ pub struct ProblemParts {
 pub struct PointedError {
     /// JSON Pointer into the body.
     pub pointer: String,
+    /// The header field, when it is not the body.
+    pub header: Option<String>,
     /// What is wrong there.
     pub detail: String,
+    /// What is taken there, as a JSON Schema of one keyword or a few.
+    pub expected: Option<Value>,
+}
+
+impl PointedError {
+    /// A place in the body.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), header: None, detail: detail.into(), expected: None }
+    }
+
+    /// A header field.
+    pub fn header(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { header: Some(name.into()), ..Self::new("", detail) }
+    }
+
+    /// Says what is taken there.
+    #[must_use]
+    pub fn expecting(mut self, expected: Value) -> Self {
+        self.expected = Some(expected);
+        self
+    }
+
+    fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        match &self.header {
+            Some(header) => object.insert("header".into(), json!(header)),
+            None => object.insert("pointer".into(), json!(self.pointer)),
+        };
+        object.insert("detail".into(), json!(self.detail));
+        if let Some(expected) = &self.expected {
+            object.insert("expected".into(), expected.clone());
+        }
+        Value::Object(object)
+    }
 }
 
 impl Problem {
     /// A problem without particulars.
     pub fn new(status: u16, code: Code, title: &str, detail: impl Into<String>) -> Self {
+        let meaning = code.meaning();
         Self(Box::new(ProblemParts {
             status,
             code,
             title: title.to_owned(),
             detail: detail.into(),
-            next_action: next_action(status),
+            class: meaning.class,
+            next_action: meaning.next_action,
+            party: meaning.party,
             owner: None,
+            contact: None,
+            not_before: None,
+            credential: None,
+            migration: None,
             retry_after: None,
             run: None,
             violated: Vec::new(),
@@ -88,7 +143,14 @@ impl Problem {
     /// Adds a wrong place.
     #[must_use]
     pub fn pointing(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.errors.push(PointedError { pointer: pointer.into(), detail: detail.into() });
+        self.errors.push(PointedError::new(pointer, detail));
+        self
+    }
+
+    /// Adds a wrong place with what is taken there.
+    #[must_use]
+    pub fn at(mut self, error: PointedError) -> Self {
+        self.errors.push(error);
         self
     }
 
@@ -144,8 +206,8 @@ impl Problem {
         let detail = format!("the event's data break the trigger's contract in {places}");
         let mut problem = Self::new(422, codes::CONTRACT, "Contract broken", detail);
         problem.errors.extend(mismatches.iter().map(|mismatch| PointedError {
-            pointer: format!("{below}{}", mismatch.pointer),
-            detail: mismatch.message.clone(),
+            expected: mismatch.expected.clone(),
+            ..PointedError::new(format!("{below}{}", mismatch.pointer), mismatch.message.clone())
         }));
         problem
     }
@@ -156,11 +218,26 @@ impl Problem {
             Self::new(failure.status, failure.code.clone(), &failure.title, failure.detail.clone())
                 .next(failure.next_action)
                 .owned_by(failure.owner.as_deref());
+        problem.class = failure.class;
         if !(400..=599).contains(&failure.status) {
             problem.status = failure.class.status();
         }
         problem.retry_after = failure.stated_pause().map(|pause| pause.as_secs().max(1));
         problem.run = run;
+        problem
+    }
+
+    /// A run's failure, as the one hears it who waited for the run. The event was accepted and its run waits for a person:
+    /// to send the same again, or to renew one's own credential, is no help, unless the failure is about what was sent.
+    pub fn of_run(failure: &Failure, run: RunId) -> Self {
+        let mut problem = Self::failure(failure, Some(run));
+        // A workflow that raises an error on purpose says what its sender is to hear.
+        let of_the_sender =
+            problem.party == Party::Sender || failure.code == qc_engine::codes::RAISED;
+        if !of_the_sender && failure.next_action != NextAction::None {
+            problem.next_action = NextAction::ContactOwner;
+            problem.retry_after = None;
+        }
         problem
     }
 
@@ -213,15 +290,29 @@ impl Problem {
         object.insert("status".into(), json!(self.status));
         object.insert("detail".into(), json!(self.detail));
         object.insert("code".into(), json!(self.code));
+        object.insert("class".into(), json!(self.class));
         object.insert("next_action".into(), json!(self.next_action));
+        object.insert("hop".into(), json!(self.party.hop()));
+        object.insert("page".into(), json!(page));
         if let Some(request) = request {
             object.insert("instance".into(), json!(format!("urn:quickconnect:request:{request}")));
         }
         if let Some(owner) = &self.owner {
             object.insert("owner".into(), json!(owner));
         }
+        if let Some(contact) = &self.contact {
+            object.insert("contact".into(), json!(contact));
+        }
         if let Some(seconds) = self.retry_after {
             object.insert("retry_after".into(), json!(seconds));
+        }
+        if let Some(moment) = self.not_before {
+            object.insert("not_before".into(), json!(moment.to_string()));
+        }
+        for (name, facts) in [("credential", &self.credential), ("migration", &self.migration)] {
+            if let Some(facts) = facts {
+                object.insert(name.into(), facts.clone());
+            }
         }
         if !self.violated.is_empty() {
             object.insert("violated-policies".into(), json!(self.violated));
@@ -231,11 +322,7 @@ impl Problem {
             object.insert("status_url".into(), json!(format!("/api/v1/runs/{run}")));
         }
         if !self.errors.is_empty() {
-            let errors: Vec<Value> = self
-                .errors
-                .iter()
-                .map(|error| json!({ "pointer": error.pointer, "detail": error.detail }))
-                .collect();
+            let errors = self.errors.iter().map(PointedError::to_json).collect();
             object.insert("errors".into(), Value::Array(errors));
         }
         if !self.findings.is_empty() {
@@ -256,9 +343,11 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        for (name, value) in self.0.headers {
-            headers.append(name, value);
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
         }
+        // The one place through which all answers leave completes it there.
+        response.extensions_mut().insert(self);
         response
     }
 }
@@ -273,18 +362,6 @@ impl std::ops::Deref for Problem {
 impl std::ops::DerefMut for Problem {
     fn deref_mut(&mut self) -> &mut ProblemParts {
         &mut self.0
-    }
-}
-
-/// What a status usually asks of its reader.
-fn next_action(status: u16) -> NextAction {
-    match status {
-        401 => NextAction::RefreshToken,
-        403 | 500 => NextAction::ContactOwner,
-        408 | 409 => NextAction::Retry,
-        429 | 503 => NextAction::WaitUntil,
-        400..=499 => NextAction::FixRequest,
-        _ => NextAction::Retry,
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::{
-    Problem, State, api, asker::Sent, codes, connect, drops, health, identity, ingress,
+    Problem, State, api, asker::Sent, codes, connect, drops, health, identity, ingress, leaving,
     page::unreferred,
 };
 
@@ -97,6 +97,9 @@ impl Service {
             tracing::error!(request = %id.0, method = %line.method, path = %line.path, "a request panicked");
             Problem::internal(&id.0).into_response(Some(&id.0)).map(Either::Left)
         });
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            response = leaving::completed(&self.state, problem, response, &id.0);
+        }
         if let Ok(value) = HeaderValue::from_str(&id.0) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
@@ -141,8 +144,7 @@ impl Service {
         // Refused, not queued: whoever operates a server in trouble must see that it is busy.
         let Ok(_operation) = self.operations.try_acquire() else {
             let detail = "as many operations of the management API as may be are under way";
-            let problem = Problem::new(503, codes::API_BUSY, "Busy", detail);
-            return refuse(problem.header(header::RETRY_AFTER, "1"));
+            return refuse(Problem::new(503, codes::API_BUSY, "Busy", detail).retry_after(1));
         };
         if of_identity {
             return identity::handle(&self.state, request, &sent).await.map(Either::Left);

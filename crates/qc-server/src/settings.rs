@@ -23,8 +23,39 @@ pub struct ServerSettings {
     pub trusted_proxies: TrustedProxies,
     /// A key or client whose owner is gone and that nobody took over ends after this.
     pub orphans_end_after: Duration,
+    /// Who runs this platform: the owner of its own hop, in errors.
+    pub operator: Option<Operator>,
     /// How much comes in: the server's own limits.
     pub limits: Vec<ServerLimit>,
+}
+
+/// Who runs the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Their name.
+    pub name: String,
+    /// Where they are reached.
+    pub contact: Option<String>,
+}
+
+impl std::str::FromStr for Operator {
+    type Err = &'static str;
+
+    /// `NAME <CONTACT>`, or a name alone.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "`NAME <CONTACT>`, such as `Platform team <platform@example.com>`";
+        let (name, contact) = match text.split_once('<') {
+            Some((name, rest)) => (name, Some(rest.strip_suffix('>').ok_or(FORM)?.trim())),
+            None => (text, None),
+        };
+        let (name, legal) = (name.trim(), |text: &str| {
+            !text.is_empty() && !text.contains(['<', '>']) && !text.contains(char::is_control)
+        });
+        if !legal(name) || !contact.is_none_or(legal) {
+            return Err(FORM);
+        }
+        Ok(Self { name: name.to_owned(), contact: contact.map(str::to_owned) })
+    }
 }
 
 impl Default for ServerSettings {
@@ -39,7 +70,27 @@ impl Default for ServerSettings {
             api_body_limit: 64 << 20,
             trusted_proxies: TrustedProxies::default(),
             orphans_end_after: Duration::from_secs(30 * 86_400),
+            operator: None,
             limits: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_is_a_name_and_where_they_are_reached() {
+        let of = |text: &str| text.parse::<Operator>().map(|it| (it.name, it.contact));
+        let whole = of(" Platform team <platform@example.com>");
+        assert_eq!(
+            whole,
+            Ok(("Platform team".to_owned(), Some("platform@example.com".to_owned())))
+        );
+        assert_eq!(of("ops"), Ok(("ops".to_owned(), None)));
+        for wrong in ["", "<a@b>", "ops <", "ops <>", "ops <a@b> x", "ops a@b>", "a\nb <c>"] {
+            assert!(of(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -66,5 +66,7 @@ pub(crate) const AUDIT_KEY: Code = Code::new("QC-A036");
 pub(crate) const OTHER_POLICIES: Code = Code::new("QC-A045");
 /// A load test could not be carried out.
 pub(crate) const LOAD_TEST: Code = Code::new("QC-K022");
+/// The command line is not understood.
+pub(crate) const COMMAND_LINE: Code = Code::new("QC-K023");
 /// A verb asks a server for what it does not name: a mistake of the program.
 pub(crate) const UNNAMED_ACTION: Code = Code::new("QC-C015");

@@ -360,6 +360,7 @@ fn server_settings(config: &Config) -> ServerSettings {
         api_body_limit: config.api_body_limit,
         trusted_proxies: config.trusted_proxies.clone(),
         orphans_end_after: config.orphans_end_after,
+        operator: config.operator.clone(),
         limits: config.limits.clone(),
         ..ServerSettings::default()
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     codes,
-    connector::{Connector, ErrorRule},
+    connector::{self, Connector, ErrorRule},
 };
 
 /// The longest message of a vendor that is kept, in characters.
@@ -47,6 +47,8 @@ impl Verdict<'_> {
     /// The failure that the answer tells of; None for a success.
     pub(super) fn failure(&self, connector: Option<&Connector>) -> Option<Failure> {
         let mapped = connector.and_then(|connector| self.mapped(connector.error_rules()));
+        // What neither a rule nor a plain status tells is a guess, and says so.
+        let guessed = mapped.is_none() && !connector::is_plain(self.status);
         let mut failure = match mapped {
             Some(failure) => failure,
             None if (200..300).contains(&self.status) => return None,
@@ -60,6 +62,9 @@ impl Verdict<'_> {
             *stated_ms = qc_pace::said(self.headers, self.now)
                 .pause()
                 .map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        }
+        if guessed {
+            failure.data = Some(json!({ "unmapped": true }));
         }
         failure.owner = connector.and_then(Connector::owner).map(str::to_owned);
         Some(failure)
@@ -153,6 +158,9 @@ impl Verdict<'_> {
         );
         if self.status >= 400 {
             failure.status = self.status;
+        }
+        if let Some(action) = rule.next_action {
+            failure.next_action = action;
         }
         failure.applied = rule.applied.unwrap_or_else(|| match self.status {
             // A success status with an error in its body: the vendor refused, whatever the status says.

@@ -1,7 +1,8 @@
 use http::HeaderName;
+use qc_contract::{Operation, StatusPattern};
 use qc_document::{Node, ObjectReader, Reader};
 use qc_expression::Expression;
-use qc_model::{Applied, Class};
+use qc_model::{Applied, Class, Finding, NextAction, Severity};
 
 use super::expression;
 use crate::codes;
@@ -26,6 +27,8 @@ pub struct ErrorRule {
     pub class: Class,
     /// Whether the effect took place, when the vendor's answer tells.
     pub applied: Option<Applied>,
+    /// What the reader of the failure does next; what the class says when left out.
+    pub next_action: Option<NextAction>,
     /// What the vendor says, over the body; becomes part of the failure's data.
     pub message: Option<Expression>,
 }
@@ -37,6 +40,8 @@ pub enum StatusMatch {
     Exactly(u16),
     /// `4xx`
     Family(u16),
+    /// `other`: every status that is no success.
+    Other,
 }
 
 impl StatusMatch {
@@ -45,6 +50,18 @@ impl StatusMatch {
         match self {
             Self::Exactly(one) => status == one,
             Self::Family(family) => status / 100 == family,
+            Self::Other => is_error(status),
+        }
+    }
+
+    /// Whether every status that the other one means is meant.
+    fn covers(self, other: Self) -> bool {
+        match (self, other) {
+            (_, Self::Exactly(status)) => self.matches(status),
+            (Self::Family(ours), Self::Family(family)) => ours == family,
+            (Self::Other, Self::Family(family)) => family >= 3,
+            (Self::Other, Self::Other) => true,
+            (Self::Exactly(_), _) | (Self::Family(_), Self::Other) => false,
         }
     }
 
@@ -52,6 +69,7 @@ impl StatusMatch {
         let number = node.as_i64().and_then(|n| u16::try_from(n).ok());
         let family = node.as_str().and_then(|text| match text.to_ascii_lowercase().as_bytes() {
             [digit @ b'1'..=b'5', b'x', b'x'] => Some(Self::Family(u16::from(digit - b'0'))),
+            b"other" => Some(Self::Other),
             _ => None,
         });
         let found = match number {
@@ -59,7 +77,10 @@ impl StatusMatch {
             _ => family,
         };
         if found.is_none() {
-            reader.invalid(node, "a status is a number from 100 to 599, or a family such as `5xx`");
+            reader.invalid(
+                node,
+                "a status is a number from 100 to 599, a family such as `5xx`, or `other`",
+            );
         }
         found
     }
@@ -73,7 +94,70 @@ pub(super) fn read(connector: &mut ObjectReader<'_, '_>) -> Vec<ErrorRule> {
             .reader()
             .invalid(node, format!("a connector has at most {MOST_RULES} error rules"));
     }
-    connector.objects("errors").into_iter().take(MOST_RULES).filter_map(rule).collect()
+    let reader = connector.reader();
+    let mut rules: Vec<ErrorRule> = Vec::new();
+    for object in connector.objects("errors").into_iter().take(MOST_RULES) {
+        let span = object.span();
+        let Some(rule) = rule(object) else { continue };
+        if let Some(first) = rules.iter().position(|earlier| earlier.covers(&rule)) {
+            let message = format!("rule {} of `errors` fits wherever this one does", first + 1);
+            // A warning: releases that are deployed have such rules, and do what they did.
+            let finding = reader.error(codes::SHADOWED_RULE, span, message);
+            reader.push(Finding { severity: Severity::Warning, ..finding });
+        }
+        rules.push(rule);
+    }
+    rules
+}
+
+impl ErrorRule {
+    /// Whether this rule fits every answer that the other one does, as far as that can be told without evaluating a body.
+    fn covers(&self, other: &Self) -> bool {
+        let status = self.statuses.is_empty()
+            || !other.statuses.is_empty()
+                && other
+                    .statuses
+                    .iter()
+                    .all(|theirs| self.statuses.iter().any(|ours| ours.covers(*theirs)));
+        let header = match (&self.header, &other.header) {
+            (None, _) => true,
+            (Some((ours, value)), Some((theirs, of_theirs))) => {
+                ours == theirs && (value.is_none() || value == of_theirs)
+            }
+            (Some(_), None) => false,
+        };
+        // Whether one body's condition follows from another's is not known, but for none.
+        status && header && self.body.is_none()
+    }
+}
+
+/// Whether an answer of this status is no success.
+fn is_error(status: u16) -> bool {
+    !(200..300).contains(&status)
+}
+
+/// The statuses whose meaning is the same everywhere (RFC 9110, RFC 6585): without a rule they decide by themselves. What
+/// others mean differs from vendor to vendor.
+pub(crate) fn is_plain(status: u16) -> bool {
+    matches!(
+        status,
+        300..=308 | 400 | 401 | 403..=406 | 408..=417 | 422 | 425 | 426 | 428 | 429 | 431 | 500..=505
+    )
+}
+
+/// The errors that the document says an operation answers with, and of which neither a rule nor the status tells what they
+/// mean. `default` and families say nothing that the status of an answer would not.
+pub(super) fn unmapped(rules: &[ErrorRule], operation: &Operation) -> Vec<u16> {
+    let declared = operation.responses.iter().filter_map(|response| match response.status {
+        StatusPattern::Exact(status) => Some(status),
+        StatusPattern::Range(_) | StatusPattern::Default => None,
+    });
+    let mapped = |status: u16| {
+        rules.iter().any(|rule| {
+            rule.statuses.is_empty() || rule.statuses.iter().any(|one| one.matches(status))
+        })
+    };
+    declared.filter(|status| is_error(*status) && !is_plain(*status) && !mapped(*status)).collect()
 }
 
 fn rule(mut object: ObjectReader<'_, '_>) -> Option<ErrorRule> {
@@ -83,6 +167,12 @@ fn rule(mut object: ObjectReader<'_, '_>) -> Option<ErrorRule> {
         Class::ALL.into_iter().map(|class| (class.as_str(), class)).collect();
     let class = object.choice("class", &classes);
     let applied = object.optional_choice("applied", &applieds);
+    let actions: Vec<(&str, NextAction)> = NextAction::ALL
+        .into_iter()
+        .filter(|action| *action != NextAction::FixProject)
+        .map(|action| (action.as_str(), action))
+        .collect();
+    let next_action = object.optional_choice("next_action", &actions);
     let message = expression::optional(&mut object, "message", &ERROR_VARIABLES);
     let matching = object.object("match");
     object.finish();
@@ -111,7 +201,7 @@ fn rule(mut object: ObjectReader<'_, '_>) -> Option<ErrorRule> {
     {
         return None;
     }
-    Some(ErrorRule { statuses, header, body, class: class?, applied, message })
+    Some(ErrorRule { statuses, header, body, class: class?, applied, next_action, message })
 }
 
 /// A header's name alone, or an object of one name and its value.

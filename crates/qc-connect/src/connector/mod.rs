@@ -37,6 +37,7 @@ use crate::{
 pub use auth::{AuthProfile, CertificateRule, ClientAuthMethod, ClientCredentials};
 pub use canary::CanaryRule;
 pub use effect::{EffectRule, KeyFormat, KeyPlace, KeyRule, NotFound, PastWindow, VerifyRule};
+pub(crate) use errors::is_plain;
 pub use errors::{ErrorRule, StatusMatch};
 pub use login::{LoginPlace, LoginRule, LoginToken};
 pub use oauth::{Consent, OAuth, OAuthGrant, Params, ProbeRule, ProofRule};
@@ -318,6 +319,25 @@ impl Connector {
         );
         Some(Finding::warning(codes::UNDECLARED_EFFECT, message).help(format!(
             "declare `operations.{operation}.effect` in connectors/{}/connector.yaml",
+            self.name
+        )))
+    }
+
+    /// A finding, without a place, when the document says of errors of the operation that nothing tells what they mean.
+    pub fn unmapped_errors(&self, operation: &str) -> Option<Finding> {
+        let found = self.api.operation(operation)?;
+        let statuses = errors::unmapped(&self.rules.errors, found);
+        if statuses.is_empty() {
+            return None;
+        }
+        let names: Vec<String> = statuses.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "`{}.{operation}` may answer {}, and no error rule says what that means; it is taken for a fault that trying again does not help",
+            self.name,
+            names.join(", ")
+        );
+        Some(Finding::warning(codes::UNMAPPED_ERROR, message).help(format!(
+            "add a rule to `errors` in connectors/{}/connector.yaml; `status: other` takes all that is left",
             self.name
         )))
     }

@@ -246,6 +246,73 @@ fn an_undeclared_change_is_a_warning() {
 }
 
 #[test]
+fn an_error_that_nobody_says_the_meaning_of_is_a_warning() {
+    let responses = |them: &str| {
+        let made = r#""201": { description: made }"#;
+        DOCUMENT.replace(made, &format!("{made}, {them}"))
+    };
+    let told = |rule: &str, them: &str| {
+        let yaml = CONNECTOR.replace("errors:\n", &format!("errors:\n{rule}"));
+        let (connector, findings) = load(&yaml, &responses(them));
+        assert_eq!(findings, Vec::<Finding>::new(), "{rule}");
+        let connector = connector.unwrap();
+        assert_eq!(connector.unmapped_errors("listTickets"), None);
+        connector.unmapped_errors("createTicket").map(|finding| {
+            assert_eq!(finding.severity, Severity::Warning);
+            assert_eq!(finding.code, codes::UNMAPPED_ERROR);
+            finding.message
+        })
+    };
+    let strange = r#""423": {description: l}, "520": {description: u}, "422": {description: i}"#;
+    let message = told("", strange).unwrap();
+    assert!(message.contains("`helpdesk.createTicket` may answer 423, 520, and"), "{message}");
+    let one = "  - { match: { status: 423 }, class: transient }\n";
+    assert!(told(one, strange).unwrap().contains("may answer 520, and"));
+    let rest = "  - { match: { status: [5xx, 423] }, class: transient }\n";
+    assert_eq!(told(rest, strange), None);
+    let all = "  - { match: { status: other, body: .strange }, class: permanent }\n";
+    assert_eq!(told(all, strange), None);
+    // What every vendor means by it needs no rule, and a family says nothing.
+    let plain = r#""404": {description: n}, "503": {description: o}, 4XX: {description: f}, default: {description: d}"#;
+    assert_eq!(told("", plain), None);
+}
+
+#[test]
+fn an_error_rule_behind_one_that_takes_all_of_it_can_never_decide() {
+    let found = |rules: &[&str]| {
+        let list = format!("  - {}\n", rules.join("\n  - "));
+        let errors = CONNECTOR.find("errors:\n").unwrap();
+        let end = CONNECTOR.find("response_validation").unwrap();
+        let yaml = format!("{}errors:\n{list}{}", &CONNECTOR[..errors], &CONNECTOR[end..]);
+        let findings = load(&yaml, DOCUMENT).1;
+        findings.into_iter().map(|it| (it.code, it.message)).collect::<Vec<_>>()
+    };
+    let shadowed = |first| {
+        let message = format!("rule {first} of `errors` fits wherever this one does");
+        vec![(codes::SHADOWED_RULE, message)]
+    };
+    let conflict = "{ match: { status: 409 }, class: conflict }";
+    let family = "{ match: { status: 4xx }, class: invalid }";
+    let other = "{ match: { status: other }, class: permanent }";
+    let in_body = "{ match: { status: 200, body: .failed }, class: invalid }";
+    let header = "{ match: { header: x-busy }, class: overloaded }";
+    let of_value = "{ match: { status: 409, header: { x-busy: yes } }, class: overloaded }";
+    assert_eq!(found(&[in_body, conflict, family, other]), []);
+    assert_eq!(found(&[family, conflict]), shadowed(1));
+    assert_eq!(found(&[conflict, other, family]), shadowed(2));
+    assert_eq!(found(&[other, in_body, other]), shadowed(1));
+    assert_eq!(found(&[header, of_value]), shadowed(1));
+    // One whose body, status or header may not fit leaves something to the next.
+    assert_eq!(found(&[of_value, header, in_body, in_body]), []);
+    assert_eq!(found(&["{ match: { status: 4xx, body: .x }, class: invalid }", conflict]), []);
+    assert_eq!(found(&["{ match: { status: [400, 409] }, class: invalid }", family]), []);
+    assert_eq!(found(&[other, header]), []);
+    let both = "{ match: { status: [409, 500] }, class: conflict }";
+    assert_eq!(found(&[conflict, both]), []);
+    assert_eq!(found(&[both, conflict]), shadowed(1));
+}
+
+#[test]
 fn a_release_keeps_what_it_uses_and_what_verifies_it() {
     let connector = load(CONNECTOR, DOCUMENT).0.unwrap();
     let (kept, findings) = connector.keep(["createTicket"]);

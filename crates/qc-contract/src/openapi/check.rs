@@ -178,6 +178,7 @@ impl OpenApi {
             schema_pointer: String::new(),
             message,
             keyword: keyword.to_owned(),
+            expected: None,
             direction: Direction::Response,
         };
         let Some(response) = operation.response(status) else {

@@ -132,6 +132,7 @@ impl OpenApi {
                 schema_pointer: String::new(),
                 message: format!("the contract's schema cannot be compiled: {error}"),
                 keyword: "schema".to_owned(),
+                expected: None,
                 direction,
             }],
         }

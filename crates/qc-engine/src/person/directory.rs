@@ -17,6 +17,8 @@ pub struct People {
     pub people: BTreeSet<String>,
     /// The members of each team, by its id.
     pub teams: BTreeMap<String, BTreeSet<String>>,
+    /// Where each team is reached, by its id. Not people: their addresses do not go to everybody who may send.
+    pub contacts: BTreeMap<String, String>,
     /// The unit of each team that is a part of one.
     pub units: BTreeMap<String, String>,
     /// The unit that owns the integration.

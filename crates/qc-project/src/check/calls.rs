@@ -19,6 +19,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
     rules(subject, &program);
     let mut files: BTreeMap<String, Option<Document>> = BTreeMap::new();
     let mut changes = false;
+    unmapped(subject, &program);
     for site in program.calls() {
         if !is_side_effecting(subject, site) {
             continue;
@@ -28,6 +29,21 @@ pub(super) fn check(subject: &mut Subject<'_>) {
         retry(subject, site, &mut files);
     }
     keys(subject, changes);
+}
+
+/// Errors of called operations of which nobody says what they mean: once for each operation.
+fn unmapped(subject: &mut Subject<'_>, program: &qc_workflow::Program) {
+    let mut told = BTreeSet::new();
+    for site in program.calls() {
+        let SiteTarget::Connector { connector, operation } = &site.target else { continue };
+        if !told.insert((connector, operation)) {
+            continue;
+        }
+        let known = subject.project.connectors().get(connector);
+        if let Some(finding) = known.and_then(|known| known.unmapped_errors(operation)) {
+            subject.out.push(finding.at(site.place.clone()));
+        }
+    }
 }
 
 /// Rules that speak of tasks or policies that are not there.

@@ -33,6 +33,11 @@ pub(crate) fn people(
     People {
         people: organisation.people.names().map(ToString::to_string).collect(),
         teams,
+        contacts: organisation
+            .teams
+            .iter()
+            .map(|(id, team)| (id.value.to_string(), team.contact.clone()))
+            .collect(),
         units: organisation.teams.iter().filter_map(unit).collect(),
         unit: integration
             .owners

@@ -116,7 +116,8 @@ pub(super) async fn waited(
             }
         }
         Ok(Some(RunEnd::Faulted { failure, .. })) => {
-            Problem::failure(&failure, Some(run)).into_response(Some(id))
+            let problem = Problem::of_run(&failure, run);
+            super::owned(door.state, door.deployment, problem).into_response(Some(id))
         }
         Ok(Some(RunEnd::Cancelled { reason })) => {
             Problem::new(409, codes::RUN_CANCELLED, "Run cancelled", reason)

@@ -6,10 +6,10 @@ use http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
 use qc_document::{ParseLimits, parse_json_value};
 use qc_model::{Event, EventData, EventError};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{body_hash, media::Media};
-use crate::{Problem, codes};
+use crate::{PointedError, Problem, codes};
 
 /// The most events in a batch.
 const BATCH: usize = 256;
@@ -77,7 +77,8 @@ fn batch(body: &Bytes, limits: &ParseLimits) -> Result<Vec<Sent>, Problem> {
     };
     if items.len() > BATCH {
         let detail = format!("the batch has {} events; send at most {BATCH} in one", items.len());
-        return Err(Problem::new(413, codes::BATCH_TOO_LARGE, "Batch too large", detail));
+        let whole = PointedError::new("", detail.clone()).expecting(json!({ "maxItems": BATCH }));
+        return Err(Problem::new(413, codes::BATCH_TOO_LARGE, "Batch too large", detail).at(whole));
     }
     let mut sent = Vec::with_capacity(items.len());
     let mut problem: Option<Problem> = None;

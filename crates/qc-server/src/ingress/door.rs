@@ -9,7 +9,7 @@ use qc_engine::{
     Accepted, AmqpTrigger, Announced, Deployment, Does, EngineError, Incoming, MessageForm,
     Refusal, Terms, Trigger, TriggerKind,
 };
-use qc_model::{Actor, Event, NextAction, TenantName, Timestamp};
+use qc_model::{Actor, Event, TenantName, Timestamp};
 use qc_version::Spoken;
 
 use super::{
@@ -156,10 +156,7 @@ impl<'a> Door<'a> {
             match (outcome, &mut broken) {
                 (Ok(one), _) => accepted.push(one),
                 (Err(error), Some(first)) => {
-                    first.errors.push(PointedError {
-                        pointer: format!("/{at}"),
-                        detail: error.to_string(),
-                    });
+                    first.errors.push(PointedError::new(format!("/{at}"), error.to_string()));
                 }
                 (Err(error), None) => {
                     let detail = error.to_string();
@@ -268,11 +265,11 @@ impl<'a> Door<'a> {
             Refusal::Retired { .. } => (410, "Version retired"),
             Refusal::Unconverted(_) | Refusal::Misfit { .. } => (500, "Version not converted"),
         };
-        let problem = Problem::new(status, refusal.code(), title, refusal.detail());
-        match refusal {
-            Refusal::Retired { .. } => problem.next(NextAction::Migrate),
-            _ => problem,
+        let mut problem = Problem::new(status, refusal.code(), title, refusal.detail());
+        if let Refusal::Retired { version, successor, .. } = refusal {
+            problem.migration = self.migration(version, successor.as_deref());
         }
+        problem
     }
 
     /// Where the data stand in the body as it was sent: a plain body is the data itself.

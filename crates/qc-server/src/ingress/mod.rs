@@ -30,9 +30,10 @@ use http_body_util::Full;
 use hyper::body::Body;
 use qc_document::ParseLimits;
 use qc_engine::{Deployment, Trigger, TriggerKind};
-use qc_model::Actor;
+use qc_model::{Actor, Party};
+use serde_json::json;
 
-use crate::{Problem, State, asker::Sent, body, codes, metrics::AcceptOutcome};
+use crate::{PointedError, Problem, State, asker::Sent, body, codes, metrics::AcceptOutcome};
 pub use offered::{OfferOutcome, Offered};
 
 use cloudevents::Carried;
@@ -82,10 +83,19 @@ where
         Err(problem) => AcceptOutcome::of_status(problem.status),
     };
     state.metrics.accepted(&deployment, &trigger.name, outcome, since.elapsed());
-    result.map(|(response, _)| response).map_err(|problem| match problem.owner {
-        Some(_) => problem,
-        None => problem.owned_by(deployment.release.owner.as_deref()),
-    })
+    result.map(|(response, _)| response).map_err(|problem| owned(state, &deployment, problem))
+}
+
+/// Names who owns what failed, and where they are reached. What the platform's operator has to mend is theirs, when the
+/// settings say who that is.
+fn owned(state: &State, deployment: &Deployment, mut problem: Problem) -> Problem {
+    let of_operator = problem.party == Party::Operator && state.settings.operator.is_some();
+    if problem.owner.is_none() && !of_operator {
+        problem.owner.clone_from(&deployment.release.owner);
+    }
+    let contacts = &deployment.release.people.contacts;
+    problem.contact = problem.owner.as_ref().and_then(|owner| contacts.get(owner)).cloned();
+    problem
 }
 
 /// The audit hears of whoever may not send.
@@ -181,6 +191,15 @@ where
             Ok((response, outcome))
         }
         Err(mut problem) => {
+            if problem.code == codes::KEY_REUSED && trigger.idempotency.is_none() {
+                let why = "this came with another event";
+                let error = if parts.headers.contains_key("idempotency-key") {
+                    PointedError::header("Idempotency-Key", why)
+                } else {
+                    PointedError::new("/id", why)
+                };
+                problem.errors.push(error.expecting(json!({ "new": true })));
+            }
             problem.headers.extend(fields);
             Err(problem)
         }

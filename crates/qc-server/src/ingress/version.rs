@@ -9,9 +9,9 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, header};
 use http_body_util::Full;
-use qc_model::{Actor, Event, NextAction};
+use qc_model::{Actor, Event};
 use qc_version::{Date, Entry, Guide, State, Versions};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::door::Door;
 use crate::{Problem, codes, usage::Speaker};
@@ -94,8 +94,33 @@ impl Door<'_> {
             })
             .collect();
         let detail = format!("{why}; the versions that answer: {}", names.join(", "));
-        Problem::new(400, codes::UNKNOWN_VERSION, "Unknown version", detail)
-            .next(NextAction::FixRequest)
+        let known: Vec<&str> =
+            versions.live(self.received_at).map(|(entry, _)| entry.name.as_str()).collect();
+        let mut problem = Problem::new(400, codes::UNKNOWN_VERSION, "Unknown version", detail);
+        let error = crate::PointedError::header(versions.select.header.clone(), why);
+        problem.errors.push(error.expecting(json!({ "enum": known })));
+        problem
+    }
+
+    /// How a sender moves on from a version that has ended, for machines.
+    pub(super) fn migration(&self, from: &str, to: Option<&str>) -> Option<Value> {
+        let versions = self.trigger.versions.as_ref()?;
+        let entry = versions.named(from).ok().map(|at| &versions.entries()[at]);
+        let guide = entry.and_then(|entry| entry.guide.as_ref()).map(|guide| match guide {
+            Guide::Url(url) => url.clone(),
+            Guide::File { .. } => format!("{}/{from}", self.source()),
+        });
+        let mut facts = json!({ "from": from, "header": versions.select.header });
+        if let Some(to) = to {
+            facts["to"] = json!(to);
+            if versions.select.path {
+                facts["address"] = json!(format!("{}/{to}", self.source()));
+            }
+        }
+        if let Some(guide) = guide {
+            facts["guide"] = json!(guide);
+        }
+        Some(facts)
     }
 
     /// The name of a version.

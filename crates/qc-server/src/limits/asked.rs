@@ -4,9 +4,10 @@ use http::header;
 use qc_engine::{Does, Engine, OpenAt, OpenPlaces};
 use qc_limit::{Ask, Excess, Key, Measure, Scope, Standing};
 use qc_model::NextAction;
+use serde_json::json;
 
 use super::{Comer, Limits, Live, WATCHED, Watched};
-use crate::{Problem, codes};
+use crate::{PointedError, Problem, codes};
 
 /// When to come back while too many runs are open: nobody knows when one ends. In nanoseconds.
 const ROOM_IN: u64 = 2_000_000_000;
@@ -51,6 +52,8 @@ pub(crate) struct Refusal {
     /// Nanoseconds; None: no wait helps.
     wait: Option<u64>,
     events: u64,
+    /// What each of them takes of the limit.
+    each: u64,
 }
 
 impl Asked {
@@ -120,7 +123,7 @@ impl Asked {
             let (at, _, _) = &self.open[full];
             let binding = Arc::clone(&self.limits[*at].0);
             let wait = (events <= wanted[full].1).then_some(ROOM_IN);
-            Refusal { violated: vec![Arc::clone(&binding)], binding, wait, events }
+            Refusal { violated: vec![Arc::clone(&binding)], binding, wait, events, each: 1 }
         })
     }
 
@@ -144,6 +147,7 @@ impl Asked {
                 binding: live(binding),
                 wait: decision.retry_after(),
                 events,
+                each: self.cost,
             });
         }
         self.watch(limits, events, now);
@@ -249,7 +253,11 @@ impl Refusal {
                     "the limit `{}` never has more than {most} units at once, and these {} events take more: send fewer in one batch",
                     self.binding.name, self.events
                 );
+                // At least one: an event that takes more than the limit ever has was refused above.
+                let fits = most.checked_div(self.each).unwrap_or(most).max(1);
+                let whole = PointedError::new("", detail.clone());
                 Problem::new(413, codes::BATCH_TOO_LARGE, "Batch too large", detail)
+                    .at(whole.expecting(json!({ "maxItems": fits })))
             }
         };
         problem.violated = self.violated.iter().map(|live| live.name.clone()).collect();

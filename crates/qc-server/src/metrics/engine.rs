@@ -49,6 +49,11 @@ impl Collector for EngineNumbers {
             ),
             ("calls", "Attempts of calls since the start", numbers.calls),
             ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),
+            (
+                "calls_unmapped",
+                "Failed attempts of which no error rule told what they mean since the start",
+                numbers.calls_unmapped,
+            ),
         ];
         for (name, help, value) in counters
             .into_iter()

@@ -264,7 +264,7 @@ fn put_off(entropy: u64, within_ms: Option<u64>) -> (Run, u64) {
     assert_eq!(run.noted(|kind| matches!(kind, NoteKind::PutOff { .. })), ["get"]);
     let pause = run.wake().as_millis();
     assert_eq!(run.waiting(), ["get"]);
-    (run, u64::try_from(pause).unwrap())
+    (run, u64::try_from(pause).expect("a pause in milliseconds"))
 }
 
 const TWICE: &str = "
@@ -289,7 +289,8 @@ fn a_spread_call_waits_for_its_moment_and_adds_up_with_nothing() {
 fn spread_calls_come_evenly_and_in_the_first_half_of_the_time_that_there_is() {
     let mut quarters = [0; 4];
     for entropy in 0..400 {
-        quarters[usize::try_from(put_off(entropy, None).1 / 15_000).unwrap()] += 1;
+        let quarter = put_off(entropy, None).1 / 15_000;
+        quarters[usize::try_from(quarter).expect("a quarter")] += 1;
         assert!(put_off(entropy, Some(10_000)).1 <= 5_000);
     }
     assert!(quarters.iter().all(|count| (60..=140).contains(count)), "{quarters:?}");

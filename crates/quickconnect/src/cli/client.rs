@@ -273,6 +273,7 @@ fn next_step(problem: &Value) -> Option<String> {
             Some(run) => format!("look at how it stands: `qc runs show {run}`"),
             None => "change what was asked for".to_owned(),
         },
+        "fix_project" => "change the project's files, and build and deploy again".to_owned(),
         "refresh_token" => {
             "sign in with `qc login`, or use a valid token (QC_TOKEN or the context file; `qc tokens create` makes one)"
                 .to_owned()
@@ -283,9 +284,12 @@ fn next_step(problem: &Value) -> Option<String> {
             None => "try again".to_owned(),
         },
         "migrate" => "move to a supported version".to_owned(),
-        "contact_owner" => match text("owner") {
-            Some(owner) => format!("ask {owner}, who owns what failed"),
-            None => "ask whoever runs the server or owns the token".to_owned(),
+        "contact_owner" => match (text("owner"), text("contact")) {
+            (Some(owner), Some(contact)) => {
+                format!("ask {owner} ({contact}), who owns what failed")
+            }
+            (Some(owner), None) => format!("ask {owner}, who owns what failed"),
+            (None, _) => "ask whoever runs the server or owns the token".to_owned(),
         },
         _ => return None,
     })
@@ -340,6 +344,11 @@ mod tests {
         for (facts, step) in [
             (json!({"next_action": "refresh_token"}), "`qc tokens create`"),
             (json!({"next_action": "contact_owner", "owner": "team-a"}), "ask team-a"),
+            (
+                json!({"next_action": "contact_owner", "owner": "team-a", "contact": "a@b.test"}),
+                "ask team-a (a@b.test)",
+            ),
+            (json!({"next_action": "fix_project"}), "the project's files"),
             (json!({"next_action": "fix_request", "run": "run_1"}), "`qc runs show run_1`"),
             (json!({"next_action": "none"}), "https://"),
         ] {

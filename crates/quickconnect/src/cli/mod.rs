@@ -264,6 +264,11 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     let (typed, cli) = match read {
         Ok(read) => read,
         Err(error) => {
+            if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+                let output = Output::new(true, false, Color::Never, ColorWishes::default());
+                output.trouble(&not_understood(&error));
+                return Exit::Usage;
+            }
             // Clap prints help and version to standard output, and errors to standard error.
             drop(error.print());
             return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
@@ -300,6 +305,16 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
             trouble.exit
         }
     }
+}
+
+/// A command line that cannot be read, for whoever asked for JSON. What is wrong stands in the first lines; the rest is the
+/// usage, which a person reads.
+fn not_understood(error: &clap::Error) -> Trouble {
+    let text = error.render().to_string();
+    let (wrong, usage) = text.split_once("\n\n").unwrap_or((text.as_str(), ""));
+    let wrong = wrong.trim_start_matches("error: ").trim().to_owned();
+    let usage = usage.lines().map(str::trim).filter(|line| !line.is_empty());
+    Trouble::usage(crate::codes::COMMAND_LINE, wrong, usage.collect::<Vec<_>>().join("; "))
 }
 
 /// A verb that stays up listens to signals before it does anything; the others end by them, as programs do.

@@ -1,4 +1,4 @@
-use qc_model::{Code, Finding};
+use qc_model::{Code, Finding, Severity};
 use serde_json::{Value, json};
 
 use super::exit::Exit;
@@ -54,12 +54,33 @@ impl Trouble {
         Self { exit: Exit::Findings, findings, problem: None }
     }
 
+    /// A problem in the form of the server's, of what was found out here: a program reads one form only.
+    fn of_finding(&self) -> Option<Value> {
+        let first = self.findings.iter().find(|it| it.severity == Severity::Error);
+        let first = first.or(self.findings.first())?;
+        let meaning = first.code.meaning();
+        let mut problem = json!({
+            "type": first.code.page(),
+            "page": first.code.page(),
+            "title": first.message,
+            "detail": first.cause.as_ref().unwrap_or(&first.message),
+            "code": first.code,
+            "class": meaning.class,
+            "next_action": meaning.next_action,
+            "hop": meaning.party.hop(),
+        });
+        if let Some(help) = &first.help {
+            problem["help"] = json!(help);
+        }
+        Some(problem)
+    }
+
     /// For `--json`: the problem document as it came, or one made from the findings.
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "schema_version": 1,
             "exit": self.exit.number(),
-            "problem": self.problem,
+            "problem": self.problem.clone().or_else(|| self.of_finding()),
             "findings": self.findings,
         })
     }

@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use qc_document::parse_duration;
 use qc_engine::{AdmissionLimits, GateLimits};
 use qc_model::{EnvironmentName, Finding};
-use qc_server::{ServerLimit, TlsFiles, TrustedProxies};
+use qc_server::{Operator, ServerLimit, TlsFiles, TrustedProxies};
 use qc_sql::postgres::{Dsn, mask};
 use qc_vault::{EngineLogin, KeyPlace, KvPlace};
 
@@ -92,6 +92,7 @@ pub(crate) struct Config {
     pub(crate) local_access: bool,
     pub(crate) production: Vec<EnvironmentName>,
     pub(crate) orphans_end_after: Duration,
+    pub(crate) operator: Option<Operator>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) outbound_proxy: Option<String>,
@@ -199,6 +200,7 @@ impl Reading<'_> {
             local_access: local_access?,
             production: production?,
             orphans_end_after: orphans?,
+            operator: self.operator(),
             tls,
             trusted_proxies,
             outbound_proxy,
@@ -416,6 +418,19 @@ impl Reading<'_> {
         self.parse("orphans_end_after", "a duration from `1h` to `8760h`", |text| {
             parse_duration(text).ok().filter(|it| (least..=most).contains(it))
         })
+    }
+
+    fn operator(&mut self) -> Option<Operator> {
+        let text = self.text("operator");
+        let read: Result<Operator, _> = text.parse();
+        match read {
+            _ if text.is_empty() => None,
+            Ok(operator) => Some(operator),
+            Err(form) => {
+                self.wrong("operator", &format!("it is {form}"));
+                None
+            }
+        }
     }
 
     fn login(&mut self, name: &'static str) -> Option<EngineLogin> {

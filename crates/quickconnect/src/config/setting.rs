@@ -129,6 +129,11 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "720h",
         "How long a key or client counts on whose owner is gone and that nobody took over, from `1h` to a year",
     ),
+    setting(
+        "operator",
+        "",
+        "Who runs this platform and where they are reached, for errors that are theirs to mend: `NAME <CONTACT>`",
+    ),
     setting("tls_certificate", "", "PEM file with the server's certificate chain"),
     setting("tls_key", "", "PEM file with the certificate's private key"),
     setting("trusted_proxies", "", "Addresses or ranges whose forwarding headers count, by commas"),

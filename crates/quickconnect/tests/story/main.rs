@@ -22,6 +22,7 @@ mod recovery;
 mod replayed;
 mod stranger;
 mod templates;
+mod unaided;
 mod upgrade;
 mod vault;
 mod versions;

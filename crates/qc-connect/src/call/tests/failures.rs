@@ -104,6 +104,34 @@ async fn the_error_map_speaks_first() {
 }
 
 #[tokio::test]
+async fn what_no_rule_tells_the_meaning_of_is_a_careful_guess_that_says_so() {
+    let world = world();
+    for (status, class, applied, guessed) in [
+        (423, Class::Invalid, Applied::No, true),
+        (520, Class::Permanent, Applied::Maybe, true),
+        (422, Class::Invalid, Applied::No, false),
+        (502, Class::Transient, Applied::Maybe, false),
+        (302, Class::Permanent, Applied::No, false),
+    ] {
+        world.will([answer(status, &json!({}))]);
+        let failure = failed(&world.desk("closeTicket", json!({"id": "1"})).await).clone();
+        assert_eq!((failure.class, failure.applied), (class, applied), "{status}");
+        assert_eq!(failure.data, guessed.then(|| json!({"unmapped": true})), "{status}");
+        assert!(!guessed || failure.retry == Retry::Never, "a guess is never repeated: {status}");
+    }
+    let rule = "  - match: {status: other}\n    class: dependency\n    next_action: reconsent\n";
+    let world = world_with(|yaml| yaml.replacen("errors:\n", &format!("errors:\n{rule}"), 1));
+    world.will([answer(423, &json!({})), answer(200, &json!({"id": "1"}))]);
+    let failure = failed(&world.desk("closeTicket", json!({"id": "1"})).await).clone();
+    assert_eq!((failure.class, failure.data), (Class::Dependency, None));
+    assert_eq!(failure.next_action, qc_model::NextAction::Reconsent);
+    assert!(
+        world.desk("closeTicket", json!({"id": "1"})).await.result.is_ok(),
+        "no success is an error"
+    );
+}
+
+#[tokio::test]
 async fn a_list_of_retryable_statuses_decides_over_the_table() {
     let world = world_with(|yaml| format!("{yaml}retryable_statuses: [404, 5xx]\n"));
     world.will([

@@ -1,0 +1,72 @@
+//! What is added to a problem where it leaves: what only the server as a whole knows. One place, so that no door forgets it.
+
+use http::{HeaderValue, Response, header};
+use http_body_util::Either;
+use qc_model::{NextAction, Party};
+use serde_json::json;
+
+use crate::{Problem, State, service::AnswerBody};
+
+/// Seconds to wait when a problem says to wait and not for how long.
+const UNSAID: u64 = 2;
+
+/// The answer with the whole problem in it.
+pub(crate) fn completed(
+    state: &State,
+    mut problem: Problem,
+    mut response: Response<AnswerBody>,
+    request: &str,
+) -> Response<AnswerBody> {
+    complete(state, &mut problem);
+    told(&problem, request);
+    let body = problem.to_json(Some(request)).to_string();
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    if let Some(seconds) = problem.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response.map(|_| Either::Left(body.into()))
+}
+
+fn complete(state: &State, problem: &mut Problem) {
+    let waits = problem.next_action == NextAction::WaitUntil;
+    if waits && problem.retry_after.is_none() {
+        problem.retry_after = Some(UNSAID);
+    }
+    if waits || problem.next_action == NextAction::Retry {
+        problem.not_before = problem
+            .retry_after
+            .map(|seconds| state.clock.now() + std::time::Duration::from_secs(seconds));
+    }
+    if problem.next_action == NextAction::RefreshToken && problem.credential.is_none() {
+        problem.credential = Some(match state.authority.place() {
+            Ok(place) => json!({
+                "kind": "access_token",
+                "grant_type": "client_credentials",
+                "token_endpoint": place.token_endpoint(),
+            }),
+            Err(_) => json!({ "kind": "api_key", "command": "qc tokens create" }),
+        });
+    }
+    let asked = problem.party == Party::Operator || problem.next_action == NextAction::ContactOwner;
+    if problem.owner.is_none()
+        && asked
+        && let Some(operator) = &state.settings.operator
+    {
+        problem.owner = Some(operator.name.clone());
+        problem.contact.clone_from(&operator.contact);
+    }
+}
+
+/// The log's line of it. What the platform's operator has to mend is a warning; all else is the sender's or the author's to
+/// see, who have it in their hands.
+fn told(problem: &Problem, request: &str) {
+    let (code, class) = (problem.code.as_str(), problem.class.as_str());
+    let (next_action, hop) = (problem.next_action.as_str(), problem.party.hop());
+    let owner = problem.owner.as_deref().unwrap_or_default();
+    if problem.party == Party::Operator {
+        tracing::warn!(target: "problem", request, code, class, next_action, hop, owner, "refused");
+    } else {
+        tracing::debug!(target: "problem", request, code, class, next_action, hop, owner, "refused");
+    }
+}
