@@ -54,7 +54,7 @@ pub struct Standing {
 
 impl Standing {
     /// From how far ahead of now a key's moment is.
-    fn of(quota: Quota, ahead: u64) -> Self {
+    pub(crate) fn of(quota: Quota, ahead: u64) -> Self {
         let (interval, tolerance) = (quota.interval(), quota.tolerance());
         let remaining = tolerance.saturating_sub(ahead) / interval;
         let more = (remaining < quota.burst()).then(|| {
@@ -248,7 +248,7 @@ impl Slab {
 
 /// A decision as it is made.
 #[derive(Default)]
-struct Verdict {
+pub(crate) struct Verdict {
     ahead: [u64; LIMITS_AT_ONCE],
     violated: u16,
     wait: u64,
@@ -257,7 +257,17 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn weigh(&mut self, at: usize, ask: &Ask, ahead: u64) {
+    /// Whether one of those that were weighed refuses.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.violated != 0
+    }
+
+    /// The limit that was weighed at this place has counted it.
+    pub(crate) fn count(&mut self, at: usize, ask: &Ask) {
+        self.ahead[at] += ask.quota.interval() * ask.cost;
+    }
+
+    pub(crate) fn weigh(&mut self, at: usize, ask: &Ask, ahead: u64) {
         self.ahead[at] = ahead;
         let tolerance = ask.quota.tolerance();
         // A cost that the quota never has would overflow nothing: it is compared first.
@@ -275,7 +285,7 @@ impl Verdict {
         }
     }
 
-    fn decision(&self, asks: &[Ask]) -> Decision {
+    pub(crate) fn decision(&self, asks: &[Ask]) -> Decision {
         let binding = if self.violated != 0 { Some(self.longest) } else { self.scarcest(asks) };
         Decision {
             ahead: self.ahead,

@@ -2,10 +2,10 @@ use std::{fmt::Write as _, sync::Arc};
 
 use http::header;
 use qc_engine::{Does, Engine, OpenAt, OpenPlaces};
-use qc_limit::{Ask, Measure, Scope, Standing};
+use qc_limit::{Ask, Measure, Scope, Standing, purse::PurseKey};
 use qc_model::NextAction;
 
-use super::{Comer, Limits, Live, WATCHED, Watched};
+use super::{Comer, Limits, Live, WATCHED, Watched, shared};
 use crate::{Problem, codes};
 
 /// When to come back while too many runs are open: nobody knows when one ends. In nanoseconds.
@@ -18,6 +18,8 @@ pub(crate) struct Asked {
     pub(crate) limits: Vec<(Arc<Live>, String)>,
     /// For those of them that count over time: which it is, and what is asked.
     timed: Vec<(usize, Ask)>,
+    /// Where those are kept for all nodes; none when this node is alone.
+    keys: Vec<PurseKey>,
     /// For those that count open runs: which it is, what is counted, and how many there may be.
     open: Vec<(usize, OpenAt, u64)>,
     /// The units of one event.
@@ -40,14 +42,16 @@ impl Asked {
         let cost = comer.trigger.cost;
         let pairs: Vec<(Arc<Live>, String)> = lives.into_iter().zip(who).collect();
         let timed = pairs.iter().enumerate();
-        let timed = timed
+        let timed: Vec<(usize, Ask)> = timed
             .filter_map(|(at, (live, who))| Some((at, live.ask(&limits.slab, who, cost)?)))
             .collect();
+        let key = |(at, _): &(usize, Ask)| shared::key(&pairs[*at].0, &pairs[*at].1);
+        let keys = limits.shared.iter().flat_map(|_| timed.iter().map(key)).collect();
         // What is published only has no run.
         let runs = comer.trigger.does != Does::Publish;
         let open = pairs.iter().enumerate().filter(|_| runs);
         let open = open.filter_map(|(at, (live, _))| live.open(at, comer)).collect();
-        Self { limits: pairs, timed, open, cost }
+        Self { limits: pairs, timed, keys, open, cost }
     }
 
     fn asks(&self, events: u64) -> Vec<Ask> {
@@ -57,14 +61,14 @@ impl Asked {
 
     /// Whether so many events come in: every limit counts all of them, or none does. The places are held until their runs
     /// are written.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         &self,
         limits: &Limits,
         engine: &Engine,
         events: u64,
-    ) -> Result<Option<OpenPlaces>, Refusal> {
-        let places = self.take_places(engine, events)?;
-        self.count(limits, events)?;
+    ) -> Result<Option<OpenPlaces>, Problem> {
+        let places = self.take_places(engine, events).map_err(|refusal| refusal.problem())?;
+        self.count(limits, events).await?;
         Ok(places)
     }
 
@@ -83,20 +87,26 @@ impl Asked {
         })
     }
 
-    fn count(&self, limits: &Limits, events: u64) -> Result<(), Refusal> {
+    async fn count(&self, limits: &Limits, events: u64) -> Result<(), Problem> {
         if self.timed.is_empty() || events == 0 {
             return Ok(());
         }
-        let (asks, now) = (self.asks(events), limits.now());
-        let decision = limits.slab.decide(&asks, now);
+        let asks = self.asks(events);
+        let decision = match &limits.shared {
+            // On the heap: on a node that is alone nobody's future holds it.
+            Some(shared) => Box::pin(shared.decide(&self.keys, &asks)).await?,
+            None => limits.slab.decide(&asks, limits.now()),
+        };
+        let now = limits.now();
         let live = |at: usize| Arc::clone(&self.limits[self.timed[at].0].0);
         if let (false, Some(binding)) = (decision.is_allowed(), decision.binding()) {
-            return Err(Refusal {
+            let refusal = Refusal {
                 violated: decision.violated().map(live).collect(),
                 binding: live(binding),
                 wait: decision.retry_after(),
                 events,
-            });
+            };
+            return Err(refusal.problem());
         }
         self.watch(limits, events, now);
         Ok(())
@@ -124,8 +134,12 @@ impl Asked {
 
     /// Gives back what was counted for events that were none: they had come before.
     pub(crate) fn give_back(&self, limits: &Limits, events: u64) {
-        if !self.timed.is_empty() && events > 0 {
-            limits.slab.give_back(&self.asks(events), limits.now());
+        if self.timed.is_empty() || events == 0 {
+            return;
+        }
+        match &limits.shared {
+            Some(shared) => shared.give_back(&self.keys, &self.asks(events)),
+            None => limits.slab.give_back(&self.asks(events), limits.now()),
         }
     }
 
@@ -140,7 +154,14 @@ impl Asked {
 
     /// What is there of each limit that counts over time.
     pub(crate) fn standings(&self, limits: &Limits) -> Vec<(&Live, &str, Standing)> {
-        let standings = limits.slab.look(&self.asks(1), limits.now());
+        let asks = self.asks(1);
+        let standings: Vec<Standing> = match &limits.shared {
+            Some(shared) => {
+                let each = self.keys.iter().zip(&asks);
+                each.map(|(key, ask)| shared.look(key, ask.quota)).collect()
+            }
+            None => limits.slab.look(&asks, limits.now()),
+        };
         let timed = self.timed.iter().zip(standings);
         timed
             .map(|((at, _), standing)| {

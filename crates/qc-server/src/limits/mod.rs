@@ -1,10 +1,11 @@
 //! The limits of this node: the server's own and those of what is deployed, kept at the doors for events.
 //!
 //! What is deployed changes while requests come: whoever asks first after a change puts the limits right, and what was
-//! used stays used. Each node counts for itself.
+//! used stays used. On a store that several nodes share they count together ([`shared`]).
 
 mod asked;
 mod near;
+mod shared;
 mod told;
 
 use std::{
@@ -16,9 +17,11 @@ use arc_swap::ArcSwap;
 use qc_engine::{Deployment, Deployments, Engine, OpenAt, Trigger};
 use qc_limit::{Ask, LimitId, Measure, Rule, Scope, Slab, Trend};
 use qc_model::{Actor, EnvironmentName, Name, TenantName};
+use qc_store::Store;
 use tokio::time::Instant;
 
 pub(crate) use asked::Asked;
+use shared::Shared;
 pub(crate) use told::{fields_of, policies_of};
 
 /// The most keys of which is known what they used: 16 to 32 bytes each.
@@ -73,6 +76,8 @@ struct Watched {
 /// All limits of this node.
 pub(crate) struct Limits {
     slab: Slab,
+    /// What counts over all nodes, where there may be several.
+    shared: Option<Arc<Shared>>,
     own: Vec<Arc<Live>>,
     table: ArcSwap<Table>,
     changing: Mutex<()>,
@@ -82,7 +87,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// With the server's own; the seed is a secret, so that nobody can look for senders that share a key.
-    pub(crate) fn new(own: &[ServerLimit], seed: u64) -> Self {
+    pub(crate) fn new(own: &[ServerLimit], seed: u64, store: &Arc<dyn Store>) -> Self {
         let slab = Slab::new(KEYS, seed);
         let live = own.iter().filter_map(|limit| {
             Some(Arc::new(Live {
@@ -94,8 +99,10 @@ impl Limits {
             }))
         });
         let own = live.collect();
+        let shared = store.caps().shared.then(|| Shared::new(Arc::clone(store), seed));
         Self {
             slab,
+            shared,
             own,
             table: ArcSwap::default(),
             changing: Mutex::default(),

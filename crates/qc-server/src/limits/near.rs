@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use qc_engine::Engine;
 
-use super::{Limits, Live};
+use super::{Limits, Live, shared};
 
 /// Somebody whose quota is being used up.
 pub(crate) struct Near {
@@ -26,7 +26,10 @@ impl Limits {
         for (watched, pace) in watched {
             let Some(live) = all.iter().find(|live| live.id == watched.limit) else { continue };
             let Some(ask) = live.ask(&self.slab, &watched.who, 1) else { continue };
-            let remaining = self.slab.look(&[ask], now)[0].remaining;
+            let remaining = match &self.shared {
+                Some(shared) => shared.look(&shared::key(live, &watched.who), ask.quota).remaining,
+                None => self.slab.look(&[ask], now)[0].remaining,
+            };
             near.push(Near {
                 live: Arc::clone(live),
                 who: watched.who,
