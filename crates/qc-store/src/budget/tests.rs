@@ -102,8 +102,8 @@ fn no_such_budget() {
     ] {
         assert!(bad.check().is_err(), "{bad:?}");
     }
-    assert!(check_draws(&[sound; DRAWS_MAX]).is_ok());
-    assert!(check_draws(&[sound; DRAWS_MAX + 1]).is_err());
+    assert!(check_draws(&vec![sound; DRAWS_MAX]).is_ok());
+    assert!(check_draws(&vec![sound; DRAWS_MAX + 1]).is_err());
 }
 
 /// What a node does.
