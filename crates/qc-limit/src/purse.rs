@@ -311,7 +311,12 @@ impl Purses {
         }
     }
 
-    /// Whether nothing has to be said to any budget, now or later.
+    /// Whether something is to be said to a budget now.
+    pub fn has_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    /// Whether nothing has to be said to any budget, now or later. Looks at every purse.
     pub fn is_quiet(&self) -> bool {
         self.due.is_empty() && self.all.values().all(|purse| purse.told == 0 && !purse.flying)
     }

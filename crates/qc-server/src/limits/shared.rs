@@ -96,9 +96,10 @@ impl Shared {
         self.purses().look(key, quota, self.now())
     }
 
-    /// Has somebody draw, while there is anything to draw or to give back.
+    /// Has somebody draw, while there is anything to draw or to give back. What was drawn is looked after by whoever drew
+    /// it, who goes only when nothing of it is left.
     fn go_on(self: &Arc<Self>) {
-        if self.purses().is_quiet() {
+        if !self.purses().has_due() {
             return;
         }
         self.wanted.notify_one();
@@ -109,6 +110,7 @@ impl Shared {
     }
 
     async fn work(&self) {
+        let mut tended = Instant::now();
         loop {
             let now = self.now();
             let orders = self.purses().collect(DRAWS_MAX, now);
@@ -116,7 +118,8 @@ impl Shared {
                 self.draw(&orders, now).await;
                 continue;
             }
-            {
+            if tended.elapsed() >= TENDING {
+                tended = Instant::now();
                 let mut purses = self.purses();
                 purses.tend(now);
                 if purses.is_quiet() {
