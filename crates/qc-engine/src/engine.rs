@@ -384,6 +384,11 @@ impl Engine {
         self.shared.happenings.subscribe()
     }
 
+    /// How many nodes share the store, as this one sees.
+    pub fn nodes(&self) -> usize {
+        self.shared.leases.numbers.nodes.load(Ordering::Relaxed).max(1)
+    }
+
     /// The engine's numbers.
     pub fn gauges(&self) -> Gauges {
         let counters = &self.shared.counters;
@@ -432,7 +437,7 @@ impl Engine {
             quarantined: read(&counters.quarantined),
             leased: leases.any(),
             groups: leases.count(),
-            nodes: leases.numbers.nodes.load(Ordering::Relaxed).max(1),
+            nodes: self.nodes(),
             takeovers: read(&leases.numbers.takeovers),
             handed_over: read(&leases.numbers.handed_over),
             groups_lost: read(&leases.numbers.lost),

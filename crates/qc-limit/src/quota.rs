@@ -71,6 +71,15 @@ impl Quota {
         seconds(self.tolerance())
     }
 
+    /// The part of it that one of so many nodes has for itself, of at least so many units at once.
+    #[must_use]
+    pub fn shared_by(self, nodes: usize, least: u64) -> Self {
+        let nodes = u64::try_from(nodes).unwrap_or(u64::MAX).max(1);
+        let burst = (self.burst / nodes).max(least.min(self.burst)).max(1);
+        let whole = self.interval.saturating_mul(nodes);
+        Self { interval: whole.min(LONGEST / burst).max(self.interval), burst }
+    }
+
     /// The pace at which units come back, a second.
     #[expect(clippy::cast_precision_loss, reason = "an interval is far below 2^52 nanoseconds")]
     pub fn per_second(self) -> f64 {
@@ -113,5 +122,17 @@ mod tests {
         let day = Duration::from_secs(86_400);
         assert_eq!(Quota::new(1, day, Some(401)), Err(QuotaError::TooLarge));
         assert_eq!(Quota::new(1_000_000, second, Some(u64::MAX)), Err(QuotaError::TooLarge));
+    }
+
+    #[test]
+    fn nodes_have_a_part_each_and_together_what_there_is() {
+        let quota = Quota::new(100, Duration::from_secs(10), Some(30)).unwrap();
+        assert_eq!(quota.shared_by(1, 1), quota);
+        let part = quota.shared_by(3, 1);
+        assert_eq!((part.burst(), part.interval()), (10, quota.interval() * 3));
+        assert_eq!(quota.shared_by(3, 12).burst(), 12, "what one event takes fits");
+        assert_eq!((quota.shared_by(100, 1).burst(), quota.shared_by(0, 1)), (1, quota));
+        let slow = Quota::new(1, Duration::from_secs(400 * 86_400), None).unwrap();
+        assert_eq!(slow.shared_by(5, 1), slow, "what is slowest already stays so");
     }
 }

@@ -59,7 +59,7 @@ pub struct Standing {
 
 impl Standing {
     /// From how far ahead of now a key's moment is.
-    fn of(quota: Quota, ahead: u64) -> Self {
+    pub(crate) fn of(quota: Quota, ahead: u64) -> Self {
         let (interval, tolerance) = (quota.interval(), quota.tolerance());
         let remaining = tolerance.saturating_sub(ahead) / interval;
         let more = (remaining < quota.burst()).then(|| {
@@ -260,7 +260,7 @@ impl Slab {
 
 /// A decision as it is made.
 #[derive(Default)]
-struct Verdict {
+pub(crate) struct Verdict {
     ahead: [u64; LIMITS_AT_ONCE],
     violated: u16,
     wait: u64,
@@ -271,7 +271,17 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn weigh(&mut self, at: usize, ask: &Ask, ahead: u64) {
+    /// Whether one of those that were weighed refuses.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.violated != 0
+    }
+
+    /// The limit that was weighed at this place has counted it.
+    pub(crate) fn count(&mut self, at: usize, ask: &Ask) {
+        self.ahead[at] += ask.quota.interval() * ask.cost;
+    }
+
+    pub(crate) fn weigh(&mut self, at: usize, ask: &Ask, ahead: u64) {
         self.ahead[at] = ahead;
         let tolerance = ask.quota.tolerance();
         // A cost that the quota never has would overflow nothing: it is compared first.
@@ -295,7 +305,7 @@ impl Verdict {
         }
     }
 
-    fn decision(&self, asks: &[Ask]) -> Decision {
+    pub(crate) fn decision(&self, asks: &[Ask]) -> Decision {
         let binding = match (self.violated, self.delay) {
             (0, 0) => self.scarcest(asks),
             (0, _) => Some(self.slowest),

@@ -130,7 +130,7 @@ impl State {
         let people = People::new(ground.clone(), place.clone(), Arc::clone(&vault), parts.provider);
         let authority = Authority::new(ground, place, vault);
         let started_at = parts.clock.now();
-        let limits = Limits::new(&parts.settings.limits, parts.entropy.next_u64());
+        let limits = Limits::new(&parts.settings.limits, parts.entropy.next_u64(), &parts.store);
         let traffic = Arc::new(Traffics::new(Census::new(
             CAME_KIND,
             Arc::clone(&parts.store),

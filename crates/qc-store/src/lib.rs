@@ -12,6 +12,7 @@
 
 mod accept;
 pub mod blobs;
+mod budget;
 mod check;
 mod committer;
 #[cfg(any(test, feature = "conformance"))]
@@ -40,6 +41,7 @@ mod wait;
 mod weight;
 
 pub use accept::{Accept, AcceptOutcome, IdempotencyKey, StoredEvent};
+pub use budget::{Budget, BudgetKey, BudgetTable, DRAWS_MAX, Draw, Drawn, SLICES_MAX, check_draws};
 pub use committer::{CommitLimits, Committer};
 pub use dead_group::DeadGroup;
 pub use document::{Document, DocumentOp, Expect, documents_under};

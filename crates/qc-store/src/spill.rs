@@ -14,10 +14,10 @@ use futures_util::TryStreamExt;
 use qc_model::{BlobHash, Body, EnvironmentName, Name, RunId, Timestamp};
 
 use crate::{
-    Accept, Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Erased, Lease, LeaseSeen,
-    LedgerEntry, LedgerFilter, Op, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
-    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, WRITE_BYTES_MAX,
-    Wait, WaitFilter, Write, WriteOutcome,
+    Accept, Caps, DeadFilter, DeadGroup, DeadLetter, Document, Draw, Drawn, Entry, Erased, Lease,
+    LeaseSeen, LedgerEntry, LedgerFilter, Op, OpenWait, Pruned, Retention, RunFilter, RunHead,
+    RunKey, SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace,
+    WRITE_BYTES_MAX, Wait, WaitFilter, Write, WriteOutcome,
     blobs::{Blobs, PutError},
 };
 
@@ -219,6 +219,15 @@ impl Store for SpillStore {
 
     async fn nodes(&self) -> Result<Vec<String>, StoreError> {
         self.inner.nodes().await
+    }
+
+    async fn draw(
+        &self,
+        holder: u64,
+        draws: &[Draw],
+        lease: Duration,
+    ) -> Result<Vec<Drawn>, StoreError> {
+        self.inner.draw(holder, draws, lease).await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {

@@ -5,9 +5,9 @@ use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 
 use crate::{
     Accept, AcceptOutcome, Change, ChangeOutcome, DeadFilter, DeadGroup, DeadLetter, Document,
-    Entry, Erased, LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead,
-    RunKey, SignalEntry, SignalFilter, StoreError, StoredEvent, Tally, TurnPlace, Txn, TxnOutcome,
-    Wait, WaitFilter,
+    Draw, Drawn, Entry, Erased, LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter,
+    RunHead, RunKey, SignalEntry, SignalFilter, StoreError, StoredEvent, Tally, TurnPlace, Txn,
+    TxnOutcome, Wait, WaitFilter,
 };
 
 /// The system of record. Time arrives in the arguments; only leases use the store's own clock.
@@ -49,6 +49,16 @@ pub trait Store: Send + Sync {
 
     /// The names of the nodes whose announcement has not run out, sorted.
     async fn nodes(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Draws units from budgets that nodes share, by the store's own clock: what is given may be used for `lease` from the
+    /// moment of asking on. `holder` is the process that asks. One answer for each, in the same order; at most
+    /// [`DRAWS_MAX`](crate::DRAWS_MAX). An `Err`: what was given may be lost, never given twice.
+    async fn draw(
+        &self,
+        holder: u64,
+        draws: &[Draw],
+        lease: Duration,
+    ) -> Result<Vec<Drawn>, StoreError>;
 
     /// Writes a batch: each [`Write`] atomic and independent of the others' conflicts, all of
     /// them one commit, durable when this returns. Outcomes stand in the order of the batch. An

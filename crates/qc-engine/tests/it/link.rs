@@ -14,8 +14,8 @@ use std::{
 use async_trait::async_trait;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Erased, Lease, LeaseSeen,
-    LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Draw, Drawn, Entry, Erased, Lease,
+    LeaseSeen, LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
     SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, TxnOutcome, Wait,
     WaitFilter, Write, WriteOutcome, memory::MemoryStore,
 };
@@ -230,6 +230,15 @@ impl Store for Reached {
 
     async fn nodes(&self) -> Result<Vec<String>, StoreError> {
         self.through(self.store.nodes()).await
+    }
+
+    async fn draw(
+        &self,
+        holder: u64,
+        draws: &[Draw],
+        lease: Duration,
+    ) -> Result<Vec<Drawn>, StoreError> {
+        self.through(self.store.draw(holder, draws, lease)).await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {

@@ -20,7 +20,7 @@ impl Door<'_> {
     /// refuses, so that a new event asks the store once.
     /// The places of their runs are theirs until what is given back goes.
     pub(super) async fn admit(&self, judged: &mut [&mut Judged]) -> Result<Places, Problem> {
-        let refused = match self.count(judged) {
+        let refused = match self.count(judged).await {
             Ok(places) => return Ok(places),
             Err(refused) => refused,
         };
@@ -31,10 +31,10 @@ impl Door<'_> {
                 known = true;
             }
         }
-        if known { self.count(judged) } else { Err(refused) }
+        if known { self.count(judged).await } else { Err(refused) }
     }
 
-    fn count(&self, judged: &mut [&mut Judged]) -> Result<Places, Problem> {
+    async fn count(&self, judged: &mut [&mut Judged]) -> Result<Places, Problem> {
         let mut events: BTreeMap<TenantName, u64> = BTreeMap::new();
         for one in judged.iter().filter(|one| !matches!(one, Judged::Known(..))) {
             *events.entry(one.incoming().tenant.clone()).or_default() += 1;
@@ -46,14 +46,14 @@ impl Door<'_> {
         let mut refused = None;
         for (tenant, events) in events {
             let asked = self.asks(&tenant);
-            match asked.admit(limits, engine, events) {
+            match asked.admit(limits, engine, events).await {
                 Ok(admitted) => {
                     counted.push((asked, events, admitted.degraded));
                     terms.insert(tenant, self.terms(&admitted));
                     places.extend(admitted.places);
                 }
                 Err(refusal) => {
-                    refused = Some(refusal.problem());
+                    refused = Some(refusal);
                     self.remember(asked);
                     break;
                 }

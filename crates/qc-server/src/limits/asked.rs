@@ -2,11 +2,11 @@ use std::{fmt::Write as _, sync::Arc};
 
 use http::header;
 use qc_engine::{Does, Engine, OpenAt, OpenPlaces};
-use qc_limit::{Ask, Excess, Key, Measure, Scope, Standing};
+use qc_limit::{Ask, Decision, Excess, Key, Measure, Scope, Standing, purse::PurseKey};
 use qc_model::NextAction;
 use serde_json::json;
 
-use super::{Comer, Limits, Live, WATCHED, Watched};
+use super::{Comer, Limits, Live, WATCHED, Watched, shared};
 use crate::{PointedError, Problem, codes};
 
 /// When to come back while too many runs are open: nobody knows when one ends. In nanoseconds.
@@ -17,12 +17,46 @@ const ROOM_IN: u64 = 2_000_000_000;
 pub(crate) struct Asked {
     /// The limits, with whom each counts him.
     pub(crate) limits: Vec<(Arc<Live>, String)>,
-    /// For those of them that count over time: which it is, what is asked, and where the lesser way counts.
-    timed: Vec<(usize, Ask, Option<Key>)>,
+    /// Those of them that count over time.
+    timed: Vec<Timed>,
     /// For those that count open runs: which it is, what is counted, and how many there may be.
     open: Vec<(usize, OpenAt, u64)>,
     /// The units of one event.
     cost: u64,
+}
+
+/// What is asked of a limit that counts over time.
+#[derive(Debug, Clone)]
+struct Timed {
+    /// Which of the limits it is.
+    at: usize,
+    ask: Ask,
+    /// Where the lesser way counts.
+    lesser: Option<Key>,
+    /// Where it and its lesser way are kept for all nodes. None: in this node's own slab, as this node is alone, or as it
+    /// has those wait that are too many: the moments that it gives them are its own.
+    purse: Option<[PurseKey; 2]>,
+}
+
+/// What those limits say together.
+struct Decided {
+    /// Which of them refuse it.
+    violated: Vec<usize>,
+    binding: Option<usize>,
+    wait: Option<u64>,
+    delay: u64,
+}
+
+impl Decided {
+    /// Of a decision over some of them.
+    fn of(decision: &Decision, of: &[usize]) -> Self {
+        Self {
+            violated: decision.violated().map(|at| of[at]).collect(),
+            binding: decision.binding().map(|at| of[at]),
+            wait: decision.retry_after(),
+            delay: decision.delay(),
+        }
+    }
 }
 
 /// On which terms events come in.
@@ -57,22 +91,32 @@ pub(crate) struct Refusal {
 }
 
 impl Asked {
-    pub(super) fn new(limits: &Limits, lives: Vec<Arc<Live>>, comer: Comer<'_>) -> Self {
+    pub(super) fn new(
+        limits: &Limits,
+        lives: Vec<Arc<Live>>,
+        comer: Comer<'_>,
+        nodes: usize,
+    ) -> Self {
         let who: Vec<String> = lives.iter().map(|live| live.who(comer)).collect();
         let cost = comer.trigger.cost;
         let pairs: Vec<(Arc<Live>, String)> = lives.into_iter().zip(who).collect();
         // What is published only has no run, so nothing that could begin later or do less.
         let runs = comer.trigger.does != Does::Publish;
-        let timed = pairs.iter().enumerate();
-        let timed = timed
-            .filter_map(|(at, (live, who))| {
-                let ask = live.ask(&limits.slab, who, cost)?;
-                let patience = if runs { ask.patience } else { 0 };
-                let lesser = live.lesser.filter(|_| runs);
-                let lesser = lesser.map(|id| limits.slab.key(id, who));
-                Some((at, Ask { patience, ..ask }, lesser))
-            })
-            .collect();
+        let timed = pairs.iter().enumerate().filter_map(|(at, (live, who))| {
+            let ask = live.ask(&limits.slab, who, cost)?;
+            let lesser = live.lesser.filter(|_| runs);
+            let lesser = lesser.map(|id| limits.slab.key(id, who));
+            let queues = runs && ask.patience > 0;
+            let ask = match &limits.shared {
+                _ if !runs => Ask { patience: 0, ..ask },
+                Some(_) if queues => Ask { quota: ask.quota.shared_by(nodes, cost), ..ask },
+                _ => ask,
+            };
+            let purse = limits.shared.as_ref().filter(|_| !queues);
+            let purse = purse.map(|_| [false, true].map(|lesser| shared::key(live, who, lesser)));
+            Some(Timed { at, ask, lesser, purse })
+        });
+        let timed = timed.collect();
         let open = pairs.iter().enumerate().filter(|_| runs);
         let open = open.filter_map(|(at, (live, _))| live.open(at, comer)).collect();
         Self { limits: pairs, timed, open, cost }
@@ -80,19 +124,20 @@ impl Asked {
 
     fn asks(&self, events: u64) -> Vec<Ask> {
         let cost = self.cost.saturating_mul(events);
-        self.timed.iter().map(|(_, ask, _)| Ask { cost, ..*ask }).collect()
+        self.timed.iter().map(|one| Ask { cost, ..one.ask }).collect()
     }
 
     /// Whether so many events come in, and on which terms: every limit counts all of them, or none does. The places are
     /// held until their runs are written.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         &self,
         limits: &Limits,
         engine: &Engine,
         events: u64,
-    ) -> Result<Admitted, Refusal> {
-        let (places, lesser) = self.take_places(engine, events)?;
-        let counted = self.count(limits, events)?;
+    ) -> Result<Admitted, Problem> {
+        let taken = self.take_places(engine, events);
+        let (places, lesser) = taken.map_err(|refusal| refusal.problem())?;
+        let counted = self.count(limits, events).await?;
         let degraded = lesser || counted.lesser;
         Ok(Admitted { places, delay: counted.delay, by: counted.by, degraded })
     }
@@ -127,45 +172,78 @@ impl Asked {
         })
     }
 
-    fn count(&self, limits: &Limits, events: u64) -> Result<Counted, Refusal> {
+    async fn count(&self, limits: &Limits, events: u64) -> Result<Counted, Problem> {
         if self.timed.is_empty() || events == 0 {
             return Ok(Counted::default());
         }
-        let (asks, now) = (self.asks(events), limits.now());
-        let live = |at: usize| Arc::clone(&self.limits[self.timed[at].0].0);
-        let mut decision = limits.slab.decide(&asks, now);
+        let asks = self.asks(events);
+        let live = |at: usize| Arc::clone(&self.limits[self.timed[at].at].0);
+        let mut decided = self.decide(limits, &asks, &[]).await?;
         let mut lesser = false;
-        if !decision.is_allowed()
-            && let Some(asks) = self.lesser(&asks, decision.violated())
+        if !decided.violated.is_empty()
+            && let Some(asks) = self.lesser(&asks, &decided.violated)
         {
-            decision = limits.slab.decide(&asks, now);
-            lesser = decision.is_allowed();
+            let refusing = std::mem::take(&mut decided.violated);
+            decided = self.decide(limits, &asks, &refusing).await?;
+            lesser = true;
         }
-        if let (false, Some(binding)) = (decision.is_allowed(), decision.binding()) {
-            return Err(Refusal {
-                violated: decision.violated().map(live).collect(),
-                binding: live(binding),
-                wait: decision.retry_after(),
+        let binding = decided.binding.map(live);
+        if let (false, Some(binding)) = (decided.violated.is_empty(), &binding) {
+            let refusal = Refusal {
+                violated: decided.violated.iter().copied().map(live).collect(),
+                binding: Arc::clone(binding),
+                wait: decided.wait,
                 events,
                 each: self.cost,
-            });
+            };
+            return Err(refusal.problem());
         }
-        self.watch(limits, events, now);
-        let by = decision.binding().filter(|_| decision.delay() > 0).map(live);
-        Ok(Counted { delay: decision.delay(), by, lesser })
+        self.watch(limits, events, limits.now());
+        let by = binding.filter(|_| decided.delay > 0);
+        Ok(Counted { delay: decided.delay, by, lesser })
+    }
+
+    /// Decides over all of them; `lesser` are those that are asked for their lesser way. Where some are kept for all nodes
+    /// and some are not, the first give back what they counted when one of the others refuses.
+    async fn decide(
+        &self,
+        limits: &Limits,
+        asks: &[Ask],
+        lesser: &[usize],
+    ) -> Result<Decided, Problem> {
+        let (common, own): (Vec<usize>, Vec<usize>) =
+            (0..asks.len()).partition(|at| self.timed[*at].purse.is_some());
+        let of = |some: &[usize]| -> Vec<Ask> { some.iter().map(|at| asks[*at]).collect() };
+        let key = |at: &usize| Some(self.timed[*at].purse?[usize::from(lesser.contains(at))]);
+        let keys: Vec<PurseKey> = common.iter().filter_map(key).collect();
+        let mut first = None;
+        if let Some(shared) = limits.shared.as_ref().filter(|_| !common.is_empty()) {
+            // On the heap: on a node that is alone nobody's future holds it.
+            let decision = Box::pin(shared.decide(&keys, &of(&common))).await?;
+            let decided = Decided::of(&decision, &common);
+            if own.is_empty() || !decision.is_allowed() {
+                return Ok(decided);
+            }
+            first = Some(shared);
+        }
+        let decision = limits.slab.decide(&of(&own), limits.now());
+        if let (Some(shared), false) = (first, decision.is_allowed()) {
+            shared.give_back(&keys, &of(&common));
+        }
+        Ok(Decided::of(&decision, &own))
     }
 
     /// What is asked when those that refuse it know a lesser way: that counts by itself. None: one of them knows none.
-    fn lesser(&self, asks: &[Ask], violated: impl Iterator<Item = usize>) -> Option<Vec<Ask>> {
+    fn lesser(&self, asks: &[Ask], violated: &[usize]) -> Option<Vec<Ask>> {
         let mut asks = asks.to_vec();
         for at in violated {
-            let live = &self.limits[self.timed[at].0].0;
+            let one = &self.timed[*at];
             let (Some(key), Excess::Degrade(Measure::Rate(quota))) =
-                (self.timed[at].2, live.rule.excess)
+                (one.lesser, self.limits[one.at].0.rule.excess)
             else {
                 return None;
             };
-            asks[at] = Ask { key, quota, ..asks[at] };
+            asks[*at] = Ask { key, quota, ..asks[*at] };
         }
         Some(asks)
     }
@@ -173,8 +251,8 @@ impl Asked {
     /// The pace of tenants and tokens is known from what came in of them.
     fn watch(&self, limits: &Limits, events: u64, now: u64) {
         let mut paces = limits.paces();
-        for (at, ..) in &self.timed {
-            let (live, who) = &self.limits[*at];
+        for one in &self.timed {
+            let (live, who) = &self.limits[one.at];
             if !matches!(live.rule.scope, Scope::Tenant | Scope::Token) {
                 continue;
             }
@@ -190,12 +268,25 @@ impl Asked {
         }
     }
 
-    /// Gives back what was counted for events that were none: they had come before. Of those of the lesser way nothing is
-    /// given back: which limits counted them apart is not known any more.
+    /// Gives back what was counted for events that were none: they had come before.
     pub(crate) fn give_back(&self, limits: &Limits, events: u64) {
-        if !self.timed.is_empty() && events > 0 {
-            limits.slab.give_back(&self.asks(events), limits.now());
+        if self.timed.is_empty() || events == 0 {
+            return;
         }
+        let (mut keys, mut common, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        for (one, ask) in self.timed.iter().zip(self.asks(events)) {
+            match one.purse {
+                Some([key, _]) => {
+                    keys.push(key);
+                    common.push(ask);
+                }
+                None => own.push(ask),
+            }
+        }
+        if let Some(shared) = limits.shared.as_ref().filter(|_| !keys.is_empty()) {
+            shared.give_back(&keys, &common);
+        }
+        limits.slab.give_back(&own, limits.now());
     }
 
     /// How many runs may still be open, of each limit that counts those.
@@ -209,14 +300,15 @@ impl Asked {
 
     /// What is there of each limit that counts over time.
     pub(crate) fn standings(&self, limits: &Limits) -> Vec<(&Live, &str, Standing)> {
-        let standings = limits.slab.look(&self.asks(1), limits.now());
-        let timed = self.timed.iter().zip(standings);
-        timed
-            .map(|((at, ..), standing)| {
-                let (live, who) = &self.limits[*at];
-                (&**live, who.as_str(), standing)
-            })
-            .collect()
+        let look = |one: &Timed| match (&limits.shared, one.purse) {
+            (Some(shared), Some([key, _])) => shared.look(&key, one.ask.quota),
+            _ => limits.slab.look(&[one.ask], limits.now())[0],
+        };
+        let told = self.timed.iter().map(|one| {
+            let (live, who) = &self.limits[one.at];
+            (&**live, who.as_str(), look(one))
+        });
+        told.collect()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The limits of this node: the server's own and those of what is deployed, kept at the doors for events.
 //!
 //! What is deployed changes while requests come: whoever asks first after a change puts the limits right, and what was
-//! used stays used. Each node counts for itself.
+//! used stays used. On a store that several nodes share they count together ([`shared`]).
 
 mod asked;
 mod near;
+mod shared;
 mod told;
 
 use std::{
@@ -16,9 +17,11 @@ use arc_swap::ArcSwap;
 use qc_engine::{Deployment, Deployments, Engine, OpenAt, Trigger};
 use qc_limit::{Ask, Excess, LimitId, Measure, Rule, Scope, Slab, Trend};
 use qc_model::{Actor, EnvironmentName, Name, TenantName};
+use qc_store::Store;
 use tokio::time::Instant;
 
 pub(crate) use asked::{Admitted, Asked};
+use shared::Shared;
 pub(crate) use told::{fields_of, policies_of};
 
 /// The most keys of which is known what they used: 16 to 32 bytes each.
@@ -75,6 +78,8 @@ struct Watched {
 /// All limits of this node.
 pub(crate) struct Limits {
     slab: Slab,
+    /// What counts over all nodes, where there may be several.
+    shared: Option<Arc<Shared>>,
     own: Vec<Arc<Live>>,
     table: ArcSwap<Table>,
     changing: Mutex<()>,
@@ -84,7 +89,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// With the server's own; the seed is a secret, so that nobody can look for senders that share a key.
-    pub(crate) fn new(own: &[ServerLimit], seed: u64) -> Self {
+    pub(crate) fn new(own: &[ServerLimit], seed: u64, store: &Arc<dyn Store>) -> Self {
         let slab = Slab::new(KEYS, seed);
         let live = own.iter().filter_map(|limit| {
             Some(Arc::new(Live {
@@ -97,8 +102,10 @@ impl Limits {
             }))
         });
         let own = live.collect();
+        let shared = store.caps().shared.then(|| Shared::new(Arc::clone(store), seed));
         Self {
             slab,
+            shared,
             own,
             table: ArcSwap::default(),
             changing: Mutex::default(),
@@ -229,7 +236,7 @@ impl Limits {
     pub(crate) fn ask(&self, engine: &Engine, comer: Comer<'_>) -> Asked {
         let Deployment { environment, release, .. } = comer.deployment;
         let lives = self.over(engine, environment, &release.integration);
-        Asked::new(self, lives, comer)
+        Asked::new(self, lives, comer, engine.nodes())
     }
 }
 

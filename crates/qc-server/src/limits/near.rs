@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use qc_engine::Engine;
 
-use super::{Limits, Live};
+use super::{Limits, Live, shared};
 
 /// Somebody whose quota is being used up.
 pub(crate) struct Near {
@@ -26,7 +26,12 @@ impl Limits {
         for (watched, pace) in watched {
             let Some(live) = all.iter().find(|live| live.id == watched.limit) else { continue };
             let Some(ask) = live.ask(&self.slab, &watched.who, 1) else { continue };
-            let remaining = self.slab.look(&[ask], now)[0].remaining;
+            let remaining = match &self.shared {
+                Some(shared) if ask.patience == 0 => {
+                    shared.look(&shared::key(live, &watched.who, false), ask.quota).remaining
+                }
+                _ => self.slab.look(&[ask], now)[0].remaining,
+            };
             near.push(Near {
                 live: Arc::clone(live),
                 who: watched.who,

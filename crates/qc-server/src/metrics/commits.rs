@@ -14,10 +14,10 @@ use prometheus_client::{
 };
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Entry, Erased, Lease, LeaseSeen,
-    LedgerEntry, LedgerFilter, LedgerKind, LedgerRow, Op, OpenWait, Pruned, Retention, RunFilter,
-    RunHead, RunKey, SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace,
-    Wait, WaitFilter, Write, WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Draw, Drawn, Entry, Erased, Lease,
+    LeaseSeen, LedgerEntry, LedgerFilter, LedgerKind, LedgerRow, Op, OpenWait, Pruned, Retention,
+    RunFilter, RunHead, RunKey, SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally,
+    TurnPlace, Wait, WaitFilter, Write, WriteOutcome,
 };
 
 /// The most series of calls; what comes beyond them is counted as `other`.
@@ -175,6 +175,15 @@ impl Store for MeteredStore {
 
     async fn nodes(&self) -> Result<Vec<String>, StoreError> {
         self.inner.nodes().await
+    }
+
+    async fn draw(
+        &self,
+        holder: u64,
+        draws: &[Draw],
+        lease: Duration,
+    ) -> Result<Vec<Drawn>, StoreError> {
+        self.inner.draw(holder, draws, lease).await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {

@@ -66,7 +66,8 @@ pub(crate) const BLOBS: &str = "blob";
 /// Which runs hold them.
 pub(crate) const MARKERS: &str = "blob_marker";
 
-/// The tables, in the order in which they are written: what others refer to comes first.
+/// The tables, in the order in which they are written: what others refer to comes first. Leases, nodes and budgets are
+/// not among them: they speak of processes that are over when somebody reads an archive.
 pub(crate) const TABLES: &[Part] = &[
     Part {
         name: "document",

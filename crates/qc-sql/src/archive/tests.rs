@@ -423,6 +423,8 @@ async fn every_column_is_in_a_backup() {
     let own = [
         ("lease", "*"),
         ("node", "*"),
+        // Slices of processes that are over; a restored server begins with full quotas.
+        ("budgets", "*"),
         ("blob_chunk", "*"),
         ("blob", "no"),
         ("blob", "touched"),

@@ -26,7 +26,7 @@ const BEGIN: &str = "SET statement_timeout = '10min'; SET lock_timeout = '10s'; 
      SET idle_in_transaction_session_timeout = 0; BEGIN";
 /// All tables of the schema; nobody reads or writes them until the end.
 const TABLES: &str = "run, event, journal, idempotency, dead, ledger, document, signal, wait, turn, \
-     run_key, tally, audit_writer, blob, blob_chunk, blob_marker, lease, node";
+     run_key, tally, audit_writer, blob, blob_chunk, blob_marker, lease, node, budgets";
 const ALIVE: &str = "SELECT name FROM node WHERE until > clock_timestamp() ORDER BY name";
 const ANYTHING: &str = "SELECT EXISTS (SELECT FROM run) OR EXISTS (SELECT FROM document) \
      OR EXISTS (SELECT FROM ledger) OR EXISTS (SELECT FROM signal) OR EXISTS (SELECT FROM idempotency)";

@@ -7,6 +7,7 @@
 
 mod apply;
 mod blobs;
+mod budgets;
 mod connection;
 mod connections;
 mod dsn;
@@ -40,10 +41,10 @@ pub use open_error::OpenError;
 pub use options::PostgresOptions;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Erased, Lease, LeaseSeen,
-    LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
-    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter,
-    Write, WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Draw, Drawn, Durability, Entry, Erased,
+    Lease, LeaseSeen, LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead,
+    RunKey, SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait,
+    WaitFilter, Write, WriteOutcome,
 };
 use writer::Writer;
 
@@ -163,6 +164,21 @@ impl Store for PostgresStore {
 
     async fn nodes(&self) -> Result<Vec<String>, StoreError> {
         self.readers.ask(move |db| Box::pin(leases::nodes(db))).await
+    }
+
+    async fn draw(
+        &self,
+        holder: u64,
+        draws: &[Draw],
+        lease: Duration,
+    ) -> Result<Vec<Drawn>, StoreError> {
+        let draws = draws.to_vec();
+        self.readers
+            .change(TRIES_MAX, move |db| {
+                let draws = draws.clone();
+                Box::pin(async move { budgets::draw(db, holder, &draws, lease).await })
+            })
+            .await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {

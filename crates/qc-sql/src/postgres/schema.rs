@@ -6,12 +6,13 @@ use tokio_postgres::{Client, GenericClient};
 use super::{OpenError, open_error::is_unique_violation};
 
 /// Every migration, the first from nothing to version 1.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
     include_str!("migrations/0003.sql"),
     include_str!("migrations/0004.sql"),
     include_str!("migrations/0005.sql"),
+    include_str!("migrations/0006.sql"),
 ];
 
 /// The advisory lock of migrations and of changes of leases ("QCst").

@@ -37,10 +37,10 @@ pub use open_error::OpenError;
 pub use options::SqliteOptions;
 use qc_model::{EnvironmentName, Name, RunId, Timestamp};
 use qc_store::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Erased, Lease, LeaseSeen,
-    LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead, RunKey,
-    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait, WaitFilter,
-    Write, WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Draw, Drawn, Durability, Entry, Erased,
+    Lease, LeaseSeen, LedgerEntry, LedgerFilter, OpenWait, Pruned, Retention, RunFilter, RunHead,
+    RunKey, SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, TurnPlace, Wait,
+    WaitFilter, Write, WriteOutcome,
 };
 use readers::Readers;
 use tokio::sync::{mpsc, oneshot};
@@ -136,6 +136,16 @@ impl Store for SqliteStore {
 
     async fn nodes(&self) -> Result<Vec<String>, StoreError> {
         self.ask(|reply| Job::Nodes { reply }).await
+    }
+
+    async fn draw(
+        &self,
+        holder: u64,
+        draws: &[Draw],
+        lease: Duration,
+    ) -> Result<Vec<Drawn>, StoreError> {
+        let draws = draws.to_vec();
+        self.ask(|reply| Job::Draw { holder, draws, lease, reply }).await
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {

@@ -10,8 +10,8 @@ use std::{
 
 use qc_model::RunId;
 use qc_store::{
-    Erased, Lease, LeaseSeen, LeaseTable, NodeTable, Pruned, Retention, StoreError, Write,
-    WriteOutcome,
+    BudgetTable, Draw, Drawn, Erased, Lease, LeaseSeen, LeaseTable, NodeTable, Pruned, Retention,
+    StoreError, Write, WriteOutcome,
 };
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
@@ -33,6 +33,7 @@ pub(super) enum Job {
     Leases { reply: Reply<Vec<LeaseSeen>> },
     Announce { node: String, ttl: Duration, reply: Reply<()> },
     Nodes { reply: Reply<Vec<String>> },
+    Draw { holder: u64, draws: Vec<Draw>, lease: Duration, reply: Reply<Vec<Drawn>> },
     PruneRows { retention: Retention, at_most: Pruned, reply: Reply<Pruned> },
     PruneRuns { runs: Vec<i64>, retention: Retention, reply: Reply<usize> },
     Erase { runs: Vec<RunId>, signals: Vec<u64>, reply: Reply<Erased> },
@@ -47,6 +48,7 @@ pub(super) struct Writer {
     words: WordNumbers,
     leases: LeaseTable,
     nodes: NodeTable,
+    budgets: BudgetTable,
     epoch: i64,
     ledger: LedgerTail,
     tally: TallyTail,
@@ -90,6 +92,7 @@ impl Writer {
             words: WordNumbers::default(),
             leases: LeaseTable::default(),
             nodes: NodeTable::default(),
+            budgets: BudgetTable::default(),
             epoch,
             checkpointer,
             wal_pages_max,
@@ -130,6 +133,10 @@ impl Writer {
                 }
                 Job::Nodes { reply } => {
                     drop(reply.send(Ok(self.nodes.live(self.started.elapsed()))));
+                }
+                Job::Draw { holder, draws, lease, reply } => {
+                    let now = self.started.elapsed();
+                    drop(reply.send(self.budgets.draw(holder, &draws, lease, now)));
                 }
                 Job::PruneRows { retention, at_most, reply } => {
                     drop(reply.send(self.in_transaction(|writer| {

@@ -25,7 +25,7 @@ async fn many_nodes_start_at_once() {
     for start in starts {
         start.await.unwrap().unwrap();
     }
-    assert_eq!(place.sql("SELECT value FROM quickconnect.fact WHERE name = 'schema_version'"), "5");
+    assert_eq!(place.sql("SELECT value FROM quickconnect.fact WHERE name = 'schema_version'"), "6");
 }
 
 /// A node that is stopped in the middle of a transaction holds its lease until the server cuts it

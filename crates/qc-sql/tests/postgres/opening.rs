@@ -91,8 +91,8 @@ async fn whose_schema_it_is_counts() {
     let store = open(&url).await.unwrap();
     store.write(vec![Write::Accept(Box::new(Fixture::accept(1)))]).await.unwrap();
     drop(store);
-    place.sql("UPDATE quickconnect.fact SET value = 6 WHERE name = 'schema_version'");
-    assert_eq!(refusal(&url).await, OpenError::NewerSchema { found: 6, known: 5 });
+    place.sql("UPDATE quickconnect.fact SET value = 7 WHERE name = 'schema_version'");
+    assert_eq!(refusal(&url).await, OpenError::NewerSchema { found: 7, known: 6 });
     assert_eq!(code(&url).await, codes::NEWER_SCHEMA);
     let other = Place::fresh().unwrap();
     other.sql("CREATE SCHEMA quickconnect; CREATE TABLE quickconnect.theirs (a integer)");

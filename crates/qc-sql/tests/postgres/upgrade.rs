@@ -69,7 +69,7 @@ async fn what_version_3_wrote_goes_on() {
          {large}; UPDATE fact SET value = 3 WHERE name = 'schema_version'"
     ));
     let store = place.open().await;
-    assert_eq!(place.sql("SELECT value FROM quickconnect.fact WHERE name = 'schema_version'"), "5");
+    assert_eq!(place.sql("SELECT value FROM quickconnect.fact WHERE name = 'schema_version'"), "6");
     let event = store.event(Fixture::run(1)).await.unwrap().unwrap();
     assert_eq!(event.body.len(), 40_000);
     assert_eq!(store.tally(None, None).await.unwrap().gaps(), []);

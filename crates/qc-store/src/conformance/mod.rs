@@ -7,6 +7,7 @@
 
 mod accepting;
 mod accounting;
+mod budgets;
 mod committing;
 mod deeds;
 mod documents;
@@ -33,6 +34,10 @@ pub use accepting::{
     an_accept_may_bring_its_dead_letter,
 };
 pub use accounting::{claims_count_until_the_run_commits, the_tally_accounts_for_every_run};
+pub use budgets::{
+    a_budget_is_given_once, a_race_for_a_budget_gives_no_more_than_there_is,
+    a_slice_ends_with_its_lease,
+};
 pub use committing::{
     a_batch_of_every_kind_is_applied_in_order, a_conflict_stays_alone_in_its_batch,
     a_fenced_lease_cannot_commit, steps_of_one_run_in_one_batch_follow_each_other,
@@ -113,7 +118,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 pub type Check = (&'static str, for<'a> fn(&'a Factory) -> Running<'a>);
 
 /// Every check but the comparison with the model, by name.
-pub const ALL: [Check; 60] = [
+pub const ALL: [Check; 63] = [
     ("a known key answers the first run", |f| Box::pin(a_known_key_answers_the_first_run(f))),
     ("a race for one key has one winner", |f| Box::pin(a_race_for_one_key_has_one_winner(f))),
     ("a key that expired is replaced", |f| Box::pin(a_key_that_expired_is_replaced(f))),
@@ -129,6 +134,9 @@ pub const ALL: [Check; 60] = [
     ("leases change hands", |f| Box::pin(leases_change_hands(f))),
     ("leases are seen and released", |f| Box::pin(leases_are_seen_and_released(f))),
     ("nodes come and go", |f| Box::pin(nodes_come_and_go(f))),
+    ("a budget is given once", |f| Box::pin(a_budget_is_given_once(f))),
+    ("a race for a budget", |f| Box::pin(a_race_for_a_budget_gives_no_more_than_there_is(f))),
+    ("a slice ends", |f| Box::pin(a_slice_ends_with_its_lease(f))),
     ("the epoch survives reopening", |f| Box::pin(the_epoch_survives_reopening(f))),
     ("rows of the audit are numbered", |f| Box::pin(rows_of_the_audit_are_numbered(f))),
     ("the ledger filters", |f| Box::pin(the_ledger_filters(f))),

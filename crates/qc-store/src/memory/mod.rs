@@ -27,10 +27,10 @@ use state::State;
 use tokio::sync::Semaphore;
 
 use crate::{
-    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Durability, Entry, Erased, Lease, LeaseSeen,
-    LedgerEntry, LedgerFilter, OpenWait, PAGE_MAX, Pruned, Retention, RunFilter, RunHead, RunKey,
-    SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, Turn, TurnPlace, Wait,
-    WaitFilter, Write, WriteOutcome,
+    Caps, DeadFilter, DeadGroup, DeadLetter, Document, Draw, Drawn, Durability, Entry, Erased,
+    Lease, LeaseSeen, LedgerEntry, LedgerFilter, OpenWait, PAGE_MAX, Pruned, Retention, RunFilter,
+    RunHead, RunKey, SignalEntry, SignalFilter, Store, StoreError, StoredEvent, Tally, Turn,
+    TurnPlace, Wait, WaitFilter, Write, WriteOutcome,
 };
 
 /// A store in memory: everything it accepts is gone with the process.
@@ -180,6 +180,16 @@ impl Store for MemoryStore {
     async fn nodes(&self) -> Result<Vec<String>, StoreError> {
         let now = self.lease_now();
         Ok(self.state().nodes.live(now))
+    }
+
+    async fn draw(
+        &self,
+        holder: u64,
+        draws: &[Draw],
+        lease: Duration,
+    ) -> Result<Vec<Drawn>, StoreError> {
+        let now = self.lease_now();
+        self.state().budgets.draw(holder, draws, lease, now)
     }
 
     async fn write(&self, batch: Vec<Write>) -> Result<Vec<WriteOutcome>, StoreError> {

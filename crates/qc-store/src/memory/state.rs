@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use qc_model::{EnvironmentName, Name, RunId, TenantName, Timestamp};
 
 use crate::{
-    AuditMark, Counted, DeadLetter, Document, Entry, LeaseTable, LedgerEntry, LedgerKind,
-    LedgerRow, NodeTable, RunFacts, RunHead, RunKey, Signal, StoredEvent, Turn, Wait,
+    AuditMark, BudgetTable, Counted, DeadLetter, Document, Entry, LeaseTable, LedgerEntry,
+    LedgerKind, LedgerRow, NodeTable, RunFacts, RunHead, RunKey, Signal, StoredEvent, Turn, Wait,
 };
 
 /// All that the store knows.
@@ -30,6 +30,7 @@ pub(super) struct State {
     pub(super) counted: BTreeMap<Place, Counted>,
     pub(super) leases: LeaseTable,
     pub(super) nodes: NodeTable,
+    pub(super) budgets: BudgetTable,
     /// The newest epoch of any lease.
     pub(super) epoch: u64,
 }

@@ -1,0 +1,133 @@
+//! Three nodes that share a limit: all together let in what is written, also while one of them is killed.
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+
+use crate::stage::{http::Line, process::PATIENCE, project::replace, server::Server};
+
+/// Units that are there at once, and that come back in a second.
+const BURST: usize = 100;
+const RATE: f64 = 10.0;
+/// What comes at each node: all together far more than the limit.
+const LINES: usize = 4;
+const EACH: usize = 25;
+
+const LIMITS: &str = "
+limits:
+  - {name: all-orders, scope: integration, rate: 10/s, burst: 100, protects: The till., on_excess: reject}
+  - {name: a-day, scope: tenant, rate: 1000/d, protects: The day., on_excess: reject}
+";
+
+const WORKFLOW: &str = r#"
+document: { dsl: "1.0.3", namespace: example, name: orders, version: "0.1.0" }
+do:
+  - note: { set: { noted: '${ .id }' } }
+"#;
+
+fn deploy(server: &Server) {
+    server.told(&["init", "mine", "--template", "notify"]);
+    server.told(&["new", "integration", "orders", "--folder", "mine"]);
+    let orders = server.folder.join("mine/integrations/orders");
+    fs::write(orders.join("workflow.yaml"), WORKFLOW).unwrap();
+    let brief = orders.join("integration.yaml");
+    replace(&brief, "tasks: [note]", "tasks: [note]");
+    let text = fs::read_to_string(&brief).unwrap();
+    fs::write(&brief, text + LIMITS).unwrap();
+    let built = server.told(&["release", "build", "orders", "--folder", "mine"]);
+    let hash = built["release"].as_str().unwrap_or_else(|| panic!("{built}")).to_owned();
+    server.told(&["deploy", "sandbox", &hash]);
+}
+
+async fn send(line: &mut Line, token: &str, id: &str) -> u16 {
+    let headers = [
+        ("authorization", format!("Bearer {token}")),
+        ("content-type", "application/json".to_owned()),
+    ];
+    let body = Bytes::from(json!({ "id": id }).to_string());
+    let reply = line.send(Method::POST, "/in/sandbox/orders/orders", &headers, body).await;
+    let reply = reply.unwrap();
+    if reply.status == 429 {
+        let problem = reply.json();
+        assert_eq!(problem["violated-policies"], json!(["all-orders"]), "{}", reply.shown());
+        assert!(problem["retry_after"].as_u64().is_some_and(|wait| (1..=3).contains(&wait)));
+    } else {
+        assert_eq!(reply.status, 202, "{}", reply.shown());
+    }
+    reply.status
+}
+
+/// Sends from many lines at once to these nodes. How many came in.
+async fn flood(nodes: &[&Server], part: &str) -> usize {
+    let came = Arc::new(AtomicUsize::new(0));
+    let mut lines = tokio::task::JoinSet::new();
+    for (node, server) in nodes.iter().enumerate() {
+        for line in 0..LINES {
+            let (port, token, came) = (server.port, nodes[0].token(), Arc::clone(&came));
+            let part = part.to_owned();
+            lines.spawn(async move {
+                let mut to = Line::to(port);
+                for number in 0..EACH {
+                    let id = format!("{part}-{node}-{line}-{number}");
+                    if send(&mut to, &token, &id).await == 202 {
+                        came.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    }
+    lines.join_all().await;
+    came.load(Ordering::Relaxed)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn three_nodes_let_in_what_one_limit_says() {
+    let Some(postgres) = qc_pgserver::shared() else { return };
+    let url = postgres.url(&postgres.database());
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = Server::new(folder.path());
+    let (mut second, mut third) = (first.beside("second"), first.beside("third"));
+    for server in [&mut first, &mut second, &mut third] {
+        server.set("QC_STORE", &url);
+        server.set("QC_LEASE_TTL", "3s");
+        server.start().await;
+    }
+    deploy(&first);
+    for server in [&second, &third] {
+        let began = Instant::now();
+        while server.ask("/api/v1/deployments").await["items"][0]["live"] != true {
+            assert!(began.elapsed() < PATIENCE, "{}", server.log_end());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    // However fast the machine is: what came in is the burst, and what came back meanwhile.
+    let began = Instant::now();
+    let mut came = flood(&[&first, &second, &third], "all").await;
+    let most = |began: Instant| BURST as f64 + RATE * began.elapsed().as_secs_f64();
+    println!("three nodes: {came} of {} came in, at most {:.0}", 3 * LINES * EACH, most(began));
+    assert!((came as f64) <= most(began), "{came}");
+    assert!(came >= BURST * 9 / 10, "{came}");
+
+    // What it had drawn dies with it; the others go on, and still let in no more.
+    third.kill();
+    let enough = came + 3 * BURST / 2;
+    let mut round = 0;
+    while came < enough {
+        assert!(began.elapsed() < PATIENCE, "{came} of {enough}: {}", second.log_end());
+        came += flood(&[&first, &second], &format!("round-{round}")).await;
+        assert!((came as f64) <= most(began), "{came}");
+        round += 1;
+    }
+    second.kill();
+    first.kill();
+}
