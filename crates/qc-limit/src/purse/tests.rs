@@ -10,7 +10,12 @@ const B: PurseKey = [2; 16];
 fn ask(count: u64, per: u64, cost: u64) -> Ask {
     let slab = Slab::new(1, 1);
     let key = slab.key(slab.add().unwrap(), "somebody");
-    Ask { key, quota: Quota::new(count, Duration::from_secs(per), None).unwrap(), cost }
+    Ask {
+        key,
+        quota: Quota::new(count, Duration::from_secs(per), None).unwrap(),
+        cost,
+        patience: 0,
+    }
 }
 
 fn waits(taken: Taken) -> bool {

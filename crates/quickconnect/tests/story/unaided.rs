@@ -373,6 +373,6 @@ async fn asked(program: &mut Program) {
     assert_eq!(nowhere, who("Platform team", "platform@example.com"));
     // Not allowed.
     let mut forbidden = deed("orders", json!({"name": "x"}));
-    forbidden.path = "/api/v1/tokens".to_owned();
+    "/api/v1/tokens".clone_into(&mut forbidden.path);
     assert_eq!(program.carry_out(forbidden).await, who("Platform team", "platform@example.com"));
 }
