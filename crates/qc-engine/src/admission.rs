@@ -439,13 +439,14 @@ mod tests {
             let tenant = TenantName::new("acme").unwrap();
             let comes = ServiceClass::ALL.map(|class| load.verdict(&tenant, class, &admission).is_ok());
             prop_assert!(comes.is_sorted(), "{comes:?}");
-            let marks = |times: f64| {
-                let below = |value: u64, mark: f64| value as f64 <= mark * times;
-                below(waited, 2_000.0) && below(age, 600.0) && (open as f64) < 100.0 * times
+            let marks = |percent: u64| {
+                waited * 100 <= 2_000 * percent
+                    && age * 100 <= 600 * percent
+                    && u64::try_from(open).expect("a small number") < percent
             };
-            prop_assert_eq!(comes[0], marks(0.5) && free >= 2_000);
-            prop_assert_eq!(comes[1], marks(1.0) && free >= 1_000);
-            prop_assert_eq!(comes[2], marks(1.25) && free >= 750);
+            prop_assert_eq!(comes[0], marks(50) && free >= 2_000);
+            prop_assert_eq!(comes[1], marks(100) && free >= 1_000);
+            prop_assert_eq!(comes[2], marks(125) && free >= 750);
         }
     }
 
