@@ -26,7 +26,7 @@ impl Door<'_> {
         };
         let mut known = false;
         for one in judged.iter_mut() {
-            if let Some(taken) = self.known(one.incoming()).await? {
+            if let Some(taken) = Box::pin(self.known(one.incoming())).await? {
                 **one = Judged::Known(taken, Box::new(one.incoming().clone()));
                 known = true;
             }

@@ -120,7 +120,7 @@ async fn through(
             match cloudevents::read(&headers, media, &offered.body, &limits)? {
                 Carried::One(sent) => {
                     let id = door::sender_id(&sent.event);
-                    vec![door.accept(*sent, Some(id)).await?]
+                    vec![Box::pin(door.accept(*sent, Some(id))).await?]
                 }
                 Carried::Batch(batch) => door.accept_batch(batch).await?,
             }
@@ -131,7 +131,7 @@ async fn through(
                 let detail = "the message's id is no usable key: it has control characters";
                 return Err(Problem::new(400, codes::BAD_KEY, "Unusable idempotency key", detail));
             }
-            vec![door.accept(sent, offered.id.clone()).await?]
+            vec![Box::pin(door.accept(sent, offered.id.clone())).await?]
         }
     };
     let new = accepted.iter().any(|one| !one.is_repeat());

@@ -62,7 +62,7 @@ impl Taker for Subscription {
             traceparent: message.traceparent.clone(),
             body: message.body.clone(),
         };
-        match Box::pin(self.parts.state.offer(&self.deployment, trigger, &offered)).await {
+        match self.parts.state.offer(&self.deployment, trigger, &offered).await {
             OfferOutcome::Taken => Verdict::Taken,
             OfferOutcome::Refused => Verdict::Refused,
             OfferOutcome::Later(why) => Verdict::Later(why),
