@@ -113,3 +113,21 @@ impl Measure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_longer_than_its_time_nor_behind_more_than_there_may_be() {
+        let quota = Quota::new(10, Duration::from_secs(1), None).unwrap();
+        let patience = |most, seconds| {
+            Excess::Queue { most, ttl: Duration::from_secs(seconds) }.patience(quota)
+        };
+        assert_eq!(patience(20, 60), 2_000_000_000, "twenty units come back in two seconds");
+        assert_eq!(patience(2_000, 60), 60_000_000_000);
+        assert_eq!(patience(u64::MAX, u64::MAX), LONGEST_WAIT);
+        assert_eq!(Excess::Reject.patience(quota), 0);
+        assert_eq!(Excess::Degrade(Measure::Rate(quota)).patience(quota), 0);
+    }
+}

@@ -284,6 +284,32 @@ fn who_is_ready_to_wait_is_given_the_units_that_come_next() {
     );
 }
 
+#[test]
+fn who_waits_for_one_and_is_refused_by_another_waits_for_nothing() {
+    let slab = Slab::new(100, 1);
+    let limits: Vec<LimitId> = (0..3).map(|_| slab.add().unwrap()).collect();
+    let patient = |at: usize, seconds: u64| Ask {
+        patience: 100 * SECOND,
+        ..ask(&slab, limits[at], "a", quota(1, seconds, None), 1)
+    };
+    let (short, long) = (patient(0, 2), patient(1, 3));
+    let strict = ask(&slab, limits[2], "a", quota(2, 3600, None), 1);
+    assert!(slab.decide(&[short, long, strict], 0).is_allowed());
+    let waits = slab.decide(&[short, long, strict], 0);
+    assert_eq!((waits.is_allowed(), waits.delay(), waits.binding()), (true, 3 * SECOND, Some(1)));
+    let waits = slab.decide(&[long, short], 0);
+    assert_eq!(
+        (waits.delay(), waits.binding()),
+        (6 * SECOND, Some(0)),
+        "in whichever order they are asked"
+    );
+    let refused = slab.decide(&[short, long, strict], 0);
+    assert_eq!((refused.is_allowed(), refused.delay(), refused.binding()), (false, 0, Some(2)));
+    // A unit for which the half of its time has passed is waited for still.
+    let waiting = |now| slab.look(&[long], now)[0].waiting;
+    assert_eq!((waiting(0), waiting(SECOND), waiting(3 * SECOND)), (2, 2, 1));
+}
+
 proptest! {
     /// What is queued begins as the quota lets it, in order, within the time that it may wait; and who is refused could not
     /// have begun within it.
