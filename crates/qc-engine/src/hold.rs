@@ -257,6 +257,7 @@ impl<'a> Hold<'a> {
         let plan = plan(&view);
         let numbers = &shared.leases.numbers;
         numbers.nodes.store(nodes.len(), Ordering::Relaxed);
+        shared.gate.among(nodes.len());
         self.look_when_one_runs_out(&leases);
         let deadline = Instant::now() + shared.settings.hand_over;
         for group in plan.give {

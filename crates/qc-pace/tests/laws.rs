@@ -115,3 +115,58 @@ proptest! {
         prop_assert!(size < 20_000, "{size}");
     }
 }
+
+proptest! {
+    /// Nodes that share what is declared send no more of it together, and lose less than one call each in its time.
+    #[test]
+    fn nodes_together_send_no_more_than_is_declared(
+        count in 1_u32..10_000,
+        seconds in 1_u64..100_000,
+        nodes in 1_u32..64,
+    ) {
+        let per = Duration::from_secs(seconds);
+        let whole = Declared { rates: vec![(count, per)], concurrent: Some(count) };
+        let part = whole.shared_by(nodes);
+        let (calls, time) = part.rates[0];
+        let together = f64::from(calls * nodes) * per.as_secs_f64() / time.as_secs_f64();
+        prop_assert!(together <= f64::from(count) * 1.000_001, "{together} of {count}");
+        prop_assert!(together > f64::from(count) - f64::from(nodes));
+        let at_once = part.concurrent.unwrap();
+        prop_assert!(at_once >= 1 && (at_once == 1 || at_once * nodes <= count));
+        prop_assert_eq!(whole.shared_by(1), whole);
+    }
+}
+
+/// How many calls go at once now.
+fn goes(shaper: &mut Shaper, now: Timestamp) -> u32 {
+    let mut gone = 0;
+    while gone < 10_000 && shaper.admit(now) == Turn::Go {
+        let departure = shaper.depart(now);
+        shaper.answered(departure, Outcome::Dealt, &qc_pace::Said::default(), now);
+        gone += 1;
+    }
+    gone
+}
+
+#[test]
+fn what_was_used_of_a_long_window_stays_used_when_its_limit_changes() {
+    let day = Duration::from_secs(86_400);
+    let declared = |count| Declared { rates: vec![(count, day)], concurrent: None };
+    let sent = |changes: bool| {
+        let mut shaper = Shaper::new(declared(1_000));
+        let mut sent = 0;
+        for minute in 0..24 * 60 {
+            let now = Timestamp::from_millis(BEGIN + minute * 60_000);
+            sent += goes(&mut shaper, now);
+            if changes && minute % 60 == 59 {
+                // A node came and went.
+                shaper.declare(&declared(500));
+                shaper.declare(&declared(1_000));
+            }
+        }
+        sent
+    };
+    let (steady, changing) = (sent(false), sent(true));
+    assert!((900..=1_000).contains(&steady), "{steady}");
+    assert!(changing <= 1_000, "it does not begin anew: {changing}");
+}

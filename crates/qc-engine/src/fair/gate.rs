@@ -4,7 +4,10 @@
 use std::{
     cell::Cell,
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -46,6 +49,8 @@ pub(crate) struct Gate {
     limits: GateLimits,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// How many nodes call the same systems: what is declared of them is divided among these.
+    nodes: AtomicU32,
     /// Somebody waits for a moment that may be earlier than the one that was known.
     sooner: Notify,
 }
@@ -180,11 +185,17 @@ impl Gate {
             due: None,
             shut: false,
         };
-        Arc::new(Self { limits, clock, state: Mutex::new(state), sooner: Notify::new() })
+        let nodes = AtomicU32::new(1);
+        Arc::new(Self { limits, clock, state: Mutex::new(state), nodes, sooner: Notify::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So many nodes call the same systems.
+    pub(crate) fn among(&self, nodes: usize) {
+        self.nodes.store(u32::try_from(nodes).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     /// Calls in flight, and calls that wait for their turn. Those that were given up meanwhile leave the queue.
@@ -212,7 +223,10 @@ impl Gate {
         let now = self.clock.now();
         let mut state = self.state();
         if let Some(declared) = declared {
-            state.tempo.declare(&share.lane, declared);
+            match self.nodes.load(Ordering::Relaxed) {
+                0 | 1 => state.tempo.declare(&share.lane, declared),
+                nodes => state.tempo.declare(&share.lane, &declared.shared_by(nodes)),
+            }
         }
         let before = state.due;
         state.waiting.push(&share.clone(), Waiting { share, since: now, fresh, granted });
@@ -411,6 +425,26 @@ mod tests {
         assert_eq!(gate.why(&share("c", "x")), Some(Why::Stated(until)));
         pass(1);
         assert!(more.try_recv().is_ok());
+    }
+
+    #[test]
+    fn what_is_declared_is_divided_among_the_nodes_and_theirs_again_when_they_are_gone() {
+        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
+        let gate = Gate::new(GateLimits::default(), hand.clone());
+        let declared = Declared { rates: vec![(10, Duration::from_secs(1))], concurrent: None };
+        let ask =
+            || gate.pass(Asks { share: share("a", "x"), declared: Some(&declared), fresh: true });
+        let next = || {
+            let Some(Why::Pace(at)) = gate.why(&share("a", "x")) else { panic!("it waits") };
+            at.since(Timestamp::from_millis(1_000_000)).as_millis()
+        };
+        gate.among(2);
+        let _first = ask().unwrap();
+        let _second = ask().unwrap_err();
+        assert!((200..=210).contains(&next()), "{}", next());
+        gate.among(1);
+        let _third = ask().unwrap_err();
+        assert!((100..=105).contains(&next()), "{}", next());
     }
 
     #[test]

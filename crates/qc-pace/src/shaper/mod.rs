@@ -37,6 +37,23 @@ pub struct Declared {
     pub concurrent: Option<u32>,
 }
 
+impl Declared {
+    /// The part of it that one of so many nodes has, which know nothing of each other's calls: together they send no more
+    /// than is declared. Of what is at the same time each has one at least.
+    #[must_use]
+    pub fn shared_by(&self, nodes: u32) -> Self {
+        let nodes = nodes.max(1);
+        let part = |&(count, per): &(u32, Duration)| match count.max(1) {
+            count if count >= nodes => (count / nodes, per),
+            count => (1, per.saturating_mul(nodes) / count),
+        };
+        Self {
+            rates: self.rates.iter().map(part).collect(),
+            concurrent: self.concurrent.map(|most| (most / nodes).max(1)),
+        }
+    }
+}
+
 /// Whether a call may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
@@ -112,7 +129,11 @@ impl Shaper {
     /// Takes over what a newer release declares.
     pub fn declare(&mut self, declared: &Declared) {
         if self.declared != *declared {
-            self.counted = declared.rates.iter().map(Quota::declared).collect();
+            let counted = declared.rates.iter().enumerate().map(|(at, rate)| {
+                let before = self.counted.get(at);
+                before.and_then(|it| it.redeclared(rate)).unwrap_or_else(|| Quota::declared(rate))
+            });
+            self.counted = counted.collect();
             self.declared = declared.clone();
         }
     }

@@ -137,6 +137,20 @@ impl Quota {
         }
     }
 
+    /// The same window with another limit: the part of it that was used stays used. None: it is another window, or one of
+    /// which nothing is counted.
+    pub(super) fn redeclared(&self, rate: &(u32, Duration)) -> Option<Self> {
+        let new = Self::declared(rate);
+        let (was, left) = (count(self.limit?), self.left?);
+        let same = self.counts && new.counts && self.per == new.per && was > 0.0;
+        let limit = new.limit?;
+        same.then(|| Self {
+            limit: Some(limit),
+            left: Some(left * count(limit) / was),
+            ..self.clone()
+        })
+    }
+
     /// What an answer says. `later`: so many calls went after the one that it answers.
     pub(super) fn hear(&mut self, window: &Window, number: u64, later: f64, now: f64) {
         self.told_at = now;
