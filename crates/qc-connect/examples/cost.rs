@@ -126,6 +126,7 @@ async fn work(outbound: Arc<Outbound>, release: Arc<Connectors>) {
         key: "qc:run:/do/0/open:0".to_owned(),
         first_sent_at: None,
         traceparent: String::new(),
+        hops: 0,
         secrets: std::sync::Arc::default(),
     };
     let call = CallRequest {

@@ -84,7 +84,7 @@ impl Engine {
         {
             return Ok(echo);
         }
-        let taking = Taking::by(trigger);
+        let taking = Taking::by(trigger, incoming.hops);
         match self.prepare(deployment, &taking, &incoming, held) {
             Ok(mut prepared) => {
                 if trigger.does == Does::Both {
@@ -476,12 +476,12 @@ pub(crate) struct Taking<'t> {
 }
 
 impl<'t> Taking<'t> {
-    fn by(trigger: &'t Trigger) -> Self {
+    fn by(trigger: &'t Trigger, hops: u32) -> Self {
         Self {
             input: trigger.input.as_ref(),
             subject: trigger.subject.as_ref(),
             window: trigger.idempotency.as_ref().map_or(SENDER_KEY_WINDOW, |rule| rule.window),
-            hops: 0,
+            hops,
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Incoming {
     pub version: Option<String>,
     /// On which terms the limits let it in.
     pub terms: Terms,
+    /// How many QuickConnects and runs stand between it and where it began, as its sender says.
+    pub hops: u32,
 }
 
 /// On which terms the limits let an event in that was too much for one of them.

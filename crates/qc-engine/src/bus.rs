@@ -15,7 +15,7 @@ pub(crate) const RUNS: &str = "qc:runs";
 pub(crate) const RUN_ENDED: &str = "qc.run.ended";
 
 /// So often an event may lead to a run that publishes an event that leads to a run: what goes round in a circle ends.
-pub(crate) const HOPS_MAX: u32 = 32;
+pub const HOPS_MAX: u32 = 32;
 
 /// The version that is written.
 const VERSION: u32 = 1;

@@ -109,6 +109,7 @@ pub use bulk::{
     Bulk, BulkError, BulkFilter, BulkId, BulkRefused, BulkRequest, BulkState, Deed, Progress,
     RATE_MAX as BULK_RATE_MAX,
 };
+pub use bus::HOPS_MAX;
 pub use data::{DataRules, Spot, TokenRoots};
 pub use deployments::{Deployments, ReleaseSource};
 pub use drift::{

@@ -79,6 +79,7 @@ impl Engine {
             key: format!("qc:{what}:{connector}:{}", call.id.visit),
             first_sent_at: None,
             traceparent: String::new(),
+            hops: 0,
             secrets: Arc::clone(&deployment.release.secrets),
         };
         let performed = Box::pin(shared.outbound.perform(connectors, &scope, &call, &effect)).await;

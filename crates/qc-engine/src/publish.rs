@@ -140,7 +140,7 @@ pub(crate) fn incoming_signal(deployment: &Deployment, incoming: &Incoming) -> S
         None => bus::id_of(&event),
     };
     let body_sha256 = Some(hash_of(incoming));
-    let published = Published { event, integration, run: None, body_sha256, hops: 0 };
+    let published = Published { event, integration, run: None, body_sha256, hops: incoming.hops };
     let scope = bus::scope_of(&incoming.tenant, &deployment.environment);
     bus::signal(scope, id, incoming.received_at, deployment, published)
 }

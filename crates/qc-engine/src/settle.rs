@@ -84,6 +84,7 @@ pub(crate) async fn settle(
             &request.id,
             request.attempt,
         ),
+        hops: context.lineage.hops.saturating_add(1),
         secrets: context.deployment.release.secrets.clone(),
     };
     let mut work = Work {

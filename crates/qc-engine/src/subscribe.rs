@@ -355,6 +355,7 @@ impl Engine {
             priority: Priority::Normal,
             version: None,
             terms: crate::Terms::default(),
+            hops: 0,
         };
         let taking = Taking {
             input: subscription.input.as_ref(),

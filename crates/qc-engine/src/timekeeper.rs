@@ -428,5 +428,6 @@ fn incoming(one: &One<'_>, instant: Timestamp, now: Timestamp) -> Incoming {
         priority: Priority::Normal,
         version: None,
         terms: crate::Terms::default(),
+        hops: 0,
     }
 }

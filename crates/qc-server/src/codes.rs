@@ -44,6 +44,8 @@ pub const HANDSHAKE: Code = Code::new("QC-I022");
 pub const UNKNOWN_VERSION: Code = Code::new("QC-I050");
 /// A limit is used up.
 pub const LIMITED: Code = Code::new("QC-I060");
+/// Runs begin one another in a circle.
+pub const LOOP: Code = Code::new("QC-I061");
 
 /// There is no such address in the API.
 pub const NO_ROUTE: Code = Code::new("QC-A010");

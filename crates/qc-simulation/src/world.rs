@@ -419,6 +419,7 @@ impl Sender {
             priority: qc_store::Priority::Normal,
             version: None,
             terms: Terms::default(),
+            hops: 0,
         }
     }
 

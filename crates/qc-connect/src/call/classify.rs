@@ -63,6 +63,10 @@ impl Verdict<'_> {
                 .pause()
                 .map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         }
+        if self.headers.get("qc-retry").is_some_and(|value| value == "never") {
+            // What failed there was tried again there: one layer tries again, and not each.
+            failure.retry = Retry::Never;
+        }
         if guessed {
             failure.data = Some(json!({ "unmapped": true }));
         }

@@ -23,11 +23,12 @@ use crate::codes;
 pub(super) const USER_AGENT: &str = concat!("quickconnect/", env!("CARGO_PKG_VERSION"));
 
 /// Headers that go along to another origin; everything else may hold a credential.
-const HARMLESS: [HeaderName; 4] = [
+const HARMLESS: [HeaderName; 5] = [
     header::ACCEPT,
     header::CONTENT_TYPE,
     header::USER_AGENT,
     HeaderName::from_static("traceparent"),
+    HeaderName::from_static("qc-hops"),
 ];
 
 /// When an attempt must be over, and how long a connection may take of that.

@@ -72,6 +72,8 @@ pub struct EffectContext {
     pub first_sent_at: Option<Timestamp>,
     /// The W3C `traceparent` to hand on; none when empty.
     pub traceparent: String,
+    /// The how manieth hop of a chain of QuickConnects this is; 0: it is not told.
+    pub hops: u32,
     /// What each secret that the workflow declares refers to. Also those of inline authentication.
     pub secrets: Arc<BTreeMap<String, SecretRef>>,
 }

@@ -25,6 +25,9 @@ const LISTED_MISMATCHES: usize = 5;
 const RESERVED: [&str; 6] =
     ["connection", "content-length", "host", "te", "transfer-encoding", "upgrade"];
 
+/// Tells another QuickConnect how long the chain is that ends at it.
+const HOPS: HeaderName = HeaderName::from_static("qc-hops");
+
 /// What a plain HTTP call says.
 #[derive(Clone, Copy)]
 pub(super) struct PlainRequest<'a> {
@@ -159,6 +162,9 @@ fn complete(
         && !value.is_empty()
     {
         headers.insert(HeaderName::from_static("traceparent"), value);
+    }
+    if job.effect.hops > 0 {
+        headers.insert(HOPS, job.effect.hops.into());
     }
     match key {
         Some(PlacedKey { place: KeyPlace::Header(name), text }) => {

@@ -88,6 +88,7 @@ impl World {
             key: "key".to_owned(),
             first_sent_at: Some(Timestamp::from_millis(0)),
             traceparent: String::new(),
+            hops: 0,
             secrets: Arc::new(BTreeMap::from([("api".to_owned(), declared)])),
         };
         let done = self.outbound.perform(&Connectors::default(), &scope, &request, &effect).await;

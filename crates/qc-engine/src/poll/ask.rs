@@ -78,6 +78,7 @@ impl Engine {
             key: format!("qc:poll:{}:{}", call.id.pointer, call.id.visit),
             first_sent_at: None,
             traceparent: String::new(),
+            hops: 0,
             secrets: Arc::clone(&deployment.release.secrets),
         };
         let performed = shared.outbound.perform(connectors, &scope, &call, &effect).await;

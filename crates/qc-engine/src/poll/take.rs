@@ -131,6 +131,7 @@ impl Taking<'_> {
             priority: Priority::Normal,
             version: None,
             terms: crate::Terms::default(),
+            hops: 0,
         };
         let ready = Ready { incoming, body };
         let Some(breach) = judged.breach else { return Ok(Some(ready)) };

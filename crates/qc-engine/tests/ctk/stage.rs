@@ -177,6 +177,7 @@ fn incoming(input: Value, now: Timestamp) -> Incoming {
         priority: qc_store::Priority::Normal,
         version: None,
         terms: qc_engine::Terms::default(),
+        hops: 0,
     }
 }
 

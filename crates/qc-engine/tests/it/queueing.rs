@@ -169,3 +169,24 @@ async fn a_degraded_run_knows_it_also_after_a_crash_and_others_do_not() {
     assert_eq!(output(world.end(run).await), json!({"lesser": true}));
     assert_eq!(output(world.end(full).await), json!({"lesser": false}));
 }
+
+/// What is called hears how long the chain is that ends at it, also when another process calls.
+#[tokio::test(start_paused = true)]
+async fn a_call_tells_how_many_hops_it_is_away() {
+    let tasks = "- first: { call: desk.putState, with: { body: { n: 1 } } }\n- pause: { wait: PT10S }\n- second: { call: desk.putState, with: { body: { n: 2 } } }\n";
+    let outside = good();
+    let world = alone(deployment("r1", tasks), &outside);
+    let direct = world.start(json!({})).await;
+    output(world.end(direct).await);
+    let run = of(world.sender().through(4).send(None, json!({})).await);
+    while outside.requests("/state") < 3 {
+        sleep(Duration::from_secs(1)).await;
+    }
+    let (store, clock) = world.kill();
+    sleep(Duration::from_secs(15)).await;
+    let world = World::over(store, clock, deployment("r1", tasks), outside.clone(), 2);
+    output(world.end(run).await);
+    let hops: Vec<_> =
+        outside.seen.lock().unwrap().iter().map(|seen| seen.hops.clone().unwrap()).collect();
+    assert_eq!(hops, ["1", "1", "5", "5"]);
+}

@@ -48,6 +48,7 @@ async fn sent(world: &World, data: Value) -> RunId {
         priority: qc_store::Priority::Normal,
         version: None,
         terms: qc_engine::Terms::default(),
+        hops: 0,
     };
     match world.engine.accept(&world.deployment, incoming).await.unwrap() {
         qc_engine::Accepted::New { run } => run,

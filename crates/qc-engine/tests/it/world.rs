@@ -88,6 +88,7 @@ pub(crate) enum Answer {
 pub(crate) struct Seen {
     pub(crate) path: String,
     pub(crate) key: Option<String>,
+    pub(crate) hops: Option<String>,
     pub(crate) body: Value,
     pub(crate) raw: Bytes,
     pub(crate) applied: bool,
@@ -135,6 +136,7 @@ impl Caller for Outside {
         let path = url.split_once("test").map_or(url.as_str(), |(_, path)| path);
         let path = path.split('?').next().unwrap_or_default().to_owned();
         let key = request.headers.get("idempotency-key").map(|v| v.to_str().unwrap().to_owned());
+        let hops = request.headers.get("qc-hops").map(|v| v.to_str().unwrap().to_owned());
         let raw = request.body.collect(1 << 20).await?;
         let body = serde_json::from_slice(&raw).unwrap_or(Value::Null);
         let nth = self.requests(&path);
@@ -147,7 +149,7 @@ impl Caller for Outside {
                 | Answer::Slow(..)
         );
         if !matches!(answer, Answer::Unreachable) {
-            self.seen.lock().unwrap().push(Seen { path, key, body, raw, applied });
+            self.seen.lock().unwrap().push(Seen { path, key, hops, body, raw, applied });
         }
         let broken = |kind, sent| CallError { kind, sent, message: "the test says so".to_owned() };
         let mut headers = HeaderMap::new();
@@ -451,12 +453,18 @@ pub(crate) struct Sender {
     tenant: Name,
     priority: qc_store::Priority,
     terms: qc_engine::Terms,
+    hops: u32,
 }
 
 impl Sender {
     /// The same, for another tenant.
     pub(crate) fn of(self, tenant: &str) -> Self {
         Self { tenant: Name::new(tenant).unwrap(), ..self }
+    }
+
+    /// The same, with what came through so many hops.
+    pub(crate) fn through(self, hops: u32) -> Self {
+        Self { hops, ..self }
     }
 
     /// The same, let in on these terms.
@@ -534,6 +542,7 @@ impl Sender {
             priority: self.priority,
             version: None,
             terms: self.terms.clone(),
+            hops: self.hops,
         }
     }
 }
@@ -700,6 +709,7 @@ impl World {
             tenant: Name::new("default").unwrap(),
             priority: qc_store::Priority::Normal,
             terms: qc_engine::Terms::default(),
+            hops: 0,
         }
     }
 

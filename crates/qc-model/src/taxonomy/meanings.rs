@@ -200,6 +200,7 @@ pub(super) const MEANINGS: &[Meaning] = &[
     row("QC-I051", Deprecated, Migrate, Sender),
     row("QC-I052", Permanent, ContactOwner, Author),
     row("QC-I060", Throttled, WaitUntil, Sender),
+    row("QC-I061", Permanent, ContactOwner, Sender),
     row("QC-I070", Throttled, ContactOwner, Sender),
     row("QC-K001", Invalid, ContactOwner, Operator),
     row("QC-K002", Invalid, ContactOwner, Operator),

@@ -28,8 +28,8 @@ use crate::{
 const KEPT: [&str; 2] = ["state", "crossref"];
 
 /// Header fields that speak of a request, not of what is asked.
-const ABOUT_REQUESTS: [&str; 5] =
-    ["idempotency-key", "traceparent", "tracestate", "x-request-id", "x-correlation-id"];
+const ABOUT_REQUESTS: [&str; 6] =
+    ["idempotency-key", "qc-hops", "traceparent", "tracestate", "x-request-id", "x-correlation-id"];
 
 /// A field of the answers of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -68,6 +68,7 @@ impl Door<'_> {
                 priority: qc_store::Priority::Normal,
                 version: judged.version,
                 terms: qc_engine::Terms::default(),
+                hops: 0,
             })
         });
         match (incoming, sending.refused) {
@@ -139,6 +140,7 @@ impl Door<'_> {
             priority: qc_store::Priority::Normal,
             version: None,
             terms: qc_engine::Terms::default(),
+            hops: 0,
         };
         match engine.publish(&world.deployment, incoming).await {
             Ok(_) => Ok(()),

@@ -11,6 +11,7 @@ use super::door::{Door, Taken};
 use crate::{Problem, codes};
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const RETRY: HeaderName = HeaderName::from_static("qc-retry");
 const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 fn run_of(accepted: Accepted) -> RunId {
@@ -117,7 +118,11 @@ pub(super) async fn waited(
         }
         Ok(Some(RunEnd::Faulted { failure, .. })) => {
             let problem = Problem::of_run(&failure, run);
-            super::owned(door.state, door.deployment, problem).into_response(Some(id))
+            let problem = super::owned(door.state, door.deployment, problem);
+            let mut response = problem.into_response(Some(id));
+            // What could be tried again was, here: a sender that does so too multiplies it.
+            response.headers_mut().insert(RETRY, HeaderValue::from_static("never"));
+            response
         }
         Ok(Some(RunEnd::Cancelled { reason })) => {
             Problem::new(409, codes::RUN_CANCELLED, "Run cancelled", reason)

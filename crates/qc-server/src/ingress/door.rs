@@ -13,7 +13,8 @@ use qc_model::{Actor, Event, TenantName, Timestamp};
 use qc_version::Spoken;
 
 use super::{
-    cloudevents::Sent, ids, key, media::Media, priority, sender::Sender, trace, version::Speech,
+    cloudevents::Sent, hops, ids, key, media::Media, priority, sender::Sender, trace,
+    version::Speech,
 };
 use crate::{PointedError, Problem, State, codes, limits::Asked, usage::Form};
 
@@ -185,6 +186,7 @@ impl<'a> Door<'a> {
         sender_id: Option<String>,
         below: &str,
     ) -> Result<Judged, Problem> {
+        hops::check(self.headers)?;
         let spoken = self.version_of(&sent.event)?;
         let version = self.name_of(spoken);
         // As it was sent: it may be taken to another version.
@@ -299,6 +301,7 @@ impl<'a> Door<'a> {
             priority: priority::given(self.headers),
             version: None,
             terms: Terms::default(),
+            hops: hops::given(self.headers),
         }
     }
 }

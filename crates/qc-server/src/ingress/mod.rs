@@ -9,6 +9,7 @@ mod admit;
 mod answer;
 mod cloudevents;
 mod door;
+mod hops;
 mod ids;
 mod key;
 mod media;

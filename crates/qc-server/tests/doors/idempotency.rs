@@ -132,6 +132,10 @@ async fn who_waits_gets_the_output() {
 async fn who_waits_for_a_failure_gets_its_problem_with_the_run() {
     let world = World::new().await;
     let reply = world.ask(waiting("wait=20", r#"{"mode":"fault"}"#)).await;
+    assert_eq!(reply.header("qc-retry"), Some("never"), "what could be tried again was");
+    let circle = waiting("wait=20", "{}").with("qc-hops", "33");
+    world.ask(circle).await.problem(508, "QC-I061");
+    assert_eq!(world.ask(waiting("wait=20", "{}").with("qc-hops", "32")).await.status, 200);
     let told = reply.json();
     reply.problem(reply.status, told["code"].as_str().unwrap());
     assert!((400..600).contains(&reply.status), "{told}");
@@ -139,7 +143,7 @@ async fn who_waits_for_a_failure_gets_its_problem_with_the_run() {
     let run = told["run"].as_str().unwrap();
     assert_eq!(told["status_url"], format!("/api/v1/runs/{run}"));
     assert_eq!(reply.header("preference-applied"), Some("wait=20"));
-    assert_eq!(world.runs().await, 1);
+    assert_eq!(world.runs().await, 2, "and nothing of the circle");
 }
 
 #[tokio::test]

@@ -71,6 +71,24 @@ async fn pauses_that_the_other_side_states_are_taken_over() {
 }
 
 #[tokio::test]
+async fn what_a_quickconnect_has_tried_again_itself_is_not_tried_again() {
+    let world = world();
+    let again = |fields: &'static [(&'static str, &'static str)]| reply(503, fields, "");
+    world.will([
+        again(&[]),
+        again(&[("qc-retry", "never")]),
+        again(&[("qc-retry", "never"), ("retry-after", "7")]),
+        again(&[("qc-retry", "later")]),
+    ]);
+    let mut retries = Vec::new();
+    for _ in 0..4 {
+        let done = world.desk("closeTicket", json!({"id": "1"})).await;
+        retries.push(failed(&done).retry != qc_model::Retry::Never);
+    }
+    assert_eq!(retries, [true, false, false, true]);
+}
+
+#[tokio::test]
 async fn the_error_map_speaks_first() {
     let world = world();
     world.will([

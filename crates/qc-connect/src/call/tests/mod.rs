@@ -186,6 +186,7 @@ pub(super) fn world_with(change: impl FnOnce(String) -> String) -> World {
             key: "qc:run_1:/do/0/open:0".to_owned(),
             first_sent_at: Some(Timestamp::from_millis(NOW)),
             traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+            hops: 0,
             secrets: Arc::new(BTreeMap::from(declared)),
         },
     }
