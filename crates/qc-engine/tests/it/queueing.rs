@@ -186,7 +186,9 @@ async fn a_call_tells_how_many_hops_it_is_away() {
     sleep(Duration::from_secs(15)).await;
     let world = World::over(store, clock, deployment("r1", tasks), outside.clone(), 2);
     output(world.end(run).await);
-    let hops: Vec<_> =
+    let hops: Vec<String> =
         outside.seen.lock().unwrap().iter().map(|seen| seen.hops.clone().unwrap()).collect();
-    assert_eq!(hops, ["1", "1", "5", "5"]);
+    // One whose answer the killed process did not write down is sent again.
+    assert_eq!(hops[..4], ["1", "1", "5", "5"]);
+    assert!(hops[4..].iter().all(|hop| hop == "5"), "{hops:?}");
 }
