@@ -59,12 +59,12 @@ fn complete(state: &State, problem: &mut Problem) {
 }
 
 /// The log's line of it. What the platform's operator has to mend is a warning; all else is the sender's or the author's to
-/// see, who have it in their hands.
+/// see, who have it in their hands. What passes by itself is none either: under load it would be a line for each request.
 fn told(problem: &Problem, request: &str) {
     let (code, class) = (problem.code.as_str(), problem.class.as_str());
     let (next_action, hop) = (problem.next_action.as_str(), problem.party.hop());
     let owner = problem.owner.as_deref().unwrap_or_default();
-    if problem.party == Party::Operator {
+    if problem.party == Party::Operator && problem.next_action != NextAction::WaitUntil {
         tracing::warn!(target: "problem", request, code, class, next_action, hop, owner, "refused");
     } else {
         tracing::debug!(target: "problem", request, code, class, next_action, hop, owner, "refused");

@@ -192,7 +192,9 @@ where
             Ok((response, outcome))
         }
         Err(mut problem) => {
-            if problem.code == codes::KEY_REUSED && trigger.idempotency.is_none() {
+            // Of a batch it is said already which of its events it is.
+            let unplaced = problem.errors.is_empty();
+            if problem.code == codes::KEY_REUSED && trigger.idempotency.is_none() && unplaced {
                 let why = "this came with another event";
                 let error = if parts.headers.contains_key("idempotency-key") {
                     PointedError::header("Idempotency-Key", why)
