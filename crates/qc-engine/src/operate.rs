@@ -428,7 +428,8 @@ impl Engine {
             .lookup(old.facts.environment.as_str(), old.facts.integration.as_str())
             .ok_or_else(|| wrong("its integration is not deployed in its environment"))?;
         let event = self.shared.store.event(run).await?.ok_or(EngineError::NoRun(run))?;
-        let depth = self.began(run).await?.depth;
+        let began = self.began(run).await?;
+        let depth = began.depth;
         let (input, earlier) = self.inherited(&old, replay.input, replay.new_effects).await?;
         let at = self.shared.now();
         let structured: Value = serde_json::from_slice(&event.body)
@@ -467,7 +468,11 @@ impl Engine {
             self.shared.outbound.blobs().keep(run, id, hash).await?;
         }
         let entropy = self.shared.entropy.next_u64();
-        let start = Start { depth, ..workflow_start(deployment, &facts, input, at, entropy) };
+        let mut start = Start { depth, ..workflow_start(deployment, &facts, input, at, entropy) };
+        if !replay.new_effects && began.runtime.metadata["degraded"] == true {
+            // It takes over what was done in the lesser way, so that is the way in which it goes on.
+            start.runtime.metadata["degraded"] = true.into();
+        }
         let first_row = row(&facts);
         let roots = &self.shared.settings.token_roots;
         let custody = Custody::of_event(roots, &deployment.release.data, &facts, Some(&event));

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use qc_engine::{Accepted, Deployment, EngineError, OnFailure, Queued, RunEnd, Terms};
+use qc_engine::{Accepted, Deployment, EngineError, OnFailure, Queued, Replay, RunEnd, Terms};
 use qc_model::{Actor, Clock as _, RunId};
 use qc_store::{LiveCause, RunStatus, Store, memory::MemoryStore};
 use serde_json::json;
@@ -191,4 +191,19 @@ async fn a_call_tells_how_many_hops_it_is_away() {
     // One whose answer the killed process did not write down is sent again.
     assert_eq!(hops[..4], ["1", "1", "5", "5"]);
     assert!(hops[4..].iter().all(|hop| hop == "5"), "{hops:?}");
+}
+
+/// A replay that takes over what was done in the lesser way goes on in it; one that does all anew does not.
+#[tokio::test(start_paused = true)]
+async fn a_replay_goes_the_way_that_its_run_went() {
+    let tasks = "- tell: { set: { lesser: '${ $runtime.metadata.degraded // false }' } }\n";
+    let world = alone(deployment("r1", tasks), &good());
+    let sender = world.sender().on(Terms { queued: None, degraded: true });
+    let run = of(sender.send(None, json!({"n": 1})).await);
+    output(world.end(run).await);
+    for new_effects in [false, true] {
+        let replay = Replay { new_effects, ..Replay::default() };
+        let again = world.engine.replay(run, replay, &Actor::platform("test")).await.unwrap();
+        assert_eq!(output(world.end(again).await), json!({"lesser": !new_effects}));
+    }
 }

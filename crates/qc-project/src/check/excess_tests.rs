@@ -73,5 +73,9 @@ fn what_cannot_be_done_is_refused() {
         let found: Vec<&str> = found.iter().map(String::as_str).collect();
         assert_eq!(found.join(" "), code, "{measure}: {excess}");
     }
+    let queued = limit("deferrable", rate, "{queue: {ttl: 1h}}");
+    let within = |deadline: &str| format!("{queued}\nnfr: {{latency: {{deadline: {deadline}}}}}");
+    assert_eq!(codes(&within("59m"), false), ["QC-P030".to_owned()].into());
+    assert!(!codes(&within("25h"), false).contains("QC-P030"));
     assert_eq!(codes("class: urgent", false), ["QC-Q015".to_owned()].into());
 }

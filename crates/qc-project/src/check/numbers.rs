@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Subject;
 use crate::{
     codes,
-    integration::{Latency, OnUnavailable},
+    integration::{Excess, Latency, OnUnavailable},
 };
 
 pub(super) fn check(subject: &mut Subject<'_>) {
@@ -15,6 +15,7 @@ pub(super) fn check(subject: &mut Subject<'_>) {
             percentiles(subject, latency);
             held_beyond(subject, latency);
             spread_beyond(subject, latency);
+            queued_beyond(subject, latency);
         }
         if let Some(throughput) = &nfr.throughput
             && let Some(peak) = throughput.peak
@@ -91,6 +92,25 @@ fn spread_beyond(subject: &mut Subject<'_>, latency: &Latency) {
     });
     let found: Vec<_> = found.collect();
     subject.out.extend(found);
+}
+
+/// Whether events may wait for a limit for longer than their runs may take.
+fn queued_beyond(subject: &mut Subject<'_>, latency: &Latency) {
+    let Some(deadline) = latency.deadline else { return };
+    let file = subject.file;
+    for limit in &file.value.limits {
+        let Excess::Queue { ttl, .. } = &limit.on_excess.value else { continue };
+        if *ttl >= deadline {
+            let message = format!(
+                "events wait for `{}` as long as a run may take, or longer: such runs end at the deadline of {} s before they begin",
+                limit.name.value,
+                deadline.as_secs()
+            );
+            let help = "mend one of them: `ttl`, or `nfr.latency.deadline`";
+            let finding = file.warning(codes::CONTRADICTION, limit.on_excess.span, message);
+            subject.out.push(finding.help(help));
+        }
+    }
 }
 
 fn audit(subject: &mut Subject<'_>) {

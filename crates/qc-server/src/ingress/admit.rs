@@ -1,6 +1,10 @@
 //! Whether events come in by the limits: after their keys are known, before anything else of them counts.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use http::{HeaderName, HeaderValue};
 use qc_engine::{Does, EngineError, Incoming, OpenPlaces, Queued, Terms};
@@ -40,7 +44,7 @@ impl Door<'_> {
             *events.entry(one.incoming().tenant.clone()).or_default() += 1;
         }
         let (limits, engine) = (&self.state.limits, &self.state.engine);
-        let mut counted: Vec<(Asked, u64, bool)> = Vec::with_capacity(events.len());
+        let mut counted: Vec<(Asked, u64, Vec<usize>)> = Vec::with_capacity(events.len());
         let mut terms: BTreeMap<TenantName, Terms> = BTreeMap::new();
         let mut places = Vec::new();
         let mut refused = None;
@@ -48,9 +52,10 @@ impl Door<'_> {
             let asked = self.asks(&tenant);
             match asked.admit(limits, engine, events).await {
                 Ok(admitted) => {
-                    counted.push((asked, events, admitted.degraded));
-                    terms.insert(tenant, self.terms(&admitted));
+                    terms.insert(tenant.clone(), self.terms(&admitted));
+                    self.lessened().insert(tenant, admitted.lesser.clone());
                     places.extend(admitted.places);
+                    counted.push((asked, events, admitted.lesser));
                 }
                 Err(refusal) => {
                     refused = Some(refusal);
@@ -70,8 +75,8 @@ impl Door<'_> {
             }
             return Ok(places);
         };
-        for (asked, events, _) in counted.into_iter().filter(|(.., degraded)| !degraded) {
-            asked.give_back(limits, events);
+        for (asked, events, lesser) in counted {
+            asked.give_back(limits, events, &lesser);
         }
         Err(problem)
     }
@@ -90,12 +95,17 @@ impl Door<'_> {
     }
 
     fn remember(&self, asked: Asked) {
-        *self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(asked);
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
     }
 
     /// One event was counted and is none: it had come before, or nothing was accepted.
     pub(super) fn uncount(&self, tenant: &TenantName) {
-        self.asks(tenant).give_back(&self.state.limits, 1);
+        let lesser = self.lessened().get(tenant).cloned().unwrap_or_default();
+        self.asks(tenant).give_back(&self.state.limits, 1, &lesser);
+    }
+
+    fn lessened(&self) -> MutexGuard<'_, BTreeMap<TenantName, Vec<usize>>> {
+        self.lesser.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What became of the same event before.
@@ -113,7 +123,7 @@ impl Door<'_> {
     /// The fields by which the answer tells of the limits. Of an event whose tenant was not found they tell the policies.
     pub(super) fn limit_fields(&self) -> Vec<(HeaderName, HeaderValue)> {
         let limits = &self.state.limits;
-        let asked = self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(asked) = &*asked {
             return fields_of(asked, limits);
         }

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
 };
 
@@ -30,6 +30,8 @@ pub(super) struct Door<'a> {
     pub(super) actor: Actor,
     /// What was asked of the limits last.
     pub(super) asked: Mutex<Option<Asked>>,
+    /// Which limits counted a tenant's events in their lesser way.
+    pub(super) lesser: Mutex<BTreeMap<TenantName, Vec<usize>>>,
 }
 
 impl<'a> Door<'a> {
@@ -43,8 +45,8 @@ impl<'a> Door<'a> {
         let received_at = state.clock.now();
         let Sender { actor, name } = sender.into();
         let spoken = Speech::by(name, &actor);
-        let asked = Mutex::default();
-        Self { state, trigger, headers, received_at, deployment, spoken, actor, asked }
+        let (asked, lesser) = (Mutex::default(), Mutex::default());
+        Self { state, trigger, headers, received_at, deployment, spoken, actor, asked, lesser }
     }
 
     /// At an address that says a version.
@@ -79,16 +81,17 @@ impl<'a> Door<'a> {
         };
         let (version, tenant) = (incoming.version.clone(), incoming.tenant.clone());
         let terms = incoming.terms.clone();
-        let degraded = terms.degraded;
         let taken = match self.trigger.does {
             Does::Publish => engine.publish(self.deployment, incoming).await.map(Taken::Event),
-            Does::Start | Does::Both => engine
-                .accept(self.deployment, incoming)
-                .await
-                .map(|accepted| Taken::Run(accepted, terms)),
+            Does::Start | Does::Both => {
+                engine.accept(self.deployment, incoming).await.map(|accepted| match accepted {
+                    // It stands on the terms of the first one.
+                    Accepted::Repeat { .. } => Taken::Run(accepted, Terms::default()),
+                    Accepted::New { .. } => Taken::Run(accepted, terms),
+                })
+            }
         };
-        // What was let in in the lesser way is counted apart, and stays so.
-        if taken.as_ref().map_or(true, Taken::is_repeat) && !degraded {
+        if taken.as_ref().map_or(true, Taken::is_repeat) {
             self.uncount(&tenant);
         }
         let taken = taken?;

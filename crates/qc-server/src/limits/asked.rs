@@ -68,6 +68,8 @@ pub(crate) struct Admitted {
     pub(crate) by: Option<Arc<Live>>,
     /// They are done in a lesser way.
     pub(crate) degraded: bool,
+    /// Which of the limits that count over time counted them in that way.
+    pub(crate) lesser: Vec<usize>,
 }
 
 /// What the limits that count over time say.
@@ -75,7 +77,7 @@ pub(crate) struct Admitted {
 struct Counted {
     delay: u64,
     by: Option<Arc<Live>>,
-    lesser: bool,
+    lesser: Vec<usize>,
 }
 
 /// Why somebody does not come in.
@@ -138,8 +140,9 @@ impl Asked {
         let taken = self.take_places(engine, events);
         let (places, lesser) = taken.map_err(|refusal| refusal.problem())?;
         let counted = self.count(limits, events).await?;
-        let degraded = lesser || counted.lesser;
-        Ok(Admitted { places, delay: counted.delay, by: counted.by, degraded })
+        let Counted { delay, by, lesser: counted } = counted;
+        let degraded = lesser || !counted.is_empty();
+        Ok(Admitted { places, delay, by, degraded, lesser: counted })
     }
 
     /// Places for the runs, and whether some of them are only there for the lesser way.
@@ -179,13 +182,12 @@ impl Asked {
         let asks = self.asks(events);
         let live = |at: usize| Arc::clone(&self.limits[self.timed[at].at].0);
         let mut decided = self.decide(limits, &asks, &[]).await?;
-        let mut lesser = false;
+        let mut lesser = Vec::new();
         if !decided.violated.is_empty()
             && let Some(asks) = self.lesser(&asks, &decided.violated)
         {
-            let refusing = std::mem::take(&mut decided.violated);
-            decided = self.decide(limits, &asks, &refusing).await?;
-            lesser = true;
+            lesser = std::mem::take(&mut decided.violated);
+            decided = self.decide(limits, &asks, &lesser).await?;
         }
         let binding = decided.binding.map(live);
         if let (false, Some(binding)) = (decided.violated.is_empty(), &binding) {
@@ -268,16 +270,19 @@ impl Asked {
         }
     }
 
-    /// Gives back what was counted for events that were none: they had come before.
-    pub(crate) fn give_back(&self, limits: &Limits, events: u64) {
+    /// Gives back what was counted for events that were none: they had come before. `lesser` are those that counted them in
+    /// their lesser way.
+    pub(crate) fn give_back(&self, limits: &Limits, events: u64, lesser: &[usize]) {
         if self.timed.is_empty() || events == 0 {
             return;
         }
+        let asks = self.asks(events);
+        let asks = self.lesser(&asks, lesser).unwrap_or(asks);
         let (mut keys, mut common, mut own) = (Vec::new(), Vec::new(), Vec::new());
-        for (one, ask) in self.timed.iter().zip(self.asks(events)) {
+        for (at, (one, ask)) in self.timed.iter().zip(asks).enumerate() {
             match one.purse {
-                Some([key, _]) => {
-                    keys.push(key);
+                Some(places) => {
+                    keys.push(places[usize::from(lesser.contains(&at))]);
                     common.push(ask);
                 }
                 None => own.push(ask),

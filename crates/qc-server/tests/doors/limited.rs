@@ -275,6 +275,7 @@ async fn what_is_too_much_waits_for_its_units_and_hears_when_it_begins() {
         (again.header("idempotency-replayed"), &again.json()["run"]),
         (Some("true"), &queued["run"])
     );
+    assert_eq!(again.json().get("begins_at"), None, "when the first one begins its run says");
     let metrics = world.ask(Ask::get("/metrics").token(&world.owner)).await;
     let metrics = String::from_utf8(metrics.body).unwrap();
     assert!(metrics.contains("qc_events_queued_total 1\n"), "{metrics}");
@@ -301,15 +302,17 @@ async fn what_is_too_much_is_done_in_a_lesser_way_and_of_that_too_there_is_only_
             (202, &first["run"]),
             "a repeat is answered"
         );
+        assert_eq!(again.json().get("degraded"), None, "as what it is");
     }
-    world.ask(keyed("b")).await;
-    assert_eq!(
-        world.ask(keyed("b")).await.status,
-        429,
-        "what is used of the lesser way stays used"
-    );
+    // And counts nowhere: both of the lesser way are there.
+    for lesser in ["b", "c"] {
+        assert_eq!(world.ask(keyed(lesser)).await.json()["degraded"], true);
+    }
+    assert_eq!(world.ask(keyed("d")).await.status, 429);
+    assert_eq!(world.ask(keyed("c")).await.status, 202, "what is on disk is answered");
+    assert_eq!(world.ask(keyed("d")).await.status, 429, "and gives nobody a unit");
     world.redeploy(QUEUED).await;
-    assert!(world.ask(keyed("c")).await.json().get("begins_at").is_some());
+    assert!(world.ask(keyed("e")).await.json().get("begins_at").is_some());
     world.redeploy(DEGRADED).await;
-    assert_eq!(world.ask(keyed("d")).await.json()["degraded"], true);
+    assert_eq!(world.ask(keyed("f")).await.json()["degraded"], true);
 }

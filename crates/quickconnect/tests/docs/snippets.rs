@@ -137,6 +137,13 @@ fn brief(text: &str) -> Vec<String> {
     let path = "integrations/notify/integration.yaml";
     let before = fs::read_to_string(trial.path(path)).unwrap();
     trial.write(path, &format!("{before}\n{text}"));
+    if text.contains("degrade") {
+        // The lesser way of which it speaks.
+        let workflow = "integrations/notify/workflow.yaml";
+        let before = fs::read_to_string(trial.path(workflow)).unwrap();
+        let way = "  - more:\n      if: ${ $runtime.metadata.degraded | not }\n      set: { more: true }\n";
+        trial.write(workflow, &format!("{}\n{way}", before.trim_end()));
+    }
     trial.errors(path)
 }
 
