@@ -159,7 +159,7 @@ fn explained(limits: &[Limit]) -> String {
             limit.owner.as_deref().unwrap_or("who runs the server (`limits` of qc.toml)"),
         );
     }
-    text.push_str("The states are this node's; other nodes count for themselves.\n");
+    text.push_str("The states are what the node that answered knows.\n");
     text
 }
 
