@@ -29,6 +29,9 @@ pub const SHADOWED_RULE: Code = Code::new("QC-N013");
 /// A declared limit is none that can be kept.
 pub const BAD_LIMIT: Code = Code::new("QC-N011");
 
+/// Calls of an operation cannot go together as it is declared.
+pub const BAD_BATCH: Code = Code::new("QC-N014");
+
 // Calls.
 
 /// The arguments of a call break the contract.
@@ -81,6 +84,8 @@ pub const FORBIDDEN_CALL: Code = Code::new("QC-N123");
 pub const OUT_OF_BINDING: Code = Code::new("QC-N124");
 /// The quota of the integration's binding is used up.
 pub const QUOTA_USED: Code = Code::new("QC-N125");
+/// The answer to calls that went in one request cannot be taken apart.
+pub const BATCH_ANSWER: Code = Code::new("QC-N126");
 /// A request names a blob that its run does not hold.
 pub const BLOB_GONE: Code = Code::new("QC-N130");
 /// A large body cannot be kept or read.

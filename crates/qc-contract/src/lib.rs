@@ -38,7 +38,7 @@ pub use model::{
     Style, Version,
 };
 pub use openapi::{IncomingRequest, OpenApi, Routed, Undeclared};
-pub use request::{BodyPlan, BodyValue, BuiltRequest, Part, PartContent};
+pub use request::{BodyPlan, BodyValue, BuiltRequest, Part, PartContent, is_json};
 pub use sample::sample;
 pub use schema::Schema;
 pub use subsume::{CoverOptions, Covers, Draft, covers};

@@ -24,7 +24,7 @@ use crate::{
     command::Command,
     draft::Draft,
     engine::{Place, Shared},
-    fair::Grant,
+    fair::{Grant, Permit},
     happening::{Failed, What},
     record,
     run::ActiveRun,
@@ -219,10 +219,12 @@ fn start_calls(
     for ready in run.ready.drain(..) {
         let (cut, cut_off) = oneshot::channel();
         cuts.insert(ready.request.id.clone(), cut);
-        let permit = run.permits.remove(&ready.request.id);
+        let mut permit = run.permits.remove(&ready.request.id);
+        let seat = permit.as_mut().and_then(Permit::seat);
         // Apart: what a call needs is too large to be moved about.
         let (shared, tenure) = (shared.clone(), tenure.clone());
-        let call = Box::pin(settle(shared.clone(), tenure, run.context.clone(), ready, cut_off));
+        let call =
+            Box::pin(settle(shared.clone(), tenure, run.context.clone(), ready, seat, cut_off));
         calls.spawn(async move {
             let performed = call.await;
             let told = performed.told.as_ref();

@@ -196,10 +196,20 @@ pub(crate) struct Counters {
     pub(crate) calls: AtomicU64,
     pub(crate) calls_failed: AtomicU64,
     pub(crate) calls_unmapped: AtomicU64,
+    pub(crate) batches: AtomicU64,
+    pub(crate) calls_together: AtomicU64,
     pub(crate) recovered: AtomicU64,
     pub(crate) taken_up: AtomicU64,
     pub(crate) stuck: AtomicU64,
     pub(crate) quarantined: AtomicU64,
+}
+
+impl Counters {
+    /// A request in which so many calls went.
+    pub(crate) fn batch(&self, calls: u32) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.calls_together.fetch_add(calls.into(), Ordering::Relaxed);
+    }
 }
 
 /// A snapshot of the engine's numbers, for metrics and health.
@@ -263,6 +273,10 @@ pub struct Gauges {
     pub calls_failed: u64,
     /// Of those, answers of which neither a rule nor the status told what they mean.
     pub calls_unmapped: u64,
+    /// Requests in which several calls went, since the start.
+    pub batches: u64,
+    /// Attempts that went in those.
+    pub calls_together: u64,
     /// Runs found at work in the store and taken up since the start: left by a process that ended, or waiting for room.
     pub recovered: u64,
     /// Runs read from the store into memory since the start, for whatever reason.
@@ -431,6 +445,8 @@ impl Engine {
             calls: read(&counters.calls),
             calls_failed: read(&counters.calls_failed),
             calls_unmapped: read(&counters.calls_unmapped),
+            batches: read(&counters.batches),
+            calls_together: read(&counters.calls_together),
             recovered: read(&counters.recovered),
             taken_up: read(&counters.taken_up),
             stuck: read(&counters.stuck),

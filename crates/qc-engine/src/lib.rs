@@ -87,6 +87,7 @@ mod subscribe;
 mod tail;
 mod tenure;
 mod timekeeper;
+mod together;
 mod topics;
 mod trace;
 mod unavailable;

@@ -1,7 +1,10 @@
 //! Performs one call and settles it: what an ambiguous outcome means is decided here, by the
 //! call's effect class, before the machine hears of it.
 
-use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, OnceLock, atomic::Ordering},
+    time::Duration,
+};
 
 use qc_connect::call::{CallRecord, Deviation, DriftNote, EffectContext, Verified};
 use qc_model::{Applied, Class, Failure, Retry, Timestamp};
@@ -23,6 +26,7 @@ use crate::{
     run::{ActiveRun, Purpose, Ready, RunContext, Settled},
     start::effect_key,
     tenure::Tenure,
+    together::{Came, Seat},
     trace::traceparent,
     unwind::caught,
 };
@@ -61,6 +65,7 @@ pub(crate) async fn settle(
     tenure: Arc<Tenure>,
     context: Arc<RunContext>,
     ready: Ready,
+    seat: Option<Seat>,
     cut_off: oneshot::Receiver<()>,
 ) -> Performed {
     let facts = &context.facts;
@@ -94,6 +99,7 @@ pub(crate) async fn settle(
         ready: &ready,
         effect,
         under_way: None,
+        seat,
         records: vec![],
         drift: vec![],
         documents: vec![],
@@ -118,14 +124,23 @@ pub(crate) async fn settle(
     }
 }
 
+/// Since when an attempt is being sent.
+enum UnderWay {
+    Alone(Timestamp),
+    /// With others, once it is.
+    Together(Arc<OnceLock<Timestamp>>),
+}
+
 struct Work<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     tenure: &'a Tenure,
-    context: &'a RunContext,
+    context: &'a Arc<RunContext>,
     ready: &'a Ready,
     effect: EffectContext,
     /// Since when an attempt is being sent.
-    under_way: Option<Timestamp>,
+    under_way: Option<UnderWay>,
+    /// Its place in the request that it goes in with others.
+    seat: Option<Seat>,
     records: Vec<(CallRecord, Option<Failure>)>,
     drift: Vec<DriftNote>,
     documents: Vec<DocumentOp>,
@@ -141,7 +156,7 @@ impl Work<'_> {
         }
         if self.ready.purpose != Purpose::Send {
             self.let_arrive().await;
-            match self.doubt(in_doubt_failure()).await {
+            match Box::pin(self.doubt(in_doubt_failure())).await {
                 // Certainly not applied, or harmless to repeat: go on and send it.
                 // Unless it was cut off meanwhile: then nobody waits for it.
                 Settled::Failed(_)
@@ -174,11 +189,14 @@ impl Work<'_> {
         };
         let sent = match sent {
             Some(sent) => sent,
+            None if self.still_gathers() => return Settled::Failed(not_sent_failure()),
             None => Err(self.cut_short()),
         };
         match sent {
             Ok(output) => Settled::Answered(output),
-            Err(failure) if failure.applied == Applied::Maybe => self.doubt(failure).await,
+            Err(failure) if failure.applied == Applied::Maybe => {
+                Box::pin(self.doubt(failure)).await
+            }
             Err(failure) if failure.retry == Retry::OnEvent => match self.unfit.take() {
                 Some(broken) => Settled::Unfit { failure, broken },
                 None => Settled::Park(failure),
@@ -242,15 +260,7 @@ impl Work<'_> {
     fn broke_off(&mut self, said: &str) -> Settled {
         let task = &self.ready.request.id;
         tracing::error!(run = %self.context.facts.id, code = %codes::BROKE_OFF, "the call {task} broke off: {said}");
-        let failure = Failure {
-            applied: Applied::Maybe,
-            ..Failure::new(
-                Class::Internal,
-                codes::BROKE_OFF,
-                "the platform failed while it performed a call",
-                "the call may have been sent; the server's log says more",
-            )
-        };
+        let failure = broken_off();
         self.unfinished(&failure);
         match self.ready.request.effect {
             Effect::Idempotent | Effect::Keyed => Settled::Failed(failure),
@@ -262,13 +272,17 @@ impl Work<'_> {
 
     async fn send(&mut self) -> Result<CallOutput, Failure> {
         self.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
-        self.under_way = Some(self.shared.now());
-        let release = &self.context.deployment.release;
-        let performed = self
-            .shared
-            .outbound
-            .perform(&release.connectors, &self.context.scope, &self.ready.request, &self.effect)
-            .await;
+        // What is to be read back goes alone: the next owner would do so while the others are still at it.
+        let seat = self.seat.take().filter(|_| self.acts_as() != Effect::Verify);
+        let together = match seat {
+            Some(seat) => Box::pin(self.send_together(seat)).await?,
+            None => None,
+        };
+        let alone = together.is_none();
+        let performed = match together {
+            Some(performed) => performed,
+            None => self.send_alone().await,
+        };
         self.under_way = None;
         self.watch(&performed);
         let (outcome, health) = performed.tells();
@@ -285,13 +299,51 @@ impl Work<'_> {
             self.owned(failure)
         });
         let failure = result.as_ref().err().cloned();
-        let told = failure.clone().map(Box::new);
-        self.told = Some(Told { outcome, health, said, requests, failure: told });
+        if alone {
+            let failure = failure.clone().map(Box::new);
+            self.told = Some(Told { outcome, health, said, requests, failure });
+        }
         self.records.push((performed.record, failure));
         // Of what is only more, or was put right, tells the operation's own document.
         let broken = performed.drift.into_iter().filter(|note| note.kind == Deviation::Breaking);
         self.drift.extend(broken);
         result
+    }
+
+    async fn send_alone(&mut self) -> qc_connect::call::Performed {
+        self.under_way = Some(UnderWay::Alone(self.shared.now()));
+        let release = &self.context.deployment.release;
+        self.shared
+            .outbound
+            .perform(&release.connectors, &self.context.scope, &self.ready.request, &self.effect)
+            .await
+    }
+
+    /// None: it was not sent so, and goes alone. What is told of the request as a whole is told by whoever makes it.
+    async fn send_together(
+        &mut self,
+        seat: Seat,
+    ) -> Result<Option<qc_connect::call::Performed>, Failure> {
+        let sent = Arc::new(OnceLock::new());
+        self.under_way = Some(UnderWay::Together(sent.clone()));
+        let call = (&self.ready.request, &self.effect);
+        match seat.go(call, self.context, &sent, self.shared).await {
+            Some(Came::Done(performed, seen)) => {
+                self.drift.extend(seen);
+                Ok(Some(*performed))
+            }
+            Some(Came::Alone) => Ok(None),
+            None => {
+                let failure = self.owned(broken_off());
+                self.unfinished(&failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether the attempt is to go with others, and they have not gone.
+    fn still_gathers(&self) -> bool {
+        matches!(&self.under_way, Some(UnderWay::Together(sent)) if sent.get().is_none())
     }
 
     /// Notes how an answer differed from its contract.
@@ -328,7 +380,12 @@ impl Work<'_> {
     /// An attempt that was being sent when it ended: its request went with it, and what is told of it is what the call
     /// itself says.
     fn unfinished(&mut self, failure: &Failure) {
-        let Some(began) = self.under_way.take() else { return };
+        let began = match self.under_way.take() {
+            Some(UnderWay::Alone(began)) => Some(began),
+            Some(UnderWay::Together(sent)) => sent.get().copied(),
+            None => None,
+        };
+        let Some(began) = began else { return };
         self.shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
         let lasted = self.shared.now().since(began).as_millis();
         let release = &self.context.deployment.release.connectors;
@@ -478,6 +535,18 @@ fn in_doubt_failure() -> Failure {
             codes::AMBIGUOUS,
             "the process ended while the call was under way",
             "the call may have been sent before the process ended",
+        )
+    }
+}
+
+fn broken_off() -> Failure {
+    Failure {
+        applied: Applied::Maybe,
+        ..Failure::new(
+            Class::Internal,
+            codes::BROKE_OFF,
+            "the platform failed while it performed a call",
+            "the call may have been sent; the server's log says more",
         )
     }
 }

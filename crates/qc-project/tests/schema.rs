@@ -91,10 +91,11 @@ fn written_schemas_know_every_key_of_their_readers() {
     let readers: [(schema::Kind, Vec<&str>); 2] = [
         (
             schema::Kind::Connector,
-            ["auth", "effect", "errors", "load", "pagination", "retry"]
+            ["auth", "batch", "effect", "errors", "load", "pagination", "retry"]
                 .iter()
                 .map(|name| match *name {
                     "auth" => "qc-connect/src/connector/auth.rs",
+                    "batch" => "qc-connect/src/connector/batch.rs",
                     "effect" => "qc-connect/src/connector/effect.rs",
                     "errors" => "qc-connect/src/connector/errors.rs",
                     "load" => "qc-connect/src/connector/load.rs",

@@ -1,5 +1,6 @@
 //! A request as it is sent and an answer as it came: built from the description, changed by cases, sent at a pace.
 
+pub(crate) use qc_contract::is_json;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -218,11 +219,6 @@ impl Answer {
 
 pub(crate) fn essence(media_type: &str) -> String {
     media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-pub(crate) fn is_json(media_type: &str) -> bool {
-    let essence = essence(media_type);
-    matches!(essence.as_str(), "application/json" | "text/json") || essence.ends_with("+json")
 }
 
 /// Sends to one target, at most so many requests a second, one after the other.

@@ -50,7 +50,7 @@ impl Answer {
         if body.is_empty() {
             return Ok(Value::Null);
         }
-        if is_json(&media_type) {
+        if qc_contract::is_json(&media_type) {
             return json_content(body);
         }
         if media_type.is_empty() {
@@ -71,10 +71,6 @@ pub(super) fn media_type_of(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let bare = value.unwrap_or_default().split(';').next().unwrap_or_default();
     bare.trim().to_ascii_lowercase()
-}
-
-pub(super) fn is_json(media_type: &str) -> bool {
-    media_type == "application/json" || media_type.ends_with("+json") || media_type == "text/json"
 }
 
 fn is_text(media_type: &str) -> bool {

@@ -82,7 +82,7 @@ pub(super) fn plain_body(
         }
         return Ok(bytes.into());
     }
-    if super::answer::is_json(&essence) {
+    if qc_contract::is_json(&essence) {
         if declared.is_none() {
             content_type(headers, "application/json")?;
         }

@@ -10,7 +10,7 @@ use super::{
     Connectors, EffectContext, EnvironmentScope, Outbound,
     credentials::Proof,
     exchange::{Deadline, Prepared},
-    prepare::{PlainRequest, unsendable},
+    prepare::{PlainRequest, built, unsendable},
 };
 use crate::{
     codes,
@@ -135,9 +135,7 @@ impl Outbound {
     ) -> Result<Prepared, Box<Failure>> {
         match sending {
             Sending::Plain(plain) => self.prepare_plain(job, call, plain),
-            Sending::Operation(arguments) => {
-                self.prepare_operation(job, call, &base(job)?, arguments)
-            }
+            Sending::Operation(arguments) => built(job, call, self.filled(job, call, arguments)?),
         }
     }
 }
@@ -159,7 +157,7 @@ impl Job<'_> {
 }
 
 /// The base address of a job's operation, without a slash at its end.
-fn base(job: &Job<'_>) -> Result<String, Box<Failure>> {
+pub(super) fn base(job: &Job<'_>) -> Result<String, Box<Failure>> {
     if let Some(connector) = job.connector {
         return connector.base_url(&job.scope.name, &job.scope.vars);
     }

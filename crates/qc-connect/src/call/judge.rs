@@ -1,5 +1,5 @@
 use qc_model::{Applied, Class, Failure};
-use qc_workflow::{CallOutput, OutputShape};
+use qc_workflow::{CallOutput, OutputShape, RequestFacts};
 use serde_json::Value;
 
 use super::{
@@ -30,18 +30,32 @@ impl Outbound {
             failure
         })?;
         drift.said = qc_pace::said(&answer.headers, self.clock.now());
-        let content = self.judge(job, &answer, drift);
+        let output = self.concluded(job, &answer, request.facts(), drift)?;
+        Ok((output, answer))
+    }
+
+    /// What a call has of its answer; what it has of one that breaks the contract is kept with what was seen.
+    pub(super) fn concluded(
+        &self,
+        job: &Job<'_>,
+        answer: &Answer,
+        request: RequestFacts,
+        drift: &mut Observed,
+    ) -> Result<CallOutput, Box<Failure>> {
+        let content = self.judge(job, answer, drift);
         let whole = |content| CallOutput {
             status: answer.status,
             headers: header_texts(&answer.headers),
             content,
-            request: request.facts(),
+            request,
         };
-        if let Some(broken) = drift.broken.take() {
-            drift.unfit = Some(Box::new(whole(broken)));
+        match (content, drift.broken.take()) {
+            (Ok(content), _) => Ok(whole(content)),
+            (Err(failure), broken) => {
+                drift.unfit = broken.map(|broken| Box::new(whole(broken)));
+                Err(failure)
+            }
         }
-        let output = whole(content?);
-        Ok((output, answer))
     }
 
     /// The content of a good answer; the failure of any other.

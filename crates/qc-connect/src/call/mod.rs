@@ -2,10 +2,11 @@
 //!
 //! [`prepare`](self) checks the arguments against the contract and builds the request, `credentials` proves who calls,
 //! `exchange` sends, `receive` reads (large bodies into the blobs), `classify` turns statuses and errors into failures, `observe` compares the answer with
-//! the contract, and [`CallRecord`] tells the ledger. Nothing here tries again on its own: the one exception is a
+//! the contract, and [`CallRecord`] tells the ledger. `batch` has several calls go through them in one request. Nothing here tries again on its own: the one exception is a
 //! request refused for its credential, which is sent once more with a renewed one.
 
 mod answer;
+mod batch;
 mod binding;
 mod body;
 mod capture;
@@ -42,6 +43,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use batch::{Member, Together};
 pub use binding::{Binding, FieldPath, Quota, View};
 pub use connection::ConnectionTokens;
 pub use connectors::Connectors;

@@ -141,9 +141,6 @@ pub(super) fn promises_json(job: &Job<'_>, status: u16) -> bool {
     let response = job.operation.and_then(|operation| operation.response(status));
     response.is_some_and(|response| {
         !response.content.is_empty()
-            && response.content.iter().all(|one| {
-                let bare = one.media_type.split(';').next().unwrap_or_default().trim();
-                super::answer::is_json(&bare.to_ascii_lowercase())
-            })
+            && response.content.iter().all(|one| qc_contract::is_json(&one.media_type))
     })
 }

@@ -210,7 +210,10 @@ impl Outbound {
     ) -> Result<CallOutput, Box<Failure>> {
         let (job, sending) = self.job(release, environment, call, effect)?;
         job.permitted()?;
-        if let Some(output) = self.past_window(release, environment, call, effect).await? {
+        if self.is_past_window(release, call, effect)
+            && let Some(output) =
+                Box::pin(self.past_window(release, environment, call, effect)).await?
+        {
             return Ok(output);
         }
         let request = self.prepare(&job, call, sending)?;
@@ -242,21 +245,26 @@ impl Outbound {
         Ok(output)
     }
 
+    /// Whether the vendor has forgotten the key of a call.
+    pub(super) fn is_past_window(
+        &self,
+        release: &Connectors,
+        call: &CallRequest,
+        effect: &EffectContext,
+    ) -> bool {
+        let forgotten = |first| !release.key_remembered(&call.target, first, self.clock.now());
+        call.effect == qc_workflow::Effect::Keyed && effect.first_sent_at.is_some_and(forgotten)
+    }
+
     /// A keyed call whose key the vendor has forgotten acts as `verify` or `once`: the output when it turns out to have
     /// taken effect, nothing when it may be sent.
-    async fn past_window(
+    pub(super) async fn past_window(
         &self,
         release: &Connectors,
         environment: &EnvironmentScope,
         call: &CallRequest,
         effect: &EffectContext,
     ) -> Result<Option<CallOutput>, Box<Failure>> {
-        let Some(first) = effect.first_sent_at else { return Ok(None) };
-        if call.effect != qc_workflow::Effect::Keyed
-            || release.key_remembered(&call.target, first, self.clock.now())
-        {
-            return Ok(None);
-        }
         if !release.can_verify(&call.target) {
             let detail = "the call was first sent longer ago than the other system remembers its key, \
                           so sending it again could repeat its effect";

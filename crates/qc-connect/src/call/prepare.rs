@@ -1,6 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use qc_contract::{BuiltRequest, Mismatch};
+use qc_contract::{BodyPlan, BodyValue, BuiltRequest, Mismatch};
 use qc_model::{BlobValue, Class, Failure};
+use qc_vault::Secret;
 use qc_workflow::{CallRequest, Effect};
 use serde_json::{Map, Value};
 
@@ -8,7 +9,7 @@ use super::{
     Outbound,
     body::{encode_body, plain_body},
     exchange::{Prepared, USER_AGENT, append_query},
-    job::Job,
+    job::{Job, base},
     key,
     payload::Payload,
     substitute::{MASK, Masking, Substitution},
@@ -44,56 +45,34 @@ struct PlacedKey {
     text: String,
 }
 
+/// The arguments of an operation, with secrets and key filled in.
+pub(super) struct Filled {
+    pub(super) arguments: Value,
+    /// With `***` in place of secrets, when there are any.
+    pub(super) masked: Option<Value>,
+    /// Values of secrets in the arguments.
+    pub(super) exposed: Vec<Secret>,
+}
+
 impl Outbound {
-    /// A request of an operation, from its arguments.
-    pub(super) fn prepare_operation(
+    /// Fills secrets and key into the arguments of an operation.
+    pub(super) fn filled(
         &self,
         job: &Job<'_>,
         call: &CallRequest,
-        base: &str,
         arguments: &Value,
-    ) -> Result<Prepared, Box<Failure>> {
-        let (Some(api), Some(operation)) = (job.api, job.operation) else {
-            return Err(unsendable("the call names no operation"));
-        };
+    ) -> Result<Filled, Box<Failure>> {
         let substitution =
             Substitution::new(&self.secrets, &job.scope.name, job.effect, call.secrets);
         let mut arguments = arguments.clone();
-        let key = placed_key(job, call);
-        if let Some(PlacedKey { place: KeyPlace::Body(name), text }) = &key {
-            insert_in_body(&mut arguments, name, text);
+        if let Some(PlacedKey { place: KeyPlace::Body(name), text }) = placed_key(job, call) {
+            insert_in_body(&mut arguments, &name, &text);
         }
         let masked = Masking(call.secrets).value(&arguments);
         if masked.is_some() {
             substitution.value_in_place(&mut arguments)?;
         }
-        let built = api.build(operation, &arguments).map_err(|found| invalid(job, &found))?;
-        let (url, mut headers) = (address(base, &built), header_map(&built.headers)?);
-        let body = encode_body(&mut headers, built.body, &job.effect.key)?;
-        let (mut shown_url, mut shown_headers) = (url.clone(), None);
-        if let Some(masked) = masked {
-            // Masked values may not fit the schemas; then the path's template is what is shown.
-            let shown = api.build(operation, &masked).ok();
-            shown_url = match &shown {
-                Some(shown) => address(base, shown).replace("%2A%2A%2A", MASK),
-                None => format!("{base}{}", operation.path),
-            };
-            shown_headers = shown.and_then(|shown| header_map(&shown.headers).ok());
-            shown_headers.get_or_insert_with(HeaderMap::new);
-        }
-        let method = Method::from_bytes(built.method.as_str().as_bytes())
-            .map_err(|_| unsendable("the method is not one of HTTP"))?;
-        let mut request = Prepared {
-            method,
-            url,
-            shown_url,
-            headers,
-            shown_headers,
-            body,
-            exposed: substitution.exposed(),
-        };
-        complete(&mut request, job, key)?;
-        Ok(request)
+        Ok(Filled { arguments, masked, exposed: substitution.exposed() })
     }
 
     /// A plain HTTP request.
@@ -134,6 +113,49 @@ impl Outbound {
         complete(&mut request, job, key)?;
         Ok(request)
     }
+}
+
+/// A request of an operation, from its arguments.
+pub(super) fn built(
+    job: &Job<'_>,
+    call: &CallRequest,
+    filled: Filled,
+) -> Result<Prepared, Box<Failure>> {
+    let (Some(api), Some(operation)) = (job.api, job.operation) else {
+        return Err(unsendable("the call names no operation"));
+    };
+    let base = &base(job)?;
+    let Filled { arguments, masked, exposed } = filled;
+    let built = api.build(operation, &arguments).map_err(|found| invalid(job, &found))?;
+    let (url, mut headers) = (address(base, &built), header_map(&built.headers)?);
+    let body = encode_body(&mut headers, built.body, &job.effect.key)?;
+    let (mut shown_url, mut shown_headers) = (url.clone(), None);
+    if let Some(masked) = masked {
+        // Masked values may not fit the schemas; then the path's template is what is shown.
+        let shown = api.build(operation, &masked).ok();
+        shown_url = match &shown {
+            Some(shown) => address(base, shown).replace("%2A%2A%2A", MASK),
+            None => format!("{base}{}", operation.path),
+        };
+        shown_headers = shown.and_then(|shown| header_map(&shown.headers).ok());
+        shown_headers.get_or_insert_with(HeaderMap::new);
+    }
+    let method = Method::from_bytes(built.method.as_str().as_bytes())
+        .map_err(|_| unsendable("the method is not one of HTTP"))?;
+    let mut request = Prepared { method, url, shown_url, headers, shown_headers, body, exposed };
+    complete(&mut request, job, placed_key(job, call))?;
+    Ok(request)
+}
+
+/// The JSON of an operation's body, held against the contract, when a request of it says nothing else.
+pub(super) fn bare_body(job: &Job<'_>, filled: &Filled) -> Result<Option<Value>, Box<Failure>> {
+    let (Some(api), Some(operation)) = (job.api, job.operation) else { return Ok(None) };
+    let built = api.build(operation, &filled.arguments).map_err(|found| invalid(job, &found))?;
+    let bare = built.query.is_empty() && built.query_text.is_none() && built.headers.is_empty();
+    Ok(match built.body {
+        Some(BodyPlan { value: BodyValue::Json(value), .. }) if bare => Some(value),
+        _ => None,
+    })
 }
 
 /// What every request carries, and the key.

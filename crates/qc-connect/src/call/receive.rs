@@ -16,7 +16,7 @@ use qc_workflow::OutputShape;
 
 use super::{
     Outbound,
-    answer::{is_json, media_type_of},
+    answer::media_type_of,
     classify,
     job::Job,
     observe, payload,
@@ -73,7 +73,7 @@ impl<'a> Arriving<'a> {
         let value = match job.shape {
             // The error map and the contract look into the answer; a raw one is what its task wants.
             OutputShape::Raw => false,
-            _ => is_json(&media_type),
+            _ => qc_contract::is_json(&media_type),
         };
         // What is no success is looked at here, and a page in place of JSON is none.
         let error = !(200..300).contains(&status)

@@ -33,6 +33,9 @@ pub struct CallRecord {
     pub started_at: Timestamp,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// How many calls went in its request, with others; 0: it went alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub together: u32,
     /// Bytes of bodies sent.
     pub request_bytes: u64,
     /// Bytes of bodies received.
@@ -63,12 +66,18 @@ impl CallRecord {
             class: None,
             sent: false,
             requests: 0,
+            together: 0,
             started_at,
             duration_ms: 0,
             request_bytes: 0,
             response_bytes: 0,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What a deviation means for whoever reads the answer.

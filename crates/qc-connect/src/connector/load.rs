@@ -7,8 +7,8 @@ use qc_workflow::Effect;
 use url::Url;
 
 use super::{
-    AuthProfile, CanaryRule, Connector, DeclaredLimit, OAuth, OperationRules, Pagination, Repairs,
-    ResponseValidation, Rules, Webhook,
+    AuthProfile, BatchRule, CanaryRule, Connector, DeclaredLimit, OAuth, OperationRules,
+    Pagination, Repairs, ResponseValidation, Rules, Webhook,
     effect::EffectRule,
     errors,
     errors::StatusMatch,
@@ -349,8 +349,14 @@ fn operations(
         {
             reader.invalid(node, why);
         }
+        let node = object.optional("batch");
+        let batch = object.optional_object("batch").and_then(BatchRule::read);
+        if let (Some(node), Some(batch), Some((api, found))) = (node, &batch, found) {
+            batch.check(reader, node, (api, found), effect.as_ref());
+        }
         object.finish();
-        let rules = OperationRules { effect, timeout_ms, retry, pagination, repairs, canary };
+        let rules =
+            OperationRules { effect, timeout_ms, retry, pagination, repairs, canary, batch };
         operations.insert(key.name.to_string(), rules);
     }
     operations
@@ -379,7 +385,7 @@ fn check_probe(reader: &Reader<'_>, api: Option<&OpenApi>, auth: &Node, oauth: &
     }
 }
 
-fn unknown_operation(
+pub(super) fn unknown_operation(
     reader: &Reader<'_>,
     api: Option<&OpenApi>,
     operation: &str,

@@ -2,6 +2,7 @@
 //! One file for each part of `connector.yaml`.
 
 mod auth;
+mod batch;
 mod canary;
 mod effect;
 mod errors;
@@ -35,6 +36,7 @@ use crate::{
 };
 
 pub use auth::{AuthProfile, CertificateRule, ClientAuthMethod, ClientCredentials};
+pub use batch::BatchRule;
 pub use canary::CanaryRule;
 pub use effect::{EffectRule, KeyFormat, KeyPlace, KeyRule, NotFound, PastWindow, VerifyRule};
 pub(crate) use errors::is_plain;
@@ -84,6 +86,7 @@ struct OperationRules {
     pagination: Option<Pagination>,
     repairs: Option<Repairs>,
     canary: Option<CanaryRule>,
+    batch: Option<BatchRule>,
 }
 
 /// A limit that the vendor documents. Calls are held to it from the first one on.
@@ -226,6 +229,11 @@ impl Connector {
         self.rules.operations.get(operation)?.repairs.as_ref()
     }
 
+    /// How calls of an operation go together in one request.
+    pub fn batch(&self, operation: &str) -> Option<&BatchRule> {
+        self.rules.operations.get(operation)?.batch.as_ref()
+    }
+
     /// The operations that are asked on a schedule, as far as its document has them.
     pub fn canaries(&self) -> impl Iterator<Item = (&str, &CanaryRule)> {
         let declared = self.rules.operations.iter();
@@ -342,8 +350,8 @@ impl Connector {
         )))
     }
 
-    /// The connector with only these operations, and those by which they are read back or the connection is probed. What a release
-    /// holds.
+    /// The connector with only these operations, and those by which they are read back, go together, or the connection is
+    /// probed. What a release holds.
     pub fn keep<'a>(&self, operations: impl IntoIterator<Item = &'a str>) -> (Self, Vec<Finding>) {
         let mut kept: BTreeSet<&str> = operations.into_iter().collect();
         let verifying: Vec<&str> = kept
@@ -351,7 +359,10 @@ impl Connector {
             .filter_map(|id| self.declared_effect(id)?.verify.as_ref())
             .map(|verify| verify.operation.as_str())
             .collect();
+        let together: Vec<&str> =
+            kept.iter().filter_map(|id| Some(self.batch(id)?.operation.as_str())).collect();
         kept.extend(verifying);
+        kept.extend(together);
         kept.extend(self.probe().map(|probe| probe.operation.as_str()));
         let ids: Vec<&str> = kept.into_iter().collect();
         let document = self.api.keep_only(&ids).to_string();

@@ -543,3 +543,87 @@ fn a_limit_that_cannot_be_kept_is_a_finding() {
     let text = CONNECTOR.replace("per: 1m }]", "per: 40d }]");
     assert!(load(&text, DOCUMENT).1.iter().any(|one| one.message.contains("31d")));
 }
+
+#[test]
+fn what_cannot_go_together_is_said() {
+    let of = |operation: &str, rules: &str| {
+        let document = format!(
+            "{}  /tickets/all:
+    post:
+      operationId: createTickets
+      requestBody: {{ content: {{ application/json: {{ schema: {{ type: array }} }} }} }}
+      responses: {{ \"200\": {{ description: ok }} }}
+  /export:
+    post:
+      operationId: export
+      requestBody: {{ content: {{ text/csv: {{ schema: {{ type: string }} }} }} }}
+      responses: {{ \"200\": {{ description: ok }} }}
+  /teams:
+    post:
+      operationId: perTeam
+      parameters: [{{ name: team, in: query, required: true, schema: {{ type: string }} }}]
+      requestBody: {{ content: {{ application/json: {{ schema: {{ type: array }} }} }} }}
+      responses: {{ \"200\": {{ description: ok }} }}
+components:",
+            DOCUMENT.split("components:").next().unwrap()
+        );
+        let document = document + DOCUMENT.split("components:").nth(1).unwrap();
+        let connector = format!(
+            "name: helpdesk\nversion: 1.0.0\ntitle: Helpdesk\nopenapi: openapi.yaml\nauth: {{ none: {{}} }}\noperations:\n  {operation}:\n{rules}"
+        );
+        let (connector, findings) = load(&connector, &document);
+        let told = findings.iter().map(|one| format!("{}: {}", one.code, one.message));
+        (connector, told.collect::<Vec<_>>().join("\n"))
+    };
+    let batch =
+        |operation: &str| format!("    batch: {{ operation: {operation}, max: 10, results: . }}\n");
+    let (connector, told) = of("createTicket", &batch("createTickets"));
+    assert_eq!(told, "");
+    let rule = connector.as_ref().and_then(|it| it.batch("createTicket")).unwrap();
+    assert_eq!((rule.max, rule.operation.as_str()), (10, "createTickets"));
+    let (kept, _) = connector.unwrap().keep(["createTicket"]);
+    assert!(kept.operation("createTickets").is_some(), "a release holds what its batches need");
+
+    let verify = "    effect: { class: verify, verify: { operation: listTickets, parameters: '{}', applied_when: 'true' } }\n";
+    let header = "    effect: { class: keyed, key: { in: header, name: Key, window: 1h } }\n";
+    for (operation, rules, wanted) in [
+        (
+            "createTicket",
+            batch("createTicketz"),
+            "QC-N003: the document has no operation `createTicketz`",
+        ),
+        ("createTicket", batch("createTicket"), "QC-N014: an operation is no batch of itself"),
+        (
+            "deleteTicket",
+            batch("createTickets"),
+            "QC-N014: `deleteTicket` needs `id`: only operations",
+        ),
+        ("createTicket", batch("perTeam"), "QC-N014: `perTeam` needs `team`, which no call"),
+        ("createTicket", batch("export"), "QC-N014: `export` takes no JSON as its body"),
+        ("listTickets", batch("createTickets"), "QC-N014: `listTickets` takes no JSON as its body"),
+        (
+            "createTicket",
+            verify.to_owned() + &batch("createTickets"),
+            "QC-N014: `createTicket` is read back",
+        ),
+        (
+            "createTicket",
+            header.to_owned() + &batch("createTickets"),
+            "QC-N014: the key of `createTicket` is not in its body",
+        ),
+        (
+            "createTicket",
+            "    batch: { operation: createTickets, max: 1, results: . }\n".to_owned(),
+            "max",
+        ),
+        ("createTicket", "    batch: { operation: createTickets, max: 2 }\n".to_owned(), "results"),
+        (
+            "createTicket",
+            "    batch: { operation: createTickets, max: 2, results: '.[' }\n".to_owned(),
+            "QC-N005",
+        ),
+    ] {
+        let (_, told) = of(operation, &rules);
+        assert!(told.contains(wanted), "{operation} {rules}: {told}");
+    }
+}

@@ -82,7 +82,8 @@ pub(crate) fn is_form(media_type: &str) -> bool {
     essence(media_type) == "application/x-www-form-urlencoded"
 }
 
-pub(crate) fn is_json(media_type: &str) -> bool {
+/// Whether a media type is JSON, with or without parameters.
+pub fn is_json(media_type: &str) -> bool {
     let essence = essence(media_type);
     essence == "application/json" || essence.ends_with("+json") || essence == "text/json"
 }

@@ -70,7 +70,7 @@ pub(super) async fn keep(
             let (cut, cut_off) = oneshot::channel();
             cuts.insert(done.call.clone(), cut);
             let (shared, tenure) = (shared.clone(), tenure.clone());
-            calls.spawn(settle(shared, tenure, run.context.clone(), write.ready, cut_off));
+            calls.spawn(settle(shared, tenure, run.context.clone(), write.ready, None, cut_off));
             Keeping::Again
         }
     }

@@ -16,6 +16,8 @@ use qc_pace::{Declared, Outcome, Said, breaker::Health};
 use qc_store::Priority;
 use tokio::sync::{Notify, oneshot};
 
+use crate::together::{Group, Seat};
+
 use super::{
     Counts, Lane, Robin, Share, Told, Usage, Why,
     tempo::{Gone, Tempo},
@@ -79,6 +81,7 @@ struct Waiting {
     since: Timestamp,
     /// Nothing of it was sent: it may be turned away.
     fresh: bool,
+    batch: Option<Batch>,
     granted: oneshot::Sender<Grant>,
 }
 
@@ -87,7 +90,48 @@ struct Waiting {
 pub(crate) struct Permit {
     gate: Arc<Gate>,
     share: Share,
+    departs: Departs,
+}
+
+/// In which request a call goes.
+enum Departs {
+    /// In its own.
+    Alone(Option<Gone>),
+    /// In one with others; its seat there until it takes it.
+    Together(Arc<Group>, Option<Seat>),
+}
+
+impl std::fmt::Debug for Departs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Alone(_) => "Alone",
+            Self::Together(..) => "Together",
+        })
+    }
+}
+
+/// The departure of a request in which several go, as it was counted. Dropped without what became of it, it tells that nothing is known.
+pub(crate) struct Counted {
+    gate: Arc<Gate>,
+    share: Share,
     gone: Option<Gone>,
+}
+
+/// With which calls one goes in one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Batch {
+    /// With those that name the same.
+    pub(crate) with: Arc<str>,
+    /// At most so many.
+    pub(crate) most: usize,
+}
+
+/// Whose turn it is.
+struct Next {
+    first: Waiting,
+    gone: Gone,
+    /// Who goes in the same request.
+    others: Vec<Waiting>,
 }
 
 /// What comes of waiting.
@@ -110,6 +154,8 @@ pub(crate) struct Asks<'a> {
     pub(crate) declared: Option<&'a Declared>,
     /// Nothing of it was sent.
     pub(crate) fresh: bool,
+    /// With whom it goes in one request; None: it goes alone.
+    pub(crate) batch: Option<Batch>,
 }
 
 impl State {
@@ -120,11 +166,40 @@ impl State {
         (tenant, lane, priority): (&TenantName, &Lane, Priority),
         now: Timestamp,
     ) -> Option<Why> {
-        let system = self.systems.get(&lane.system);
-        let room = self.all.fits(tenant, priority)
-            && self.all.of(tenant) < limits.per_tenant
-            && system.is_none_or(|system| system.fits(tenant, priority));
+        let room = self.has_room(limits, (tenant, lane, priority));
         if room { self.tempo.bars(tenant, lane, now) } else { Some(Why::Room) }
+    }
+
+    fn has_room(
+        &self,
+        limits: &GateLimits,
+        (tenant, lane, priority): (&TenantName, &Lane, Priority),
+    ) -> bool {
+        let system = self.systems.get(&lane.system);
+        self.all.fits(tenant, priority)
+            && self.all.of(tenant) < limits.per_tenant
+            && system.is_none_or(|system| system.fits(tenant, priority))
+    }
+
+    /// Who waits and goes in the same request, taken out of the queue and counted.
+    fn along(&mut self, first: &Waiting, limits: &GateLimits, now: Timestamp) -> Vec<Waiting> {
+        let mut others = Vec::new();
+        let Some(batch) = &first.batch else { return others };
+        let share = &first.share;
+        let asks = (&share.tenant, &share.lane, share.priority);
+        while others.len() + 1 < batch.most
+            && self.has_room(limits, asks)
+            && self.tempo.lets_along(share, now)
+        {
+            let like = self.waiting.pop_like(share, |one| one.batch.as_ref() == Some(batch));
+            let Some(one) = like else { break };
+            if !one.granted.is_closed() {
+                self.enter(&one.share, limits);
+                self.tempo.goes_along(&one.share, now);
+                others.push(one);
+            }
+        }
+        others
     }
 
     fn enter(&mut self, share: &Share, limits: &GateLimits) {
@@ -145,7 +220,7 @@ impl State {
     }
 
     /// Whoever may go now, taken out of the queue and counted.
-    fn next(&mut self, limits: &GateLimits, now: Timestamp) -> Option<(Waiting, Gone)> {
+    fn next(&mut self, limits: &GateLimits, now: Timestamp) -> Option<Next> {
         while !self.shut {
             let mut waiting = std::mem::take(&mut self.waiting);
             let due: Cell<Option<Timestamp>> = Cell::new(None);
@@ -167,7 +242,8 @@ impl State {
             if !next.granted.is_closed() {
                 self.enter(&next.share, limits);
                 let gone = self.tempo.depart(&next.share, now);
-                return Some((next, gone));
+                let others = self.along(&next, limits, now);
+                return Some(Next { first: next, gone, others });
             }
         }
         self.due = None;
@@ -218,7 +294,7 @@ impl Gate {
 
     /// Lets a call pass at once, or gives it its place in the queue.
     pub(crate) fn pass(self: &Arc<Self>, asks: Asks<'_>) -> Result<Permit, Ticket> {
-        let Asks { share, declared, fresh } = asks;
+        let Asks { share, declared, fresh, batch } = asks;
         let (granted, ticket) = oneshot::channel();
         let now = self.clock.now();
         let mut state = self.state();
@@ -229,7 +305,7 @@ impl Gate {
             }
         }
         let before = state.due;
-        state.waiting.push(&share.clone(), Waiting { share, since: now, fresh, granted });
+        state.waiting.push(&share.clone(), Waiting { share, since: now, fresh, batch, granted });
         let next = state.next(&self.limits, now);
         let sooner = state.due.is_some_and(|due| before.is_none_or(|before| due < before));
         drop(state);
@@ -259,13 +335,40 @@ impl Gate {
         self.state().tempo.hold(limit, until);
     }
 
-    fn grant(self: &Arc<Self>, (next, gone): (Waiting, Gone)) {
-        let permit = Permit { gate: self.clone(), share: next.share, gone: Some(gone) };
-        // Whoever has gone away in this moment gives it back by that.
-        drop(next.granted.send(Grant::Go(permit)));
+    fn grant(self: &Arc<Self>, next: Next) {
+        let Next { first, gone, others } = next;
+        let go = |one: Waiting, departs| {
+            let permit = Permit { gate: self.clone(), share: one.share, departs };
+            // Whoever has gone away in this moment gives it back by that.
+            drop(one.granted.send(Grant::Go(permit)));
+        };
+        if others.is_empty() {
+            return go(first, Departs::Alone(Some(gone)));
+        }
+        let share = first.share.clone();
+        let counted = Counted { gate: self.clone(), share, gone: Some(gone) };
+        let (group, seats) = Group::of(counted, 1 + others.len());
+        for (one, seat) in std::iter::once(first).chain(others).zip(seats) {
+            go(one, Departs::Together(group.clone(), Some(seat)));
+        }
     }
 
-    fn go_on(self: &Arc<Self>) {
+    /// What became of a request.
+    fn answered(&self, share: &Share, gone: Gone, told: &Told) -> Option<(Arc<str>, Timestamp)> {
+        let now = self.clock.now();
+        let until = self.state().tempo.answered(share, gone, told, now)?;
+        Some((share.lane.limit.clone(), until))
+    }
+
+    /// A request that nobody tells anything of any more.
+    fn lost(&self, share: &Share, gone: Gone) {
+        let (outcome, health) = (Outcome::Unknown, Health::Unknown);
+        let said = Said::default();
+        self.answered(share, gone, &Told { outcome, health, said, requests: 0, failure: None });
+    }
+
+    /// Lets those go who may.
+    pub(crate) fn go_on(self: &Arc<Self>) {
         let now = self.clock.now();
         loop {
             let mut state = self.state();
@@ -332,23 +435,55 @@ impl Gate {
 }
 
 impl Permit {
-    /// What became of the call. Until when the other side wants no more of them, when it says so; with the name of the
-    /// limit.
+    /// The place of the call in the request that it goes in with others, to be taken or given up.
+    pub(crate) fn seat(&mut self) -> Option<Seat> {
+        match &mut self.departs {
+            Departs::Alone(_) => None,
+            Departs::Together(_, seat) => seat.take(),
+        }
+    }
+
+    /// What became of the call, when it went in a request of its own. Until when the other side wants no more of them,
+    /// when it says so; with the name of the limit.
     pub(crate) fn tell(&mut self, told: &Told) -> Option<(Arc<str>, Timestamp)> {
-        let gone = self.gone.take()?;
-        let now = self.gate.clock.now();
-        let until = self.gate.state().tempo.answered(&self.share, gone, told, now)?;
-        Some((self.share.lane.limit.clone(), until))
+        let gone = match &mut self.departs {
+            Departs::Alone(gone) => gone.take()?,
+            Departs::Together(..) if told.requests == 0 => return None,
+            // It went alone after all: in the place of the others, or beside them, and then it is counted now.
+            Departs::Together(group, _) => match group.take_counted() {
+                Some(counted) => return counted.tell(told),
+                None => self.gate.state().tempo.departs(&self.share, self.gate.clock.now()),
+            },
+        };
+        self.gate.answered(&self.share, gone, told)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let (outcome, health) = (Outcome::Unknown, Health::Unknown);
-        let said = Said::default();
-        self.tell(&Told { outcome, health, said, requests: 0, failure: None });
+        if let Departs::Alone(Some(gone)) =
+            std::mem::replace(&mut self.departs, Departs::Alone(None))
+        {
+            self.gate.lost(&self.share, gone);
+        }
         self.gate.state().leave(&self.share);
         self.gate.go_on();
+    }
+}
+
+impl Counted {
+    /// What became of it, as [`Permit::tell`] tells it.
+    pub(crate) fn tell(mut self, told: &Told) -> Option<(Arc<str>, Timestamp)> {
+        self.gate.answered(&self.share, self.gone.take()?, told)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(gone) = self.gone.take() {
+            self.gate.lost(&self.share, gone);
+            self.gate.go_on();
+        }
     }
 }
 
@@ -381,7 +516,7 @@ mod tests {
     }
 
     fn asks(share: Share) -> Asks<'static> {
-        Asks { share, declared: None, fresh: true }
+        Asks { share, declared: None, fresh: true, batch: None }
     }
 
     fn dealt(said: Said) -> Told {
@@ -402,7 +537,7 @@ mod tests {
         let declared = Declared { rates: vec![(10, Duration::from_secs(1))], concurrent: None };
         let ask = |tenant: &str| {
             let declared = Some(&declared);
-            gate.pass(Asks { share: share(tenant, "x"), declared, fresh: true })
+            gate.pass(Asks { declared, ..asks(share(tenant, "x")) })
         };
         let mut first = ask("a").unwrap();
         let mut a = ask("a").unwrap_err();
@@ -432,8 +567,7 @@ mod tests {
         let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
         let gate = Gate::new(GateLimits::default(), hand.clone());
         let declared = Declared { rates: vec![(10, Duration::from_secs(1))], concurrent: None };
-        let ask =
-            || gate.pass(Asks { share: share("a", "x"), declared: Some(&declared), fresh: true });
+        let ask = || gate.pass(Asks { declared: Some(&declared), ..asks(share("a", "x")) });
         let next = || {
             let Some(Why::Pace(at)) = gate.why(&share("a", "x")) else { panic!("it waits") };
             at.since(Timestamp::from_millis(1_000_000)).as_millis()
@@ -448,6 +582,77 @@ mod tests {
         // Between calls lies the time that the declared rate says, less a little; with two that time once more.
         assert!((80..=104).contains(&alone), "{alone}");
         assert!((of_two - 106..=of_two - 100).contains(&alone), "{of_two}, alone {alone}");
+    }
+
+    fn batch(with: &str, most: usize) -> Batch {
+        Batch { with: with.into(), most }
+    }
+
+    fn go(ticket: &mut Ticket) -> Option<Permit> {
+        match ticket.try_recv() {
+            Ok(Grant::Go(permit)) => Some(permit),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_waits_behind_a_call_goes_along_and_is_one_departure() {
+        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
+        let gate = Gate::new(GateLimits::default(), hand.clone());
+        let pass = |millis: u64| {
+            let mut now = hand.0.lock().unwrap();
+            *now = *now + Duration::from_millis(millis);
+            drop(now);
+            gate.go_on();
+        };
+        let declared = Declared { rates: vec![(1, Duration::from_secs(1))], concurrent: None };
+        let ask = |tenant: &str, key: &str, with: Batch| {
+            let share = Share { key: key.into(), ..share(tenant, "x") };
+            gate.pass(Asks { declared: Some(&declared), batch: Some(with), ..asks(share) })
+        };
+        let mut first = ask("a", "1", batch("t", 3)).unwrap();
+        assert!(first.seat().is_none(), "nobody waited");
+        let mut t2 = ask("a", "2", batch("t", 3)).unwrap_err();
+        let mut other = ask("a", "3", batch("u", 3)).unwrap_err();
+        let mut behind = ask("a", "3", batch("t", 3)).unwrap_err();
+        let gone = ask("a", "4", batch("t", 3)).unwrap_err();
+        let mut t5 = ask("a", "5", batch("t", 3)).unwrap_err();
+        let mut t6 = ask("a", "6", batch("t", 3)).unwrap_err();
+        let mut t7 = ask("a", "7", batch("t", 3)).unwrap_err();
+        let mut of_b = ask("b", "2", batch("t", 3)).unwrap_err();
+        drop((gone, first));
+        pass(1_040);
+        let together = [&mut t2, &mut t5, &mut t6].map(|ticket| go(ticket).expect("goes along"));
+        let stay = [&mut other, &mut behind, &mut t7, &mut of_b].map(|ticket| go(ticket).is_none());
+        assert_eq!(stay, [true; 4], "another task, behind it, one too many, another tenant");
+        assert_eq!(gate.numbers(), (3, 4));
+        let group = together.iter().map(|permit| match &permit.departs {
+            Departs::Together(group, Some(_)) => Arc::as_ptr(group),
+            _ => panic!("it goes with others"),
+        });
+        let group: std::collections::BTreeSet<_> = group.collect();
+        assert_eq!(group.len(), 1);
+        // They are one departure: the next one goes after one second, and not after three.
+        pass(1_040);
+        assert!(go(&mut of_b).is_some());
+        drop(together);
+        let mut rest = Vec::new();
+        for _ in 0..3 {
+            pass(1_040);
+            rest.extend([&mut other, &mut behind, &mut t7].map(go).into_iter().flatten());
+        }
+        assert_eq!((rest.len(), gate.numbers()), (3, (3, 0)));
+    }
+
+    #[test]
+    fn nobody_goes_along_for_whom_there_is_no_room() {
+        let gate = gate_of(GateLimits { calls: 100, per_tenant: 100, per_system: 3 });
+        let ask = || gate.pass(Asks { batch: Some(batch("t", 50)), ..asks(share("a", "x")) });
+        let held: Vec<Permit> = (0..3).map(|_| ask().unwrap()).collect();
+        let mut waiting: Vec<Ticket> = (0..10).map(|_| ask().unwrap_err()).collect();
+        drop(held);
+        let went: Vec<Permit> = waiting.iter_mut().filter_map(go).collect();
+        assert_eq!((went.len(), gate.numbers().0), (3, 3));
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod usage;
 
 pub(crate) use backlog::Backlog;
 pub use gate::GateLimits;
-pub(crate) use gate::{Asks, Gate, Grant, Permit, Ticket};
+pub(crate) use gate::{Asks, Batch, Counted, Gate, Grant, Permit, Ticket};
 pub(crate) use places::Places;
 pub(crate) use robin::{Lane, Robin, Share};
 pub(crate) use tempo::{Counts, Told, Why};

@@ -99,6 +99,33 @@ impl<T> Robin<T> {
         taken
     }
 
+    /// Takes out one more of the same tenant, integration, lane and priority that fits: whoever is the first of its key.
+    pub(crate) fn pop_like(&mut self, share: &Share, fits: impl Fn(&T) -> bool) -> Option<T> {
+        let class = match share.priority {
+            Priority::Normal => &mut self.normal,
+            Priority::Low => &mut self.low,
+        };
+        let lane = (share.integration.clone(), share.lane.clone());
+        let taken = class.within(
+            &share.tenant,
+            |lanes| {
+                lanes.within(
+                    &lane,
+                    |keys| {
+                        let first = |items: &mut VecDeque<T>| {
+                            items.front().is_some_and(&fits).then(|| items.pop_front())?
+                        };
+                        keys.turn(|_, items| first(items), VecDeque::is_empty)
+                    },
+                    Ring::is_empty,
+                )?
+            },
+            Ring::is_empty,
+        )??;
+        self.len -= 1;
+        Some(taken)
+    }
+
     /// Takes out who is next among those who may have what they ask for.
     pub(crate) fn pop(&mut self, may: impl Fn(&TenantName, &Lane, Priority) -> bool) -> Option<T> {
         let low_waits = !self.low.is_empty();
@@ -178,6 +205,22 @@ impl<K: Eq + Hash, V> Ring<K, V> {
             }
             !gone
         });
+    }
+
+    /// Does something with one member, which goes away when it has nothing more. None: it is none.
+    fn within<T>(
+        &mut self,
+        key: &K,
+        what: impl FnOnce(&mut V) -> T,
+        is_empty: impl Fn(&V) -> bool,
+    ) -> Option<T> {
+        let member = self.members.get_mut(key)?;
+        let done = what(member);
+        if is_empty(member) {
+            self.members.remove(key);
+            self.order.retain(|one| one != key);
+        }
+        Some(done)
     }
 
     /// What the first one gives who gives anything. It goes to the end of the ring, or away when it has nothing more.

@@ -149,19 +149,40 @@ impl Tempo {
         }
     }
 
-    /// A call goes.
-    pub(crate) fn depart(&mut self, share: &Share, now: Timestamp) -> Gone {
-        self.tidy(now);
-        let lane = &share.lane;
-        let system = self.systems.entry(lane.system.clone()).or_default();
-        system.breaker.depart(now);
+    /// Whether a call may go along with one that goes in this moment, and in the same request. While its system is coming
+    /// back nobody does: few calls at a time try it.
+    pub(crate) fn lets_along(&self, share: &Share, now: Timestamp) -> bool {
+        self.systems.get(&share.lane.system).is_none_or(|system| {
+            let budget = system.budgets.get(&share.tenant).filter(|_| share.lane.again);
+            system.breaker.stands().0 == Stands::Closed
+                && budget.is_none_or(|budget| budget.admit(now).is_none())
+        })
+    }
+
+    /// A call goes, be it in the request of another one.
+    pub(crate) fn goes_along(&mut self, share: &Share, now: Timestamp) {
+        let system = self.systems.entry(share.lane.system.clone()).or_default();
         let budget = system.budgets.entry(share.tenant.clone()).or_default();
-        if lane.again {
+        if share.lane.again {
             budget.again(now);
             self.counts.again += 1;
         } else {
             budget.first();
         }
+    }
+
+    /// A call goes, in a request of its own.
+    pub(crate) fn depart(&mut self, share: &Share, now: Timestamp) -> Gone {
+        self.tidy(now);
+        self.goes_along(share, now);
+        self.departs(share, now)
+    }
+
+    /// A request goes.
+    pub(crate) fn departs(&mut self, share: &Share, now: Timestamp) -> Gone {
+        let lane = &share.lane;
+        let system = self.systems.entry(lane.system.clone()).or_default();
+        system.breaker.depart(now);
         let shaper = self.limits.entry(lane.limit.clone());
         let shaper = shaper.or_insert_with(|| Shaper::new(Declared::default()));
         Gone { departure: shaper.depart(now) }

@@ -12,7 +12,7 @@ use qc_workflow::{CallId, CallRequest, CallTarget, Happening as Told};
 use super::{ActiveRun, Purpose, Ready, never_sent};
 use crate::{
     draft::Draft,
-    fair::{Asks, Gate, Grant, Lane, Permit, Share, Ticket},
+    fair::{Asks, Batch, Gate, Grant, Lane, Permit, Share, Ticket},
     outgoing::request_of,
 };
 
@@ -41,7 +41,9 @@ impl ActiveRun {
             }
             let (share, declared) = self.share_of(&ready.request);
             let fresh = ready.purpose == Purpose::Send;
-            let asks = Asks { share: share.clone(), declared: declared.as_ref(), fresh };
+            // What is settled first takes its time before it is sent: nobody is to wait for that.
+            let batch = if fresh { self.batch_of(&ready.request) } else { None };
+            let asks = Asks { share: share.clone(), declared: declared.as_ref(), fresh, batch };
             match gate.pass(asks) {
                 Ok(permit) => {
                     self.permits.insert(call, permit);
@@ -65,6 +67,13 @@ impl ActiveRun {
         }
         let gated = Gated { request: ready.request, purpose: ready.purpose, ticket, says };
         self.gated.insert(call, gated);
+    }
+
+    /// With which calls this one goes in one request: those of the same task of the same release.
+    fn batch_of(&self, request: &CallRequest) -> Option<Batch> {
+        let release = &self.context.deployment.release;
+        let most = release.connectors.goes_together(request)?;
+        Some(Batch { with: format!("{}{}", release.hash, request.id.pointer).into(), most })
     }
 
     fn share_of(&self, request: &CallRequest) -> (Share, Option<Declared>) {

@@ -40,5 +40,6 @@ mod simulation;
 mod story;
 mod subscriptions;
 mod tempo;
+mod together;
 mod unavailable;
 mod world;

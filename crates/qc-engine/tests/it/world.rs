@@ -116,6 +116,13 @@ impl Outside {
         Arc::new(Self { rule: Box::new(move |_, _, body| rule(body)), seen: Mutex::default() })
     }
 
+    /// One that looks at everything.
+    pub(crate) fn seeing(
+        rule: impl Fn(&str, usize, &Value) -> Answer + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self { rule: Box::new(rule), seen: Mutex::default() })
+    }
+
     /// How often a path took effect, a repeat under one key counted once.
     pub(crate) fn effects(&self, path: &str) -> usize {
         let seen = self.seen.lock().unwrap();
@@ -234,6 +241,24 @@ paths:
       operationId: listChanges
       parameters: [ { name: since, in: query, schema: { type: integer } } ]
       responses: { '200': { description: ok } }
+  /many:
+    post:
+      operationId: takeMany
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema: { type: object, required: [all], properties: { all: { type: array, maxItems: 60 } } }
+      responses: { '200': { description: ok } }
+  /orders:
+    post:
+      operationId: order
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema: { type: object, required: [n], properties: { n: { type: integer } } }
+      responses: { '201': { description: ok } }
   /charges:
     post:
       operationId: charge
@@ -289,6 +314,11 @@ pub(crate) fn limited(mut deployment: Deployment, limits: &str) -> Deployment {
     let release = Arc::get_mut(&mut deployment.release).unwrap();
     release.connectors = desk_of(&format!("{CONNECTOR}limits: {limits}\n"));
     deployment
+}
+
+/// A deployment with another desk.
+pub(crate) fn connected(hash: &str, tasks: &str, connector: &str) -> Deployment {
+    deployment_at(desk_of(connector), hash, "test", tasks, door(), ("{}", None))
 }
 
 /// A deployment of a workflow whose tasks stand under `do:`.
@@ -358,7 +388,17 @@ fn deployment_of(
     undo: &str,
     unavailable: Option<Unavailable>,
 ) -> Deployment {
-    let connectors = desk();
+    deployment_at(desk(), hash, name, tasks, trigger, (undo, unavailable))
+}
+
+fn deployment_at(
+    connectors: Arc<Connectors>,
+    hash: &str,
+    name: &str,
+    tasks: &str,
+    trigger: Trigger,
+    (undo, unavailable): (&str, Option<Unavailable>),
+) -> Deployment {
     let text = format!(
         "document: {{ dsl: '1.0.3', namespace: test, name: {name}, version: '1.0.0' }}\ndo:\n{tasks}"
     );

@@ -61,7 +61,7 @@ impl<'a> Exchange<'a> {
         let body = match &entry.body {
             LedgerBody::Text(text) if text.is_empty() => None,
             LedgerBody::Text(text) => Some(match serde_json::from_str(text) {
-                Ok(value) if is_json(media_type) => Sent::Json { media_type, value },
+                Ok(value) if qc_contract::is_json(media_type) => Sent::Json { media_type, value },
                 _ if media_type.starts_with("multipart/") => {
                     return Err(format!("`{connector}.{operation}` sends parts of a form"));
                 }
@@ -71,7 +71,8 @@ impl<'a> Exchange<'a> {
                 return Err(format!("`{connector}.{operation}` sends bytes that are no text"));
             }
         };
-        let answer = entry.content.as_ref().filter(|content| is_json(&content.media_type));
+        let answer =
+            entry.content.as_ref().filter(|content| qc_contract::is_json(&content.media_type));
         Ok(Some(Self {
             connector,
             scenario,
@@ -112,11 +113,6 @@ pub(super) fn form(value: &Value) -> Value {
             Value::Object(map.iter().map(|(name, inner)| (name.clone(), form(inner))).collect())
         }
     }
-}
-
-fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    essence == "application/json" || essence.ends_with("+json")
 }
 
 fn described_headers<'a>(operation: &Operation, entry: &'a LedgerEntry) -> Vec<(&'a str, String)> {

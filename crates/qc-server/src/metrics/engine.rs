@@ -47,16 +47,10 @@ impl Collector for EngineNumbers {
                 "Events not taken since the start because there was too much to do or too little room",
                 numbers.busy,
             ),
-            ("calls", "Attempts of calls since the start", numbers.calls),
-            ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),
-            (
-                "calls_unmapped",
-                "Failed attempts of which no error rule told what they mean since the start",
-                numbers.calls_unmapped,
-            ),
         ];
         for (name, help, value) in counters
             .into_iter()
+            .chain(calls(&numbers))
             .chain(groups(&numbers))
             .chain(tempo(&numbers))
             .chain(drift(&numbers))
@@ -106,6 +100,21 @@ impl Collector for EngineNumbers {
         }
         Ok(())
     }
+}
+
+/// Calls of other systems.
+fn calls(numbers: &Gauges) -> [(&'static str, &'static str, u64); 5] {
+    [
+        ("calls", "Attempts of calls since the start", numbers.calls),
+        ("calls_failed", "Attempts that failed since the start", numbers.calls_failed),
+        (
+            "calls_unmapped",
+            "Failed attempts of which no error rule told what they mean since the start",
+            numbers.calls_unmapped,
+        ),
+        ("batches", "Requests in which several calls went since the start", numbers.batches),
+        ("calls_together", "Attempts that went in those since the start", numbers.calls_together),
+    ]
 }
 
 /// What became of groups of runs: names, meanings and numbers.

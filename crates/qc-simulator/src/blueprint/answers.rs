@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode};
 use qc_contract::{Content, Direction, OpenApi, Response, StatusPattern};
 use serde_json::Value;
 
-use super::rule::{Success, is_json};
+use super::rule::Success;
 use super::shape::ObjectShape;
 use crate::problem::{ErrorShape, ErrorShapes};
 
@@ -56,7 +56,8 @@ pub(super) fn errors(openapi: &OpenApi, operation: &qc_contract::Operation) -> E
     let mut shapes = ErrorShapes::default();
     for response in &operation.responses {
         let shape = |status: u16| {
-            let declared = preferred(response).filter(|content| is_json(&content.media_type));
+            let declared =
+                preferred(response).filter(|content| qc_contract::is_json(&content.media_type));
             ErrorShape {
                 media_type: declared
                     .and_then(|content| HeaderValue::from_str(&content.media_type).ok())
@@ -87,7 +88,7 @@ pub(super) fn errors(openapi: &OpenApi, operation: &qc_contract::Operation) -> E
 
 /// JSON where it is offered, else the first.
 pub(super) fn preferred(response: &Response) -> Option<&Content> {
-    let json = response.content.iter().find(|content| is_json(&content.media_type));
+    let json = response.content.iter().find(|content| qc_contract::is_json(&content.media_type));
     json.or_else(|| response.content.first())
 }
 

@@ -4,7 +4,7 @@ use http::header;
 use qc_contract::IncomingRequest;
 use serde_json::Value;
 
-use super::rule::{Operation, is_json};
+use super::rule::Operation;
 use super::{Blueprint, Parameters};
 use crate::exchange::SimRequest;
 use crate::problem::Fields;
@@ -25,7 +25,7 @@ impl Blueprint {
         };
         let media_type = request.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
         let unreadable = body.is_none() && !request.body.is_empty();
-        if unreadable && media_type.is_some_and(is_json) {
+        if unreadable && media_type.is_some_and(qc_contract::is_json) {
             return Fields(vec![("/body".into(), "is not JSON".into())]);
         }
         let path: Vec<(String, String)> =

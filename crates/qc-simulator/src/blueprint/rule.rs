@@ -200,7 +200,7 @@ impl Success {
         if status == StatusCode::NO_CONTENT {
             return SimResponse::empty(status);
         }
-        let is_json = media_type.to_str().is_ok_and(is_json);
+        let is_json = media_type.to_str().is_ok_and(qc_contract::is_json);
         let bytes_as = |media_type: HeaderValue, bytes: Vec<u8>| {
             let mut answer = SimResponse::empty(status);
             answer.headers.insert(header::CONTENT_TYPE, media_type);
@@ -238,12 +238,6 @@ impl Success {
 /// The bytes of a resource that is a file: `{base64: …}`, with `mediaType` as it likes.
 fn bytes_of(resource: &Value) -> Option<Vec<u8>> {
     STANDARD.decode(resource.get("base64")?.as_str()?).ok()
-}
-
-/// Whether a media type is JSON.
-pub(super) fn is_json(media_type: &str) -> bool {
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json") || essence.ends_with("+json")
 }
 
 /// Only the declared fields; everything where none are declared.

@@ -1,5 +1,6 @@
 //! The stack against a scripted other side, and the HTTP client against a real socket.
 
+mod batch;
 mod bindings;
 mod blobs;
 mod capture;
