@@ -150,6 +150,8 @@ pub const NO_LOAD: Code = Code::new("QC-P110");
 pub const LIMIT_BELOW_PEAK: Code = Code::new("QC-P111");
 /// The evidence of a load test is not about what is declared now.
 pub const LOAD_EVIDENCE: Code = Code::new("QC-P112");
+/// A connector's calls go together, and its simulator does not know how.
+pub const UNSIMULATED_BATCH: Code = Code::new("QC-P113");
 
 /// A scenario refers to something that is not there.
 pub const SCENARIO_REFERENCE: Code = Code::new("QC-T501");

@@ -20,3 +20,5 @@ pub const LEDGER_FILE: Code = Code::new("QC-T007");
 pub const ADDRESS: Code = Code::new("QC-T008");
 /// The initial state in the simulator's file does not fit the document.
 pub const INITIAL_STATE: Code = Code::new("QC-T009");
+/// A batch of the simulator's file cannot be carried out.
+pub const BAD_BATCH: Code = Code::new("QC-T010");

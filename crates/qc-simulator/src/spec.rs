@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 use qc_document::{Document, Node, NodeValue, ObjectReader, Reader, parse_duration};
+use qc_expression::Expression;
 use qc_model::{Finding, Place};
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ pub struct SimulatorSpec {
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) token_lifetime: Option<Duration>,
     pub(crate) latency: Latency,
+    pub(crate) batches: Vec<BatchRule>,
     pub(crate) state: Vec<(Named, Vec<Value>)>,
     pub(crate) faults: Vec<(Fault, Option<Place>)>,
 }
@@ -67,6 +69,18 @@ pub(crate) struct Idempotency {
     pub(crate) mismatch: u16,
 }
 
+/// An operation that does for many what another one does for one.
+#[derive(Debug, Clone)]
+pub(crate) struct BatchRule {
+    pub(crate) operation: Named,
+    /// What is done for each.
+    pub(crate) each: Named,
+    /// The bodies, over its own: a list.
+    pub(crate) items: Expression,
+    /// What it answers, over the list of what came of each: `[{status, body}]`.
+    pub(crate) answer: Expression,
+}
+
 /// How long answers take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Latency {
@@ -80,6 +94,11 @@ const LATENCY_LIMIT: Duration = Duration::from_secs(60);
 const REFERENCE_LIMIT: usize = 20;
 
 impl SimulatorSpec {
+    /// Whether it says what an operation does that takes many.
+    pub fn does_many(&self, operation: &str) -> bool {
+        self.batches.iter().any(|rule| rule.operation.text == operation)
+    }
+
     /// Reads a simulator's file; every problem is a finding.
     pub fn read(document: &Document) -> (Self, Vec<Finding>) {
         let mut spec = Self::default();
@@ -98,6 +117,7 @@ impl SimulatorSpec {
             if let Some(node) = top.optional("latency") {
                 spec.latency = read_latency(&reader, node);
             }
+            spec.batches = read_batches(&mut top);
             spec.state = read_state(&mut top);
             for mut object in top.objects("faults") {
                 let place = reader.source().place(object.span());
@@ -132,6 +152,34 @@ fn read_ids(top: &mut ObjectReader<'_, '_>) -> Vec<IdRule> {
         };
         if let Some(pattern) = pattern.and_then(|node| read_pattern(reader, node)) {
             rules.push(IdRule { collection, pattern, field });
+        }
+    }
+    rules
+}
+
+fn read_batches(top: &mut ObjectReader<'_, '_>) -> Vec<BatchRule> {
+    let reader = top.reader();
+    let mut rules = Vec::new();
+    for (key, mut object) in top.named_objects("batches") {
+        let place = reader.source().place(key.span);
+        let operation = Named { text: key.name.to_string(), place };
+        let node = object.optional("each");
+        let each = object.string("each");
+        let mut jq = |name: &'static str| {
+            let node = object.required(name)?;
+            let text = reader.text(node, "a jq expression")?;
+            let parsed = Expression::parse_field(text, &[]);
+            if let Err(error) = &parsed {
+                let message = format!("`{name}`: {}", error.message);
+                reader.report(codes::MALFORMED_PATTERN, node.span, message);
+            }
+            parsed.ok()
+        };
+        let (items, answer) = (jq("items"), jq("answer"));
+        object.finish();
+        if let (Some(node), Some(each), Some(items), Some(answer)) = (node, each, items, answer) {
+            let each = named(reader, node, each);
+            rules.push(BatchRule { operation, each, items, answer });
         }
     }
     rules

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use qc_contract::OpenApi;
-use qc_simulator::{Answered, LedgerBody, SimAnswer, load_folder};
+use qc_simulator::{Answered, LedgerBody, Provider, SimAnswer, load_folder};
 use scene::*;
 use serde_json::{Value, json};
 
@@ -55,6 +55,55 @@ fn comments_live_below_an_issue_that_must_be_there() {
     tracker.handle(request("POST", "/issues", &auth, &json!({"title": "t"})));
     let made = comment("TCK-1").json().unwrap();
     assert_eq!((&made["id"], &made["issue_id"]), (&json!("CMT-1"), &json!("TCK-1")));
+}
+
+#[test]
+fn what_does_many_does_for_each_what_another_does_for_one() {
+    let document = "
+openapi: 3.1.0
+info: { title: Desk, version: '1' }
+paths:
+  /tickets:
+    post:
+      operationId: open
+      requestBody:
+        content: { application/json: { schema: { type: object, required: [n], properties: { n: { type: integer } } } } }
+      responses: { '201': { description: made, content: { application/json: { schema: { type: object, properties: { id: { type: string }, n: { type: integer } } } } } } }
+    get: { operationId: list, responses: { '200': { description: ok, content: { application/json: { schema: { type: array } } } } } }
+  /tickets/{id}:
+    get:
+      operationId: read
+      parameters: [{ name: id, in: path, required: true, schema: { type: string } }]
+      responses: { '200': { description: ok, content: { application/json: { schema: { type: object } } } } }
+  /many:
+    post:
+      operationId: many
+      requestBody: { content: { application/json: { schema: { type: object } } } }
+      responses: { '207': { description: ok } }
+";
+    let rule = |each: &str| {
+        format!(
+            "id: {{ /tickets: 'T-{{n}}' }}\nbatches: {{ many: {{ each: {each}, items: .all, answer: '{{ results: . }}' }} }}\n"
+        )
+    };
+    let desk = provider_of(document, &rule("open"));
+    let many = |body: &Value| desk.handle(request("POST", "/many", &[], body));
+    let answer = many(&json!({"all": [{"n": 1}, {"n": "two"}, {"n": 3}]}));
+    assert_eq!(answer.status(), Some(207));
+    let results = answer.json().unwrap()["results"].clone();
+    let status = |at: usize| results[at]["status"].as_u64().unwrap();
+    assert_eq!([status(0), status(1), status(2)], [201, 400, 201]);
+    assert_eq!((&results[0]["body"]["n"], &results[2]["body"]["id"]), (&json!(1), &json!("T-2")));
+    assert_eq!(desk.state()["/tickets"].as_array().unwrap().len(), 2);
+    assert_eq!(many(&json!({"some": []})).status(), Some(400));
+    for (each, code) in [("read", "QC-T010"), ("many", "QC-T010"), ("opne", "QC-T001")] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("openapi.yaml"), document).unwrap();
+        std::fs::write(folder.path().join("simulator.yaml"), rule(each)).unwrap();
+        let (openapi, spec) = load_folder(folder.path()).unwrap();
+        let found = Provider::new(openapi, spec, setup("made", &at_noon(), None)).err().unwrap();
+        assert_eq!(found.iter().map(|one| one.code.to_string()).collect::<Vec<_>>(), [code]);
+    }
 }
 
 #[test]

@@ -234,6 +234,12 @@ impl Connector {
         self.rules.operations.get(operation)?.batch.as_ref()
     }
 
+    /// The operations whose calls go together, with those in which they do.
+    pub fn batches(&self) -> impl Iterator<Item = (&str, &BatchRule)> {
+        let declared = self.rules.operations.iter();
+        declared.filter_map(|(id, rules)| Some((id.as_str(), rules.batch.as_ref()?)))
+    }
+
     /// The operations that are asked on a schedule, as far as its document has them.
     pub fn canaries(&self) -> impl Iterator<Item = (&str, &CanaryRule)> {
         let declared = self.rules.operations.iter();

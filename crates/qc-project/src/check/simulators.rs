@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use qc_connect::connector::Connector;
 use qc_contract::OpenApi;
 use qc_model::{Clock, Finding, Severity, Timestamp};
 use qc_simulator::{Credentials, Provider, Setup, SimulatorSpec};
 
 use crate::{
-    Project,
+    Project, codes,
     project::{CONNECTORS, FilesIn, parse_file},
 };
 
@@ -15,14 +16,33 @@ pub(super) fn check(project: &Project, out: &mut Vec<Finding>) {
     for connector in project.connectors().iter() {
         let folder = format!("{CONNECTORS}/{}", connector.name());
         let path = format!("{folder}/simulator.yaml");
-        let Some(file) = parse_file(project.files(), &path, out) else { continue };
-        let (spec, found) = SimulatorSpec::read(&file);
+        let file = parse_file(project.files(), &path, out);
+        let (spec, found) = file.as_ref().map(SimulatorSpec::read).unwrap_or_default();
         let readable = found.is_empty();
         out.extend(found);
-        if readable {
+        if !readable {
+            continue;
+        }
+        out.extend(unsimulated(connector, &spec));
+        if file.is_some() {
             out.extend(build(project, &folder, connector.name().as_str(), spec));
         }
     }
+}
+
+/// Calls that go together need a simulator that takes them apart: its own answer has no entry for each.
+fn unsimulated(connector: &Connector, spec: &SimulatorSpec) -> Vec<Finding> {
+    let unknown = connector.batches().filter(|(_, rule)| !spec.does_many(&rule.operation));
+    let told = unknown.map(|(single, rule)| {
+        let (name, many) = (connector.name(), &rule.operation);
+        let message = format!(
+            "calls of `{name}.{single}` go together in `{many}`, and its simulator does not say what that does; under load they fail there"
+        );
+        Finding::warning(codes::UNSIMULATED_BATCH, message).help(format!(
+            "declare `batches.{many}` in {CONNECTORS}/{name}/simulator.yaml: what it does for each, and what it answers"
+        ))
+    });
+    told.collect()
 }
 
 /// Making the simulator is the check: it finds what does not fit the document.

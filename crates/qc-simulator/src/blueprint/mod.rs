@@ -104,12 +104,35 @@ impl Blueprint {
             secret_headers,
             secret_query,
         };
-        for named in keys.into_iter().flat_map(|keys| &keys.operations) {
+        let of_batches = spec.batches.iter().flat_map(|rule| [&rule.operation, &rule.each]);
+        for named in keys.into_iter().flat_map(|keys| &keys.operations).chain(of_batches) {
             if !blueprint.knows(&named.text) {
                 findings.push(blueprint.unknown_operation(&named.text).at(named.place.clone()));
             }
         }
+        findings.extend(blueprint.bad_batches(spec));
         (blueprint, findings)
+    }
+
+    /// What is done for each is one operation, at one path.
+    fn bad_batches<'s>(
+        &self,
+        spec: &'s SimulatorSpec,
+    ) -> impl Iterator<Item = Finding> + use<'s, '_> {
+        spec.batches.iter().filter_map(move |rule| {
+            let each = &rule.each.text;
+            let path = self.path_of(self.operation(each)?)?;
+            let many = spec.batches.iter().any(|other| other.operation.text == *each);
+            let why = if many {
+                format!("`{each}` does many itself")
+            } else if path.contains('{') {
+                format!("`{each}` needs what stands in its path, which a body does not say")
+            } else {
+                return None;
+            };
+            let message = format!("`{}` cannot do `{each}` for each: {why}", rule.operation.text);
+            Some(Finding::error(codes::BAD_BATCH, message).at(rule.each.place.clone()))
+        })
     }
 
     /// Finds the operation; a server's base path before the path is tolerated.
@@ -136,7 +159,17 @@ impl Blueprint {
 
     /// Whether there is an operation of this id.
     pub(crate) fn knows(&self, id: &str) -> bool {
-        self.operations.iter().any(|operation| &*operation.id == id)
+        self.operation(id).is_some()
+    }
+
+    /// The operation of this id.
+    pub(crate) fn operation(&self, id: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| &*operation.id == id)
+    }
+
+    /// The path of an operation, as the document writes it.
+    pub(crate) fn path_of(&self, operation: &Operation) -> Option<&str> {
+        Some(&*self.openapi.operations().get(operation.listed?)?.path)
     }
 
     pub(crate) fn unknown_operation(&self, id: &str) -> Finding {

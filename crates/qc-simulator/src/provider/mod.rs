@@ -1,6 +1,7 @@
 //! One simulated provider: its document's behaviour, its memory, its faults and its ledger.
 
 mod act;
+mod batch;
 mod list;
 mod multipart;
 mod record;
@@ -24,7 +25,7 @@ use crate::fault::{ActiveFaults, Circumstances, Deed, Fault, Struck, distort};
 use crate::ledger::{Ledger, LedgerEntry};
 use crate::problem::Fields;
 use crate::random::Random;
-use crate::spec::{Latency, ReferencePath, SimulatorSpec};
+use crate::spec::{BatchRule, Latency, ReferencePath, SimulatorSpec};
 use crate::state::{Recall, Remembered, Resources};
 
 use visit::Visit;
@@ -56,6 +57,7 @@ pub struct Provider {
     credentials: Credentials,
     references: Vec<ReferencePath>,
     latency: Latency,
+    batches: Vec<BatchRule>,
     world: Mutex<World>,
 }
 
@@ -124,6 +126,7 @@ impl Provider {
             credentials: setup.credentials,
             references: spec.reference,
             latency: spec.latency,
+            batches: spec.batches,
             world: Mutex::new(world),
         })
     }
@@ -285,6 +288,9 @@ impl Provider {
                 "the request does not fit the contract",
                 mismatches,
             ));
+        }
+        if let Some(rule) = self.batches.iter().find(|rule| *rule.operation.text == *operation.id) {
+            return self.each(world, operation, rule, visit);
         }
         let Some(key) = visit.key.filter(|_| operation.takes_key) else {
             return act::act(&mut world.resources, &mut world.lots, operation, visit);
