@@ -23,7 +23,7 @@ pub(super) fn check(project: &Project, out: &mut Vec<Finding>) {
         if !readable {
             continue;
         }
-        out.extend(unsimulated(connector, &spec));
+        out.extend(unsimulated(project, connector, &spec));
         if file.is_some() {
             out.extend(build(project, &folder, connector.name().as_str(), spec));
         }
@@ -31,16 +31,26 @@ pub(super) fn check(project: &Project, out: &mut Vec<Finding>) {
 }
 
 /// Calls that go together need a simulator that takes them apart: its own answer has no entry for each.
-fn unsimulated(connector: &Connector, spec: &SimulatorSpec) -> Vec<Finding> {
+fn unsimulated(project: &Project, connector: &Connector, spec: &SimulatorSpec) -> Vec<Finding> {
+    let path = format!("{CONNECTORS}/{}/connector.yaml", connector.name());
+    let file = parse_file(project.files(), &path, &mut Vec::new());
     let unknown = connector.batches().filter(|(_, rule)| !spec.does_many(&rule.operation));
     let told = unknown.map(|(single, rule)| {
         let (name, many) = (connector.name(), &rule.operation);
         let message = format!(
             "calls of `{name}.{single}` go together in `{many}`, and its simulator does not say what that does; under load they fail there"
         );
-        Finding::warning(codes::UNSIMULATED_BATCH, message).help(format!(
+        let finding = Finding::warning(codes::UNSIMULATED_BATCH, message).help(format!(
             "declare `batches.{many}` in {CONNECTORS}/{name}/simulator.yaml: what it does for each, and what it answers"
-        ))
+        ));
+        let node = file.as_ref().and_then(|file| {
+            let place = file.root.at(&format!("/operations/{single}/batch"))?;
+            Some(file.source.place(place.span))
+        });
+        match node {
+            Some(place) => finding.at(place),
+            None => finding,
+        }
     });
     told.collect()
 }

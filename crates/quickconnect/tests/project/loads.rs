@@ -77,3 +77,67 @@ fn what_cannot_be_tested_says_why() {
     );
     scene.qc(&TEST).ends(100).warns("QC-P110").warns("expected_rate");
 }
+
+const CHAT: &str = "connectors/chat/connector.yaml";
+const SIMULATOR: &str = "connectors/chat/simulator.yaml";
+const BRIEF: &str = "integrations/notify/integration.yaml";
+
+/// A burst into a limit of two requests a second is done at once where the other system takes many in one, and the
+/// simulator has to know how.
+#[test]
+fn calls_that_wait_for_a_limit_go_in_one_request() {
+    let scene = Scene::template("notify");
+    let paths = "paths:
+  /alerts:
+    post:
+      operationId: postAlert
+      requestBody:
+        required: true
+        content: {application/json: {schema: {type: object, required: [text], properties: {text: {type: string}}}}}
+      responses:
+        \"201\": {description: ok, content: {application/json: {schema: {type: object, properties: {id: {type: string}}}}}}
+  /alert-batches:
+    post:
+      operationId: postAlerts
+      requestBody: {content: {application/json: {schema: {type: object, required: [alerts]}}}}
+      responses: {\"200\": {description: ok}}
+";
+    scene.edit("connectors/chat/openapi.yaml", "paths:\n", paths);
+    let batch = "limits: [{requests: 2, per: 1s}]
+operations:
+  postAlert:
+    effect: {class: idempotent}
+    batch: {operation: postAlerts, max: 100, body: '{alerts: .}', results: .results, status: .status, output: .alert}
+";
+    scene.edit(CHAT, "operations:\n", batch);
+    let workflow = "integrations/notify/workflow.yaml";
+    scene.edit(workflow, "chat.postMessage", "chat.postAlert");
+    scene.edit(workflow, "        channel: ${ $runtime.metadata.vars.channel }\n", "");
+    let traffic =
+        "    expected_rate: 60/h\n    traffic: {peak: 1/s, peak_lasts: 1m, typical_size: 1KiB}\n";
+    scene.edit(BRIEF, "    body_limit: 64KiB\n", &format!("    body_limit: 64KiB\n{traffic}"));
+    let nfr = "nfr:\n  throughput: {average: 60/h, peak: 1/s, burst: 200}\n  latency: {p99: 2m, deadline: 5m}\nowners:";
+    scene.edit(BRIEF, "owners:", nfr);
+
+    let test = ["loadtest", "notify", "--seconds", "1", "--no-evidence", "--json"];
+    scene.qc(&["check"]).ends(0).says("QC-P113").says("connectors/chat/connector.yaml:");
+    let failed = scene.qc(&test).ends(100).json();
+    assert!(failed["codes"]["QC-N126"] == 200, "{failed}");
+
+    let knows = "
+batches:
+  postAlerts:
+    each: postAlert
+    items: .alerts
+    answer: '{ results: map({ status, alert: .body }) }'
+";
+    scene.write(SIMULATOR, &(scene.read(SIMULATOR) + knows));
+    let told = scene.qc(&["check", "--json"]).ends(0).json();
+    assert!(!told.to_string().contains("QC-P113"), "{told}");
+    let report = scene.qc(&test).ends(0).json();
+    let burst = report["phases"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&burst["events"], &burst["completed"]), (&json!(200), &json!(200)));
+    // Alone, two a second, the last would have ended after a hundred seconds.
+    let took = burst["drained_ms"].as_u64().unwrap_or_else(|| panic!("{burst}"));
+    assert!(took < 60_000, "{burst}");
+}

@@ -164,7 +164,12 @@ impl<'a> Driver<'a> {
         let state = platform.store.run(run).await.ok()??.state;
         let failed = (state.status != qc_store::RunStatus::Completed).then(|| {
             let summary = state.summary.unwrap_or_default();
-            summary.split_whitespace().next().unwrap_or(state.status.as_str()).to_owned()
+            summary
+                .split_whitespace()
+                .next()
+                .unwrap_or(state.status.as_str())
+                .trim_end_matches(':')
+                .to_owned()
         });
         Some(RunEnded { at: state.updated_at, failed })
     }
