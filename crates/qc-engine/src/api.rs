@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use qc_model::{Actor, Event, Failure, Name, RunId, TenantName, Timestamp};
 use qc_store::{Priority, RunHead, StoreError};
 use qc_workflow::{Compensated, Substitution};
@@ -208,4 +210,6 @@ pub struct RunView {
     pub substituted: Vec<Substitution>,
     /// The journal, each entry as a JSON object `{at, what, …}`.
     pub journal: Vec<Value>,
+    /// How the owners are reached that its release names, by their ids; empty when the release cannot be had.
+    pub contacts: BTreeMap<String, String>,
 }

@@ -149,15 +149,18 @@ impl Engine {
             shown["at"] = json!(stored.at);
             journal.push(shown);
         }
+        let deployment = self.release_of(&head, &stored).await;
+        let contacts = deployment.as_ref().map(|it| it.release.people.contacts.clone());
+        let contacts = contacts.unwrap_or_default();
         let (end, undone, substituted) = if head.state.status.is_terminal() {
-            let deployment = self.release_of(&head, &stored).await?;
+            let deployment = deployment?;
             let folded = fold(&deployment, &stored)?;
             let substituted = folded.machine.substituted().to_vec();
             (folded.end(&deployment), folded.undone(), substituted)
         } else {
             (None, None, Vec::new())
         };
-        Ok(RunView { head, input, end, undone, substituted, journal })
+        Ok(RunView { head, input, end, undone, substituted, journal, contacts })
     }
 
     /// Ends a run.

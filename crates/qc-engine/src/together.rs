@@ -27,16 +27,16 @@ use crate::{
 const GATHER: Duration = Duration::from_millis(500);
 
 /// Calls that were let go together.
-pub(crate) struct Group {
-    state: Mutex<State>,
+pub(crate) struct Group<C = Call> {
+    state: Mutex<State<C>>,
     /// Nobody is still to come.
     complete: Notify,
 }
 
-struct State {
+struct State<C> {
     /// Who has neither come nor gone away.
     coming: usize,
-    here: Vec<Rider>,
+    here: Vec<Rider<C>>,
     /// The request is made; whoever comes now goes alone.
     departed: bool,
     /// The one departure that the gate counted.
@@ -45,14 +45,19 @@ struct State {
     next: u64,
 }
 
-/// A call that has come.
-struct Rider {
+/// Who has come.
+struct Rider<C> {
     number: u64,
+    call: C,
+    sent: Arc<OnceLock<Timestamp>>,
+    told: oneshot::Sender<Came>,
+}
+
+/// A call that goes with others.
+pub(crate) struct Call {
     request: CallRequest,
     effect: EffectContext,
     context: Arc<RunContext>,
-    sent: Arc<OnceLock<Timestamp>>,
-    told: oneshot::Sender<Came>,
 }
 
 /// What comes of going together.
@@ -64,25 +69,19 @@ pub(crate) enum Came {
 }
 
 /// A call's place in a group. Dropping it gives it up.
-pub(crate) struct Seat {
-    group: Arc<Group>,
+pub(crate) struct Seat<C = Call> {
+    group: Arc<Group<C>>,
     came: bool,
 }
 
-impl std::fmt::Debug for Seat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seat").field("came", &self.came).finish_non_exhaustive()
-    }
-}
-
-impl Group {
+impl<C> Group<C> {
     /// A group of so many, whose departure was counted, and the seats of it.
-    pub(crate) fn of(counted: Counted, members: usize) -> (Arc<Self>, Vec<Seat>) {
+    pub(crate) fn of(counted: Option<Counted>, members: usize) -> (Arc<Self>, Vec<Seat<C>>) {
         let state = State {
             coming: members,
             here: Vec::with_capacity(members),
             departed: false,
-            counted: Some(counted),
+            counted,
             next: 0,
         };
         let group = Arc::new(Self { state: Mutex::new(state), complete: Notify::new() });
@@ -90,7 +89,7 @@ impl Group {
         (group, seats)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<C>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -99,43 +98,138 @@ impl Group {
         self.state().counted.take()
     }
 
-    /// Makes the request of all that are here, once. One alone is told to go alone.
-    fn depart(self: &Arc<Self>, shared: &Arc<Shared>) {
+    /// Those who go in the request that is made now, once. One alone is told to go alone.
+    fn depart(&self, now: Timestamp) -> Option<Vec<Rider<C>>> {
         let mut riders = {
             let mut state = self.state();
             if state.departed || state.here.is_empty() {
-                return;
+                return None;
             }
             state.departed = true;
             std::mem::take(&mut state.here)
         };
         if let [_] = &riders[..] {
-            if let Some(one) = riders.pop() {
-                // Whoever was cut off in this moment goes nowhere.
-                drop(one.told.send(Came::Alone));
-            }
-            return;
+            // Whoever was cut off in this moment goes nowhere.
+            riders.pop().map(|one| one.told.send(Came::Alone));
+            return None;
         }
-        let now = shared.now();
         for rider in &riders {
             // Set once: nobody departs twice.
             let _ = rider.sent.set(now);
         }
-        let (group, shared) = (self.clone(), shared.clone());
-        // Apart from all of them: whoever is cut off does not cut off the others.
-        tokio::spawn(Box::pin(async move { perform(&shared, &group, riders).await }));
+        Some(riders)
+    }
+
+    /// Who comes now; None: the others have gone.
+    fn enter(
+        &self,
+        call: C,
+        sent: &Arc<OnceLock<Timestamp>>,
+    ) -> Option<(u64, oneshot::Receiver<Came>)> {
+        let (told, hears) = oneshot::channel();
+        let mut state = self.state();
+        if state.departed {
+            return None;
+        }
+        let number = state.next;
+        (state.next, state.coming) = (number + 1, state.coming - 1);
+        state.here.push(Rider { number, call, sent: sent.clone(), told });
+        if state.coming == 0 {
+            self.complete.notify_one();
+        }
+        Some((number, hears))
+    }
+}
+
+impl Seat {
+    /// Goes with the others. `sent` says since when the request is under way, once it is. None: what performs it broke
+    /// off. Dropping this before then leaves the group.
+    pub(crate) async fn go(
+        self,
+        (request, effect): (&CallRequest, &EffectContext),
+        context: &Arc<RunContext>,
+        sent: &Arc<OnceLock<Timestamp>>,
+        shared: &Arc<Shared>,
+    ) -> Option<Came> {
+        let call =
+            Call { request: request.clone(), effect: effect.clone(), context: context.clone() };
+        let group = self.group.clone();
+        self.gather(
+            call,
+            sent,
+            || shared.now(),
+            |riders| {
+                let (group, shared) = (group.clone(), shared.clone());
+                // Apart from all of them: whoever is cut off does not cut off the others.
+                tokio::spawn(Box::pin(async move { perform(&shared, &group, riders).await }));
+            },
+        )
+        .await
+    }
+}
+
+impl<C> Seat<C> {
+    async fn gather(
+        mut self,
+        call: C,
+        sent: &Arc<OnceLock<Timestamp>>,
+        now: impl Fn() -> Timestamp,
+        begin: impl Fn(Vec<Rider<C>>),
+    ) -> Option<Came> {
+        let Some((number, hears)) = self.group.enter(call, sent) else { return Some(Came::Alone) };
+        self.came = true;
+        let group = self.group.clone();
+        let _leaves = Leaves { group: &group, number };
+        let (mut hears, mut over) = (pin!(hears), pin!(sleep(GATHER)));
+        let mut late = false;
+        loop {
+            tokio::select! {
+                biased;
+                came = &mut hears => return came.ok(),
+                () = group.complete.notified() => {}
+                () = &mut over, if !late => late = true,
+            }
+            if let Some(riders) = group.depart(now()) {
+                begin(riders);
+            }
+        }
+    }
+}
+
+impl<C> Drop for Seat<C> {
+    fn drop(&mut self) {
+        if self.came {
+            return;
+        }
+        let mut state = self.group.state();
+        state.coming -= 1;
+        if state.coming == 0 {
+            self.group.complete.notify_one();
+        }
+    }
+}
+
+/// Whoever stops waiting before the request is made is not in it.
+struct Leaves<'a, C> {
+    group: &'a Group<C>,
+    number: u64,
+}
+
+impl<C> Drop for Leaves<'_, C> {
+    fn drop(&mut self) {
+        self.group.state().here.retain(|rider| rider.number != self.number);
     }
 }
 
 /// Performs the request and tells each what became of it. Whoever hears nothing knows that this broke off.
-async fn perform(shared: &Arc<Shared>, group: &Group, riders: Vec<Rider>) {
+async fn perform(shared: &Arc<Shared>, group: &Group, riders: Vec<Rider<Call>>) {
     let members: Vec<Member<'_>> = riders
         .iter()
         .map(|rider| Member {
-            release: &rider.context.deployment.release.connectors,
-            environment: &rider.context.scope,
-            call: &rider.request,
-            effect: &rider.effect,
+            release: &rider.call.context.deployment.release.connectors,
+            environment: &rider.call.context.scope,
+            call: &rider.call.request,
+            effect: &rider.call.effect,
         })
         .collect();
     let together = match caught(shared.outbound.perform_together(&members)).await {
@@ -146,13 +240,13 @@ async fn perform(shared: &Arc<Shared>, group: &Group, riders: Vec<Rider>) {
         }
     };
     if let Some(failure) = &together.apart {
-        let task = &riders[0].request.task;
+        let task = &riders[0].call.request.task;
         tracing::warn!(%task, code = %failure.code, "calls go alone that were to go in one request: {}", failure.detail);
     }
     let mut seen = Vec::new();
     if let Some(whole) = &together.whole {
         shared.counters.batch(whole.record.together);
-        seen = watched(shared, &riders[0].context, whole);
+        seen = watched(shared, &riders[0].call.context, whole);
         let (outcome, health) = whole.tells();
         let failure = whole.result.as_ref().err().cloned().map(Box::new);
         let (said, requests) = (whole.said.clone(), whole.record.requests);
@@ -187,77 +281,105 @@ fn watched(shared: &Shared, context: &RunContext, whole: &Performed) -> Vec<Drif
     whole.drift.iter().filter(breaking).cloned().collect()
 }
 
-impl Seat {
-    /// Goes with the others. `sent` says since when the request is under way, once it is. None: what performs it broke
-    /// off. Dropping this before then leaves the group.
-    pub(crate) async fn go(
-        mut self,
-        (request, effect): (&CallRequest, &EffectContext),
-        context: &Arc<RunContext>,
-        sent: &Arc<OnceLock<Timestamp>>,
-        shared: &Arc<Shared>,
-    ) -> Option<Came> {
-        let (told, hears) = oneshot::channel();
-        let number = {
-            let mut state = self.group.state();
-            if state.departed {
-                return Some(Came::Alone);
-            }
-            let number = state.next;
-            (state.next, state.coming) = (number + 1, state.coming - 1);
-            state.here.push(Rider {
-                number,
-                request: request.clone(),
-                effect: effect.clone(),
-                context: context.clone(),
-                sent: sent.clone(),
-                told,
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    struct Scene {
+        seats: Vec<Seat<u32>>,
+        sent: Vec<Arc<OnceLock<Timestamp>>>,
+        /// Who went, together.
+        went: Mutex<Vec<Vec<u32>>>,
+        riders: Mutex<Vec<Rider<u32>>>,
+    }
+
+    impl Scene {
+        fn of(members: usize) -> Self {
+            let (_, seats) = Group::of(None, members);
+            let sent = (0..members).map(|_| Arc::default()).collect();
+            Self { seats, sent, went: Mutex::default(), riders: Mutex::default() }
+        }
+
+        fn come(&mut self) -> (Seat<u32>, Arc<OnceLock<Timestamp>>) {
+            let seat = self.seats.pop().unwrap();
+            (seat, self.sent[self.seats.len()].clone())
+        }
+
+        /// Takes a seat and goes when the others do; nobody is told what came of it.
+        async fn go(&self, (seat, sent): (Seat<u32>, Arc<OnceLock<Timestamp>>), call: u32) -> bool {
+            let now = || Timestamp::from_millis(1);
+            let came = seat.gather(call, &sent, now, |riders| {
+                self.went.lock().unwrap().push(riders.iter().map(|rider| rider.call).collect());
+                self.riders.lock().unwrap().extend(riders);
             });
-            if state.coming == 0 {
-                self.group.complete.notify_one();
-            }
-            number
+            matches!(came.await, Some(Came::Alone))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_its_place_up_is_not_waited_for() {
+        let began = Instant::now();
+        let mut scene = Scene::of(3);
+        let (first, second, third) = (scene.come(), scene.come(), scene.come());
+        let gives_up = async {
+            tokio::task::yield_now().await;
+            drop(third);
         };
-        self.came = true;
-        let group = self.group.clone();
-        let _leaves = Leaves { group: &group, number };
-        let (mut hears, mut over) = (pin!(hears), pin!(sleep(GATHER)));
-        let mut late = false;
-        loop {
-            tokio::select! {
-                biased;
-                came = &mut hears => return came.ok(),
-                () = group.complete.notified() => group.depart(shared),
-                () = &mut over, if !late => {
-                    late = true;
-                    group.depart(shared);
-                }
-            }
+        tokio::select! {
+            _ = async { tokio::join!(scene.go(first, 1), scene.go(second, 2)) } => unreachable!(),
+            () = async { gives_up.await; while scene.went.lock().unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            } } => {}
         }
+        assert_eq!(*scene.went.lock().unwrap(), [[1, 2]]);
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        let under_way: Vec<bool> = scene.sent.iter().map(|sent| sent.get().is_some()).collect();
+        assert_eq!(under_way, [false, true, true]);
     }
-}
 
-impl Drop for Seat {
-    fn drop(&mut self) {
-        if self.came {
-            return;
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_come_in_time_goes_alone() {
+        let began = Instant::now();
+        let mut scene = Scene::of(3);
+        let (first, second, third) = (scene.come(), scene.come(), scene.come());
+        let late = async {
+            tokio::time::sleep(GATHER * 2).await;
+            scene.go(third, 3).await
+        };
+        tokio::select! {
+            _ = async { tokio::join!(scene.go(first, 1), scene.go(second, 2)) } => unreachable!(),
+            alone = late => assert!(alone),
         }
-        let mut state = self.group.state();
-        state.coming -= 1;
-        if state.coming == 0 {
-            self.group.complete.notify_one();
-        }
+        assert_eq!(
+            (&*scene.went.lock().unwrap(), began.elapsed()),
+            (&vec![vec![1, 2]], GATHER * 2)
+        );
+        assert!(scene.sent[0].get().is_none());
     }
-}
 
-/// Whoever stops waiting before the request is made is not in it.
-struct Leaves<'a> {
-    group: &'a Group,
-    number: u64,
-}
+    #[tokio::test(start_paused = true)]
+    async fn who_is_cut_off_before_is_not_in_it() {
+        let mut scene = Scene::of(3);
+        let (first, second, third) = (scene.come(), scene.come(), scene.come());
+        // It has come, and is cut off while it waits.
+        let cut_off = tokio::time::timeout(Duration::from_millis(1), scene.go(first, 1)).await;
+        assert!(cut_off.is_err());
+        tokio::select! {
+            _ = async { tokio::join!(scene.go(second, 2), scene.go(third, 3)) } => unreachable!(),
+            () = tokio::time::sleep(GATHER) => {}
+        }
+        assert_eq!(*scene.went.lock().unwrap(), [[2, 3]]);
+        assert!(scene.sent[2].get().is_none(), "nobody doubts that it was not sent");
+    }
 
-impl Drop for Leaves<'_> {
-    fn drop(&mut self) {
-        self.group.state().here.retain(|rider| rider.number != self.number);
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_left_goes_alone() {
+        let mut scene = Scene::of(2);
+        let (first, second) = (scene.come(), scene.come());
+        drop(second);
+        assert!(scene.go(first, 1).await);
+        assert!(scene.went.lock().unwrap().is_empty() && scene.sent[1].get().is_none());
     }
 }

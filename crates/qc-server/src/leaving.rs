@@ -1,9 +1,12 @@
 //! What is added to a problem where it leaves: what only the server as a whole knows. One place, so that no door forgets it.
 
+use std::collections::BTreeMap;
+
 use http::{HeaderValue, Response, header};
 use http_body_util::Either;
-use qc_model::{NextAction, Party};
-use serde_json::json;
+use qc_model::{Failure, NextAction, Party};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{Problem, State, service::AnswerBody};
 
@@ -55,6 +58,27 @@ fn complete(state: &State, problem: &mut Problem) {
     {
         problem.owner = Some(operator.name.clone());
         problem.contact.clone_from(&operator.contact);
+    }
+}
+
+/// Adds to a run's failure, as JSON, what its reader needs beside it: the page, the hop at which it failed, and how whoever
+/// has to act is reached.
+pub(crate) fn failure_shown(state: &State, shown: &mut Value, contacts: &BTreeMap<String, String>) {
+    let Ok(failure) = Failure::deserialize(&*shown) else { return };
+    let Some(fields) = shown.as_object_mut() else { return };
+    let party = failure.code.meaning().party;
+    fields.insert("page".into(), json!(failure.code.page()));
+    fields.insert("hop".into(), json!(party.hop()));
+    let contact = match (&failure.owner, &state.settings.operator) {
+        (Some(owner), _) => contacts.get(owner),
+        (None, Some(operator)) if party == Party::Operator => {
+            fields.insert("owner".into(), json!(operator.name));
+            operator.contact.as_ref()
+        }
+        (None, _) => None,
+    };
+    if let Some(contact) = contact {
+        fields.insert("contact".into(), json!(contact));
     }
 }
 

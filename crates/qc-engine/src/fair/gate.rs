@@ -347,7 +347,7 @@ impl Gate {
         }
         let share = first.share.clone();
         let counted = Counted { gate: self.clone(), share, gone: Some(gone) };
-        let (group, seats) = Group::of(counted, 1 + others.len());
+        let (group, seats) = Group::of(Some(counted), 1 + others.len());
         for (one, seat) in std::iter::once(first).chain(others).zip(seats) {
             go(one, Departs::Together(group.clone(), Some(seat)));
         }
@@ -642,6 +642,41 @@ mod tests {
             rest.extend([&mut other, &mut behind, &mut t7].map(go).into_iter().flatten());
         }
         assert_eq!((rest.len(), gate.numbers()), (3, (3, 0)));
+    }
+
+    #[test]
+    fn one_at_a_time_tries_a_system_that_is_away() {
+        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
+        let gate = Gate::new(GateLimits::default(), hand.clone());
+        let failure = qc_model::Code::new("QC-N101");
+        let failure = Failure::new(qc_model::Class::Dependency, failure, "It is away", "no answer");
+        let failure = Some(Box::new(failure));
+        let bad = Told { health: Health::Bad, failure, ..dealt(Said::default()) };
+        let ask = || gate.pass(Asks { batch: Some(batch("t", 50)), ..asks(share("a", "x")) });
+        for _ in 0..20 {
+            ask().unwrap().tell(&bad);
+        }
+        let mut waiting: Vec<Ticket> = (0..10).map(|_| ask().unwrap_err()).collect();
+        *hand.0.lock().unwrap() = Timestamp::from_millis(1_001_000);
+        gate.go_on();
+        let went: Vec<Permit> = waiting.iter_mut().filter_map(go).collect();
+        assert_eq!(went.len(), 1);
+        assert!(matches!(went[0].departs, Departs::Alone(_)));
+    }
+
+    #[test]
+    fn each_that_is_tried_again_takes_of_the_budget() {
+        let gate = gate_of(GateLimits::default());
+        gate.shut(true);
+        let again = || {
+            let mut share = share("a", "x");
+            share.lane.again = true;
+            gate.pass(Asks { batch: Some(batch("t", 50)), ..asks(share) })
+        };
+        let mut waiting: Vec<Ticket> = (0..60).map(|_| again().unwrap_err()).collect();
+        gate.shut(false);
+        let went: Vec<Permit> = waiting.iter_mut().filter_map(go).collect();
+        assert!((5..=15).contains(&went.len()), "{}", went.len());
     }
 
     #[test]

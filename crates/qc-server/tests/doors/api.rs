@@ -258,6 +258,15 @@ async fn runs(api: &Api) {
     api.act("POST", &format!("/api/v1/runs/{slow}/cancel"), &json!({}), 422).await;
 
     let parked = api.run("once", "parked").await;
+    // Whoever reads why learns where it is explained, at which hop it failed, and whom to ask.
+    let journal = api.get(&format!("/api/v1/runs/{parked}/journal")).await["journal"].clone();
+    let entry = journal.as_array().unwrap().iter().find(|entry| entry["what"] == "parked").unwrap();
+    let told = |key: &str| entry["failure"][key].as_str().unwrap_or_default().to_owned();
+    assert_eq!(told("page").rsplit('/').next(), Some("QC-R002"), "{entry}");
+    assert_eq!(
+        (told("hop"), told("owner"), told("contact")),
+        ("ours".to_owned(), "team-desk".to_owned(), "desk@example.test".to_owned())
+    );
     api.act("POST", &format!("/api/v1/runs/{parked}/resume"), &Value::Null, 409).await;
     let resolve = format!("/api/v1/runs/{parked}/resolve");
     api.act("POST", &resolve, &json!({"resolution": "maybe"}), 422).await;

@@ -381,7 +381,7 @@ fn people(bundle: &Effective) -> People {
     desk.extend(joined.map(str::to_owned));
     let rivals = if bundle.files().contains_key(ALONE) { &[][..] } else { &["eve", "mallory"] };
     People {
-        contacts: std::collections::BTreeMap::default(),
+        contacts: BTreeMap::from([("team-desk".to_owned(), "desk@example.test".to_owned())]),
         people: names(&["ada", "bob"]),
         teams: BTreeMap::from([
             ("desk-team".to_owned(), desk),

@@ -10,6 +10,7 @@ use crate::{
         route::{Answer, schema},
         wire::{Run, RunEnd, RunJournal, Substituted},
     },
+    leaving,
 };
 
 pub(in crate::api) const ROUTE: Route = Route {
@@ -25,6 +26,9 @@ pub(in crate::api) const ROUTE: Route = Route {
     handler: |call| Box::pin(handle(call)),
 };
 
+/// Where entries of the journal have failures.
+const FAILURES: [&str; 2] = ["/failure", "/input/happening/failure"];
+
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let (head, permit) = call.run().await?;
     let view = permit.state.engine.inspect(head.facts.id).await?;
@@ -33,10 +37,20 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     let end = view.end.map(|end| match end {
         qc_engine::RunEnd::Completed { output } => RunEnd::Completed { output },
         qc_engine::RunEnd::Faulted { failure, error } => {
-            RunEnd::Faulted { failure: json!(failure), error }
+            let mut failure = json!(failure);
+            leaving::failure_shown(&permit.state, &mut failure, &view.contacts);
+            RunEnd::Faulted { failure, error }
         }
         qc_engine::RunEnd::Cancelled { reason } => RunEnd::Cancelled { reason },
     });
+    let mut journal = view.journal;
+    for entry in &mut journal {
+        for place in FAILURES {
+            if let Some(failure) = entry.pointer_mut(place) {
+                leaving::failure_shown(&permit.state, failure, &view.contacts);
+            }
+        }
+    }
     Ok(Reply::ok(&RunJournal {
         schema_version: 1,
         run: Run::with_family(&view.head, family).with_keys(keys),
@@ -44,6 +58,6 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         end,
         substituted: view.substituted.iter().map(Substituted::from).collect(),
         undone: view.undone.iter().flat_map(|it| &it.undone).map(|one| json!(one)).collect(),
-        journal: view.journal,
+        journal,
     }))
 }

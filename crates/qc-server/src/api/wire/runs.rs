@@ -201,7 +201,8 @@ pub enum RunEnd {
     },
     /// In failure.
     Faulted {
-        /// The failure: class, code, title, detail, whether it was applied, what to do.
+        /// The failure: class, code, page, title, detail, whether it was applied, what to do, the hop at which it
+        /// failed, its owner and how the owner is reached.
         failure: Value,
         /// The workflow language's error object.
         error: Value,

@@ -62,13 +62,14 @@ fn shown(journal: &RunJournal) -> String {
         Some(RunEnd::Faulted { failure, .. }) => {
             let word = |key: &str| failure[key].as_str().unwrap_or_default().to_owned();
             let (code, title, detail) = (word("code"), word("title"), word("detail"));
-            append(
-                &mut text,
-                format_args!(
-                    "failure\n  {code} {title}: {detail}\n  next: {}\n",
-                    word("next_action")
-                ),
-            );
+            append(&mut text, format_args!("failure\n  {code} {title}: {detail}\n"));
+            let owner = match (word("owner"), word("contact")) {
+                (owner, _) if owner.is_empty() => String::new(),
+                (owner, contact) if contact.is_empty() => format!(" ({owner})"),
+                (owner, contact) => format!(" ({owner}, {contact})"),
+            };
+            append(&mut text, format_args!("  next: {}{owner}\n", word("next_action")));
+            append(&mut text, format_args!("  see {}\n", word("page")));
         }
         Some(RunEnd::Cancelled { reason }) => {
             append(&mut text, format_args!("cancelled\n  {reason}\n"));
