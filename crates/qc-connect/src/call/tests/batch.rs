@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use qc_model::{Applied, Class};
 
 use super::*;
-use crate::{call::Member, codes};
+use crate::{
+    call::{Binding, Member, Quota, View},
+    codes,
+};
 
 const BATCH: &str = "
     batch: { operation: addNotes, max: 50, body: '{ all: . }', results: .results, status: .status, output: .note }
@@ -101,9 +104,10 @@ async fn a_failure_of_the_request_is_that_of_each_and_leaves_no_certainty() {
         reply(429, &[("retry-after", "60")], ""),
         answer(200, &json!({"results": [{"status": 200}]})),
         answer(200, &json!({"results": [{"status": 200}, {"status": "??"}, {"status": "200"}]})),
+        reply(200, &[("content-type", "application/json")], "{]"),
     ]);
     let mut seen = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..5 {
         let done = Calls::of(&world, three()).together(&world).await;
         let of = |one: &Option<Performed>| {
             let result = &one.as_ref().unwrap().result;
@@ -121,6 +125,7 @@ async fn a_failure_of_the_request_is_that_of_each_and_leaves_no_certainty() {
     assert_eq!(seen[3][0], None);
     assert_eq!(seen[3][1], all("QC-N126", Applied::Maybe, false)[0]);
     assert_eq!(seen[3][2], None);
+    assert_eq!(seen[4], all("QC-N113", Applied::Maybe, false));
 }
 
 #[tokio::test]
@@ -151,6 +156,96 @@ async fn whoever_is_left_alone_goes_alone() {
     let calls = Calls::of(&world, [json!({"body": "no object"}), json!({"text": 3})]);
     let done = calls.together(&world).await;
     assert!(done.each[0].is_some() && done.each[1].is_none() && done.whole.is_none());
+    assert_eq!(world.seen().len(), 0);
+}
+
+/// A desk whose tags go together, as a list, each answered by its tag.
+fn tags(more: &str, binding: Option<Binding>) -> World {
+    let batch = "
+  addTags: { effect: { class: keyed, key: { in: header, name: Idempotency-Key, window: 1h } } }
+  addTag: { effect: { class: idempotent }, batch: { operation: addTags, max: 50, results: . } }
+";
+    let mut world = world_with(|connector| connector.trim_end().to_owned() + batch + more);
+    let bindings = binding.map(|binding| ("desk".to_owned(), binding));
+    world.release = world.release.clone().with_bindings(bindings.into_iter().collect());
+    world
+}
+
+async fn tagged(world: &World, tags: &[&str]) -> Vec<Performed> {
+    let mut calls = Calls::of(world, tags.iter().map(|tag| json!({ "tag": tag })));
+    for (call, _) in &mut calls.0 {
+        *call = world.call("addTag", call_arguments(call));
+    }
+    calls.together(world).await.each.into_iter().map(Option::unwrap).collect()
+}
+
+fn call_arguments(call: &CallRequest) -> Value {
+    match &call.target {
+        CallTarget::Connector { arguments, .. } => arguments.clone(),
+        _ => panic!("it is an operation's"),
+    }
+}
+
+#[tokio::test]
+async fn each_answer_is_held_against_its_own_contract() {
+    let world = tags("response_validation: enforce\n", None);
+    let fields =
+        [("content-type", "application/json"), ("sunset", "Sun, 30 Jun 2030 23:59:59 GMT")];
+    let wrong = json!([{"id": 1, "subject": "a"}, {"id": "two", "subject": "b"}]);
+    world.will([reply(207, &fields, wrong.to_string())]);
+    let each = tagged(&world, &["a", "b"]).await;
+    let good = each[0].result.as_ref().unwrap();
+    // With the status with which it succeeds alone, and nothing of the whole.
+    assert_eq!((good.status, &good.content), (201, &json!({"id": 1, "subject": "a"})));
+    assert!(!good.headers.contains_key("sunset"), "{:?}", good.headers);
+    assert_eq!((failed(&each[1]).class, failed(&each[1]).applied), (Class::Drift, Applied::Yes));
+    let unfit = each[1].unfit.as_ref().unwrap();
+    assert_eq!(unfit.content, json!({"id": "two", "subject": "b"}), "its own, to be put right");
+    assert_eq!(each[1].drift[0].operation, "addTag");
+}
+
+#[tokio::test]
+async fn the_same_calls_together_have_the_same_key() {
+    let world = tags("", None);
+    for _ in 0..3 {
+        world.will([answer(207, &json!([{}, {}]))]);
+    }
+    tagged(&world, &["a", "b"]).await;
+    tagged(&world, &["a", "b"]).await;
+    let mut others = Calls::of(&world, ["a", "b", "c"].map(|tag| json!({ "tag": tag })));
+    others.0.remove(0);
+    for (call, _) in &mut others.0 {
+        *call = world.call("addTag", call_arguments(call));
+    }
+    others.together(&world).await;
+    let keys: Vec<String> =
+        world.seen().iter().map(|seen| seen.header("idempotency-key").to_owned()).collect();
+    assert!(keys[0].starts_with("qc:batch:") && keys[0] == keys[1], "{keys:?}");
+    assert_ne!(keys[1], keys[2]);
+}
+
+#[tokio::test]
+async fn each_is_narrowed_and_counted_by_its_binding() {
+    let fields = Some(vec![vec!["id".to_owned()]]);
+    let view = View { fields, ..View::default() };
+    let binding = |operation: &str| Binding {
+        operations: Some(BTreeMap::from([(operation.to_owned(), view.clone())])),
+        quota: Some(Quota { calls: 2, per: Duration::from_secs(3600) }),
+    };
+    let world = tags("response_validation: enforce\n", Some(binding("addTag")));
+    world.will([answer(207, &json!([{"id": 1, "subject": "a"}, {"id": "two", "subject": "b"}]))]);
+    let each = tagged(&world, &["a", "b", "c"]).await;
+    assert_eq!(each[0].result.as_ref().unwrap().content, json!({"id": 1}));
+    assert!(
+        failed(&each[1]).class == Class::Drift && each[1].unfit.is_none(),
+        "it is not shown whole"
+    );
+    assert_eq!(failed(&each[2]).code, codes::QUOTA_USED);
+    assert_eq!(world.seen()[0].json(), json!([{"tag": "a"}, {"tag": "b"}]));
+
+    let world = tags("", Some(binding("readTicket")));
+    let each = tagged(&world, &["a", "b"]).await;
+    assert!(each.iter().all(|one| failed(one).code == codes::OUT_OF_BINDING));
     assert_eq!(world.seen().len(), 0);
 }
 
