@@ -160,3 +160,23 @@ fn scenarios_are_deterministic() {
     };
     assert_eq!(run(), run());
 }
+
+/// An event that comes when its limit is used up has its run do less, and only where a limit says so.
+#[test]
+fn the_lesser_way_is_shown_by_a_scenario() {
+    const BRIEF: &str = "integrations/notify/integration.yaml";
+    let lesser = (HAPPY, "times: 3}", "times: 3, degraded: true}");
+    assert!(
+        outcome(&[lesser], "happy-path").join(" ").contains("no limit of the integration has"),
+        "there is no lesser way"
+    );
+    let limit = "limits: [{name: a, scope: tenant, rate: 9/s, protects: x, on_excess: {degrade: {rate: 9/s}}}]\nowners:";
+    let limit = (BRIEF, "owners:", limit);
+    let text = "if $runtime.metadata.degraded then \"less\" else \"\\(.level): \\(.title)\" end";
+    let way = (WORKFLOW, "\"\\(.level): \\(.title)\"", text);
+    assert_eq!(outcome(&[limit, way], "happy-path"), [""; 0]);
+    let told = outcome(&[limit, way, lesser], "happy-path");
+    assert!(told.join(" ").contains("it does not hold for what `chat` holds"), "{told:?}");
+    let expected = (HAPPY, "warning: Disk is nearly full", "less");
+    assert_eq!(outcome(&[limit, way, lesser, expected], "happy-path"), [""; 0]);
+}

@@ -2,7 +2,8 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use qc_engine::{
-    Accepted, AmqpTrigger, Does, Engine, Incoming, MessageForm, Trigger, TriggerKind, over_event,
+    Accepted, AmqpTrigger, Does, Engine, Incoming, MessageForm, Terms, Trigger, TriggerKind,
+    over_event,
 };
 use qc_model::{
     Actor, ActorKind, Clock, Event, EventData, Finding, Name, RunId, TenantName, Timestamp,
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Publishing, Scenario, Sending, world::World};
 use crate::{
     Project, codes,
-    integration::TenantSpec,
+    integration::{Excess, TenantSpec},
     project::{IntegrationFolder, Loaded, parse_file},
 };
 
@@ -49,6 +50,10 @@ impl Door<'_> {
         let trigger = self.world.deployment.release.triggers.get(&sending.trigger.value);
         let trigger = trigger
             .ok_or_else(|| self.broken(sending, "the trigger is not in the release".to_owned()))?;
+        if sending.degraded && !self.degrades() {
+            let why = "it is to come in the lesser way, and no limit of the integration has `on_excess: {degrade: …}`";
+            return Err(self.broken(sending, why.to_owned()));
+        }
         let at = self.world.clock.now();
         let data = match self.data(sending) {
             Err(_) if sending.refused => return Ok(Received::Refused),
@@ -67,7 +72,7 @@ impl Door<'_> {
                 traceparent: None,
                 priority: qc_store::Priority::Normal,
                 version: judged.version,
-                terms: qc_engine::Terms::default(),
+                terms: Terms { degraded: sending.degraded, ..Terms::default() },
                 hops: 0,
             })
         });
@@ -146,6 +151,15 @@ impl Door<'_> {
             Ok(_) => Ok(()),
             Err(error) => Err(fault(format!("the event was not published: {error}"))),
         }
+    }
+
+    /// Whether a limit of the integration has events done in a lesser way.
+    fn degrades(&self) -> bool {
+        let definition = self.folder.definition.as_ref();
+        definition.is_some_and(|file| {
+            let mut limits = file.value.limits.iter();
+            limits.any(|limit| matches!(limit.on_excess.value, Excess::Degrade(_)))
+        })
     }
 
     /// The tenant of the integration's triggers, when they name one.

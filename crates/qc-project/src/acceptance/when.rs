@@ -46,6 +46,8 @@ pub struct Sending {
     pub times: Integer<1, 1000>,
     /// Whether it must be refused at the door.
     pub refused: bool,
+    /// Whether it comes when a limit that degrades is used up.
+    pub degraded: bool,
 }
 
 /// An event that is published on the bus.
@@ -145,6 +147,12 @@ impl Record for Sending {
         let refused = f
             .optional("refused", "Whether the door must refuse it; false when left out.")
             .unwrap_or(false);
+        let degraded = f
+            .optional(
+                "degraded",
+                "Whether it comes when a limit that degrades is used up: its run does its work in the lesser way. False when left out.",
+            )
+            .unwrap_or(false);
         let times = f.optional("times", "How often it is sent, the same each time.");
         if f.has("file") == f.has("data") {
             let message = "an event needs either `file` or `data`";
@@ -164,6 +172,7 @@ impl Record for Sending {
             version,
             times: times.unwrap_or(Integer(1)),
             refused,
+            degraded,
         })
     }
 }

@@ -59,14 +59,18 @@ fn deploy(server: &Server) {
 }
 
 fn project(server: &Server) {
+    project_of(server, WORKFLOW, LIMITS);
+}
+
+fn project_of(server: &Server, workflow: &str, limits: &str) {
     server.told(&["init", "mine", "--template", "notify"]);
     server.told(&["new", "integration", "orders", "--folder", "mine"]);
     let orders = server.folder.join("mine/integrations/orders");
-    fs::write(orders.join("workflow.yaml"), WORKFLOW).unwrap();
+    fs::write(orders.join("workflow.yaml"), workflow).unwrap();
     let brief = orders.join("integration.yaml");
     replace(&brief, "tasks: [note]", "tasks: [note, wait]");
     let text = fs::read_to_string(&brief).unwrap();
-    fs::write(&brief, text + LIMITS).unwrap();
+    fs::write(&brief, text + limits).unwrap();
 }
 
 fn standing(limits: &Value, name: &str) -> Value {
@@ -173,4 +177,99 @@ async fn too_many_open(server: &Server, sender: &mut Sender<'_>) {
     assert_eq!(standing(&explain(server), "open-orders")["remaining"], json!(0));
     server.told(&["runs", "cancel", &open, "--reason", "a test"]);
     assert_eq!(sender.send("slow3").await.status, 202);
+}
+
+const LESSER: &str = r#"
+document: { dsl: "1.0.3", namespace: example, name: orders, version: "0.1.0" }
+do:
+  - wait: { if: '${ .id == "never" }', wait: { minutes: 10 } }
+  - note: { set: { id: '${ .id }', lesser: '${ $runtime.metadata.degraded == true }' } }
+"#;
+
+/// The output of an event's run, which has come to its end within 30 seconds.
+fn output(server: &Server, run: &str) -> Value {
+    let began = std::time::Instant::now();
+    loop {
+        let shown = server.told(&["runs", "show", run]);
+        if shown["end"]["status"] == "completed" {
+            return shown["end"]["output"].clone();
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{run} does not end: {shown}");
+    }
+}
+
+fn run_of(reply: &Reply) -> String {
+    assert_eq!(reply.status, 202, "{}", reply.shown());
+    reply.json()["run"].as_str().unwrap().to_owned()
+}
+
+/// What is too much waits for its moment, on disk: the process that took it is killed, and the next one begins it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_too_much_waits_for_its_moment_also_over_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::new(folder.path());
+    server.start().await;
+    let limits = "
+class: deferrable
+limits: [{name: line, scope: integration, rate: 20/min, burst: 1, protects: The till., on_excess: {queue: {max: 3, ttl: 1h}}}]
+";
+    project_of(&server, LESSER, limits);
+    deploy(&server);
+    let mut sender = Sender { server: &server, line: Line::to(server.port) };
+    let mut replies = Vec::new();
+    for id in ["k1", "k2", "k3", "k4"] {
+        replies.push(sender.send(id).await);
+    }
+    let mut moments = Vec::new();
+    for (n, reply) in replies.iter().enumerate() {
+        run_of(reply);
+        let told = reply.json();
+        assert_eq!(told["queued_by"].as_str(), (n > 0).then_some("line"), "{told}");
+        moments.extend(told["begins_at"].as_str().map(str::to_owned));
+    }
+    assert!(moments.len() == 3 && moments.is_sorted(), "{moments:?}");
+    // Three wait: there is no room for another, until the first of them has begun.
+    let refused = sender.send("k5").await;
+    assert_eq!(refused.status, 429, "{}", refused.shown());
+    assert_eq!(refused.json()["violated-policies"], json!(["line"]));
+    let waits = server.told(&["runs", "show", &run_of(&replies[3])]);
+    assert!(waits["end"].is_null(), "{waits}");
+    // A repeat is the same run, which keeps its moment.
+    assert_eq!(run_of(&sender.send("k4").await), run_of(&replies[3]));
+    server.kill();
+    server.start().await;
+    for (n, reply) in replies.iter().enumerate() {
+        assert_eq!(
+            output(&server, &run_of(reply)),
+            json!({"id": format!("k{}", n + 1), "lesser": false})
+        );
+    }
+}
+
+/// What is too much is done in the lesser way, of which there is only so much; the class of the integration decides what
+/// may be declared at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_too_much_is_done_in_the_lesser_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::new(folder.path());
+    server.start().await;
+    let limits = "
+class: critical
+limits: [{name: till, scope: tenant, rate: 2/h, burst: 2, protects: The till., on_excess: {degrade: {rate: 1/h, burst: 1}}}]
+";
+    project_of(&server, LESSER, limits);
+    deploy(&server);
+    let mut sender = Sender { server: &server, line: Line::to(server.port) };
+    for (id, lesser) in [("k1", false), ("k2", false), ("k3", true)] {
+        let reply = sender.send(id).await;
+        assert_eq!(reply.json()["degraded"], if lesser { json!(true) } else { Value::Null });
+        assert_eq!(output(&server, &run_of(&reply)), json!({"id": id, "lesser": lesser}));
+    }
+    let refused = sender.send("k4").await;
+    assert_eq!(refused.status, 429, "{}", refused.shown());
+    let brief = server.folder.join("mine/integrations/orders/integration.yaml");
+    replace(&brief, "on_excess: {degrade: {rate: 1/h, burst: 1}}", "on_excess: reject");
+    let found = server.qc(&["check", "mine"]);
+    let told = String::from_utf8_lossy(&[found.stdout, found.stderr].concat()).into_owned();
+    assert!(!found.status.success() && told.contains("QC-P101"), "{told}");
 }
