@@ -188,3 +188,6 @@ pub(super) fn key(live: &Live, who: &str, lesser: bool) -> PurseKey {
     key.copy_from_slice(&context.finish().as_ref()[..16]);
     key
 }
+
+#[cfg(test)]
+mod tests;
