@@ -9,6 +9,7 @@ mod stage;
 mod audit;
 mod backup;
 mod bounded;
+mod chain;
 mod demo;
 mod disk;
 mod drifted;

@@ -168,6 +168,21 @@ impl World {
         }
         let at = self.any();
         self.fly(at);
+        match self.dice.below(100) {
+            // Nobody asks for a while, which may be about a lease, and then many at once.
+            0..2 => {
+                for _ in 0..3 {
+                    self.now += self.dice.below(900) * MILLI;
+                    self.land();
+                    let at = self.any();
+                    self.nodes[at].purses.tend(self.now);
+                    self.fly(at);
+                }
+                self.storm();
+            }
+            2 => self.storm(),
+            _ => {}
+        }
         match self.dice.below(200) {
             0 => {
                 self.nodes.remove(at);
@@ -176,6 +191,17 @@ impl World {
             1 if self.nodes.len() < 6 => self.join(),
             2..20 => self.nodes[at].purses.tend(self.now),
             _ => {}
+        }
+    }
+
+    /// Many ask at once.
+    fn storm(&mut self) {
+        for _ in 0..100 {
+            let at = self.any();
+            self.request(at);
+            self.fly(at);
+            self.now += self.dice.below(2) * MILLI;
+            self.land();
         }
     }
 
