@@ -8,7 +8,13 @@ use serde_json::Value;
 
 use crate::Busy;
 
-use crate::TriggerName;
+use crate::{Deployment, Trigger, TriggerName};
+
+/// Hears of each new event that the platform fetched by itself, and that came through no door.
+pub trait Arrivals: Send + Sync {
+    /// One came.
+    fn came(&self, deployment: &Deployment, trigger: &Trigger);
+}
 
 /// An event that passed the door: its sender is known, its form is right.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -16,7 +16,7 @@ use qc_store::{Committer, Store};
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, watch};
 
 use crate::{
-    Deployment, Deployments, ReleaseSource, ServiceClass, Standings,
+    Arrivals, Deployment, Deployments, ReleaseSource, ServiceClass, Standings,
     admission::{Admission, AdmissionLimits},
     claim::Claims,
     command::Command,
@@ -117,6 +117,8 @@ pub(crate) struct Shared {
     pub(crate) mail: Mail,
     pub(crate) lines: Lines,
     pub(crate) claims: Claims,
+    /// Who hears of what the platform fetched by itself.
+    pub(crate) arrivals: OnceLock<Arc<dyn Arrivals>>,
     pub(crate) absences: Absences,
     pub(crate) drift: Book,
     pub(crate) pauses: Pauses,
@@ -335,6 +337,7 @@ impl Engine {
                 mail: Mail::default(),
                 lines: Lines::default(),
                 claims: Claims::default(),
+                arrivals: OnceLock::new(),
                 absences: Absences::default(),
                 drift: Book::default(),
                 pauses: Pauses::default(),
@@ -401,6 +404,11 @@ impl Engine {
     /// How many nodes share the store, as this one sees.
     pub fn nodes(&self) -> usize {
         self.shared.leases.numbers.nodes.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Tells somebody of what the platform fetches by itself. Only the first who asks for it is told.
+    pub fn tell_arrivals(&self, arrivals: Arc<dyn Arrivals>) {
+        let _ = self.shared.arrivals.set(arrivals);
     }
 
     /// The engine's numbers.

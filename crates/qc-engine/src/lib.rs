@@ -102,7 +102,8 @@ compile_error!("bugs are planted in builds with debug assertions only: a release
 
 pub use admission::{AdmissionLimits, Busy, DiskGauge, DiskRoom};
 pub use api::{
-    Accepted, EngineError, Incoming, Queued, Replay, Resolution, Retry, RunEnd, RunView, Terms,
+    Accepted, Arrivals, EngineError, Incoming, Queued, Replay, Resolution, Retry, RunEnd, RunView,
+    Terms,
 };
 pub use arrangements::{Bus, Schedule, Subscription, Takes, Times};
 pub use broker::{AmqpTrigger, BrokerAccess, BrokerAddress, MessageForm, NoAddress};

@@ -139,6 +139,7 @@ impl State {
             Arc::clone(&parts.entropy),
             parts.engine.node(),
         )));
+        parts.engine.tell_arrivals(Arc::clone(&traffic) as _);
         let metrics = Metrics::new();
         metrics.watch_traffic(Arc::clone(&traffic));
         metrics.watch(parts.engine.clone(), &parts.commits);

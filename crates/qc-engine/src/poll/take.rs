@@ -82,13 +82,21 @@ impl Taking<'_> {
             self.engine.accept_with(self.deployment, last.incoming.clone(), documents, rows);
         match accepting.await {
             Ok(Accepted::New { .. }) => {
-                self.taken.new += 1;
+                self.arrived();
                 Ok(())
             }
             other => {
                 self.count(&last, other)?;
                 self.settle(cursor).await
             }
+        }
+    }
+
+    /// A new event came.
+    fn arrived(&mut self) {
+        self.taken.new += 1;
+        if let Some(arrivals) = self.engine.shared.arrivals.get() {
+            arrivals.came(self.deployment, self.trigger);
         }
     }
 
@@ -153,7 +161,7 @@ impl Taking<'_> {
         outcome: Result<Accepted, EngineError>,
     ) -> Result<(), EngineError> {
         match outcome {
-            Ok(Accepted::New { .. }) => self.taken.new += 1,
+            Ok(Accepted::New { .. }) => self.arrived(),
             Ok(Accepted::Repeat { .. }) => self.taken.repeated += 1,
             Err(EngineError::Failed(failure)) => {
                 let key = one.incoming.key.clone();

@@ -200,6 +200,30 @@ async fn what_is_new_is_asked_for_from_where_the_last_answer_ended() {
     assert_eq!(world.engine.standings().list().len(), 1);
 }
 
+/// Counts what is fetched.
+#[derive(Default)]
+struct Counted(Mutex<BTreeMap<String, usize>>);
+
+impl qc_engine::Arrivals for Counted {
+    fn came(&self, deployment: &Deployment, trigger: &Trigger) {
+        let name = format!("{}/{}", deployment.environment, trigger.name);
+        *self.0.lock().unwrap().entry(name).or_default() += 1;
+    }
+}
+
+/// Each new item is told once, also when the same one comes again.
+#[tokio::test(start_paused = true)]
+async fn what_is_fetched_is_told_of_once() {
+    let feed = Arc::new(Feed { inclusive: true, ..Feed::with(6) });
+    let world = begin(&feed);
+    let counted = Arc::new(Counted::default());
+    world.engine.tell_arrivals(counted.clone());
+    wait(150).await;
+    feed.add(1);
+    wait(60).await;
+    assert_eq!(*counted.0.lock().unwrap(), BTreeMap::from([("production/changes".to_owned(), 7)]));
+}
+
 /// For every number of commits that the first process may still make: it ends there, and the second one ends the work.
 #[tokio::test(start_paused = true)]
 async fn every_commit_may_be_the_last_one() {

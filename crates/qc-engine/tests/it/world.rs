@@ -316,6 +316,24 @@ pub(crate) fn limited(mut deployment: Deployment, limits: &str) -> Deployment {
     deployment
 }
 
+/// A deployment with a desk that takes few requests, and many calls in one.
+pub(crate) fn batching(hash: &str, tasks: &str) -> Deployment {
+    let many = |of: &str| {
+        format!(
+            "batch: {{ operation: takeMany, max: 5, body: '{{ of: \"{of}\", all: . }}', results: .results }}"
+        )
+    };
+    let once = CONNECTOR
+        .replace(
+            "{ class: idempotent } }",
+            &format!("{{ class: idempotent }}, {} }}", many("putState")),
+        )
+        .replace("{ class: once } }", &format!("{{ class: once }}, {} }}", many("charge")));
+    let limit = |operation: &str| format!("{{ requests: 2, per: 1s, operations: [{operation}] }}");
+    let limits = format!("limits: [{}, {}]\n", limit("putState"), limit("charge"));
+    connected(hash, tasks, &(once + &limits))
+}
+
 /// A deployment with another desk.
 pub(crate) fn connected(hash: &str, tasks: &str, connector: &str) -> Deployment {
     deployment_at(desk_of(connector), hash, "test", tasks, door(), ("{}", None))

@@ -1,6 +1,5 @@
 use std::{fmt::Write as _, sync::Arc};
 
-use http::header;
 use qc_engine::{Does, Engine, OpenAt, OpenPlaces};
 use qc_limit::{Ask, Decision, Excess, Key, Measure, Scope, Standing, purse::PurseKey};
 use qc_model::NextAction;
@@ -359,7 +358,7 @@ impl Refusal {
         };
         problem.violated = self.violated.iter().map(|live| live.name.clone()).collect();
         problem.owner.clone_from(&rule.owner);
-        problem.header(header::CACHE_CONTROL, "no-store")
+        problem
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use qc_census::Census;
-use qc_engine::{Deployment, Traffic, Trigger, TriggerKind};
+use qc_engine::{Arrivals, Deployment, Traffic, Trigger};
 use qc_model::{Timestamp, TxnId};
 use qc_store::{Change, DocumentOp, Expect, StoreError};
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,12 @@ impl Traffics {
     }
 }
 
+impl Arrivals for Traffics {
+    fn came(&self, deployment: &Deployment, trigger: &Trigger) {
+        Self::came(self, deployment, trigger);
+    }
+}
+
 fn declares(traffic: &Traffic) -> bool {
     traffic.average.is_some() || traffic.peak.is_some()
 }
@@ -100,12 +106,9 @@ fn name_of(deployment: &Deployment, trigger: &Trigger) -> String {
     format!("{environment}/{integration}/{}", trigger.name)
 }
 
-/// The triggers whose traffic is declared. What the platform fetches by itself comes through no door.
+/// The triggers whose traffic is declared.
 fn declared(deployment: &Deployment) -> impl Iterator<Item = &Trigger> {
-    let triggers = deployment.release.triggers.values();
-    triggers.filter(|trigger| {
-        declares(&trigger.traffic) && !matches!(trigger.kind, TriggerKind::Poll(_))
-    })
+    deployment.release.triggers.values().filter(|trigger| declares(&trigger.traffic))
 }
 
 impl State {

@@ -113,7 +113,7 @@ async fn send(server: &Server, id: &str) -> (u16, bool) {
     let body = Bytes::from(json!({ "id": id }).to_string());
     let mut line = Line::to(server.port);
     let reply = line.send(Method::POST, "/in/sandbox/orders/orders", &headers, body).await.unwrap();
-    (reply.status.into(), reply.headers.get("qc-retry").is_some_and(|value| value == "never"))
+    (reply.status, reply.headers.get("qc-retry").is_some_and(|value| value == "never"))
 }
 
 /// How many attempts of calls a server has made.

@@ -143,31 +143,36 @@ impl Hostile {
             .count()
     }
 
-    async fn arrived(&self, request: OutboundRequest) -> (Plan, Duration) {
+    /// What happens to a request; how many calls it is, when it is one of many.
+    async fn arrived(&self, request: OutboundRequest) -> (Plan, Duration, Option<usize>) {
         let timeout = request.timeout;
         let trace = request.headers["traceparent"].to_str().unwrap().to_owned();
         let bits = u128::from_str_radix(trace.split('-').nth(1).unwrap(), 16).unwrap();
         let run = RunId::from_bits(bits);
         let key = request.headers.get("idempotency-key").map(|v| v.to_str().unwrap().to_owned());
-        let operation = match request.url.rsplit('/').next().unwrap() {
-            "state" => "putState",
-            "tickets" => "createTicket",
-            "messages" => "postMessage",
-            "charges" => "charge",
-            other => panic!("unknown path {other}"),
-        };
+        let path = request.url.rsplit('/').next().unwrap().to_owned();
         let body = request.body.collect(1 << 20).await.unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap();
-        let effect = body["ref"].as_str().unwrap().to_owned();
-        let task = effect.split('/').nth(1).unwrap().to_owned();
-        let intents = self.intents(run, &task).await;
-        let mut state = self.state.lock().unwrap();
-        let sent = state.seen.iter().filter(|one| one.run == run && one.task == task).count();
-        if intents <= sent {
-            state
-                .problems
-                .push(format!("{run} sent {task} {} times with {intents} intents", sent + 1));
+        let operation = match (path.as_str(), body["of"].as_str()) {
+            ("state", _) | ("many", Some("putState")) => "putState",
+            ("tickets", _) => "createTicket",
+            ("messages", _) => "postMessage",
+            ("charges", _) | ("many", Some("charge")) => "charge",
+            other => panic!("unknown {other:?}"),
+        };
+        let many = body["all"].as_array();
+        let calls = many.cloned().unwrap_or_else(|| vec![body.clone()]);
+        let mut arrived = Vec::new();
+        for call in &calls {
+            // Of many the trace is one's.
+            let run =
+                if many.is_some() { call["run"].as_str().unwrap().parse().unwrap() } else { run };
+            let effect = call["ref"].as_str().unwrap().to_owned();
+            let task = effect.split('/').nth(1).unwrap().to_owned();
+            let intents = self.intents(run, &task).await;
+            arrived.push((run, effect, task, intents));
         }
+        let mut state = self.state.lock().unwrap();
         let plan = self.plan(&mut state);
         let now = self.clock.now();
         let fate = match plan {
@@ -190,8 +195,26 @@ impl Hostile {
         {
             *state.keys.entry(key.clone()).or_default() += 1;
         }
-        state.seen.push(Request { at: now, operation, effect, task, run, key, fate, pause_until });
-        (plan, timeout)
+        for (run, effect, task, intents) in arrived {
+            let sent = state.seen.iter().filter(|one| one.run == run && one.task == task).count();
+            if intents <= sent {
+                let problem =
+                    format!("{run} sent {task} {} times with {intents} intents", sent + 1);
+                state.problems.push(problem);
+            }
+            let key = key.clone();
+            state.seen.push(Request {
+                at: now,
+                operation,
+                effect,
+                task,
+                run,
+                key,
+                fate,
+                pause_until,
+            });
+        }
+        (plan, timeout, many.map(Vec::len))
     }
 
     fn find(&self, request: &OutboundRequest) -> OutboundResponse {
@@ -227,7 +250,7 @@ impl Caller for Hostile {
             }
             return Ok(self.find(&request));
         }
-        let (plan, timeout) = self.arrived(request).await;
+        let (plan, timeout, many) = self.arrived(request).await;
         let mut headers = HeaderMap::new();
         match plan {
             Plan::Good(pause) if pause >= timeout => {
@@ -236,7 +259,10 @@ impl Caller for Hostile {
             }
             Plan::Good(pause) => {
                 tokio::time::sleep(pause).await;
-                Ok(answer(200, &headers, &json!({"id": 7})))
+                let one = json!({"id": 7});
+                let content =
+                    many.map_or(one.clone(), |calls| json!({ "results": vec![one; calls] }));
+                Ok(answer(200, &headers, &content))
             }
             Plan::Status(status, pause, _) => {
                 if let Some(seconds) = pause {

@@ -9,7 +9,7 @@ use qc_store::Store;
 use super::Simulation;
 use crate::{
     link::{Link, Mode, Reached},
-    world::{World, deployment},
+    world::{World, batching, deployment},
 };
 
 /// The most at once.
@@ -27,6 +27,8 @@ pub(super) struct Seen {
     pub(super) handed_over: u64,
     pub(super) recovered: u64,
     pub(super) fenced: u64,
+    /// Calls that went in one request with others.
+    pub(super) together: u64,
 }
 
 impl Seen {
@@ -36,6 +38,7 @@ impl Seen {
         self.handed_over += other.handed_over;
         self.recovered += other.recovered;
         self.fenced += other.fenced;
+        self.together += other.together;
     }
 }
 
@@ -48,6 +51,7 @@ impl Simulation {
             seen.lost += numbers.groups_lost;
             seen.handed_over += numbers.handed_over;
             seen.recovered += numbers.recovered;
+            seen.together += numbers.calls_together;
         }
         seen
     }
@@ -56,7 +60,9 @@ impl Simulation {
     pub(super) fn join(&mut self) {
         let seed = self.seed + 1 + (self.started << 20);
         self.started += 1;
-        let deployments = vec![deployment("r1", &self.tasks)];
+        // In every other seed calls go together.
+        let made = if self.seed.is_multiple_of(2) { batching } else { deployment };
+        let deployments = vec![made("r1", &self.tasks)];
         let settings = self.settings.clone();
         let node = format!("node-{}", self.started);
         self.tell_of(&format!("{node} joins"));

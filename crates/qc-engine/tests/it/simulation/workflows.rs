@@ -56,7 +56,7 @@ impl Writer<'_> {
             format!("${{ ($context.n | tostring) + \"/{name}/\" + ([{at}] | tostring) }}");
         let mut task = json!({
             "call": format!("desk.{operation}"),
-            "with": { "body": { "ref": reference } },
+            "with": { "body": { "ref": reference, "run": "${ $workflow.id }" } },
         });
         if self.dice.percent(15) {
             task["timeout"] = json!({ "after": { "seconds": 2 + self.dice.below(20) } });

@@ -38,7 +38,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         qc_engine::RunEnd::Completed { output } => RunEnd::Completed { output },
         qc_engine::RunEnd::Faulted { failure, error } => {
             let mut failure = json!(failure);
-            leaving::failure_shown(&permit.state, &mut failure, &view.contacts);
+            leaving::failure_shown(permit.state, &mut failure, &view.contacts);
             RunEnd::Faulted { failure, error }
         }
         qc_engine::RunEnd::Cancelled { reason } => RunEnd::Cancelled { reason },
@@ -47,7 +47,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     for entry in &mut journal {
         for place in FAILURES {
             if let Some(failure) = entry.pointer_mut(place) {
-                leaving::failure_shown(&permit.state, failure, &view.contacts);
+                leaving::failure_shown(permit.state, failure, &view.contacts);
             }
         }
     }
