@@ -15,6 +15,22 @@ use crate::pages::guides;
 struct Trial(TempDir);
 
 impl Trial {
+    /// The systems of the guides take many things in one request, which those of the projects do not.
+    fn takes_many(&self, connector: &str, operation: &str) {
+        let document = format!("connectors/{connector}/openapi.yaml");
+        let before = fs::read_to_string(self.path(&document)).unwrap();
+        let many = format!(
+            "paths:
+  /batches:
+    post:
+      operationId: {operation}
+      requestBody: {{content: {{application/json: {{schema: {{type: object}}}}}}}}
+      responses: {{\"200\": {{description: ok}}}}
+"
+        );
+        self.write(&document, &before.replacen("paths:\n", &many, 1));
+    }
+
     /// From a template of `qc init`.
     fn template() -> Self {
         let trial = Self(tempfile::tempdir().unwrap());
@@ -68,18 +84,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn connector(text: &str) -> Vec<String> {
-    /// The guide's tracker takes many issues in one request, which the example's does not.
-    const MANY: &str = "paths:
-  /issue-batches:
-    post:
-      operationId: createIssues
-      requestBody: {content: {application/json: {schema: {type: object}}}}
-      responses: {\"200\": {description: ok}}
-";
     let trial = Trial::example();
-    let document = "connectors/tracker/openapi.yaml";
-    let before = fs::read_to_string(trial.path(document)).unwrap();
-    trial.write(document, &before.replacen("paths:\n", MANY, 1));
+    trial.takes_many("tracker", "createIssues");
     trial.write("connectors/tracker/connector.yaml", text);
     trial.errors("connectors/tracker/connector.yaml")
 }
@@ -257,6 +263,7 @@ fn data_movement(text: &str) -> Vec<String> {
 
 fn simulator(text: &str) -> Vec<String> {
     let trial = Trial::template();
+    trial.takes_many("helpdesk", "createTickets");
     trial.write("connectors/helpdesk/simulator.yaml", text);
     trial.errors("connectors/helpdesk/simulator.yaml")
 }
