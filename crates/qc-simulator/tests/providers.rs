@@ -96,7 +96,7 @@ paths:
     assert_eq!((&results[0]["body"]["n"], &results[2]["body"]["id"]), (&json!(1), &json!("T-2")));
     assert_eq!(desk.state()["/tickets"].as_array().unwrap().len(), 2);
     assert_eq!(many(&json!({"some": []})).status(), Some(400));
-    for (each, code) in [("read", "QC-T010"), ("many", "QC-T010"), ("opne", "QC-T001")] {
+    for (each, code) in [("read", "QC-T010"), ("many", "QC-T010"), ("opens", "QC-T001")] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("openapi.yaml"), document).unwrap();
         std::fs::write(folder.path().join("simulator.yaml"), rule(each)).unwrap();
