@@ -133,7 +133,7 @@ enum UnderWay {
 
 struct Work<'a> {
     shared: &'a Arc<Shared>,
-    tenure: &'a Tenure,
+    tenure: &'a Arc<Tenure>,
     context: &'a Arc<RunContext>,
     ready: &'a Ready,
     effect: EffectContext,
@@ -301,7 +301,7 @@ impl Work<'_> {
         let failure = result.as_ref().err().cloned();
         if alone {
             let failure = failure.clone().map(Box::new);
-            self.told = Some(Told { outcome, health, said, requests, failure });
+            self.told = Some(Told { outcome, health, said, requests, failure, calls: 1 });
         }
         self.records.push((performed.record, failure));
         // Of what is only more, or was put right, tells the operation's own document.
@@ -327,11 +327,13 @@ impl Work<'_> {
         let sent = Arc::new(OnceLock::new());
         self.under_way = Some(UnderWay::Together(sent.clone()));
         let call = (&self.ready.request, &self.effect);
-        match seat.go(call, self.context, &sent, self.shared).await {
+        match seat.go(call, (self.context, self.tenure), &sent, self.shared).await {
             Some(Came::Done(performed, seen)) => {
                 self.drift.extend(seen);
                 Ok(Some(*performed))
             }
+            // Time went by meanwhile.
+            Some(Came::Alone) if !self.tenure.certain().await => Err(not_sent_failure()),
             Some(Came::Alone) => Ok(None),
             None => {
                 let failure = self.owned(broken_off());
@@ -404,6 +406,10 @@ impl Work<'_> {
     /// An attempt may have taken effect. Answers `Failed` when it may be sent again.
     async fn doubt(&mut self, failure: Failure) -> Settled {
         match self.acts_as() {
+            // What waits for something to be mended may then be sent again.
+            Effect::Idempotent | Effect::Keyed if failure.retry == Retry::OnEvent => {
+                Settled::Park(failure)
+            }
             Effect::Idempotent | Effect::Keyed => Settled::Failed(failure),
             Effect::Verify => self.read_back(failure).await,
             #[cfg(feature = "planted-bugs")]

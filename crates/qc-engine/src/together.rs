@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use qc_connect::call::{Deviation, DriftNote, EffectContext, Member, Performed};
-use qc_model::Timestamp;
+use qc_connect::call::{Deviation, DriftNote, EffectContext, Member, Performed, Whole};
+use qc_model::{Class, Timestamp};
+use qc_pace::Outcome;
 use qc_workflow::CallRequest;
 use tokio::{
     sync::{Notify, oneshot},
@@ -20,6 +21,7 @@ use crate::{
     engine::Shared,
     fair::{Counted, Told},
     run::RunContext,
+    tenure::Tenure,
     unwind::caught,
 };
 
@@ -53,11 +55,18 @@ struct Rider<C> {
     told: oneshot::Sender<Came>,
 }
 
+/// Those who go, and the departure that the gate counted.
+struct Departing<C> {
+    riders: Vec<Rider<C>>,
+    counted: Option<Counted>,
+}
+
 /// A call that goes with others.
 pub(crate) struct Call {
     request: CallRequest,
     effect: EffectContext,
     context: Arc<RunContext>,
+    tenure: Arc<Tenure>,
 }
 
 /// What comes of going together.
@@ -98,26 +107,32 @@ impl<C> Group<C> {
         self.state().counted.take()
     }
 
-    /// Those who go in the request that is made now, once. One alone is told to go alone.
-    fn depart(&self, now: Timestamp) -> Option<Vec<Rider<C>>> {
-        let mut riders = {
-            let mut state = self.state();
-            if state.departed || state.here.is_empty() {
-                return None;
-            }
-            state.departed = true;
-            std::mem::take(&mut state.here)
-        };
+    /// Those who go in the request that is made now, once, with its departure. One alone is told to go alone.
+    fn depart(&self, now: Timestamp) -> Option<Departing<C>> {
+        let mut state = self.state();
+        if state.departed || state.here.is_empty() {
+            return None;
+        }
+        state.departed = true;
+        let mut riders = std::mem::take(&mut state.here);
         if let [_] = &riders[..] {
+            drop(state);
             // Whoever was cut off in this moment goes nowhere.
             riders.pop().map(|one| one.told.send(Came::Alone));
             return None;
         }
         for rider in &riders {
-            // Set once: nobody departs twice.
+            // Under the lock under which others leave: whoever is still in it knows that it is sent. Set once, for nobody
+            // departs twice.
             let _ = rider.sent.set(now);
         }
-        Some(riders)
+        // Theirs, whoever comes later and goes alone.
+        Some(Departing { riders, counted: state.counted.take() })
+    }
+
+    /// The request was not made: its departure is that of whoever goes alone first.
+    fn give_back(&self, counted: Option<Counted>) {
+        self.state().counted = counted;
     }
 
     /// Who comes now; None: the others have gone.
@@ -147,21 +162,25 @@ impl Seat {
     pub(crate) async fn go(
         self,
         (request, effect): (&CallRequest, &EffectContext),
-        context: &Arc<RunContext>,
+        (context, tenure): (&Arc<RunContext>, &Arc<Tenure>),
         sent: &Arc<OnceLock<Timestamp>>,
         shared: &Arc<Shared>,
     ) -> Option<Came> {
-        let call =
-            Call { request: request.clone(), effect: effect.clone(), context: context.clone() };
+        let call = Call {
+            request: request.clone(),
+            effect: effect.clone(),
+            context: context.clone(),
+            tenure: tenure.clone(),
+        };
         let group = self.group.clone();
         self.gather(
             call,
             sent,
             || shared.now(),
-            |riders| {
+            |departing| {
                 let (group, shared) = (group.clone(), shared.clone());
                 // Apart from all of them: whoever is cut off does not cut off the others.
-                tokio::spawn(Box::pin(async move { perform(&shared, &group, riders).await }));
+                tokio::spawn(Box::pin(async move { perform(&shared, &group, departing).await }));
             },
         )
         .await
@@ -174,7 +193,7 @@ impl<C> Seat<C> {
         call: C,
         sent: &Arc<OnceLock<Timestamp>>,
         now: impl Fn() -> Timestamp,
-        begin: impl Fn(Vec<Rider<C>>),
+        begin: impl Fn(Departing<C>),
     ) -> Option<Came> {
         let Some((number, hears)) = self.group.enter(call, sent) else { return Some(Came::Alone) };
         self.came = true;
@@ -189,8 +208,8 @@ impl<C> Seat<C> {
                 () = group.complete.notified() => {}
                 () = &mut over, if !late => late = true,
             }
-            if let Some(riders) = group.depart(now()) {
-                begin(riders);
+            if let Some(departing) = group.depart(now()) {
+                begin(departing);
             }
         }
     }
@@ -222,7 +241,16 @@ impl<C> Drop for Leaves<'_, C> {
 }
 
 /// Performs the request and tells each what became of it. Whoever hears nothing knows that this broke off.
-async fn perform(shared: &Arc<Shared>, group: &Group, riders: Vec<Rider<Call>>) {
+async fn perform(shared: &Arc<Shared>, group: &Group, departing: Departing<Call>) {
+    let Departing { riders, counted } = departing;
+    // Nothing is sent that another node could be sending, too. Whoever is not certain finds that out alone.
+    let (riders, others): (Vec<_>, Vec<_>) =
+        riders.into_iter().partition(|rider| rider.call.tenure.is_certain());
+    for other in others {
+        drop(other.told.send(Came::Alone));
+    }
+    let Some(first) = riders.first() else { return group.give_back(counted) };
+    let context = first.call.context.clone();
     let members: Vec<Member<'_>> = riders
         .iter()
         .map(|rider| Member {
@@ -244,16 +272,19 @@ async fn perform(shared: &Arc<Shared>, group: &Group, riders: Vec<Rider<Call>>) 
         tracing::warn!(%task, code = %failure.code, "calls go alone that were to go in one request: {}", failure.detail);
     }
     let mut seen = Vec::new();
-    if let Some(whole) = &together.whole {
-        shared.counters.batch(whole.record.together);
-        seen = watched(shared, &riders[0].call.context, whole);
-        let (outcome, health) = whole.tells();
-        let failure = whole.result.as_ref().err().cloned().map(Box::new);
-        let (said, requests) = (whole.said.clone(), whole.record.requests);
-        let told = Told { outcome, health, said, requests, failure };
-        if let Some((limit, until)) = group.take_counted().and_then(|counted| counted.tell(&told)) {
-            // On disk before the runs hear of it, as with calls that go alone.
-            shared.keep_stated(&limit, until).await;
+    if together.wholes.is_empty() {
+        group.give_back(counted);
+    } else {
+        // More than one was not foreseen: the others are counted now.
+        let more = together.wholes.iter().skip(1).filter_map(|_| Some(counted.as_ref()?.another()));
+        let departures: Vec<Counted> = more.collect();
+        for (whole, counted) in together.wholes.iter().zip(counted.into_iter().chain(departures)) {
+            shared.counters.batch(whole.performed.record.together);
+            seen.extend(watched(shared, &context, &whole.performed));
+            if let Some((limit, until)) = counted.tell(&told_of(&context, whole, &together.each)) {
+                // On disk before the runs hear of it, as with calls that go alone.
+                shared.keep_stated(&limit, until).await;
+            }
         }
         // None of them may be there any more to do it.
         shared.gate.go_on();
@@ -266,6 +297,32 @@ async fn perform(shared: &Arc<Shared>, group: &Group, riders: Vec<Rider<Call>>) 
         // Who went away meanwhile is judged as one whose answer is lost.
         drop(rider.told.send(came));
     }
+}
+
+/// What the request tells of the other side. When it refuses some of the calls because there are too many, it is that.
+fn told_of(context: &RunContext, whole: &Whole, each: &[Option<Performed>]) -> Told {
+    let each = || whole.members.iter().filter_map(|at| each.get(*at)?.as_ref());
+    let whole = &whole.performed;
+    let (mut outcome, health) = whole.tells();
+    let throttled = |one: &Performed| one.record.class == Some(Class::Throttled);
+    if outcome == Outcome::Dealt && each().any(throttled) {
+        outcome = Outcome::Throttled;
+    }
+    let failure = whole.result.as_ref().err().cloned().map(|mut failure| {
+        let connector = whole.record.connector.as_ref().filter(|_| failure.owner.is_none());
+        if let Some(connector) = connector {
+            failure.owner = context.deployment.release.system_owners.get(connector).cloned();
+        }
+        Box::new(failure)
+    });
+    let passes = |class| {
+        use Class::{Dependency, Overloaded, Throttled, Timeout, Transient};
+        matches!(class, Throttled | Overloaded | Timeout | Transient | Dependency)
+    };
+    let dealt = each().filter(|one| !one.record.class.is_some_and(passes)).count();
+    let calls = u32::try_from(dealt).unwrap_or(u32::MAX);
+    let (said, requests) = (whole.said.clone(), whole.record.requests);
+    Told { outcome, health, said, requests, failure, calls }
 }
 
 /// Notes how the answer as a whole differed from the contract of the operation that takes many.
@@ -310,7 +367,8 @@ mod tests {
         /// Takes a seat and goes when the others do; nobody is told what came of it.
         async fn go(&self, (seat, sent): (Seat<u32>, Arc<OnceLock<Timestamp>>), call: u32) -> bool {
             let now = || Timestamp::from_millis(1);
-            let came = seat.gather(call, &sent, now, |riders| {
+            let came = seat.gather(call, &sent, now, |departing| {
+                let riders = departing.riders;
                 self.went.lock().unwrap().push(riders.iter().map(|rider| rider.call).collect());
                 self.riders.lock().unwrap().extend(riders);
             });

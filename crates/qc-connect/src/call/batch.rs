@@ -53,10 +53,19 @@ pub struct Member<'a> {
 pub struct Together {
     /// Of each, in their order. None: it was not sent, and has to go alone.
     pub each: Vec<Option<Performed>>,
-    /// The one request, as a call of the operation that takes many; None: none was sent.
-    pub whole: Option<Performed>,
+    /// The requests: one, or none, or several when not all of them can go in one.
+    pub wholes: Vec<Whole>,
     /// Why they cannot go in one request, although each alone can.
     pub apart: Option<Box<Failure>>,
+}
+
+/// A request of many calls.
+#[derive(Debug)]
+pub struct Whole {
+    /// The request, as a call of the operation that takes many.
+    pub performed: Performed,
+    /// The places of those that went in it.
+    pub members: Vec<usize>,
 }
 
 /// A member that goes.
@@ -91,9 +100,12 @@ impl Connectors {
         let parameters = &connector.operation(operation)?.parameters;
         let beside = |key: &String| parameters.iter().any(|one| *one.name == **key);
         let of_body = arguments.as_object().is_some_and(|map| !map.keys().any(beside));
-        let key = connector.declared_effect(operation).and_then(|effect| effect.key.as_ref());
+        let declared = connector.declared_effect(operation);
+        let key = declared.and_then(|effect| effect.key.as_ref());
+        let read_back = declared.is_some_and(|effect| effect.verify.is_some());
         let apart = match (call.effect, key) {
             (Effect::Verify, _) | (Effect::Keyed, None) => true,
+            _ if read_back => true,
             (_, Some(key)) => !matches!(key.place, KeyPlace::Body(_)),
             (Effect::Idempotent | Effect::Once, None) => false,
         };
@@ -115,25 +127,31 @@ impl Outbound {
                 Err(failure) => each[at] = Some(self.ended(*member, Err(failure))),
             }
         }
-        if going.len() < 2 {
-            return Together { each, whole: None, apart: None };
-        }
-        if let Err(failure) = Whole::of(&going).and_then(|it| self.composed(&it, &going)) {
+        let (mut apart, mut wholes) = (None, Vec::new());
+        let mut parts = vec![going];
+        while let Some(mut part) = parts.pop() {
+            if part.len() < 2 {
+                continue;
+            }
             // What each may be alone they may not be together: more than the vendor takes at once, it may be.
-            return Together { each, whole: None, apart: Some(failure) };
-        }
-        let mut counted = Vec::with_capacity(going.len());
-        for one in going {
-            match self.count(&one.job).await {
-                Ok(()) => counted.push(one),
-                Err(failure) => each[one.at] = Some(self.ended(one.member, Err(failure))),
+            if let Err(failure) = Request::of(&part).and_then(|it| self.composed(&it, &part)) {
+                apart = Some(failure);
+                let rest = part.split_off(part.len() / 2);
+                parts.extend([rest, part]);
+                continue;
+            }
+            let mut counted = Vec::with_capacity(part.len());
+            for one in part {
+                match self.count(&one.job).await {
+                    Ok(()) => counted.push(one),
+                    Err(failure) => each[one.at] = Some(self.ended(one.member, Err(failure))),
+                }
+            }
+            if !counted.is_empty() {
+                wholes.push(self.sent(counted, &mut each).await);
             }
         }
-        if counted.is_empty() {
-            return Together { each, whole: None, apart: None };
-        }
-        let whole = self.sent(counted, &mut each).await;
-        Together { each, whole: Some(whole), apart: None }
+        Together { each, wholes, apart }
     }
 
     /// What a call is asked before it goes, whether alone or not.
@@ -161,7 +179,7 @@ impl Outbound {
     }
 
     /// The one request of these.
-    fn composed(&self, whole: &Whole<'_>, going: &[Going<'_>]) -> Result<Prepared, Box<Failure>> {
+    fn composed(&self, whole: &Request<'_>, going: &[Going<'_>]) -> Result<Prepared, Box<Failure>> {
         let (job, _) = self.job(whole.release, whole.environment, &whole.call, &whole.effect)?;
         let now = self.clock.now();
         let bodies = going.iter().map(|one| one.body.clone()).collect();
@@ -175,7 +193,7 @@ impl Outbound {
     }
 
     /// Sends them, and tells each what became of it. What became of the request.
-    async fn sent(&self, going: Vec<Going<'_>>, each: &mut [Option<Performed>]) -> Performed {
+    async fn sent(&self, going: Vec<Going<'_>>, each: &mut [Option<Performed>]) -> Whole {
         let began = self.clock.now();
         let mut drift = Observed::default();
         let first = &going[0];
@@ -192,6 +210,7 @@ impl Outbound {
             take_apart(rule, &output.content, going.len(), self.clock.now())
         });
         let mut entries = entries.ok().map(Vec::into_iter);
+        let members = going.iter().map(|one| one.at).collect();
         for one in going {
             let mut drift = Observed::default();
             let mut own = CallRecord {
@@ -233,14 +252,15 @@ impl Outbound {
         }
         record.class = answered.as_ref().err().map(|failure| failure.class);
         record.operation = many;
-        Performed {
+        let performed = Performed {
             result: answered.map(|(output, ..)| output).map_err(|failure| *failure),
             record,
             drift: drift.notes,
             notice: drift.notice,
             said: drift.said,
             unfit: None,
-        }
+        };
+        Whole { performed, members }
     }
 
     async fn asked<'a>(
@@ -249,9 +269,11 @@ impl Outbound {
         record: &mut CallRecord,
         drift: &mut Observed,
     ) -> Result<(CallOutput, Answer, &'a BatchRule), Box<Failure>> {
-        let whole = Whole::of(going)?;
+        let whole = Request::of(going)?;
         let request = self.composed(&whole, going)?;
-        let (job, _) = self.job(whole.release, whole.environment, &whole.call, &whole.effect)?;
+        let (mut job, _) =
+            self.job(whole.release, whole.environment, &whole.call, &whole.effect)?;
+        job.many = true;
         request.method.as_str().clone_into(&mut record.method);
         record.url.clone_from(&request.shown_url);
         let (output, answer) = self.once(&job, &request, record, drift).await?;
@@ -282,7 +304,7 @@ enum Admitted<'a> {
 }
 
 /// The one request, as a call.
-struct Whole<'a> {
+struct Request<'a> {
     release: &'a Connectors,
     environment: &'a EnvironmentScope,
     rule: &'a BatchRule,
@@ -290,7 +312,7 @@ struct Whole<'a> {
     effect: EffectContext,
 }
 
-impl<'a> Whole<'a> {
+impl<'a> Request<'a> {
     fn of(going: &[Going<'a>]) -> Result<Self, Box<Failure>> {
         let first = going.first().ok_or_else(|| unsendable("nothing goes"))?;
         let Member { release, environment, call, effect } = first.member;
@@ -309,16 +331,20 @@ impl<'a> Whole<'a> {
         let call = CallRequest {
             target,
             effect: many.map_or(Effect::Once, |policy| policy.effect),
+            // Of each its own run says when its time is up.
+            timeout_ms: going.iter().map(|one| one.member.call.timeout_ms).max().unwrap_or(0),
             ..call.clone()
         };
-        // The same calls together have the same key, and other calls another.
+        // The same attempts together have the same key, and others another: what was answered is not asked again.
         let mut keys = digest::Context::new(&digest::SHA256);
         for one in going {
             keys.update(one.member.effect.key.as_bytes());
+            keys.update(&one.member.call.attempt.to_be_bytes());
             keys.update(b"\n");
         }
         let key = format!("qc:batch:{}", hex(keys.finish().as_ref()));
-        let effect = EffectContext { key, ..effect.clone() };
+        let hops = going.iter().map(|one| one.member.effect.hops).max().unwrap_or(0);
+        let effect = EffectContext { key, hops, ..effect.clone() };
         Ok(Self { release, environment, rule, call, effect })
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Job<'a> {
     pub(super) deadline: Deadline,
     pub(super) redirect: bool,
     pub(super) shape: OutputShape,
+    /// It is many calls in one: what a good answer says of each is judged call by call.
+    pub(super) many: bool,
 }
 
 /// What a job sends.
@@ -67,6 +69,7 @@ impl Outbound {
             deadline,
             redirect: false,
             shape: call.target.output(),
+            many: false,
         };
         let inline = |authentication: &'a Option<qc_workflow::Authentication>| {
             authentication.as_ref().map_or(Proof::None, |one| Proof::Inline(one, call.secrets))

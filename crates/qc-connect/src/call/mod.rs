@@ -43,7 +43,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Member, Together};
+pub use batch::{Member, Together, Whole};
 pub use binding::{Binding, FieldPath, Quota, View};
 pub use connection::ConnectionTokens;
 pub use connectors::Connectors;

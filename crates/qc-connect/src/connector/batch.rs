@@ -58,7 +58,7 @@ impl BatchRule {
         reader: &Reader<'_>,
         node: &Node,
         (api, single): (&OpenApi, &Operation),
-        declared: Option<&EffectRule>,
+        (declared, has_pages): (Option<&EffectRule>, bool),
     ) {
         let id = &single.id;
         let Some(many) = api.operation(&self.operation) else {
@@ -70,6 +70,8 @@ impl BatchRule {
             Some("an operation is no batch of itself".to_owned())
         } else if let Some(one) = many.parameters.iter().find(|one| one.required) {
             Some(format!("`{}` needs `{}`, which no call of a batch gives it", many.id, one.name))
+        } else if has_pages {
+            Some(format!("`{id}` has pages, and the request of many calls reads none"))
         } else {
             let takes_json = |operation: &Operation| {
                 let body = operation.request_body.as_ref();
@@ -98,7 +100,7 @@ fn refused_class(id: &str, declared: Option<&EffectRule>) -> Option<String> {
     let rule = declared?;
     let in_body = |place: &KeyPlace| matches!(place, KeyPlace::Body(_));
     match rule.class {
-        Effect::Verify => Some(format!(
+        _ if rule.verify.is_some() => Some(format!(
             "`{id}` is read back when its outcome is unknown: its calls go alone, so that none is read back while the \
              request of the others is still on its way"
         )),

@@ -172,7 +172,11 @@ fn rules(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Option<Rules>
     let validations =
         [("observe", ResponseValidation::Observe), ("enforce", ResponseValidation::Enforce)];
     let validation = top.optional_choice("response_validation", &validations).unwrap_or_default();
+    let operations_node = top.optional("operations");
     let operations = operations(top, api);
+    if let Some(node) = operations_node {
+        check_batches(reader, node, &operations, &limits);
+    }
     let webhook = top.optional_object("webhook").and_then(webhook);
     if let (Some(node), Some(AuthProfile::Connection(oauth))) = (auth_node, &auth)
         && oauth.probe.as_ref().is_some_and(|probe| {
@@ -352,7 +356,7 @@ fn operations(
         let node = object.optional("batch");
         let batch = object.optional_object("batch").and_then(BatchRule::read);
         if let (Some(node), Some(batch), Some((api, found))) = (node, &batch, found) {
-            batch.check(reader, node, (api, found), effect.as_ref());
+            batch.check(reader, node, (api, found), (effect.as_ref(), pagination.is_some()));
         }
         object.finish();
         let rules =
@@ -360,6 +364,38 @@ fn operations(
         operations.insert(key.name.to_string(), rules);
     }
     operations
+}
+
+/// Calls that go together count as one request against the limit of a single call. The operation that takes many must not
+/// have another limit, which they would not be held to, nor pages, of which they would read the first.
+fn check_batches(
+    reader: &Reader<'_>,
+    node: &Node,
+    operations: &BTreeMap<String, OperationRules>,
+    limits: &[DeclaredLimit],
+) {
+    let family = |id: &str| {
+        limits
+            .iter()
+            .find(|one| one.operations.iter().any(|op| op == id))
+            .map(|one| &one.operations)
+    };
+    for (single, rule) in operations.iter().filter_map(|(id, one)| Some((id, one.batch.as_ref()?)))
+    {
+        let many = &rule.operation;
+        let has_pages = operations.get(many).is_some_and(|rules| rules.pagination.is_some());
+        let why = if has_pages {
+            format!("`{many}` has pages, and the request of many calls reads none")
+        } else if family(single) == family(many) {
+            continue;
+        } else {
+            format!(
+                "`{single}` and `{many}` are in different limits: calls that go together count against one; name both in it"
+            )
+        };
+        let at = node.at(&format!("/{single}/batch")).unwrap_or(node);
+        reader.report(codes::BAD_BATCH, at.span, why);
+    }
 }
 
 fn check_verify(reader: &Reader<'_>, api: Option<&OpenApi>, node: &Node, operation: &str) {

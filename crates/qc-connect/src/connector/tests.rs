@@ -585,6 +585,7 @@ components:",
     assert!(kept.operation("createTickets").is_some(), "a release holds what its batches need");
 
     let verify = "    effect: { class: verify, verify: { operation: listTickets, parameters: '{}', applied_when: 'true' } }\n";
+    let read_back = "    effect: { class: keyed, key: { in: body, name: key, window: 1h, then: verify }, verify: { operation: listTickets, parameters: '{}', applied_when: 'true' } }\n";
     let header = "    effect: { class: keyed, key: { in: header, name: Key, window: 1h } }\n";
     for (operation, rules, wanted) in [
         (
@@ -610,6 +611,22 @@ components:",
             "createTicket",
             header.to_owned() + &batch("createTickets"),
             "QC-N014: the key of `createTicket` is not in its body",
+        ),
+        (
+            "createTicket",
+            read_back.to_owned() + &batch("createTickets"),
+            "QC-N014: `createTicket` is read back",
+        ),
+        (
+            "createTicket",
+            batch("createTickets")
+                + "limits: [{ requests: 1, per: 1m, operations: [createTickets] }]\n",
+            "are in different limits",
+        ),
+        (
+            "createTicket",
+            batch("createTickets") + "  createTickets: { pagination: { style: link, items: . } }\n",
+            "`createTickets` has pages",
         ),
         (
             "createTicket",

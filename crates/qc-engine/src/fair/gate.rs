@@ -364,7 +364,8 @@ impl Gate {
     fn lost(&self, share: &Share, gone: Gone) {
         let (outcome, health) = (Outcome::Unknown, Health::Unknown);
         let said = Said::default();
-        self.answered(share, gone, &Told { outcome, health, said, requests: 0, failure: None });
+        let told = Told { outcome, health, said, requests: 0, failure: None, calls: 0 };
+        self.answered(share, gone, &told);
     }
 
     /// Lets those go who may.
@@ -472,6 +473,12 @@ impl Drop for Permit {
 }
 
 impl Counted {
+    /// One more departure of the same, now.
+    pub(crate) fn another(&self) -> Self {
+        let gone = self.gate.state().tempo.departs(&self.share, self.gate.clock.now());
+        Self { gate: self.gate.clone(), share: self.share.clone(), gone: Some(gone) }
+    }
+
     /// What became of it, as [`Permit::tell`] tells it.
     pub(crate) fn tell(mut self, told: &Told) -> Option<(Arc<str>, Timestamp)> {
         self.gate.answered(&self.share, self.gone.take()?, told)
@@ -521,7 +528,7 @@ mod tests {
 
     fn dealt(said: Said) -> Told {
         let (outcome, health) = (Outcome::Dealt, Health::Good);
-        Told { outcome, health, said, requests: 1, failure: None }
+        Told { outcome, health, said, requests: 1, failure: None, calls: 1 }
     }
 
     #[test]

@@ -67,6 +67,8 @@ pub(crate) struct Told {
     pub(crate) requests: u32,
     /// How it failed, if it did.
     pub(crate) failure: Option<Box<Failure>>,
+    /// How many calls went in it that were dealt with.
+    pub(crate) calls: u32,
 }
 
 /// A call that went, as it is counted here.
@@ -213,7 +215,7 @@ impl Tempo {
                 && told.health == Health::Good
                 && let Some(budget) = system.budgets.get_mut(&share.tenant)
             {
-                budget.worked();
+                (0..told.calls).for_each(|_| budget.worked());
             }
         }
         self.counts.throttled += u64::from(told.outcome == Outcome::Throttled);

@@ -173,28 +173,58 @@ async fn a_call_that_does_not_fit_its_contract_leaves_the_others_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_too_much_at_once_goes_one_by_one() {
+async fn what_is_too_much_at_once_goes_in_parts() {
     // The connector says 100, the document at most 60.
     let desk = Desk::with(&desk(ONCE, 100), answering(u64::MAX), 80).await;
     for (n, run) in desk.runs.iter().enumerate() {
         assert_eq!(output(desk.world.end(*run).await), json!({"id": n}));
     }
-    assert_eq!((desk.batches().len(), desk.outside.requests("/orders")), (0, 80));
+    assert_eq!((desk.batches(), desk.outside.requests("/orders")), (vec![39, 40], 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_cannot_be_taken_apart_leaves_each_in_doubt() {
-    let outside = Outside::seeing(|path, _, body| match path {
-        "/many" => ok(json!({"results": [{"status": 201}]})),
+    for effect in [ONCE, KEYED] {
+        let outside = Outside::seeing(|path, nth, body| match (path, nth) {
+            ("/many", 0) => ok(json!({"results": [{"status": 201}]})),
+            ("/many", _) => ok(each(body, u64::MAX)),
+            _ => Answer::Status(201, json!({"id": body["n"]})),
+        });
+        let desk = Desk::with(&desk(effect, 10), outside, 3).await;
+        output(desk.world.end(desk.runs[0]).await);
+        for run in &desk.runs[1..] {
+            // Its effect may have taken place: nobody is told that it failed.
+            desk.world.until(*run, RunStatus::Parked).await;
+            let rows = calls_failed(&desk.world, *run).await;
+            assert!(!rows.is_empty() && rows.iter().all(|code| code == "QC-N126"), "{rows:?}");
+        }
+        if effect == KEYED {
+            // Once the connector is mended it goes again, under its key.
+            let by = Actor::platform("test");
+            for run in &desk.runs[1..] {
+                desk.world.engine.resume(*run, &by).await.unwrap();
+                output(desk.world.end(*run).await);
+            }
+        }
+    }
+}
+
+/// The request is taken, and each of its calls is told that there are too many: that is what the gate learns, too.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_its_calls_is_one_of_the_request() {
+    let outside = Outside::seeing(|path, nth, body| match (path, nth) {
+        ("/many", 0) => {
+            let all = body["all"].as_array().unwrap();
+            ok(json!({"results": vec![json!({"status": 429}); all.len()]}))
+        }
+        ("/many", _) => ok(each(body, u64::MAX)),
         _ => Answer::Status(201, json!({"id": body["n"]})),
     });
-    let desk = Desk::with(&desk(ONCE, 10), outside, 3).await;
-    output(desk.world.end(desk.runs[0]).await);
-    for run in &desk.runs[1..] {
-        desk.world.until(*run, RunStatus::Parked).await;
-        let rows = calls_failed(&desk.world, *run).await;
-        assert_eq!(rows, ["QC-N126"]);
+    let desk = Desk::with(&desk(ONCE, 10), outside, 4).await;
+    for (n, run) in desk.runs.iter().enumerate() {
+        assert_eq!(output(desk.world.end(*run).await), json!({"id": n}));
     }
+    assert_eq!(desk.world.engine.gauges().throttled, 1);
 }
 
 async fn calls_failed(world: &World, run: RunId) -> Vec<String> {

@@ -73,7 +73,7 @@ async fn each_has_its_own_key_answer_and_failure() {
     assert_eq!(requests, [1, 0, 0]);
     assert_eq!(each[1].record.status, Some(409));
     assert!(each.iter().all(|one| one.record.sent && one.record.together == 3));
-    let whole = done.whole.unwrap();
+    let whole = &done.wholes[0].performed;
     assert_eq!(whole.record.operation.as_deref(), Some("addNotes"));
     assert_eq!((whole.record.requests, whole.tells().0), (1, qc_pace::Outcome::Dealt));
 }
@@ -128,6 +128,41 @@ async fn a_failure_of_the_request_is_that_of_each_and_leaves_no_certainty() {
     assert_eq!(seen[4], all("QC-N113", Applied::Maybe, false));
 }
 
+/// The connector's error map knows answers with `ok: false` as refusals. An answer to many that says so of one refuses
+/// none of the others.
+#[tokio::test]
+async fn the_error_map_judges_calls_and_not_their_request() {
+    let batch = "
+    batch: { operation: addNotes, max: 50, body: '{ all: . }', results: .results }
+";
+    let world = desk(batch);
+    let refused = json!({"ok": false, "error": "no"});
+    world.will([answer(
+        200,
+        &json!({"ok": false, "error": "some", "results": [{"id": 1}, refused]}),
+    )]);
+    let done =
+        Calls::of(&world, [json!({"text": "a"}), json!({"text": "b"})]).together(&world).await;
+    let each: Vec<Performed> = done.each.into_iter().map(Option::unwrap).collect();
+    assert_eq!(each[0].result.as_ref().unwrap().content, json!({"id": 1}));
+    assert_eq!(
+        (&failed(&each[1]).code, failed(&each[1]).applied),
+        (&codes::MAPPED_ERROR, Applied::No)
+    );
+}
+
+#[tokio::test]
+async fn the_request_has_the_longest_time_and_the_longest_chain_of_its_calls() {
+    let world = desk(BATCH);
+    world.will([entries(&[json!({"status": 200}), json!({"status": 200})])]);
+    let mut calls = Calls::of(&world, [json!({"text": "a"}), json!({"text": "b"})]);
+    calls.0[0].0.timeout_ms = 0;
+    calls.0[1].1.hops = 3;
+    let done = calls.together(&world).await;
+    assert!(done.each.iter().all(|one| one.as_ref().unwrap().result.is_ok()), "{done:?}");
+    assert_eq!(world.seen()[0].header("qc-hops"), "3");
+}
+
 #[tokio::test]
 async fn who_may_not_go_leaves_the_others_alone() {
     let world = desk(BATCH);
@@ -155,7 +190,7 @@ async fn whoever_is_left_alone_goes_alone() {
     let world = desk(BATCH);
     let calls = Calls::of(&world, [json!({"body": "no object"}), json!({"text": 3})]);
     let done = calls.together(&world).await;
-    assert!(done.each[0].is_some() && done.each[1].is_none() && done.whole.is_none());
+    assert!(done.each[0].is_some() && done.each[1].is_none() && done.wholes.is_empty());
     assert_eq!(world.seen().len(), 0);
 }
 
@@ -218,10 +253,17 @@ async fn the_same_calls_together_have_the_same_key() {
         *call = world.call("addTag", call_arguments(call));
     }
     others.together(&world).await;
+    world.will([answer(207, &json!([{}, {}]))]);
+    let mut again = Calls::of(&world, ["a", "b"].map(|tag| json!({ "tag": tag })));
+    for (call, _) in &mut again.0 {
+        *call = CallRequest { attempt: 2, ..world.call("addTag", call_arguments(call)) };
+    }
+    again.together(&world).await;
     let keys: Vec<String> =
         world.seen().iter().map(|seen| seen.header("idempotency-key").to_owned()).collect();
     assert!(keys[0].starts_with("qc:batch:") && keys[0] == keys[1], "{keys:?}");
     assert_ne!(keys[1], keys[2]);
+    assert_ne!(keys[1], keys[3], "what is tried again is no repeat of what was answered");
 }
 
 #[tokio::test]
