@@ -544,11 +544,10 @@ fn a_limit_that_cannot_be_kept_is_a_finding() {
     assert!(load(&text, DOCUMENT).1.iter().any(|one| one.message.contains("31d")));
 }
 
-#[test]
-fn what_cannot_go_together_is_said() {
-    let of = |operation: &str, rules: &str| {
-        let document = format!(
-            "{}  /tickets/all:
+/// What is told of a connector with these rules of an operation, whose document takes many tickets at once.
+fn batching(operation: &str, rules: &str) -> (Option<Connector>, String) {
+    let document = format!(
+        "{}  /tickets/all:
     post:
       operationId: createTickets
       requestBody: {{ content: {{ application/json: {{ schema: {{ type: array }} }} }} }}
@@ -565,19 +564,24 @@ fn what_cannot_go_together_is_said() {
       requestBody: {{ content: {{ application/json: {{ schema: {{ type: array }} }} }} }}
       responses: {{ \"200\": {{ description: ok }} }}
 components:",
-            DOCUMENT.split("components:").next().unwrap()
-        );
-        let document = document + DOCUMENT.split("components:").nth(1).unwrap();
-        let connector = format!(
-            "name: helpdesk\nversion: 1.0.0\ntitle: Helpdesk\nopenapi: openapi.yaml\nauth: {{ none: {{}} }}\noperations:\n  {operation}:\n{rules}"
-        );
-        let (connector, findings) = load(&connector, &document);
-        let told = findings.iter().map(|one| format!("{}: {}", one.code, one.message));
-        (connector, told.collect::<Vec<_>>().join("\n"))
-    };
-    let batch =
-        |operation: &str| format!("    batch: {{ operation: {operation}, max: 10, results: . }}\n");
-    let (connector, told) = of("createTicket", &batch("createTickets"));
+        DOCUMENT.split("components:").next().unwrap()
+    );
+    let document = document + DOCUMENT.split("components:").nth(1).unwrap();
+    let connector = format!(
+        "name: helpdesk\nversion: 1.0.0\ntitle: Helpdesk\nopenapi: openapi.yaml\nauth: {{ none: {{}} }}\noperations:\n  {operation}:\n{rules}"
+    );
+    let (connector, findings) = load(&connector, &document);
+    let told = findings.iter().map(|one| format!("{}: {}", one.code, one.message));
+    (connector, told.collect::<Vec<_>>().join("\n"))
+}
+
+fn batch(operation: &str) -> String {
+    format!("    batch: {{ operation: {operation}, max: 10, results: . }}\n")
+}
+
+#[test]
+fn what_cannot_go_together_is_said() {
+    let (connector, told) = batching("createTicket", &batch("createTickets"));
     assert_eq!(told, "");
     let rule = connector.as_ref().and_then(|it| it.batch("createTicket")).unwrap();
     assert_eq!((rule.max, rule.operation.as_str()), (10, "createTickets"));
@@ -640,7 +644,7 @@ components:",
             "QC-N005",
         ),
     ] {
-        let (_, told) = of(operation, &rules);
+        let (_, told) = batching(operation, &rules);
         assert!(told.contains(wanted), "{operation} {rules}: {told}");
     }
 }

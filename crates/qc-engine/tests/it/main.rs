@@ -13,6 +13,7 @@ mod compensation;
 mod continuation;
 mod crash;
 mod deadline;
+mod desk;
 mod drifted;
 mod echo;
 mod effects;

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -13,10 +13,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use qc_connect::{
-    call::{Connectors, Outbound},
-    connector::Connector,
-};
+use qc_connect::call::{Connectors, Outbound};
 use qc_document::{ParseLimits, Source};
 use qc_engine::{
     Accepted, Deployment, Engine, EngineError, EngineParts, EngineSettings, Incoming, Release,
@@ -34,7 +31,10 @@ use qc_workflow::{Bindings, CallPolicy, Unavailable, WhenUnavailable};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::link::{Link, Mode, Reached};
+use crate::{
+    desk,
+    link::{Link, Mode, Reached},
+};
 
 /// Virtual time: tokio's paused clock, which jumps when everybody waits.
 pub(crate) struct VirtualClock {
@@ -187,85 +187,6 @@ impl Caller for Outside {
     }
 }
 
-const CONNECTOR: &str = "
-name: desk
-version: 1.0.0
-title: A desk
-owner: team-desk
-openapi: openapi.yaml
-base_urls:
-  production: http://desk.test
-auth: { none: {} }
-operations:
-  putState: { effect: { class: idempotent } }
-  createTicket:
-    effect: { class: keyed, key: { in: header, name: Idempotency-Key, window: 24h, then: once } }
-  postMessage:
-    effect:
-      class: verify
-      verify:
-        operation: findMessages
-        parameters: '{ ref: $arguments.body.ref }'
-        applied_when: '.messages | length > 0'
-        settle: 1s
-        not_found_means: not_applied
-  charge: { effect: { class: once } }
-";
-
-const OPENAPI: &str = "
-openapi: 3.1.0
-info: { title: Desk, version: 1.0.0 }
-paths:
-  /state:
-    put:
-      operationId: putState
-      requestBody: { required: true, content: { application/json: { schema: { type: object } } } }
-      responses: { '200': { description: ok } }
-  /tickets:
-    post:
-      operationId: createTicket
-      requestBody: { required: true, content: { application/json: { schema: { type: object } } } }
-      responses: { '200': { description: ok } }
-  /messages:
-    post:
-      operationId: postMessage
-      requestBody: { required: true, content: { application/json: { schema: { type: object } } } }
-      responses: { '200': { description: ok } }
-  /find:
-    get:
-      operationId: findMessages
-      parameters: [ { name: ref, in: query, schema: { type: string } } ]
-      responses: { '200': { description: ok } }
-  /changes:
-    get:
-      operationId: listChanges
-      parameters: [ { name: since, in: query, schema: { type: integer } } ]
-      responses: { '200': { description: ok } }
-  /many:
-    post:
-      operationId: takeMany
-      requestBody:
-        required: true
-        content:
-          application/json:
-            schema: { type: object, required: [all], properties: { all: { type: array, maxItems: 60 } } }
-      responses: { '200': { description: ok } }
-  /orders:
-    post:
-      operationId: order
-      requestBody:
-        required: true
-        content:
-          application/json:
-            schema: { type: object, required: [n], properties: { n: { type: integer } } }
-      responses: { '201': { description: ok } }
-  /charges:
-    post:
-      operationId: charge
-      requestBody: { required: true, content: { application/json: { schema: { type: object } } } }
-      responses: { '200': { description: ok } }
-";
-
 struct Bound<'a>(&'a Connectors, Option<Unavailable>);
 
 impl Bindings for Bound<'_> {
@@ -293,50 +214,21 @@ impl Bindings for Bound<'_> {
     }
 }
 
-/// The one connector of all tests.
-fn desk() -> Arc<Connectors> {
-    static DESK: OnceLock<Arc<Connectors>> = OnceLock::new();
-    DESK.get_or_init(|| desk_of(CONNECTOR)).clone()
-}
-
-fn desk_of(connector: &str) -> Arc<Connectors> {
-    let files = BTreeMap::from([
-        ("connectors/desk/connector.yaml".to_owned(), connector.to_owned()),
-        ("connectors/desk/openapi.yaml".to_owned(), OPENAPI.to_owned()),
-    ]);
-    let (connector, findings) = Connector::load(&files, "connectors/desk");
-    let connector = connector.unwrap_or_else(|| panic!("{findings:#?}"));
-    Arc::new(Connectors::new([connector], []))
-}
-
 /// The same with what the desk documents of its limits.
 pub(crate) fn limited(mut deployment: Deployment, limits: &str) -> Deployment {
     let release = Arc::get_mut(&mut deployment.release).unwrap();
-    release.connectors = desk_of(&format!("{CONNECTOR}limits: {limits}\n"));
+    release.connectors = desk::limited(limits);
     deployment
 }
 
 /// A deployment with a desk that takes few requests, and many calls in one.
 pub(crate) fn batching(hash: &str, tasks: &str) -> Deployment {
-    let many = |of: &str| {
-        format!(
-            "batch: {{ operation: takeMany, max: 5, body: '{{ of: \"{of}\", all: . }}', results: .results }}"
-        )
-    };
-    let once = CONNECTOR
-        .replace(
-            "{ class: idempotent } }",
-            &format!("{{ class: idempotent }}, {} }}", many("putState")),
-        )
-        .replace("{ class: once } }", &format!("{{ class: once }}, {} }}", many("charge")));
-    let limit = |operation: &str| format!("{{ requests: 2, per: 1s, operations: [{operation}] }}");
-    let limits = format!("limits: [{}, {}]\n", limit("putState"), limit("charge"));
-    connected(hash, tasks, &(once + &limits))
+    connected(hash, tasks, &desk::batching())
 }
 
 /// A deployment with another desk.
 pub(crate) fn connected(hash: &str, tasks: &str, connector: &str) -> Deployment {
-    deployment_at(desk_of(connector), hash, "test", tasks, door(), ("{}", None))
+    deployment_at(desk::of(connector), hash, "test", tasks, door(), ("{}", None))
 }
 
 /// A deployment of a workflow whose tasks stand under `do:`.
@@ -406,7 +298,7 @@ fn deployment_of(
     undo: &str,
     unavailable: Option<Unavailable>,
 ) -> Deployment {
-    deployment_at(desk(), hash, name, tasks, trigger, (undo, unavailable))
+    deployment_at(desk::usual(), hash, name, tasks, trigger, (undo, unavailable))
 }
 
 fn deployment_at(
