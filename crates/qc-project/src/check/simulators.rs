@@ -38,7 +38,7 @@ fn unsimulated(project: &Project, connector: &Connector, spec: &SimulatorSpec) -
     let told = unknown.map(|(single, rule)| {
         let (name, many) = (connector.name(), &rule.operation);
         let message = format!(
-            "calls of `{name}.{single}` go together in `{many}`, and its simulator does not say what that does; under load they fail there"
+            "calls of `{name}.{single}` go together in `{many}`, and its simulator does not say what that does; under load their runs are parked there"
         );
         let finding = Finding::warning(codes::UNSIMULATED_BATCH, message).help(format!(
             "declare `batches.{many}` in {CONNECTORS}/{name}/simulator.yaml: what it does for each, and what it answers"

@@ -121,8 +121,6 @@ operations:
 
     let test = ["loadtest", "notify", "--seconds", "1", "--no-evidence", "--json"];
     scene.qc(&["check"]).ends(0).says("QC-P113").says("connectors/chat/connector.yaml:");
-    let failed = scene.qc(&test).ends(100).json();
-    assert!(failed["codes"]["QC-N126"] == 200, "{failed}");
 
     let knows = "
 batches:
