@@ -140,14 +140,17 @@ impl Outbound {
                 parts.extend([rest, part]);
                 continue;
             }
-            let mut counted = Vec::with_capacity(part.len());
+            let (all, mut counted) = (part.len(), Vec::with_capacity(part.len()));
             for one in part {
                 match self.count(&one.job).await {
                     Ok(()) => counted.push(one),
                     Err(failure) => each[one.at] = Some(self.ended(one.member, Err(failure))),
                 }
             }
-            if !counted.is_empty() {
+            // Without those whose quota is used up it may be another request, and too small a one.
+            let fits = counted.len() == all
+                || Request::of(&counted).and_then(|it| self.composed(&it, &counted)).is_ok();
+            if fits {
                 wholes.push(self.sent(counted, &mut each).await);
             }
         }
