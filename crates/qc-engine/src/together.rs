@@ -343,6 +343,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::fair::{Gate, GateLimits, Share};
 
     struct Scene {
         seats: Vec<Seat<u32>>,
@@ -430,6 +431,31 @@ mod tests {
         }
         assert_eq!(*scene.went.lock().unwrap(), [[2, 3]]);
         assert!(scene.sent[2].get().is_none(), "nobody doubts that it was not sent");
+    }
+
+    /// Whoever comes later and goes alone must not tell the gate what became of the others' request.
+    #[test]
+    fn the_departure_goes_with_those_who_depart() {
+        let clock = Arc::new(qc_model::HandClock::at(1));
+        let gate = Gate::new(GateLimits::default(), clock);
+        let share = Share {
+            tenant: qc_model::Name::new("a").unwrap(),
+            integration: qc_model::Name::new("it").unwrap(),
+            lane: "x".into(),
+            key: "".into(),
+            priority: qc_store::Priority::Normal,
+        };
+        let (group, mut seats) = Group::of(Some(Counted::now(&gate, &share)), 3);
+        let mut entered = Vec::new();
+        for (call, seat) in seats.iter_mut().take(2).enumerate() {
+            entered.push(group.enter(call, &Arc::default()).unwrap());
+            seat.came = true;
+        }
+        let departing = group.depart(Timestamp::from_millis(1)).unwrap();
+        assert!(departing.riders.len() == entered.len() && departing.counted.is_some());
+        assert!(group.take_counted().is_none() && group.enter(2, &Arc::default()).is_none());
+        group.give_back(departing.counted);
+        assert!(group.take_counted().is_some(), "no request was made: it is whose who goes first");
     }
 
     #[tokio::test(start_paused = true)]

@@ -473,10 +473,15 @@ impl Drop for Permit {
 }
 
 impl Counted {
+    /// A departure, now.
+    pub(crate) fn now(gate: &Arc<Gate>, share: &Share) -> Self {
+        let gone = gate.state().tempo.departs(share, gate.clock.now());
+        Self { gate: gate.clone(), share: share.clone(), gone: Some(gone) }
+    }
+
     /// One more departure of the same, now.
     pub(crate) fn another(&self) -> Self {
-        let gone = self.gate.state().tempo.departs(&self.share, self.gate.clock.now());
-        Self { gate: self.gate.clone(), share: self.share.clone(), gone: Some(gone) }
+        Self::now(&self.gate, &self.share)
     }
 
     /// What became of it, as [`Permit::tell`] tells it.
@@ -512,6 +517,16 @@ mod tests {
 
     struct Hand(std::sync::Mutex<Timestamp>);
 
+    impl Hand {
+        /// So much time passes, and whoever may go does.
+        fn pass(&self, millis: u64, gate: &Arc<Gate>) {
+            let mut now = self.0.lock().unwrap();
+            *now = *now + Duration::from_millis(millis);
+            drop(now);
+            gate.go_on();
+        }
+    }
+
     impl Clock for Hand {
         fn now(&self) -> Timestamp {
             *self.0.lock().unwrap()
@@ -535,12 +550,7 @@ mod tests {
     fn a_limit_is_shared_by_turns_and_a_stated_pause_holds_for_all() {
         let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
         let gate = Gate::new(GateLimits::default(), hand.clone());
-        let pass = |millis: u64| {
-            let mut now = hand.0.lock().unwrap();
-            *now = *now + Duration::from_millis(millis);
-            drop(now);
-            gate.go_on();
-        };
+        let pass = |millis: u64| hand.pass(millis, &gate);
         let declared = Declared { rates: vec![(10, Duration::from_secs(1))], concurrent: None };
         let ask = |tenant: &str| {
             let declared = Some(&declared);
@@ -606,12 +616,7 @@ mod tests {
     fn what_waits_behind_a_call_goes_along_and_is_one_departure() {
         let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
         let gate = Gate::new(GateLimits::default(), hand.clone());
-        let pass = |millis: u64| {
-            let mut now = hand.0.lock().unwrap();
-            *now = *now + Duration::from_millis(millis);
-            drop(now);
-            gate.go_on();
-        };
+        let pass = |millis: u64| hand.pass(millis, &gate);
         let declared = Declared { rates: vec![(1, Duration::from_secs(1))], concurrent: None };
         let ask = |tenant: &str, key: &str, with: Batch| {
             let share = Share { key: key.into(), ..share(tenant, "x") };
