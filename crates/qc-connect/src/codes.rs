@@ -86,6 +86,8 @@ pub const OUT_OF_BINDING: Code = Code::new("QC-N124");
 pub const QUOTA_USED: Code = Code::new("QC-N125");
 /// The answer to calls that went in one request cannot be taken apart.
 pub const BATCH_ANSWER: Code = Code::new("QC-N126");
+/// A request was not sent, as its turn at the other system's limit is far away.
+pub const NOT_ITS_TURN: Code = Code::new("QC-N127");
 /// A request names a blob that its run does not hold.
 pub const BLOB_GONE: Code = Code::new("QC-N130");
 /// A large body cannot be kept or read.

@@ -29,7 +29,8 @@ pub const ENDS_SOON: Code = Code::new("QC-N312");
 /// A connection cannot be drilled so.
 pub const NO_DRILL: Code = Code::new("QC-N313");
 
-/// Whether a failure with this code is about the connection itself: the other system was not asked, or wants scopes.
-pub(crate) fn is_own(code: &Code) -> bool {
-    code.as_str().starts_with("QC-N3")
+/// Whether a failure with this code tells nothing of how the connection works: it is about the connection itself, or the
+/// other system was not asked, as a quota of ours is used up or its turn is far away.
+pub(crate) fn tells_nothing(code: &Code) -> bool {
+    code.as_str().starts_with("QC-N3") || matches!(code.as_str(), "QC-N125" | "QC-N127")
 }

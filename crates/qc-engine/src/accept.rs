@@ -12,16 +12,15 @@ use bytes::Bytes;
 use qc_expression::Expression;
 use qc_model::{Class, EventId, Failure, RunId, Timestamp, TxnId};
 use qc_store::{
-    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, KEYS_MAX, LedgerRow, Priority, RunFacts,
-    RunKey, RunState, Signal, StoreError, StoredEvent,
+    Accept, AcceptOutcome, DocumentOp, IdempotencyKey, KEYS_MAX, LedgerRow, RunFacts, RunKey,
+    RunState, Signal, StoreError, StoredEvent,
 };
 use qc_workflow::{Machine, Start};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    Accepted, Deployment, Does, Engine, EngineError, Incoming, Queued, ServiceClass, Trigger,
-    TriggerName, bus,
+    Accepted, Deployment, Does, Engine, EngineError, Incoming, Queued, Trigger, TriggerName, bus,
     chain::EarlierCall,
     children, codes,
     data::Custody,
@@ -150,11 +149,7 @@ impl Engine {
             replay_of: None,
             accepted_at: at,
             trace: search::trace_of(incoming.traceparent.as_deref()),
-            priority: if deployment.release.class == ServiceClass::Deferrable {
-                Priority::Low
-            } else {
-                incoming.priority
-            },
+            priority: deployment.release.class.priority(incoming.priority),
         });
         let place = (&incoming.tenant, &deployment.environment);
         let ledger_key = &shared.settings.ledger_key;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use qc_model::{Code, TenantName, Timestamp};
-use qc_store::{Priority, RunFacts, RunHead};
+use qc_store::{RunFacts, RunHead};
 use tokio::time::{Instant, sleep};
 
 use crate::{Engine, ServiceClass, codes, engine::Shared, groups::GROUPS, open::Counts};
@@ -93,7 +93,7 @@ pub enum Busy {
     },
     /// Runs wait for too long.
     #[error(
-        "the oldest run that waits for its place was accepted {} s ago, and beyond {} s no event is taken",
+        "a run has waited for its place for {} s, and beyond {} s no event is taken",
         .age.as_secs(), .mark.as_secs()
     )]
     Backlog {
@@ -356,7 +356,7 @@ impl Shared {
 
     /// For how long the oldest run of normal priority has waited for its place.
     pub(crate) fn backlog_age(&self, now: Timestamp) -> Duration {
-        let oldest = self.places.backlog.oldest(Priority::Normal);
+        let oldest = self.places.backlog.oldest();
         oldest.map_or(Duration::ZERO, |at| now.since(at))
     }
 }
@@ -396,6 +396,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn who_is_refused_hears_whose_it_is_and_when_to_come_back() {
+        let (some, mark) = (Duration::from_secs(3), Duration::from_secs(2));
+        let quota = Busy::Quota { tenant: TenantName::new("acme").unwrap(), open: 3, quota: 2 };
+        let commits = Busy::Commits { waited: some, mark };
+        let backlog = Busy::Backlog { age: some, mark };
+        let told = |busy: &Busy| (busy.is_of_sender(), busy.retry_after().as_secs());
+        assert_eq!([&quota, &commits, &backlog].map(told), [(true, 10), (false, 2), (false, 10)]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_small_disk_has_small_marks_and_room_is_noticed_at_once() {

@@ -24,7 +24,7 @@ use crate::{
     command::Command,
     draft::Draft,
     engine::{Place, Shared},
-    fair::{Grant, Permit},
+    fair::Grant,
     happening::{Failed, What},
     record,
     run::ActiveRun,
@@ -219,22 +219,10 @@ fn start_calls(
     for ready in run.ready.drain(..) {
         let (cut, cut_off) = oneshot::channel();
         cuts.insert(ready.request.id.clone(), cut);
-        let mut permit = run.permits.remove(&ready.request.id);
-        let seat = permit.as_mut().and_then(Permit::seat);
+        let permit = run.permits.remove(&ready.request.id);
         // Apart: what a call needs is too large to be moved about.
         let (shared, tenure) = (shared.clone(), tenure.clone());
-        let call =
-            Box::pin(settle(shared.clone(), tenure, run.context.clone(), ready, seat, cut_off));
-        calls.spawn(async move {
-            let performed = call.await;
-            let told = performed.told.as_ref();
-            let stated = permit.zip(told).and_then(|(mut permit, told)| permit.tell(told));
-            if let Some((limit, until)) = stated {
-                // On disk before the run hears of it: whoever takes its calls up again keeps it, too.
-                Box::pin(shared.keep_stated(&limit, until)).await;
-            }
-            performed
-        });
+        calls.spawn(Box::pin(settle(shared, tenure, run.context.clone(), ready, permit, cut_off)));
     }
     for call in run.cuts.drain(..) {
         if let Some(cut) = cuts.remove(&call) {

@@ -23,7 +23,7 @@ use crate::{
     data::TokenRoots,
     deliver::Deliveries,
     drift::Book,
-    fair::{Gate, GateLimits, Places},
+    fair::{Gate, GateLimits, Paces, Places},
     groups::group_of_run,
     happening::{Happening, What},
     leases::Leases,
@@ -251,6 +251,8 @@ pub struct Gauges {
     pub breakers_open: usize,
     /// Calls since the start that were not sent because their system did not answer.
     pub calls_barred: u64,
+    /// Calls since the start whose runs left memory to come again, because their turn was far away.
+    pub calls_put_off: u64,
     /// Runs asleep in the store of which this node knows when they wake.
     pub runs_asleep: usize,
     /// Those who wait for a run's end now.
@@ -390,6 +392,11 @@ impl Engine {
         self.shared.deployed.subscribe()
     }
 
+    /// What this node knows of the limits of other systems.
+    pub fn paces(&self) -> Paces {
+        self.shared.gate.stands()
+    }
+
     /// How the platform's own ties to the outside stand.
     pub fn standings(&self) -> &Standings {
         &self.shared.standings
@@ -439,6 +446,7 @@ impl Engine {
             breakers_opened: tempo.opened,
             breakers_open: tempo.open,
             calls_barred: tempo.barred,
+            calls_put_off: tempo.put_off,
             runs_asleep: self.shared.sleeping.len(),
             waiting_for_ends: self.shared.waiting.len(),
             accepted: read(&counters.accepted),

@@ -12,6 +12,7 @@ mod accept;
 mod admission;
 mod api;
 mod arrangements;
+mod asking;
 mod broker;
 mod bulk;
 mod bus;
@@ -79,6 +80,7 @@ mod schedules;
 mod search;
 mod settle;
 mod signal;
+mod spent;
 mod standing;
 mod start;
 mod stated;
@@ -122,7 +124,7 @@ pub use engine::{Engine, EngineParts, EngineSettings, Gauges};
 pub use failures::{
     FailureGroup, FailuresError, GroupFilter, GroupState, MUTE_LONGEST, Said, Word,
 };
-pub use fair::GateLimits;
+pub use fair::{GateLimits, Pace, Paces, SystemStanding};
 pub use fixture::{FIXTURES_MAX, FIXTURES_USUAL, Fixture, Recording};
 pub use happening::{Failed, Happening, What};
 pub use judge::{Judged, Refusal, is_legal_key, judge};

@@ -1,15 +1,42 @@
-//! What is known of a call's request without sending it: for an attempt that was cut off, whose request went with it.
+//! What is known of a call's request without sending it: where it goes, and how it is shown when its attempt was cut off.
+
+use std::sync::Arc;
 
 use qc_connect::call::{Connectors, EnvironmentScope};
 use qc_contract::{OpenApi, Operation};
+use qc_pace::Declared;
 use qc_workflow::{CallRequest, CallTarget, SecretMark};
 use serde_json::Value;
+
+use crate::fair::Lane;
 
 /// What stands for a secret.
 const MASK: &str = "***";
 /// The ends of a placeholder in a percent-encoded address.
 const OPEN: &str = "%EE%80%80";
 const CLOSE: &str = "%EE%80%81";
+
+/// The system to which a call goes, a connector in an environment or a host, and the limit against which it counts, with
+/// what is declared of that.
+pub(crate) fn lane_of(
+    connectors: &Connectors,
+    scope: &EnvironmentScope,
+    request: &CallRequest,
+) -> (Lane, Option<Declared>) {
+    let again = request.attempt > 1;
+    if let CallTarget::Connector { connector, .. } = &request.target {
+        let system: Arc<str> = format!("{}/{connector}", scope.name).into();
+        let Some((limit, declared)) = connectors.limit_of(&request.target) else {
+            return (Lane { limit: system.clone(), system, again }, None);
+        };
+        let limit = format!("{}/{limit}", scope.name).into();
+        return (Lane { system, limit, again }, Some(declared));
+    }
+    let (_, url) = request_of(connectors, scope, request);
+    let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let host: Arc<str> = rest.split('/').next().unwrap_or_default().into();
+    (Lane { limit: host.clone(), system: host, again }, None)
+}
 
 /// Method and address of a call, the address without its query and with `***` where a secret stands; what cannot be told
 /// is empty.

@@ -1,17 +1,20 @@
 //! Asks another system something that changes nothing, outside of any run: whether a connection works, or how an operation
 //! answers now.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{sync::Arc, time::Duration};
 
 use qc_connect::call::{EffectContext, EnvironmentScope, Performed};
 use qc_model::{Failure, RunId, TenantName};
+use qc_store::Priority;
 use qc_workflow::{CallId, CallRequest, CallTarget, Effect, OutputShape, SecretMark};
 use serde_json::Value;
 
-use crate::{Deployment, Engine};
+use crate::{Deployment, Engine, asking::Asking};
 
 /// How long an answer to a probe is waited for at most, in milliseconds.
 const TIMEOUT_MS: u64 = 10_000;
+/// How long it waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the platform asks by itself.
 #[derive(Debug, Clone, Copy)]
@@ -82,11 +85,9 @@ impl Engine {
             hops: 0,
             secrets: Arc::clone(&deployment.release.secrets),
         };
-        let performed = Box::pin(shared.outbound.perform(connectors, &scope, &call, &effect)).await;
-        shared.counters.calls.fetch_add(1, Ordering::Relaxed);
-        if performed.result.is_err() {
-            shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
-        }
-        performed
+        let (scope, call, effect) = (&scope, &call, &effect);
+        let (priority, patience) = (Priority::Normal, PATIENCE);
+        Box::pin(shared.ask_beside(Asking { connectors, scope, call, effect, priority, patience }))
+            .await
     }
 }

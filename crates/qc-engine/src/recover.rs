@@ -1,12 +1,12 @@
 //! Taking a run up again from the store: its journal is folded into the machine.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use qc_model::{Code, Failure, RunId, TxnId};
+use qc_model::{Code, Failure, RunId, Timestamp, TxnId};
 use qc_store::{LiveCause, Op, RunHead, RunState, RunStatus, StoreError, Txn, TxnOutcome};
 use qc_workflow::{CallId, CallOutput, Compensated, Happening as Told, Machine, Outcome};
 
@@ -91,6 +91,8 @@ pub(crate) struct Folded {
     /// Answers of writes that are on disk, and of which the machine has not heard.
     pub(crate) kept: HashMap<CallId, CallOutput>,
     pub(crate) line: Option<Line>,
+    /// Calls that were put off: until when, and why.
+    pub(crate) put_off: BTreeMap<CallId, (Timestamp, String)>,
     /// What people were asked.
     pub(crate) tasks: Tasks,
     /// Why it was cancelled while it waited for its turn.
@@ -215,6 +217,7 @@ impl Engine {
             parked,
             kept,
             line,
+            put_off,
             tasks,
             never_begun: _,
         } = folded;
@@ -226,6 +229,7 @@ impl Engine {
         active.aside = is_quarantined(&head.state);
         active.stored = Some(head.state);
         active.earlier = earlier;
+        active.put_off = put_off;
         active.tasks = tasks;
         active.end = end;
         if active.end.is_none() {
@@ -359,6 +363,7 @@ pub(crate) fn fold(
     let mut log: HashMap<CallId, CallLog> = HashMap::new();
     let mut parked: HashMap<CallId, Aside> = HashMap::new();
     let mut kept: HashMap<CallId, CallOutput> = HashMap::new();
+    let mut put_off = BTreeMap::new();
     let mut tasks = Tasks::default();
     for (index, stored) in entries {
         match entry::decode(index, stored)? {
@@ -375,6 +380,9 @@ pub(crate) fn fold(
                 if let Told::CallSucceeded { call, .. } = &input.happening {
                     earlier.remove(call);
                     kept.remove(call);
+                }
+                if let Told::PutOff { call, until, why, .. } = &input.happening {
+                    put_off.insert(call.clone(), (*until, why.clone()));
                 }
                 settle_log(&input.happening, &mut log, &mut parked);
                 machine = machine.step(&input).0;
@@ -414,6 +422,7 @@ pub(crate) fn fold(
         parked,
         kept,
         line,
+        put_off,
         tasks,
         never_begun,
     })
@@ -443,7 +452,8 @@ fn settle_log(
         | Told::Cancelled { .. }
         | Told::Reopened
         | Told::Probed { .. }
-        | Told::NotHeld { .. } => {}
+        | Told::NotHeld { .. }
+        | Told::PutOff { .. } => {}
     }
 }
 

@@ -7,6 +7,7 @@ use qc_connect::{
 use qc_contract::Schema;
 use qc_expression::Expression;
 use qc_model::{EnvironmentName, Name, TenantName};
+use qc_store::Priority;
 use qc_vault::SecretRef;
 use qc_version::Versions;
 use qc_workflow::Program;
@@ -65,7 +66,7 @@ pub enum ServiceClass {
     /// As usual.
     #[default]
     Standard,
-    /// They have a share that is kept for them.
+    /// They have a share that is kept for them, and their runs go before the others.
     Critical,
 }
 
@@ -79,6 +80,15 @@ impl ServiceClass {
             Self::Deferrable => "deferrable",
             Self::Standard => "standard",
             Self::Critical => "critical",
+        }
+    }
+
+    /// How runs of this class stand among others when something is scarce, where their sender asked for this priority.
+    pub fn priority(self, asked: Priority) -> Priority {
+        match (self, asked) {
+            (Self::Deferrable, _) | (_, Priority::Low) => Priority::Low,
+            (Self::Critical, _) => Priority::High,
+            (Self::Standard, asked) => asked,
         }
     }
 }
@@ -247,4 +257,18 @@ pub struct Idempotency {
     pub key: Expression,
     /// How long it is remembered.
     pub window: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_and_what_was_asked_make_a_priority() {
+        use Priority::{High, Low, Normal};
+        let of = |class: ServiceClass| [High, Normal, Low].map(|asked| class.priority(asked));
+        assert_eq!(of(ServiceClass::Deferrable), [Low, Low, Low]);
+        assert_eq!(of(ServiceClass::Standard), [High, Normal, Low]);
+        assert_eq!(of(ServiceClass::Critical), [High, High, Low]);
+    }
 }

@@ -83,6 +83,8 @@ pub(crate) struct ActiveRun {
     skip: Option<people::Skip>,
     /// Calls that wait at the gate.
     gated: BTreeMap<CallId, gated::Gated>,
+    /// Calls that come to the gate again later: when, and why.
+    pub(crate) put_off: BTreeMap<CallId, (Timestamp, String)>,
     /// Of calls that are about to be sent.
     pub(crate) permits: HashMap<CallId, Permit>,
     /// Calls wait for the next one who takes the run up: this process is ending.
@@ -184,6 +186,7 @@ impl ActiveRun {
             parked: BTreeMap::new(),
             in_flight: HashMap::new(),
             gated: BTreeMap::new(),
+            put_off: BTreeMap::new(),
             tasks: Tasks::default(),
             acting: None,
             skip: None,
@@ -579,6 +582,10 @@ impl ActiveRun {
         draft: &mut Draft,
     ) {
         for request in self.machine().outstanding() {
+            // What an earlier one was answered may have ended it: nobody is asked again then.
+            if !self.machine().is_outstanding(&request.id) {
+                continue;
+            }
             if let Some(output) = kept.remove(&request.id) {
                 self.answer_kept(request, output, draft);
                 continue;

@@ -1,15 +1,17 @@
 //! Performs one call and settles it: what an ambiguous outcome means is decided here, by the
 //! call's effect class, before the machine hears of it.
 
+mod read_back;
+
 use std::{
     sync::{Arc, OnceLock, atomic::Ordering},
     time::Duration,
 };
 
-use qc_connect::call::{CallRecord, Deviation, DriftNote, EffectContext, Verified};
+use qc_connect::call::{CallRecord, Deviation, DriftNote, EffectContext};
 use qc_model::{Applied, Class, Failure, Retry, Timestamp};
 use qc_store::DocumentOp;
-use qc_workflow::{CallId, CallOutput, CallTarget, Effect, KeptDeed, means_unavailable};
+use qc_workflow::{CallId, CallOutput, CallTarget, Effect, KeptDeed};
 use serde_json::Value;
 use tokio::{sync::oneshot, time::sleep};
 
@@ -18,7 +20,7 @@ use crate::{
     draft::Draft,
     drift::{Broken, Watched},
     engine::Shared,
-    fair::Told,
+    fair::{Permit, Told},
     happening::{Failed, What},
     kept::{self, KeptScope},
     outgoing::request_of,
@@ -31,11 +33,6 @@ use crate::{
     unwind::caught,
 };
 
-/// How often an ambiguous call is read back before a person has to decide, and the pauses between.
-const READ_BACKS: u32 = 8;
-const READ_BACK_FIRST: Duration = Duration::from_millis(500);
-const READ_BACK_LAST: Duration = Duration::from_secs(60);
-
 /// A call that was performed, as far as it could be.
 pub(crate) struct Performed {
     pub(crate) call: CallId,
@@ -46,8 +43,6 @@ pub(crate) struct Performed {
     traceparent: String,
     records: Vec<(CallRecord, Option<Failure>)>,
     drift: Vec<DriftNote>,
-    /// What the last attempt that was sent tells of the other side.
-    pub(crate) told: Option<Told>,
     /// What is to be written for its answer to be true; then the run hears of it.
     pub(crate) write: Option<KeptWrite>,
 }
@@ -65,7 +60,7 @@ pub(crate) async fn settle(
     tenure: Arc<Tenure>,
     context: Arc<RunContext>,
     ready: Ready,
-    seat: Option<Seat>,
+    mut permit: Option<Permit>,
     cut_off: oneshot::Receiver<()>,
 ) -> Performed {
     let facts = &context.facts;
@@ -99,7 +94,8 @@ pub(crate) async fn settle(
         ready: &ready,
         effect,
         under_way: None,
-        seat,
+        seat: permit.as_mut().and_then(Permit::seat),
+        permit,
         records: vec![],
         drift: vec![],
         documents: vec![],
@@ -110,7 +106,7 @@ pub(crate) async fn settle(
         Ok(settled) => settled,
         Err(said) => work.broke_off(&said),
     };
-    let Work { records, drift, effect, documents, told, .. } = work;
+    let Work { records, drift, effect, documents, .. } = work;
     Performed {
         call: request.id.clone(),
         settled,
@@ -119,7 +115,6 @@ pub(crate) async fn settle(
         traceparent: effect.traceparent,
         records,
         drift,
-        told,
         write: (!documents.is_empty()).then_some(KeptWrite { documents, ready }),
     }
 }
@@ -141,6 +136,8 @@ struct Work<'a> {
     under_way: Option<UnderWay>,
     /// Its place in the request that it goes in with others.
     seat: Option<Seat>,
+    /// Its place in flight, and its departure as long as nothing was told of that.
+    permit: Option<Permit>,
     records: Vec<(CallRecord, Option<Failure>)>,
     drift: Vec<DriftNote>,
     documents: Vec<DocumentOp>,
@@ -188,7 +185,11 @@ impl Work<'_> {
             Ok(()) = cut_off => None,
         };
         let sent = match sent {
-            Some(sent) => sent,
+            Some(sent) => {
+                // Before an ambiguous call is read back: that waits for what its own answer said.
+                self.tell_gate().await;
+                sent
+            }
             None if self.still_gathers() => return Settled::Failed(not_sent_failure()),
             None => Err(self.cut_short()),
         };
@@ -308,6 +309,16 @@ impl Work<'_> {
         let broken = performed.drift.into_iter().filter(|note| note.kind == Deviation::Breaking);
         self.drift.extend(broken);
         result
+    }
+
+    /// Tells the gate what became of the call.
+    async fn tell_gate(&mut self) {
+        let told = self.told.take();
+        let stated = self.permit.as_mut().zip(told).and_then(|(permit, told)| permit.tell(&told));
+        if let Some((limit, until)) = stated {
+            // On disk before the run hears of it: whoever takes its calls up again keeps it, too.
+            Box::pin(self.shared.keep_stated(&limit, until)).await;
+        }
     }
 
     async fn send_alone(&mut self) -> qc_connect::call::Performed {
@@ -455,43 +466,6 @@ impl Work<'_> {
         } else {
             Effect::Once
         }
-    }
-
-    /// Asks the other side whether the effect took place, until it knows.
-    async fn read_back(&mut self, mut failure: Failure) -> Settled {
-        let mut pause = READ_BACK_FIRST;
-        for _ in 0..READ_BACKS {
-            let release = &self.context.deployment.release;
-            let verified = self
-                .shared
-                .outbound
-                .verify(&release.connectors, &self.context.scope, &self.ready.request, &self.effect)
-                .await;
-            match verified {
-                Verified::Applied(output) => return Settled::Answered(output),
-                Verified::NotApplied => {
-                    failure.applied = Applied::No;
-                    return Settled::Failed(failure);
-                }
-                Verified::Unknown(unknown) if matches!(unknown.retry, Retry::After { .. }) => {
-                    sleep(unknown.stated_pause().unwrap_or(pause).min(READ_BACK_LAST)).await;
-                    pause = (pause * 2).min(READ_BACK_LAST);
-                }
-                Verified::Unknown(unknown) if unknown.class == Class::Auth => {
-                    return Settled::Park(unknown);
-                }
-                Verified::Unknown(unknown) => {
-                    return Settled::Park(ambiguous(&failure, &unknown.detail));
-                }
-            }
-        }
-        let parked = ambiguous(&failure, "the read-back did not answer");
-        // Whether it is held is decided where it is known whether anybody still waits for it.
-        let held = self.context.deployment.release.program.holds_at(&self.ready.request.id.pointer);
-        if held && means_unavailable(failure.class) {
-            return Settled::Hold { failure, parked };
-        }
-        Settled::Park(parked)
     }
 }
 

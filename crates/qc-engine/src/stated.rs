@@ -99,16 +99,21 @@ fn read(limit: &str, body: &[u8]) -> Option<Timestamp> {
 }
 
 impl Engine {
-    /// Reads the pauses that other systems stated, before anything is sent.
-    pub(crate) async fn know_stated(&self) {
-        while let Err(error) = self.shared.read_stated().await {
-            tracing::warn!("the pauses that other systems stated cannot be read: {error}");
+    /// Reads the pauses that other systems stated, and what went of their limits, before anything is sent.
+    pub(crate) async fn know_limits(&self) {
+        while let Err(error) = self.read_limits().await {
+            tracing::warn!("what is known of other systems' limits cannot be read: {error}");
             tokio::select! {
                 biased;
                 () = self.draining() => return,
                 () = sleep(STORE_AGAIN) => {}
             }
         }
+    }
+
+    async fn read_limits(&self) -> Result<(), StoreError> {
+        self.shared.read_stated().await?;
+        self.shared.read_spent().await
     }
 
     /// Lets calls go when their moment has come, and hears of the pauses that other nodes were told.
@@ -127,7 +132,7 @@ impl Engine {
         tokio::select! {
             biased;
             () = self.draining() => {}
-            () = shared.gate.keep() => {}
+            () = shared.gate.keep(|| shared.places.backlog.len() > 0) => {}
             () = others => {}
         }
     }

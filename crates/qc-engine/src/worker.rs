@@ -32,7 +32,7 @@ const WAKE_AGAIN: Duration = Duration::from_secs(5);
 impl Engine {
     /// Runs the engine until it is drained.
     pub async fn run(&self) {
-        self.know_stated().await;
+        self.know_limits().await;
         tokio::join!(
             Box::pin(self.hold_leases()),
             Box::pin(self.wake_sleepers()),
@@ -45,6 +45,7 @@ impl Engine {
             Box::pin(self.move_lines()),
             Box::pin(self.keep_gates()),
             Box::pin(self.keep_tempo()),
+            Box::pin(self.keep_spent()),
             Box::pin(self.keep_pauses()),
             Box::pin(self.keep_failures_tidy()),
             Box::pin(self.keep_drift()),
@@ -201,7 +202,7 @@ impl Engine {
 
     fn line_up_due(&self, page: &[RunHead]) {
         for head in page.iter().filter(|head| self.is_due(head)) {
-            self.shared.places.line_up(&head.facts);
+            self.shared.places.line_up_again(head, self.shared.now());
         }
     }
 
@@ -211,7 +212,7 @@ impl Engine {
             match self.shared.store.run(*run).await {
                 // The first of a line may be queued still.
                 Ok(Some(head)) if self.is_queued(&head) => {}
-                Ok(Some(head)) => self.shared.places.line_up(&head.facts),
+                Ok(Some(head)) => self.shared.places.line_up_again(&head, self.shared.now()),
                 Ok(None) => {}
                 // The sweep comes by.
                 Err(error) => tracing::warn!(%run, "a run cannot be taken up now: {error}"),

@@ -84,6 +84,7 @@ fn main() {
     );
     own::<1>(quota);
     own::<5>(quota);
+    floor();
     mixed(quota);
     contended(quota);
     governor();
@@ -99,6 +100,19 @@ fn own<const N: usize>(quota: Quota) {
     });
     measure(&format!("always the same request, {N} limit(s)"), |_| {
         black_box(slab.decide(&requests[0], 2));
+    });
+}
+
+/// What memory takes of five limits at least: five words side by side, at random places of a table as large. The places of
+/// the next five are known with them, as a decision waits for the one before.
+fn floor() {
+    let cells: Vec<[u64; 2]> = (0..2 << 20).map(|at| [at, 1]).collect();
+    let mask = cells.len() - 1;
+    let (mut state, mut last) = (0x9E37_79B9_7F4A_7C15, 0);
+    measure("five words side by side in 32 MB, one five after the other", |_| {
+        let mut place = || usize::try_from(next(&mut state) ^ last).unwrap_or_default() & mask;
+        let places: [usize; 5] = std::array::from_fn(|_| place());
+        last = black_box(places.iter().fold(0, |sum, at| sum ^ cells[*at][0]));
     });
 }
 

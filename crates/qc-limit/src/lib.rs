@@ -14,7 +14,7 @@ mod rule;
 mod slab;
 mod trend;
 
-pub use quota::{MOST_AT_ONCE, MOST_PER_SECOND, Quota, QuotaError};
+pub use quota::{MOST_AT_ONCE, MOST_PER_SECOND, Quota, QuotaError, pace_in_words};
 pub use rule::{Excess, Measure, RULES_EACH, Rule, Scope};
 pub use slab::{Ask, Decision, Key, LIMITS_AT_ONCE, LimitId, Slab, Standing};
 pub use trend::Trend;

@@ -43,7 +43,7 @@ pub struct Order {
     pub key: PurseKey,
     /// What it is.
     pub quota: Quota,
-    /// Rises with every order of this budget.
+    /// Rises with every order of these purses.
     pub seq: u64,
     /// The units that are kept.
     pub held: u64,
@@ -63,7 +63,6 @@ struct Purse {
     until: u64,
     /// What the budget takes this node to have.
     told: u64,
-    seq: u64,
     flying: bool,
     /// What those who wait need, and the least of them.
     demand: u64,
@@ -87,7 +86,6 @@ impl Purse {
             left: 0,
             until: 0,
             told: 0,
-            seq: 0,
             flying: false,
             demand: 0,
             least: u64::MAX,
@@ -142,7 +140,7 @@ impl Purse {
         self.seen.is_some_and(|at| now.saturating_sub(at) < VIEW)
     }
 
-    fn order(&mut self, key: PurseKey, now: u64) -> Order {
+    fn order(&mut self, key: PurseKey, seq: u64, now: u64) -> Order {
         let rests = now.saturating_sub(self.used) >= REST;
         let target = if rests { 0 } else { self.target() };
         let keep = self.left.min(target.max(self.demand));
@@ -150,19 +148,12 @@ impl Purse {
         let want = (target + self.demand).saturating_sub(keep).min(self.quota.burst());
         let least = if self.demand > 0 { self.least.saturating_sub(keep).max(1) } else { 1 };
         self.left = keep;
-        self.seq += 1;
+        // With the order the budget takes all else for used, or for given back.
+        self.told = self.told.min(keep);
         self.flying = true;
         (self.demand, self.least) = (0, u64::MAX);
         (self.recent, self.spent) = (self.spent, 0);
-        Order {
-            key,
-            quota: self.quota,
-            seq: self.seq,
-            held: keep,
-            back,
-            least: least.min(want),
-            want,
-        }
+        Order { key, quota: self.quota, seq, held: keep, back, least: least.min(want), want }
     }
 
     /// Nothing is known of it that an absent one would not say.
@@ -176,6 +167,9 @@ impl Purse {
 pub struct Purses {
     all: HashMap<PurseKey, Purse>,
     due: BTreeSet<PurseKey>,
+    /// Of the last order. It outlives the purses: an order of one that was forgotten may still be under way, and must not
+    /// be taken for a later one.
+    seq: u64,
 }
 
 impl Purses {
@@ -229,6 +223,24 @@ impl Purses {
         Taken::Decided(verdict.decision(asks))
     }
 
+    /// Refuses a request for which was drawn again and again, and others were always quicker: what comes back is no more
+    /// than they take. None: there is enough at hand by now.
+    pub fn outrun(&mut self, keys: &[PurseKey], asks: &[Ask], now: u64) -> Option<Decision> {
+        let mut verdict = Verdict::default();
+        for (at, (key, ask)) in keys.iter().zip(asks).enumerate() {
+            let purse = self.all.get(key);
+            let left = purse.map_or(0, |purse| if purse.until > now { purse.left } else { 0 });
+            let tolerance = ask.quota.tolerance();
+            let most = tolerance.saturating_sub(ask.quota.interval().saturating_mul(ask.cost));
+            verdict.weigh(at, ask, if left < ask.cost { tolerance } else { most });
+        }
+        if !verdict.is_refused() {
+            return None;
+        }
+        self.reconsider(keys, now);
+        Some(verdict.decision(asks))
+    }
+
     /// What lies here beyond what is worth having goes back soon.
     fn reconsider(&mut self, keys: &[PurseKey], now: u64) {
         for key in keys {
@@ -256,7 +268,8 @@ impl Purses {
             if !purse.flying {
                 self.due.remove(&key);
                 purse.lapse(now);
-                orders.push(purse.order(key, now));
+                self.seq += 1;
+                orders.push(purse.order(key, self.seq, now));
             }
         }
         orders
@@ -271,11 +284,12 @@ impl Purses {
             purse.failed = Some(now);
             return;
         };
+        // What was kept may have lapsed meanwhile.
         purse.lapse(now);
         purse.until = asked.saturating_add(LEASE);
         if purse.until > now {
             purse.left += granted;
-            purse.told = order.held + granted;
+            purse.told += granted;
         }
         (purse.moment, purse.seen, purse.failed) = (now.saturating_add(ahead), Some(now), None);
     }

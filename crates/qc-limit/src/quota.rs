@@ -32,6 +32,27 @@ pub enum QuotaError {
     TooLarge,
 }
 
+/// How often a unit comes back, as it is declared: `10/s`, `1.5/min`. In the smallest unit of time in which it is whole,
+/// else in the smallest in which it is one at least.
+#[expect(clippy::cast_precision_loss, reason = "it is shown with few digits")]
+pub fn pace_in_words(interval: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [
+        ("s", 1_000_000_000),
+        ("min", 60_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("d", 86_400_000_000_000),
+    ];
+    let per = |nanos: u64| nanos as f64 / interval.max(1) as f64;
+    // An interval is rounded down to whole nanoseconds.
+    let is_whole = |count: f64| (count - count.round()).abs() <= count * 1e-6;
+    let whole = UNITS.iter().find(|(_, nanos)| per(*nanos) >= 0.999 && is_whole(per(*nanos)));
+    let (unit, nanos) = whole
+        .or_else(|| UNITS.iter().find(|(_, nanos)| per(*nanos) >= 1.0))
+        .unwrap_or(&UNITS[UNITS.len() - 1]);
+    let count = per(*nanos);
+    if is_whole(count) { format!("{}/{unit}", count.round()) } else { format!("{count:.2}/{unit}") }
+}
+
 impl Quota {
     /// `count` units in the time `per`; at once as many, unless `burst` says how many.
     pub fn new(count: u64, per: Duration, burst: Option<u64>) -> Result<Self, QuotaError> {
@@ -96,6 +117,24 @@ pub(crate) const fn seconds(nanos: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pace_is_told_as_it_was_declared() {
+        for (count, secs, told) in [
+            (10, 1, "10/s"),
+            (7, 1, "7/s"),
+            (1, 1, "1/s"),
+            (3, 60, "3/min"),
+            (100, 60, "100/min"),
+            (600, 60, "10/s"),
+            (1, 3_600, "1/h"),
+            (1_000, 86_400, "1000/d"),
+            (2, 7 * 86_400, "0.29/d"),
+        ] {
+            let quota = Quota::new(count, Duration::from_secs(secs), None).unwrap();
+            assert_eq!(pace_in_words(quota.interval()), told);
+        }
+    }
 
     #[test]
     fn a_quota_is_told_as_it_was_written() {

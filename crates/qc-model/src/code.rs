@@ -22,8 +22,13 @@ impl Code {
 
     /// The address of the code's page, as used in the `type` of a problem document.
     pub fn page(&self) -> String {
-        format!("https://quickconnect.app/errors/{}", self.0)
+        page_of(&self.0)
     }
+}
+
+/// The address of a code's page, of a code as text.
+pub fn page_of(code: &str) -> String {
+    format!("https://quickconnect.app/errors/{code}")
 }
 
 impl fmt::Display for Code {

@@ -398,6 +398,45 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_status_has_its_class_and_a_class_its_way_on() {
+        use Class::{
+            Auth, Conflict, Deprecated, Invalid, NotFound, Overloaded, Permanent, Permission,
+            Throttled, Timeout, Transient,
+        };
+        for (statuses, class) in [
+            (&[401][..], Auth),
+            (&[403], Permission),
+            (&[404], NotFound),
+            (&[408, 504], Timeout),
+            (&[409, 412], Conflict),
+            (&[410], Deprecated),
+            (&[425, 500, 502], Transient),
+            (&[429], Throttled),
+            (&[503], Overloaded),
+            (&[400, 402, 405, 411, 422, 451, 499], Invalid),
+            (&[301, 501, 505, 599], Permanent),
+        ] {
+            for status in statuses {
+                assert_eq!(Class::of_status(*status), class, "{status}");
+            }
+        }
+        for (classes, action) in [
+            (&[Auth][..], NextAction::RefreshToken),
+            (&[Invalid, Conflict, NotFound], NextAction::FixRequest),
+            (&[Throttled, Overloaded], NextAction::WaitUntil),
+            (&[Timeout, Transient, Class::Dependency], NextAction::Retry),
+            (&[Permission, Permanent, Class::Policy, Class::Drift], NextAction::ContactOwner),
+            (&[Class::Internal], NextAction::ContactOwner),
+            (&[Deprecated], NextAction::Migrate),
+            (&[Class::Cancelled, Class::Expired], NextAction::None),
+        ] {
+            for class in classes {
+                assert_eq!(class.next_action(), action, "{class:?}");
+            }
+        }
+    }
+
+    #[test]
     fn both_uri_families_mean_the_same() {
         for uri in [
             "https://open-workflow-specification.org/spec/1.0.0/errors/communication",

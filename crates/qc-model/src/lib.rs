@@ -28,7 +28,7 @@ pub use caller::{
     OutboundResponse, Reach,
 };
 pub use clock::{Clock, Entropy, Timestamp};
-pub use code::Code;
+pub use code::{Code, page_of};
 pub use event::{Event, EventData, EventError};
 pub use failure::{Applied, Class, Failure, NextAction, Retry, StandardError};
 pub use finding::{Finding, Label, Place, Severity};

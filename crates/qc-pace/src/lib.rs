@@ -12,7 +12,7 @@ pub mod shaper;
 pub use breaker::{Breaker, Way};
 pub use budget::Budget;
 pub use dialect::{Said, said};
-pub use shaper::{Declared, Departure, Outcome, Shaper, Turn};
+pub use shaper::{Declared, Departure, Outcome, Shaper, Source, Spent, Standing, Turn};
 
 use qc_model::Timestamp;
 use std::time::Duration;

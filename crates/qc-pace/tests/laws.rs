@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use qc_model::Timestamp;
-use qc_pace::{Declared, Departure, Outcome, Shaper, Turn, said};
+use qc_pace::{Declared, Departure, Outcome, Shaper, Spent, Turn, said};
 
 const BEGIN: i64 = 1_795_358_400_000;
 
@@ -89,6 +89,9 @@ proptest! {
             }
             prop_assert!(shaper.held_until() >= held);
             prop_assert_eq!(shaper.in_flight() as usize, flying.len());
+            let (first, last) = (shaper.behind(0.0, now), shaper.behind(f64::MAX, now));
+            prop_assert!(first >= held.since(now) && first <= last);
+            prop_assert!(last <= Duration::from_secs(86_400 + 3_600));
             match shaper.admit(now) {
                 Turn::Go => {}
                 Turn::At(then) => {
@@ -160,8 +163,8 @@ fn what_was_used_of_a_long_window_stays_used_when_its_limit_changes() {
             sent += goes(&mut shaper, now);
             if changes && minute % 60 == 59 {
                 // A node came and went.
-                shaper.declare(&declared(500));
-                shaper.declare(&declared(1_000));
+                shaper.declare(&declared(500), 1);
+                shaper.declare(&declared(1_000), 1);
             }
         }
         sent
@@ -169,4 +172,220 @@ fn what_was_used_of_a_long_window_stays_used_when_its_limit_changes() {
     let (steady, changing) = (sent(false), sent(true));
     assert!((900..=1_000).contains(&steady), "{steady}");
     assert!(changing <= 1_000, "it does not begin anew: {changing}");
+}
+
+#[test]
+fn who_stands_behind_waits_for_what_is_stated_and_for_half_of_what_the_pace_says() {
+    let now = Timestamp::from_millis(BEGIN);
+    let secs = |shaper: &Shaper, others| shaper.behind(others, now).as_secs();
+    let mut shaper = Shaper::new(Declared::default());
+    assert_eq!(secs(&shaper, 1e6), 0, "nothing limits it");
+    shaper.hold_until(now + Duration::from_secs(90));
+    assert_eq!(secs(&shaper, 1e6), 90);
+    shaper.declare(&Declared { rates: vec![(1, Duration::from_secs(1))], concurrent: None }, 1);
+    assert_eq!([secs(&shaper, 0.0), secs(&shaper, 97.0), secs(&shaper, 1e6)], [90, 140, 3_690]);
+    // A window of which nothing is left: what goes after it is another matter.
+    let hour = Duration::from_secs(3_600);
+    let mut empty = Shaper::new(Declared { rates: vec![(10, hour)], concurrent: None });
+    let gone = empty.depart(now);
+    let fields = [("ratelimit-policy", "\"p\";q=10;w=3600"), ("ratelimit", "\"p\";r=0;t=1800")];
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    empty.answered(gone, Outcome::Dealt, &said(&headers, now), now);
+    assert_eq!([secs(&empty, 0.0), secs(&empty, 1e3)], [1_800, 1_800]);
+}
+
+/// What all have sent in a window, as it is kept beside them: one for each length.
+#[derive(Default)]
+struct Book(Vec<Spent>);
+
+impl Book {
+    /// A node tells what it sent and hears of all.
+    fn sync(&mut self, shaper: &mut Shaper, now: Timestamp) {
+        self.0.retain(|window| window.ends > now);
+        for one in shaper.tell_spent(now) {
+            match self.0.iter_mut().find(|window| window.per == one.per) {
+                Some(window) => window.calls += one.calls,
+                None => self.0.push(one),
+            }
+        }
+        shaper.know_spent(&self.0, now);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A long window holds over processes that come and go and over nodes that tell each other now and then.
+    #[test]
+    fn a_long_window_is_one_for_all_nodes_and_over_restarts(
+        limit in 20_u32..2_000,
+        nodes in 1_u32..4,
+        steps in proptest::collection::vec((0_u32..4, 0_u8..10, 1_u32..600), 20..200),
+    ) {
+        let hour = Duration::from_secs(3_600);
+        let declared = Declared { rates: vec![(limit, hour)], concurrent: None };
+        let fresh = || {
+            let mut shaper = Shaper::new(Declared::default());
+            shaper.declare(&declared, nodes);
+            shaper
+        };
+        let mut all: Vec<Shaper> = (0..nodes).map(|_| fresh()).collect();
+        let (mut book, mut now) = (Book::default(), Timestamp::from_millis(BEGIN));
+        let mut sent: Vec<Timestamp> = Vec::new();
+        let mut windows: Vec<Timestamp> = Vec::new();
+        for (which, deed, pause) in steps {
+            now = now + Duration::from_secs(u64::from(pause));
+            let shaper = &mut all[(which % nodes) as usize];
+            if deed == 0 {
+                // It ends in peace, and another process takes its place.
+                book.sync(shaper, now);
+                *shaper = fresh();
+            }
+            book.sync(shaper, now);
+            let went = goes(shaper, now);
+            sent.extend((0..went).map(|_| now));
+            // The first of a window is told before others begin one of their own.
+            book.sync(shaper, now);
+            windows.extend(book.0.iter().map(|window| window.ends));
+        }
+        windows.dedup();
+        for ends in windows {
+            let within = |at: &&Timestamp| **at < ends && ends.since(**at) <= hour;
+            let count = sent.iter().filter(within).count();
+            prop_assert!(count <= limit as usize, "{count} of {limit} in the window that ends at {ends}");
+        }
+    }
+}
+
+/// How many calls of an hour's limit go when one of so many nodes has all the work, and they tell each other.
+fn sent_by_one_of(nodes: u32, limit: u32) -> u32 {
+    let declared = Declared { rates: vec![(limit, Duration::from_secs(3_600))], concurrent: None };
+    let mut all: Vec<Shaper> = (0..nodes).map(|_| Shaper::new(Declared::default())).collect();
+    for shaper in &mut all {
+        shaper.declare(&declared, nodes);
+    }
+    let (mut book, mut sent) = (Book::default(), 0);
+    for second in 0..3_599 {
+        let now = Timestamp::from_millis(BEGIN + second * 1_000);
+        sent += goes(&mut all[0], now);
+        if second % 10 == 0 {
+            for shaper in &mut all {
+                book.sync(shaper, now);
+            }
+        }
+    }
+    sent
+}
+
+#[test]
+fn a_long_window_is_for_whoever_has_work_and_few_calls_are_not_lost_between_nodes() {
+    let many = sent_by_one_of(2, 1_000);
+    assert!((900..=971).contains(&many), "{many}");
+    let few = sent_by_one_of(3, 5);
+    assert!((2..=5).contains(&few), "{few}");
+}
+
+#[test]
+fn what_could_not_be_told_is_told_later() {
+    let hour = Duration::from_secs(3_600);
+    let mut shaper = Shaper::new(Declared { rates: vec![(1_000, hour)], concurrent: None });
+    let now = Timestamp::from_millis(BEGIN);
+    let _ = (shaper.depart(now), shaper.depart(now));
+    let told = shaper.tell_spent(now);
+    assert_eq!((told.len(), told[0].calls, told[0].per), (1, 2, hour));
+    assert_eq!(shaper.tell_spent(now), []);
+    let _ = shaper.depart(now);
+    shaper.not_told(&told);
+    assert_eq!(shaper.tell_spent(now)[0].calls, 3);
+}
+
+/// A refusal with a pause, and then nothing to send for a long time: that says nothing of what is allowed.
+#[test]
+fn time_in_which_nothing_was_to_be_sent_teaches_nothing() {
+    for idle in [15, 75, 3_600, 8 * 3_600] {
+        let (mut shaper, mut now) =
+            (Shaper::new(Declared::default()), Timestamp::from_millis(BEGIN));
+        let step = Duration::from_millis(50);
+        for _ in 0..20 {
+            assert_eq!(goes_once(&mut shaper, now, Outcome::Dealt, None), 1);
+            now = now + step;
+        }
+        let pause = Some(Duration::from_secs(10));
+        assert_eq!(goes_once(&mut shaper, now, Outcome::Throttled, pause), 1);
+        now = now + Duration::from_secs(idle);
+        let (again, mut gone) = (now, 0);
+        while gone < 40 {
+            gone += goes_once(&mut shaper, now, Outcome::Dealt, None);
+            now = now + step;
+        }
+        let took = now.since(again);
+        assert!(took < Duration::from_secs(30), "{took:?} after {idle} s");
+    }
+}
+
+/// One call, if it may go, which is answered at once.
+fn goes_once(
+    shaper: &mut Shaper,
+    now: Timestamp,
+    outcome: Outcome,
+    retry_after: Option<Duration>,
+) -> u32 {
+    if shaper.admit(now) != Turn::Go {
+        return 0;
+    }
+    let gone = shaper.depart(now);
+    let said = qc_pace::Said { retry_after, ..qc_pace::Said::default() };
+    shaper.answered(gone, outcome, &said, now);
+    1
+}
+
+/// How many calls go in the next so many seconds, one at a time.
+fn goes_within(shaper: &mut Shaper, from: Timestamp, seconds: u64) -> u32 {
+    (0..seconds).map(|second| goes(shaper, from + Duration::from_secs(second))).sum()
+}
+
+#[test]
+fn what_others_sent_and_what_was_not_told_are_both_spent() {
+    let hour = Duration::from_secs(3_600);
+    let now = Timestamp::from_millis(BEGIN);
+    let ten = || Shaper::new(Declared { rates: vec![(10, hour)], concurrent: None });
+    let all = |calls, ends| [Spent { per: hour, ends, calls }];
+    // Two of its own went that nobody was told of, and six of others: of 9.7 one is left.
+    let mut shaper = ten();
+    let _ = (shaper.depart(now), shaper.depart(now));
+    shaper.know_spent(&all(6, now + hour), now);
+    assert_eq!(goes_within(&mut shaper, now, 3_599), 1);
+    // A window that is over says nothing.
+    let mut shaper = ten();
+    shaper.know_spent(&all(10, now), now);
+    assert!(goes_within(&mut shaper, now, 3_599) >= 8);
+    // What went in a window that is over is not told as of the next one, nor taken back into it.
+    let mut shaper = ten();
+    let _ = shaper.depart(now);
+    let told = shaper.tell_spent(now);
+    let _ = shaper.depart(now);
+    let later = now + hour;
+    assert_eq!(shaper.tell_spent(later), []);
+    let _ = shaper.depart(later);
+    shaper.not_told(&told);
+    assert_eq!(shaper.tell_spent(later).iter().map(|one| one.calls).sum::<u64>(), 1);
+}
+
+#[test]
+fn a_window_with_another_limit_keeps_the_part_that_was_used() {
+    let (hour, now) = (Duration::from_secs(3_600), Timestamp::from_millis(BEGIN));
+    let of = |count| Declared { rates: vec![(count, hour)], concurrent: None };
+    for (before, after, left) in [(100, 200, 97), (200, 100, 73)] {
+        let mut shaper = Shaper::new(of(before));
+        for _ in 0..50 {
+            let gone = shaper.depart(now);
+            shaper.answered(gone, Outcome::Dealt, &qc_pace::Said::default(), now);
+        }
+        shaper.declare(&of(after), 1);
+        let went = goes_within(&mut shaper, now, 3_599);
+        assert!(went.abs_diff(left) <= 5, "{went} of {left}");
+    }
 }

@@ -17,7 +17,7 @@ const FILE_BYTES: u64 = 64 << 20;
 const TOTAL_BYTES: u64 = 512 << 20;
 /// Deepest nesting of folders.
 const DEPTH_LIMIT: usize = 16;
-/// Folders that are never a part of a project.
+/// Folders that are no part of a project, but for those that stand where connectors and integrations do.
 const SKIPPED: &[&str] = &["target", "node_modules"];
 
 /// The files of a project by path, relative to its root, with `/`.
@@ -138,7 +138,8 @@ impl Reading {
             }
             let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() && SKIPPED.contains(&name) => {}
+                // What people name themselves, a connector or an integration, may have any name.
+                Ok(kind) if kind.is_dir() && SKIPPED.contains(&name) && depth != 1 => {}
                 Ok(kind) if kind.is_dir() && depth == DEPTH_LIMIT => {
                     self.too_much(&path, &format!("folders nested deeper than {DEPTH_LIMIT}"));
                 }
@@ -187,15 +188,23 @@ mod tests {
     #[test]
     fn reads_what_belongs_to_a_project() {
         let folder = tempfile::tempdir().unwrap();
-        for path in ["a/b.yaml", ".git/config", "target/x", "quickconnect.yaml", "a/c/d.json"] {
+        for path in [
+            "a/b.yaml",
+            ".git/config",
+            "target/x",
+            "quickconnect.yaml",
+            "a/c/d.json",
+            "a/target/e",
+            "a/c/target/f",
+        ] {
             let file = folder.path().join(path);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, path).unwrap();
         }
         let files = ProjectFiles::read(folder.path()).unwrap();
         let paths: Vec<&str> = files.iter().map(|(path, _)| path).collect();
-        assert_eq!(paths, ["a/b.yaml", "a/c/d.json", "quickconnect.yaml"]);
-        assert_eq!(files.folders("a"), ["c"]);
+        assert_eq!(paths, ["a/b.yaml", "a/c/d.json", "a/target/e", "quickconnect.yaml"]);
+        assert_eq!(files.folders("a"), ["c", "target"], "a connector may be named so");
         assert_eq!(files.text("a/b.yaml"), Some("a/b.yaml"));
         assert!(ProjectFiles::read(&folder.path().join("nowhere")).is_err());
     }

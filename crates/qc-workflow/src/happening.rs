@@ -147,6 +147,17 @@ pub enum Happening {
         /// Which call.
         call: CallId,
     },
+    /// A call was not sent, and is to be asked for again later: until then it could not go anyway. It is no attempt.
+    PutOff {
+        /// Which call.
+        call: CallId,
+        /// Which attempt.
+        attempt: u32,
+        /// Until when.
+        until: Timestamp,
+        /// Why, in words.
+        why: String,
+    },
 }
 
 /// A timer of a run; unique within it.

@@ -50,6 +50,7 @@ pub use connectors::Connectors;
 pub use egress::{Departure, Egress};
 pub use http::{HttpCaller, HttpSettings};
 pub use notice::EndNotice;
-pub use outbound::{EffectContext, EnvironmentScope, Outbound, Performed, Verified};
+pub use outbound::{EffectContext, EnvironmentScope, Outbound, Performed, ReadBack, Verified};
+pub use pace::Family;
 pub use quota::{QUOTA_KIND, Quotas};
 pub use record::{CallRecord, Deviation, DriftNote};

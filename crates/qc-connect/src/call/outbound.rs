@@ -108,6 +108,28 @@ pub enum Verified {
     Unknown(Failure),
 }
 
+/// What a read-back found out, and what its request tells of the other side.
+#[derive(Debug, Clone)]
+pub struct ReadBack {
+    /// What it found out.
+    pub verified: Verified,
+    /// HTTP requests that it took; 0: it could not be asked.
+    pub requests: u32,
+    /// For the pace of the calls that follow, and for the system's breaker.
+    pub tells: (qc_pace::Outcome, qc_pace::breaker::Health),
+    /// What the last answer said of limits.
+    pub said: qc_pace::Said,
+}
+
+impl Performed {
+    /// A call that was not sent, and why.
+    pub fn not_sent(call: &CallRequest, key: &str, failure: Failure, now: Timestamp) -> Self {
+        let record = CallRecord { class: Some(failure.class), ..CallRecord::begun(call, key, now) };
+        let (drift, notice, said, unfit) = (Vec::new(), None, qc_pace::Said::default(), None);
+        Self { result: Err(failure), record, drift, notice, said, unfit }
+    }
+}
+
 impl Outbound {
     /// A stack over these seams. Large bodies are kept in memory unless [`Outbound::with_blobs`] says where.
     pub fn new(caller: Arc<dyn Caller>, clock: Arc<dyn Clock>, secrets: Arc<Secrets>) -> Self {
@@ -279,7 +301,7 @@ impl Outbound {
             failure.next_action = qc_model::NextAction::ContactOwner;
             return Err(Box::new(failure));
         }
-        match self.verify(release, environment, call, effect).await {
+        match self.verify(release, environment, call, effect).await.verified {
             Verified::Applied(output) => Ok(Some(output)),
             Verified::NotApplied => Ok(None),
             Verified::Unknown(failure) => Err(Box::new(failure)),

@@ -6,8 +6,8 @@ use qc_workflow::{CallOutput, CallRequest, CallTarget, OutputShape};
 use serde_json::Value;
 
 use super::{
-    CallRecord, Connectors, EffectContext, EnvironmentScope, Outbound, Verified, job::Sending, key,
-    observe::Observed,
+    CallRecord, Connectors, EffectContext, EnvironmentScope, Outbound, ReadBack, Verified,
+    job::Sending, key, observe::Observed, pace,
 };
 use crate::{
     codes,
@@ -34,7 +34,7 @@ impl Connectors {
         self.rules(target)?.2.map(|verify| verify.settle)
     }
 
-    fn rules(
+    pub(super) fn rules(
         &self,
         target: &CallTarget,
     ) -> Option<(&Arc<Connector>, Option<&KeyRule>, Option<&VerifyRule>)> {
@@ -54,9 +54,27 @@ impl Outbound {
         environment: &EnvironmentScope,
         call: &CallRequest,
         effect: &EffectContext,
-    ) -> Verified {
-        let asked = self.read_back(release, environment, call, effect).await;
-        asked.unwrap_or_else(|failure| Verified::Unknown(*failure))
+    ) -> ReadBack {
+        let mut record = CallRecord::begun(call, "", self.clock.now());
+        let mut drift = Observed::default();
+        let heard = (&mut record, &mut drift);
+        let asked = self.read_back(release, environment, call, effect, heard).await;
+        ReadBack {
+            verified: asked.unwrap_or_else(|failure| Verified::Unknown(*failure)),
+            requests: record.requests,
+            tells: pace::tells_of(&record),
+            said: drift.said,
+        }
+    }
+
+    /// How long the other side still needs until a read-back of the call may see its effect.
+    pub fn settles_in(
+        &self,
+        release: &Connectors,
+        call: &CallRequest,
+        effect: &EffectContext,
+    ) -> Option<Duration> {
+        self.unsettled(release.rules(&call.target)?.2?, effect)
     }
 
     async fn read_back(
@@ -65,6 +83,7 @@ impl Outbound {
         environment: &EnvironmentScope,
         call: &CallRequest,
         effect: &EffectContext,
+        heard: (&mut CallRecord, &mut Observed),
     ) -> Result<Verified, Box<Failure>> {
         let (connector, key_rule, verify) = release
             .rules(&call.target)
@@ -98,7 +117,7 @@ impl Outbound {
         };
         // The read-back is another request than the effect; it must not carry the effect's key.
         let silent = EffectContext { key: String::new(), first_sent_at: None, ..effect.clone() };
-        match self.ask(release, environment, &reading, &silent).await {
+        match self.ask(release, environment, &reading, &silent, heard).await {
             // The read-back is the platform's; the integration sees of it what it sees of its call's answer.
             Ok(answer) => match question.judge(answer)? {
                 Verified::Applied(mut output) => {
@@ -138,20 +157,21 @@ impl Outbound {
         environment: &EnvironmentScope,
         reading: &CallRequest,
         effect: &EffectContext,
+        (record, drift): (&mut CallRecord, &mut Observed),
     ) -> Result<CallOutput, Box<Failure>> {
         let (job, sending) = self.job(release, environment, reading, effect)?;
-        let mut record = CallRecord::begun(reading, "", self.clock.now());
-        let mut drift = Observed::default();
         let pages = job
             .connector
             .zip(job.operation)
             .and_then(|(connector, operation)| connector.pagination(&operation.id));
-        if let (Some(pages), Sending::Operation(arguments)) = (pages, sending) {
-            return self.pages(&job, reading, pages, arguments, &mut record, &mut drift).await;
-        }
-        let request = self.prepare(&job, reading, sending)?;
-        let (output, _) = self.once(&job, &request, &mut record, &mut drift).await?;
-        Ok(output)
+        let answer = if let (Some(pages), Sending::Operation(arguments)) = (pages, sending) {
+            self.pages(&job, reading, pages, arguments, record, drift).await
+        } else {
+            let request = self.prepare(&job, reading, sending)?;
+            self.once(&job, &request, record, drift).await.map(|(output, _)| output)
+        };
+        record.class = answer.as_ref().err().map(|failure| failure.class);
+        answer
     }
 }
 

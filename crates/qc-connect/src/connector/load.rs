@@ -277,6 +277,10 @@ fn limits(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Vec<Declared
         let node = object.optional("per");
         let per = object.optional_duration("per");
         let concurrent = object.optional_integer("concurrent", 1..=100_000);
+        let wrong = requests.is_none() && object.has_value("requests")
+            || per.is_none() && object.has_value("per")
+            || concurrent.is_none() && object.has_value("concurrent");
+        let named = object.optional("operations").map(|node| node.span);
         let mut operations = Vec::new();
         for node in object.list("operations") {
             let Some(id) = reader.text(node, "an operation's id") else { continue };
@@ -286,6 +290,11 @@ fn limits(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Vec<Declared
             operations.push(id.to_owned());
         }
         object.finish();
+        if let (Some(span), true) = (named, operations.is_empty()) {
+            let message = "a limit that names no operation is for none: leave `operations` out for all that no other names";
+            reader.report(codes::BAD_LIMIT, span, message);
+            continue;
+        }
         if let (Some(node), Some(per)) = (node, per)
             && (per.is_zero() || per > LONGEST_LIMIT)
         {
@@ -295,6 +304,8 @@ fn limits(top: &mut ObjectReader<'_, '_>, api: Option<&OpenApi>) -> Vec<Declared
         let rate = match (requests, per) {
             (Some(requests), Some(per)) => Some((u32::try_from(requests).unwrap_or(u32::MAX), per)),
             (None, None) if concurrent.is_some() => None,
+            // What is wrong of them is a finding already.
+            _ if wrong => continue,
             _ => {
                 let message = "a limit is `requests` with `per`, or `concurrent`, or both";
                 reader.report(codes::BAD_LIMIT, span, message);

@@ -505,6 +505,9 @@ fn a_call_counts_against_the_limits_that_name_its_operation_or_those_of_all_othe
     let text = CONNECTOR.replace("limits: [{ requests: 100, per: 1m }]", limits);
     let connector = load(&text, DOCUMENT).0.unwrap();
     let name = connector.name().to_string();
+    let families = connector.families();
+    let shown: Vec<_> = families.iter().map(|one| (&*one.limit, one.operations.len())).collect();
+    assert_eq!(shown, [(&*name, 0), (&*format!("{name}/createTicket"), 1)]);
     let connectors = crate::call::Connectors::new([connector], []);
     let limit_of = |operation: &str| {
         let target = qc_workflow::CallTarget::Connector {
@@ -519,7 +522,9 @@ fn a_call_counts_against_the_limits_that_name_its_operation_or_those_of_all_othe
     let seconds = std::time::Duration::from_secs;
     assert_eq!(declared.rates, [(100, seconds(60)), (5_000, seconds(86_400))]);
     assert_eq!(declared.concurrent, Some(8));
+    assert_eq!(families[0].declared, declared);
     let (own, declared) = limit_of("createTicket");
+    assert_eq!(families[1].declared, declared);
     assert_eq!((declared.rates, declared.concurrent), (vec![(2, seconds(1))], None));
     assert_eq!((all.as_str(), own.as_str()), (&*name, &*format!("{name}/createTicket")));
 }
@@ -528,6 +533,7 @@ fn a_call_counts_against_the_limits_that_name_its_operation_or_those_of_all_othe
 fn a_limit_that_cannot_be_kept_is_a_finding() {
     for (limit, code) in [
         ("{ requests: 100 }", "QC-N011"),
+        ("{ requests: 100, per: 1m, operations: [] }", "QC-N011"),
         ("{ per: 1m }", "QC-N011"),
         ("{ operations: [createTicket] }", "QC-N011"),
         (

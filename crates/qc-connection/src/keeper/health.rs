@@ -54,7 +54,7 @@ impl Heard {
     pub fn of(answer: &Result<(), Failure>) -> Option<Self> {
         let Err(failure) = answer else { return Some(Self::Well) };
         match failure.class {
-            _ if codes::is_own(&failure.code) => None,
+            _ if codes::tells_nothing(&failure.code) => None,
             Class::Auth => Some(Self::Refused),
             Class::Transient | Class::Timeout | Class::Overloaded | Class::Dependency => {
                 Some(Self::Away)

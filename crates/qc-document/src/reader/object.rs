@@ -52,7 +52,9 @@ impl<'r, 'n> ObjectReader<'r, 'n> {
 
     /// The key and value of an optional field, `null` included.
     pub fn entry(&mut self, key: &'static str) -> Option<(&'n Key, &'n Node)> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let at = self.entries.iter().position(|(name, _)| &*name.name == key)?;
         self.read[at] = true;
         let (name, node) = &self.entries[at];
@@ -62,6 +64,11 @@ impl<'r, 'n> ObjectReader<'r, 'n> {
     /// Whether the key is there (also as `null`).
     pub fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|(name, _)| &*name.name == key)
+    }
+
+    /// Whether the key is there with a value, right or wrong: what is wrong of it is a finding already.
+    pub fn has_value(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, node)| &*name.name == key && !node.is_null())
     }
 
     /// The value of an optional field; `null` is absent.

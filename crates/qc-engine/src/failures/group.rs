@@ -30,6 +30,8 @@ pub struct FailureGroup {
     pub letters: DeadGroup,
     /// Who is called when the integration fails, as its deployed release says.
     pub owner: Option<String>,
+    /// How they are reached, as that release says.
+    pub contact: Option<String>,
     /// Where it stands.
     pub state: GroupState,
     /// What was said of it, oldest first.
@@ -294,6 +296,7 @@ mod tests {
         let mut group = FailureGroup {
             id: id_of(&letters),
             owner: None,
+            contact: None,
             state: GroupState::Open,
             said: Vec::new(),
             revision: None,

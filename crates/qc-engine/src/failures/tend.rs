@@ -168,9 +168,11 @@ impl Engine {
         let deployments = self.deployments();
         let deployment =
             deployments.lookup(letters.environment.as_str(), letters.integration.as_str());
+        let release = deployment.map(|it| &it.release);
         FailureGroup {
             id: id_of(&letters),
-            owner: deployment.and_then(|it| it.release.owner.clone()),
+            owner: release.and_then(|it| it.owner.clone()),
+            contact: release.and_then(|it| it.people.contacts.get(it.owner.as_ref()?).cloned()),
             state: judged(&letters, said.last(), self.shared.now()),
             said,
             revision,

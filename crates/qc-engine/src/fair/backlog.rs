@@ -42,7 +42,8 @@ pub(crate) struct Facts {
     pub(crate) run: RunId,
     pub(crate) tenant: TenantName,
     pub(crate) integration: Name,
-    pub(crate) accepted_at: Timestamp,
+    /// Since when it waits: since its event was accepted, or since it woke.
+    pub(crate) since: Timestamp,
     pub(crate) priority: Priority,
 }
 
@@ -52,7 +53,7 @@ impl Facts {
             run: facts.id,
             tenant: facts.tenant.clone(),
             integration: facts.integration.clone(),
-            accepted_at: facts.accepted_at,
+            since: facts.accepted_at,
             priority: facts.priority,
         }
     }
@@ -86,7 +87,7 @@ impl Backlog {
             priority: facts.priority,
         };
         robin.push(&share, facts.run);
-        oldest.insert((facts.priority, facts.accepted_at, facts.run));
+        oldest.insert((facts.priority, facts.since, facts.run));
         there.insert(facts.run, facts);
         drop(rows);
         self.came.notify_one();
@@ -97,7 +98,7 @@ impl Backlog {
         let mut rows = self.rows();
         let run = rows.robin.pop(|tenant, _, priority| may(tenant, priority))?;
         let facts = rows.there.remove(&run)?;
-        rows.oldest.remove(&(facts.priority, facts.accepted_at, run));
+        rows.oldest.remove(&(facts.priority, facts.since, run));
         if let Some(count) = rows.tenants.get_mut(&facts.tenant) {
             *count -= 1;
             if *count == 0 {
@@ -118,8 +119,13 @@ impl Backlog {
         self.rows().there.len()
     }
 
-    /// When the oldest of them of this priority was accepted.
-    pub(crate) fn oldest(&self, priority: Priority) -> Option<Timestamp> {
+    /// Since when the one waits that waits longest and is not of low priority.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        let of = |priority| self.oldest_of(priority);
+        of(Priority::High).into_iter().chain(of(Priority::Normal)).min()
+    }
+
+    fn oldest_of(&self, priority: Priority) -> Option<Timestamp> {
         let first = (priority, Timestamp::from_millis(i64::MIN), RunId::from_bits(0));
         let rows = self.rows();
         let oldest = rows.oldest.range(first..).next();
@@ -154,7 +160,7 @@ mod tests {
             run: RunId::from_bits(n),
             tenant: Name::new(tenant).unwrap(),
             integration: Name::new("it").unwrap(),
-            accepted_at: Timestamp::from_millis(i64::try_from(n).unwrap()),
+            since: Timestamp::from_millis(i64::try_from(n).unwrap()),
             priority: Priority::Normal,
         }
     }
@@ -171,12 +177,12 @@ mod tests {
         backlog.add(facts(max + 7, "b"));
         backlog.round_ends();
         assert_eq!(backlog.len(), TENANT_MAX + 1);
-        assert_eq!(backlog.oldest(Priority::Normal), Some(Timestamp::from_millis(1)));
+        assert_eq!(backlog.oldest_of(Priority::Normal), Some(Timestamp::from_millis(1)));
         let first: Vec<u128> =
             (0..3).map(|_| backlog.next(|_, _| true).unwrap().run.bits()).collect();
         assert_eq!(first, [1, max + 7, 2]);
-        assert_eq!(backlog.oldest(Priority::Normal), Some(Timestamp::from_millis(3)));
-        assert!(!backlog.runs_low() && backlog.oldest(Priority::Low).is_none());
+        assert_eq!(backlog.oldest_of(Priority::Normal), Some(Timestamp::from_millis(3)));
+        assert!(!backlog.runs_low() && backlog.oldest_of(Priority::Low).is_none());
         while backlog.next(|_, _| true).is_some() {}
         let name = |text: &str| Name::new(text).unwrap();
         assert!(backlog.holds(&name("a")) && !backlog.holds(&name("b")) && backlog.runs_low());

@@ -1,6 +1,13 @@
 //! The gate that calls pass before anything is journaled of them: so many at once on this node, of a tenant, and to a
 //! system. A call that has to wait was not sent and is not in doubt, whatever happens meanwhile.
 
+mod beside;
+mod later;
+mod stands;
+
+pub(crate) use beside::OnceMore;
+pub use stands::{Pace, Paces, SystemStanding};
+
 use std::{
     cell::Cell,
     collections::HashMap,
@@ -12,7 +19,7 @@ use std::{
 };
 
 use qc_model::{Clock, Failure, TenantName, Timestamp};
-use qc_pace::{Declared, Outcome, Said, breaker::Health};
+use qc_pace::{Declared, Outcome, Said, Spent, breaker::Health};
 use qc_store::Priority;
 use tokio::sync::{Notify, oneshot};
 
@@ -81,6 +88,8 @@ struct Waiting {
     since: Timestamp,
     /// Nothing of it was sent: it may be turned away.
     fresh: bool,
+    /// It may wait elsewhere when it waits for long.
+    patient: bool,
     batch: Option<Batch>,
     granted: oneshot::Sender<Grant>,
 }
@@ -141,6 +150,16 @@ pub(crate) enum Grant {
     Go(Permit),
     /// It does not, as its system does not answer: it fails as those did that were sent.
     Barred(Box<Failure>),
+    /// It waits for longer than it is to do here: it comes again then.
+    Later(Box<Later>),
+}
+
+/// Until when a call waits elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Later {
+    pub(crate) until: Timestamp,
+    /// Why, in words.
+    pub(crate) why: String,
 }
 
 /// A place in the queue. Dropping it gives it up.
@@ -154,6 +173,8 @@ pub(crate) struct Asks<'a> {
     pub(crate) declared: Option<&'a Declared>,
     /// Nothing of it was sent.
     pub(crate) fresh: bool,
+    /// When it waits for long, it may wait elsewhere and come again.
+    pub(crate) patient: bool,
     /// With whom it goes in one request; None: it goes alone.
     pub(crate) batch: Option<Batch>,
 }
@@ -177,7 +198,7 @@ impl State {
     ) -> bool {
         let system = self.systems.get(&lane.system);
         self.all.fits(tenant, priority)
-            && self.all.of(tenant) < limits.per_tenant
+            && self.all.of(tenant, priority) < limits.per_tenant
             && system.is_none_or(|system| system.fits(tenant, priority))
     }
 
@@ -294,18 +315,16 @@ impl Gate {
 
     /// Lets a call pass at once, or gives it its place in the queue.
     pub(crate) fn pass(self: &Arc<Self>, asks: Asks<'_>) -> Result<Permit, Ticket> {
-        let Asks { share, declared, fresh, batch } = asks;
+        let Asks { share, declared, fresh, patient, batch } = asks;
         let (granted, ticket) = oneshot::channel();
         let now = self.clock.now();
         let mut state = self.state();
         if let Some(declared) = declared {
-            match self.nodes.load(Ordering::Relaxed) {
-                0 | 1 => state.tempo.declare(&share.lane, declared),
-                nodes => state.tempo.declare(&share.lane, &declared.shared_by(nodes)),
-            }
+            self.declare(&mut state, &share.lane, declared, now);
         }
         let before = state.due;
-        state.waiting.push(&share.clone(), Waiting { share, since: now, fresh, batch, granted });
+        let waiting = Waiting { share, since: now, fresh, patient, batch, granted };
+        state.waiting.push(&waiting.share.clone(), waiting);
         let next = state.next(&self.limits, now);
         let sooner = state.due.is_some_and(|due| before.is_none_or(|before| due < before));
         drop(state);
@@ -320,8 +339,34 @@ impl Gate {
         let mut ticket = ticket;
         match ticket.try_recv() {
             Ok(Grant::Go(permit)) => Ok(permit),
-            _ => Err(ticket),
+            Ok(other) => {
+                let (granted, ticket) = oneshot::channel();
+                drop(granted.send(other));
+                Err(ticket)
+            }
+            Err(_) => Err(ticket),
         }
+    }
+
+    /// What a release declares of a limit: this node's part of it.
+    fn declare(&self, state: &mut State, lane: &Lane, declared: &Declared, now: Timestamp) {
+        let nodes = self.nodes.load(Ordering::Relaxed).max(1);
+        state.tempo.declare(lane, declared, nodes, now);
+    }
+
+    /// The calls that went in long windows since this was asked last, by limit.
+    pub(crate) fn tell_spent(&self) -> Vec<(Arc<str>, Vec<Spent>)> {
+        self.state().tempo.tell_spent(self.clock.now())
+    }
+
+    /// What was to be told could not be.
+    pub(crate) fn not_told(&self, limit: &Arc<str>, spent: &[Spent]) {
+        self.state().tempo.not_told(limit, spent);
+    }
+
+    /// What all nodes together have sent in long windows of a limit.
+    pub(crate) fn know_spent(&self, limit: &Arc<str>, spent: Vec<Spent>) {
+        self.state().tempo.know_spent(limit, spent, self.clock.now());
     }
 
     /// Why a call may not go now.
@@ -407,9 +452,9 @@ impl Gate {
         state.waiting.len() > 0 && state.tempo.any_away()
     }
 
-    /// Lets those go whose moment has come, for ever.
-    pub(crate) async fn keep(self: &Arc<Self>) {
-        let mut looked = self.clock.now();
+    /// Lets those go whose moment has come, for ever. `crowded`: others wait for the places that those have who wait here.
+    pub(crate) async fn keep(self: &Arc<Self>, crowded: impl Fn() -> bool) {
+        let (mut looked, mut put_off) = (self.clock.now(), self.clock.now());
         loop {
             let sooner = self.sooner.notified();
             let now = self.clock.now();
@@ -418,11 +463,15 @@ impl Gate {
                 looked = now;
                 self.turn_away(now);
             }
+            if now.since(put_off) >= later::LOOK_EVERY {
+                put_off = now;
+                self.put_off(crowded(), now);
+            }
             self.go_on();
             let due = self.state().due;
             // Never not at all: the clock of the machine may be a little ahead of ours.
             let pause = due.map(|due| due.since(self.clock.now()).max(Duration::from_millis(1)));
-            let look = away.then_some(AWAY_EVERY);
+            let look = away.then_some(AWAY_EVERY).or(due.map(|_| later::LOOK_EVERY));
             match pause.into_iter().chain(look).min() {
                 Some(pause) => tokio::select! {
                     biased;
@@ -436,6 +485,11 @@ impl Gate {
 }
 
 impl Permit {
+    /// Whether nothing was told of its departure.
+    pub(crate) fn is_untold(&self) -> bool {
+        matches!(self.departs, Departs::Alone(Some(_)))
+    }
+
     /// The place of the call in the request that it goes in with others, to be taken or given up.
     pub(crate) fn seat(&mut self) -> Option<Seat> {
         match &mut self.departs {
@@ -500,289 +554,4 @@ impl Drop for Counted {
 }
 
 #[cfg(test)]
-mod tests {
-    use qc_model::Name;
-
-    use super::*;
-
-    fn share(tenant: &str, lane: &str) -> Share {
-        Share {
-            tenant: Name::new(tenant).unwrap(),
-            integration: Name::new("it").unwrap(),
-            lane: lane.into(),
-            key: "".into(),
-            priority: Priority::Normal,
-        }
-    }
-
-    struct Hand(std::sync::Mutex<Timestamp>);
-
-    impl Hand {
-        /// So much time passes, and whoever may go does.
-        fn pass(&self, millis: u64, gate: &Arc<Gate>) {
-            let mut now = self.0.lock().unwrap();
-            *now = *now + Duration::from_millis(millis);
-            drop(now);
-            gate.go_on();
-        }
-    }
-
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            *self.0.lock().unwrap()
-        }
-    }
-
-    fn gate_of(limits: GateLimits) -> Arc<Gate> {
-        Gate::new(limits, Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1)))))
-    }
-
-    fn asks(share: Share) -> Asks<'static> {
-        Asks { share, declared: None, fresh: true, batch: None }
-    }
-
-    fn dealt(said: Said) -> Told {
-        let (outcome, health) = (Outcome::Dealt, Health::Good);
-        Told { outcome, health, said, requests: 1, failure: None, calls: 1 }
-    }
-
-    #[test]
-    fn a_limit_is_shared_by_turns_and_a_stated_pause_holds_for_all() {
-        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
-        let gate = Gate::new(GateLimits::default(), hand.clone());
-        let pass = |millis: u64| hand.pass(millis, &gate);
-        let declared = Declared { rates: vec![(10, Duration::from_secs(1))], concurrent: None };
-        let ask = |tenant: &str| {
-            let declared = Some(&declared);
-            gate.pass(Asks { declared, ..asks(share(tenant, "x")) })
-        };
-        let mut first = ask("a").unwrap();
-        let mut a = ask("a").unwrap_err();
-        let mut more = ask("a").unwrap_err();
-        let mut b = ask("b").unwrap_err();
-        assert!(matches!(gate.why(&share("a", "x")), Some(Why::Pace(_))));
-        pass(104);
-        let Ok(Grant::Go(second)) = a.try_recv() else { panic!("its turn") };
-        assert!(b.try_recv().is_err() && more.try_recv().is_err());
-        pass(104);
-        assert!(b.try_recv().is_ok(), "b does not wait for all of a");
-        // A call is refused with a pause: nobody goes before it is over.
-        let said = Said { retry_after: Some(Duration::from_secs(60)), ..Said::default() };
-        let told = Told { outcome: Outcome::Throttled, ..dealt(said) };
-        let (limit, until) = first.tell(&told).unwrap();
-        assert_eq!((&*limit, until), ("x", Timestamp::from_millis(1_060_208)));
-        drop((first, second));
-        pass(59_999);
-        assert!(more.try_recv().is_err());
-        assert_eq!(gate.why(&share("c", "x")), Some(Why::Stated(until)));
-        pass(1);
-        assert!(more.try_recv().is_ok());
-    }
-
-    #[test]
-    fn what_is_declared_is_divided_among_the_nodes_and_theirs_again_when_they_are_gone() {
-        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
-        let gate = Gate::new(GateLimits::default(), hand.clone());
-        let declared = Declared { rates: vec![(10, Duration::from_secs(1))], concurrent: None };
-        let ask = || gate.pass(Asks { declared: Some(&declared), ..asks(share("a", "x")) });
-        let next = || {
-            let Some(Why::Pace(at)) = gate.why(&share("a", "x")) else { panic!("it waits") };
-            at.since(Timestamp::from_millis(1_000_000)).as_millis()
-        };
-        gate.among(2);
-        let _first = ask().unwrap();
-        let _second = ask().unwrap_err();
-        let of_two = next();
-        gate.among(1);
-        let _third = ask().unwrap_err();
-        let alone = next();
-        // Between calls lies the time that the declared rate says, less a little; with two that time once more.
-        assert!((80..=104).contains(&alone), "{alone}");
-        assert!((of_two - 106..=of_two - 100).contains(&alone), "{of_two}, alone {alone}");
-    }
-
-    fn batch(with: &str, most: usize) -> Batch {
-        Batch { with: with.into(), most }
-    }
-
-    fn go(ticket: &mut Ticket) -> Option<Permit> {
-        match ticket.try_recv() {
-            Ok(Grant::Go(permit)) => Some(permit),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn what_waits_behind_a_call_goes_along_and_is_one_departure() {
-        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
-        let gate = Gate::new(GateLimits::default(), hand.clone());
-        let pass = |millis: u64| hand.pass(millis, &gate);
-        let declared = Declared { rates: vec![(1, Duration::from_secs(1))], concurrent: None };
-        let ask = |tenant: &str, key: &str, with: Batch| {
-            let share = Share { key: key.into(), ..share(tenant, "x") };
-            gate.pass(Asks { declared: Some(&declared), batch: Some(with), ..asks(share) })
-        };
-        let mut first = ask("a", "1", batch("t", 3)).unwrap();
-        assert!(first.seat().is_none(), "nobody waited");
-        let mut t2 = ask("a", "2", batch("t", 3)).unwrap_err();
-        let mut other = ask("a", "3", batch("u", 3)).unwrap_err();
-        let mut behind = ask("a", "3", batch("t", 3)).unwrap_err();
-        let gone = ask("a", "4", batch("t", 3)).unwrap_err();
-        let mut t5 = ask("a", "5", batch("t", 3)).unwrap_err();
-        let mut t6 = ask("a", "6", batch("t", 3)).unwrap_err();
-        let mut t7 = ask("a", "7", batch("t", 3)).unwrap_err();
-        let mut of_b = ask("b", "2", batch("t", 3)).unwrap_err();
-        drop((gone, first));
-        pass(1_040);
-        let together = [&mut t2, &mut t5, &mut t6].map(|ticket| go(ticket).expect("goes along"));
-        let stay = [&mut other, &mut behind, &mut t7, &mut of_b].map(|ticket| go(ticket).is_none());
-        assert_eq!(stay, [true; 4], "another task, behind it, one too many, another tenant");
-        assert_eq!(gate.numbers(), (3, 4));
-        let group = together.iter().map(|permit| match &permit.departs {
-            Departs::Together(group, Some(_)) => Arc::as_ptr(group),
-            _ => panic!("it goes with others"),
-        });
-        let group: std::collections::BTreeSet<_> = group.collect();
-        assert_eq!(group.len(), 1);
-        // They are one departure: the next one goes after one second, and not after three.
-        pass(1_040);
-        assert!(go(&mut of_b).is_some());
-        drop(together);
-        let mut rest = Vec::new();
-        for _ in 0..3 {
-            pass(1_040);
-            rest.extend([&mut other, &mut behind, &mut t7].map(go).into_iter().flatten());
-        }
-        assert_eq!((rest.len(), gate.numbers()), (3, (3, 0)));
-    }
-
-    #[test]
-    fn one_at_a_time_tries_a_system_that_is_away() {
-        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
-        let gate = Gate::new(GateLimits::default(), hand.clone());
-        let failure = qc_model::Code::new("QC-N101");
-        let failure = Failure::new(qc_model::Class::Dependency, failure, "It is away", "no answer");
-        let failure = Some(Box::new(failure));
-        let bad = Told { health: Health::Bad, failure, ..dealt(Said::default()) };
-        let ask = || gate.pass(Asks { batch: Some(batch("t", 50)), ..asks(share("a", "x")) });
-        for _ in 0..20 {
-            ask().unwrap().tell(&bad);
-        }
-        let mut waiting: Vec<Ticket> = (0..10).map(|_| ask().unwrap_err()).collect();
-        *hand.0.lock().unwrap() = Timestamp::from_millis(1_001_000);
-        gate.go_on();
-        let went: Vec<Permit> = waiting.iter_mut().filter_map(go).collect();
-        assert_eq!(went.len(), 1);
-        assert!(matches!(went[0].departs, Departs::Alone(_)));
-    }
-
-    #[test]
-    fn each_that_is_tried_again_takes_of_the_budget() {
-        let gate = gate_of(GateLimits::default());
-        gate.shut(true);
-        let again = || {
-            let mut share = share("a", "x");
-            share.lane.again = true;
-            gate.pass(Asks { batch: Some(batch("t", 50)), ..asks(share) })
-        };
-        let mut waiting: Vec<Ticket> = (0..60).map(|_| again().unwrap_err()).collect();
-        gate.shut(false);
-        let went: Vec<Permit> = waiting.iter_mut().filter_map(go).collect();
-        assert!((5..=15).contains(&went.len()), "{}", went.len());
-    }
-
-    #[test]
-    fn nobody_goes_along_for_whom_there_is_no_room() {
-        let gate = gate_of(GateLimits { calls: 100, per_tenant: 100, per_system: 3 });
-        let ask = || gate.pass(Asks { batch: Some(batch("t", 50)), ..asks(share("a", "x")) });
-        let held: Vec<Permit> = (0..3).map(|_| ask().unwrap()).collect();
-        let mut waiting: Vec<Ticket> = (0..10).map(|_| ask().unwrap_err()).collect();
-        drop(held);
-        let went: Vec<Permit> = waiting.iter_mut().filter_map(go).collect();
-        assert_eq!((went.len(), gate.numbers().0), (3, 3));
-    }
-
-    #[test]
-    fn what_waits_long_for_a_system_that_does_not_answer_is_turned_away_unless_in_doubt() {
-        let hand = Arc::new(Hand(std::sync::Mutex::new(Timestamp::from_millis(1_000_000))));
-        let gate = Gate::new(GateLimits::default(), hand.clone());
-        let code = qc_model::Code::new("QC-N101");
-        let failure =
-            Failure::new(qc_model::Class::Dependency, code.clone(), "It is away", "no answer");
-        let failure = Some(Box::new(failure));
-        let bad = Told { health: Health::Bad, failure, ..dealt(Said::default()) };
-        for _ in 0..20 {
-            gate.pass(asks(share("a", "x"))).unwrap().tell(&bad);
-        }
-        let mut fresh = gate.pass(asks(share("a", "x"))).unwrap_err();
-        let mut doubtful = gate.pass(Asks { fresh: false, ..asks(share("a", "x")) }).unwrap_err();
-        let mut other = gate.pass(asks(share("a", "y"))).unwrap();
-        let since = Timestamp::from_millis(1_000_000);
-        assert_eq!(gate.why(&share("a", "x")), Some(Why::Away(since)));
-        gate.turn_away(since + Duration::from_millis(9_999));
-        assert!(fresh.try_recv().is_err());
-        gate.turn_away(since + PATIENCE);
-        let Ok(Grant::Barred(failure)) = fresh.try_recv() else { panic!("turned away") };
-        assert_eq!((failure.code, failure.applied), (code, qc_model::Applied::No));
-        assert!(failure.detail.starts_with("the call was not sent: "), "{}", failure.detail);
-        assert!(doubtful.try_recv().is_err(), "what may have been sent is not given up");
-        assert_eq!((gate.counts().barred, gate.counts().open), (1, 1));
-        assert_eq!(other.tell(&dealt(Said::default())), None);
-    }
-
-    #[test]
-    fn a_system_takes_so_many_at_once_and_the_others_go_on() {
-        let gate = gate_of(GateLimits { calls: 100, per_tenant: 100, per_system: 2 });
-        let first = gate.pass(asks(share("a", "slow"))).unwrap();
-        let second = gate.pass(asks(share("a", "slow"))).unwrap();
-        let mut third = gate.pass(asks(share("a", "slow"))).unwrap_err();
-        let other = gate.pass(asks(share("a", "fast"))).unwrap();
-        assert_eq!(gate.numbers(), (3, 1));
-        drop(first);
-        let Ok(Grant::Go(third)) = third.try_recv() else { panic!("its turn") };
-        assert_eq!(gate.numbers(), (3, 0));
-        drop((second, third, other));
-        assert_eq!(gate.numbers(), (0, 0));
-        assert!(gate.state().systems.is_empty());
-    }
-
-    #[test]
-    fn who_comes_later_waits_behind_its_own_and_takes_turns_with_others() {
-        let gate = gate_of(GateLimits { calls: 1, per_tenant: 1, per_system: 1 });
-        let permit = gate.pass(asks(share("a", "x"))).unwrap();
-        let mut noisy: Vec<Ticket> =
-            (0..100).map(|_| gate.pass(asks(share("a", "x"))).unwrap_err()).collect();
-        let mut quiet = gate.pass(asks(share("b", "x"))).unwrap_err();
-        drop(permit);
-        let Ok(Grant::Go(permit)) = noisy[0].try_recv() else { panic!("its turn") };
-        assert!(quiet.try_recv().is_err());
-        drop(permit);
-        assert!(quiet.try_recv().is_ok(), "b does not wait for all of a");
-        assert_eq!(gate.numbers(), (1, 98));
-    }
-
-    #[test]
-    fn a_shut_gate_holds_everybody_until_it_is_opened() {
-        let gate = gate_of(GateLimits::default());
-        let before = gate.pass(asks(share("a", "x"))).unwrap();
-        gate.shut(true);
-        let mut ticket = gate.pass(asks(share("a", "x"))).unwrap_err();
-        drop(before);
-        assert!(ticket.try_recv().is_err());
-        gate.shut(false);
-        assert!(ticket.try_recv().is_ok());
-    }
-
-    #[test]
-    fn who_goes_away_takes_no_turn_also_when_many_do() {
-        let gate = gate_of(GateLimits { calls: 1, per_tenant: 1, per_system: 1 });
-        let permit = gate.pass(asks(share("a", "x"))).unwrap();
-        let gone: Vec<Ticket> =
-            (0..100_000).map(|_| gate.pass(asks(share("a", "x"))).unwrap_err()).collect();
-        let mut stays = gate.pass(asks(share("a", "x"))).unwrap_err();
-        drop(gone);
-        drop(permit);
-        assert!(stays.try_recv().is_ok());
-        assert_eq!(gate.numbers(), (0, 0));
-    }
-}
+mod tests;

@@ -9,8 +9,8 @@ mod tempo;
 mod usage;
 
 pub(crate) use backlog::Backlog;
-pub use gate::GateLimits;
-pub(crate) use gate::{Asks, Batch, Counted, Gate, Grant, Permit, Ticket};
+pub(crate) use gate::{Asks, Batch, Counted, Gate, Grant, Later, OnceMore, Permit, Ticket};
+pub use gate::{GateLimits, Pace, Paces, SystemStanding};
 pub(crate) use places::Places;
 pub(crate) use robin::{Lane, Robin, Share};
 pub(crate) use tempo::{Counts, Told, Why};

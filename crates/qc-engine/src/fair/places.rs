@@ -8,8 +8,8 @@ use std::{
     },
 };
 
-use qc_model::{RunId, TenantName};
-use qc_store::{Priority, RunFacts};
+use qc_model::{RunId, TenantName, Timestamp};
+use qc_store::{Priority, RunFacts, RunHead};
 use tokio::sync::mpsc;
 
 use super::{Backlog, Usage, backlog::Facts};
@@ -99,6 +99,14 @@ impl Places {
     /// Lines a run up for a place.
     pub(crate) fn line_up(&self, facts: &RunFacts) {
         self.backlog.add(Facts::of(facts));
+    }
+
+    /// Lines a run up that is on disk: one that slept waits since it woke.
+    pub(crate) fn line_up_again(&self, head: &RunHead, now: Timestamp) {
+        let woke = head.state.wake_at.filter(|at| *at <= now);
+        let facts = Facts::of(&head.facts);
+        let since = woke.map_or(facts.since, |woke| woke.max(facts.since));
+        self.backlog.add(Facts { since, ..facts });
     }
 
     /// Whether nobody of a new run's tenant waits for a place.

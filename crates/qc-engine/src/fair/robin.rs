@@ -10,8 +10,10 @@ use std::{
 use qc_model::{Name, TenantName};
 use qc_store::Priority;
 
-/// While others wait, so many turns of normal priority are followed by one of low priority.
-const TURNS_BEFORE_LOW: u32 = 9;
+/// While some of a lower priority wait, so many turns of higher ones are followed by one of theirs.
+const TURNS_BEFORE: u32 = 9;
+/// From the one that goes first on.
+const PRIORITIES: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
 
 /// What something is asked of. Of a call: the system, the limit against which it counts there, and whether it was tried
 /// before.
@@ -20,6 +22,13 @@ pub(crate) struct Lane {
     pub(crate) system: Arc<str>,
     pub(crate) limit: Arc<str>,
     pub(crate) again: bool,
+}
+
+impl Lane {
+    /// The system, as its callers name it: a connector, or a host.
+    pub(crate) fn system_name(&self) -> &str {
+        self.system.rsplit('/').next().unwrap_or_default()
+    }
 }
 
 impl From<&str> for Lane {
@@ -44,11 +53,16 @@ pub(crate) struct Share {
 /// Those who wait for their turn.
 #[derive(Debug)]
 pub(crate) struct Robin<T> {
-    normal: Tenants<T>,
-    low: Tenants<T>,
-    /// Turns of normal priority since the last of low priority, while one of those waited.
-    since_low: u32,
+    classes: [Class<T>; PRIORITIES.len()],
     len: usize,
+}
+
+/// Those of one priority.
+#[derive(Debug)]
+struct Class<T> {
+    tenants: Tenants<T>,
+    /// Turns of higher priorities since its last one, while one of it waited.
+    passed_by: u32,
 }
 
 type Tenants<T> = Ring<TenantName, Lanes<T>>;
@@ -57,7 +71,8 @@ type Keys<T> = Ring<Arc<str>, VecDeque<T>>;
 
 impl<T> Default for Robin<T> {
     fn default() -> Self {
-        Self { normal: Ring::default(), low: Ring::default(), since_low: 0, len: 0 }
+        let class = || Class { tenants: Ring::default(), passed_by: 0 };
+        Self { classes: [class(), class(), class()], len: 0 }
     }
 }
 
@@ -66,23 +81,60 @@ impl<T> Robin<T> {
         self.len
     }
 
+    fn class(&mut self, priority: Priority) -> &mut Tenants<T> {
+        let [high, normal, low] = &mut self.classes;
+        match priority {
+            Priority::High => &mut high.tenants,
+            Priority::Normal => &mut normal.tenants,
+            Priority::Low => &mut low.tenants,
+        }
+    }
+
+    /// In which order the priorities are asked: who was passed by often enough comes first.
+    fn order(&self) -> [usize; PRIORITIES.len()] {
+        let mut order = [0, 1, 2];
+        order.sort_by_key(|class| {
+            let Class { tenants, passed_by } = &self.classes[*class];
+            tenants.is_empty() || *passed_by < TURNS_BEFORE
+        });
+        order
+    }
+
+    /// Those of lower priorities who might have had this turn were passed by. Who waits for something else was not: the
+    /// turns at one limit are no matter of another one.
+    fn took_turn(&mut self, class: usize, may: impl Fn(&TenantName, &Lane, Priority) -> bool) {
+        self.classes[class].passed_by = 0;
+        for (lower, priority) in self.classes.iter_mut().zip(PRIORITIES).skip(class + 1) {
+            let Class { tenants, passed_by } = lower;
+            let might = tenants.members.iter().any(|(tenant, lanes)| {
+                lanes.members.keys().any(|(_, lane)| may(tenant, lane, priority))
+            });
+            *passed_by = if tenants.is_empty() { 0 } else { *passed_by + u32::from(might) };
+        }
+    }
+
     /// Lines up behind those of the same share.
     pub(crate) fn push(&mut self, share: &Share, item: T) {
-        let class = match share.priority {
-            Priority::Normal => &mut self.normal,
-            Priority::Low => &mut self.low,
-        };
+        let class = self.class(share.priority);
         let lanes = class.member(&share.tenant);
         let keys = lanes.member(&(share.integration.clone(), share.lane.clone()));
         keys.member(&share.key).push_back(item);
         self.len += 1;
     }
 
+    /// Shows all of them, in the order in which they are taken out.
+    pub(crate) fn each(&self, mut show: impl FnMut(&T)) {
+        for class in &self.classes {
+            let lanes = class.tenants.values().flat_map(Ring::values);
+            lanes.flat_map(Ring::values).flatten().for_each(&mut show);
+        }
+    }
+
     /// Takes out all of whom this is true, wherever they stand.
     pub(crate) fn take_out(&mut self, of: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
-        for class in [&mut self.normal, &mut self.low] {
-            class.sift(|lanes| {
+        for class in &mut self.classes {
+            class.tenants.sift(|lanes| {
                 lanes.sift(|keys| {
                     keys.sift(|items| {
                         let (out, stay): (Vec<T>, Vec<T>) = items.drain(..).partition(&of);
@@ -101,10 +153,7 @@ impl<T> Robin<T> {
 
     /// Takes out one more of the same tenant, integration, lane and priority that fits: whoever is the first of its key.
     pub(crate) fn pop_like(&mut self, share: &Share, fits: impl Fn(&T) -> bool) -> Option<T> {
-        let class = match share.priority {
-            Priority::Normal => &mut self.normal,
-            Priority::Low => &mut self.low,
-        };
+        let class = self.class(share.priority);
         let lane = (share.integration.clone(), share.lane.clone());
         let taken = class.within(
             &share.tenant,
@@ -128,23 +177,12 @@ impl<T> Robin<T> {
 
     /// Takes out who is next among those who may have what they ask for.
     pub(crate) fn pop(&mut self, may: impl Fn(&TenantName, &Lane, Priority) -> bool) -> Option<T> {
-        let low_waits = !self.low.is_empty();
-        let low_first = low_waits && self.since_low >= TURNS_BEFORE_LOW;
-        let order = if low_first {
-            [Priority::Low, Priority::Normal]
-        } else {
-            [Priority::Normal, Priority::Low]
-        };
-        for priority in order {
-            let class = match priority {
-                Priority::Normal => &mut self.normal,
-                Priority::Low => &mut self.low,
-            };
-            let taken = class.turn(
+        for class in self.order() {
+            let taken = self.classes[class].tenants.turn(
                 |tenant, lanes| {
                     lanes.turn(
                         |(_, lane), keys| {
-                            may(tenant, lane, priority)
+                            may(tenant, lane, PRIORITIES[class])
                                 .then(|| {
                                     keys.turn(|_, items| items.pop_front(), VecDeque::is_empty)
                                 })
@@ -157,10 +195,7 @@ impl<T> Robin<T> {
             );
             if taken.is_some() {
                 self.len -= 1;
-                self.since_low = match priority {
-                    Priority::Normal if low_waits => self.since_low.saturating_add(1),
-                    Priority::Normal | Priority::Low => 0,
-                };
+                self.took_turn(class, &may);
                 return taken;
             }
         }
@@ -193,6 +228,10 @@ impl<K: Clone + Eq + Hash, V: Default> Ring<K, V> {
 impl<K: Eq + Hash, V> Ring<K, V> {
     fn is_empty(&self) -> bool {
         self.order.is_empty()
+    }
+
+    fn values(&self) -> impl Iterator<Item = &V> {
+        self.order.iter().filter_map(|key| self.members.get(key))
     }
 
     /// Goes through all members; those that this says have nothing more go away.
@@ -281,7 +320,10 @@ mod tests {
         assert_eq!(robin.len(), 9);
         assert_eq!(all(&mut robin), "a1 b1 ay b2 ao a2 a3 a4 a5");
         assert_eq!(robin.len(), 0);
-        assert!(robin.normal.members.is_empty(), "nothing is left of those who have nothing");
+        assert!(
+            robin.classes.iter().all(|class| class.tenants.is_empty()),
+            "nothing is left of those who have nothing"
+        );
     }
 
     #[test]
@@ -295,7 +337,7 @@ mod tests {
         out.sort();
         assert_eq!((out.join(" ").as_str(), robin.len()), ("a1 b1 c1", 3));
         assert_eq!(all(&mut robin), "a2 b2 a3");
-        assert!(robin.low.members.is_empty());
+        assert!(robin.classes[2].tenants.members.is_empty());
     }
 
     #[test]
@@ -315,6 +357,44 @@ mod tests {
             robin.pop(|_, _, _| true).unwrap();
         }
         assert!(robin.pop(|_, _, _| true).unwrap().starts_with('l'), "what is left is theirs");
+    }
+
+    #[test]
+    fn high_priority_goes_first_and_leaves_a_tenth() {
+        let mut robin = Robin::default();
+        for n in 1..=40 {
+            for (kind, priority) in
+                [("h", Priority::High), ("n", Priority::Normal), ("l", Priority::Low)]
+            {
+                robin.push(&share("a", "x", "k", priority), format!("{kind}{n}"));
+            }
+        }
+        let first: Vec<String> = (0..30).map(|_| robin.pop(|_, _, _| true).unwrap()).collect();
+        let of = |kind: char| first.iter().filter(|one| one.starts_with(kind)).count();
+        assert_eq!((of('h'), of('n'), of('l')), (26, 2, 2), "{first:?}");
+        assert!(first[..9].iter().all(|one| one.starts_with('h')), "{first:?}");
+    }
+
+    #[test]
+    fn turns_at_one_limit_are_no_matter_of_another() {
+        let mut robin = Robin::default();
+        for n in 1..=40 {
+            robin.push(&share("a", "slow", "k", Priority::Normal), format!("n{n}"));
+            robin.push(&share("a", "slow", "k", Priority::High), format!("h{n}"));
+            robin.push(&share("b", "fast", "k", Priority::High), format!("f{n}"));
+        }
+        let mut at_slow = Vec::new();
+        for _ in 0..8 {
+            // Nine go to the fast one before the slow one lets one go.
+            for _ in 0..9 {
+                let fast = |_: &TenantName, lane: &Lane, _: Priority| &*lane.system == "fast";
+                robin.pop(fast);
+                robin.push(&share("b", "fast", "k", Priority::High), "f".to_owned());
+            }
+            let slow = |_: &TenantName, lane: &Lane, _: Priority| &*lane.system == "slow";
+            at_slow.push(robin.pop(slow).unwrap());
+        }
+        assert!(at_slow.iter().all(|one| one.starts_with('h')), "{at_slow:?}");
     }
 
     #[test]

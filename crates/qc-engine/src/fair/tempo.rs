@@ -5,11 +5,11 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use qc_model::{Applied, Failure, Retry, TenantName, Timestamp};
 use qc_pace::{
-    Breaker, Budget, Declared, Departure, Outcome, Said, Shaper, Turn, Way,
+    Breaker, Budget, Declared, Departure, Outcome, Said, Shaper, Spent, Turn, Way,
     breaker::{Health, Stands},
 };
 
-use super::{Lane, Share};
+use super::{Lane, Pace, Paces, Share, SystemStanding};
 
 /// With more than this many limits or systems, those are forgotten of which nothing is known that counts.
 const KEPT: usize = 1_024;
@@ -38,7 +38,7 @@ impl Why {
             Self::Room => return None,
             Self::Pace(at) => {
                 format!(
-                    "waits for its turn at `{system}`, whose limit lets the next call go at {at}"
+                    "waits for its turn at `{system}`, whose limit lets the next ones go from {at} on"
                 )
             }
             Self::Stated(at) => format!("waits until {at}: `{system}` wants no calls before"),
@@ -51,7 +51,7 @@ impl Why {
                 format!("waits for `{system}`, which is back and gets a few calls at a time")
             }
             Self::Budget(at) => format!(
-                "waits until {at} to try `{system}` again: too many calls to it are being tried again"
+                "waits to try `{system}` again: too many calls to it are being tried again, and the next ones may go from {at} on"
             ),
         })
     }
@@ -90,6 +90,8 @@ pub(crate) struct Counts {
     pub(crate) opened: u64,
     /// Calls that were turned away because their system did not answer.
     pub(crate) barred: u64,
+    /// Calls that were put off because their turn was far away.
+    pub(crate) put_off: u64,
     /// Breakers that are not closed now.
     pub(crate) open: usize,
 }
@@ -99,23 +101,65 @@ struct System {
     breaker: Breaker,
     /// How calls fail that may be tried again: as the last one did.
     fails: Option<Box<Failure>>,
+    /// Calls that failed since the last good answer.
+    failed: u64,
     budgets: HashMap<TenantName, Budget>,
+}
+
+impl System {
+    fn bars(&self, now: Timestamp) -> Option<Why> {
+        match (self.breaker.admit(now), self.breaker.stands()) {
+            (Way::Free, _) => None,
+            (_, (Stands::Ramping, _)) => Some(Why::Back),
+            (_, (_, since)) => Some(Why::Away(since.unwrap_or(now))),
+        }
+    }
+}
+
+fn paced(shaper: &Shaper, at: Timestamp) -> Why {
+    if at == shaper.held_until() { Why::Stated(at) } else { Why::Pace(at) }
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Tempo {
     systems: HashMap<Arc<str>, System>,
     limits: HashMap<Arc<str>, Shaper>,
+    /// What all nodes together have sent in long windows, as it was heard last.
+    spent: HashMap<Arc<str>, Vec<Spent>>,
     counts: Counts,
 }
 
 impl Tempo {
-    /// What a release declares of a limit.
-    pub(crate) fn declare(&mut self, lane: &Lane, declared: &Declared) {
-        match self.limits.get_mut(&lane.limit) {
-            Some(shaper) => shaper.declare(declared),
-            None => drop(self.limits.insert(lane.limit.clone(), Shaper::new(declared.clone()))),
+    /// What a release declares of a limit that so many nodes share.
+    pub(crate) fn declare(&mut self, lane: &Lane, declared: &Declared, nodes: u32, now: Timestamp) {
+        let shaper = self.limits.entry(lane.limit.clone());
+        let shaper = shaper.or_insert_with(|| Shaper::new(Declared::default()));
+        if shaper.declare(declared, nodes)
+            && let Some(spent) = self.spent.get(&lane.limit)
+        {
+            shaper.know_spent(spent, now);
         }
+    }
+
+    /// The calls that went in long windows since this was asked last, by limit.
+    pub(crate) fn tell_spent(&mut self, now: Timestamp) -> Vec<(Arc<str>, Vec<Spent>)> {
+        let told = self.limits.iter_mut().map(|(limit, it)| (limit.clone(), it.tell_spent(now)));
+        told.filter(|(_, spent)| !spent.is_empty()).collect()
+    }
+
+    /// What was to be told could not be.
+    pub(crate) fn not_told(&mut self, limit: &Arc<str>, spent: &[Spent]) {
+        if let Some(shaper) = self.limits.get_mut(limit) {
+            shaper.not_told(spent);
+        }
+    }
+
+    /// What all nodes together have sent in long windows of a limit.
+    pub(crate) fn know_spent(&mut self, limit: &Arc<str>, spent: Vec<Spent>, now: Timestamp) {
+        if let Some(shaper) = self.limits.get_mut(limit) {
+            shaper.know_spent(&spent, now);
+        }
+        self.spent.insert(limit.clone(), spent);
     }
 
     /// Why a call may not go now; None: it may.
@@ -123,19 +167,37 @@ impl Tempo {
         if let Some(shaper) = self.limits.get(&lane.limit) {
             match shaper.admit(now) {
                 Turn::Go => {}
-                Turn::At(at) if at == shaper.held_until() => return Some(Why::Stated(at)),
-                Turn::At(at) => return Some(Why::Pace(at)),
                 Turn::Answered => return Some(Why::Room),
+                Turn::At(at) => return Some(paced(shaper, at)),
             }
         }
         let system = self.systems.get(&lane.system)?;
-        match (system.breaker.admit(now), system.breaker.stands()) {
-            (Way::Free, _) => {}
-            (_, (Stands::Ramping, _)) => return Some(Why::Back),
-            (_, (_, since)) => return Some(Why::Away(since.unwrap_or(now))),
+        if let Some(why) = system.bars(now) {
+            return Some(why);
         }
         let budget = system.budgets.get(tenant).filter(|_| lane.again)?;
         budget.admit(now).map(Why::Budget)
+    }
+
+    /// The same for a request of a call that has its place. `tries`: the call was let go, and nothing went of it yet: what
+    /// limit and system wait for may be its own answer. Then only a stated pause holds it.
+    pub(crate) fn bars_beside(&self, lane: &Lane, tries: bool, now: Timestamp) -> Option<Why> {
+        let shaper = self.limits.get(&lane.limit);
+        if tries {
+            let until = shaper.map(Shaper::held_until).filter(|until| *until > now);
+            return until.map(Why::Stated);
+        }
+        if let Some(shaper) = shaper
+            && let Turn::At(at) = shaper.admit_beside(now)
+        {
+            return Some(paced(shaper, at));
+        }
+        self.systems.get(&lane.system)?.bars(now)
+    }
+
+    /// How long a call waits at least that stands behind so many others of its limit.
+    pub(crate) fn behind(&self, lane: &Lane, others: f64, now: Timestamp) -> Duration {
+        self.limits.get(&lane.limit).map_or(Duration::ZERO, |shaper| shaper.behind(others, now))
     }
 
     /// When it is to be asked again whether a call may go that may not now; None: when something happens.
@@ -202,6 +264,11 @@ impl Tempo {
         if let Some(system) = self.systems.get_mut(&lane.system) {
             let closed = system.breaker.stands().0 == Stands::Closed;
             system.breaker.answered(gone.departure.at(), told.health, now);
+            system.failed = match told.health {
+                Health::Good => 0,
+                Health::Bad => system.failed + 1,
+                Health::Unknown => system.failed,
+            };
             let passing =
                 told.failure.as_ref().filter(|one| matches!(one.retry, Retry::After { .. }));
             if let (Health::Bad, Some(failure)) = (told.health, passing) {
@@ -265,6 +332,23 @@ impl Tempo {
 
     pub(crate) fn turned_away(&mut self) {
         self.counts.barred += 1;
+    }
+
+    pub(crate) fn put_off(&mut self) {
+        self.counts.put_off += 1;
+    }
+
+    /// How all limits and systems stand.
+    pub(crate) fn stands(&self, now: Timestamp) -> Paces {
+        let limits = self.limits.iter().map(|(limit, shaper)| {
+            (limit.clone(), Pace { standing: shaper.standing(now), waiting: 0 })
+        });
+        let systems = self.systems.iter();
+        let systems = systems.map(|(name, system)| {
+            let (stands, since) = system.breaker.stands();
+            (name.clone(), SystemStanding { stands, since, failed: system.failed })
+        });
+        Paces { limits: limits.collect(), systems: systems.collect() }
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -21,20 +21,25 @@ pub(crate) struct Usage {
     low: usize,
     /// What each tenant takes at normal priority.
     tenants: HashMap<TenantName, usize>,
+    /// The same at high priority: its standing work does not keep a tenant from what is critical.
+    high: HashMap<TenantName, usize>,
 }
 
 impl Usage {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, total: 0, low: 0, tenants: HashMap::new() }
+        Self { limit, total: 0, low: 0, tenants: HashMap::new(), high: HashMap::new() }
     }
 
     pub(crate) fn total(&self) -> usize {
         self.total
     }
 
-    /// How much a tenant takes at normal priority.
-    pub(crate) fn of(&self, tenant: &TenantName) -> usize {
-        self.tenants.get(tenant).copied().unwrap_or(0)
+    /// How much a tenant takes that counts for one more of this priority: what is critical counts by itself.
+    pub(crate) fn of(&self, tenant: &TenantName, priority: Priority) -> usize {
+        match priority {
+            Priority::High => taken(&self.high, tenant),
+            Priority::Normal | Priority::Low => taken(&self.tenants, tenant),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -46,33 +51,47 @@ impl Usage {
         let free = self.limit.saturating_sub(self.total);
         free > 0
             && match priority {
-                Priority::Normal => self.of(tenant) < free.saturating_mul(TIMES_FREE),
+                Priority::High | Priority::Normal => {
+                    self.of(tenant, priority) < free.saturating_mul(TIMES_FREE)
+                }
                 Priority::Low => self.low < free.max(self.limit / LOW_PART).max(1),
             }
     }
 
     pub(crate) fn enter(&mut self, tenant: &TenantName, priority: Priority) {
         self.total += 1;
-        match priority {
-            Priority::Normal => *self.tenants.entry(tenant.clone()).or_default() += 1,
-            Priority::Low => self.low += 1,
+        match self.shares(priority) {
+            Some(tenants) => *tenants.entry(tenant.clone()).or_default() += 1,
+            None => self.low += 1,
         }
     }
 
     pub(crate) fn leave(&mut self, tenant: &TenantName, priority: Priority) {
         self.total = self.total.saturating_sub(1);
-        match priority {
-            Priority::Normal => {
-                if let Some(count) = self.tenants.get_mut(tenant) {
-                    *count -= 1;
-                    if *count == 0 {
-                        self.tenants.remove(tenant);
-                    }
-                }
+        let Some(tenants) = self.shares(priority) else {
+            self.low = self.low.saturating_sub(1);
+            return;
+        };
+        if let Some(count) = tenants.get_mut(tenant) {
+            *count -= 1;
+            if *count == 0 {
+                tenants.remove(tenant);
             }
-            Priority::Low => self.low = self.low.saturating_sub(1),
         }
     }
+
+    /// What each tenant takes at this priority; None: it is not told apart.
+    fn shares(&mut self, priority: Priority) -> Option<&mut HashMap<TenantName, usize>> {
+        match priority {
+            Priority::High => Some(&mut self.high),
+            Priority::Normal => Some(&mut self.tenants),
+            Priority::Low => None,
+        }
+    }
+}
+
+fn taken(of: &HashMap<TenantName, usize>, tenant: &TenantName) -> usize {
+    of.get(tenant).copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -100,7 +119,19 @@ mod tests {
         for _ in 0..800 {
             usage.leave(&a, Priority::Normal);
         }
-        assert_eq!((usage.of(&a), usage.total()), (0, 192));
+        assert_eq!((usage.of(&a, Priority::Normal), usage.total()), (0, 192));
+    }
+
+    #[test]
+    fn what_is_critical_finds_room_beside_its_tenants_other_work() {
+        let mut usage = Usage::new(1_000);
+        assert_eq!(fill(&mut usage, "a", Priority::Normal), 800);
+        assert_eq!(fill(&mut usage, "a", Priority::High), 160);
+        assert_eq!(usage.of(&TenantName::new("a").unwrap(), Priority::High), 160);
+        assert!(usage.fits(&TenantName::new("b").unwrap(), Priority::High));
+        let a = TenantName::new("a").unwrap();
+        (0..160).for_each(|_| usage.leave(&a, Priority::High));
+        assert_eq!((usage.total(), usage.of(&a, Priority::High)), (800, 0));
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! Asks once, and finds items and next cursor in the answer.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{sync::Arc, time::Duration};
 
 use qc_connect::call::{CallRecord, EffectContext, EnvironmentScope};
 use qc_expression::{Expression, Limits, Scope};
 use qc_model::{Class, Failure, RunId};
+use qc_store::Priority;
 use qc_workflow::{CallId, CallRequest, CallTarget, Effect, OutputShape, SecretMark};
 use serde_json::{Map, Value, json};
 
 use super::{PollTrigger, cursor::Cursor};
-use crate::{Deployment, Engine, Trigger, codes, record};
+use crate::{Deployment, Engine, Trigger, asking::Asking, codes, record};
 
 /// The most items of one poll.
 const ITEMS: usize = 10_000;
 /// How long the call may take when the connector does not say.
 const TIMEOUT_MS: u64 = 30_000;
+/// How long it waits for its turn at least before it is put off.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What an answer brought.
 pub(super) struct Answer {
@@ -81,13 +84,15 @@ impl Engine {
             hops: 0,
             secrets: Arc::clone(&deployment.release.secrets),
         };
-        let performed = shared.outbound.perform(connectors, &scope, &call, &effect).await;
-        shared.counters.calls.fetch_add(1, Ordering::Relaxed);
+        let (scope, call, effect) = (&scope, &call, &effect);
+        let priority = deployment.release.class.priority(Priority::Normal);
+        let patience = poll.every.max(PATIENCE);
+        let asking = Asking { connectors, scope, call, effect, priority, patience };
+        let performed = Box::pin(shared.ask_beside(asking)).await;
         let record = performed.record;
-        let output = performed.result.map_err(|failure| {
-            shared.counters.calls_failed.fetch_add(1, Ordering::Relaxed);
-            Box::new(Unanswered { failure, record: Some(record.clone()) })
-        })?;
+        let output = performed
+            .result
+            .map_err(|failure| Box::new(Unanswered { failure, record: Some(record.clone()) }))?;
         self.read(poll, cursor, output.content)
             .map(|(items, next)| Answer { items, next, record: record.clone() })
             .map_err(|failure| Box::new(Unanswered { failure: *failure, record: Some(record) }))

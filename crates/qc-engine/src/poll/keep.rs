@@ -111,6 +111,11 @@ impl Engine {
                     self.say(tie, None);
                     poll.every
                 }
+                // It was not asked, and nothing failed.
+                Err(failure) if failure.code == qc_connect::codes::NOT_ITS_TURN => {
+                    self.say(tie, Some(&failure));
+                    poll.every
+                }
                 Err(failure) => {
                     failures += 1;
                     let pause = backoff(failures, poll.every, failure.stated_pause());

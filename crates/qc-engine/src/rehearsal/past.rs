@@ -186,7 +186,8 @@ impl Reading<'_> {
         self.desk.hears(&input.happening);
         let answered = match &input.happening {
             Happening::CallSucceeded { call, attempt, .. }
-            | Happening::CallFailed { call, attempt, .. } => Some((call, *attempt)),
+            | Happening::CallFailed { call, attempt, .. }
+            | Happening::PutOff { call, attempt, .. } => Some((call, *attempt)),
             Happening::ChildStarted { id, attempt, .. }
             | Happening::ChildEnded { id, attempt, .. } => Some((id, *attempt)),
             Happening::TimerFired { .. } => return,

@@ -264,6 +264,7 @@ fn addressed(told: &Happening, now: &CallId, number: u32) -> Happening {
     match &mut told {
         Happening::CallSucceeded { call: id, attempt, .. }
         | Happening::CallFailed { call: id, attempt, .. }
+        | Happening::PutOff { call: id, attempt, .. }
         | Happening::ChildStarted { id, attempt, .. }
         | Happening::ChildEnded { id, attempt, .. } => {
             *id = now.clone();

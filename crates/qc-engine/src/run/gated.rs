@@ -6,14 +6,15 @@ use std::{
     task::{Context, Poll},
 };
 
+use qc_model::Timestamp;
 use qc_pace::Declared;
 use qc_workflow::{CallId, CallRequest, CallTarget, Happening as Told};
 
 use super::{ActiveRun, Purpose, Ready, never_sent};
 use crate::{
     draft::Draft,
-    fair::{Asks, Batch, Gate, Grant, Lane, Permit, Share, Ticket},
-    outgoing::request_of,
+    fair::{Asks, Batch, Gate, Grant, Later, Permit, Share, Ticket},
+    outgoing::lane_of,
 };
 
 /// A call that waits until a limit lets it go.
@@ -43,7 +44,11 @@ impl ActiveRun {
             let fresh = ready.purpose == Purpose::Send;
             // What is settled first takes its time before it is sent: nobody is to wait for that.
             let batch = if fresh { self.batch_of(&ready.request) } else { None };
-            let asks = Asks { share: share.clone(), declared: declared.as_ref(), fresh, batch };
+            // What is tried for those that are held is not put off, as they would wait for it; nor is what people are
+            // asked about, and which goes on meanwhile.
+            let patient = fresh && !self.is_probing() && self.tasks.open().next().is_none();
+            let (share_of, declared) = (share.clone(), declared.as_ref());
+            let asks = Asks { share: share_of, declared, fresh, patient, batch };
             match gate.pass(asks) {
                 Ok(permit) => {
                     self.permits.insert(call, permit);
@@ -51,8 +56,7 @@ impl ActiveRun {
                 }
                 Err(ticket) => {
                     let why = gate.why(&share);
-                    let system = share.lane.system.rsplit('/').next().unwrap_or_default();
-                    let says = why.and_then(|why| why.says(system));
+                    let says = why.and_then(|why| why.says(share.lane.system_name()));
                     self.hold(ready, ticket, says, draft);
                 }
             }
@@ -78,7 +82,8 @@ impl ActiveRun {
 
     fn share_of(&self, request: &CallRequest) -> (Share, Option<Declared>) {
         let facts = self.facts();
-        let (lane, declared) = self.lane_of(request);
+        let connectors = &self.context.deployment.release.connectors;
+        let (lane, declared) = lane_of(connectors, &self.context.scope, request);
         let share = Share {
             tenant: facts.tenant.clone(),
             integration: facts.integration.clone(),
@@ -92,25 +97,6 @@ impl ActiveRun {
         (share, declared)
     }
 
-    /// The system to which a call goes, a connector in an environment or a host, and the limit against which it counts.
-    fn lane_of(&self, request: &CallRequest) -> (Lane, Option<Declared>) {
-        let scope = &self.context.scope;
-        let connectors = &self.context.deployment.release.connectors;
-        let again = request.attempt > 1;
-        if let CallTarget::Connector { connector, .. } = &request.target {
-            let system: Arc<str> = format!("{}/{connector}", scope.name).into();
-            let Some((limit, declared)) = connectors.limit_of(&request.target) else {
-                return (Lane { limit: system.clone(), system, again }, None);
-            };
-            let limit = format!("{}/{limit}", scope.name).into();
-            return (Lane { system, limit, again }, Some(declared));
-        }
-        let (_, url) = request_of(connectors, scope, request);
-        let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-        let host: Arc<str> = rest.split('/').next().unwrap_or_default().into();
-        (Lane { limit: host.clone(), system: host, again }, None)
-    }
-
     /// Whether calls wait at the gate.
     pub(crate) fn waits_at_gate(&self) -> bool {
         !self.gated.is_empty()
@@ -119,6 +105,15 @@ impl ActiveRun {
     /// For what its calls wait at the gate, in words, if there is more to say than that they wait.
     pub(super) fn gated_says(&self) -> Option<String> {
         self.gated.values().find_map(|gated| gated.says.clone())
+    }
+
+    /// For what calls wait that come to the gate again later, in words.
+    pub(super) fn put_off_says(&self, now: Timestamp) -> Option<String> {
+        // Those of a branch that was cut off have no timer any more.
+        let timers = self.machine().timers();
+        let is_armed = |until: &Timestamp| timers.iter().any(|(_, at)| at == until);
+        let waits = self.put_off.values().filter(|(until, _)| *until > now && is_armed(until));
+        waits.min().map(|(_, why)| why.clone())
     }
 
     /// The next call whose wait at the gate is over. Never, when none waits there.
@@ -141,6 +136,11 @@ impl ActiveRun {
             Grant::Barred(failure) => {
                 let (attempt, failure) = (gated.request.attempt, *failure);
                 self.tell(Told::CallFailed { call, attempt, failure }, entropy, draft);
+            }
+            Grant::Later(later) => {
+                let (attempt, Later { until, why }) = (gated.request.attempt, *later);
+                self.put_off.insert(call.clone(), (until, why.clone()));
+                self.tell(Told::PutOff { call, attempt, until, why }, entropy, draft);
             }
         }
     }

@@ -65,7 +65,9 @@ impl ActiveRun {
                 (RunStatus::Waiting, LiveCause::Child, wake_at, None)
             }
             (None, _) if self.listens() => (RunStatus::Waiting, LiveCause::Event, wake_at, None),
-            (None, Some(_)) => (RunStatus::Waiting, LiveCause::Timer, wake_at, None),
+            (None, Some(_)) => {
+                (RunStatus::Waiting, LiveCause::Timer, wake_at, self.put_off_says(draft.at))
+            }
             (None, None) => {
                 (RunStatus::Parked, LiveCause::Parked, None, Some(codes::STUCK.to_string()))
             }

@@ -210,3 +210,18 @@ async fn a_child_that_is_not_awaited_lives_on_by_itself() {
     assert!(!child.state.status.is_terminal());
     output(world.end(child.facts.id).await);
 }
+
+/// A run that another one runs is a part of it, and as far away from the first event.
+#[tokio::test(start_paused = true)]
+async fn what_a_child_calls_hears_of_the_hops_of_its_parent() {
+    let outside = quiet();
+    let world = world_of(PARENT, CHILD, outside.clone());
+    let parents = world.sender().through(4);
+    let parent = match parents.send(None, json!({"order": 1})).await.unwrap() {
+        qc_engine::Accepted::New { run } | qc_engine::Accepted::Repeat { run } => run,
+    };
+    output(world.end(parent).await);
+    let seen = outside.seen.lock().unwrap();
+    let hops: Vec<&str> = seen.iter().filter_map(|one| one.hops.as_deref()).collect();
+    assert_eq!(hops, ["5"]);
+}

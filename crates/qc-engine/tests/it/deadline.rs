@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use qc_engine::{Deployment, EngineSettings, OnFailure, RunEnd};
-use qc_model::{Actor, Class, Failure, RunId};
+use qc_model::{Actor, Class, Failure, NextAction, RunId};
 use qc_store::{RunFilter, RunStatus, Store, memory::MemoryStore};
 use serde_json::json;
 
@@ -122,4 +122,36 @@ async fn a_child_ends_with_the_run_that_waits_for_it() {
     let below = runs.iter().find(|head| head.facts.id != run).expect("it has a child");
     world.until(below.facts.id, RunStatus::Cancelled).await;
     assert!(world.uptime() < Duration::from_secs(70), "{:?}", world.uptime());
+}
+
+/// What was sent is settled before the run ends: read back, or asked of a person; what could be sent again safely is not,
+/// and the run says that it may have taken effect.
+#[tokio::test(start_paused = true)]
+async fn a_call_under_way_at_the_deadline_is_settled_or_its_doubt_is_told() {
+    let outside = Outside::new(|path, nth| match (path, nth) {
+        ("/messages", 0) => Answer::Slow(Duration::from_secs(60), json!({"id": 1})),
+        ("/messages", _) => ok(json!({"messages": []})),
+        _ => Answer::Slow(Duration::from_secs(60), json!({})),
+    });
+    let begin = async |operation: &str| {
+        let tasks =
+            format!("- task: {{ call: desk.{operation}, with: {{ body: {{ ref: a }} }} }}\n");
+        let world = world(within(30, deployment("r1", &tasks)), &outside);
+        let run = world.start(json!({})).await;
+        (world, run)
+    };
+    for (operation, in_doubt) in
+        [("putState", true), ("createTicket", true), ("postMessage", false)]
+    {
+        let (world, run) = begin(operation).await;
+        let died = death(&world, run).await;
+        assert_eq!(died.code.as_str(), "QC-W115", "{operation}: {died:?}");
+        let told = died.detail.contains("`/do/0/task` was cut off then, and may have taken effect");
+        assert_eq!(told, in_doubt, "{operation}: {died:?}");
+        let next = if in_doubt { NextAction::ContactOwner } else { NextAction::None };
+        assert_eq!(died.next_action, next, "{operation}");
+    }
+    let (world, run) = begin("charge").await;
+    world.until(run, RunStatus::Parked).await;
+    assert!((30..32).contains(&world.uptime().as_secs()), "{:?}", world.uptime());
 }

@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use qc_engine::{Accepted, EngineSettings, GateLimits};
+use qc_engine::{Accepted, EngineSettings, GateLimits, ServiceClass};
 use qc_model::RunId;
 use qc_store::{RunStatus, Store, memory::MemoryStore};
 use serde_json::json;
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::world::{Answer, Outside, Sender, VirtualClock, World, deployment, ok, output};
+use crate::world::{
+    Answer, Outside, Sender, VirtualClock, World, deployment, limited, named_deployment, ok, output,
+};
 
 const SYNC: &str = "- sync: { call: desk.putState, with: { body: { n: '${ .n }' } } }\n";
 const CHARGE: &str = "- pay: { call: desk.charge, with: { body: { n: '${ .n }' } } }\n";
@@ -232,4 +234,41 @@ async fn a_call_that_is_given_up_at_the_gate_is_not_sent() {
     output(world.end(first).await);
     output(world.end(second).await);
     assert_eq!(outside.requests("/state"), 2);
+}
+
+/// The class `critical` goes first at a limit that it shares with its tenant's other work, and for places in memory.
+#[tokio::test(start_paused = true)]
+async fn what_is_critical_goes_before_the_others_and_leaves_them_a_part() {
+    let limits = "[{ requests: 1, per: 1s }]";
+    let critical = || {
+        let mut deployment = limited(named_deployment("r2", "urgent", SYNC), limits);
+        Arc::get_mut(&mut deployment.release).unwrap().class = ServiceClass::Critical;
+        deployment
+    };
+    let (clock, outside) = (Arc::new(VirtualClock::now()), Outside::new(|_, _| ok(json!({}))));
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let all = vec![limited(deployment("r1", SYNC), limits), critical()];
+    let settings = EngineSettings { runs_max: 40, ..EngineSettings::default() };
+    let world = World::with(store, clock, all, outside, 1, settings);
+    leased(&world).await;
+    let mut usual = Vec::new();
+    for n in 0..400 {
+        usual.push(start(&world.sender(), n).await);
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (urgent, began) = (Arc::new(critical()), Instant::now());
+    let mut runs = Vec::new();
+    for n in 0..20 {
+        runs.push(world.sender().to(&urgent, json!({"n": n})).await);
+    }
+    let head = world.store.run(runs[0]).await.unwrap().unwrap();
+    assert_eq!(head.facts.priority, qc_store::Priority::High);
+    let before = done(&world, &usual).await;
+    for run in runs {
+        output(world.end(run).await);
+    }
+    let (took, others) = (began.elapsed(), done(&world, &usual).await - before);
+    println!("{took:?}, meanwhile {others} others");
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert!((1..=6).contains(&others), "{others}");
 }

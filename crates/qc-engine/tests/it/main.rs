@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod admission;
+mod beside;
 mod blobs;
 mod bulk;
 mod bus_nodes;

@@ -108,7 +108,7 @@ fn jq(text: &str) -> Expression {
     Expression::parse(text, &[]).unwrap()
 }
 
-fn polling(every: Duration) -> Trigger {
+pub(crate) fn polling(every: Duration) -> Trigger {
     Trigger {
         name: Name::new("changes").unwrap(),
         kind: TriggerKind::Poll(Box::new(PollTrigger {

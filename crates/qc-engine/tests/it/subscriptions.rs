@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use qc_engine::{Announced, Bus, Deployment, EngineSettings, Subscription, Takes};
+use qc_engine::{
+    AdmissionLimits, Announced, Bus, Deployment, EngineSettings, ServiceClass, Subscription, Takes,
+};
 use qc_expression::Expression;
 use qc_model::{Actor, Name};
 use qc_store::{LedgerFilter, LiveCause, RunFilter, RunHead, Store, memory::MemoryStore};
@@ -11,7 +13,8 @@ use serde_json::{Value, json};
 use crate::{
     pausing::trigger_of,
     world::{
-        Outside, Sender, VirtualClock, World, deployment, named_deployment, ok, output, with_bus,
+        Answer, Outside, Sender, VirtualClock, World, deployment, named_deployment, ok, output,
+        with_bus,
     },
 };
 
@@ -257,6 +260,69 @@ async fn the_lives_of_runs_are_told_to_those_who_ask() {
     for wanted in ["task.created.v1", "task.started.v1", "task.completed.v1"] {
         assert!(told.contains(&wanted), "{wanted}: {told:?}");
     }
+}
+
+/// Whoever begins with what a run says on the bus, or with what is told of that run, is one run further away from the first
+/// event; whoever begins with what somebody published is as far away as that.
+#[tokio::test(start_paused = true)]
+async fn what_is_on_the_bus_says_how_far_away_it_is() {
+    let outside = quiet();
+    let bus = Bus { lifecycle: true, ..Bus::default() };
+    let told = with_bus(named_deployment("l1", "told", "- note: { set: { a: 1 } }\n"), bus);
+    let types = ["order.paid", "test", "io.serverlessworkflow.workflow.completed.v1"];
+    let world = world(vec![told, subscribed("hears", NOTIFIES, to(&types))], outside.clone());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let heard = async |what: &str| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let seen = std::mem::take(&mut *outside.seen.lock().unwrap());
+        assert_eq!(seen.len(), 1, "{what}");
+        seen[0].hops.clone().unwrap()
+    };
+    let far = || world.sender().through(4);
+    far().send(None, json!({"order": 1, "amount": 1})).await.unwrap();
+    assert_eq!(heard("emitted").await, "6");
+    let deployments = world.engine.deployments();
+    far().to(deployments.lookup("production", "told").unwrap(), json!({})).await;
+    assert_eq!(heard("its life").await, "6");
+    far().publish("k", json!({"order": 2})).await.unwrap();
+    assert_eq!(heard("published").await, "5");
+}
+
+/// Under load a subscription of a lower class waits while one of a higher still begins its runs, and misses nothing.
+#[tokio::test(start_paused = true)]
+async fn a_subscription_has_the_room_of_its_class() {
+    let slow = Outside::new(|path, _| match path {
+        "/state" => Answer::Slow(Duration::from_secs(60), json!({})),
+        _ => ok(json!({"id": 7})),
+    });
+    let of_class = |name: &str, class: ServiceClass| {
+        let mut one = subscribed(name, NOTIFIES, to(&["test"]));
+        Arc::get_mut(&mut one.release).unwrap().class = class;
+        one
+    };
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let busy = deployment("r1", "- wait: { call: desk.putState, with: { body: { n: 1 } } }\n");
+    let all = vec![
+        busy,
+        of_class("standard", ServiceClass::Standard),
+        of_class("deferrable", ServiceClass::Deferrable),
+    ];
+    let admission = AdmissionLimits { tenant_runs: 8, ..AdmissionLimits::default() };
+    let settings = EngineSettings { admission, ..EngineSettings::default() };
+    let world = World::with(store, clock, all.clone(), slow, 1, settings);
+    world.engine.set_deployments(all);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Of eight open runs there are five: for what can wait there is room up to four.
+    for _ in 0..5 {
+        world.start(json!({})).await;
+    }
+    world.sender().publish("k", json!({"order": 1})).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(runs_of(&world, "standard").await.len(), 1);
+    assert!(runs_of(&world, "deferrable").await.is_empty());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(runs_of(&world, "deferrable").await.len(), 1, "what was busy is done");
 }
 
 /// A subscription is a trigger: while it is paused, what it would take is kept in its order.

@@ -13,7 +13,9 @@ use tokio::time::Instant;
 
 use crate::{
     ordering::ordered,
-    world::{Answer, Outside, VirtualClock, World, deployment, limited, ok, output},
+    world::{
+        Answer, Outside, VirtualClock, World, deployment, limited, named_deployment, ok, output,
+    },
 };
 
 const SYNC: &str = "- sync: { call: desk.putState, with: { body: { n: '${ .n }' } } }\n";
@@ -86,6 +88,8 @@ async fn a_burst_into_a_declared_limit_drains_as_computed_and_is_never_refused()
     let (took, keys) = burst(&world, &outside, EVENTS).await;
     println!("{EVENTS} events took {took:?}, {} refused", refused.lock().unwrap().len());
     in_order(&keys, EVENTS);
+    let (rate, by) = world.engine.paces().limits["production/desk"].standing.pace.unwrap();
+    assert!((48.0..50.0).contains(&rate) && by == qc_pace::Source::Declared, "{rate} {by:?}");
     assert_eq!(refused.lock().unwrap().len(), 0);
     // 97 % of 50 a second: 206.2 s.
     assert!((205..209).contains(&took.as_secs()), "{took:?}");
@@ -102,6 +106,8 @@ async fn a_burst_into_a_limit_that_nobody_knows_makes_no_storm() {
     let refused = refused.lock().unwrap().len();
     println!("{EVENTS} events took {took:?}, {refused} refused");
     in_order(&keys, EVENTS);
+    let (rate, by) = world.engine.paces().limits["production/desk"].standing.pace.unwrap();
+    assert!((40.0..60.0).contains(&rate) && by == qc_pace::Source::Learned, "{rate} {by:?}");
     assert!(refused <= 60, "{refused} refused");
     // 60 s at the limit, and some for finding it.
     assert!(took <= Duration::from_secs(75), "{took:?}");
@@ -126,6 +132,13 @@ async fn a_stated_pause_holds_for_all_runs_and_over_a_restart() {
     assert!(says.contains("`desk` wants no calls before"), "{says}");
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert_eq!(outside.requests("/state"), 1);
+    let state = first.store.run(beside).await.unwrap().unwrap().state;
+    assert_eq!(state.cause, LiveCause::Timer, "it has left memory");
+    assert_eq!(state.summary.as_ref(), Some(&says));
+    let limit = first.engine.paces().limits["production/desk"];
+    let stated = limit.standing.stated_until.unwrap();
+    assert!(says.contains(&stated.to_string()), "{says}: {stated}");
+    assert_eq!((limit.waiting, limit.standing.in_flight), (0, 0), "nobody waits here for so long");
 
     let (store, clock) = first.kill();
     let second = World::over(store, clock, deployment("r1", SYNC), outside.clone(), 2);
@@ -231,4 +244,104 @@ async fn a_call_to_a_dead_system_fails_unsent_after_a_while() {
     // It is one outage: what was not sent fails as what was.
     assert_eq!(failure.code.as_str(), "QC-N104", "{failure:?}");
     assert!(failure.detail.contains("the call was not sent"), "{failure:?}");
+}
+
+const OTHER: &str = "
+- ask: { call: http, with: { method: get, endpoint: 'http://other.test/other' } }
+";
+
+/// Runs that wait for one system do not keep the places in memory of those that call another one.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_long_makes_room_and_comes_again() {
+    let outside = Outside::new(|path, nth| match (path, nth) {
+        ("/state", 0) => Answer::Throttle(3_600),
+        ("/state", _) => Answer::Slow(Duration::from_secs(1), json!({})),
+        _ => ok(json!({})),
+    });
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let all = vec![deployment("r1", SYNC), named_deployment("r2", "other", OTHER)];
+    let other = Arc::new(named_deployment("r2", "other", OTHER));
+    let settings = EngineSettings { runs_max: 8, ..EngineSettings::default() };
+    let world = World::with(store, clock, all, outside.clone(), 1, settings);
+    let (began_at, mut waiting) = (Instant::now(), Vec::new());
+    for n in 0..30 {
+        waiting.push(world.start(json!({"n": n})).await);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = world.uptime();
+    let beside = world.sender().to(&other, json!({})).await;
+    output(world.end(beside).await);
+    let took = world.uptime().saturating_sub(began);
+    // Those before it leave memory, eight at a look.
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert!(world.uptime() < Duration::from_secs(60));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for run in &waiting {
+        let state = world.store.run(*run).await.unwrap().unwrap().state;
+        assert_eq!(state.cause, LiveCause::Timer, "{run} is in memory");
+    }
+    tokio::time::sleep_until(began_at + Duration::from_secs(3_602)).await;
+    let gauges = world.engine.gauges();
+    assert!(gauges.runs_behind > 0 && gauges.oldest_behind_ms < 10_000, "{gauges:?}");
+    for run in waiting {
+        output(world.end(run).await);
+    }
+    assert_eq!(outside.requests("/state"), 31);
+    let took = world.uptime();
+    assert!((3_600..3_625).contains(&took.as_secs()), "{took:?}");
+}
+
+/// So do runs that stand far behind at a limit; and they come in time.
+#[tokio::test(start_paused = true)]
+async fn who_stands_far_behind_makes_room_and_nothing_is_lost_of_the_pace() {
+    const EVENTS: u64 = 600;
+    let outside = Outside::new(|_, _| ok(json!({})));
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let declared = limited(deployment("r1", SYNC), "[{ requests: 1, per: 1s }]");
+    let other = Arc::new(named_deployment("r2", "other", OTHER));
+    let all = vec![declared, named_deployment("r2", "other", OTHER)];
+    let settings = EngineSettings { runs_max: 50, ..EngineSettings::default() };
+    let world = World::with(store, clock, all, outside.clone(), 1, settings);
+    let mut waiting = Vec::new();
+    for n in 0..EVENTS {
+        waiting.push(world.start(json!({"n": n})).await);
+    }
+    let began = world.uptime();
+    let beside = world.sender().to(&other, json!({})).await;
+    output(world.end(beside).await);
+    let took = world.uptime().saturating_sub(began);
+    println!("beside took {took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    for run in waiting {
+        output(world.end(run).await);
+    }
+    let took = world.uptime();
+    println!("all took {took:?}");
+    // 97 % of one a second: 618 s.
+    assert!((615..630).contains(&took.as_secs()), "{took:?}");
+}
+
+/// A limit of an hour does not begin anew with a process, be it that the one before it was killed.
+#[tokio::test(start_paused = true)]
+async fn what_went_of_a_long_window_is_known_to_the_next_process() {
+    let outside = Outside::new(|_, _| ok(json!({})));
+    let clock = Arc::new(VirtualClock::now());
+    let store = Arc::new(MemoryStore::with_clock(clock.clone()));
+    let declared = || limited(deployment("r1", SYNC), "[{ requests: 100, per: 1h }]");
+    let mut world = World::over(store, clock, declared(), outside.clone(), 1);
+    for n in 0..150 {
+        world.start(json!({"n": n})).await;
+    }
+    for process in 0..4 {
+        tokio::time::sleep(Duration::from_secs(700)).await;
+        let (store, clock) = world.kill();
+        world = World::over(store, clock, declared(), outside.clone(), 2 + process);
+    }
+    tokio::time::sleep(Duration::from_secs(700)).await;
+    let sent = outside.requests("/state");
+    println!("{sent} in {:?}", world.uptime());
+    // What a killed process sent in its last ten seconds nobody knows; 97 of the window go.
+    assert!((90..=100).contains(&sent), "{sent}");
 }

@@ -75,6 +75,8 @@ pub(crate) enum Answer {
     Bytes(Bytes),
     /// Throttled: try again after so many seconds.
     Throttle(u64),
+    /// Overloaded: it may have taken the request; try again after so many seconds.
+    Overloaded(u64),
     /// It takes the request, and the connection breaks before the answer.
     AppliedThenBroken,
     /// The connection cannot be made.
@@ -171,6 +173,10 @@ impl Caller for Outside {
             Answer::Throttle(seconds) => {
                 headers.insert("retry-after", seconds.to_string().parse().unwrap());
                 (429, json!({"error": "slow down"}))
+            }
+            Answer::Overloaded(seconds) => {
+                headers.insert("retry-after", seconds.to_string().parse().unwrap());
+                (504, json!({"error": "too much to do"}))
             }
             Answer::AppliedThenBroken => return Err(broken(CallErrorKind::Reset, true)),
             Answer::Unreachable => return Err(broken(CallErrorKind::Connect, false)),

@@ -96,6 +96,32 @@ fn what_was_refused_is_asked_again_when_the_view_is_old() {
 }
 
 #[test]
+fn who_is_always_outrun_is_refused_by_the_limit_that_others_took_and_asks_for_nothing_more() {
+    let mut purses = Purses::default();
+    let asks = [ask(100, 86_400, 1), ask(10, 1, 1)];
+    assert!(waits(purses.take(&[A, B], &asks, 0)));
+    for order in purses.collect(10, 0) {
+        purses.deliver(&order, Some((1, 0)), 0, 0);
+    }
+    // Somebody else is quicker, and the budget has room again.
+    assert!(allowed(purses.take(&[B], &asks[1..], 0)));
+    let decision = purses.outrun(&[A, B], &asks, 0).unwrap();
+    assert_eq!(decision.violated().collect::<Vec<_>>(), [1]);
+    assert_eq!(decision.retry_after(), Some(SECOND / 10), "its one unit is back then");
+    assert_eq!(purses.all[&B].demand, 0);
+
+    // What was drawn of the other went back with it: both are drawn again.
+    for _ in 0..2 {
+        assert!(waits(purses.take(&[A, B], &asks, 0)));
+        for order in purses.collect(10, 0) {
+            purses.deliver(&order, Some((order.want, 0)), 0, 0);
+        }
+    }
+    assert!(purses.outrun(&[A, B], &asks, 0).is_none(), "there is enough now");
+    assert!(allowed(purses.take(&[A, B], &asks, 0)));
+}
+
+#[test]
 fn a_slice_ends_a_lease_after_it_was_asked_for() {
     let mut purses = Purses::default();
     let fast = ask(1000, 1, 1);

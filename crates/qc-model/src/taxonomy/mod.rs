@@ -39,15 +39,12 @@ impl Meaning {
     pub fn all() -> &'static [Self] {
         meanings::MEANINGS
     }
-}
 
-impl Code {
-    /// What the code means. A code that the table does not know (a newer node's, or one that an integration invents) is
-    /// taken as a fault of the platform: nobody is told to change what may be right.
-    pub fn meaning(&self) -> Meaning {
-        let table = Meaning::all();
-        table.binary_search_by(|row| row.code.cmp(self.as_str())).map_or(
-            Meaning {
+    /// What a code means, as text. Of one that nobody knows, that something is wrong here.
+    pub fn of(code: &str) -> Self {
+        let table = Self::all();
+        table.binary_search_by(|row| row.code.cmp(code)).map_or(
+            Self {
                 code: "",
                 class: Class::Internal,
                 next_action: NextAction::ContactOwner,
@@ -55,6 +52,14 @@ impl Code {
             },
             |place| table[place],
         )
+    }
+}
+
+impl Code {
+    /// What the code means. A code that the table does not know (a newer node's, or one that an integration invents) is
+    /// taken as a fault of the platform: nobody is told to change what may be right.
+    pub fn meaning(&self) -> Meaning {
+        Meaning::of(self.as_str())
     }
 }
 
@@ -91,6 +96,15 @@ mod tests {
         for row in Meaning::all() {
             assert_eq!(Code::new(row.code).meaning(), *row);
         }
+    }
+
+    #[test]
+    fn who_acts_and_where_it_failed_have_their_words() {
+        let words = [Party::Sender, Party::Author, Party::Operator, Party::System]
+            .map(|party| (party.as_str(), party.hop()));
+        let expected =
+            [("sender", "sender"), ("author", "ours"), ("operator", "ours"), ("system", "system")];
+        assert_eq!(words, expected);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //!
 //! A pause that the other side states is absolute: no call goes before it is over, whatever else is known.
 
+mod chance;
 mod learned;
 mod quota;
 mod room;
+mod standing;
 
 use std::time::Duration;
 
@@ -18,13 +20,17 @@ use crate::{
 };
 use learned::Learned;
 use quota::Quota;
+pub use quota::Spent;
 use room::Room;
+pub use standing::{Source, Standing};
 
 /// How far a departure may be late and the next one still leave at the time it would have: timers are coarse. It is less
 /// than what is left unused of a second. In milliseconds.
 const LATE_MAX: f64 = 20.0;
 /// However far away a call's turn is, it is asked again then. In milliseconds.
 const ASK_AGAIN: f64 = 60_000.0;
+/// What a pace says of who stands far behind is believed for so long at most. In milliseconds.
+const BEHIND_MAX: f64 = 3_600_000.0;
 /// After a limit began anew, a refusal may mean that the other side's clock is behind. In milliseconds.
 const GRAIN: f64 = 1_000.0;
 
@@ -96,6 +102,10 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub struct Shaper {
     declared: Declared,
+    /// How many nodes share it.
+    nodes: u32,
+    /// What is declared of calls at the same time: this node's part.
+    at_once: Option<u32>,
     /// What is declared, counted here.
     counted: Vec<Quota>,
     /// When the last call went, or would have gone had it not been late.
@@ -113,9 +123,11 @@ pub struct Shaper {
 impl Shaper {
     /// A shaper that knows what is declared.
     pub fn new(declared: Declared) -> Self {
-        Self {
-            counted: declared.rates.iter().map(Quota::declared).collect(),
-            declared,
+        let mut this = Self {
+            declared: Declared::default(),
+            nodes: 1,
+            at_once: None,
+            counted: Vec::new(),
             last: f64::MIN,
             sent: 0,
             in_flight: 0,
@@ -123,18 +135,47 @@ impl Shaper {
             quotas: Vec::new(),
             learned: Learned::default(),
             room: Room::default(),
+        };
+        this.declare(&declared, 1);
+        this
+    }
+
+    /// Takes over what a newer release declares, of which this is the part of one of so many nodes. True: it is something
+    /// else than before.
+    pub fn declare(&mut self, declared: &Declared, nodes: u32) -> bool {
+        if self.declared == *declared && self.nodes == nodes {
+            return false;
+        }
+        let part = declared.shared_by(nodes);
+        let counted = part.rates.iter().zip(&declared.rates).enumerate();
+        let counted = counted.map(|(at, (rate, (whole, _)))| {
+            let new = Quota::declared(rate, *whole, nodes);
+            let before = self.counted.get(at);
+            before.and_then(|it| it.redeclared(&new)).unwrap_or(new)
+        });
+        self.counted = counted.collect();
+        (self.at_once, self.nodes) = (part.concurrent, nodes);
+        self.declared = declared.clone();
+        true
+    }
+
+    /// The calls that went since this was asked last, in each long window that is declared: to be told to the other nodes,
+    /// and to the next process.
+    pub fn tell_spent(&mut self, now: Timestamp) -> Vec<Spent> {
+        self.counted.iter_mut().filter_map(|quota| quota.tell_spent(millis(now))).collect()
+    }
+
+    /// What [`Shaper::tell_spent`] gave could not be told.
+    pub fn not_told(&mut self, spent: &[Spent]) {
+        for one in spent {
+            self.counted.iter_mut().for_each(|quota| quota.not_told(one));
         }
     }
 
-    /// Takes over what a newer release declares.
-    pub fn declare(&mut self, declared: &Declared) {
-        if self.declared != *declared {
-            let counted = declared.rates.iter().enumerate().map(|(at, rate)| {
-                let before = self.counted.get(at);
-                before.and_then(|it| it.redeclared(rate)).unwrap_or_else(|| Quota::declared(rate))
-            });
-            self.counted = counted.collect();
-            self.declared = declared.clone();
+    /// What went in long windows of all nodes together, as far as it was told.
+    pub fn know_spent(&mut self, all: &[Spent], now: Timestamp) {
+        for one in all {
+            self.counted.iter_mut().for_each(|quota| quota.know_spent(one, millis(now)));
         }
     }
 
@@ -158,11 +199,6 @@ impl Shaper {
         self.in_flight == 0 && self.until <= now && millis(now) - self.last > 600_000.0
     }
 
-    /// Calls per second, where a limit is known.
-    pub fn rate(&self, now: Timestamp) -> Option<f64> {
-        self.per_milli(millis(now)).map(|rate| rate * 1_000.0)
-    }
-
     fn per_milli(&self, now: f64) -> Option<f64> {
         let quotas = self.quotas.iter().chain(&self.counted);
         let quotas = quotas.filter_map(|quota| quota.rate(now));
@@ -171,11 +207,16 @@ impl Shaper {
 
     /// Whether a call may go now.
     pub fn admit(&self, now: Timestamp) -> Turn {
+        if self.until <= now && self.in_flight >= self.at_once() {
+            return Turn::Answered;
+        }
+        self.admit_beside(now)
+    }
+
+    /// The same for a request that belongs to a call in flight: never [`Turn::Answered`].
+    pub fn admit_beside(&self, now: Timestamp) -> Turn {
         if self.until > now {
             return Turn::At(self.until);
-        }
-        if self.in_flight >= self.at_once() {
-            return Turn::Answered;
         }
         let time = millis(now);
         let all = || self.quotas.iter().chain(&self.counted);
@@ -192,11 +233,27 @@ impl Shaper {
         }
     }
 
+    /// How long a call waits at least that stands behind so many other requests, as far as that is known. Paces change: of the
+    /// time that the present one says it is half.
+    pub fn behind(&self, others: f64, now: Timestamp) -> Duration {
+        let time = millis(now);
+        let stated = (millis(self.until) - time).max(0.0);
+        let all = self.quotas.iter().chain(&self.counted);
+        let empty = all.filter_map(|quota| quota.empty_until(time)).reduce(f64::max);
+        let wait = match (empty, self.per_milli(time)) {
+            // How much goes after that is not known now.
+            (Some(empty), _) => (empty - time).max(stated),
+            (None, Some(rate)) => stated + (others.max(0.0) / rate / 2.0).min(BEHIND_MAX),
+            (None, None) => stated,
+        };
+        Duration::from_secs_f64(wait / 1_000.0)
+    }
+
     fn at_once(&self) -> u32 {
         let of = |limit: u64| u32::try_from(limit).unwrap_or(u32::MAX).max(1);
         let announced = self.quotas.iter().filter(|quota| quota.unit == Unit::Concurrent);
         let announced = announced.filter_map(|quota| quota.limit.map(of)).min();
-        let declared = self.declared.concurrent.map(|most| most.max(1));
+        let declared = self.at_once.map(|most| most.max(1));
         [announced, declared].into_iter().flatten().fold(self.room.at_once(), u32::min)
     }
 
@@ -205,7 +262,7 @@ impl Shaper {
         let time = millis(now);
         let rate = self.per_milli(time);
         let due = rate.map_or(time, |rate| self.last + 1.0 / rate);
-        self.learned.departed(time, time - self.last, rate);
+        self.learned.departed(time, time - self.last, rate, millis(self.until));
         self.last = due.clamp(time - LATE_MAX, time);
         self.sent += 1;
         self.in_flight += 1;
@@ -231,8 +288,9 @@ impl Shaper {
                 self.room.answered(time - left, full);
             }
             Outcome::Overloaded => {
-                self.learned.overloaded(left, time, self.per_milli(time));
-                self.room.shrink();
+                if self.learned.overloaded(left, time, self.per_milli(time)) {
+                    self.room.shrink();
+                }
             }
             Outcome::Throttled if said.exhausted() => {
                 if let Some(pause) = said.pause() {

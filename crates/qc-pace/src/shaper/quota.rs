@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use qc_model::Timestamp;
+
 use crate::{
-    count,
+    at_millis, count,
     dialect::{Unit, Window},
-    span,
+    millis, span,
 };
 
 /// Of what a window allows, so much is used: clocks differ, and so do windows' edges.
@@ -49,6 +51,17 @@ enum Kind {
     Bucket(Option<f64>),
 }
 
+/// Calls that went in a long window that a connector declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// The window's length.
+    pub per: Duration,
+    /// When it ends.
+    pub ends: Timestamp,
+    /// How many.
+    pub calls: u64,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Quota {
     pub(super) policy: String,
@@ -63,6 +76,11 @@ pub(super) struct Quota {
     seen: Option<(f64, f64)>,
     /// Its window begins with the first call, and is counted here.
     counts: bool,
+    /// Of what is counted, how many calls went that nobody else knows of.
+    untold: u64,
+    /// What is declared of it for all nodes together, and how many they are.
+    whole: f64,
+    nodes: f64,
     /// An end, and when it was told: whether it moves on is seen against it.
     anchor: Option<(f64, f64)>,
     /// What was allowed when it was last heard of, in units per millisecond: until the next window is known.
@@ -101,6 +119,9 @@ impl Quota {
             per: None,
             seen: None,
             counts: false,
+            untold: 0,
+            whole: 0.0,
+            nodes: 1.0,
             anchor: None,
             before: None,
             cost: 1.0,
@@ -113,8 +134,9 @@ impl Quota {
         }
     }
 
-    /// One that nobody announces but a connector's file: it is counted here.
-    pub(super) fn declared((limit, per): &(u32, Duration)) -> Self {
+    /// One that nobody announces but a connector's file: it is counted here. `whole`: what is declared, of which this is
+    /// the part of one of so many nodes.
+    pub(super) fn declared((limit, per): &(u32, Duration), whole: u32, nodes: u32) -> Self {
         let policy = "declared".to_owned();
         let window = Window {
             policy,
@@ -133,20 +155,23 @@ impl Quota {
             kind: Kind::Fixed,
             left: long.then(|| count(limit) * USED),
             counts: long,
+            whole: f64::from(whole),
+            nodes: f64::from(nodes.max(1)),
             ..Self::new(&window)
         }
     }
 
     /// The same window with another limit: the part of it that was used stays used. None: it is another window, or one of
     /// which nothing is counted.
-    pub(super) fn redeclared(&self, rate: &(u32, Duration)) -> Option<Self> {
-        let new = Self::declared(rate);
+    pub(super) fn redeclared(&self, new: &Self) -> Option<Self> {
         let (was, left) = (count(self.limit?), self.left?);
         let same = self.counts && new.counts && self.per == new.per && was > 0.0;
         let limit = new.limit?;
         same.then(|| Self {
             limit: Some(limit),
             left: Some(left * count(limit) / was),
+            whole: new.whole,
+            nodes: new.nodes,
             ..self.clone()
         })
     }
@@ -287,9 +312,42 @@ impl Quota {
             (self.ends, self.told_at) = (self.per.map(|per| now + per), now);
         }
         self.roll(now);
+        self.untold += u64::from(self.counts);
         if let Some(left) = &mut self.left {
             *left = (*left - self.cost).max(0.0);
         }
+    }
+
+    /// The calls of its window that went since this was asked last.
+    pub(super) fn tell_spent(&mut self, now: f64) -> Option<Spent> {
+        self.roll(now);
+        let (per, ends) = self.per.zip(self.ends).filter(|_| self.counts && self.untold > 0)?;
+        let calls = std::mem::take(&mut self.untold);
+        Some(Spent { per: whole(per), ends: at_millis(ends), calls })
+    }
+
+    /// What was told is not known to the others after all.
+    pub(super) fn not_told(&mut self, spent: &Spent) {
+        if self.is_of(spent) && self.ends.is_some_and(|ends| at_millis(ends) == spent.ends) {
+            self.untold += spent.calls;
+        }
+    }
+
+    /// So many calls went in its window, those of all nodes together: this one has its part of what is left.
+    pub(super) fn know_spent(&mut self, all: &Spent, now: f64) {
+        let ends = millis(all.ends);
+        if !self.is_of(all) || ends <= now {
+            return;
+        }
+        if self.ends != Some(ends) {
+            (self.ends, self.told_at) = (Some(ends), now);
+        }
+        let left = (self.whole * USED - count(all.calls)) / self.nodes;
+        self.left = Some((left - count(self.untold)).max(0.0));
+    }
+
+    fn is_of(&self, spent: &Spent) -> bool {
+        self.counts && self.per.is_some_and(|per| whole(per) == spent.per)
     }
 
     /// A window that is over begins anew by itself, as far as its length is known.
@@ -297,7 +355,7 @@ impl Quota {
         let Some(ends) = self.ends.filter(|ends| *ends <= now && self.kind == Kind::Fixed) else {
             return;
         };
-        (self.anchor, self.cost_from) = (None, None);
+        (self.anchor, self.cost_from, self.untold) = (None, None, 0);
         match self.per.filter(|_| self.seen.is_none()) {
             Some(per) => {
                 self.left = self.limit.map(count);
@@ -390,4 +448,9 @@ impl Quota {
         let keeps = self.per.unwrap_or(0.0).max(60_000.0) * 2.0;
         now - self.told_at > keeps && self.ends.is_none_or(|ends| ends < now)
     }
+}
+
+/// So many milliseconds, as they were declared.
+fn whole(millis: f64) -> Duration {
+    Duration::from_millis(at_millis(millis).as_millis().try_into().unwrap_or(0))
 }

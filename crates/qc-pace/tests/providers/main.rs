@@ -1,6 +1,7 @@
 //! The shaper against systems that limit it: what is announced in each dialect, what is not announced, and lies.
 #![expect(
     clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     clippy::unwrap_used,
     reason = "the numbers of these worlds are small"
@@ -12,7 +13,7 @@ mod world;
 use std::time::Duration;
 
 use provider::{Counts, Tells};
-use qc_pace::Declared;
+use qc_pace::{Declared, Outcome};
 use world::World;
 
 const NOTHING: Declared = Declared { rates: vec![], concurrent: None };
@@ -101,6 +102,82 @@ fn what_is_not_announced_is_learned() {
         }
     }
     assert!(bad.is_empty(), "{bad:#?}");
+}
+
+/// A limit that is told by 503 is a limit as well.
+#[test]
+fn what_is_told_by_overloads_is_learned() {
+    for (what, counts) in [
+        ("fixed, a second", Counts::fixed(50, 1_000)),
+        ("sliding, a second", Counts::sliding(50, 1_000)),
+        ("bucket, small", Counts::bucket(5.0, 50.0, 1.0)),
+        ("bucket, large", Counts::bucket(200.0, 50.0, 1.0)),
+        ("concurrent", Counts::Concurrent { limit: 4 }),
+    ] {
+        let mut world = World::new(NOTHING, counts, Tells::Nothing);
+        world.refuses = Outcome::Overloaded;
+        world.run(900_000);
+        let (used, refused) = world.figures(300_000, 900_000);
+        println!("{what}: {:.2} % used, {:.3} % refused", used * 100.0, refused * 100.0);
+        assert!(used >= 0.95 && refused <= 0.02, "{what}: {used} {refused}");
+    }
+}
+
+/// A system that fails now and then for no reason of rate: slowing down helps nobody, and does not go on.
+#[test]
+fn failures_by_chance_are_no_limit() {
+    let second = Some(Duration::from_secs(1));
+    let kinds =
+        [(Outcome::Overloaded, None), (Outcome::Throttled, None), (Outcome::Throttled, second)];
+    let (mut sum, mut cases) = (0.0, 0.0);
+    for (outcome, pause) in kinds {
+        for (per_thousand, lines) in [(5, 2), (5, 40), (10, 2), (10, 40), (30, 2), (30, 40)] {
+            let mut world = World::new(NOTHING, Counts::fixed(1_000_000, 1_000), Tells::Nothing);
+            (world.by_chance, world.lines) = ((per_thousand, outcome, pause), lines);
+            world.run(600_000);
+            let dealt = world.dealt(300_000, 600_000);
+            // A call takes 100 ms, and the pause of one refusal holds up all.
+            let stands = pause.map_or(0.0, |pause| pause.as_secs_f64() * per_thousand as f64 / 1e3);
+            let possible = 300.0 / (0.1 / lines as f64 + stands);
+            println!(
+                "{outcome:?} {per_thousand} ‰, {pause:?}, {lines} at once: {dealt} of {possible:.0}"
+            );
+            assert!(dealt >= possible * 0.3, "{dealt} of {possible}");
+            (sum, cases) = (sum + dealt / possible, cases + 1.0);
+        }
+    }
+    assert!(sum / cases >= 0.8, "{}", sum / cases);
+}
+
+/// The same of a system that has a limit besides, and tells nothing of it.
+#[test]
+fn a_limit_is_found_among_failures_by_chance() {
+    let mut sum = 0.0;
+    let cases = [
+        ("fixed, a second", Counts::fixed(50, 1_000)),
+        ("sliding, a second", Counts::sliding(50, 1_000)),
+        ("bucket, small", Counts::bucket(5.0, 50.0, 1.0)),
+        ("bucket, large", Counts::bucket(200.0, 50.0, 1.0)),
+        ("concurrent", Counts::Concurrent { limit: 4 }),
+    ];
+    let chances = [(5, Outcome::Overloaded), (10, Outcome::Throttled), (30, Outcome::Overloaded)];
+    for (what, counts) in &cases {
+        for (per_thousand, outcome) in chances {
+            let mut world = World::new(NOTHING, counts.clone(), Tells::Nothing);
+            world.by_chance = (per_thousand, outcome, None);
+            world.run(600_000);
+            let (used, refused) = world.figures(300_000, 600_000);
+            let refused = refused * 1_000.0 - per_thousand as f64;
+            println!(
+                "{what}, {per_thousand} ‰ {outcome:?}: {:.1} % used, {refused:.1} ‰ more",
+                used * 100.0
+            );
+            assert!(used >= 0.4 && refused <= 50.0, "{what}, {per_thousand} ‰: {used} {refused}");
+            sum += used;
+        }
+    }
+    let mean = sum / (cases.len() * chances.len()) as f64;
+    assert!(mean >= 0.8, "{mean}");
 }
 
 /// The first minute counts, too: a declared limit is kept from the first call on.
@@ -272,4 +349,86 @@ fn one_refusal_among_a_few_calls_holds_none_of_them_up() {
             }
         }
     }
+}
+
+/// Not even when it begins with failures, and when little went before: 600 calls, 40 at a time, in a system that fails in
+/// two or three of a hundred. It could be 1.5 s, and 13.5 s with the stated pauses.
+#[test]
+fn failures_by_chance_hold_up_nobody_for_long() {
+    let second = Some(Duration::from_secs(1));
+    for (outcome, per_thousand, pause, mean) in
+        [(Outcome::Overloaded, 30, None, 20), (Outcome::Throttled, 20, second, 75)]
+    {
+        for lines in [1, 4] {
+            let took = (0..40).map(|seed| {
+                let mut world =
+                    World::new(NOTHING, Counts::fixed(1_000_000, 1_000), Tells::Nothing);
+                world.random = seed * 77 + 5;
+                (world.by_chance, world.lines) = ((per_thousand, outcome, pause), lines);
+                world.run_work(3_600_000, 20);
+                world.lines = 40;
+                let from = world.now;
+                assert_eq!(world.run_work(3_600_000, 600), 600);
+                (world.now - from) / 1_000
+            });
+            let took: Vec<i64> = took.collect();
+            let (sum, longest) = (took.iter().sum::<i64>() / 40, took.iter().max().unwrap());
+            println!("{outcome:?} after {lines} at once: {sum} s on average, {longest} s at most");
+            assert!(sum <= mean && *longest <= 150, "{sum} {longest}");
+        }
+    }
+}
+
+/// The first refusal comes before the answers to most of what is under way: they count as well, for what the end of the pause
+/// teaches and for what the next failure does.
+#[test]
+fn what_was_under_way_tells_what_is_allowed() {
+    use qc_pace::{Outcome, Said, Shaper, Turn};
+    let at = qc_model::Timestamp::from_millis;
+    let pause = Said { retry_after: Some(Duration::from_secs(1)), ..Said::default() };
+    for (under_way, fails) in [(20, None), (12, Some(5))] {
+        let mut shaper = Shaper::new(NOTHING);
+        let gone: Vec<_> = (0..under_way).map(|_| shaper.depart(at(0))).collect();
+        for (nth, gone) in (0..).zip(gone) {
+            let (outcome, said) = match nth {
+                2 => (Outcome::Throttled, pause.clone()),
+                _ => (Outcome::Dealt, Said::default()),
+            };
+            shaper.answered(gone, outcome, &said, at(20 + nth));
+        }
+        let mut now = 1_000;
+        for nth in 0..100 {
+            while let Turn::At(next) = shaper.admit(at(now)) {
+                now = next.as_millis().max(now + 1);
+            }
+            let gone = shaper.depart(at(now));
+            now += 1;
+            let outcome = if fails == Some(nth) { Outcome::Overloaded } else { Outcome::Dealt };
+            shaper.answered(gone, outcome, &Said::default(), at(now));
+        }
+        println!("{under_way} under way: {now} ms");
+        assert!(now <= 12_000, "{under_way} under way: {now} ms");
+    }
+}
+
+/// A call that tries a limit after a refusal, and finds the system overloaded, has found out nothing: the next one tries.
+#[test]
+fn a_try_that_meets_an_overload_holds_up_nobody() {
+    use qc_pace::{Outcome, Said, Shaper, Turn};
+    let at = qc_model::Timestamp::from_millis;
+    let mut shaper = Shaper::new(NOTHING);
+    let mut call = |now: i64, outcome| {
+        let mut then = now;
+        while let Turn::At(next) = shaper.admit(at(then)) {
+            then = next.as_millis().max(then + 1);
+        }
+        let gone = shaper.depart(at(then));
+        shaper.answered(gone, outcome, &Said::default(), at(then + 1));
+        then - now
+    };
+    call(0, Outcome::Dealt);
+    call(100, Outcome::Throttled);
+    call(1_000, Outcome::Overloaded);
+    let waited = call(2_000, Outcome::Dealt);
+    assert!(waited <= 1_000, "{waited} ms");
 }

@@ -1,6 +1,6 @@
 //! A caller with endless work, a shaper and a system, in virtual time.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use http::HeaderMap;
 use qc_pace::{Declared, Departure, Outcome, Shaper, Turn, said};
@@ -26,7 +26,13 @@ pub(crate) struct World {
     at_work: u64,
     /// When calls were answered, and whether they were refused.
     pub(crate) answers: Vec<(i64, bool)>,
-    random: u64,
+    pub(crate) random: u64,
+    /// So many of a thousand calls come to this whatever the pace is, with this pause.
+    pub(crate) by_chance: (u64, Outcome, Option<Duration>),
+    /// What who is refused takes it for.
+    pub(crate) refuses: Outcome,
+    /// The caller has so many under way at most.
+    pub(crate) lines: usize,
     gone: Vec<Departure>,
     told: Vec<Option<HeaderMap>>,
     under_way: usize,
@@ -35,8 +41,16 @@ pub(crate) struct World {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     Arrives { slot: usize },
-    Done { slot: usize, refused: bool },
+    Done { slot: usize, end: End },
     Others { calls: u64 },
+}
+
+/// What became of a call at the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Dealt,
+    Refused,
+    ByChance,
 }
 
 impl World {
@@ -52,6 +66,9 @@ impl World {
             at_work: 0,
             answers: vec![],
             random: 7,
+            by_chance: (0, Outcome::Dealt, None),
+            refuses: Outcome::Throttled,
+            lines: usize::MAX,
             gone: vec![],
             told: vec![],
             under_way: 0,
@@ -63,10 +80,14 @@ impl World {
         self.events.push(Reverse((at, self.number, event)));
     }
 
+    fn chance(&mut self, of: u64) -> u64 {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.random >> 33) % of
+    }
+
     /// A little of chance: a few milliseconds more or less.
     fn jitter(&mut self) -> i64 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        i64::try_from((self.random >> 33) % 11).unwrap() - 5
+        i64::try_from(self.chance(11)).unwrap() - 5
     }
 
     /// Sends as much as may go, until then.
@@ -83,7 +104,7 @@ impl World {
         while self.now < until && done < work {
             let mut wake = until;
             loop {
-                if self.under_way + done >= work {
+                if self.under_way + done >= work || self.under_way >= self.lines {
                     break;
                 }
                 match self.shaper.admit(at(self.now)) {
@@ -122,19 +143,33 @@ impl World {
                     }
                     Event::Arrives { slot } => {
                         let refused = !self.counts.take(self.now, self.at_work);
+                        let by_chance = !refused && self.chance(1_000) < self.by_chance.0;
+                        let end = match (refused, by_chance) {
+                            (true, _) => End::Refused,
+                            (_, true) => End::ByChance,
+                            _ => End::Dealt,
+                        };
                         let told =
                             self.tells.headers(&self.counts, self.now, self.at_work, refused);
                         self.told[slot] = Some(told);
                         self.at_work += u64::from(!refused);
                         let work = if refused { 0 } else { WORK + self.jitter() };
-                        self.push(self.now + work + WAY, Event::Done { slot, refused });
+                        self.push(self.now + work + WAY, Event::Done { slot, end });
                     }
-                    Event::Done { slot, refused } => {
+                    Event::Done { slot, end } => {
                         self.under_way -= 1;
-                        self.at_work -= u64::from(!refused);
+                        self.at_work -= u64::from(end != End::Refused);
+                        let refused = end != End::Dealt;
                         done += usize::from(!refused);
-                        let outcome = if refused { Outcome::Throttled } else { Outcome::Dealt };
-                        let told = said(&self.told[slot].take().unwrap(), at(self.now));
+                        let mut told = said(&self.told[slot].take().unwrap(), at(self.now));
+                        let outcome = match end {
+                            End::Dealt => Outcome::Dealt,
+                            End::Refused => self.refuses,
+                            End::ByChance => {
+                                told.retry_after = self.by_chance.2;
+                                self.by_chance.1
+                            }
+                        };
                         self.shaper.answered(self.gone[slot], outcome, &told, at(self.now));
                         self.answers.push((self.now, refused));
                     }
@@ -142,6 +177,12 @@ impl World {
             }
         }
         done
+    }
+
+    /// How many calls were dealt with between two moments.
+    pub(crate) fn dealt(&self, from: i64, to: i64) -> f64 {
+        let within = self.answers.iter().filter(|(when, no)| (from..to).contains(when) && !no);
+        f64::from(u32::try_from(within.count()).unwrap())
     }
 
     /// Of what was allowed between two moments, which part was used; and which part of the calls was refused.

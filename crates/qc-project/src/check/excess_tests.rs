@@ -66,6 +66,9 @@ fn what_cannot_be_done_is_refused() {
         (rate, "{degrade: {rate: 5/s, concurrency: 6}}", true, "QC-Q015"),
         (rate, "{queue: {}, degrade: {rate: 5/s}}", true, "QC-Q015"),
         (rate, "{}", true, "QC-Q015"),
+        (rate, "{queue: {ttl: 0s}}", true, "QC-P100"),
+        (rate, "{queue: {ttl: 100ms}}", true, "QC-P100"),
+        (rate, "{queue: {ttl: 200ms}}", true, ""),
         (rate, "{queue: {max: 0}}", true, "QC-Q015"),
         (rate, "{queue: {ttl: soon}}", true, "QC-Q015"),
     ] {
@@ -77,5 +80,7 @@ fn what_cannot_be_done_is_refused() {
     let within = |deadline: &str| format!("{queued}\nnfr: {{latency: {{deadline: {deadline}}}}}");
     assert_eq!(codes(&within("59m"), false), ["QC-P030".to_owned()].into());
     assert!(!codes(&within("25h"), false).contains("QC-P030"));
+    let never = codes("nfr: {latency: {deadline: 0s}}", false);
+    assert_eq!(never, ["QC-P030".to_owned()].into());
     assert_eq!(codes("class: urgent", false), ["QC-Q015".to_owned()].into());
 }

@@ -1,6 +1,6 @@
 //! Limits that cannot be kept as they are declared.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use qc_document::Span;
 use qc_limit::{QuotaError, RULES_EACH};
@@ -101,7 +101,10 @@ fn excess(subject: &mut Subject<'_>, limit: &Limit) {
             let help = "limit the rate, or say `reject` or `{degrade: {concurrency: …}}`";
             subject.error(codes::LIMIT, span, message, help);
         }
-        Excess::Queue { max, .. } => too_dear_to_wait(subject, limit, *max),
+        Excess::Queue { max, ttl } => {
+            too_dear_to_wait(subject, limit, *max);
+            too_slow_to_wait(subject, limit, *ttl);
+        }
         Excess::Degrade(lesser) => lesser_way(subject, limit, lesser),
     }
 }
@@ -118,6 +121,20 @@ fn too_dear_to_wait(subject: &mut Subject<'_>, limit: &Limit, max: u64) {
             dear.join(", ")
         );
         subject.error(codes::LIMIT, limit.on_excess.span, message, "say a larger `max`");
+    }
+}
+
+/// Whether anybody's units can come before its time is over: the first comes after one interval of the rate.
+fn too_slow_to_wait(subject: &mut Subject<'_>, limit: &Limit, ttl: Duration) {
+    let Some(Ok(quota)) = quota(limit) else { return };
+    if ttl < Duration::from_nanos(quota.interval()) {
+        let message = format!(
+            "the queue of `{}` lets events wait for {} ms, and the next unit comes after {} ms: none would wait",
+            limit.name.value,
+            ttl.as_millis(),
+            quota.interval() / 1_000_000
+        );
+        subject.error(codes::LIMIT, limit.on_excess.span, message, "say a longer `ttl`");
     }
 }
 

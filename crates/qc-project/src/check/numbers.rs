@@ -40,6 +40,12 @@ fn key(subject: &Subject<'_>, pointer: &str) -> qc_document::Span {
 
 fn percentiles(subject: &mut Subject<'_>, latency: &Latency) {
     let Latency { p50, p95, p99, deadline } = *latency;
+    if deadline.is_some_and(|deadline| deadline.is_zero()) {
+        let span = key(subject, "/nfr/latency/deadline");
+        let message = "no run can be over within no time: every one would end at its deadline";
+        let help = "say how long a run may take, or leave `deadline` out";
+        subject.error(codes::CONTRADICTION, span, message.to_owned(), help);
+    }
     let named: [(&str, Option<Duration>); 4] =
         [("p50", p50), ("p95", p95), ("p99", p99), ("deadline", deadline)];
     let mut before: Option<(&str, Duration)> = None;

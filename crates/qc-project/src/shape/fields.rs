@@ -85,9 +85,9 @@ impl<'r, 'n> Fields<'r, 'n> {
         }
     }
 
-    /// Whether the key stands in the file.
+    /// Whether the key stands in the file with a value, right or wrong. `null` is absent, as for [`Fields::optional`].
     pub(crate) fn has(&self, key: &str) -> bool {
-        matches!(&self.0, Mode::Reading(object) if object.has(key))
+        matches!(&self.0, Mode::Reading(object) if object.has_value(key))
     }
 
     /// The reader, when a file is read.

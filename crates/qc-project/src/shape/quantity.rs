@@ -102,4 +102,16 @@ mod tests {
             assert!(rate(bad).is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn a_number_where_a_rate_belongs_hears_how_rates_are_written() {
+        let source = qc_document::Source::new("integration.yaml", "5");
+        let document = qc_document::parse_yaml(source, &qc_document::ParseLimits::default());
+        let document = document.unwrap();
+        let reader = Reader::new(&document.source);
+        assert_eq!(Rate::read(&document.root, "`rate`", &reader), None);
+        let findings = reader.finish();
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].message.contains("write `50/s`"), "{findings:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use qc_document::{Node, Reader, closest, codes, parse_duration};
+use qc_document::{Node, NodeValue, Reader, closest, codes, parse_duration};
 use qc_model::{Name, Timestamp};
 use qc_vault::SecretRef;
 use serde_json::{Value, json};
@@ -13,14 +13,21 @@ use crate::codes::LITERAL_SECRET;
 pub(super) const NAME_PATTERN: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 const DURATION_PATTERN: &str = r"^(P.+|([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+)$";
 
-/// Text that is parsed; the error's text is the finding's.
+/// Text that is parsed; the error's text is the finding's. It is that of a number, too, which would be wrong as text.
 pub(crate) fn parse<T, E: std::fmt::Display>(
     node: &Node,
     what: &str,
     reader: &Reader<'_>,
-    parse: impl FnOnce(&str) -> Result<T, E>,
+    parse: impl Fn(&str) -> Result<T, E>,
 ) -> Option<T> {
-    match parse(reader.text(node, what)?) {
+    let parsed = match &node.value {
+        NodeValue::Number(number) => match parse(&number.to_string()) {
+            Ok(_) => parse(reader.text(node, what)?),
+            error => error,
+        },
+        _ => parse(reader.text(node, what)?),
+    };
+    match parsed {
         Ok(value) => Some(value),
         Err(error) => {
             reader.invalid(node, format!("{what}: {error}"));

@@ -102,6 +102,7 @@ pub(crate) const ROUTES: &[Route] = &[
     bulks::abort::ROUTE,
     limits::list::ROUTE,
     limits::near::ROUTE,
+    limits::outbound::ROUTE,
     limits::traffic::ROUTE,
     lines::list::ROUTE,
     lines::resume::ROUTE,

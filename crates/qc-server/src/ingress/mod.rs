@@ -90,7 +90,9 @@ where
 /// Names who owns what failed, and where they are reached. What the platform's operator has to mend is theirs, when the
 /// settings say who that is.
 fn owned(state: &State, deployment: &Deployment, mut problem: Problem) -> Problem {
-    let of_operator = problem.party == Party::Operator && state.settings.operator.is_some();
+    // A limit of the server is nobody's whose integration met it.
+    let of_server = problem.code == codes::LIMITED || state.settings.operator.is_some();
+    let of_operator = problem.party == Party::Operator && of_server;
     if problem.owner.is_none() && !of_operator {
         problem.owner.clone_from(&deployment.release.owner);
     }

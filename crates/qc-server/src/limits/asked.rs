@@ -1,8 +1,10 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use qc_engine::{Does, Engine, OpenAt, OpenPlaces};
-use qc_limit::{Ask, Decision, Excess, Key, Measure, Scope, Standing, purse::PurseKey};
-use qc_model::NextAction;
+use qc_limit::{
+    Ask, Decision, Excess, Key, Measure, Quota, Scope, Standing, pace_in_words, purse::PurseKey,
+};
+use qc_model::{NextAction, Party};
 use serde_json::json;
 
 use super::{Comer, Limits, Live, WATCHED, Watched, shared};
@@ -58,6 +60,14 @@ impl Decided {
     }
 }
 
+/// How much a limit is at this node: all of it, or the node's part where those who wait are divided.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Here {
+    pub(crate) measure: Measure,
+    /// How many units may wait.
+    pub(crate) waiting: Option<u64>,
+}
+
 /// On which terms events come in.
 pub(crate) struct Admitted {
     pub(crate) places: Option<OpenPlaces>,
@@ -84,6 +94,8 @@ struct Counted {
 pub(crate) struct Refusal {
     violated: Vec<Arc<Live>>,
     binding: Arc<Live>,
+    /// How much that one is here, and how many units may wait for it.
+    here: Here,
     /// Nanoseconds; None: no wait helps.
     wait: Option<u64>,
     events: u64,
@@ -121,6 +133,23 @@ impl Asked {
         let open = pairs.iter().enumerate().filter(|_| runs);
         let open = open.filter_map(|(at, (live, _))| live.open(at, comer)).collect();
         Self { limits: pairs, timed, open, cost }
+    }
+
+    /// How much the limit at this place is here.
+    pub(crate) fn here(&self, at: usize) -> Here {
+        let rule = &self.limits[at].0.rule;
+        let timed = self.timed.iter().find(|one| one.at == at).map(|one| one.ask.quota);
+        let (Some(whole), Some(quota)) = (rule.measure.quota(), timed) else {
+            return Here { measure: rule.measure, waiting: None };
+        };
+        let waiting = match rule.excess {
+            // As long as that many take to come back.
+            Excess::Queue { most, .. } => {
+                Some(most.saturating_mul(whole.interval()) / quota.interval())
+            }
+            Excess::Reject | Excess::Degrade(_) => None,
+        };
+        Here { measure: Measure::Rate(quota), waiting }
     }
 
     fn asks(&self, events: u64) -> Vec<Ask> {
@@ -170,7 +199,8 @@ impl Asked {
             let (at, _, _) = &self.open[full];
             let binding = Arc::clone(&self.limits[*at].0);
             let wait = (events <= wanted[full].1).then_some(ROOM_IN);
-            Refusal { violated: vec![Arc::clone(&binding)], binding, wait, events, each: 1 }
+            let here = self.here(*at);
+            Refusal { violated: vec![Arc::clone(&binding)], binding, here, wait, events, each: 1 }
         })
     }
 
@@ -188,19 +218,20 @@ impl Asked {
             lesser = std::mem::take(&mut decided.violated);
             decided = self.decide(limits, &asks, &lesser).await?;
         }
-        let binding = decided.binding.map(live);
-        if let (false, Some(binding)) = (decided.violated.is_empty(), &binding) {
+        // Also who is refused: it is the one who comes nearest.
+        self.watch(limits, events, limits.now());
+        if let (false, Some(binding)) = (decided.violated.is_empty(), decided.binding) {
             let refusal = Refusal {
                 violated: decided.violated.iter().copied().map(live).collect(),
-                binding: Arc::clone(binding),
+                binding: live(binding),
+                here: self.here(self.timed[binding].at),
                 wait: decided.wait,
                 events,
                 each: self.cost,
             };
             return Err(refusal.problem());
         }
-        self.watch(limits, events, limits.now());
-        let by = binding.filter(|_| decided.delay > 0);
+        let by = decided.binding.filter(|_| decided.delay > 0).map(live);
         Ok(Counted { delay: decided.delay, by, lesser })
     }
 
@@ -249,7 +280,7 @@ impl Asked {
         Some(asks)
     }
 
-    /// The pace of tenants and tokens is known from what came in of them.
+    /// The pace of tenants and tokens is known from what came of them.
     fn watch(&self, limits: &Limits, events: u64, now: u64) {
         let mut paces = limits.paces();
         for one in &self.timed {
@@ -302,16 +333,13 @@ impl Asked {
         self.open.iter().map(left).collect()
     }
 
-    /// What is there of each limit that counts over time.
-    pub(crate) fn standings(&self, limits: &Limits) -> Vec<(&Live, &str, Standing)> {
+    /// What is there of each limit that counts over time, and of how much.
+    pub(crate) fn standings(&self, limits: &Limits) -> Vec<(&Live, Quota, Standing)> {
         let look = |one: &Timed| match (&limits.shared, one.purse) {
             (Some(shared), Some([key, _])) => shared.look(&key, one.ask.quota),
             _ => limits.slab.look(&[one.ask], limits.now())[0],
         };
-        let told = self.timed.iter().map(|one| {
-            let (live, who) = &self.limits[one.at];
-            (&**live, who.as_str(), look(one))
-        });
+        let told = self.timed.iter().map(|one| (&*self.limits[one.at].0, one.ask.quota, look(one)));
         told.collect()
     }
 }
@@ -321,14 +349,20 @@ impl Refusal {
     pub(crate) fn problem(&self) -> Problem {
         let rule = &self.binding.rule;
         let mut detail = format!(
-            "the limit `{}` of {}, which is {}, is used up; nothing was accepted. It protects: {}",
+            "the limit `{}` of {}, which is {}{}, {}; nothing was accepted. It protects: {}",
             self.binding.name,
             counts_for(rule.scope),
-            amount(rule.measure),
+            amount(self.here.measure),
+            if self.here.measure == rule.measure { "" } else { " at this node, its part" },
+            self.state(),
             rule.protects.trim_end_matches('.'),
         );
-        if let Some(owner) = &rule.owner {
-            let _ = write!(detail, ". `{owner}` can raise it");
+        match &rule.owner {
+            Some(owner) => drop(write!(detail, ". `{owner}` can raise it")),
+            None if self.binding.integration.is_none() => {
+                detail.push_str(". Who runs the server can raise it");
+            }
+            None => {}
         }
         let mut problem = match self.wait {
             Some(nanos) => Problem::new(429, codes::LIMITED, TITLE, detail)
@@ -341,7 +375,7 @@ impl Refusal {
                 Problem::new(429, codes::LIMITED, TITLE, detail).next(NextAction::ContactOwner)
             }
             None => {
-                let most = match rule.measure {
+                let most = match self.here.measure {
                     Measure::Rate(quota) => quota.burst(),
                     Measure::AtOnce(most) => most,
                 };
@@ -358,7 +392,24 @@ impl Refusal {
         };
         problem.violated = self.violated.iter().map(|live| live.name.clone()).collect();
         problem.owner.clone_from(&rule.owner);
+        if self.binding.integration.is_none() {
+            problem.party = Party::Operator;
+        }
         problem
+    }
+
+    /// Why there is no room.
+    fn state(&self) -> String {
+        let units = self.each.saturating_mul(self.events);
+        match self.binding.rule.excess {
+            Excess::Queue { most, ttl } => format!(
+                "is used up, and what waits for it leaves no room: at most {} units wait, each for {} s at most",
+                self.here.waiting.unwrap_or(most),
+                ttl.as_secs_f64()
+            ),
+            _ if units > 1 => format!("has less left than the {units} units that this takes"),
+            _ => "is used up".to_owned(),
+        }
     }
 }
 
@@ -379,7 +430,7 @@ pub(crate) fn counts_for(scope: Scope) -> &'static str {
 pub(crate) fn amount(measure: Measure) -> String {
     match measure {
         Measure::Rate(quota) => {
-            format!("{} units in {} s", quota.burst(), quota.window())
+            format!("{}, {} at once", pace_in_words(quota.interval()), quota.burst())
         }
         Measure::AtOnce(most) => format!("{most} open runs"),
     }

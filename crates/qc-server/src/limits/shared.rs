@@ -18,7 +18,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::Live;
 
-/// How often a request waits for a draw before it gives up: others may have spent what was drawn for it.
+/// How often a request waits for a draw: when others have spent what was drawn for it so often, it is refused.
 const ROUNDS: usize = 8;
 /// How long it waits each time, and how long a draw may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -66,12 +66,12 @@ impl Shared {
         keys: &[PurseKey],
         asks: &[Ask],
     ) -> Result<Decision, StoreError> {
-        for _ in 0..ROUNDS {
+        for round in 0.. {
             let answered = self.answered.notified();
             tokio::pin!(answered);
             // Before the purses are looked at: an answer that comes in between is not missed.
             answered.as_mut().enable();
-            let taken = self.purses().take(keys, asks, self.now());
+            let taken = self.take(keys, asks, round);
             self.go_on();
             match taken {
                 Taken::Decided(decision) => return Ok(decision),
@@ -85,6 +85,12 @@ impl Shared {
         }
         let why = "what is left of the limits that the nodes share cannot be asked for";
         Err(StoreError::Unavailable(why.to_owned()))
+    }
+
+    fn take(&self, keys: &[PurseKey], asks: &[Ask], round: usize) -> Taken {
+        let (mut purses, now) = (self.purses(), self.now());
+        let outrun = if round < ROUNDS { None } else { purses.outrun(keys, asks, now) };
+        outrun.map_or_else(|| purses.take(keys, asks, now), Taken::Decided)
     }
 
     pub(super) fn give_back(self: &Arc<Self>, keys: &[PurseKey], asks: &[Ask]) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
-use qc_limit::{Scope, Standing, header};
+use qc_limit::{Quota, Scope, Standing, header};
 
 use super::{Asked, Limits, Live};
 
@@ -27,14 +27,14 @@ pub(crate) fn policies_of(lives: &[Arc<Live>]) -> Vec<(HeaderName, HeaderValue)>
 /// The fields, as of now. How much others use of the whole server is told to nobody, unless nothing is left.
 pub(crate) fn fields_of(asked: &Asked, limits: &Limits) -> Vec<(HeaderName, HeaderValue)> {
     let mut policies = String::new();
-    for (live, _) in &asked.limits {
-        live.rule.measure.policy(&mut policies, &live.name);
+    for (at, (live, _)) in asked.limits.iter().enumerate() {
+        asked.here(at).measure.policy(&mut policies, &live.name);
     }
     let standings = asked.standings(limits);
     let told = standings
         .into_iter()
         .filter(|(live, _, standing)| live.rule.scope != Scope::Gateway || standing.remaining == 0);
-    let told: Vec<(&Live, &str, Standing)> = told.collect();
+    let told: Vec<(&Live, Quota, Standing)> = told.collect();
     let mut state = String::new();
     for (live, _, standing) in &told {
         header::state(&mut state, &live.name, standing.remaining, standing.more_in);
@@ -52,11 +52,8 @@ pub(crate) fn fields_of(asked: &Asked, limits: &Limits) -> Vec<(HeaderName, Head
 }
 
 /// The limit of which the smallest part is left.
-fn scarcest(told: &[(&Live, &str, Standing)]) -> Option<(qc_limit::Quota, Standing)> {
-    let quotas = told.iter().filter_map(|(live, _, standing)| {
-        let quota = live.rule.measure.quota()?;
-        Some((quota, *standing))
-    });
+fn scarcest(told: &[(&Live, Quota, Standing)]) -> Option<(Quota, Standing)> {
+    let quotas = told.iter().map(|(_, quota, standing)| (*quota, *standing));
     quotas.min_by_key(|(quota, standing)| {
         u128::from(standing.remaining) * 1_000_000 / u128::from(quota.burst())
     })

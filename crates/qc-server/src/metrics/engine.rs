@@ -69,7 +69,7 @@ impl Collector for EngineNumbers {
             ("runs_behind", "Runs that wait for a place in memory", count(numbers.runs_behind)),
             (
                 "backlog_age_ms",
-                "Milliseconds since the oldest of them of normal priority was accepted",
+                "Milliseconds since the oldest of them was accepted that is not of low priority",
                 whole(numbers.oldest_behind_ms),
             ),
             (
@@ -140,7 +140,7 @@ fn groups(numbers: &Gauges) -> [(&'static str, &'static str, u64); 4] {
 }
 
 /// What was learned of the limits and absences of others: names, meanings and numbers.
-fn tempo(numbers: &Gauges) -> [(&'static str, &'static str, u64); 5] {
+fn tempo(numbers: &Gauges) -> [(&'static str, &'static str, u64); 6] {
     [
         (
             "calls_throttled",
@@ -166,6 +166,11 @@ fn tempo(numbers: &Gauges) -> [(&'static str, &'static str, u64); 5] {
             "calls_barred",
             "Calls since the start that were not sent because their system did not answer",
             numbers.calls_barred,
+        ),
+        (
+            "calls_put_off",
+            "Calls since the start that left memory to come again because their turn was far away",
+            numbers.calls_put_off,
         ),
     ]
 }

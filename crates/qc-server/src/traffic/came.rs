@@ -78,13 +78,17 @@ impl Came {
         *self.hours.entry(ms.div_euclid(HOUR)).or_default() += 1;
     }
 
-    /// How many came in the last whole minute, hour and day.
+    /// How many came in the last whole minute, in the last sixty of them, and in this hour and the 23 before.
     pub(crate) fn last(&self, now: Timestamp) -> [u64; 3] {
         let (minute, hour) = (now.as_millis().div_euclid(MINUTE), now.as_millis().div_euclid(HOUR));
-        let of =
-            |counts: &BTreeMap<i64, u64>, at: i64| counts.get(&at).copied().unwrap_or_default();
-        let day = self.hours.range(hour - DAY..hour).map(|(_, count)| count).sum();
-        [of(&self.minutes, minute - 1), of(&self.hours, hour - 1), day]
+        let of = |counts: &BTreeMap<i64, u64>, from: i64, to: i64| -> u64 {
+            counts.range(from..to).map(|(_, count)| count).sum()
+        };
+        [
+            of(&self.minutes, minute - 1, minute),
+            of(&self.minutes, minute - 60, minute),
+            of(&self.hours, hour + 1 - DAY, hour + 1),
+        ]
     }
 
     /// The last time in which more came than was declared. What is not over yet is not judged.
@@ -115,7 +119,8 @@ impl Came {
     fn above_average(&self, declared: &Traffic, now: Timestamp) -> Option<Above> {
         let most = declared_in(Excess::Average, declared)?;
         let hour = now.as_millis().div_euclid(HOUR);
-        let [.., seen] = self.last(now);
+        // Only hours that are over.
+        let seen = self.hours.range(hour - DAY..hour).map(|(_, count)| count).sum();
         let at = Timestamp::from_millis(hour * HOUR);
         (seen > most).then_some(Above { seen, declared: most, seconds: DAY_SECONDS, at })
     }
@@ -237,5 +242,11 @@ mod tests {
         all.add(came(&many));
         assert_eq!((all.minutes.len(), all.hours.len()), (MINUTES, HOURS));
         assert_eq!(all.last(at(5_000))[0], 3);
+    }
+
+    #[test]
+    fn what_came_lately_is_in_the_hour_and_the_day_before_they_are_over() {
+        let came = came(&[(-25 * 60, 1), (-22 * 60, 2), (-55, 4), (-10, 8), (4, 16), (5, 32)]);
+        assert_eq!(came.last(at(5)), [16, 4 + 8 + 16, 2 + 4 + 8 + 16 + 32]);
     }
 }

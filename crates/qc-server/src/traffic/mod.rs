@@ -47,7 +47,7 @@ pub(crate) struct Standing {
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) trigger: String,
     pub(crate) declared: Traffic,
-    /// In the last whole minute, hour and day, at all nodes.
+    /// In the last whole minute, in sixty of them, and in this hour and the 23 before, at all nodes.
     pub(crate) came: [u64; 3],
     /// What is open.
     pub(crate) findings: BTreeMap<Excess, TrafficFinding>,

@@ -333,6 +333,18 @@ async fn dead_letters(api: &Api) {
     // Nothing is limited here.
     assert_eq!(api.get("/api/v1/limits").await["items"], json!([]));
     assert_eq!(api.get("/api/v1/limits/near").await["items"], json!([]));
+    let outbound = api.get("/api/v1/limits/outbound").await;
+    let called = |environment: &str, name: &str| {
+        let items = outbound["items"].as_array().unwrap();
+        let found =
+            items.iter().find(|one| one["environment"] == environment && one["name"] == name);
+        found.unwrap_or_else(|| panic!("{outbound}"))["called"].clone()
+    };
+    assert_eq!(
+        (called("production", "desk"), called("production", "crm")),
+        (json!(true), json!(false))
+    );
+    assert_eq!(called("sandbox", "desk"), json!(false));
     assert_eq!(api.get("/api/v1/limits/traffic").await["items"][0]["minute"], json!(0));
     // Nothing is ordered here: there is no line, and none goes on.
     assert_eq!(api.get("/api/v1/lines?environment=production").await["items"], json!([]));

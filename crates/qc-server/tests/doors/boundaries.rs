@@ -71,6 +71,7 @@ const ROWS: &[Row] = &[
     ("abortBulk", "", REASON, No, No),
     ("listLimits", "", "", Cut, Cut),
     ("nearLimits", "", "", Cut, Cut),
+    ("listOutboundLimits", "", "", Cut, Cut),
     ("listTraffic", "", "", Cut, Cut),
     ("listLines", "", "", Cut, Cut),
     ("resumeLine", "", LINE, No, No),

@@ -149,6 +149,23 @@ async fn repeats_are_given_back_and_what_breaks_a_contract_is_not() {
     assert!(left(&other).contains("\"whole\";r=1"), "{}", left(&other));
 }
 
+/// Who comes far too often is the one who is near: what was refused of him counts.
+#[tokio::test]
+async fn who_is_refused_is_near() {
+    let world = limited().await;
+    let mut refused = 0;
+    for nth in 0..40 {
+        let reply = world.send("json", &json!({ "nth": nth }).to_string()).await;
+        refused += usize::from(reply.status == 429);
+    }
+    assert!(refused >= 30, "{refused}");
+    let near = world.ask(Ask::get("/api/v1/limits/near").token(&world.owner)).await.json();
+    let first = &near["items"][0];
+    // Forty in a moment are 0.92 a second over the time that counts; those that came in alone would be a tenth of it.
+    assert!(first["pace"].as_f64().unwrap() > 0.4, "{near}");
+    assert!(first["exhausted_in"].as_f64().unwrap() < 20.0, "{near}");
+}
+
 #[tokio::test]
 async fn explaining_takes_nothing_and_knows_what_it_needs() {
     let world = limited().await;
@@ -162,7 +179,7 @@ async fn explaining_takes_nothing_and_knows_what_it_needs() {
     let unknown = world.ask(get(&format!("{place}&trigger=nobody"))).await;
     unknown.problem(404, "QC-I033");
     for wrong in ["trigger=json&environment=production", "environment=production&tenant=a"] {
-        world.ask(get(wrong)).await.problem(422, "QC-A013");
+        world.ask(get(wrong)).await.problem(400, "QC-A013");
     }
     let document = world.ask(Ask::get("/api/v1/openapi.json").token(&world.owner)).await.json();
     let told = &document["x-quickconnect-limits"];
@@ -172,7 +189,7 @@ async fn explaining_takes_nothing_and_knows_what_it_needs() {
         (&json!("each"), &json!(4))
     );
     // The trigger finds the tenant in the event.
-    world.ask(get(&format!("{place}&trigger=tenant"))).await.problem(422, "QC-A013");
+    world.ask(get(&format!("{place}&trigger=tenant"))).await.problem(400, "QC-A013");
     let other = world.ask(get(&format!("{place}&trigger=tenant&tenant=other"))).await.json();
     assert_eq!(other["items"][1]["standing"]["who"], "other");
 }

@@ -130,6 +130,9 @@ async fn a_list_is_cut_page_by_page() {
     assert!(pages >= 3, "{pages}");
     let deployed = get(&world, &mallory, "/api/v1/deployments").await;
     assert_eq!(all_of(&deployed, "integration"), ["quarrel"]);
+    let limits = get(&world, &mallory, "/api/v1/limits/outbound").await;
+    let users = all_of(&limits, "integrations");
+    assert!(!users.is_empty() && users.iter().all(|all| *all == json!(["quarrel"])), "{users:?}");
     let rows = all_of(&get(&world, &mallory, "/api/v1/ledger?limit=500").await, "integration");
     assert!(!rows.is_empty() && rows.iter().all(|one| one == "quarrel"), "{rows:?}");
     let sums = get(&world, &mallory, "/api/v1/questions/reconciliation").await.json();

@@ -220,7 +220,8 @@ impl Witness {
             known.effects.entry(seen.effect(call)).or_default().crash_doubt = true;
         }
         if let (Some(_), Some(at)) = (seen.parked.remove(call), seen.wake_at) {
-            self.check_punctual(known, seen, look, at, "probed");
+            // It is journaled when its turn at the limit has come, and that may be one that a call alone probes.
+            self.check_punctual(known, seen, look, at + AT_THE_GATE, "probed");
         }
         *seen.intents.entry(name_of(call)).or_default() += 1;
         seen.in_line = false;
@@ -365,6 +366,9 @@ impl Witness {
         }
     }
 }
+
+/// So long a call may wait for its turn at a limit of which nothing but refusals is known.
+const AT_THE_GATE: Duration = Duration::from_secs(60);
 
 pub(super) fn millis(time: Duration) -> String {
     format!("{} ms", time.as_millis())

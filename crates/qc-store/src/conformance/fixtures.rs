@@ -52,7 +52,11 @@ impl Fixture {
             replay_of: None,
             accepted_at: Self::at(0),
             trace: None,
-            priority: Priority::low_if(n % 5 == 3),
+            priority: match n % 5 {
+                3 => Priority::Low,
+                4 => Priority::High,
+                _ => Priority::Normal,
+            },
         }
     }
 

@@ -66,7 +66,7 @@ impl Step<'_> {
         };
         self.set_stage(id, Stage::Call(Box::new(state)));
         match self.spread(call, &task.pointer).filter(|_| attempt == 0) {
-            Some(at) => self.put_off(id, at),
+            Some(at) => self.resend_at(id, at),
             None => self.send(id),
         }
         Ok(())
@@ -84,12 +84,28 @@ impl Step<'_> {
         (at > self.now).then_some(at)
     }
 
-    fn put_off(&mut self, id: FrameId, at: Timestamp) {
+    /// A call is made later. Its attempts have as much time as they would have now.
+    fn resend_at(&mut self, id: FrameId, at: Timestamp) {
         self.state.timers.arm(at, id, Purpose::Resend);
+        let now = self.now;
         let Some(call) = self.state.frames.call_mut(id) else { return };
-        // Its attempts have their time from then on.
-        (call.phase, call.since) = (CallPhase::Pausing, at);
+        (call.phase, call.since) = (CallPhase::Pausing, call.since + at.since(now));
         self.note(id, NoteKind::PutOff { at }, None);
+    }
+
+    /// An attempt that was asked for was not made, and is asked for again later.
+    pub(super) fn call_put_off(&mut self, call: &CallId, attempt: u32, until: Timestamp) {
+        if !self.running() || self.is_orphan(call, attempt) {
+            return;
+        }
+        let Some(id) = self.take_live(call, attempt) else { return };
+        if let Some(state) = self.state.frames.call_mut(id) {
+            state.request.attempt = attempt.saturating_sub(1);
+        }
+        if let Some(memory) = self.state.memory.get_mut(call) {
+            memory.attempts = attempt.saturating_sub(1);
+        }
+        self.resend_at(id, until);
     }
 
     /// Requests the next attempt.
@@ -191,6 +207,7 @@ impl Step<'_> {
         }
         let Some(id) = self.take_live(call, attempt) else { return };
         if !self.running() {
+            self.leave_in_doubt(call, failure);
             self.settle_run();
             return;
         }
@@ -206,6 +223,7 @@ impl Step<'_> {
         let policy = self.policy_of(id, plan);
         let may_resend = policy.effect.may_resend(failure.applied);
         let policy = &policy.retry;
+        let failure = &self.with_deadline(failure);
         let fault = self.call_fault(id, failure.clone(), may_resend);
         let now = self.now;
         if let Some(call) = self.state.frames.call_mut(id).map(|call| call.request.id.clone()) {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use qc_model::{Class, Failure, StandardError, Timestamp};
 
-use super::{Phase, frame::FrameId, step::Step, timer::Purpose, unavailable::in_words};
+use super::{
+    Phase, frame::FrameId, retry::stated_ms, step::Step, timer::Purpose, unavailable::in_words,
+};
 use crate::codes;
 
 impl Step<'_> {
@@ -54,6 +56,23 @@ impl Step<'_> {
     /// Whether something that begins after a pause still begins before the deadline.
     pub(super) fn in_time(&self, pause_ms: u64) -> bool {
         self.left_ms().is_none_or(|left| pause_ms < left)
+    }
+
+    /// A failure whose stated pause the run has no time for says so.
+    pub(super) fn with_deadline(&self, failure: &Failure) -> Failure {
+        let mut failure = failure.clone();
+        if let (Some(pause), Some(left)) = (stated_ms(&failure.retry), self.left_ms())
+            && pause >= left
+        {
+            let words = |ms| in_words(Duration::from_millis(ms));
+            failure.detail = format!(
+                "{}; it asks for a pause of {}, and the run has {} until its deadline",
+                failure.detail,
+                words(pause),
+                words(left)
+            );
+        }
+        failure
     }
 
     /// How long an answer is waited for: as the policy says, and not beyond the deadline.

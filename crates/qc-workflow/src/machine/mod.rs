@@ -94,6 +94,9 @@ impl Machine {
             Happening::Reopened => step.reopen(),
             Happening::Probed { call } => step.probed(call),
             Happening::NotHeld { call } => step.not_held(call),
+            Happening::PutOff { call, attempt, until, .. } => {
+                step.call_put_off(call, *attempt, *until);
+            }
         }
         let actions = step.finish();
         (self, actions)
@@ -113,6 +116,11 @@ impl Machine {
             Work::Child { .. } => None,
         });
         live.chain(orphans).cloned().collect()
+    }
+
+    /// Whether a call was requested and not answered yet.
+    pub fn is_outstanding(&self, call: &CallId) -> bool {
+        self.state.live.contains_key(call) || self.state.orphans.contains_key(call)
     }
 
     /// Those of the outstanding calls whose effect the run no longer waits for: to be settled, not

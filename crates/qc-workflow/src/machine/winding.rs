@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use qc_model::{Applied, Failure};
+use qc_model::{Applied, Failure, NextAction};
 
 use super::{
     Answer, Orphan, Phase, State, Work,
@@ -149,6 +149,7 @@ impl Step<'_> {
                 }
             }
             Err(failure) => {
+                self.leave_in_doubt(call, failure);
                 self.keep_stated_pause(call, task, failure);
                 if let Some(state) = self.state.frames.try_mut(orphan.owner)
                     && let TryPhase::Settling(fault) = &mut state.phase
@@ -158,6 +159,21 @@ impl Step<'_> {
             }
         }
         self.orphan_gone(orphan.owner);
+    }
+
+    /// Whether a call took effect that a failing run cut short is not known: whoever reads why the run failed reads it there.
+    pub(super) fn leave_in_doubt(&mut self, call: &CallId, failure: &Failure) {
+        let Phase::Failing { fault, .. } = &mut self.state.phase else { return };
+        if failure.applied == Applied::Maybe {
+            let (run, pointer) = (&mut fault.failure, &call.pointer);
+            run.detail = format!(
+                "{}; the call at `{pointer}` was cut off then, and may have taken effect",
+                run.detail
+            );
+            if run.next_action == NextAction::None {
+                run.next_action = NextAction::ContactOwner;
+            }
+        }
     }
 
     /// A child that was cut short ended.

@@ -1,6 +1,9 @@
 //! Laws that hold for every workflow and every order of events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use qc_model::{Applied, Class, Failure};
@@ -84,6 +87,7 @@ fn workflow() -> impl Strategy<Value = String> {
 enum Move {
     Succeed(usize),
     Fail(usize, u8),
+    PutOff(usize, u8),
     Wake,
     Offer(u8),
     Begin(usize),
@@ -98,6 +102,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     let one = prop_oneof![
         10 => any::<usize>().prop_map(Move::Succeed),
         8 => (any::<usize>(), any::<u8>()).prop_map(|(at, kind)| Move::Fail(at, kind)),
+        3 => (any::<usize>(), any::<u8>()).prop_map(|(at, secs)| Move::PutOff(at, secs)),
         6 => Just(Move::Wake),
         6 => any::<u8>().prop_map(Move::Offer),
         3 => any::<usize>().prop_map(Move::Begin),
@@ -135,6 +140,7 @@ fn play(run: &mut Run, moves: &[Move]) {
                 let (call, attempt, failure) = (request.id, request.attempt, failing(*kind));
                 run.tell(Happening::CallFailed { call, attempt, failure });
             }
+            Move::PutOff(at, secs) if !run.open.is_empty() => put_off(run, *at, *secs),
             Move::Offer(which) => offer(run, *which),
             Move::Begin(at) if !run.children.is_empty() => {
                 let child = run.children[at % run.children.len()].clone();
@@ -208,6 +214,18 @@ fn play(run: &mut Run, moves: &[Move]) {
     }
 }
 
+/// A call that the run waits for, and that was not sent.
+fn put_off(run: &mut Run, at: usize, secs: u8) {
+    let at = at % run.open.len();
+    if run.machine().interrupted().contains(&run.open[at].id) {
+        return;
+    }
+    let request = run.open.remove(at);
+    let (call, attempt, why) = (request.id, request.attempt, "the test".to_owned());
+    let until = run.now + Duration::from_secs(secs.into());
+    run.tell(Happening::PutOff { call, attempt, until, why });
+}
+
 /// An event, of which some come again; and one that is none, as its id is no text.
 fn offer(run: &mut Run, which: u8) {
     let kind = ["a", "b", "c"][usize::from(which % 3)];
@@ -267,6 +285,10 @@ fn check_history(run: &Run) {
     let mut attempts: BTreeMap<String, u32> = BTreeMap::new();
     let mut over: Option<Outcome> = None;
     for (at, batch) in run.actions.iter().enumerate() {
+        let told = at.checked_sub(1).map(|at| &run.inputs[at].happening);
+        if let Some(Happening::PutOff { call, attempt, .. }) = told {
+            attempts.insert(call.to_string(), attempt - 1);
+        }
         if let Some(outcome) = &over {
             let reopened = matches!(run.inputs[at - 1].happening, Happening::Reopened);
             if reopened && matches!(outcome, Outcome::Faulted { .. }) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qc_model::{Class, Retry};
-use qc_workflow::{CallPolicy, Deadline, Effect, NoteKind, Outcome, Start};
+use qc_workflow::{CallPolicy, Deadline, Effect, Happening, NoteKind, Outcome, Start};
 use serde_json::json;
 
 use crate::driver::{
@@ -305,4 +305,79 @@ fn the_attempts_of_a_spread_call_have_their_time_from_its_moment_on() {
     assert!(run.wake() > Duration::from_mins(15), "longer than attempts may take in all");
     run.fail("get", failure(Class::Overloaded));
     assert_eq!(run.wake(), Duration::from_secs(1));
+}
+
+/// The open call is not sent, and is to come again so many seconds later.
+fn not_sent(run: &mut Run, secs: u64) {
+    let request = run.open.remove(0);
+    let until = run.now + Duration::from_secs(secs);
+    let (call, attempt, why) = (request.id, request.attempt, "for the test".to_owned());
+    run.tell(Happening::PutOff { call, attempt, until, why });
+}
+
+#[test]
+fn what_is_put_off_is_no_attempt_and_takes_nothing_of_their_time() {
+    let mut run = Run::of(READ, json!({}));
+    run.fail("get", failure(Class::Overloaded));
+    run.wake();
+    // Longer than attempts may take in all, and more often than there are attempts.
+    for _ in 0..10 {
+        not_sent(&mut run, 3_600);
+        assert!(run.open.is_empty());
+        assert_eq!(run.wake(), Duration::from_hours(1));
+    }
+    let mut pauses = Vec::new();
+    for _ in 0..3 {
+        run.fail("get", failure(Class::Overloaded));
+        pauses.push(run.wake().as_millis());
+    }
+    assert_eq!(pauses, [2_000, 4_000, 8_000], "it goes on where it was");
+    run.fail("get", failure(Class::Overloaded));
+    assert_eq!(run.error()["status"], 503);
+    assert_eq!(run.sent.last().unwrap().attempt, 5);
+}
+
+#[test]
+fn a_deadline_and_a_timeout_bound_what_is_put_off() {
+    let body = "\ndo:\n  - get: { call: crm.read, timeout: { after: PT30S } }\n";
+    let mut run = Run::of(body, json!({}));
+    not_sent(&mut run, 3_600);
+    assert_eq!(run.wake(), Duration::from_secs(30));
+    assert_eq!(run.error()["status"], 408);
+    let program = program_of(&with_head(READ), &Bound::default());
+    let mut run = Run::within(program, 10_000, 0);
+    not_sent(&mut run, 3_600);
+    assert_eq!(run.wake(), Duration::from_secs(10));
+    assert_eq!(run.error()["status"], 408);
+}
+
+#[test]
+fn what_is_put_off_in_a_block_that_is_tried_again_keeps_counting_there() {
+    let body = "
+do:
+  - guarded:
+      try:
+        - get: { call: crm.read }
+      catch: { retry: { delay: PT1S, limit: { attempt: { count: 3 } } } }
+";
+    let mut run = Run::of(body, json!({}));
+    run.fail("get", failure(Class::Overloaded));
+    run.wake();
+    not_sent(&mut run, 60);
+    run.wake();
+    run.fail("get", failure(Class::Overloaded));
+    run.wake();
+    run.succeed("get", json!(1));
+    let attempts: Vec<u32> = run.sent.iter().map(|request| request.attempt).collect();
+    assert_eq!(attempts, [1, 2, 2, 3]);
+}
+
+#[test]
+fn a_stated_pause_for_which_there_is_no_time_is_named() {
+    let program = program_of(&with_head(READ), &Bound::default());
+    let mut run = Run::within(program, 5_000, 0);
+    run.fail("get", stated(30_000));
+    let Outcome::Faulted { failure, .. } = run.outcome() else { panic!("it waits") };
+    let said = "it asks for a pause of 30 s, and the run has 5 s until its deadline";
+    assert!(failure.detail.contains(said), "{}", failure.detail);
 }

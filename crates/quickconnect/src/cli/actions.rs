@@ -64,6 +64,7 @@ const ACTIONS: &[Row] = &[
     ("limits list", &[DeploymentsRead]),
     ("limits explain", &[DeploymentsRead]),
     ("limits near", &[RunsRead]),
+    ("limits outbound", &[RunsRead]),
     ("limits traffic", &[RunsRead]),
     ("lines list", &[RunsRead]),
     ("lines show", &[RunsRead]),

@@ -275,7 +275,7 @@ fn next_step(problem: &Value) -> Option<String> {
         },
         "fix_project" => "change the project's files, and build and deploy again".to_owned(),
         "refresh_token" => {
-            "sign in with `qc login`, or use a valid token (QC_TOKEN or the context file; `qc tokens create` makes one)"
+            "sign in with `qc login`, or use a valid token (QC_TOKEN or the context file; `qc tokens create` makes one, `qc tokens recover` where the server stands)"
                 .to_owned()
         }
         "reconsent" => "ask the account's holder to consent again".to_owned(),

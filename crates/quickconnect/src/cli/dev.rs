@@ -86,8 +86,9 @@ fn watch(folder: &Path, changed: mpsc::Sender<()>) -> Result<notify::Recommended
     let root = folder.canonicalize().map_err(|error| Trouble::file(folder, &error))?;
     let hidden = move |path: &PathBuf| {
         let inside = path.strip_prefix(&root).unwrap_or(path);
-        inside.components().any(|part| {
-            part.as_os_str().to_str().is_some_and(|name| name.starts_with('.') || name == "target")
+        inside.components().enumerate().any(|(depth, part)| {
+            let is_hidden = |name: &str| name.starts_with('.') || (name == "target" && depth != 1);
+            part.as_os_str().to_str().is_some_and(is_hidden)
         })
     };
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {

@@ -170,7 +170,12 @@ fn details(group: &DeadGroup) -> String {
         format!("{}  {}  {} open of {}", group.group, group.state, group.open, group.total),
         format!("{}  {}", group.code, group.summary),
         format!("of     {} in {} ({})", group.integration, group.environment, group.tenant),
-        format!("owner  {}", group.owner.as_deref().unwrap_or("not deployed now")),
+        format!("next   {} ({})", group.meant.next_action, group.meant.page),
+        format!(
+            "owner  {}{}",
+            group.owner.as_deref().unwrap_or("not deployed now"),
+            group.contact.as_deref().map(|contact| format!(" ({contact})")).unwrap_or_default()
+        ),
         format!("first  {}", clock(&group.first_at)),
         format!("last   {}", clock(&group.last_at)),
         format!("by     {}", group.fingerprint),

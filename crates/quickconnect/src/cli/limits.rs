@@ -1,8 +1,8 @@
-//! `qc limits`: how much may come in, and who comes near that.
+//! `qc limits`: how much may come in, who comes near that, and how fast other systems are called.
 
 use std::fmt::Write as _;
 
-use qc_server::wire::{Limit, LimitStanding, NearLimit, Page, TriggerTraffic};
+use qc_server::wire::{Limit, LimitStanding, NearLimit, OutboundLimit, Page, TriggerTraffic};
 
 use super::{Exit, Trouble, files::query, output::table, session::Session};
 use crate::codes;
@@ -15,6 +15,9 @@ pub(crate) enum Verb {
     Explain(ExplainArguments),
     /// List who uses up a quota, the soonest first
     Near(NearArguments),
+    /// List the limits of other systems, as one node knows them: what is declared, what was heard and learned, how many calls
+    /// wait, and how the last calls went; addresses that are called without a connector only when nothing is left out
+    Outbound(ListArguments),
     /// List what comes in at the triggers whose traffic is declared, and where it is more than that
     Traffic(ListArguments),
 }
@@ -45,8 +48,8 @@ pub(crate) struct ExplainArguments {
 pub(crate) struct NearArguments {
     #[command(flatten)]
     only: ListArguments,
-    /// At most so many
-    #[arg(long, default_value = "50")]
+    /// List at most so many
+    #[arg(long, default_value = "50", value_name = "NUMBER")]
     limit: String,
 }
 
@@ -55,6 +58,7 @@ pub(super) async fn run(session: &Session, verb: Verb) -> Result<Exit, Trouble> 
         Verb::List(arguments) => list(session, &arguments).await,
         Verb::Explain(arguments) => explain(session, &arguments).await,
         Verb::Near(arguments) => near(session, &arguments).await,
+        Verb::Outbound(arguments) => outbound(session, &arguments).await,
         Verb::Traffic(arguments) => traffic(session, &arguments).await,
     }
 }
@@ -65,13 +69,16 @@ async fn list(session: &Session, arguments: &ListArguments) -> Result<Exit, Trou
         ("integration", arguments.integration.as_deref()),
     ]);
     let page: Page<Limit> = session.client()?.get(&format!("/api/v1/limits{filter}")).await?;
-    session.output.result(&page, || rows(&page.items));
+    let narrowed = arguments.environment.is_some() || arguments.integration.is_some();
+    session.output.result(&page, || rows(&page.items, narrowed));
     Ok(Exit::Ok)
 }
 
 fn amount(limit: &Limit) -> String {
-    match (limit.quota, limit.window, limit.open_runs) {
-        (Some(quota), Some(window), _) => format!("{quota} in {window} s"),
+    match (limit.quota, limit.interval_nanos, limit.open_runs) {
+        (Some(quota), Some(interval), _) => {
+            format!("{}, {quota} at once", qc_limit::pace_in_words(interval))
+        }
         (_, _, Some(runs)) => format!("{runs} open runs"),
         _ => String::new(),
     }
@@ -85,7 +92,11 @@ fn place(environment: Option<&String>, integration: Option<&String>) -> String {
     }
 }
 
-fn rows(limits: &[Limit]) -> String {
+fn rows(limits: &[Limit], narrowed: bool) -> String {
+    if limits.is_empty() && narrowed {
+        return "no limits are in force there; `qc deployments list` shows what is deployed\n"
+            .to_owned();
+    }
     if limits.is_empty() {
         return "no limits are in force; `limits` of integration.yaml or of qc.toml declares some\n"
             .to_owned();
@@ -231,6 +242,82 @@ fn nearest(items: &[NearLimit]) -> String {
         })
         .collect();
     table(&["WHO", "LIMIT", "WHERE", "LEFT", "PACE", "USED UP IN"], &rows)
+}
+
+async fn outbound(session: &Session, arguments: &ListArguments) -> Result<Exit, Trouble> {
+    let filter = query(&[
+        ("environment", arguments.environment.as_deref()),
+        ("integration", arguments.integration.as_deref()),
+    ]);
+    let address = format!("/api/v1/limits/outbound{filter}");
+    let page: Page<OutboundLimit> = session.client()?.get(&address).await?;
+    session.output.result(&page, || outbounds(&page.items));
+    Ok(Exit::Ok)
+}
+
+fn outbounds(items: &[OutboundLimit]) -> String {
+    if items.is_empty() {
+        return "no connector is used there, as far as is deployed; what workflows call without one is listed when no environment and no integration is asked for\n"
+            .to_owned();
+    }
+    let rows: Vec<Vec<String>> = items
+        .iter()
+        .map(|one| {
+            let at_once = one.at_once.map_or_else(String::new, |most| format!(" of {most}"));
+            vec![
+                one.name.clone(),
+                one.environment.clone().unwrap_or_else(|| "everywhere".to_owned()),
+                declared(one),
+                pace(one),
+                format!("{}{at_once}", one.in_flight),
+                one.waiting.to_string(),
+                outbound_state(one),
+            ]
+        })
+        .collect();
+    let heads = ["LIMIT", "WHERE", "DECLARED", "PACE", "IN FLIGHT", "WAITING", "STATE"];
+    table(&heads, &rows)
+        + "All but what is declared is what the node that answered knows: its part of the pace, and the calls that wait at it. Runs that sleep until their turn, or until a system is back, are listed by `qc runs list --status waiting`.\n"
+}
+
+fn declared(one: &OutboundLimit) -> String {
+    let rates = one.declared.iter().map(|it| match it.seconds {
+        1.0 => format!("{}/s", it.requests),
+        seconds => format!("{} in {seconds} s", it.requests),
+    });
+    let at_once = one.declared_at_once.map(|most| format!("{most} in flight"));
+    let all: Vec<String> = rates.chain(at_once).collect();
+    if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
+}
+
+fn pace(one: &OutboundLimit) -> String {
+    match (one.per_second, &one.known_by) {
+        (Some(rate), Some(by)) => format!("{rate:.3}/s, {by}"),
+        _ if one.called => "no limit is known".to_owned(),
+        _ => "not called yet".to_owned(),
+    }
+}
+
+fn outbound_state(one: &OutboundLimit) -> String {
+    let mut said: Vec<String> = Vec::new();
+    if let Some(until) = &one.stated_until {
+        said.push(format!("wants no calls before {until}"));
+    }
+    for system in one.systems.iter().filter(|system| system.breaker != "closed") {
+        let since = system.since.as_deref().unwrap_or_default();
+        said.push(match system.breaker.as_str() {
+            "ramping" => format!("`{}` is back and gets a few calls at once", system.name),
+            _ => format!("`{}` has not answered since {since}", system.name),
+        });
+    }
+    for system in one.systems.iter().filter(|system| system.breaker == "closed") {
+        match system.failed {
+            0 => {}
+            1 => said.push(format!("the last call to `{}` failed", system.name)),
+            many => said.push(format!("the last {many} calls to `{}` failed", system.name)),
+        }
+    }
+    if said.is_empty() { "calls go".to_owned() } else { said.join("; ") }
 }
 
 async fn traffic(session: &Session, arguments: &ListArguments) -> Result<Exit, Trouble> {

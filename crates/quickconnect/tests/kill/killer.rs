@@ -22,8 +22,9 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 12;
-/// How long the runs get to end after the last kill: a failing call is tried again with growing pauses.
-const ENDING: u64 = 60;
+/// How long the runs get to end after the last kill: a failing call is tried again with growing pauses, and a pace that was
+/// cut for failures by chance comes back only when enough calls have shown that it was.
+const ENDING: u64 = 180;
 /// How long an event may take to be acknowledged after a restart.
 const ACKNOWLEDGING: Duration = Duration::from_secs(60);
 

@@ -112,3 +112,18 @@ fn a_broken_project_makes_no_release_and_runs_no_scenario() {
     let errors: Value = serde_json::from_str(&scene.qc(&["test", "--json"]).ends(100).err).unwrap();
     assert_eq!(errors["exit"], 100);
 }
+
+/// An empty value is none: what needs one says so, and nothing is in force in silence without it.
+#[test]
+fn a_limit_whose_rate_is_empty_is_a_finding() {
+    let scene = Scene::example();
+    scene.edit(INTEGRATION, "    rate: 50/s\n", "    rate:\n");
+    scene.qc(&["check"]).ends(100).says("QC-Q013").says("the limit needs `rate` or `concurrency`");
+}
+
+#[test]
+fn a_trigger_whose_auth_is_empty_is_a_finding() {
+    let scene = Scene::example();
+    scene.edit(INTEGRATION, "auth: signature", "auth:");
+    scene.qc(&["check"]).ends(100).says("QC-Q013").says("the trigger needs `auth`");
+}

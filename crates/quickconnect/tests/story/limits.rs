@@ -112,7 +112,7 @@ async fn who_sends_too_much_hears_when_to_come_again() {
     );
     assert_eq!(problem["violated-policies"], json!(["per-tenant"]));
     let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains("`per-tenant` of this tenant, which is 3 units in 60 s"), "{detail}");
+    assert!(detail.contains("`per-tenant` of this tenant, which is 3/min, 3 at once"), "{detail}");
     assert!(detail.contains("The till. `operations` can raise it"), "{detail}");
     let wait: u64 = header(&refused, "retry-after").parse().unwrap();
     assert!((1..=20).contains(&wait), "{wait}");

@@ -93,7 +93,23 @@ async fn what_died_of_an_outage_goes_on_once_each_although_the_server_is_killed_
     let group = &groups["items"][0];
     assert_eq!((&group["open"], &group["state"]), (&json!(RUNS), &json!("open")));
     assert!(group["owner"].is_string() && group["fingerprint"].to_string().contains("notifyTeam"));
+    let letters = server.told(&["dlq", "list", "--limit", "1"]);
+    for shown in [group, &letters["items"][0]] {
+        let code = shown["code"].as_str().unwrap();
+        assert!(shown["page"].as_str().unwrap().ends_with(code), "{shown}");
+        assert_eq!(shown["hop"], "system", "{shown}");
+        assert!(shown["class"].is_string() && shown["next_action"].is_string(), "{shown}");
+    }
     let group = group["group"].as_str().unwrap();
+    let limits = server.told(&["limits", "outbound", "--environment", "sandbox"]);
+    let limit = limits["items"].as_array().unwrap().iter().find(|limit| limit["name"] == "chat");
+    let limit = limit.unwrap_or_else(|| panic!("{limits:#}"));
+    assert_eq!((&limit["called"], &limit["in_flight"]), (&json!(true), &json!(0)), "{limit:#}");
+    assert_eq!(limit["integrations"], json!(["customer-escalation"]), "{limit:#}");
+    let chat_system = &limit["systems"][0];
+    assert!(chat_system["breaker"] != "closed" && chat_system["since"].is_string(), "{limit:#}");
+    assert!(chat_system["failed"].as_u64().unwrap() >= 10, "{limit:#}");
+    assert!(server.well(&["limits", "outbound"]).contains("`chat` has not answered since"));
     server.well(&["failures", "acknowledge", group, "--note", "the chat is away"]);
 
     let everything = server.qc(&["bulk", "plan", "retry", "--reason", "x"]);

@@ -428,6 +428,7 @@ fn worked_on(asked: &mut Asked<'_>) {
     asked.told("limits list", &[]);
     asked.told("limits explain", &["/in/sandbox/orders/orders"]);
     asked.told("limits near", &[]);
+    asked.told("limits outbound", &[]);
     asked.told("limits traffic", &[]);
     asked.told("lines list", &[]);
     asked.told("lines show", &["bad2"]);

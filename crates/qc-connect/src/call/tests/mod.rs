@@ -220,7 +220,7 @@ impl World {
     }
 
     pub(super) async fn verify(&self, call: &CallRequest) -> Verified {
-        self.outbound.verify(&self.release, &self.scope, call, &self.effect).await
+        self.outbound.verify(&self.release, &self.scope, call, &self.effect).await.verified
     }
 
     pub(super) fn call(&self, operation: &str, arguments: Value) -> CallRequest {

@@ -29,6 +29,8 @@ pub(super) struct Seen {
     pub(super) fenced: u64,
     /// Calls that went in one request with others.
     pub(super) together: u64,
+    /// Calls that were put off.
+    pub(super) put_off: u64,
 }
 
 impl Seen {
@@ -39,6 +41,7 @@ impl Seen {
         self.recovered += other.recovered;
         self.fenced += other.fenced;
         self.together += other.together;
+        self.put_off += other.put_off;
     }
 }
 
@@ -52,6 +55,7 @@ impl Simulation {
             seen.handed_over += numbers.handed_over;
             seen.recovered += numbers.recovered;
             seen.together += numbers.calls_together;
+            seen.put_off += numbers.calls_put_off;
         }
         seen
     }

@@ -1,6 +1,6 @@
 use http::Method;
 use qc_access::Action;
-use qc_limit::Excess;
+use qc_limit::{Excess, Measure};
 use qc_model::{Actor, ActorKind, Name};
 
 use crate::{
@@ -83,7 +83,7 @@ fn is_shown(cut: &Cut<'_>, live: &Live) -> bool {
 }
 
 fn unusable(detail: &str) -> Problem {
-    Problem::new(422, codes::BAD_PARAMETER, "Unusable parameter", detail)
+    Problem::new(400, codes::BAD_PARAMETER, "Unusable parameter", detail)
 }
 
 /// The limits that an event finds, with how they stand.
@@ -115,7 +115,7 @@ fn explained(
     let timed = asked.standings(&state.limits);
     let open = asked.open_standings(&state.engine);
     let seconds = |nanos: u64| std::time::Duration::from_nanos(nanos).as_secs_f64();
-    let explain = |(live, who): &(std::sync::Arc<Live>, String)| {
+    let explain = |(at, (live, who)): (usize, &(std::sync::Arc<Live>, String))| {
         let over_time = timed.iter().find(|(other, ..)| std::ptr::eq(*other, &raw const **live));
         let standing = over_time.map(|(_, _, standing)| LimitStanding {
             who: who.clone(),
@@ -130,13 +130,24 @@ fn explained(
             let (who, remaining) = (who.clone(), *remaining);
             Some(LimitStanding { who, remaining, waiting: 0, more_in: None, full_in: None })
         };
-        Limit { standing: standing.or_else(of_runs), ..shown(live) }
+        let here = asked.here(at);
+        let mut limit =
+            Limit { standing: standing.or_else(of_runs), ..measured(live, here.measure) };
+        if let (Some(queue), Some(most)) = (&mut limit.queue, here.waiting) {
+            queue.max = most;
+        }
+        limit
     };
-    Ok(asked.limits.iter().map(explain).collect())
+    Ok(asked.limits.iter().enumerate().map(explain).collect())
 }
 
 fn shown(live: &Live) -> Limit {
-    let quota = live.rule.measure.quota();
+    measured(live, live.rule.measure)
+}
+
+/// A limit that is so much where it is asked for.
+fn measured(live: &Live, measure: Measure) -> Limit {
+    let quota = measure.quota();
     Limit {
         name: live.name.clone(),
         scope: live.rule.scope.as_str().to_owned(),
@@ -145,9 +156,9 @@ fn shown(live: &Live) -> Limit {
         quota: quota.map(qc_limit::Quota::burst),
         window: quota.map(qc_limit::Quota::window),
         interval_nanos: quota.map(qc_limit::Quota::interval),
-        open_runs: match live.rule.measure {
-            qc_limit::Measure::AtOnce(most) => Some(most),
-            qc_limit::Measure::Rate(_) => None,
+        open_runs: match measure {
+            Measure::AtOnce(most) => Some(most),
+            Measure::Rate(_) => None,
         },
         protects: live.rule.protects.clone(),
         on_excess: live.rule.excess.as_str().to_owned(),
@@ -169,8 +180,8 @@ fn lesser(live: &Live) -> Option<LesserLimit> {
         quota: measure.quota().map(qc_limit::Quota::burst),
         window: measure.quota().map(qc_limit::Quota::window),
         open_runs: match measure {
-            qc_limit::Measure::AtOnce(most) => Some(most),
-            qc_limit::Measure::Rate(_) => None,
+            Measure::AtOnce(most) => Some(most),
+            Measure::Rate(_) => None,
         },
     })
 }

@@ -1,9 +1,37 @@
 //! Groups of failures.
 
 use qc_engine::{FailureGroup, Said, Word};
-use qc_model::Actor;
+use qc_model::{Actor, Meaning, page_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// What a failure is, for whoever has to do something about it: as its code says where it says it itself no longer. The
+/// run has all that its own failure says.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Meant {
+    /// The failure's class.
+    pub class: String,
+    /// The page of its code.
+    pub page: String,
+    /// What is done next.
+    pub next_action: String,
+    /// Where it failed: `sender`, `ours` or `system`.
+    pub hop: String,
+}
+
+impl Meant {
+    /// Of a letter's code and fingerprint, of which the class is the part before the last.
+    pub(super) fn of(code: &str, fingerprint: &str) -> Self {
+        let meaning = Meaning::of(code);
+        let class = fingerprint.rsplit('|').nth(1).unwrap_or_else(|| meaning.class.as_str());
+        Self {
+            class: class.to_owned(),
+            page: page_of(code),
+            next_action: meaning.next_action.as_str().to_owned(),
+            hop: meaning.party.hop().to_owned(),
+        }
+    }
+}
 
 /// Dead letters that died of the same.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -30,10 +58,16 @@ pub struct DeadGroup {
     /// Who is called when that fails, as its deployed release says: the on-call owner, else the technical one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// How they are reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
     /// What the letters have in common: integration, task, class and code.
     pub fingerprint: String,
     /// The failure's code.
     pub code: String,
+    /// What that means.
+    #[serde(flatten)]
+    pub meant: Meant,
     /// What happened, of the newest run's letter.
     pub summary: String,
     /// What was said of it, oldest first; at most the last 50. The audit has all of it.
@@ -105,6 +139,8 @@ impl From<&FailureGroup> for DeadGroup {
             environment: letters.environment.to_string(),
             integration: letters.integration.to_string(),
             owner: group.owner.clone(),
+            contact: group.contact.clone(),
+            meant: Meant::of(&letters.code, &letters.fingerprint),
             fingerprint: letters.fingerprint.clone(),
             code: letters.code.clone(),
             summary: letters.summary.clone(),

@@ -106,7 +106,7 @@ pub struct NearLimit {
     pub remaining: u64,
     /// The quota.
     pub quota: u64,
-    /// Units a second that came lately.
+    /// Units a second that came lately, also those that were refused.
     pub pace: f64,
     /// The seconds after which nothing is left at this pace; left out: not at this pace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,9 +126,9 @@ pub struct TriggerTraffic {
     pub declared: DeclaredTraffic,
     /// Events taken in the last whole minute, at all nodes; what others counted in the last minute may be missing.
     pub minute: u64,
-    /// In the last whole hour.
+    /// In the last sixty whole minutes.
     pub hour: u64,
-    /// In the last 24 whole hours.
+    /// In this hour so far, and in the 23 before it.
     pub day: u64,
     /// Where it was more than declared, of late.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -173,4 +173,77 @@ pub struct TrafficAbove {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// A limit of another system, as far as one node knows it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct OutboundLimit {
+    /// Its name: a connector or a connection, with the first operation of a family after a `/`; or an address that is
+    /// called without a connector.
+    pub name: String,
+    /// Where; left out for an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The integrations that may use it up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub integrations: Vec<String>,
+    /// The operations that count against it; left out: all that no limit names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<String>,
+    /// What the connectors declare, for all nodes together: each holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<DeclaredPace>,
+    /// How many calls may be in flight, as is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_at_once: Option<u32>,
+    /// Whether this node knows anything of it: it was called, or stated a pause.
+    pub called: bool,
+    /// The calls a second that this node lets go at present; left out: no limit is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+    /// How that is known: `declared`, `announced` by answers, or `learned` from refusals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_by: Option<String>,
+    /// The calls that this node has in flight at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u32>,
+    /// Those that it has.
+    #[serde(default)]
+    pub in_flight: u32,
+    /// Calls that wait at this node for their turn. Those that were put off are not among them.
+    #[serde(default)]
+    pub waiting: usize,
+    /// Until when the other side wants no calls at all, as it stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stated_until: Option<String>,
+    /// When it is looked again whether the next call may go; left out: it may go now, or when one is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<String>,
+    /// The systems of which it is the limit.
+    pub systems: Vec<CalledSystem>,
+}
+
+/// A pace that a connector declares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DeclaredPace {
+    /// So many requests.
+    pub requests: u32,
+    /// In so many seconds.
+    pub seconds: f64,
+}
+
+/// A system that is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CalledSystem {
+    /// The connector, or the address.
+    pub name: String,
+    /// Whether calls go to it: `closed`, they do; `open`, it does not answer and none goes; `probing`, one tries; `ramping`,
+    /// it is back and gets a few at once.
+    pub breaker: String,
+    /// Since when the breaker is not closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// How many calls failed since the last good answer: no answer came, or one of a system that does not work.
+    #[serde(default)]
+    pub failed: u64,
 }

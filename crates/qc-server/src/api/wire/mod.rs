@@ -54,8 +54,8 @@ pub use kept::{
 };
 pub use ledger::{Account, AccountGap, FailureGroup, Failures, LedgerLine, Reconciliation};
 pub use limits::{
-    DeclaredTraffic, LesserLimit, Limit, LimitQueue, LimitStanding, NearLimit, TrafficAbove,
-    TriggerTraffic,
+    CalledSystem, DeclaredPace, DeclaredTraffic, LesserLimit, Limit, LimitQueue, LimitStanding,
+    NearLimit, OutboundLimit, TrafficAbove, TriggerTraffic,
 };
 pub use lines::{DiscardLine, Line, LineDiscarded, LineResumed, ResumeLine};
 pub use page::Page;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use qc_store::{DeadLetter, RunHead, RunKey};
+use qc_store::{DeadLetter, Priority, RunHead, RunKey};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::failures::Meant;
 
 /// A run as it stands.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +48,7 @@ pub struct Run {
     /// The run that it replays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay_of: Option<String>,
-    /// `low` when it goes behind the others.
+    /// `high` when it goes before the others, `low` when behind them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<String>,
     /// When its event was accepted.
@@ -115,7 +117,11 @@ impl From<&RunHead> for Run {
             keys: BTreeMap::new(),
             origin: facts.origin.to_string(),
             replay_of: facts.replay_of.map(|run| run.to_string()),
-            priority: facts.priority.is_low().then(|| "low".to_owned()),
+            priority: match facts.priority {
+                Priority::High => Some("high".to_owned()),
+                Priority::Normal => None,
+                Priority::Low => Some("low".to_owned()),
+            },
             accepted_at: facts.accepted_at.to_string(),
             updated_at: state.updated_at.to_string(),
             wake_at: state.wake_at.map(|at| at.to_string()),
@@ -233,6 +239,9 @@ pub struct Dead {
     pub fingerprint: String,
     /// The failure's code.
     pub code: String,
+    /// What that means.
+    #[serde(flatten)]
+    pub meant: Meant,
     /// What happened, in a line.
     pub summary: String,
 }
@@ -248,6 +257,7 @@ impl From<&DeadLetter> for Dead {
             state: letter.state.as_str().to_owned(),
             fingerprint: letter.fingerprint.clone(),
             code: letter.code.clone(),
+            meant: Meant::of(&letter.code, &letter.fingerprint),
             summary: letter.summary.clone(),
         }
     }

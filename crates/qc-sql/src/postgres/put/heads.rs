@@ -195,8 +195,7 @@ async fn add_runs(connection: &Connection, new: &[(&Accept, &HeadDeed<'_>)]) -> 
     let txns: Vec<_> = new.iter().map(|(_, head)| Uuid::from(head.txn)).collect();
     let traces: Vec<_> =
         new.iter().map(|(accept, _)| accept.run.trace.as_deref().map(text)).collect();
-    let low: Vec<i64> =
-        new.iter().map(|(accept, _)| i64::from(accept.run.priority.is_low())).collect();
+    let low: Vec<i64> = new.iter().map(|(accept, _)| accept.run.priority.behind()).collect();
     plain(
         connection,
         ADD,

@@ -193,7 +193,7 @@ fn head(row: &Row) -> Outcome<RunHead> {
         replay_of: row.optional_id(10)?,
         accepted_at: row.time(11)?,
         trace: row.optional_text(19)?,
-        priority: Priority::low_if(row.get::<i64>(21)? != 0),
+        priority: Priority::of_behind(row.get(21)?),
     };
     let state = RunState {
         status: status_of(row.get(12)?)?,

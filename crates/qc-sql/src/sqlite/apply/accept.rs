@@ -161,6 +161,6 @@ fn put_run(desk: &mut Desk<'_>, accept: &Accept) -> Outcome<i64> {
         ":ended_at": state.status.is_terminal().then_some(updated_at),
         ":last_txn": id_blob(accept.txn),
         ":trace": run.trace,
-        ":low": run.priority.is_low(),
+        ":low": run.priority.behind(),
     })?)
 }

@@ -239,7 +239,7 @@ fn head(db: &Connection, words: &WordTexts, row: &Row<'_>) -> Outcome<RunHead> {
         replay_of: optional_id(10)?,
         accepted_at: time_of(row.get(11)?),
         trace: row.get(19)?,
-        priority: Priority::low_if(row.get(21)?),
+        priority: Priority::of_behind(row.get(21)?),
     };
     let state = RunState {
         status: status_of(row.get(12)?)?,

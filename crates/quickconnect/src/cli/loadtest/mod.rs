@@ -66,6 +66,9 @@ pub(super) async fn run(
     let name = &arguments.integration;
     let integration =
         project.integration(name).map_err(|finding| Trouble::new(Exit::NotFound, *finding))?;
+    if integration.definition.is_none() {
+        return Err(Trouble::findings(project.load_findings().to_vec()));
+    }
     let profile =
         LoadProfile::of(integration).map_err(|finding| Trouble::findings(vec![*finding]))?;
     for trigger in &profile.left_out {
