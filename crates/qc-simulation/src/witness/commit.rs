@@ -2,8 +2,8 @@
 
 use qc_model::Timestamp;
 use qc_store::{
-    Accept, AcceptOutcome, ChangeOutcome, DeadLetter, Entry, Lease, LedgerRow, Op, RunHead, Signal,
-    Store, Txn, TxnOutcome, Write, WriteOutcome,
+    Accept, AcceptOutcome, ChangeOutcome, DeadLetter, DeadState, Entry, Lease, LedgerRow, Op,
+    RunHead, Signal, Store, Txn, TxnOutcome, Write, WriteOutcome,
 };
 
 use super::{Known, Run, Witness, Writer, entries::Journaled, order::first_at};
@@ -141,7 +141,7 @@ impl Witness {
         seen.version = version;
         seen.last_writer = writer;
         seen.last_txn = txn.id;
-        seen.last_had_journal = !look.entries.is_empty();
+        seen.last_by_run = !look.entries.is_empty() && !txn.ops.iter().any(gives_up);
         known.runs.insert(run, seen);
     }
 
@@ -153,7 +153,7 @@ impl Witness {
         let Some(seen) = known.runs.get(&txn.run) else { return };
         let by_itself = seen.last_writer == writer && seen.last_txn != txn.id;
         let of_a_run = txn.ops.iter().any(|op| journaled(op).is_some());
-        if by_itself && of_a_run && seen.last_had_journal {
+        if by_itself && of_a_run && seen.last_by_run {
             self.broken(
                 Invariant::LoadedOnce,
                 format_args!("process {} has {} in memory twice", writer.process, txn.run),
@@ -236,6 +236,11 @@ impl Witness {
 
 fn journaled(op: &Op) -> Option<&Entry> {
     if let Op::Journal(entry) = op { Some(entry) } else { None }
+}
+
+/// A dead letter is given up beside the run, whose tasks are closed with it.
+fn gives_up(op: &Op) -> bool {
+    matches!(op, Op::SettleDead(DeadState::Discarded))
 }
 
 fn told(op: &Op) -> Option<&Signal> {

@@ -134,7 +134,7 @@ impl Run {
             ended_at: None,
             last_writer: look.writer,
             last_txn: accept.txn,
-            last_had_journal: true,
+            last_by_run: true,
             machine,
             standing,
             never_begun: false,

@@ -111,7 +111,8 @@ struct Run {
     ended_at: Option<Duration>,
     last_writer: Writer,
     last_txn: TxnId,
-    last_had_journal: bool,
+    /// The last write came from the run in memory, and not from beside it.
+    last_by_run: bool,
     machine: Option<Machine>,
     /// It has not begun: it stands in its line, or is held.
     standing: Option<order::Standing>,
