@@ -141,7 +141,7 @@ impl Witness {
         seen.version = version;
         seen.last_writer = writer;
         seen.last_txn = txn.id;
-        seen.last_by_run = !look.entries.is_empty() && !txn.ops.iter().any(gives_up);
+        seen.last_from_memory = !look.entries.is_empty() && !txn.ops.iter().any(gives_up);
         known.runs.insert(run, seen);
     }
 
@@ -153,7 +153,7 @@ impl Witness {
         let Some(seen) = known.runs.get(&txn.run) else { return };
         let by_itself = seen.last_writer == writer && seen.last_txn != txn.id;
         let of_a_run = txn.ops.iter().any(|op| journaled(op).is_some());
-        if by_itself && of_a_run && seen.last_by_run {
+        if by_itself && of_a_run && seen.last_from_memory {
             self.broken(
                 Invariant::LoadedOnce,
                 format_args!("process {} has {} in memory twice", writer.process, txn.run),

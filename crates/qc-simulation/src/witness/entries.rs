@@ -134,7 +134,7 @@ impl Run {
             ended_at: None,
             last_writer: look.writer,
             last_txn: accept.txn,
-            last_by_run: true,
+            last_from_memory: true,
             machine,
             standing,
             never_begun: false,

@@ -112,7 +112,7 @@ struct Run {
     last_writer: Writer,
     last_txn: TxnId,
     /// The last write came from the run in memory, and not from beside it.
-    last_by_run: bool,
+    last_from_memory: bool,
     machine: Option<Machine>,
     /// It has not begun: it stands in its line, or is held.
     standing: Option<order::Standing>,

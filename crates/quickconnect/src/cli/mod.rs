@@ -65,13 +65,13 @@ mod vault;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use exit::Exit;
 pub(crate) use output::Output;
 pub(crate) use trouble::Trouble;
 
-use crate::{allocator, signals::Signals};
+use crate::{allocator, codes, signals::Signals};
 use output::{Color, ColorWishes};
 use session::Session;
 
@@ -258,22 +258,6 @@ enum Verb {
 
 /// Runs the program; the variables are the process environment.
 pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
-    let read = actions::told(Cli::command(), "").try_get_matches().and_then(|matches| {
-        Cli::from_arg_matches(&matches).map(|cli| (actions::verb(&matches), cli))
-    });
-    let (typed, cli) = match read {
-        Ok(read) => read,
-        Err(error) => {
-            if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
-                let output = Output::new(true, false, Color::Never, ColorWishes::default());
-                output.trouble(&not_understood(&error));
-                return Exit::Usage;
-            }
-            // Clap prints help and version to standard output, and errors to standard error.
-            drop(error.print());
-            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
-        }
-    };
     let set = |name: &str| variables.get(name).is_some_and(|value| !value.is_empty());
     let wishes = ColorWishes {
         none: set("NO_COLOR"),
@@ -281,6 +265,22 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
             .get("CLICOLOR_FORCE")
             .is_some_and(|value| !value.is_empty() && value != "0"),
         dumb: variables.get("TERM").is_some_and(|term| term == "dumb"),
+    };
+    let read = actions::told(Cli::command(), "").try_get_matches().and_then(|matches| {
+        Cli::from_arg_matches(&matches).map(|cli| (actions::verb(&matches), cli))
+    });
+    let (typed, cli) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            if !error.use_stderr() {
+                // Help and version, which clap prints to standard output.
+                drop(error.print());
+                return Exit::Ok;
+            }
+            let json = std::env::args_os().any(|word| word == "--json");
+            not_understood(&error, Output::new(json, false, Color::Auto, wishes));
+            return Exit::Usage;
+        }
     };
     let Cli { globals, verb } = cli;
     let output = Output::new(globals.json, globals.quiet, globals.color, wishes);
@@ -307,14 +307,21 @@ pub(crate) fn run(variables: BTreeMap<String, String>) -> Exit {
     }
 }
 
-/// A command line that cannot be read, for whoever asked for JSON. What is wrong stands in the first lines; the rest is the
-/// usage, which a person reads.
-fn not_understood(error: &clap::Error) -> Trouble {
+/// Tells that the command line cannot be read. What is wrong stands in the first lines of clap's text; the rest is the
+/// usage.
+fn not_understood(error: &clap::Error, output: Output) {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !output.json {
+        // A group of verbs alone: which there are is what was asked.
+        drop(error.print());
+        return;
+    }
     let text = error.render().to_string();
-    let (wrong, usage) = text.split_once("\n\n").unwrap_or((text.as_str(), ""));
-    let wrong = wrong.trim_start_matches("error: ").trim().to_owned();
-    let usage = usage.lines().map(str::trim).filter(|line| !line.is_empty());
-    Trouble::usage(crate::codes::COMMAND_LINE, wrong, usage.collect::<Vec<_>>().join("; "))
+    let text = text.trim_start_matches("error: ").trim();
+    let (wrong, usage) = text.split_once("\n\n").unwrap_or((text, ""));
+    let (wrong, usage) = (wrong.trim(), usage.lines().map(str::trim));
+    let usage = usage.filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    let usage = usage.join(if output.json { "; " } else { "\n  " });
+    output.trouble(&Trouble::usage(codes::COMMAND_LINE, wrong, usage));
 }
 
 /// A verb that stays up listens to signals before it does anything; the others end by them, as programs do.

@@ -14,7 +14,7 @@ fn wrong_command_lines_end_with_2_and_say_why() {
         (&["runs", "list", "--url", "nonsense"], "`nonsense` is no address of a server"),
         (&["tail", "--url", "ftp://x"], "http://127.0.0.1:7070"),
     ] {
-        let ran = scene.qc(arguments).ends(2).warns(text);
+        let ran = scene.qc(arguments).ends(2).warns("error[QC-K0").warns(text);
         assert_eq!(ran.out, "", "{arguments:?}");
     }
 }
