@@ -275,6 +275,9 @@ pub enum DeadState {
 }
 
 impl DeadState {
+    /// All, for filters.
+    pub const ALL: [Self; 3] = [Self::Open, Self::Retried, Self::Discarded];
+
     /// The name as stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -286,6 +289,6 @@ impl DeadState {
 
     /// The state with this name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Open, Self::Retried, Self::Discarded].into_iter().find(|s| s.as_str() == name)
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 }

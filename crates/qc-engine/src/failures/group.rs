@@ -97,11 +97,6 @@ impl GroupState {
             Self::Settled => "settled",
         }
     }
-
-    /// The state with this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == name)
-    }
 }
 
 /// What somebody says of a group.

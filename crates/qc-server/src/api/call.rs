@@ -225,29 +225,34 @@ impl Call {
             .map_err(|error: T::Err| bad_parameter(name, &error.to_string()))
     }
 
-    /// A word of a fixed set from the query.
-    pub(super) fn word<T>(
+    /// Words of a fixed set from the query.
+    pub(super) fn words<T: Copy>(
         &self,
         name: &str,
-        parse: impl Fn(&str) -> Option<T>,
+        known: &[T],
+        as_str: impl Fn(T) -> &'static str,
     ) -> Result<Vec<T>, Problem> {
         let given = self.query.iter().find(|(own, _)| own == name).map(|(_, text)| text.as_str());
         let Some(given) = given else { return Ok(Vec::new()) };
         given
             .split(',')
             .map(|word| {
-                parse(word).ok_or_else(|| bad_parameter(name, &format!("`{word}` is unknown")))
+                known.iter().copied().find(|one| as_str(*one) == word).ok_or_else(|| {
+                    let known: Vec<_> = known.iter().map(|one| as_str(*one)).collect();
+                    bad_parameter(name, &format!("`{word}` is none of {}", known.join(", ")))
+                })
             })
             .collect()
     }
 
     /// How many entries are asked for, bounded.
     pub(super) fn limit(&self) -> Result<usize, Problem> {
-        let limit = self.query::<usize>("limit")?.unwrap_or(USUAL_PAGE);
-        if limit == 0 || limit > PAGE {
-            return Err(bad_parameter("limit", &format!("it is from 1 to {PAGE}")));
-        }
-        Ok(limit)
+        let given = self.query.iter().find(|(own, _)| own == "limit");
+        let Some((_, given)) = given else { return Ok(USUAL_PAGE) };
+        let limit = given.parse().ok().filter(|limit| (1..=PAGE).contains(limit));
+        limit.ok_or_else(|| {
+            bad_parameter("limit", &format!("`{given}` is no whole number from 1 to {PAGE}"))
+        })
     }
 
     /// The body as its type; an absent body counts as `{}`.

@@ -56,6 +56,14 @@ async fn a_parameter_that_is_unknown_doubled_or_wrong_is_refused_and_never_ignor
         let told = api.act("GET", &format!("/api/v1/{wrong}"), &Value::Null, 400).await;
         assert_eq!(told["code"], "QC-A013", "{wrong}");
     }
+    for (wrong, said) in [
+        ("runs?limit=ten", "`ten` is no whole number from 1 to 500"),
+        ("ledger?kind=gossip", "`gossip` is none of "),
+        ("dead-letters?state=x", "`x` is none of open, retried, discarded"),
+    ] {
+        let told = api.act("GET", &format!("/api/v1/{wrong}"), &Value::Null, 400).await;
+        assert!(told["detail"].as_str().is_some_and(|told| told.contains(said)), "{told}");
+    }
     api.get("/api/v1/questions/failures?last=800000h").await;
     for run in
         ["run_1", "x", "run_ZZZZZZZZZZZZZZZZZZZZZZZZZZ", "%00", "evt_00000000000000000000000001"]

@@ -318,7 +318,8 @@ fn not_understood(error: &clap::Error, output: Output) {
     let text = error.render().to_string();
     let text = text.trim_start_matches("error: ").trim();
     let (wrong, usage) = text.split_once("\n\n").unwrap_or((text, ""));
-    let (wrong, usage) = (wrong.trim(), usage.lines().map(str::trim));
+    let (wrong, usage) =
+        (wrong.trim(), usage.lines().map(|line| line.trim().trim_start_matches("tip: ")));
     let usage = usage.filter(|line| !line.is_empty()).collect::<Vec<_>>();
     let usage = usage.join(if output.json { "; " } else { "\n  " });
     output.trouble(&Trouble::usage(codes::COMMAND_LINE, wrong, usage));

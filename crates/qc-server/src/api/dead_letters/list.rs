@@ -34,7 +34,7 @@ pub(in crate::api) const ROUTE: Route = Route {
 async fn handle(call: Call) -> Result<Reply, Problem> {
     let Listed { environment, integration, permit, cut } = call.filter()?;
     let limit = call.limit()?;
-    let states = call.word("state", DeadState::parse)?;
+    let states = call.words("state", &DeadState::ALL, DeadState::as_str)?;
     if states.len() > 1 {
         return Err(bad_parameter("state", "give one state, or leave it out for all"));
     }

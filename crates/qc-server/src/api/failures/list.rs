@@ -41,7 +41,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         environment,
         integration,
         code: call.query("code")?,
-        states: call.word("state", GroupState::parse)?,
+        states: call.words("state", &GroupState::ALL, GroupState::as_str)?,
         limit: usize::MAX,
     };
     let mut groups = permit.state.engine.failure_groups(&filter).await?;

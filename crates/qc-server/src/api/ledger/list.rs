@@ -44,7 +44,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
         after: call.query("after")?.unwrap_or(0),
         since: call.query::<Timestamp>("since")?,
         until: call.query::<Timestamp>("until")?,
-        kinds: call.word("kind", LedgerKind::parse)?,
+        kinds: call.words("kind", &LedgerKind::ALL, LedgerKind::as_str)?,
         environment,
         integration,
         run: call.query::<RunId>("run")?,

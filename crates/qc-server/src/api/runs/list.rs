@@ -56,7 +56,7 @@ async fn handle(call: Call) -> Result<Reply, Problem> {
     }
     let mut filter = RunFilter {
         before: call.query("before")?,
-        statuses: call.word("status", RunStatus::parse)?,
+        statuses: call.words("status", &RunStatus::ALL, RunStatus::as_str)?,
         environment,
         integration,
         subject: call.query("subject")?,
