@@ -10,7 +10,7 @@ use qc_model::{EnvironmentName, Name, TenantName};
 use qc_store::Priority;
 use qc_vault::SecretRef;
 use qc_version::Versions;
-use qc_workflow::Program;
+use qc_workflow::{Program, QuietHours};
 use serde_json::Value;
 
 use crate::{AmqpTrigger, Bus, DataRules, Kept, People, PollTrigger, Publication, SearchKey};
@@ -56,6 +56,8 @@ pub struct Release {
     pub class: ServiceClass,
     /// How long a run may take from its event to its end.
     pub deadline: Option<Duration>,
+    /// In which hours which tasks make no calls, by the task's pointer.
+    pub quiet: BTreeMap<String, QuietHours>,
 }
 
 /// How much depends on an integration's events when the server cannot take all that come.

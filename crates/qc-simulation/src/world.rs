@@ -335,6 +335,7 @@ pub(crate) fn deployment_of(written: &Written<'_>, connectors: Arc<Connectors>) 
             data: qc_engine::DataRules::default(),
             limits: Vec::new(),
             deadline: None,
+            quiet: BTreeMap::new(),
             class: qc_engine::ServiceClass::Standard,
         }),
     }

@@ -59,8 +59,8 @@ pub use machine::{Machine, STEP_BUDGET};
 pub use policy::{Backoff, CallPolicy, Effect, Jitter, RetryPolicy};
 pub use program::{CallSite, Program, SiteTarget, TaskFact};
 pub use schedule::{
-    CatchUp, Cron, CronError, Due, EventStart, Gathering, MISSED_LIMIT, Overlap, Schedule,
-    Timetable, Zone, ZoneError,
+    CatchUp, Cron, CronError, Due, EventStart, Gathering, MISSED_LIMIT, Overlap, QuietHours,
+    Schedule, TimeOfDay, TimeOfDayError, Timetable, Zone, ZoneError,
 };
 pub use schema::schema;
 pub use secret::{MissingSecret, SecretMark, contains_placeholder};

@@ -162,6 +162,20 @@ pub(crate) struct Later {
     pub(crate) why: String,
 }
 
+impl Later {
+    /// The place of a call that is told so at once.
+    pub(crate) fn ticket(self) -> Ticket {
+        at_once(Grant::Later(Box::new(self)))
+    }
+}
+
+/// What stands in a place whose wait is over already.
+fn at_once(grant: Grant) -> Ticket {
+    let (granted, ticket) = oneshot::channel();
+    drop(granted.send(grant));
+    ticket
+}
+
 /// A place in the queue. Dropping it gives it up.
 pub(crate) type Ticket = oneshot::Receiver<Grant>;
 
@@ -339,11 +353,7 @@ impl Gate {
         let mut ticket = ticket;
         match ticket.try_recv() {
             Ok(Grant::Go(permit)) => Ok(permit),
-            Ok(other) => {
-                let (granted, ticket) = oneshot::channel();
-                drop(granted.send(other));
-                Err(ticket)
-            }
+            Ok(other) => Err(at_once(other)),
             Err(_) => Err(ticket),
         }
     }

@@ -40,8 +40,12 @@ impl ActiveRun {
                 draft.ready.push(ready);
                 continue;
             }
-            let (share, declared) = self.share_of(&ready.request);
             let fresh = ready.purpose == Purpose::Send;
+            if let Some(later) = self.quiet(&ready.request, draft.at).filter(|_| fresh) {
+                self.hold(ready, later.ticket(), None, draft);
+                continue;
+            }
+            let (share, declared) = self.share_of(&ready.request);
             // What is settled first takes its time before it is sent: nobody is to wait for that.
             let batch = if fresh { self.batch_of(&ready.request) } else { None };
             // What is tried for those that are held is not put off, as they would wait for it; nor is what people are
@@ -71,6 +75,16 @@ impl ActiveRun {
         }
         let gated = Gated { request: ready.request, purpose: ready.purpose, ticket, says };
         self.gated.insert(call, gated);
+    }
+
+    /// Until when a call waits that its task does not make in these hours. What undoes something waits for no hour.
+    fn quiet(&self, request: &CallRequest, now: Timestamp) -> Option<Later> {
+        let hours = self.context.deployment.release.quiet.get(&*request.id.pointer)?;
+        let until = hours.over_at(now).filter(|_| !self.machine().is_undoing())?;
+        Some(Later {
+            until,
+            why: format!("`{}` waits for the end of its quiet hours", request.task),
+        })
     }
 
     /// With which calls this one goes in one request: those of the same task of the same release.

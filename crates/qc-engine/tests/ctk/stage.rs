@@ -148,6 +148,7 @@ fn deployment(definition: &str, hosts: &Hosts) -> Deployment {
             data: qc_engine::DataRules::default(),
             limits: Vec::new(),
             deadline: None,
+            quiet: BTreeMap::new(),
             class: qc_engine::ServiceClass::Standard,
             bus: qc_engine::Bus::default(),
         }),

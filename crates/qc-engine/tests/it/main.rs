@@ -32,6 +32,7 @@ mod poison;
 mod polling;
 mod publishing;
 mod queueing;
+mod quiet;
 mod recordings;
 mod refitted;
 mod rehearsals;

@@ -367,6 +367,7 @@ fn deployment_at(
             data: qc_engine::DataRules::default(),
             limits: Vec::new(),
             deadline: None,
+            quiet: BTreeMap::new(),
             class: qc_engine::ServiceClass::Standard,
             bus: qc_engine::Bus::default(),
         }),

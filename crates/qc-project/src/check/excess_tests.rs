@@ -84,3 +84,31 @@ fn what_cannot_be_done_is_refused() {
     assert_eq!(never, ["QC-P030".to_owned()].into());
     assert_eq!(codes("class: urgent", false), ["QC-Q015".to_owned()].into());
 }
+
+#[test]
+fn quiet_hours_are_for_what_may_wait_and_shorter_than_a_run_may_take() {
+    let (night, none) =
+        ("{from: 22:00, to: 07:00, time_zone: Europe/Berlin}", "{from: 1:00, to: 2:00}");
+    for (lines, quiet, code) in [
+        ("class: deferrable", night, ""),
+        ("class: deferrable\nnfr: {latency: {deadline: 24h}}", night, ""),
+        ("class: deferrable\nnfr: {latency: {deadline: 9h}}", night, "QC-P030"),
+        ("class: standard", night, "QC-P030"),
+        ("class: critical", night, "QC-P030"),
+        ("class: deferrable", "{from: 22:00, to: 22:00}", "QC-P030"),
+        ("class: deferrable", none, "QC-W024"),
+        ("class: deferrable", "{from: 22:00, to: 07:00, time_zone: Europe/Atlantis}", "QC-W024"),
+    ] {
+        for rules in [
+            format!("tasks: {{tell: {{quiet_hours: {quiet}}}}}"),
+            format!(
+                "policies: {{later: {{quiet_hours: {quiet}}}}}\ntasks: {{tell: {{policy: later}}}}"
+            ),
+        ] {
+            let found = codes(&format!("{lines}\n{rules}"), false);
+            let expected: BTreeSet<_> =
+                Some(code.to_owned()).filter(|code| !code.is_empty()).into_iter().collect();
+            assert_eq!(found, expected, "{lines}: {rules}");
+        }
+    }
+}

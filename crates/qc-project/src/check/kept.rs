@@ -84,11 +84,16 @@ fn tables(subject: &mut Subject<'_>) {
 /// Nothing of it is ever in doubt, so an effect class would say nothing.
 fn effect(subject: &mut Subject<'_>, site: &qc_workflow::CallSite) {
     let Some((_, rules)) = rules_of(&subject.file.value, site) else { return };
-    if let Some(spread) = &rules.own.spread {
-        let message = format!("`{}` calls no system: there is nothing to spread", site.task_name);
-        let finding = subject.file.error(codes::KEPT_EFFECT, spread.span, message);
-        let finding = finding.label(site.place.clone(), "called here").help("remove `spread`");
-        subject.out.push(finding);
+    let (spread, quiet) = (rules.own.spread.as_ref(), rules.own.quiet_hours.as_ref());
+    for (span, word) in [
+        (spread.map(|spread| spread.span), "spread"),
+        (quiet.map(|quiet| quiet.span), "quiet_hours"),
+    ] {
+        let Some(span) = span else { continue };
+        let message = format!("`{}` calls no system: it waits for nothing", site.task_name);
+        let finding = subject.file.error(codes::KEPT_EFFECT, span, message);
+        let finding = finding.label(site.place.clone(), "called here");
+        subject.out.push(finding.help(format!("remove `{word}`")));
     }
     let Some(effect) = &rules.own.effect else { return };
     let message = format!("`{}` has no effect class to be declared", site.task_name);

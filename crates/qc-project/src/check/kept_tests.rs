@@ -82,6 +82,9 @@ fn an_effect_class_says_nothing_of_what_is_kept() {
     let rules = |rule: &str| format!("{STATE}\ntasks: {{keep: {{{rule}}}}}");
     assert_eq!(codes(with(&rules("effect: once"), put)), ["QC-P074".to_owned()].into());
     assert_eq!(codes(with(&rules("spread: 5m"), put)), ["QC-P074".to_owned()].into());
+    let quiet = rules("quiet_hours: {from: 01:00, to: 02:00}");
+    let quiet = format!("class: deferrable\n{quiet}");
+    assert_eq!(codes(with(&quiet, put)), ["QC-P074".to_owned()].into());
     assert_eq!(codes(with(&rules("timeout: 5s"), put)), [].into());
 }
 

@@ -19,6 +19,7 @@ mod owners;
 mod papers;
 mod people;
 mod publications;
+mod quiet;
 mod scenarios;
 mod search_keys;
 mod secrets;
@@ -151,6 +152,7 @@ impl Project {
             limits::check(&mut subject);
             crate::load::check(&mut subject);
             numbers::check(&mut subject);
+            quiet::check(&mut subject);
             secrets::check(&mut subject);
             scenarios::check(&mut subject);
             enforcement::integration(&mut subject);

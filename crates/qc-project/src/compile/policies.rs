@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use qc_workflow::{CallPolicy, CallSite, Effect, Program, RetryPolicy};
+use qc_workflow::{CallPolicy, CallSite, Effect, Program, QuietHours, RetryPolicy};
 
 use crate::integration::{Backoff, CallRules, EffectWord, Integration, RetryRules, TaskRules};
 
@@ -15,17 +15,36 @@ pub(crate) fn task_policies(
     program
         .calls()
         .filter_map(|site| {
-            let (_, rules) = rules_of(integration, site)?;
             let mut policy = site.policy.clone();
-            let named =
-                rules.policy.as_ref().and_then(|name| integration.policies.get(&name.value));
-            // The named rules first, the task's own over them.
-            for rules in named.into_iter().chain([&rules.own]) {
+            for rules in laid(integration, site)? {
                 lay(rules, &mut policy);
             }
             Some((site.pointer.to_string(), policy))
         })
         .collect()
+}
+
+/// In which hours which tasks make no calls, by the task's pointer.
+pub(crate) fn quiet_hours(
+    integration: &Integration,
+    program: &Program,
+) -> BTreeMap<String, QuietHours> {
+    let quiet = program.calls().filter_map(|site| {
+        let rules = laid(integration, site)?;
+        let quiet = rules.filter_map(|rules| rules.quiet_hours.as_ref()).last()?;
+        Some((site.pointer.to_string(), quiet.value.hours()))
+    });
+    quiet.collect()
+}
+
+/// The rules of a place of call: the named ones first, the task's own over them.
+fn laid<'a>(
+    integration: &'a Integration,
+    site: &CallSite,
+) -> Option<impl Iterator<Item = &'a CallRules>> {
+    let (_, rules) = rules_of(integration, site)?;
+    let named = rules.policy.as_ref().and_then(|name| integration.policies.get(&name.value));
+    Some(named.into_iter().chain([&rules.own]))
 }
 
 /// The rules of the integration for a place of call, by its task's pointer or name.

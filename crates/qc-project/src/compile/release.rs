@@ -18,6 +18,7 @@ use super::{
     limits::{class, limits},
     narrowing::narrowing,
     people::people,
+    policies::quiet_hours,
     publications::publications,
     search_keys::search_keys,
     standing::standing,
@@ -82,6 +83,7 @@ pub fn release(bundle: &Effective) -> Result<Compiled, Vec<Finding>> {
         bus,
         limits: limits(definition),
         class: class(integration.class.as_ref().map(|class| class.value).unwrap_or_default()),
+        quiet: quiet_hours(integration, program),
         deadline: integration.nfr.as_ref().and_then(|nfr| nfr.latency.as_ref()?.deadline),
     };
     Ok(Compiled { release: Arc::new(release), organisation: organisation.value.clone() })

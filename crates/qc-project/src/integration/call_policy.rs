@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use qc_document::{Node, Reader};
 use qc_model::Name;
+use qc_workflow::{QuietHours, TimeOfDay, Zone};
 use serde_json::Value;
 
 use crate::shape::{Definitions, Fields, Integer, Record, Shape, Spanned, read_word, word_schema};
@@ -19,6 +20,27 @@ pub struct CallRules {
     pub timeout: Option<Duration>,
     /// Over how long the first attempts of many runs are spread.
     pub spread: Option<Spanned<Duration>>,
+    /// In which hours of the day it is not made.
+    pub quiet_hours: Option<Spanned<QuietRules>>,
+}
+
+/// Hours of the day in which a call waits.
+#[derive(Debug, Clone)]
+pub struct QuietRules {
+    /// They begin.
+    pub from: TimeOfDay,
+    /// They are over.
+    pub to: TimeOfDay,
+    /// The zone whose clocks are meant; UTC when left out.
+    pub time_zone: Option<Zone>,
+}
+
+impl QuietRules {
+    /// As the engine keeps them.
+    pub(crate) fn hours(&self) -> QuietHours {
+        let zone = self.time_zone.clone().unwrap_or_else(Zone::utc);
+        QuietHours { from: self.from, to: self.to, zone }
+    }
 }
 
 /// Rules for the calls of one task.
@@ -108,7 +130,24 @@ impl CallRules {
             "spread",
             "The call is made at a moment by chance within so long of the run's beginning.",
         );
-        Self { effect, retry, timeout, spread }
+        let quiet_hours = f.optional(
+            "quiet_hours",
+            "Hours of the day in which the call is not made: it waits for their end. For `class: deferrable`.",
+        );
+        Self { effect, retry, timeout, spread, quiet_hours }
+    }
+}
+
+impl Record for QuietRules {
+    const NAME: &'static str = "quiet_hours";
+    const DOC: &'static str = "Hours of the day in which a call waits; over midnight, when they end earlier than they begin.";
+
+    fn fields(f: &mut Fields<'_, '_>) -> Option<Self> {
+        let from = f.required("from", "They begin, in hours and minutes.");
+        let to = f.required("to", "They are over, in hours and minutes.");
+        let time_zone =
+            f.optional("time_zone", "The IANA zone whose clocks are meant; UTC when left out.");
+        Some(Self { from: from?, to: to?, time_zone })
     }
 }
 

@@ -30,7 +30,7 @@ mod unavailable;
 pub use binding::{BindingSpec, FieldText, QuotaSpec, ViewSpec};
 pub use breaking::BreakingChange;
 pub use broker::{AmqpSpec, BrokerName, BrokerParts, BrokerSpec, Prefetch};
-pub use call_policy::{Backoff, CallRules, EffectWord, RetryRules, TaskRules};
+pub use call_policy::{Backoff, CallRules, EffectWord, QuietRules, RetryRules, TaskRules};
 pub use compensation::{Arguments, CompensationSpec};
 pub use echo::{EchoOf, EchoSpec};
 pub use excess::{Excess, Lesser};

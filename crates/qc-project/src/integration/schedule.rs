@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use qc_document::{Node, Reader};
-use qc_workflow::{CatchUp, Cron, MISSED_LIMIT, Overlap, Zone};
+use qc_workflow::{CatchUp, Cron, MISSED_LIMIT, Overlap, TimeOfDay, Zone};
 use serde_json::{Value, json};
 
 use crate::codes;
@@ -119,6 +119,15 @@ impl Shape for Zone {
     }
     fn schema(_: &mut Definitions) -> Value {
         json!({ "type": "string", "minLength": 1, "examples": ["Europe/Berlin"] })
+    }
+}
+
+impl Shape for TimeOfDay {
+    fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
+        read_schedule(node, what, reader, str::parse)
+    }
+    fn schema(_: &mut Definitions) -> Value {
+        json!({ "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["22:00"] })
     }
 }
 

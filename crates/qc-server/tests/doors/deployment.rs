@@ -329,6 +329,7 @@ fn compile(bundle: &Effective, environment: &EnvironmentName) -> Result<Deployme
             data: data(bundle),
             limits: crate::limited::limits(|file| bundle.files().contains_key(file)),
             deadline: None,
+            quiet: BTreeMap::new(),
             class: qc_engine::ServiceClass::Standard,
             bus: qc_engine::Bus { schedules: hourly(), ..qc_engine::Bus::default() },
         }),

@@ -3,11 +3,13 @@
 
 mod cron;
 mod due;
+mod quiet;
 mod timetable;
 mod zone;
 
 pub use cron::{Cron, CronError};
 pub use due::{CatchUp, Due, MISSED_LIMIT, Overlap};
+pub use quiet::{QuietHours, TimeOfDay, TimeOfDayError};
 pub use timetable::Timetable;
 pub use zone::{Zone, ZoneError};
 

@@ -45,6 +45,21 @@ fn a_declared_limit_spreads_the_calls() {
 }
 
 #[test]
+fn a_call_waits_for_the_end_of_its_quiet_hours() {
+    let scene = limited("{requests: 1, per: 1m, operations: [postMessage]}");
+    let brief = "integrations/customer-escalation/integration.yaml";
+    // 09:30:05 in UTC is half past ten there.
+    let quiet = "{from: 10:00, to: 10:40, time_zone: Europe/Berlin}";
+    let tasks = format!("\ntasks: {{notifyTeam: {{quiet_hours: {quiet}}}}}\nlimits:\n");
+    scene.edit(brief, "\nlimits:\n", &tasks);
+    scene.qc(&["check"]).ends(100).says("say `class: deferrable`");
+    scene.edit(brief, "\ntasks: {", "\nclass: deferrable\ntasks: {");
+    scene.edit(BUSY, "elapsed_at_least: 60s", "elapsed_at_least: 10m50s");
+    scene.edit(BUSY, "elapsed_at_most: 70s", "elapsed_at_most: 11m10s");
+    scene.qc(&["test", "--scenario", "busy"]).ends(0).says("1 scenario, 0 failed");
+}
+
+#[test]
 fn a_limit_that_cannot_be_kept_is_told_with_its_place() {
     for (limit, says) in [
         ("{requests: 5}", "a limit is `requests` with `per`, or `concurrent`, or both"),
