@@ -88,6 +88,8 @@ pub const QUOTA_USED: Code = Code::new("QC-N125");
 pub const BATCH_ANSWER: Code = Code::new("QC-N126");
 /// A request was not sent, as its turn at the other system's limit is far away.
 pub const NOT_ITS_TURN: Code = Code::new("QC-N127");
+/// A call was not tried for those that wait for its system, as its quiet hours last.
+pub const QUIET_HOURS: Code = Code::new("QC-N128");
 /// A request names a blob that its run does not hold.
 pub const BLOB_GONE: Code = Code::new("QC-N130");
 /// A large body cannot be kept or read.

@@ -162,18 +162,13 @@ pub(crate) struct Later {
     pub(crate) why: String,
 }
 
-impl Later {
-    /// The place of a call that is told so at once.
-    pub(crate) fn ticket(self) -> Ticket {
-        at_once(Grant::Later(Box::new(self)))
+impl Grant {
+    /// A place whose wait is over already.
+    pub(crate) fn at_once(self) -> Ticket {
+        let (granted, ticket) = oneshot::channel();
+        drop(granted.send(self));
+        ticket
     }
-}
-
-/// What stands in a place whose wait is over already.
-fn at_once(grant: Grant) -> Ticket {
-    let (granted, ticket) = oneshot::channel();
-    drop(granted.send(grant));
-    ticket
 }
 
 /// A place in the queue. Dropping it gives it up.
@@ -353,7 +348,7 @@ impl Gate {
         let mut ticket = ticket;
         match ticket.try_recv() {
             Ok(Grant::Go(permit)) => Ok(permit),
-            Ok(other) => Err(at_once(other)),
+            Ok(other) => Err(other.at_once()),
             Err(_) => Err(ticket),
         }
     }

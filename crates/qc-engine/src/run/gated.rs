@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use qc_model::Timestamp;
+use qc_model::{Applied, Class, Failure, Retry, Timestamp};
 use qc_pace::Declared;
 use qc_workflow::{CallId, CallRequest, CallTarget, Happening as Told};
 
@@ -42,7 +42,13 @@ impl ActiveRun {
             }
             let fresh = ready.purpose == Purpose::Send;
             if let Some(later) = self.quiet(&ready.request, draft.at).filter(|_| fresh) {
-                self.hold(ready, later.ticket(), None, draft);
+                let grant = if self.is_probing() {
+                    // It would leave those waiting that are held with it: they are held on, as nothing was tried.
+                    Grant::Barred(Box::new(not_tried(&later, draft.at)))
+                } else {
+                    Grant::Later(Box::new(later))
+                };
+                self.hold(ready, grant.at_once(), None, draft);
                 continue;
             }
             let (share, declared) = self.share_of(&ready.request);
@@ -174,5 +180,20 @@ impl ActiveRun {
             self.intend(gated.request, Purpose::Settle, draft);
         }
         true
+    }
+}
+
+/// A call that is held for its system, and in whose quiet hours nothing is tried.
+fn not_tried(later: &Later, now: Timestamp) -> Failure {
+    let stated = u64::try_from(later.until.since(now).as_millis()).unwrap_or(u64::MAX);
+    Failure {
+        applied: Applied::No,
+        retry: Retry::After { stated_ms: Some(stated) },
+        ..Failure::new(
+            Class::Transient,
+            qc_connect::codes::QUIET_HOURS,
+            "A call was not tried, as its quiet hours last",
+            format!("{}, at {}", later.why, later.until),
+        )
     }
 }

@@ -1,13 +1,18 @@
 //! Calls that wait for the end of quiet hours. The clock of these tests begins at 11:06:40 UTC.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use qc_engine::{Deployment, RunEnd};
 use qc_store::{LiveCause, RunStatus, Store, memory::MemoryStore};
-use qc_workflow::{QuietHours, Zone};
+use qc_workflow::{QuietHours, WhenUnavailable, Zone};
 use serde_json::json;
 
-use crate::world::{Answer, Outside, VirtualClock, World, compensated, deployment, ok, output};
+use crate::world::{
+    Answer, Outside, VirtualClock, World, absent, compensated, deployment, ok, output,
+};
 
 const SYNC: &str = "- sync: { call: desk.putState, with: { body: { n: '${ .n }' } } }\n";
 
@@ -78,4 +83,34 @@ async fn what_undoes_something_waits_for_no_hour() {
     assert!(matches!(world.end(run).await, RunEnd::Faulted { .. }));
     assert_eq!(outside.requests("/tickets"), 2, "opened and closed");
     assert!(world.uptime() < Duration::from_secs(200), "{:?}", world.uptime());
+}
+
+/// Those that were held for a system come when it is back, but not in the night.
+#[tokio::test(start_paused = true)]
+async fn who_is_held_for_a_system_does_not_try_it_in_quiet_hours() {
+    let began = tokio::time::Instant::now();
+    let asked: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let log = asked.clone();
+    let outside = Outside::new(move |_, _| {
+        let now = began.elapsed().as_secs();
+        log.lock().unwrap().push(now);
+        if now < 1_800 { Answer::Unreachable } else { ok(json!({})) }
+    });
+    let held = absent("r1", SYNC, WhenUnavailable::Queue { ttl_ms: 24 * 3_600_000, max: 10 });
+    let world = world(quiet(held, "11:08", "12:10"), &outside);
+    let mut runs = Vec::new();
+    for n in 0..3 {
+        runs.push(world.start(json!({"n": n})).await);
+    }
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    for run in &runs {
+        let state = world.store.run(*run).await.unwrap().unwrap().state;
+        assert_eq!(state.status, RunStatus::Waiting, "{state:?}");
+    }
+    for run in runs {
+        output(world.end(run).await);
+    }
+    let asked = asked.lock().unwrap().clone();
+    assert!(asked.iter().all(|at| *at < 80 || *at >= 3_800), "{asked:?}");
+    assert!(world.uptime() < Duration::from_secs(3_900), "{:?}", world.uptime());
 }

@@ -264,6 +264,7 @@ pub(super) const MEANINGS: &[Meaning] = &[
     row("QC-N125", Throttled, WaitUntil, Operator),
     row("QC-N126", Drift, ContactOwner, System),
     row("QC-N127", Throttled, WaitUntil, System),
+    row("QC-N128", Transient, WaitUntil, Author),
     row("QC-N130", Permanent, ContactOwner, Author),
     row("QC-N131", Dependency, WaitUntil, Operator),
     row("QC-N201", Auth, FixRequest, Sender),
