@@ -102,6 +102,15 @@ fn told(happening: &Value) -> Option<String> {
             Some(format!("what {} ran is {how}{why}", call(&happening["id"])?))
         }
         "timer_fired" => Some("a timer was due".to_owned()),
+        "put_off" => {
+            let word = |key: &str| happening[key].as_str().unwrap_or_default();
+            let (until, why) = (word("until"), word("why"));
+            Some(format!("{} is put off until {until}: {why}", call(&happening["call"])?))
+        }
+        "probed" => Some(format!("{} is tried: its system may be back", call(&happening["call"])?)),
+        "not_held" => {
+            Some(format!("{} is not held: too many wait for its system", call(&happening["call"])?))
+        }
         "cancelled" => {
             Some(format!("cancelled: {}", happening["reason"].as_str().unwrap_or_default()))
         }
@@ -176,6 +185,15 @@ mod tests {
                 json!({"what": "input", "input": {"happening": {"kind": "child_ended", "id": id,
                     "outcome": {"kind": "completed"}}}}),
                 "what createTicket ran is completed",
+            ),
+            (
+                json!({"what": "input", "input": {"happening": {"kind": "put_off", "call": id,
+                    "until": "2026-11-23T06:00:00.000Z", "why": "its quiet hours last"}}}),
+                "createTicket is put off until 2026-11-23T06:00:00.000Z: its quiet hours last",
+            ),
+            (
+                json!({"what": "input", "input": {"happening": {"kind": "probed", "call": id}}}),
+                "createTicket is tried: its system may be back",
             ),
             (
                 json!({"what": "input", "input": {"happening": {"kind": "reopened"}}}),
