@@ -42,8 +42,8 @@ impl ActiveRun {
             }
             let fresh = ready.purpose == Purpose::Send;
             if let Some(later) = self.quiet(&ready.request, draft.at).filter(|_| fresh) {
-                let grant = if self.is_probing() {
-                    // It would leave those waiting that are held with it: they are held on, as nothing was tried.
+                let grant = if self.machine().is_probed(&call) {
+                    // Put off, it would leave those waiting that are held with it: so it is held on.
                     Grant::Barred(Box::new(not_tried(&later, draft.at)))
                 } else {
                     Grant::Later(Box::new(later))

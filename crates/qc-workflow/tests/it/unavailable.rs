@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use qc_document::{Node, ParseLimits, Source, Span, parse_yaml};
 use qc_model::{Applied, Class, Failure, Finding};
 use qc_workflow::{
-    Bindings, CallPolicy, CallTarget, Happening, Machine, Outcome, Program, Substitute,
+    Bindings, CallId, CallPolicy, CallTarget, Happening, Machine, Outcome, Program, Substitute,
     Unavailable, WhenUnavailable, compile_compensated, load,
 };
 use serde_json::json;
@@ -101,8 +101,11 @@ fn a_call_is_held_once_its_own_attempts_are_over_and_goes_on_when_it_is_answered
         run.pass(60_000);
         probe(&mut run);
         assert!(run.machine().held().is_empty() && run.machine().is_probing());
+        let other = CallId { pointer: "/do/1/after".into(), visit: "0".into() };
+        assert!(run.machine().is_probed(&held[0].call) && !run.machine().is_probed(&other));
         assert_eq!(run.sent.len(), n, "one attempt each");
         run.fail("get", failure(Class::Timeout));
+        assert!(!run.machine().is_probing() && !run.machine().is_probed(&held[0].call));
         let again = run.machine().held();
         assert_eq!((again[0].since, again[0].until), (held[0].since, held[0].until));
         folds(&run);
