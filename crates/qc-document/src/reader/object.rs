@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::codes;
-use crate::duration::parse_duration;
+use crate::duration::{DurationError, parse_duration};
 use crate::node::{Key, Node, NodeValue};
 use crate::source::Span;
 use crate::suggest::closest;
@@ -175,7 +175,13 @@ impl<'r, 'n> ObjectReader<'r, 'n> {
 
     /// Optional duration (`30s`, `1h30m`, `PT30S`).
     pub fn optional_duration(&mut self, key: &'static str) -> Option<Duration> {
-        self.optional_parse(key, parse_duration)
+        let node = self.optional(key)?;
+        if matches!(node.value, NodeValue::Number(_)) {
+            // Its unit is missing: quotes would not help.
+            self.reader.invalid(node, format!("`{key}`: {}", DurationError::Form));
+            return None;
+        }
+        self.parsed(key, node, parse_duration)
     }
 
     /// Required text that is parsed into a typed value; the error's text is the finding's.

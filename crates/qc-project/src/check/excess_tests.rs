@@ -96,7 +96,8 @@ fn quiet_hours_are_for_what_may_wait_and_shorter_than_a_run_may_take() {
         ("class: standard", night, "QC-P030"),
         ("class: critical", night, "QC-P030"),
         ("class: deferrable", "{from: 22:00, to: 22:00}", "QC-P030"),
-        ("class: deferrable", none, "QC-W024"),
+        ("class: deferrable", none, "QC-Q015"),
+        ("class: deferrable", "{from: 22, to: 7}", "QC-Q015"),
         ("class: deferrable", "{from: 22:00, to: 07:00, time_zone: Europe/Atlantis}", "QC-W024"),
     ] {
         for rules in [

@@ -124,7 +124,7 @@ impl Shape for Zone {
 
 impl Shape for TimeOfDay {
     fn read(node: &Node, what: &str, reader: &Reader<'_>) -> Option<Self> {
-        read_schedule(node, what, reader, str::parse)
+        parse(node, what, reader, str::parse)
     }
     fn schema(_: &mut Definitions) -> Value {
         json!({ "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["22:00"] })

@@ -62,6 +62,7 @@ fn a_call_waits_for_the_end_of_its_quiet_hours() {
 #[test]
 fn a_limit_that_cannot_be_kept_is_told_with_its_place() {
     for (limit, says) in [
+        ("{requests: 5, per: 5}", "`per`: not a duration; write `30s`"),
         ("{requests: 5}", "a limit is `requests` with `per`, or `concurrent`, or both"),
         ("{requests: 5, per: 90d}", "`per` is more than 0 and at most 31d"),
         ("{requests: 5, per: 1s, operations: [postMesage]}", "did you mean `postMessage`?"),
