@@ -38,8 +38,8 @@ use crate::{
 /// The pause before a commit is tried again that the store could not take.
 const COMMIT_AGAIN: Duration = Duration::from_millis(200);
 
-/// The longest single sleep: clocks may jump, so the time is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// The longest single sleep: a clock that is set is heard of by nobody, so the time is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Starts a run's task. `first` is a request that brought the run into memory.
