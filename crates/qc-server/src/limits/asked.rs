@@ -280,7 +280,7 @@ impl Asked {
         Some(asks)
     }
 
-    /// The pace of tenants and tokens is known from what came of them.
+    /// The pace of tenants and tokens is known from what they sent, what was refused included.
     fn watch(&self, limits: &Limits, events: u64, now: u64) {
         let mut paces = limits.paces();
         for one in &self.timed {

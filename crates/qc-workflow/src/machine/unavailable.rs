@@ -58,20 +58,19 @@ impl Machine {
     pub fn is_probing(&self) -> bool {
         self.program.holds
             && self.state.running()
-            && self.state.frames.ids().into_iter().any(|id| self.tried(id).is_some())
+            && self.state.frames.ids().into_iter().any(|id| self.is_tried(id))
     }
 
     /// Whether this call was held, and is being tried now.
     pub fn is_probed(&self, call: &CallId) -> bool {
         let frame = self.state.live.get(call);
-        self.state.running() && frame.is_some_and(|id| self.tried(*id).is_some())
+        self.state.running() && frame.is_some_and(|id| self.is_tried(*id))
     }
 
-    fn tried(&self, id: FrameId) -> Option<&CallState> {
-        let Stage::Call(call) = &self.state.frames.task(id)?.stage else { return None };
-        let tried =
-            matches!(call.absence, Absence::Held(_)) && !matches!(call.phase, CallPhase::Held);
-        tried.then_some(call)
+    fn is_tried(&self, id: FrameId) -> bool {
+        let Some(state) = self.state.frames.task(id) else { return false };
+        let Stage::Call(call) = &state.stage else { return false };
+        matches!(call.absence, Absence::Held(_)) && !matches!(call.phase, CallPhase::Held)
     }
 
     /// The tasks that were done in another way than by their call, in order.

@@ -303,18 +303,17 @@ fn outbound_state(one: &OutboundLimit) -> String {
     if let Some(until) = &one.stated_until {
         said.push(format!("wants no calls before {until}"));
     }
-    for system in one.systems.iter().filter(|system| system.breaker != "closed") {
-        let since = system.since.as_deref().unwrap_or_default();
-        said.push(match system.breaker.as_str() {
-            "ramping" => format!("`{}` is back and gets a few calls at once", system.name),
-            _ => format!("`{}` has not answered since {since}", system.name),
-        });
-    }
-    for system in one.systems.iter().filter(|system| system.breaker == "closed") {
-        match system.failed {
-            0 => {}
-            1 => said.push(format!("the last call to `{}` failed", system.name)),
-            many => said.push(format!("the last {many} calls to `{}` failed", system.name)),
+    for system in &one.systems {
+        let name = &system.name;
+        match (system.breaker.as_str(), system.failed) {
+            ("closed", 0) => {}
+            ("closed", 1) => said.push(format!("the last call to `{name}` failed")),
+            ("closed", many) => said.push(format!("the last {many} calls to `{name}` failed")),
+            ("ramping", _) => said.push(format!("`{name}` is back and gets a few calls at once")),
+            _ => {
+                let since = system.since.as_deref().unwrap_or_default();
+                said.push(format!("`{name}` has not answered since {since}"));
+            }
         }
     }
     if said.is_empty() { "calls go".to_owned() } else { said.join("; ") }
