@@ -43,7 +43,7 @@ impl ActiveRun {
             let fresh = ready.purpose == Purpose::Send;
             if let Some(later) = self.quiet(&ready.request, draft.at).filter(|_| fresh) {
                 let grant = if self.machine().is_probed(&call) {
-                    // Put off, it would leave those waiting that are held with it: so it is held on.
+                    // It is held on: put off, it and all others that are held would come at once, and none would try first.
                     Grant::Barred(Box::new(not_tried(&later, draft.at)))
                 } else {
                     Grant::Later(Box::new(later))
